@@ -1,0 +1,75 @@
+"""Learned, error-bounded compression of scientific data. What is exported here is what plugins may import."""
+
+from __future__ import annotations
+
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.dataset import (
+    Layout,
+    Schema,
+    Variable,
+    decode_array,
+    encode_array,
+    family_slices,
+    make_block,
+    values_of,
+)
+from baler_core.errors import (
+    BalerError,
+    ConfigError,
+    DataError,
+    FormatError,
+    PluginError,
+    did_you_mean,
+)
+from baler_core.hookspecs import hookimpl
+from baler_core.interfaces import (
+    Loss,
+    Metric,
+    MetricResult,
+    Model,
+    Options,
+    Preprocessor,
+    Reader,
+    Sink,
+    Source,
+    State,
+    Streams,
+    Tolerances,
+    Training,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BalerError",
+    "BoundRules",
+    "ConfigError",
+    "DataError",
+    "ErrorBound",
+    "FormatError",
+    "Layout",
+    "Loss",
+    "Metric",
+    "MetricResult",
+    "Model",
+    "Options",
+    "PluginError",
+    "Preprocessor",
+    "Reader",
+    "Schema",
+    "Sink",
+    "Source",
+    "State",
+    "Streams",
+    "Tolerance",
+    "Tolerances",
+    "Training",
+    "Variable",
+    "decode_array",
+    "did_you_mean",
+    "encode_array",
+    "family_slices",
+    "hookimpl",
+    "make_block",
+    "values_of",
+]

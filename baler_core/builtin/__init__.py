@@ -1,0 +1,36 @@
+"""The core's own plugin: built-in components, offered through the same hooks as everyone's."""
+
+from __future__ import annotations
+
+from baler_core.hookspecs import hookimpl
+from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
+
+
+@hookimpl
+def baler_readers() -> list[type[Reader]]:
+    """NumPy and CSV files."""
+    return []
+
+
+@hookimpl
+def baler_preprocessors() -> list[type[Preprocessor]]:
+    """Changes of variables that every field uses."""
+    return []
+
+
+@hookimpl
+def baler_models() -> list[type[Model]]:
+    """The built-in models."""
+    return []
+
+
+@hookimpl
+def baler_losses() -> list[type[Loss]]:
+    """The built-in losses."""
+    return []
+
+
+@hookimpl
+def baler_metrics() -> list[type[Metric]]:
+    """The built-in metrics."""
+    return []

@@ -1,0 +1,49 @@
+"""The exceptions every layer raises, and the search for the names a user may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BalerError(Exception):
+    """A problem the user can fix: the command line shows the message alone and exits with 1."""
+
+
+class ConfigError(BalerError):
+    """The configuration, or a command-line value, asks for something that cannot be."""
+
+
+class PluginError(BalerError):
+    """A component was asked for that no working plugin offers."""
+
+
+class DataError(BalerError):
+    """An input file is missing, unreadable, or holds something else than was asked for."""
+
+
+class FormatError(BalerError):
+    """A `.bal` file is damaged, cut short, hostile, or of a newer format."""
+
+
+class BoundBroken(Exception):
+    """A restored value lies outside its bound: our bug, never the user's (exit code 3)."""
+
+
+def nearest_names(name: str, candidates: Iterable[str], *, count: int = 3) -> list[str]:
+    """The candidates most like `name`, best first; compared without case."""
+    by_folded = {candidate.casefold(): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(name.casefold(), list(by_folded), n=count, cutoff=0.5)
+    return [by_folded[match] for match in matches]
+
+
+def did_you_mean(name: str, candidates: Iterable[str], *, listed: int = 12) -> str:
+    """One sentence to end a message about the unknown `name`: the nearest names, else what there is."""
+    available = sorted(set(candidates))
+    close = nearest_names(name, available)
+    if close:
+        return "Did you mean " + " or ".join(repr(match) for match in close) + "?"
+    if not available:
+        return "There is none to choose from."
+    more = f" and {len(available) - listed} more" if len(available) > listed else ""
+    return "There is: " + ", ".join(available[:listed]) + more + "."

@@ -1,0 +1,264 @@
+"""Finds the plugins, and the components they offer, by name; reports what is broken, clashing or misspelt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, packages_distributions, version
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import pluggy
+
+from baler_core import hookspecs
+from baler_core.errors import DataError, PluginError, did_you_mean
+from baler_core.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
+
+GROUP = "baler"
+Kind = Literal["reader", "preprocessor", "model", "loss", "metric"]
+KINDS: dict[Kind, type[Component]] = {
+    "reader": Reader,
+    "preprocessor": Preprocessor,
+    "model": Model,
+    "loss": Loss,
+    "metric": Metric,
+}
+# What to install when a component that a file needs is missing: the project's own plugins.
+KNOWN_PACKAGES = {
+    "root": "baler-core[hep]",
+    "hdf5": "baler-core[cfd]",
+    "netcdf": "baler-core[cfd]",
+    "fits": "baler-core[astro]",
+}
+KNOWN_SUFFIXES = {
+    ".root": "baler-core[hep]",
+    ".h5": "baler-core[cfd]",
+    ".hdf5": "baler-core[cfd]",
+    ".nc": "baler-core[cfd]",
+    ".nc4": "baler-core[cfd]",
+    ".fits": "baler-core[astro]",
+    ".fit": "baler-core[astro]",
+    ".fits.gz": "baler-core[astro]",
+}
+ComponentClass = TypeVar("ComponentClass", bound=Component)
+
+
+@dataclass(frozen=True)
+class PluginStatus:
+    """One entry point of the group `baler`, and how loading it went."""
+
+    name: str
+    package: str
+    version: str
+    state: Literal["loaded", "broken", "disabled"]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component class and who offers it."""
+
+    component: type[Component]
+    package: str
+    version: str
+
+
+@dataclass
+class Registry:
+    """All components by kind and name."""
+
+    plugins: list[PluginStatus] = field(default_factory=list)
+    offers: dict[Kind, dict[str, list[Offer]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+
+    def names(self, kind: Kind) -> list[str]:
+        """Names of all components of a kind, sorted."""
+        return sorted(self.offers[kind])
+
+    def offer(self, kind: Kind, name: str, *, package: str = "") -> Offer:
+        """Who offers the component `name`.
+
+        Parameters
+        ----------
+        package
+            For the message when it is missing: the package that a file says it came from.
+
+        Raises
+        ------
+        PluginError
+            If nobody offers it, or two packages do.
+        """
+        found = self.offers[kind].get(name, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            packages = " and ".join(f"{offer.package} {offer.version}" for offer in found)
+            raise PluginError(
+                f"the {kind} {name!r} is offered by {packages}: uninstall one of them, or disable its plugin "
+                f"with BALER_DISABLE_PLUGINS"
+            )
+        raise PluginError(self._missing(kind, name, package or KNOWN_PACKAGES.get(name, "")))
+
+    def _missing(self, kind: Kind, name: str, package: str) -> str:
+        message = f"there is no {kind} named {name!r}. "
+        message += f"Install it: pip install '{package}'" if package else did_you_mean(name, self.names(kind))
+        broken = [p for p in self.plugins if p.state != "loaded"]
+        if broken:
+            message += (
+                " (not available: " + "; ".join(f"{p.name} of {p.package}, {p.state} {p.problem}" for p in broken) + ")"
+            )
+        return message
+
+    def reader(self, name: str) -> type[Reader]:
+        """The reader class `name`."""
+        return cast(type[Reader], self.offer("reader", name).component)
+
+    def preprocessor(self, name: str) -> type[Preprocessor]:
+        """The preprocessor class `name`."""
+        return cast(type[Preprocessor], self.offer("preprocessor", name).component)
+
+    def model(self, name: str) -> type[Model]:
+        """The model class `name`."""
+        return cast(type[Model], self.offer("model", name).component)
+
+    def loss(self, name: str) -> type[Loss]:
+        """The loss class `name`."""
+        return cast(type[Loss], self.offer("loss", name).component)
+
+    def metric(self, name: str) -> type[Metric]:
+        """The metric class `name`."""
+        return cast(type[Metric], self.offer("metric", name).component)
+
+    def automatic_models(self) -> list[type[Model]]:
+        """Model classes that `model: auto` may choose from, by name."""
+        models = [self.model(name) for name, found in sorted(self.offers["model"].items()) if len(found) == 1]
+        return [model for model in models if model.automatic]
+
+    def reader_for(self, path: Path) -> str:
+        """Name of the reader whose suffix is the longest that ends the file's name.
+
+        Raises
+        ------
+        DataError
+            If none or several claim it.
+        """
+        file_name = path.name.lower()
+        claims: dict[str, list[str]] = {}
+        for name, found in self.offers["reader"].items():
+            for suffix in cast(type[Reader], found[0].component).suffixes:
+                if file_name.endswith(suffix):
+                    claims.setdefault(suffix, []).append(name)
+        if not claims:
+            raise DataError(self._no_reader(path))
+        names = claims[max(claims, key=len)]
+        if len(names) > 1:
+            raise DataError(
+                f"{path.name}: several readers take this suffix ({', '.join(sorted(names))}): "
+                f"choose one with 'reader: {{name: ...}}'"
+            )
+        return names[0]
+
+    def _no_reader(self, path: Path) -> str:
+        known = sorted(
+            s for found in self.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
+        )
+        message = f"{path.name}: no reader for this suffix. Readers here take {', '.join(known)}."
+        for suffix, package in KNOWN_SUFFIXES.items():
+            if path.name.lower().endswith(suffix) and suffix not in known:
+                return f"{message} Install the one for {suffix}: pip install '{package}'"
+        return message
+
+
+def load_plugins() -> Registry:
+    """Load every entry point of the group `baler`, one by one under guard.
+
+    `BALER_DISABLE_PLUGINS=a,b` leaves entry points out by name; `BALER_STRICT_PLUGINS=1` makes a broken one an error.
+
+    Raises
+    ------
+    PluginError
+        In strict mode, for the first broken plugin.
+    """
+    disabled = {name.strip() for name in os.environ.get("BALER_DISABLE_PLUGINS", "").split(",") if name.strip()}
+    strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
+    registry = Registry()
+    for entry in _entries():
+        package, package_version = _origin(entry)
+        if entry.name in disabled and entry.name != "core":
+            registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
+            continue
+        try:
+            offered = _offered(entry)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            if strict:
+                raise PluginError(
+                    f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
+                ) from error
+            registry.plugins.append(PluginStatus(entry.name, package, package_version, "broken", problem))
+            continue
+        registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
+        for kind, component in offered:
+            registry.offers[kind].setdefault(component.name, []).append(Offer(component, package, package_version))
+    return registry
+
+
+def _entries() -> list[EntryPoint]:
+    """Distinct entry points, in an order that does not depend on how things were installed."""
+    distinct = {(e.name, e.value, _origin(e)): e for e in entry_points(group=GROUP)}
+    return [distinct[key] for key in sorted(distinct)]
+
+
+def _origin(entry: EntryPoint) -> tuple[str, str]:
+    """Package and version behind an entry point."""
+    if entry.dist is not None:
+        return entry.dist.name, entry.dist.version
+    packages = packages_distributions().get(entry.value.split(".")[0].split(":")[0], ["unknown"])
+    try:
+        return packages[0], version(packages[0])
+    except PackageNotFoundError:
+        return packages[0], "unknown"
+
+
+def _offered(entry: EntryPoint) -> list[tuple[Kind, type[Component]]]:
+    """Import one plugin, call its hooks, and check what they return."""
+    plugin = entry.load()
+    manager = pluggy.PluginManager("baler")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, entry.name)
+    manager.check_pending()
+    _refuse_misspelt(plugin)
+    offered: list[tuple[Kind, type[Component]]] = []
+    for kind, base in KINDS.items():
+        for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():
+            offered.extend((kind, _checked(component, kind, base)) for component in classes)
+    return offered
+
+
+def _plural(kind: Kind) -> str:
+    return "losses" if kind == "loss" else f"{kind}s"
+
+
+def _refuse_misspelt(plugin: object) -> None:
+    """Functions named like a hook that no hook has: forgotten markers and typing mistakes."""
+    hooks = [f"baler_{_plural(kind)}" for kind in KINDS]
+    for name in vars(plugin):
+        value = getattr(plugin, name)
+        if not name.startswith("baler_") or not callable(value) or isinstance(value, type):
+            continue
+        if name not in hooks:
+            raise PluginError(f"{name!r} is not a hook. {did_you_mean(name, hooks)}")
+        if not hasattr(value, "baler_impl"):
+            raise PluginError(f"{name!r} lacks the marker @hookimpl (from baler_core)")
+
+
+def _checked(component: Any, kind: Kind, base: type[ComponentClass]) -> type[ComponentClass]:
+    """A class as a hook must return it."""
+    if not (isinstance(component, type) and issubclass(component, base)):
+        raise PluginError(f"{component!r} is not a subclass of baler_core.{base.__name__}")
+    if not isinstance(getattr(component, "name", None), str) or not component.name:
+        raise PluginError(f"the {kind} class {component.__name__} has no name")
+    missing: Iterable[str] = getattr(component, "__abstractmethods__", frozenset())
+    if missing:
+        raise PluginError(f"the {kind} class {component.__name__} lacks {', '.join(sorted(missing))}")
+    return component

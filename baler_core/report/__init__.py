@@ -1,0 +1,1 @@
+"""Turns results into figures, report.html and report.json."""

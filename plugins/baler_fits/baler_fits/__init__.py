@@ -1,0 +1,1 @@
+"""The baler plugin for FITS files and astronomy metrics."""

@@ -1,0 +1,1 @@
+"""The baler plugin for HDF5 and NetCDF files and flow metrics."""

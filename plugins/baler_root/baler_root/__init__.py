@@ -1,0 +1,1 @@
+"""The baler plugin for ROOT files and particle-physics metrics."""
