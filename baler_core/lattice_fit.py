@@ -123,7 +123,8 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     if len(candidates) == 1:
         return candidates[0]
     sample = _sampled(values)
-    return min(candidates, key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
+    # Of two that tell the same values apart, the later one is regular and so easier to code: it wins ties.
+    return min(reversed(candidates), key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
 
 
 def _sampled(values: np.ndarray) -> np.ndarray:
