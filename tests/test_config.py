@@ -22,7 +22,7 @@ class TreeOptions(Options):
 
 class DenseOptions(Options):
     ratio: float | None = Field(default=None, gt=1)
-    layers: list[int] = [200, 100, 50]
+    layers: tuple[int, ...] = (200, 100, 50)
 
 
 def component(name: str, options: type[Options] = Options, **attributes: Any) -> type[Component]:
@@ -262,7 +262,7 @@ def test_inputs_of_the_command_line_replace_those_of_the_file(
     (tmp_path / "other" / "b.npy").touch()
     monkeypatch.chdir(tmp_path / "other")
     assert load_config(tmp_path / "c.yaml", registry, inputs=["b.npy"]).inputs == (Path("b.npy"),)
-    with pytest.raises(ConfigError, match="--input: .*Did you mean 'b.npy'"):
+    with pytest.raises(ConfigError, match=r"--input: .*Did you mean 'b.npy'"):
         load_config(tmp_path / "c.yaml", registry, inputs=["bb.npy"])
 
 
