@@ -35,9 +35,11 @@ class ResidualStep:
 def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> ResidualStep:
     """The step for values of `dtype` not larger than `largest` in magnitude."""
     if tolerance.kind == "abs":
-        spare = 0.5 * float(np.spacing(np.asarray(largest, dtype))) if dtype.kind == "f" else 0.5
+        with np.errstate(over="ignore"):
+            spare = 0.5 * float(np.spacing(np.asarray(largest, dtype))) if dtype.kind == "f" else 0.5
         radius = tolerance.value * SAFETY - spare
-        return ResidualStep(2 * radius if radius > spare and largest / radius < _CODE_LIMIT else 0.0)
+        enough = np.isfinite(radius) and radius > spare and largest / radius < _CODE_LIMIT
+        return ResidualStep(2 * radius if enough else 0.0)
     if tolerance.kind == "rel" and dtype.kind == "f" and not tolerance.shift:
         eps = tolerance.value * SAFETY - float(np.finfo(dtype).eps)
         return ResidualStep(float(2 * np.arctanh(eps)) if eps > float(np.finfo(dtype).eps) else 0.0, log=True)
