@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from baler_core.bounds import ErrorBound
 from baler_core.dataset import Schema, Variable
 from baler_core.interfaces import Training
 from baler_core.plugins import Registry

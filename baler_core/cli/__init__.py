@@ -18,7 +18,14 @@ from baler_core.cli.steps import compress, decompress, train
 from baler_core.cli.workflow import run
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _InOrder(click.Group):
+    """Lists commands in the order of use."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="baler")
 @common_options
 def cli() -> None:
@@ -28,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (run, train, compress, decompress, evaluate, plot, info, check, init, plugins):
+for command in (init, check, run, train, compress, decompress, evaluate, plot, info, plugins):
     cli.add_command(command)
 
 

@@ -33,8 +33,8 @@ def _show_all(registry: Registry) -> None:
     for kind in KINDS:
         click.echo()
         offers = [(name, offer) for name in registry.names(kind) for offer in registry.offers[kind][name]]
-        rows = [(name, _package(registry, kind, name, offer), _summary(offer)) for name, offer in offers]
-        print_table(rows, header=(kind, "package"))
+        listed = [(name, _package(registry, kind, name, offer), _summary(offer)) for name, offer in offers]
+        print_table(listed, header=(kind, "package"))
 
 
 def _package(registry: Registry, kind: Kind, name: str, offer: Offer) -> str:
@@ -57,7 +57,10 @@ def _show_component(registry: Registry, name: str, as_json: bool) -> None:
     for kind, offer in found:
         click.echo(f"{kind} {name} of {offer.package} {offer.version}: {_summary(offer)}".rstrip(": "))
         rows = [(o["name"], o["type"], _default(o), o["description"]) for o in _options(offer)]
-        print_table(rows or [("no options",)], header=("option", "type", "default") if rows else (), indent="  ")
+        if rows:
+            print_table(rows, header=("option", "type", "default"), indent="  ")
+        else:
+            click.echo("  no options")
 
 
 def _default(option: dict[str, Any]) -> str:

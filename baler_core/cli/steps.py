@@ -28,10 +28,10 @@ _PATH = click.Path(path_type=Path)
 @common_options
 def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
-    from baler_core.compress import train as train_model
-
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
+    from baler_core.compress import train as train_model
+
     target = ready(output or model_path(checked, registry))
     written = train_model(checked, registry, output=target)
     if as_json:
@@ -51,10 +51,10 @@ def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: b
 @common_options
 def compress(config: Path, model: Path | None, inputs: tuple[str, ...], output: Path | None, as_json: bool) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
-    from baler_core.compress import compress as compress_file
-
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
+    from baler_core.compress import compress as compress_file
+
     if output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     done = []
