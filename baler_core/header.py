@@ -44,9 +44,10 @@ class GroupRecord:
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """A block: its groups, and the length of every dimension in it."""
+    """A block: its groups, which of each group's models coded it, and the length of every dimension in it."""
 
     groups: tuple[int, ...]
+    models: tuple[int, ...]
     sizes: Mapping[str, int]
 
 
@@ -126,7 +127,7 @@ def header_to_json(header: Header) -> Json:
             [g.kind, _ranges(g.variables), [_component_to_json(m) for m in g.models], list(g.state_sections)]
             for g in header.groups
         ],
-        "blocks": [header.first_block, _runs([[list(b.groups), dict(b.sizes)] for b in header.blocks])],
+        "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
         "errors": {name: [_short(e.largest), _short(e.share)] for name, e in header.errors.items()},
         "skeleton": dict(schema.skeleton),
     }
@@ -276,8 +277,9 @@ def _group(record: Json, count: int) -> GroupRecord:
 
 
 def _block(record: Json) -> BlockRecord:
-    groups, sizes = record
-    return BlockRecord(tuple(_count(g) for g in groups), {str(dim): _count(size) for dim, size in sizes.items()})
+    groups, models, sizes = record
+    lengths = {str(dim): _count(size) for dim, size in sizes.items()}
+    return BlockRecord(tuple(_count(g) for g in groups), tuple(_count(m) for m in models), lengths)
 
 
 def _unrun(runs: Json, limit: int) -> list[Json]:
@@ -301,5 +303,9 @@ def _check(header: Header) -> None:
     if header.groups and len(header.tolerances) != len(names):
         raise ValueError("not every variable has a tolerance")
     for block in header.blocks:
-        for number in block.groups:
-            header.layout(header.groups[number], block.sizes)
+        for group, model in zip(block.groups, block.models, strict=True):
+            header.layout(header.groups[group], block.sizes)
+            header.groups[group].models[model]
+    for jagged in header.schema.sizes.keys() if header.blocks else ():
+        if any(block.sizes.get(jagged, 0) > header.schema.sizes[jagged] for block in header.blocks):
+            raise ValueError(f"a block is longer than the file along {jagged!r}")

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from baler_core.bounds import Tolerance
-from baler_core.dataset import Layout, make_block, values_of
+from baler_core.dataset import Layout, Variable, make_block, values_of
 from baler_core.errors import PluginError
 from baler_core.interfaces import Preprocessor
 
@@ -69,16 +71,20 @@ class Pipeline:
 
     def touches(self, layout: Layout) -> bool:
         """Whether any variable of the layout is changed."""
-        return any(step.applies(variable.name) for step in self.steps for variable in layout.variables)
+        return any(self._touched(variable) for variable in layout.variables)
 
-    def layout(self, layout: Layout, encoded: xr.Dataset) -> Layout:
-        """The layout of the encoded block: its dtypes may differ."""
+    def encoded_layout(self, layout: Layout) -> Layout:
+        """The layout of the encoded block: what a preprocessor touched is float64, whatever it was."""
         return replace(
             layout,
             variables=tuple(
-                replace(v, dtype=values_of(encoded, v.name).dtype.str) if not v.is_text else v for v in layout.variables
+                replace(v, dtype="<f8", scale=1.0, offset=0.0, fill=()) if self._touched(v) else v
+                for v in layout.variables
             ),
         )
+
+    def _touched(self, variable: Variable) -> bool:
+        return variable.is_numeric and any(step.applies(variable.name) for step in self.steps)
 
 
 def _part(block: xr.Dataset, step: Step) -> xr.Dataset | None:
@@ -100,5 +106,9 @@ def _with(block: xr.Dataset, changed: xr.Dataset, part: xr.Dataset) -> xr.Datase
             if name not in changed.variables or values_of(changed, name).shape != values_of(block, name).shape:
                 raise PluginError(f"a preprocessor lost {name!r} or changed its shape")
             source = changed
-        new[name] = (tuple(map(str, block.variables[key].dims)), values_of(source, name))
+        values = values_of(source, name)
+        new[name] = (
+            tuple(map(str, block.variables[key].dims)),
+            values.astype(np.float64) if source is changed else values,
+        )
     return make_block(new)

@@ -9,7 +9,9 @@ from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """NumPy and CSV files."""
-    return []
+    from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
+
+    return [NpyReader, NpzReader]
 
 
 @hookimpl
