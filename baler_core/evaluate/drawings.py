@@ -108,7 +108,7 @@ class Drawings:
             "pictures": {name: _put(record, arrays) for name, record in self.pictures.items()},
         }
         arrays["index"] = np.array(json.dumps(index))
-        np.savez_compressed(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(path, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Drawings:

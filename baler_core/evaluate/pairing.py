@@ -28,9 +28,7 @@ class Piece:
     start: int
 
 
-def paired_blocks(
-    original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema
-) -> Iterator[Piece]:
+def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema) -> Iterator[Piece]:
     """Walk both files together, however each is cut into blocks.
 
     Parameters
@@ -124,9 +122,6 @@ def _rows(block: xr.Dataset, schema: Schema, dim: str, rows: slice) -> xr.Datase
             slices[name] = slice(int(ends[parents.start]), int(ends[parents.stop]))
         return slices[name]
 
-    return make_block(
-        {
-            str(name): (variable.dims, variable.values[along(variable.dims[0])])
-            for name, variable in block.variables.items()
-        }
-    )
+    variables = {str(name): variable for name, variable in block.variables.items()}
+    dims = {name: tuple(map(str, variable.dims)) for name, variable in variables.items()}
+    return make_block({name: (dims[name], values_of(block, name)[along(dims[name][0])]) for name in variables})

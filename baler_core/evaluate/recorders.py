@@ -78,16 +78,26 @@ class Recorders:
         self._bounds = bounds
         self._checks = {v.name: BoundCheck(v, _tolerance(v, bounds, found)) for v in schema.variables}
         self._metrics = [GuardedMetric(metric) for metric in metrics]
+        self._notes: list[str] = []
         candidates = [v for v in schema.variables if _worth_drawing(v, bounds, drawn)]
-        shown = candidates[:_MOST_DISTRIBUTIONS]
+        shown = self._first(candidates, _MOST_DISTRIBUTIONS, "distributions")
         size = sample_size(2 * len(shown), most=_LOSS_SAMPLE)
         self._distributions = {
             v.name: DistributionRecorder(v, found.limits[v.name], found.samples[v.name], size)
             for v in shown
             if v.name in found.limits
         }
-        fields = [v for v in candidates if can_be_pictured(v, schema)][:_MOST_PICTURES]
+        fields = self._first([v for v in candidates if can_be_pictured(v, schema)], _MOST_PICTURES, "2-D slices")
         self._pictures = {v.name: PictureRecorder(v, schema, found.coordinates) for v in fields}
+
+    def _first(self, candidates: list[Variable], most: int, what: str) -> list[Variable]:
+        if len(candidates) > most:
+            self._notes.append(f"Recorded {what} of the first {most:,} of {len(candidates):,} variables.")
+        return candidates[:most]
+
+    def notes(self) -> tuple[str, ...]:
+        """What was not recorded."""
+        return tuple(self._notes)
 
     def update(self, piece: Piece) -> None:
         """Take in the same rows of both files."""

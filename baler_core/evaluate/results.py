@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
+from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
 from baler_core.dataset import Json
 from baler_core.errors import DataError
@@ -55,14 +55,12 @@ class VariableResult:
 
 @dataclass(frozen=True)
 class GroupResult:
-    """Variables that one model coded together, and what they take in the file."""
+    """Variables that one model coded together."""
 
     name: str
     variables: tuple[str, ...]
     model: str
     native_bytes: int
-    bytes: int
-    model_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Sizes:
     Attributes
     ----------
     native
-        All compared values as their dtypes hold them (text in UTF-8, one byte more per cell).
+        All compared values as their dtypes hold them (text in UTF-8, and one byte more per cell).
     input_file, compressed
         The original file and the `.bal` file; None where there is no such file.
     model
@@ -161,8 +159,6 @@ class Results:
         Histograms and pictures; kept in a file of their own beside the JSON.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings", extra="forbid")
-
     original: str
     restored: str
     sizes: Sizes
@@ -191,7 +187,7 @@ class Results:
 
     def to_json(self) -> Json:
         """All numbers as plain dicts and lists, valid JSON: numbers that are not finite as "NaN", "Infinity"."""
-        return _ADAPTER.dump_python(self, mode="json")
+        return _finite(_ADAPTER.dump_python(self, mode="json"))
 
     @classmethod
     def from_json(cls, record: Json, drawings: Drawings | None = None) -> Results:
@@ -208,11 +204,18 @@ class Results:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise DataError(f"not the results of an evaluation: {place}: {first['msg']}") from error
-        return results if drawings is None else _with(results, drawings)
+        return results if drawings is None else replace(results, drawings=drawings)
 
 
-def _with(results: Results, drawings: Drawings) -> Results:
-    return Results(**{**{name: getattr(results, name) for name in vars(results)}, "drawings": drawings})
+def _finite(value: Any) -> Any:
+    """Numbers that JSON does not have, as the words that most programs parse as such numbers."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Results)
