@@ -11,7 +11,7 @@ from baler_core.bounds import ValueRange
 from baler_core.comparison import pair_values, responses
 from baler_core.dataset import Variable
 from baler_core.evaluate.drawings import Distribution, Histogram
-from baler_core.streaming import Sample
+from baler_core.streaming import Moments, Sample
 
 _BINS = 100
 _LOSS_BINS = 80
@@ -111,6 +111,7 @@ class DistributionRecorder:
         self._logarithmic = bins.logarithmic
         self._before, self._after = _Counter(bins), _Counter(bins)
         self._response, self._residual = Sample(size), Sample(size)
+        self._response_moments, self._residual_moments = Moments(), Moments()
         self._undefined = [0, 0]
 
     def update(self, original: np.ndarray, restored: np.ndarray) -> None:
@@ -119,9 +120,11 @@ class DistributionRecorder:
         self._before.update(pairs.original)
         self._after.update(pairs.restored)
         self._residual.update(pairs.residual)
+        self._residual_moments.update(pairs.residual)
         ratio = responses(pairs)
         defined = ratio[np.isfinite(ratio)]
         self._response.update(defined)
+        self._response_moments.update(defined)
         infinite = int(np.count_nonzero(np.isinf(ratio)))
         self._undefined[0] += infinite
         self._undefined[1] += ratio.size - defined.size - infinite + pairs.not_finite
@@ -138,6 +141,8 @@ class DistributionRecorder:
             values=self._residual.seen,
             sampled=self._residual.values.size,
             undefined=(self._undefined[0], self._undefined[1]),
+            response_moments=(self._response_moments.mean, self._response_moments.rms),
+            residual_moments=(self._residual_moments.mean, self._residual_moments.rms),
         )
 
 

@@ -50,7 +50,9 @@ class Distribution:
     response, residual
         From a random sample of `sampled` of the variable's `values` pairs.
     undefined
-        Responses that are infinite or NaN, in the whole variable.
+        Responses that are infinite and that are NaN, in the whole variable.
+    response_moments, residual_moments
+        Mean and RMS of all defined ones.
     """
 
     before: Histogram
@@ -62,6 +64,8 @@ class Distribution:
     values: int = 0
     sampled: int = 0
     undefined: tuple[int, int] = (0, 0)
+    response_moments: tuple[float, float] = (0.0, 0.0)
+    residual_moments: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Recorders:
         self._distributions = {
             v.name: DistributionRecorder(v, found.limits[v.name], found.samples[v.name], size)
             for v in shown
-            if v.name in found.limits
+            if v.name in found.samples and found.samples[v.name].seen
         }
         fields = self._first([v for v in candidates if can_be_pictured(v, schema)], _MOST_PICTURES, "2-D slices")
         self._pictures = {v.name: PictureRecorder(v, schema, found.coordinates) for v in fields}
