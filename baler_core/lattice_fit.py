@@ -29,6 +29,8 @@ def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         specials = _float_specials(flat, tolerance)
         ordinary = flat[~_is_any(flat, specials)] if specials else flat
         lattice = replace(_float_lattice(ordinary, tolerance), specials=specials)
+        if lattice.kind == "bits" and tolerance.kind in ("exact", "bits"):
+            lattice = _float_lattice(flat, tolerance)
     return _with_lowest(lattice, flat)
 
 
@@ -85,14 +87,20 @@ def _exact_integers(values: np.ndarray) -> Lattice:
 
 
 def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ...]:
-    """Values outside any lattice that occur; a lossless tolerance needs none, since NaN payloads count there."""
-    if tolerance.kind in ("exact", "bits"):
-        return ()
+    """Values outside any lattice that occur."""
     candidates = [np.nan, np.inf, -np.inf, -0.0]
+    if tolerance.kind in ("exact", "bits") and not _plain_nans(values):
+        return ()
     if tolerance.kind == "rel":
         candidates.append(0.0)
     candidates += [f for f in tolerance.fill if np.isfinite(f) and f != 0]
     return tuple(c for c in candidates if _is_any(values, (c,)).any())
+
+
+def _plain_nans(values: np.ndarray) -> bool:
+    """Whether every NaN is the usual one, so that nothing is lost by writing that one back."""
+    nans = values[np.isnan(values)]
+    return nans.tobytes() == np.full(nans.shape, np.nan, values.dtype).tobytes()
 
 
 def _is_any(values: np.ndarray, specials: tuple[float, ...]) -> np.ndarray:
@@ -109,13 +117,14 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         dropped = max(0, mantissa - int(tolerance.value))
         candidates = [replace(candidates[0], merge=max(candidates[0].merge, dropped))]
     elif tolerance.kind == "abs":
-        candidates += _abs_lattices(values, tolerance, candidates)
+        candidates += _abs_lattices(values, tolerance, tuple(candidates))
     elif tolerance.kind == "rel" and not tolerance.shift:
         candidates.append(_log_lattice(values, tolerance.value))
     if len(candidates) == 1:
         return candidates[0]
     sample = _sampled(values)
-    return min(candidates, key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
+    # Of two that tell the same values apart, the later one is regular and so easier to code: it wins ties.
+    return min(reversed(candidates), key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
 
 
 def _sampled(values: np.ndarray) -> np.ndarray:
@@ -188,7 +197,7 @@ def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:
     return bool(np.array_equal(back, values) and not (np.signbit(values) & (values == 0)).any())
 
 
-def _abs_lattices(values: np.ndarray, tolerance: Tolerance, lossless: list[Lattice]) -> Iterator[Lattice]:
+def _abs_lattices(values: np.ndarray, tolerance: Tolerance, lossless: tuple[Lattice, ...]) -> Iterator[Lattice]:
     """A plain uniform lattice, and coarsenings of the data's own spacing."""
     dtype = values.dtype.str
     largest = float(np.abs(values.astype(np.float64)).max())

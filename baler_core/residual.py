@@ -35,9 +35,11 @@ class ResidualStep:
 def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> ResidualStep:
     """The step for values of `dtype` not larger than `largest` in magnitude."""
     if tolerance.kind == "abs":
-        spare = 0.5 * float(np.spacing(np.asarray(largest, dtype))) if dtype.kind == "f" else 0.5
+        with np.errstate(over="ignore"):
+            spare = 0.5 * float(np.spacing(np.asarray(largest, dtype))) if dtype.kind == "f" else 0.5
         radius = tolerance.value * SAFETY - spare
-        return ResidualStep(2 * radius if radius > spare and largest / radius < _CODE_LIMIT else 0.0)
+        enough = np.isfinite(radius) and radius > spare and largest / radius < _CODE_LIMIT
+        return ResidualStep(2 * radius if enough else 0.0)
     if tolerance.kind == "rel" and dtype.kind == "f" and not tolerance.shift:
         eps = tolerance.value * SAFETY - float(np.finfo(dtype).eps)
         return ResidualStep(float(2 * np.arctanh(eps)) if eps > float(np.finfo(dtype).eps) else 0.0, log=True)
@@ -55,11 +57,12 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
         float64, same shape; the decoder must have the same up to about 1e-6 of the tolerance. May be NaN or infinite
         where the model knows nothing.
     """
-    flat, guess = values.ravel(), _finite(prediction)
+    flat = values.ravel()
     plan = _plan(flat, tolerance)
     if plan is None:
         return b"\0" + _encode_plainly(flat, tolerance)
     step, lattice = plan
+    guess = _usable(prediction, step)
     _, special = lattice.quantise(flat)
     integers = _difference(flat, guess, step)
     outside = special > 0
@@ -99,7 +102,7 @@ def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, d
     lattice, _ = Lattice.from_bytes(reader.sized(), dtype.str)
     classes = unpack_integers(reader.sized(), count)
     residual = unpack_integers(reader.sized(), count)
-    restored = _restore(_finite(prediction), residual, step, dtype)
+    restored = _restore(_usable(prediction, step), residual, step, dtype)
     for index, value in enumerate(lattice.specials):
         restored[classes == index + 1] = value
     exact = classes == len(lattice.specials) + 1
@@ -120,9 +123,12 @@ def _plan(flat: np.ndarray, tolerance: Tolerance) -> tuple[ResidualStep, Lattice
     return (step, lattice) if step.step > 0 else None
 
 
-def _finite(prediction: np.ndarray) -> np.ndarray:
-    """The prediction as flat float64, 0 where it is no number."""
-    return np.nan_to_num(prediction.ravel().astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+def _usable(prediction: np.ndarray, step: ResidualStep) -> np.ndarray:
+    """The prediction as flat float64; 0 where it is no number, or too large to add a step to."""
+    guess = prediction.ravel().astype(np.float64)
+    limit = np.inf if step.log else step.step * 2.0**45
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(guess) < limit, guess, 0.0)
 
 
 def _difference(values: np.ndarray, guess: np.ndarray, step: ResidualStep) -> np.ndarray:
