@@ -184,7 +184,8 @@ class Tolerance:
         with np.errstate(all="ignore"):
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "abs":
-                allowed = np.full(values.shape, self.value * SAFETY)
+                whole = values.dtype.kind in "iu"
+                allowed = np.full(values.shape, np.floor(self.value * (1 + 1e-12)) if whole else self.value * SAFETY)
             elif self.kind == "rel":
                 allowed = magnitude * (self.value * SAFETY)
             elif self.kind == "bits":
