@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from baler_core import Variable
 
+from baler_core import Variable
 from baler_fits.contents import Content
 from baler_fits.dimensions import ROLES, Dimensions, axis_names
-from baler_fits.naming import variable_names
+from baler_fits.naming import counts_name, variable_names
 from baler_fits.units import Field
 
 
@@ -43,11 +43,6 @@ class Entry:
         return list(listed.values())
 
 
-def counts_name(name: str) -> str:
-    """Name of the variable that counts the elements of a variable-length column."""
-    return f"{name}.count"
-
-
 def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> Entry:
     """The chosen variables of an HDU; their dimensions are added to `dimensions`."""
     unit = content.unit
@@ -68,7 +63,9 @@ def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[s
     for n, name in taken.items():
         one = unit.fields[n]
         if one.pointer is None or one.dtype == "bytes":
-            axes = dimensions.shared(row, [f"{row}:{axis}:{length}" for axis, length in enumerate(one.shape)], one.shape)
+            axes = dimensions.shared(
+                row, [f"{row}:{axis}:{length}" for axis, length in enumerate(one.shape)], one.shape
+            )
             values[n] = _variable(name, one, (row, *axes))
         else:
             values[n], counts[n] = _jagged(content, n, name, row, dimensions, values, counts)

@@ -44,15 +44,13 @@ def has_checksums(header: str) -> bool:
     return keywords.get("DATASUM") is not None or keywords.get("CHECKSUM") is not None
 
 
-def with_checksums(header: str, blocks: int, data: Iterable[bytes]) -> str:
+def with_checksums(header: str, data: Iterable[bytes]) -> str:
     """The header with DATASUM and CHECKSUM, where it has them, true for these data.
 
     Cards that are true already are left as they are.
 
     Parameters
     ----------
-    blocks
-        Least length of the header in units of 2880 bytes.
     data
         The data unit with its padding, in pieces of whole 32-bit words.
     """
@@ -62,7 +60,7 @@ def with_checksums(header: str, blocks: int, data: Iterable[bytes]) -> str:
         header = set_values(header, {"DATASUM": str(datasum)})
     if Keywords(header).get("CHECKSUM") is None:
         return header
-    if ones_complement_sum([header_bytes(header, blocks)], datasum) in (0, FULL):
+    if ones_complement_sum([header_bytes(header)], datasum) in (0, FULL):
         return header
     header = set_values(header, {"CHECKSUM": "0" * 16})
-    return set_values(header, {"CHECKSUM": encoded(ones_complement_sum([header_bytes(header, blocks)], datasum))})
+    return set_values(header, {"CHECKSUM": encoded(ones_complement_sum([header_bytes(header)], datasum))})

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
-from baler_core import DataError
 
+from baler_core import DataError
 from baler_fits.headers import Keywords
 from baler_fits.heap import Pointers
 from baler_fits.structure import Hdu

@@ -106,7 +106,6 @@ def set_values(text: str, values: dict[str, int | str]) -> str:
     )
 
 
-def header_bytes(text: str, blocks: int = 0) -> bytes:
-    """The header as it stands in a file: padded with blanks to at least `blocks` blocks of 2880 bytes."""
-    length = max(-(-len(text) // BLOCK), blocks) * BLOCK
-    return text.encode("latin-1").ljust(length, b" ")
+def header_bytes(text: str) -> bytes:
+    """The header as it stands in a file: padded with blanks to whole blocks of 2880 bytes."""
+    return text.encode("latin-1").ljust(-(-len(text) // BLOCK) * BLOCK, b" ")

@@ -36,6 +36,12 @@ class Pointers:
         """Bytes of all of them."""
         return int(self.lengths.sum())
 
+    @property
+    def empty_at_start(self) -> bool:
+        """Whether there are empty arrays, and all of them point to the start of the heap."""
+        places = self.places[self.counts == 0]
+        return bool(places.size) and not places.any()
+
     def inside(self, heap_bytes: int) -> bool:
         """Whether every array lies within the heap; the largest count times its size cannot overflow here."""
         filled = self.counts > 0

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from baler_core import DataError, did_you_mean
-
 from baler_fits.headers import Keywords
 from baler_fits.units import Unit
 
@@ -50,6 +49,18 @@ def variable_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
     return names
 
 
+def counts_name(name: str) -> str:
+    """Name of the variable that counts the elements of a variable-length column."""
+    return f"{name}.count"
+
+
+def offered_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
+    """All names that a pattern may match in a data unit: its variables and the counts of variable-length columns."""
+    names = variable_names(hdu, unit, plain=plain)
+    jagged = [n for n, f in zip(names, unit.fields, strict=True) if f.pointer is not None and f.dtype != "bytes"]
+    return names + [counts_name(name) for name in jagged]
+
+
 def chosen_hdu(wanted: int | str, names: Sequence[str], file: str) -> int:
     """The number of the HDU that the option `hdu` means.
 
@@ -85,7 +96,6 @@ def choose(names: Sequence[str], patterns: Sequence[str] | None, file: str) -> s
             raise DataError(f"{file} has no variable {pattern!r}. {did_you_mean(pattern, names)}")
         chosen |= found
     if not chosen:
-        raise DataError(
-            f"{file}: no variable matches {', '.join(map(repr, patterns))}. {did_you_mean(patterns[0] if patterns else '', names)}"
-        )
+        wanted = ", ".join(patterns) or "(no pattern)"
+        raise DataError(f"{file}: no variable matches {wanted}. {did_you_mean(wanted, names)}")
     return chosen

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import baler_core
-from baler_core import Reader, Schema
 from pydantic import Field
 
+import baler_core
+from baler_core import Reader, Schema
 from baler_fits.sink import FitsSink
 from baler_fits.source import FitsSource
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
-from baler_core import DataError, FormatError, Schema, Sink, Variable, values_of
 
+from baler_core import DataError, FormatError, Schema, Sink, Variable, values_of
 from baler_fits.checksums import has_checksums, with_checksums
 from baler_fits.headers import BLOCK, Keywords, header_bytes
 from baler_fits.heap import places_in
@@ -46,7 +46,7 @@ class FitsSink(Sink):
     def __init__(self, path: Path, schema: Schema) -> None:
         self._path = path
         self._gzip = bool(schema.skeleton.get("gzip"))
-        self._scratch = cast(BinaryIO, tempfile.TemporaryFile(dir=path.parent))
+        self._scratch = cast(BinaryIO, tempfile.TemporaryFile(dir=path.parent))  # noqa: SIM115 (closed by close or abort)
         variables = {variable.name: variable for variable in schema.variables}
         self._targets: list[Target] = []
         start = 0
@@ -85,9 +85,9 @@ class FitsSink(Sink):
             padding = b" " if Keywords(header).text("XTENSION") == "TABLE" else b"\0"
             if not header:
                 padding = b""
-            if has_checksums(header):
-                header = with_checksums(header, bones.blocks, _pieces(data, start, size, padding))
-            file.write(header_bytes(header, bones.blocks))
+            if bones.size < 0 and has_checksums(header):
+                header = with_checksums(header, _pieces(data, start, size, padding))
+            file.write(header_bytes(header))
             for piece in _pieces(data, start, size, padding):
                 file.write(piece)
             if data is not self._scratch:
@@ -176,7 +176,7 @@ class Target:
             if not by_row:
                 begin, where = self._next[n], where - (where[0] if len(where) else 0)
             table[f"f{n}"][:, 0] = own // self.unit.fields[n].stored.itemsize
-            table[f"f{n}"][:, 1] = begin + where
+            table[f"f{n}"][:, 1] = np.where((own == 0) & self.bones.empty_at_start, 0, begin + where)
             if not by_row:
                 self._put(heap + begin, arrays[n])
                 self._next[n] += int(own.sum())

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baler_core import FormatError
-
 from baler_fits.catalogue import Entry
 from baler_fits.heap import Order, order_of
 from baler_fits.restored import with_heap, without_columns, without_image
@@ -19,30 +18,32 @@ class Bones:
 
     Attributes
     ----------
-    header, blocks
-        Its cards, and the least length of its header in units of 2880 bytes.
+    header
+        Its cards.
     variables
         Names of its variables, one per field.
     size
         Bytes of data kept as they are; -1 if the header tells what they are.
     order, lengths
         Order of the arrays in a heap, and for each variable-length field the bytes they take in all.
+    empty_at_start
+        Empty arrays point to the start of the heap; else to where the next array begins.
     """
 
     header: str
-    blocks: int
     variables: Sequence[str] = ()
     size: int = -1
     order: Order = "columns"
     lengths: Sequence[int] = field(default=())
+    empty_at_start: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The record; what is as usual is left out."""
-        record: dict[str, Any] = {"header": self.header, "blocks": self.blocks, "variables": list(self.variables)}
+        record: dict[str, Any] = {"header": self.header, "variables": list(self.variables)}
         if self.size >= 0:
             record["size"] = self.size
         if self.lengths:
-            record["heap"] = {"order": self.order, "lengths": list(self.lengths)}
+            record["heap"] = {"order": self.order, "lengths": list(self.lengths), "empty": self.empty_at_start}
         return record
 
     @classmethod
@@ -55,15 +56,19 @@ class Bones:
             If the record is not one.
         """
         try:
-            heap = record.get("heap", {"order": "columns", "lengths": []})
+            heap = record.get("heap", {"order": "columns", "lengths": [], "empty": False})
             order = heap["order"]
             bones = cls(
-                str(record["header"]), int(record["blocks"]), [str(name) for name in record["variables"]],
-                int(record.get("size", -1)), order, [int(length) for length in heap["lengths"]],
+                str(record["header"]), [str(name) for name in record["variables"]],
+                int(record.get("size", -1)), order, [int(length) for length in heap["lengths"]], bool(heap["empty"]),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"the record of a FITS header is damaged ({error!r})") from error
-        if order not in ("columns", "rows") or len(bones.header) % 80 or not bones.header.isascii() and max(bones.header) > "\xff":
+        if (
+            order not in ("columns", "rows")
+            or len(bones.header) % 80
+            or (not bones.header.isascii() and max(bones.header) > "\xff")
+        ):
             raise FormatError("the record of a FITS header is damaged")
         return bones
 
@@ -83,7 +88,7 @@ def skeleton_of(entries: Sequence[Entry], *, alone: int | None = None) -> list[d
             bones.append(_bones(entry))
         elif n == 0:
             header = entry.content.hdu.header
-            bones.append(Bones(header if empty else without_image(header), entry.content.hdu.blocks if empty else 0))
+            bones.append(Bones(header if empty else without_image(header)))
     return [one.to_json() for one in bones]
 
 
@@ -92,7 +97,7 @@ def _bones(entry: Entry) -> Bones:
     content, unit = entry.content, entry.content.unit
     header, names = content.hdu.header, [variable.name for variable in entry.values.values()]
     if unit.kind == "bytes":
-        return Bones(header, content.hdu.blocks, names, content.hdu.size)
+        return Bones(header, names, content.hdu.size)
     dropped = [one.column for n, one in enumerate(unit.fields) if n not in entry.values]
     if dropped:
         header = without_columns(header, unit, dropped)
@@ -101,4 +106,4 @@ def _bones(entry: Entry) -> Bones:
     order = order_of(pointers) if not dropped else None
     if content.pointers and order is None:
         header = with_heap(header, unit, sum(lengths))
-    return Bones(header, 0 if dropped else content.hdu.blocks, names, -1, order or "columns", lengths)
+    return Bones(header, names, -1, order or "columns", lengths, any(one.empty_at_start for one in pointers))

@@ -8,15 +8,15 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
-from baler_core import DataError, Schema, Source, Variable, family_slices, make_block
 
+from baler_core import DataError, Schema, Source, Variable, family_slices, make_block
 from baler_fits.catalogue import Entry, counts_of, enter
 from baler_fits.contents import Content, content_of, read_arrays, read_rows
 from baler_fits.dimensions import Dimensions
-from baler_fits.naming import choose, chosen_hdu, hdu_names, variable_names
+from baler_fits.naming import choose, chosen_hdu, hdu_names, offered_names
 from baler_fits.skeleton import skeleton_of
 from baler_fits.structure import scan
 from baler_fits.values import to_native
@@ -71,19 +71,23 @@ class FitsSource(Source):
         names = hdu_names([content.keywords for content in self._contents])
         self._alone = chosen_hdu(hdu, names, file) if hdu is not None else None
         offered = [
-            variable_names(name, content.unit, plain=hdu is not None) if self._alone in (None, n) else []
+            offered_names(name, content.unit, plain=hdu is not None) if self._alone in (None, n) else []
             for n, (name, content) in enumerate(zip(names, self._contents, strict=True))
         ]
-        chosen = choose([name for some in offered for name in some], patterns, file) if patterns or hdu else None
+        everything = [name for some in offered for name in some]
+        if self._alone is not None and not everything:
+            filled = [name for name, content in zip(names, self._contents, strict=True) if content.unit.fields]
+            raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
+        chosen = choose(everything, patterns, file)
         dimensions = Dimensions()
         self._entries = [
-            enter(
-                content, name, dimensions, set(some) if chosen is None else chosen & set(some), plain=hdu is not None
-            )
+            enter(content, name, dimensions, chosen & set(some), plain=hdu is not None)
             for name, content, some in zip(names, self._contents, offered, strict=True)
         ]
         self._sizes = dimensions.sizes
-        self.warnings = [warning for entry, name in zip(self._entries, names, strict=True) for warning in _warn(entry, name)]
+        self.warnings = [
+            warning for entry, name in zip(self._entries, names, strict=True) for warning in _warn(entry, name)
+        ]
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, cut along tables' rows and images' slowest axes."""
@@ -110,7 +114,8 @@ class FitsSource(Source):
             pixels = to_native(content.tiles.rows(rows.start, rows.stop), unit.fields[0])
             return {variable.name: (variable.dims, pixels) for variable in plain.values()}
         arrays = {
-            n: np.empty((rows.stop - rows.start, *unit.fields[n].shape), variable.dtype) for n, variable in plain.items()
+            n: np.empty((rows.stop - rows.start, *unit.fields[n].shape), variable.dtype)
+            for n, variable in plain.items()
         }
         if arrays:
             for where, chunk in read_rows(self._file, content.hdu, unit, rows):
@@ -151,15 +156,17 @@ def open_plain(path: Path) -> tuple[BinaryIO, bool]:
     if file.read(2) != GZIP:
         return file, False
     file.seek(0)
-    unpacked = tempfile.NamedTemporaryFile(suffix=".fits")
+    unpacked = tempfile.NamedTemporaryFile(suffix=".fits")  # noqa: SIM115 (the caller closes it)
     try:
         with file, gzip.GzipFile(fileobj=file) as stream:
             shutil.copyfileobj(stream, unpacked, 1 << 20)
         unpacked.flush()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         unpacked.close()
-        raise DataError(f"{path.name}: the gzip stream is damaged or cut short ({error}). Get the file again") from error
-    return unpacked, True
+        raise DataError(
+            f"{path.name}: the gzip stream is damaged or cut short ({error}). Get the file again"
+        ) from error
+    return cast(BinaryIO, unpacked), True
 
 
 def _warn(entry: Entry, name: str) -> list[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from baler_core import DataError
-
 from baler_fits.headers import BLOCK, CARD, Keywords
 
 # A header longer than this is not a header; the largest known ones have some 10,000 cards (0.8 MB).
@@ -24,15 +23,12 @@ class Hdu:
         Its number in the file, from 0.
     header
         Its cards up to and including END, as text (latin-1, 80 characters each); empty for bytes after the last HDU.
-    blocks
-        Length of the header in the file, in units of 2880 bytes.
     start, size
         Place of the data in the file, in bytes, without padding.
     """
 
     index: int
     header: str
-    blocks: int
     start: int
     size: int
 
@@ -64,31 +60,30 @@ def _hdu_at(file: BinaryIO, position: int, end: int, index: int, name: str) -> H
     """The HDU that begins at `position`."""
     file.seek(position)
     if index and file.read(8) != b"XTENSION":
-        return Hdu(index, "", 0, position, end - position)
-    header, blocks = _read_header(file, position, f"{name}, HDU {index}")
+        return Hdu(index, "", position, end - position)
+    header = _read_header(file, position, f"{name}, HDU {index}")
     keywords = Keywords(header)
-    start = position + blocks * BLOCK
+    start = position + -(-len(header) // BLOCK) * BLOCK
     if index == 0 and not keywords.flag("SIMPLE"):
-        return Hdu(0, header, blocks, start, end - start)
+        return Hdu(0, header, start, end - start)
     size = data_size(keywords, f"{name}, HDU {index}")
     if start + size > end:
         raise DataError(
             f"{name} is cut short: HDU {index} needs {size} bytes of data, the file has {max(0, end - start)} of them. "
             f"Get the file again"
         )
-    return Hdu(index, header, blocks, start, size)
+    return Hdu(index, header, start, size)
 
 
-def _read_header(file: BinaryIO, position: int, where: str) -> tuple[str, int]:
-    """The cards up to END, and how many blocks they take."""
+def _read_header(file: BinaryIO, position: int, where: str) -> str:
+    """The cards up to END."""
     file.seek(position)
     text = ""
     while len(text) < MAX_HEADER:
         block = file.read(BLOCK)
         for at in range(0, len(block) - CARD + 1, CARD):
             if block[at : at + CARD].rstrip() == b"END":
-                text += block[: at + CARD].decode("latin-1")
-                return text, -(-len(text) // BLOCK)
+                return text + block[: at + CARD].decode("latin-1")
         if len(block) < BLOCK:
             break
         text += block.decode("latin-1")
@@ -124,7 +119,9 @@ def axis_lengths(keywords: Keywords, where: str, prefix: str = "") -> list[int]:
     """
     count = keywords.whole(f"{prefix}NAXIS", -1)
     if not 0 <= count <= 999:
-        raise DataError(f"{where}: {prefix}NAXIS must be a number from 0 to 999, found {keywords.get(f'{prefix}NAXIS')!r}")
+        raise DataError(
+            f"{where}: {prefix}NAXIS must be a number from 0 to 999, found {keywords.get(f'{prefix}NAXIS')!r}"
+        )
     lengths = [keywords.whole(f"{prefix}NAXIS{n}", -1) for n in range(1, count + 1)]
     for n, length in enumerate(lengths, start=1):
         if length < 0:

@@ -45,17 +45,17 @@ class TiledImage:
     def __init__(self, file: BinaryIO, hdu: Hdu, stored: np.dtype[Any]) -> None:
         from astropy.io import fits
 
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._hdus = fits.open(file.name, do_not_scale_image_data=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._hdus = fits.open(file.name, do_not_scale_image_data=True)
+            try:
                 self._hdu: Any = self._hdus[hdu.index]
                 dtype = self._hdu.section[(slice(0, 1),) * len(self._hdu.shape)].dtype
-        except Exception as error:  # foreign code meeting a file it cannot decode
-            raise NotModelled(f"tile-compressed image that astropy does not decode ({error})") from error
-        if dtype.newbyteorder(">") != stored.newbyteorder(">"):
-            self.close()
-            raise NotModelled(f"tile-compressed image that decodes to {dtype}")
+                if dtype.newbyteorder(">") != stored.newbyteorder(">"):
+                    raise ValueError(f"it decodes to {dtype}")
+            except Exception as error:  # foreign code meeting a file it cannot decode
+                self.close()
+                raise NotModelled(f"tile-compressed image that astropy does not decode ({error})") from error
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Stored pixels of some rows along the slowest axis; only the tiles they touch are decoded."""
@@ -91,13 +91,15 @@ def compress_tiles(header: str, pixels: np.ndarray, folder: Path) -> tuple[str, 
     algorithm = keywords.text("ZCMPTYPE")
     if algorithm not in LOSSLESS or pixels.dtype.kind == "f" or (algorithm == "RICE_1" and pixels.dtype.itemsize > 4):
         algorithm = algorithm if algorithm in LOSSLESS[1:] else "GZIP_2"
-    tile = tuple(reversed([keywords.whole(f"ZTILE{n}", 1 if n > 1 else pixels.shape[-1]) for n in range(1, pixels.ndim + 1)]))
+    tile = tuple(
+        reversed([keywords.whole(f"ZTILE{n}", 1 if n > 1 else pixels.shape[-1]) for n in range(1, pixels.ndim + 1)])
+    )
     with tempfile.TemporaryFile(dir=folder) as whole, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         hdu = fits.CompImageHDU(pixels, compression_type=algorithm, tile_shape=tile, quantize_level=0.0)
         fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(whole)
         written = scan(whole, "the restored tiles")[1]
-        data = tempfile.TemporaryFile(dir=folder)
+        data = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the caller closes it)
         whole.seek(written.start)
         shutil.copyfileobj(whole, data)
         data.truncate(written.size)
@@ -122,8 +124,13 @@ def transplant(original: str, compressed: str, *, keep_blank: bool) -> str:
             if keyword not in new and not (keep_blank and keyword == "ZBLANK"):
                 continue
             value = values.get(keyword)
-            if new.pop(keyword, None) and value != Keywords(card).get(keyword):
-                card = with_value(card, value if isinstance(value, int | str) else str(value))
+            replacement = new.pop(keyword, card)
+            if value is not None and value != Keywords(card).get(keyword):
+                # comments on the table's own cards stay; those on compression parameters belong to the parameter
+                if isinstance(value, int | str) and not keyword.startswith("Z"):
+                    card = with_value(card, value)
+                else:
+                    card = replacement
             last = len(cards) + 1
         cards.append(card)
     return "".join(cards[:last] + list(new.values()) + cards[last:])

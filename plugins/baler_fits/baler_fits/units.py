@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from baler_core import DataError
 
+from baler_core import DataError
 from baler_fits.headers import Keywords
 from baler_fits.structure import axis_lengths, is_random_groups
 
@@ -81,7 +81,7 @@ class Field:
     stored: np.dtype[Any]
     shape: tuple[int, ...] = ()
     offset: int = 0
-    packing: Packing = Packing()  # noqa: RUF009 (frozen)
+    packing: Packing = Packing()
     pointer: np.dtype[Any] | None = None
     logical: bool = False
     units: str = ""
