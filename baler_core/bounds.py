@@ -82,10 +82,11 @@ DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 class BoundRules:
     """Bounds by variable-name pattern (shell style); the first match wins.
 
-    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
+    Without a match, floating-point variables get the bound `floats` and everything else is lossless.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
+    floats: ErrorBound = DEFAULT_FLOAT_BOUND
 
     def bound_for(self, name: str, dtype: str) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
@@ -105,7 +106,7 @@ class BoundRules:
                         f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}"
                     )
                 return LOSSLESS
-        return DEFAULT_FLOAT_BOUND if _kind_of(dtype) == "f" else LOSSLESS
+        return self.floats if _kind_of(dtype) == "f" else LOSSLESS
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""
@@ -184,7 +185,8 @@ class Tolerance:
         with np.errstate(all="ignore"):
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "abs":
-                allowed = np.full(values.shape, self.value * SAFETY)
+                whole = values.dtype.kind in "iu"
+                allowed = np.full(values.shape, np.floor(self.value * (1 + 1e-12)) if whole else self.value * SAFETY)
             elif self.kind == "rel":
                 allowed = magnitude * (self.value * SAFETY)
             elif self.kind == "bits":

@@ -21,7 +21,10 @@ def baler_preprocessors() -> list[type[Preprocessor]]:
 @hookimpl
 def baler_models() -> list[type[Model]]:
     """The built-in models."""
-    return []
+    from baler_core.builtin.models.exact import ExactModel
+    from baler_core.builtin.models.scalar import ScalarModel
+
+    return [ExactModel, ScalarModel]
 
 
 @hookimpl
