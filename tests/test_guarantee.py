@@ -160,7 +160,11 @@ def test_every_bound_holds_on_difficult_data(bound: ErrorBound, model: str, tmp_
 
 
 any_floats = st.sampled_from(["<f4", "<f8", ">f4", "<f2"]).flatmap(
-    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=7))
+    lambda dtype: hnp.arrays(
+        dtype,
+        hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=7),
+        elements=hnp.from_dtype(np.dtype(dtype)),
+    )
 )
 any_integers = st.sampled_from(["i1", "<u2", ">i4", "<i8", "<u8", "?"]).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=7))
