@@ -112,7 +112,8 @@ def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:
         if len(plain) < len(own):
             head = write_sized(lattice.to_bytes()) + write_varint(0) + write_sized(holes)
             own = plain
-    exact = b"" if tolerance.lossy else np.ascontiguousarray(values).tobytes()
+    small = values.nbytes <= _SMALL
+    exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
     return _Coded(head, own, narrow_bytes(codes.ravel()), exact)
 
 
