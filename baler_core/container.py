@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from baler_core.columnar import from_columns, to_columns
 from baler_core.dataset import Json
 from baler_core.errors import FormatError
 from baler_core.squeeze import squeeze, unsqueeze
@@ -152,7 +153,7 @@ def _sections(index: bytes, start: int, end: int, path: Path) -> list[Section]:
 
 def pack_json(record: Json) -> bytes:
     """A JSON-able record as few bytes."""
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
+    text = json.dumps(to_columns(record), separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
     return write_varint(len(text)) + squeeze(text)
 
 
@@ -162,8 +163,8 @@ def unpack_json(data: bytes, what: str) -> Json:
     length = reader.varint(HEADER_LIMIT)
     text = unsqueeze(reader.rest(), length)
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return from_columns(json.loads(text))
+    except (ValueError, RecursionError, TypeError, AttributeError, IndexError) as error:
         raise FormatError(f"{what} is damaged: {error}") from error
 
 
