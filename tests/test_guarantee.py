@@ -176,12 +176,6 @@ any_integers = st.sampled_from(["i1", "<u2", ">i4", "<i8", "<u8", "?"]).flatmap(
 def test_any_array_returns_within_its_bound(
     tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, bound: ErrorBound
 ) -> None:
-    if (
-        bound.kind == "range"
-        and array.dtype.kind == "f"
-        and np.ptp(array[np.isfinite(array)] if np.isfinite(array).any() else [0]) > 1e300
-    ):
-        return
     if array.dtype.kind != "f":
         bound = ErrorBound("lossless")
     restored = round_trip({"x": array}, bound, tmp_path_factory.mktemp("x"), "scalar", load_plugins())["x"]

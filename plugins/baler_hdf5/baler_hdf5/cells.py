@@ -86,4 +86,3 @@ def encode_text(cell: bytes | str) -> Json:
 def decode_text(stored: Json) -> bytes:
     """The bytes that `encode_text` stored."""
     return stored.encode("utf-8") if isinstance(stored, str) else base64.b64decode(stored["base64"])
-

@@ -26,7 +26,19 @@ AXIS_LETTERS = {"t": "time", "z": "level", "y": "y", "x": "x", "e": "member"}
 ROLES = {
     "time": ("time", "t", "times", "month", "day", "hour", "year", "step", "date", "record", "time_counter", "frame"),
     "member": ("member", "ensemble", "ens", "realization", "run", "number", "mem"),
-    "level": ("level", "lev", "levels", "z", "depth", "height", "altitude", "plev", "pressure", "isobaric", "bottom_top"),
+    "level": (
+        "level",
+        "lev",
+        "levels",
+        "z",
+        "depth",
+        "height",
+        "altitude",
+        "plev",
+        "pressure",
+        "isobaric",
+        "bottom_top",
+    ),
     "y": ("y", "lat", "latitude", "nlat", "rlat", "j", "south_north", "yc", "nj"),
     "x": ("x", "lon", "longitude", "nlon", "rlon", "i", "west_east", "xc", "ni"),
 }

@@ -118,9 +118,7 @@ def _set_filter(properties: h5p.PropDCID, number: int, flags: int, parameters: l
         properties.set_filter(number, flags, tuple(parameters))
 
 
-def access_properties(
-    shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int
-) -> h5p.PropDAID:
+def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int) -> h5p.PropDAID:
     """An access property list whose chunk cache holds one row of chunks along the leading dimension."""
     from h5py import h5p
 

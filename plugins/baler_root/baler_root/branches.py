@@ -107,7 +107,9 @@ def _ntuple_fields(ntuple: Any) -> list[Branch | LeftOut]:
         if field.record.source_field_id is not None:
             continue  # a projection: another view of values that a real field holds
         try:
-            entries.append(Branch(field.name, field.description, field.typename, from_awkward(form.content(field.name))))
+            entries.append(
+                Branch(field.name, field.description, field.typename, from_awkward(form.content(field.name)))
+            )
         except Unsupported as reason:
             entries.append(LeftOut(field.name, field.typename, str(reason)))
     return entries
