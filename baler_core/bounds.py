@@ -82,10 +82,11 @@ DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 class BoundRules:
     """Bounds by variable-name pattern (shell style); the first match wins.
 
-    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
+    Without a match, floating-point variables get the bound `floats` and everything else is lossless.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
+    floats: ErrorBound = DEFAULT_FLOAT_BOUND
 
     def bound_for(self, name: str, dtype: str) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
@@ -105,7 +106,7 @@ class BoundRules:
                         f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}"
                     )
                 return LOSSLESS
-        return DEFAULT_FLOAT_BOUND if _kind_of(dtype) == "f" else LOSSLESS
+        return self.floats if _kind_of(dtype) == "f" else LOSSLESS
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""
@@ -192,9 +193,9 @@ class Tolerance:
                 allowed = np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
             else:
                 allowed = np.full(values.shape, math.inf if self.kind == "free" else 0.0)
-        if self.kind != "free":
-            allowed[~usable(values, self.fill)] = 0.0
-        return allowed
+        if self.kind == "free":
+            return allowed
+        return np.where(usable(values, self.fill), allowed, 0.0)
 
     def violations(self, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
         """Boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).

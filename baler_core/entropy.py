@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from baler_core import squeeze
@@ -12,8 +10,8 @@ from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, z
 
 EMPTY, CONSTANT, PCODEC, BYTES, DIFFERENCES, BITS = range(6)
 _WIDTHS = (1, 2, 4, 8)
-# Above this many values, a sample tells which methods are worth running on all of them.
-_SAMPLE = 1 << 16
+# Up to this many values every method is run to its end.
+_ALWAYS = 1 << 15
 _PCODEC_CHUNK = 1 << 18
 
 
@@ -33,8 +31,9 @@ def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
     low, high = int(flat.min()), int(flat.max())
     if low == high:
         return bytes([CONSTANT]) + write_varint(zigzag(low))
-    methods = _methods_worth_trying(flat, thorough=thorough)
-    return min((_pack(flat, method) for method in methods), key=len)
+    packed = _pack(flat, PCODEC)
+    methods = _methods_worth_trying(flat, len(packed), thorough=thorough)
+    return min((packed, *(_pack(flat, method) for method in methods)), key=len)
 
 
 def unpack_integers(data: bytes, count: int) -> np.ndarray:
@@ -64,39 +63,24 @@ def unpack_integers(data: bytes, count: int) -> np.ndarray:
     raise FormatError(f"a stream of integers names the unknown method {method}")
 
 
-def pack_together(columns: Sequence[np.ndarray]) -> bytes:
-    """Narrowest-width bytes of several int64 arrays, one after the other, for one joint stream.
-
-    Each array is preceded by its width and lowest value. The result is not compressed: what shares it decides.
-    """
-    return b"".join(_narrow(np.ascontiguousarray(column.ravel())) for column in columns)
-
-
-def unpack_together(data: bytes, counts: Sequence[int]) -> list[np.ndarray]:
-    """The int64 arrays of `pack_together`, whose lengths are `counts`."""
-    reader = ByteReader(data, "a joint stream of integers")
-    return [_widen(reader, count) for count in counts]
-
-
 def _signed(number: int) -> int:
     if not -(2**63) <= number < 2**63:
         raise FormatError(f"a stream of integers holds {number}, beyond 64 bits")
     return number
 
 
-def _methods_worth_trying(flat: np.ndarray, *, thorough: bool) -> list[int]:
+def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> list[int]:
+    """What to try after pcodec, which took `best` bytes; long arrays are first tested with a fast compressor."""
     if int(flat.max()) - int(flat.min()) == 1:
-        return [PCODEC, BITS]
-    methods = [PCODEC, BYTES, DIFFERENCES] if thorough else [PCODEC, BYTES]
-    if flat.size <= 2 * _SAMPLE:
+        return [BITS]
+    methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
+    if flat.size <= _ALWAYS:
         return methods
-    piece = _SAMPLE // 4
-    starts = np.linspace(0, flat.size - piece, 4).astype(int)
-    sample = np.concatenate([flat[start : start + piece] for start in starts])
-    if int(sample.min()) == int(sample.max()):
-        return methods
-    sizes = {method: len(_pack(sample, method)) for method in methods}
-    return [method for method in methods if sizes[method] <= 1.03 * min(sizes.values())]
+    return [method for method in methods if len(squeeze.zstd(narrow_bytes(_prepared(flat, method)), 3)) < 1.4 * best]
+
+
+def _prepared(flat: np.ndarray, method: int) -> np.ndarray:
+    return np.diff(flat, prepend=np.int64(0)) if method == DIFFERENCES else flat
 
 
 def _pack(flat: np.ndarray, method: int) -> bytes:
@@ -106,14 +90,11 @@ def _pack(flat: np.ndarray, method: int) -> bytes:
         low = int(flat.min())
         bits = np.packbits((flat - low).astype(np.uint8)).tobytes()
         return bytes([BITS]) + write_varint(zigzag(low)) + squeeze.squeeze(bits)
-    if method == DIFFERENCES:
-        with np.errstate(over="ignore"):
-            flat = np.diff(flat, prepend=np.int64(0))
-    return bytes([method]) + _squeezed_narrow(flat)
+    return bytes([method]) + _squeezed_narrow(_prepared(flat, method))
 
 
-def _narrow(flat: np.ndarray) -> bytes:
-    """Width, lowest value, and the values above it in that many bytes each."""
+def narrow_bytes(flat: np.ndarray) -> bytes:
+    """Width, lowest value, and the values above it in that many bytes each; not compressed. `flat` is int64, 1-D."""
     if not flat.size:
         return b"\0"
     low = int(flat.min())
@@ -125,7 +106,8 @@ def _narrow(flat: np.ndarray) -> bytes:
     return bytes([width]) + write_varint(zigzag(low)) + above.astype(f"<u{width}").tobytes()
 
 
-def _widen(reader: ByteReader, count: int) -> np.ndarray:
+def widen_bytes(reader: ByteReader, count: int) -> np.ndarray:
+    """The `count` int64 values that `narrow_bytes` wrote, read from where `reader` stands."""
     width = reader.varint(9)
     if count == 0:
         return np.zeros(0, np.int64)
@@ -139,14 +121,14 @@ def _widen(reader: ByteReader, count: int) -> np.ndarray:
 
 
 def _squeezed_narrow(flat: np.ndarray) -> bytes:
-    raw = _narrow(flat)
+    raw = narrow_bytes(flat)
     return write_varint(len(raw)) + squeeze.squeeze(raw)
 
 
 def _unpack_bytes(reader: ByteReader, count: int, *, differences: bool) -> np.ndarray:
     length = reader.varint(8 * count + 32)
     raw = squeeze.unsqueeze(reader.rest(), length)
-    values = _widen(ByteReader(raw, "a stream of integers"), count)
+    values = widen_bytes(ByteReader(raw, "a stream of integers"), count)
     return np.cumsum(values, dtype=np.int64) if differences else values
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from baler_core.errors import FormatError
 
 _LC_LP_PB: Final = ((3, 0, 0), (0, 0, 0), (0, 2, 2))
+_LONG: Final = 1 << 22
 STORED, XZ_TEXT, XZ_BYTES, XZ_WORDS, ZSTD = range(5)
 
 
@@ -47,10 +48,12 @@ def squeeze(data: bytes, *, thorough: bool = True) -> bytes:
     Parameters
     ----------
     thorough
-        Also try xz with other settings (several times slower).
+        Also try xz with other settings, and zstd (several times slower); long data are spared the former.
     """
     forms = [(STORED, data), (XZ_TEXT, xz(data, 0))]
-    if thorough:
+    if thorough and len(data) > _LONG:
+        forms.append((ZSTD, zstd(data)))
+    elif thorough:
         forms += [(XZ_BYTES, xz(data, 1)), (XZ_WORDS, xz(data, 2)), (ZSTD, zstd(data))]
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best

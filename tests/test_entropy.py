@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.entropy import pack_integers, pack_together, unpack_integers, unpack_together
+from baler_core.entropy import narrow_bytes, pack_integers, unpack_integers, widen_bytes
 from baler_core.errors import FormatError
 from baler_core.squeeze import squeeze, unsqueeze
+from baler_core.varint import ByteReader
 
 int64 = hnp.arrays(np.int64, st.integers(0, 200), elements=st.integers(-(2**63), 2**63 - 1))
 
@@ -47,9 +48,9 @@ def test_repeats_are_found() -> None:
 
 @given(st.lists(int64, max_size=4))
 def test_joint_stream_returns(columns: list[np.ndarray]) -> None:
-    joint = pack_together(columns)
-    for restored, column in zip(unpack_together(joint, [c.size for c in columns]), columns, strict=True):
-        np.testing.assert_array_equal(restored, column)
+    reader = ByteReader(b"".join(narrow_bytes(column) for column in columns))
+    for column in columns:
+        np.testing.assert_array_equal(widen_bytes(reader, column.size), column)
 
 
 @given(int64.filter(lambda v: v.size > 2), st.data())

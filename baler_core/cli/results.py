@@ -1,0 +1,34 @@
+"""`baler evaluate`, `baler plot` and `baler info`: what was lost, pictures of it, and what a .bal file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from baler_core.cli.options import common_options
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Compare a data file with its restored form.")
+@click.argument("original", type=_PATH)
+@click.argument("restored", type=_PATH)
+@common_options
+def evaluate(original: Path, restored: Path) -> None:
+    """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
+
+
+@click.command(short_help="Draw variables before and after.")
+@click.argument("original", type=_PATH)
+@click.argument("restored", type=_PATH)
+@common_options
+def plot(original: Path, restored: Path) -> None:
+    """Draw variables of ORIGINAL and RESTORED."""
+
+
+@click.command(short_help="Show what a .bal file holds.")
+@click.argument("file", type=_PATH)
+@common_options
+def info(file: Path) -> None:
+    """Show what FILE holds: variables, bounds, components and sizes; no data are decoded."""
