@@ -12,8 +12,9 @@ from baler_core import Schema, Variable
 from baler_hdf5.attributes import plain_values
 from baler_hdf5.conventions import CONVENTIONAL, axis_role, described, fill_values, packing
 from baler_hdf5.datasets import StoredDataset, describe_dataset, report_left_out, select
-from baler_hdf5.datatypes import Json, decode_bytes, raw_dtype
+from baler_hdf5.datatypes import Json
 from baler_hdf5.dimensions import Dimensions, name_dimensions, scales_of
+from baler_hdf5.raw_datatypes import decode_bytes, raw_dtype
 from baler_hdf5.skeleton import Recorder
 from baler_hdf5.tree import Entry, Tree, walk
 
@@ -119,7 +120,7 @@ def _variables(
         for name, field in dataset.fields.items():
             dims = dimensions.dims[name]
             numeric = field.cells == "plain"
-            more = _stored_fill(fill, dataset.type) if numeric and not field.members else ()
+            default = _stored_fill(fill, dataset.type) if numeric and not field.members else None
             variables.append(
                 Variable(
                     name,
@@ -127,7 +128,7 @@ def _variables(
                     dims,
                     units=units,
                     label=label,
-                    fill=fill_values(attributes, field.dtype, *more) if numeric else (),
+                    fill=fill_values(attributes, field.dtype, default) if numeric else (),
                     scale=scale,
                     offset=offset,
                     axes={dim: roles[dim] for dim in dims if dim in roles},
@@ -136,10 +137,9 @@ def _variables(
     return variables
 
 
-def _stored_fill(fill: str | None, record: Json) -> tuple[float, ...]:
+def _stored_fill(fill: str | None, record: Json) -> float | None:
     """The fill value in the dataset's creation properties, unless it is 0, which means no more than 'not written'."""
     raw = raw_dtype(record)
     if fill is None or raw is None or raw.base.kind not in "iuf":
-        return ()
-    value = float(np.asarray(decode_bytes(fill, raw.base, ())))
-    return (value,) if value else ()
+        return None
+    return np.frombuffer(decode_bytes(fill, raw.base, ()).tobytes(), raw.base)[0].item() or None

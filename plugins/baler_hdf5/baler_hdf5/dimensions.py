@@ -105,9 +105,7 @@ def name_dimensions(datasets: Sequence[StoredDataset], scales: Mapping[str, Sequ
     return found
 
 
-def _name_axes(
-    found: Dimensions, path: str, shape: tuple[int, ...], axes: Sequence[str | None]
-) -> tuple[str, ...]:
+def _name_axes(found: Dimensions, path: str, shape: tuple[int, ...], axes: Sequence[str | None]) -> tuple[str, ...]:
     """Distinct names for the dimensions of one variable (a covariance has the same scale twice)."""
     group = path.rpartition("/")[0]
     names: list[str] = []
