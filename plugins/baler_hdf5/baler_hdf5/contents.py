@@ -13,7 +13,7 @@ from baler_hdf5.attributes import plain_values
 from baler_hdf5.conventions import CONVENTIONAL, axis_role, described, fill_values, packing
 from baler_hdf5.datasets import StoredDataset, describe_dataset, report_left_out, select
 from baler_hdf5.datatypes import Json
-from baler_hdf5.dimensions import Dimensions, name_dimensions, scales_of
+from baler_hdf5.dimensions import Dimensions, name_dimensions, netcdf_dimensions, scales_of
 from baler_hdf5.raw_datatypes import decode_bytes, raw_dtype
 from baler_hdf5.skeleton import Recorder
 from baler_hdf5.tree import Entry, Tree, walk
@@ -57,8 +57,10 @@ def read_contents(file: h5py.File, patterns: Sequence[str] | None, where: str, w
     every = [describe_dataset(file, entry.path, named) for entry in tree.of_kind("dataset")]
     report_left_out(every, warn)
     path_of = _paths_behind_references(file, tree.paths)
-    scales = scales_of(file, [dataset for dataset in every if not dataset.problem], path_of)
-    kept = _with_scales(select(every, patterns, where), every, scales)
+    shaped = [dataset.path for dataset in every if dataset.shape is not None]
+    netcdf_ids = netcdf_dimensions(file, shaped)
+    scales = scales_of(file, every, netcdf_ids, path_of)
+    kept = _with_scales(select(every, patterns, where), every, scales, set(netcdf_ids.values()))
 
     dropped = {dataset.path for dataset in every} - kept.keys()
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
@@ -89,11 +91,17 @@ def _unless(path: str | None, dropped: set[str]) -> str | None:
 
 
 def _with_scales(
-    chosen: Sequence[StoredDataset], every: Sequence[StoredDataset], scales: Mapping[str, Sequence[str | None]]
+    chosen: Sequence[StoredDataset],
+    every: Sequence[StoredDataset],
+    scales: Mapping[str, Sequence[str | None]],
+    netcdf_scales: set[str],
 ) -> dict[str, StoredDataset]:
-    """The chosen datasets and the scales of their dimensions, by path, in the file's order."""
+    """The chosen datasets and the scales of their dimensions, by path, in the file's order.
+
+    Netcdf numbers the dimensions of a file from 0 on and refuses gaps: all of its scales come along.
+    """
     by_path = {dataset.path: dataset for dataset in chosen}
-    along = {scale for path in by_path for scale in scales.get(path, ())}
+    along = {scale for path in by_path for scale in scales.get(path, ())} | netcdf_scales
     return {d.path: by_path.get(d.path, d) for d in every if d.path in by_path or d.path in along}
 
 

@@ -19,7 +19,7 @@ Json: TypeAlias = Any
 DEEPEST = 32
 
 
-class UnsupportedTypeError(Exception):
+class UnsupportedTypeError(ValueError):
     """A datatype that cannot be restored; the dataset or attribute is left out with a warning."""
 
 

@@ -89,10 +89,11 @@ class Hdf5Sink(Sink):
             path = self._owners.get(variable.name)
             if path is None:
                 raise FormatError(f"the record of the original file lacks the variable {variable.name!r}")
-            shape = (*self._records[path]["shape"], *self._fields[path][variable.name].shape)
-            found = tuple(schema.sizes[dim] for dim in variable.dims)
-            if shape != found:
-                raise FormatError(f"variable {variable.name!r} has shape {found}, the record of it says {shape}")
+            field = self._fields[path][variable.name]
+            told = (field.dtype, *self._records[path]["shape"], *field.shape)
+            found = (variable.dtype, *(schema.sizes[dim] for dim in variable.dims))
+            if told != found:
+                raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record says {told}")
 
 
 def _fields(record: Json) -> dict[str, Field]:
