@@ -146,10 +146,6 @@ class BalFile:
         corrections.apply(arrays)
         return arrays
 
-    def section_lengths(self) -> list[int]:
-        """Bytes of every section, in order."""
-        return [section.length for section in self._bal.sections]
-
     def close(self) -> None:
         """Release the file."""
         self._bal.close()

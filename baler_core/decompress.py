@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from baler_core.atomic import completed
+from baler_core.container import BalReader
 from baler_core.decode import BalFile, make_component
 from baler_core.errors import DataError, FormatError
-from baler_core.header import Header
+from baler_core.header import Header, header_from_json
 from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
 
@@ -108,11 +109,11 @@ def restored_blocks(path: Path, registry: Registry) -> Iterator[xr.Dataset]:
         yield from stored.blocks()
 
 
-def read_info(path: Path, registry: Registry) -> Info:
-    """What the file says about itself."""
-    with BalFile(path, registry) as stored:
-        lengths = stored.section_lengths()
-        header = stored.header
+def read_info(path: Path) -> Info:
+    """What the file says about itself; needs none of the plugins it was made with."""
+    with BalReader(path) as stored:
+        header = header_from_json(stored.header)
+        lengths = [section.length for section in stored.sections]
         blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
         states = sum(lengths[section] for group in header.groups for section in group.state_sections)
         return Info(path, header, path.stat().st_size, blocks, states)

@@ -9,7 +9,10 @@ from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """NumPy and CSV files."""
-    return []
+    from baler_core.builtin.readers.csv_files import CsvReader
+    from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
+
+    return [CsvReader, NpyReader, NpzReader]
 
 
 @hookimpl
