@@ -11,6 +11,7 @@ from baler_core.dataset import (
     encode_array,
     family_slices,
     make_block,
+    select_names,
     values_of,
 )
 from baler_core.errors import (
@@ -71,5 +72,6 @@ __all__ = [
     "family_slices",
     "hookimpl",
     "make_block",
+    "select_names",
     "values_of",
 ]

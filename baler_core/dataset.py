@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+
+from baler_core.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -143,12 +146,12 @@ class Layout:
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
         """A block holding `arrays`, one per variable, cast to each variable's dtype and shape."""
-        return make_block(
-            {
-                v.name: (v.dims, np.asarray(arrays[v.name]).reshape(self.shape(v)).astype(v.numpy_dtype, copy=False))
-                for v in self.variables
-            }
-        )
+        block: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+        with np.errstate(all="ignore"):
+            for v in self.variables:
+                values = np.asarray(arrays[v.name]).reshape(self.shape(v))
+                block[v.name] = (v.dims, values.astype(v.numpy_dtype, copy=False))
+        return make_block(block)
 
 
 def make_block(variables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> xr.Dataset:
@@ -212,6 +215,25 @@ def family_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list
         starts = range(0, max(rows, 1), step)
         plan.extend((dim, variables, slice(start, min(start + step, rows))) for start in starts)
     return plan
+
+
+def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: str) -> list[str]:
+    """The names that match any of the shell-style `patterns`, in their own order; all of them for None.
+
+    Raises
+    ------
+    DataError
+        If a pattern without wildcards matches nothing (nearest names are given), or nothing is left at all.
+    """
+    if patterns is None:
+        return list(names)
+    for pattern in patterns:
+        if not set("*?[") & set(pattern) and pattern not in names:
+            raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
+    chosen = [name for name in names if any(name == p or fnmatch.fnmatchcase(name, p) for p in patterns)]
+    if not chosen:
+        raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
+    return chosen
 
 
 def group_variables(variables: Iterable[Variable], sizes: Mapping[str, int], schema: Schema) -> list[Layout]:

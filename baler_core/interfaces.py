@@ -37,11 +37,13 @@ class Training(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=1000, ge=1, description="At most this many passes over the training rows.")
-    batch_size: int = Field(default=512, ge=1)
-    learning_rate: float = Field(default=1.0e-3, gt=0)
-    seed: int = Field(default=1, ge=0)
+    batch_size: int = Field(default=512, ge=1, description="Rows per training step.")
+    learning_rate: float = Field(default=1.0e-3, gt=0, description="First step size of the optimiser.")
+    seed: int = Field(default=1, ge=0, description="Start of every random number; the same seed gives the same model.")
     loss: str = Field(default="mse", description="Name of a loss component.")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where to train: `auto` takes a GPU where there is one."
+    )
     early_stopping: int = Field(default=100, ge=1, description="Stop after this many epochs without improvement.")
     patience: int = Field(
         default=50, ge=1, description="Epochs without improvement before the learning rate is lowered."

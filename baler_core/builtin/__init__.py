@@ -9,7 +9,10 @@ from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """NumPy and CSV files."""
-    return []
+    from baler_core.builtin.readers.csv_files import CsvReader
+    from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
+
+    return [CsvReader, NpyReader, NpzReader]
 
 
 @hookimpl
@@ -21,7 +24,10 @@ def baler_preprocessors() -> list[type[Preprocessor]]:
 @hookimpl
 def baler_models() -> list[type[Model]]:
     """The built-in models."""
-    return []
+    from baler_core.builtin.models.exact import ExactModel
+    from baler_core.builtin.models.scalar import ScalarModel
+
+    return [ExactModel, ScalarModel]
 
 
 @hookimpl

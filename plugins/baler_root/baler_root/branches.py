@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from baler_core import DataError, did_you_mean
-from baler_root.forms import Form, List, Number, Record, Text, Unsupported, from_awkward, leaves, pruned
+from baler_root.forms import Form, List, Number, Record, Unsupported, from_awkward, leaves, pruned
 from baler_root.trees import Tree
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os.path
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,7 +184,9 @@ def _collection_name(group: _Group, taken: set[str]) -> str:
 
 def _common_start(names: Sequence[str]) -> str:
     """What the names begin with, up to a separator, without the folders they share."""
-    common = os.path.commonprefix(list(names))
+    first, last = min(names), max(names)
+    alike = [a == b for a, b in zip(first, last, strict=False)]
+    common = first[: [*alike, False].index(False)]
     whole = common if common in names else common[: max(map(common.rfind, "_./")) + 1] or common
     return whole.rstrip("_./").rpartition("/")[2]
 

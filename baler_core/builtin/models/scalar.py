@@ -1,0 +1,173 @@
+"""The `scalar` model: every variable by itself, quantised under its bound and packed; the floor for all other models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from baler_core import squeeze
+from baler_core.bounds import Tolerance
+from baler_core.dataset import GroupKind, Layout, Variable, values_of
+from baler_core.differences import accumulate, best_axes, difference
+from baler_core.entropy import narrow_bytes, pack_integers, unpack_integers, widen_bytes
+from baler_core.errors import FormatError
+from baler_core.interfaces import Model, Streams, Tolerances
+from baler_core.lattice import Lattice
+from baler_core.lattice_fit import fit_lattice
+from baler_core.varint import ByteReader, write_sized, write_varint
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# How a variable is stored: its integers packed by themselves; its integers, or its values as they lie in memory, in the
+# stream that variables share; or as a repetition of an earlier variable.
+OWN, SHARED_CODES, SHARED_VALUES, REPEATED = range(4)
+# Up to this many bytes compressors are run in full to compare; above, fast ones stand in for them.
+_SMALL = 1 << 20
+
+
+@dataclass
+class _Coded:
+    """One variable on its way to bytes."""
+
+    head: bytes
+    own: bytes
+    codes: bytes
+    values: bytes
+    method: int = OWN
+
+    @property
+    def shared(self) -> bytes:
+        """Its part of the shared stream."""
+        return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[self.method]
+
+
+class ScalarModel(Model):
+    """Quantise under the bound, difference along grid axes where it helps, pack the integers. Learns nothing."""
+
+    name = "scalar"
+    summary = "each variable by itself: quantise, difference, pack; no learning"
+    kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
+    automatic = True
+
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+        """Streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
+        seen: dict[bytes, int] = {}
+        entries: list[_Coded | int] = []
+        for position, variable in enumerate(layout.variables):
+            values = values_of(block, variable.name)
+            key = repr((values.dtype.str, tolerances[variable.name])).encode() + values.tobytes()
+            earlier = seen.setdefault(key, position)
+            repeated = earlier != position
+            entries.append(earlier if repeated else _code(values, tolerances[variable.name]))
+        coded = [entry for entry in entries if isinstance(entry, _Coded)]
+        _choose_sharing(coded)
+        index = b"".join(
+            bytes([entry.method]) + entry.head if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry)
+            for entry in entries
+        )
+        own = b"".join(write_sized(one.own) for one in coded if one.method == OWN)
+        return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
+
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+        """The block that `encode` was given, within its tolerances."""
+        missing = {"index", "own", "shared"} - streams.keys()
+        if missing:
+            raise FormatError(f"a scalar group lacks its streams {sorted(missing)}")
+        index = ByteReader(streams["index"], "the index of a scalar group")
+        own = ByteReader(streams["own"], "a scalar group")
+        shared = ByteReader(streams["shared"], "the shared stream of a scalar group")
+        arrays: dict[str, np.ndarray] = {}
+        for position, variable in enumerate(layout.variables):
+            method = index.varint(4)
+            if method == REPEATED:
+                earlier = layout.variables[index.varint(position)]
+                if layout.shape(earlier) != layout.shape(variable) or earlier.dtype != variable.dtype:
+                    raise FormatError(f"{variable.name!r} is said to repeat {earlier.name!r}, which is of another kind")
+                arrays[variable.name] = arrays[earlier.name]
+            else:
+                arrays[variable.name] = _decode(index, method, own, shared, variable, layout.shape(variable))
+        return layout.build(arrays)
+
+
+def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:
+    """One variable in all the forms in which it may be stored."""
+    lattice = fit_lattice(values, tolerance)
+    codes, special = lattice.quantise(values)
+    if values.ndim == 1:
+        axes: tuple[int, ...] = ()
+        holes = b""
+        codes = lattice.merge_specials(codes, special)
+    else:
+        holes = pack_integers(special) if lattice.specials else b""
+        codes = _filled(codes, special)
+        axes = best_axes(codes)
+    head = write_sized(lattice.to_bytes()) + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
+    own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
+    if axes and values.size < _SMALL:
+        plain = pack_integers(codes)
+        if len(plain) < len(own):
+            head = write_sized(lattice.to_bytes()) + write_varint(0) + write_sized(holes)
+            own = plain
+    small = values.nbytes <= _SMALL
+    exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
+    return _Coded(head, own, narrow_bytes(codes.ravel()), exact)
+
+
+def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
+    """Codes with each special place taking the code before it, so that differences there are 0."""
+    if not special.any():
+        return codes
+    places = np.where(special.ravel() == 0, np.arange(codes.size), 0)
+    return codes.ravel()[np.maximum.accumulate(places)].reshape(codes.shape)
+
+
+def _choose_sharing(coded: Sequence[_Coded]) -> None:
+    """Move variables into the shared stream where general compression of all of them together is smaller."""
+    candidates = [one for one in coded if len(one.own) > 8]
+    if not candidates:
+        return
+    for one in candidates:
+        one.method = _better_shared_form(one)
+    keen = [one for one in candidates if _size(one.shared) < 1.15 * len(one.own) + 40]
+    best: tuple[int, list[_Coded]] = (sum(len(one.own) for one in candidates), [])
+    for chosen in (keen, candidates):
+        if chosen:
+            rest = sum(len(one.own) for one in candidates if all(one is not other for other in chosen))
+            total = rest + _size(b"".join(one.shared for one in chosen))
+            best = min(best, (total, chosen), key=lambda choice: choice[0])
+    for one in candidates:
+        if all(one is not other for other in best[1]):
+            one.method = OWN
+
+
+def _better_shared_form(one: _Coded) -> int:
+    return SHARED_VALUES if one.values and _size(one.values) < _size(one.codes) else SHARED_CODES
+
+
+def _size(data: bytes) -> int:
+    """What general compression makes of `data`: exact for small data, a quick upper estimate for large."""
+    return len(squeeze.xz(data)) if len(data) <= _SMALL else len(squeeze.zstd(data, 3))
+
+
+def _decode(
+    index: ByteReader, method: int, own: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]
+) -> np.ndarray:
+    lattice, _ = Lattice.from_bytes(index.sized(), variable.dtype)
+    axes_bits, holes = index.varint(1 << max(1, len(shape))), index.sized()
+    axes = tuple(axis for axis in range(len(shape)) if axes_bits >> axis & 1)
+    count = int(np.prod(shape, dtype=object))
+    if method == SHARED_VALUES:
+        dtype = variable.numpy_dtype
+        return np.frombuffer(shared.take(count * dtype.itemsize), dtype).reshape(shape)
+    if method == SHARED_CODES:
+        codes = widen_bytes(shared, count).reshape(shape)
+    else:
+        codes = accumulate(unpack_integers(own.sized(), count).reshape(shape), axes)
+    if len(shape) == 1:
+        return lattice.restore(codes)
+    special = unpack_integers(holes, count) if holes else np.zeros(count, np.int64)
+    return lattice.dequantise(codes, special.reshape(shape))

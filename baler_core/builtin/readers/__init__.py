@@ -1,0 +1,1 @@
+"""The formats the core reads and writes without any other plugin."""

@@ -1,0 +1,99 @@
+"""Chooses the model of a group: the named one, or with `auto` whichever measured bytes show to be smallest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from baler_core.bounds import Tolerance
+from baler_core.container import pack_streams
+from baler_core.dataset import Layout
+from baler_core.errors import BalerError, BoundBroken, ConfigError
+from baler_core.interfaces import Model, Streams, Training
+from baler_core.state import encode_state
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A group to be coded: what models are told of it.
+
+    Attributes
+    ----------
+    blocks
+        All blocks of the group as models see them; iterable again and again.
+    first
+        The first of them.
+    """
+
+    blocks: Iterable[xr.Dataset]
+    first: xr.Dataset
+    layout: Layout
+    tolerances: Mapping[str, Tolerance]
+    training: Training
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A fitted model, and what it made of the first block."""
+
+    model: Model
+    streams: Streams
+
+
+def fitted(model: Model, task: Task) -> Chosen:
+    """The model, trained and tried on the first block."""
+    model.fit(task.blocks, layout=task.layout, tolerances=task.tolerances, training=task.training)
+    return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
+
+
+def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
+    """The candidate with the fewest bytes: its state, and the first block's streams.
+
+    A candidate that fails is reported and left out, as long as another works.
+
+    Raises
+    ------
+    ConfigError
+        If no candidate codes this kind of group.
+    """
+    suitable = [model for model in candidates if task.layout.kind in model.kinds]
+    if not suitable:
+        raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
+    results: list[tuple[int, Chosen]] = []
+    failures: list[Exception] = []
+    for kind in suitable:
+        try:
+            chosen = fitted(kind(), task)
+        except (MemoryError, BoundBroken):
+            raise
+        except Exception as error:
+            logger.warning("model %s failed on group %s and is left out: %s", kind.name, task.layout.name, error)
+            logger.debug("its traceback", exc_info=True)
+            failures.append(error)
+            continue
+        size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+        logger.info("group %s: %s takes %d bytes", task.layout.name, kind.name, size)
+        results.append((size, chosen))
+    if not results:
+        raise failures[0] if isinstance(failures[0], BalerError) else BalerError(str(failures[0])) from failures[0]
+    return min(results, key=lambda result: result[0])[1]
+
+
+class GroupBlocks:
+    """The blocks of one group, prepared for models; iterable again and again."""
+
+    def __init__(self, blocks: Iterable[xr.Dataset], names: Sequence[str]) -> None:
+        self._blocks = blocks
+        self._names = list(names)
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        for block in self._blocks:
+            if self._names[0] in block.variables:
+                yield block

@@ -1,0 +1,97 @@
+"""What a failure becomes on the command line: one message on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from baler_core.cli.options import Session, messages_on_stderr
+from baler_core.errors import BalerError, BoundBroken
+
+DONE, USER, USAGE, BROKEN_BOUND, BUG, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 70, 130, 143
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REPORT = "Please report it, with this message and if you can the data."
+
+
+class _Terminated(BaseException):
+    """The process was asked to end: unwinds like Ctrl-C, so that half-written files are removed."""
+
+
+def guarded(session: Session, command: Callable[[], object]) -> int:
+    """Run a command; the exit code."""
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        with messages_on_stderr():
+            command()
+    except BaseException as error:
+        if session.traceback and not isinstance(error, click.ClickException | click.exceptions.Exit):
+            traceback.print_exc()
+        return _exit_code(error, shown=session.traceback)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return DONE
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _exit_code(error: BaseException, *, shown: bool) -> int:
+    """Say what went wrong; `shown` if the traceback was printed already."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return _say("stopped", INTERRUPTED)
+    if isinstance(error, _Terminated):
+        return _say("terminated", TERMINATED)
+    if isinstance(error, BalerError):
+        return _say(f"error: {error}", USER)
+    if isinstance(error, BoundBroken):
+        return _say(f"error: {error}\nAn error bound was broken: this is a bug in baler. {_REPORT}", BROKEN_BOUND)
+    if isinstance(error, BrokenPipeError):
+        return _closed_pipe()
+    if isinstance(error, MemoryError):
+        return _say("error: not enough memory. Set a smaller 'block_size', or take fewer variables", USER)
+    if isinstance(error, OSError) and error.errno is not None:
+        return _say(f"error: {_system_message(error)}", USER)
+    if not isinstance(error, Exception):
+        raise error
+    if not shown:
+        traceback.print_exception(error)
+    return _say(f"error: {type(error).__name__}: {error}\nThis is a bug in baler. {_REPORT}", BUG)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"baler: {message}", file=sys.stderr)
+    return code
+
+
+def _system_message(error: OSError) -> str:
+    """What the operating system refused, and what to do."""
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    # The name of the file to be, not the temporary one it is written under.
+    place = f"{re.sub(r'[.]partial-[0-9]+-', '', named)}: " if named else ""
+    if error.errno in _FULL:
+        return f"{place}the disk is full. Free some space, or choose another folder with 'output:' or -o"
+    if isinstance(error, PermissionError):
+        return f"{place}no permission. Choose another folder with 'output:' or -o, or change the permissions"
+    return f"{place}{error.strerror}"
+
+
+def _closed_pipe() -> int:
+    """The reader of our output went away (`baler info x.bal | head`): no message, and none from Python at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return USER

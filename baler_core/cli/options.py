@@ -1,0 +1,76 @@
+"""What every command takes, --verbose and --traceback, and where its messages go."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """What the options shared by all commands ask for."""
+
+    verbose: int = 0
+    traceback: bool = False
+
+
+def common_options(command: Command) -> Command:
+    """Add --verbose and --traceback to a command."""
+    verbose = click.option(
+        "-v", "--verbose", count=True, expose_value=False, callback=_verbose, help="Say more; twice: say all."
+    )
+    trace = click.option(
+        "--traceback", is_flag=True, expose_value=False, callback=_traceback, help="Show where an error arose."
+    )
+    return verbose(trace(command))
+
+
+def _verbose(context: click.Context, parameter: click.Parameter, value: int) -> None:
+    session = context.ensure_object(Session)
+    session.verbose = max(session.verbose, value)
+    logging.getLogger().setLevel(logging.INFO if session.verbose else logging.WARNING)
+    logging.getLogger("baler_core").setLevel(logging.DEBUG if session.verbose > 1 else logging.NOTSET)
+
+
+def _traceback(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.ensure_object(Session).traceback |= value
+
+
+class _Messages(logging.Handler):
+    """Writes `baler: warning: ...` to stderr, above any progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        text = f"baler: {level}{record.getMessage()}"
+        if "tqdm" in sys.modules:
+            sys.modules["tqdm"].tqdm.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr)
+
+
+@contextmanager
+def messages_on_stderr() -> Iterator[None]:
+    """Send log records and Python warnings to stderr, one line each, while a command runs."""
+    handler, root = _Messages(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    logging.getLogger("baler_core").warning("%s", " ".join(str(message).split()))

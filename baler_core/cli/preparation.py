@@ -1,0 +1,113 @@
+"""`baler init` and `baler check`: from a data file to a configuration, and whether a configuration is right."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from baler_core.cli.options import common_options
+from baler_core.cli.text import print_json, print_table
+from baler_core.config import Config, InvalidConfig, load_config
+from baler_core.errors import ConfigError, DataError
+from baler_core.plugins import Registry, load_plugins
+
+_log = logging.getLogger(__name__)
+
+
+@click.command(short_help="Check a configuration; no data are read.")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs: all problems with file, line and key.")
+@common_options
+def check(config: Path, as_json: bool) -> None:
+    """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
+    registry = load_plugins()
+    try:
+        checked = load_config(config, registry)
+    except ConfigError as error:
+        if as_json:
+            problems = error.problems if isinstance(error, InvalidConfig) else []
+            listed = [{"line": p.line, "key": p.key, "message": p.message} for p in problems]
+            print_json({"file": str(config), "ok": False, "message": str(error), "problems": listed})
+        raise
+    if as_json:
+        print_json({"file": str(config), "ok": True, "problems": [], **_summary(checked)})
+    else:
+        click.echo(f"{config}: right")
+        print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
+
+
+def _summary(config: Config) -> dict[str, Any]:
+    bounds = {pattern: str(bound) for pattern, bound in config.bounds.rules}
+    return {
+        "input": [str(path) for path in config.inputs],
+        "reader": config.reader.name if config.reader else "by suffix",
+        "bounds": bounds or {"floating-point variables": str(config.bounds.floats), "others": "lossless"},
+        "model": config.model.name,
+        "metrics": [metric.name for metric in config.metrics],
+        "output": str(config.output),
+    }
+
+
+def _text(value: Any) -> str:
+    """A list or mapping in one line, cut short."""
+    if isinstance(value, str):
+        return value
+    parts = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else list(value)
+    more = f", and {len(parts) - 6} more" if len(parts) > 6 else ""
+    return ", ".join(parts[:6]) + more
+
+
+@click.command(short_help="Write a configuration for a data file.")
+@click.argument("data_file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
+@click.option("--force", is_flag=True, help="Overwrite it if it is there.")
+@click.option("--reader", "reader_name", help="Name of the reader, where the suffix does not tell.")
+@click.option("--reader-option", "stated", multiple=True, metavar="KEY=VALUE", help="An option of the reader.")
+@common_options
+def init(data_file: Path, output: Path | None, force: bool, reader_name: str | None, stated: tuple[str, ...]) -> None:
+    """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
+    from baler_core.config.inputs import split_name
+    from baler_core.initialise import configuration_for
+
+    registry = load_plugins()
+    if not data_file.is_file():
+        raise DataError(f"{data_file}: no such file")
+    target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
+    if target.exists() and not force:
+        raise ConfigError(f"{target} is there already: choose another name with -o, or overwrite it with --force")
+    name = reader_name or registry.reader_for(data_file)
+    options = _reader_options(registry, name, stated)
+    with registry.reader(name)(options).open(data_file) as source:
+        for warning in source.warnings:
+            _log.warning("%s", warning)
+        input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
+        options_set = options.model_dump(mode="json", exclude_unset=True)
+        text = configuration_for(source.schema, registry, input_name=input_name, reader=name, options=options_set)
+    target.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {target}: look at it, then run 'baler run {target}'")
+
+
+def _reader_options(registry: Registry, name: str, stated: tuple[str, ...]) -> Any:
+    """KEY=VALUE texts as the reader's own options; values are read as YAML reads them."""
+    from pydantic import ValidationError
+
+    from baler_core.config.wording import reworded
+    from baler_core.config.yaml_nodes import parse_yaml
+
+    values = {}
+    for text in stated:
+        key, mark, value = text.partition("=")
+        if not mark:
+            raise ConfigError(f"--reader-option: wanted KEY=VALUE, found {text!r}")
+        values[key] = parse_yaml(value, "--reader-option").value
+    schema = registry.reader(name).Options
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        complaint = error.errors()[0]
+        key = ".".join(map(str, complaint["loc"]))
+        raise ConfigError(f"--reader-option {key}: {reworded(complaint, schema)}") from error

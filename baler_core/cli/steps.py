@@ -1,0 +1,132 @@
+"""`baler train`, `baler compress` and `baler decompress`: the steps of a run, each alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from baler_core.cli.options import common_options
+from baler_core.cli.text import bytes_text, print_json
+from baler_core.config import Config, load_config
+from baler_core.config.inputs import split_name
+from baler_core.errors import ConfigError, DataError
+from baler_core.plugins import Registry, load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.compress import Compressed
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Train the model of a configuration.")
+@click.argument("config", type=_PATH)
+@click.option("-o", "--output", type=_PATH, help="The model file to write [OUTPUT/STEM.balm].")
+@click.option("--input", "inputs", multiple=True, metavar="FILE", help="Train on this file instead of 'input'.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@common_options
+def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: bool) -> None:
+    """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
+    registry = load_plugins()
+    checked = load_config(config, registry, inputs=inputs)
+    from baler_core.compress import train as train_model
+
+    target = ready(output or model_path(checked, registry))
+    written = train_model(checked, registry, output=target)
+    if as_json:
+        print_json({"model": str(written), "file_bytes": written.stat().st_size})
+    else:
+        click.echo(f"wrote {written} ({bytes_text(written.stat().st_size)})")
+
+
+@click.command(short_help="Compress data files to .bal files.")
+@click.argument("config", type=_PATH)
+@click.option(
+    "--model", type=_PATH, help="A model file that 'baler train' wrote; without it, the model is trained first."
+)
+@click.option("--input", "inputs", multiple=True, metavar="FILE", help="Compress this file instead of 'input'.")
+@click.option("-o", "--output", type=_PATH, help="The file to write [OUTPUT/STEM.bal].")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@common_options
+def compress(config: Path, model: Path | None, inputs: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+    """Compress the inputs of the configuration CONFIG, each to a file of its own."""
+    registry = load_plugins()
+    checked = load_config(config, registry, inputs=inputs)
+    from baler_core.compress import compress as compress_file
+
+    if output is not None and len(checked.inputs) > 1:
+        raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
+    done = []
+    for source in checked.inputs:
+        target = ready(output or compressed_path(checked, source, registry), source)
+        done.append(compress_file(checked, registry, source=source, output=target, model=model))
+        if not as_json:
+            click.echo(one_line(done[-1]))
+    if as_json:
+        print_json([compressed_record(compressed) for compressed in done])
+
+
+@click.command(short_help="Restore the data file of a .bal file.")
+@click.argument("file", type=_PATH)
+@click.option("-o", "--output", type=_PATH, help="The file to write [STEM.restored.SUFFIX beside FILE].")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@common_options
+def decompress(file: Path, output: Path | None, as_json: bool) -> None:
+    """Restore the data file that FILE was made from, in its original format."""
+    from baler_core.decompress import decompress as decompress_file
+    from baler_core.decompress import read_info
+
+    registry = load_plugins()
+    if output is None:
+        suffix = split_name(Path(read_info(file).header.input_name), registry)[1]
+        output = file.with_name(f"{file.stem}.restored{suffix}")
+    restored = decompress_file(file, registry, output=ready(output, file))
+    if as_json:
+        print_json({"restored": str(restored), "file_bytes": restored.stat().st_size})
+    else:
+        click.echo(f"wrote {restored} ({bytes_text(restored.stat().st_size)})")
+
+
+def ready(target: Path, source: Path | None = None) -> Path:
+    """An output path whose folder is there, and that does not overwrite what it is made from."""
+    if target.is_dir():
+        raise ConfigError(f"{target} is a folder: name a file with -o")
+    if source is not None and target.exists() and source.exists() and target.samefile(source):
+        raise DataError(f"{target} would overwrite the file it is made from: choose another name with -o")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def model_path(config: Config, registry: Registry) -> Path:
+    """Where the trained model of a configuration goes."""
+    return config.output / f"{split_name(config.inputs[0], registry)[0]}.balm"
+
+
+def compressed_path(config: Config, source: Path, registry: Registry) -> Path:
+    """Where the compressed form of an input goes."""
+    return config.output / f"{split_name(source, registry)[0]}.bal"
+
+
+def restored_path(config: Config, source: Path, registry: Registry) -> Path:
+    """Where the restored form of an input goes."""
+    stem, suffix = split_name(source, registry)
+    return config.output / f"{stem}.restored{suffix}"
+
+
+def one_line(compressed: Compressed) -> str:
+    """What became of one input."""
+    sizes = f"{bytes_text(compressed.input_bytes)} -> {bytes_text(compressed.file_bytes)}"
+    return f"wrote {compressed.path} ({sizes}, ratio {compressed.ratio:.2f})"
+
+
+def compressed_record(compressed: Compressed) -> dict[str, Any]:
+    """The same for programs; `share` is the part of the allowed error that was used."""
+    return {
+        "compressed": str(compressed.path),
+        "input_bytes": compressed.input_bytes,
+        "file_bytes": compressed.file_bytes,
+        "ratio": compressed.ratio,
+        "models": dict(compressed.models),
+        "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
+    }

@@ -1,0 +1,9 @@
+"""A configuration file → a checked Config: names looked up, options validated, inputs found; problems with file:line."""
+
+from __future__ import annotations
+
+from baler_core.config.load import load_config
+from baler_core.config.settings import ComponentSpec, Config, InvalidConfig, PreprocessSpec
+from baler_core.config.yaml_nodes import Problem
+
+__all__ = ["ComponentSpec", "Config", "InvalidConfig", "PreprocessSpec", "Problem", "load_config"]

@@ -1,0 +1,204 @@
+"""Walks through the sections of a configuration and turns each into settings, collecting every problem on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from baler_core.bounds import UNBOUNDED, BoundRules
+from baler_core.config.bound_rules import parse_bounds
+from baler_core.config.inputs import find_inputs
+from baler_core.config.schema import ConfigFile
+from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
+from baler_core.config.wording import reworded
+from baler_core.config.yaml_nodes import Document, KeyPath, Problem
+from baler_core.errors import BalerError, nearest_names
+from baler_core.interfaces import Options
+from baler_core.plugins import Kind, Registry
+
+NO_OPTIONS = Options()
+AUTO = "auto"
+"""The model that is no component: the choice among those that offer themselves for it."""
+
+
+class Checker:
+    """Checks one document; `problems` grows, and what is wrong is replaced by a default so that the rest is checked too."""
+
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self.document = document
+        self.registry = registry
+        self.problems: list[Problem] = []
+
+    def config(self, path: Path, replaced_inputs: Sequence[str]) -> Config:
+        """The settings, right if `problems` is empty.
+
+        Parameters
+        ----------
+        path
+            The configuration file; its paths are relative to its folder.
+        replaced_inputs
+            Files or patterns to take instead of `input`, relative to the current directory.
+        """
+        written = self._written()
+        inputs = self._replaced(replaced_inputs) if replaced_inputs else self._inputs(written.input, path.parent)
+        reader, variables = self._reader(written.reader, inputs)
+        model = self._component("model", written.model, ("model",))
+        self._offered("loss", written.training.loss, ("training", "loss"))
+        return Config(
+            path=path,
+            inputs=inputs,
+            reader=reader,
+            variables=variables,
+            bounds=self._bounds(written.bounds, model),
+            preprocess=tuple(self._preprocessor(e, ("preprocess", i)) for i, e in enumerate(written.preprocess)),
+            model=model,
+            training=written.training,
+            metrics=tuple(self._component("metric", e, ("metrics", i)) for i, e in enumerate(written.metrics)),
+            output=self._output(path.parent / written.output),
+            block_bytes=written.block_size,
+            plots=tuple(written.plots),
+        )
+
+    def _complain(self, path: KeyPath, message: str) -> None:
+        self.problems.append(self.document.problem(path, message))
+
+    def _written(self) -> ConfigFile:
+        """The whole file by its schema. A key without a value counts as left out."""
+        raw = {} if self.document.value is None else self.document.value
+        if not isinstance(raw, dict):
+            self._complain((), "wanted keys and values, such as 'input: jets.csv'")
+            return ConfigFile()
+        raw = {key: value for key, value in raw.items() if value is not None}
+        try:
+            return ConfigFile.model_validate(raw)
+        except ValidationError as error:
+            self._add_complaints(error, ConfigFile, ())
+            for complaint in error.errors():
+                raw = _without(raw, complaint["loc"])
+            return ConfigFile.model_validate(raw)
+
+    def _add_complaints(
+        self, error: ValidationError, schema: type[BaseModel], path: KeyPath, *, also: Sequence[str] = ()
+    ) -> None:
+        for complaint in error.errors():
+            self._complain((*path, *complaint["loc"]), reworded(complaint, schema, also=also))
+
+    def _inputs(self, stated: Sequence[str], folder: Path) -> tuple[Path, ...]:
+        if not stated:
+            if not any(problem.key.startswith("input") or not problem.key for problem in self.problems):
+                self._complain(("input",), "missing: write 'input: FILE', the data to compress")
+            return ()
+        inputs, complaints = find_inputs(stated, folder, self.registry)
+        for index, message in complaints:
+            self._complain(("input", index) if ("input", index) in self.document.lines else ("input",), message)
+        return inputs
+
+    def _replaced(self, stated: Sequence[str]) -> tuple[Path, ...]:
+        inputs, complaints = find_inputs(stated, Path(), self.registry)
+        self.problems.extend(Problem(0, "--input", message) for _, message in complaints)
+        return inputs
+
+    def _reader(
+        self, entry: Mapping[str, Any] | None, inputs: Sequence[Path]
+    ) -> tuple[ComponentSpec | None, tuple[str, ...] | None]:
+        """The reader, unless suffixes choose it without options; and the patterns of the variables to take."""
+        options, variables = self._split_variables(entry or {}, ("reader",))
+        if "name" not in options:
+            names = self._readers_by_suffix(inputs)
+            if not options or not names:
+                return None, variables
+            options["name"] = names[0]
+        return self._component("reader", options, ("reader",)), variables
+
+    def _readers_by_suffix(self, inputs: Sequence[Path]) -> list[str]:
+        names = []
+        for path in inputs:
+            try:
+                names.append(self.registry.reader_for(path))
+            except BalerError as error:
+                self._complain(("input",), str(error))
+        return names
+
+    def _preprocessor(self, entry: Mapping[str, Any], path: KeyPath) -> PreprocessSpec:
+        options, variables = self._split_variables(entry, path)
+        component = self._component("preprocessor", options, path)
+        return PreprocessSpec(component.name, component.options, variables or ("*",))
+
+    def _split_variables(
+        self, entry: Mapping[str, Any], path: KeyPath
+    ) -> tuple[dict[str, Any], tuple[str, ...] | None]:
+        """An entry without its `variables`, and these: one pattern or a list of them."""
+        rest = {key: value for key, value in entry.items() if key != "variables"}
+        stated = entry.get("variables")
+        patterns = [stated] if isinstance(stated, str) else stated
+        if patterns is None:
+            return rest, None
+        if isinstance(patterns, list) and patterns and all(isinstance(pattern, str) for pattern in patterns):
+            return rest, tuple(patterns)
+        self._complain(
+            (*path, "variables"), f"wanted a pattern or a list of them (numbers in quotes), found {stated!r}"
+        )
+        return rest, None
+
+    def _component(self, kind: Kind, entry: Mapping[str, Any], path: KeyPath) -> ComponentSpec:
+        """Look the name up, and check the options by the component's own `Options`."""
+        options = {key: value for key, value in entry.items() if key != "name"}
+        name = entry.get("name")
+        if not isinstance(name, str):
+            known = ", ".join([AUTO] * (kind == "model") + self.registry.names(kind)) or "none is installed"
+            self._complain((*path, "name"), f"wanted the name of a {kind} ({known}), found {name!r}")
+            return ComponentSpec("", NO_OPTIONS)
+        if kind == "model" and name == AUTO:
+            schema = Options
+        elif self._offered(kind, name, (*path, "name")):
+            schema = self.registry.offer(kind, name).component.Options
+        else:
+            return ComponentSpec(name, NO_OPTIONS)
+        try:
+            return ComponentSpec(name, schema.model_validate(options))
+        except ValidationError as error:
+            also = ("variables",) if kind in ("reader", "preprocessor") else ()
+            self._add_complaints(error, schema, path, also=also)
+            return ComponentSpec(name, NO_OPTIONS)
+
+    def _offered(self, kind: Kind, name: str, path: KeyPath) -> bool:
+        try:
+            self.registry.offer(kind, name)
+        except BalerError as error:
+            close = kind == "model" and nearest_names(name, [*self.registry.names(kind), AUTO])[:1] == [AUTO]
+            self._complain(path, f"there is no model named {name!r}. Did you mean {AUTO!r}?" if close else str(error))
+            return False
+        return True
+
+    def _bounds(self, stated: Any, model: ComponentSpec) -> BoundRules:
+        bounds = parse_bounds(stated, lambda path, message: self._complain(("bounds", *path), message))
+        unbounded: list[KeyPath] = [("bounds", name) for name, bound in bounds.rules if bound == UNBOUNDED]
+        if bounds.floats == UNBOUNDED:
+            unbounded.append(("bounds",))
+        # Without a bound, only a ratio tells a model how small to become.
+        if unbounded and getattr(model.options, "ratio", None) is None:
+            self._complain(
+                unbounded[0],
+                "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, ratio: 6}'; "
+                f"the model {model.name!r} has none set",
+            )
+        return bounds
+
+    def _output(self, folder: Path) -> Path:
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not existing.is_dir():
+            self._complain(("output",), f"wanted a folder, but {existing} is a file")
+        return folder
+
+
+def _without(raw: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
+    """A copy of nested mappings without what stands at `path`, or without the list that holds it."""
+    key, rest = str(path[0]), path[1:]
+    copy = {k: v for k, v in raw.items() if k != key}
+    inner = raw.get(key)
+    if rest and isinstance(inner, dict):
+        copy[key] = _without(inner, rest)
+    return copy

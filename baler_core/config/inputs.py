@@ -1,0 +1,84 @@
+"""The `input` of a configuration → data files: paths and patterns resolved, each with a reader, none twice."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from baler_core.errors import DataError, did_you_mean
+from baler_core.interfaces import Reader
+from baler_core.plugins import Registry
+
+
+def split_name(path: Path, registry: Registry) -> tuple[str, str]:
+    """Stem and suffix of a data file, where a suffix of two parts (`.fits.gz`) is one that some reader takes."""
+    suffixes = {
+        s for found in registry.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
+    }
+    matching = [suffix for suffix in suffixes if path.name.lower().endswith(suffix) and len(path.name) > len(suffix)]
+    if not matching:
+        return path.stem, path.suffix
+    length = len(max(matching, key=len))
+    return path.name[:-length], path.name[-length:]
+
+
+def find_inputs(
+    stated: Sequence[str], folder: Path, registry: Registry
+) -> tuple[tuple[Path, ...], list[tuple[int, str]]]:
+    """The files that `stated` paths and patterns mean, relative to `folder`; those of a pattern sorted.
+
+    Returns
+    -------
+    The files, and what is wrong as (index in `stated`, message).
+    """
+    found: dict[Path, int] = {}
+    complaints: list[tuple[int, str]] = []
+    for index, text in enumerate(stated):
+        try:
+            for path in _expanded(text, folder):
+                found.setdefault(path, index)
+        except DataError as error:
+            complaints.append((index, str(error)))
+    complaints.extend(_same_stem(found, registry))
+    return tuple(found), complaints
+
+
+def _expanded(text: str, folder: Path) -> list[Path]:
+    """The files of one path or pattern."""
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+        raise DataError(f"{text}: addresses are not read: download the file and name it here")
+    path = folder / Path(text).expanduser()
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name files, such as {Path(text) / '*.root'}")
+    if path.exists():
+        return [path]
+    if glob.has_magic(text):
+        matches = sorted(folder / match for match in glob.glob(text, root_dir=folder, recursive=True))
+        files = [match for match in matches if match.is_file()]
+        if not files:
+            raise DataError(f"no file matches {path}")
+        return files
+    raise DataError(_not_found(path))
+
+
+def _not_found(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"{path}: no such file; there is no folder {path.parent}"
+    names = [p.name for p in path.parent.iterdir() if p.is_file() and not p.name.startswith(".")]
+    return f"{path}: no such file. {did_you_mean(path.name, names)}"
+
+
+def _same_stem(found: dict[Path, int], registry: Registry) -> list[tuple[int, str]]:
+    """Inputs whose results would overwrite each other."""
+    by_stem: dict[str, Path] = {}
+    complaints = []
+    for path, index in found.items():
+        stem = split_name(path, registry)[0]
+        first = by_stem.setdefault(stem, path)
+        if first != path:
+            message = f"{path} and {first} would both become {stem}.bal: rename one, or run them with different outputs"
+            complaints.append((index, message))
+    return complaints

@@ -1,0 +1,90 @@
+"""The keys a configuration file may have, their types and defaults; what the names in it mean is checked in `config`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from baler_core.interfaces import Training
+
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def _one_or_many(value: object) -> object:
+    """A single text stands for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _named_options(value: object) -> object:
+    """`scalar` stands for `{name: scalar}`."""
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError("wanted a name, or a mapping {name: ..., option: value}")
+    return value
+
+
+def parse_size(value: object) -> object:
+    """Bytes from a number or a text such as `64 MB` (powers of 1000) or `64 MiB` (powers of 1024)."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9]{1,12}(?:\.[0-9]*)?)\s*([kKmMgG]?[iI]?[bB])\s*", value)
+    if match is None:
+        raise ValueError("wanted a size such as 64 MB")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+Texts: TypeAlias = Annotated[list[str], BeforeValidator(_one_or_many)]
+NamedOptions: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_named_options)]
+Size: TypeAlias = Annotated[int, BeforeValidator(parse_size), Field(ge=1000)]
+
+
+class ConfigFile(BaseModel):
+    """A configuration as written. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Texts = Field(
+        default=[],
+        description="The data: a file, a list of files, or a pattern such as `run*.root`; relative to the "
+        "configuration file. Required.",
+    )
+    reader: NamedOptions | None = Field(
+        default=None,
+        description="Name of the reader, or a mapping with its options. `variables` lists patterns of the variables to "
+        "take (default: all). Without a name, the file's suffix chooses.",
+    )
+    bounds: Any = Field(
+        default=None,
+        description="The error each variable may have. Without it, floating-point variables get `rel: 1.0e-3` and "
+        "everything else is lossless.",
+    )
+    preprocess: list[NamedOptions] = Field(
+        default=[],
+        description="Changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "
+        "options.",
+    )
+    model: NamedOptions = Field(
+        default={"name": "auto"},
+        description="Name of the model, or a mapping with its options. `auto` takes what is smallest for each group of "
+        "variables.",
+    )
+    training: Training = Field(default=Training(), description="How models that learn are trained.")
+    metrics: list[NamedOptions] = Field(
+        default=[{"name": "residual"}, {"name": "response"}],
+        description="What the evaluation computes beside the largest error, by name.",
+    )
+    plots: Texts = Field(
+        default=["*"],
+        description="Patterns of the variables that the report draws; `[]` draws none.",
+    )
+    output: str = Field(
+        default="results",
+        description="Folder of everything that is written; relative to the configuration file.",
+    )
+    block_size: Size = Field(
+        default=64_000_000,
+        description="About how much is held in memory and coded at a time: a number of bytes, or a text such as `64 MB`.",
+    )

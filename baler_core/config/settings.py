@@ -1,0 +1,77 @@
+"""What a configuration means once it is checked: the record that training, compression and evaluation work from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baler_core.bounds import BoundRules
+from baler_core.config.yaml_nodes import Problem
+from baler_core.errors import ConfigError
+from baler_core.interfaces import Options, Training
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """A component chosen by name, with its own options, checked."""
+
+    name: str
+    options: Options
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """A preprocessor, and the patterns of the variables it changes."""
+
+    name: str
+    options: Options
+    variables: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run is to do: every name exists, every option is valid, every input is there.
+
+    Attributes
+    ----------
+    path
+        The file it came from; None if it was made in memory.
+    inputs
+        The data files, in order, none twice.
+    reader
+        None where the suffix of each input chooses and no option is set.
+    variables
+        Patterns of the variables to take; None takes all.
+    output
+        The folder that results go to.
+    block_bytes
+        About how much is held in memory and coded at a time.
+    plots
+        Patterns of the variables to draw.
+    """
+
+    path: Path | None
+    inputs: tuple[Path, ...]
+    reader: ComponentSpec | None
+    variables: tuple[str, ...] | None
+    bounds: BoundRules
+    preprocess: tuple[PreprocessSpec, ...]
+    model: ComponentSpec
+    training: Training
+    metrics: tuple[ComponentSpec, ...]
+    output: Path
+    block_bytes: int
+    plots: tuple[str, ...] = ("*",)
+
+
+class InvalidConfig(ConfigError):
+    """All that is wrong in one configuration file, in the order of its lines."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        lines = [problem.at(file) for problem in self.problems]
+        if len(lines) > 1:
+            lines = [f"{file}: {len(lines)} problems", *(f"  {line}" for line in lines)]
+        super().__init__("\n".join(lines))

@@ -1,0 +1,159 @@
+"""A .bal file to restored blocks: header checked, components made, streams decoded, corrections applied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import ValidationError
+
+from baler_core.container import BalReader, unpack_streams
+from baler_core.dataset import Layout, make_block
+from baler_core.errors import BalerError, FormatError
+from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
+from baler_core.header import BlockRecord, ComponentRecord, Header, header_from_json
+from baler_core.interfaces import Component, Model, Preprocessor, Streams
+from baler_core.plugins import Kind, Registry
+from baler_core.preprocess import Pipeline, Step
+from baler_core.state import decode_state
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def memory_limit() -> int:
+    """How many bytes a single block may take: half of the machine's memory, since a header may claim anything."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30
+
+
+def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path) -> Component:
+    """The component a file names, with its options.
+
+    Raises
+    ------
+    PluginError
+        If it is not installed here; the message names the package.
+    FormatError
+        If its options are not understood.
+    """
+    offer = registry.offer(kind, record.name, package="" if record.package == "baler-core" else record.package)
+    try:
+        return offer.component(offer.component.Options(**record.options))
+    except (ValidationError, TypeError) as error:
+        raise FormatError(
+            f"{path}: its options for the {kind} {record.name!r} are not understood by {offer.package} {offer.version} "
+            f"(written by {record.package} {record.version}): {error}"
+        ) from error
+
+
+class BalFile:
+    """An open .bal file whose blocks can be restored one by one.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, hostile or of a newer version.
+    """
+
+    def __init__(self, path: Path, registry: Registry) -> None:
+        self.path = path
+        self._registry = registry
+        self._models: dict[tuple[int, int], Model] = {}
+        self._pipeline: Pipeline | None = None
+        self._bal = BalReader(path)
+        try:
+            self.header: Header = header_from_json(self._bal.header)
+        except BalerError as error:
+            self._bal.close()
+            raise FormatError(f"{path}: {error}") from error
+        except BaseException:
+            self._bal.close()
+            raise
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The preprocessors, with their states."""
+        if self._pipeline is None:
+            steps = []
+            for record in self.header.preprocess:
+                preprocessor = make_component("preprocessor", record.component, self._registry, self.path)
+                assert isinstance(preprocessor, Preprocessor)
+                preprocessor.load_state(self._state(record.state_section))
+                steps.append(Step(preprocessor, record.variables))
+            self._pipeline = Pipeline(steps)
+        return self._pipeline
+
+    def _state(self, section: int) -> dict[str, np.ndarray]:
+        return decode_state(self._bal.section(section), memory_limit=memory_limit() // 8)
+
+    def model(self, group: int, number: int) -> Model:
+        """A group's model, with its state."""
+        if (group, number) not in self._models:
+            record = self.header.groups[group]
+            model = make_component("model", record.models[number], self._registry, self.path)
+            assert isinstance(model, Model)
+            model.load_state(self._state(record.state_sections[number]))
+            self._models[group, number] = model
+        return self._models[group, number]
+
+    def blocks(self) -> Iterator[xr.Dataset]:
+        """The restored blocks, in the order and cut of the original's.
+
+        Raises
+        ------
+        FormatError
+            If a block is damaged or would take more memory than there is.
+        """
+        for number, record in enumerate(self.header.blocks):
+            yield self._block(self.header.first_block + number, record)
+
+    def _block(self, section: int, record: BlockRecord) -> xr.Dataset:
+        layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
+        limit = memory_limit()
+        claimed = sum(layout.nbytes for layout in layouts)
+        if claimed > limit:
+            raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here")
+        streams = unpack_streams(self._bal.section(section), memory_limit=limit)
+        if len(streams) != len(layouts):
+            raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
+        arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+        for group, number, layout, group_streams in zip(record.groups, record.models, layouts, streams, strict=True):
+            try:
+                restored = self._group(self.model(group, number), group_streams, layout)
+            except FormatError as error:
+                raise FormatError(f"{self.path}: group {layout.name!r}: {error}") from error
+            for variable in layout.variables:
+                arrays[variable.name] = (variable.dims, restored[variable.name])
+        return make_block(arrays)
+
+    def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:
+        tolerances = self.header.tolerance_of(layout)
+        corrections = decode_corrections(streams.pop(EXACT_STREAM, b""), layout)
+        if not self.pipeline.touches(layout):
+            decoded = model.decode(streams, layout, tolerances)
+        else:
+            encoded_layout = self.pipeline.encoded_layout(layout)
+            decoded = model.decode(streams, encoded_layout, self.pipeline.tolerances(tolerances))
+            decoded = self.pipeline.decode(decoded, layout)
+        arrays = restored_arrays(model, decoded, layout)
+        corrections.apply(arrays)
+        return arrays
+
+    def close(self) -> None:
+        """Release the file."""
+        self._bal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

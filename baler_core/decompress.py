@@ -1,0 +1,119 @@
+"""A .bal file to the restored file, in the original's format."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from baler_core.atomic import completed
+from baler_core.container import BalReader
+from baler_core.decode import BalFile, make_component
+from baler_core.errors import DataError, FormatError
+from baler_core.header import Header, header_from_json
+from baler_core.interfaces import Reader
+from baler_core.plugins import Registry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a .bal file says about itself, without decoding a value.
+
+    Attributes
+    ----------
+    file_bytes
+        Length of the file.
+    block_bytes, state_bytes
+        Bytes of each block, and of all that models learned.
+    """
+
+    path: Path
+    header: Header
+    file_bytes: int
+    block_bytes: tuple[int, ...]
+    state_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Compression ratio against the native bytes of all values, everything counted."""
+        return self.header.input_bytes / self.file_bytes
+
+
+def decompress(path: Path, registry: Registry, *, output: Path) -> Path:
+    """Restore a .bal file.
+
+    Parameters
+    ----------
+    output
+        The restored file; appears when complete.
+
+    Raises
+    ------
+    FormatError
+        If the .bal file is damaged, or cannot be restored within the memory and disk there are.
+    PluginError
+        If a component it needs is not installed.
+    """
+    with BalFile(path, registry) as stored:
+        header = stored.header
+        if not header.blocks:
+            raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
+        reader = make_component("reader", header.reader, registry, path)
+        assert isinstance(reader, Reader)
+        total = _checked_size(header, path, output)
+        with completed(output) as temporary:
+            sink = reader.create(temporary, header.schema)
+            try:
+                with tqdm(
+                    total=total, desc=f"restore {output.name}", unit="B", unit_scale=True, disable=None
+                ) as progress:
+                    for block in stored.blocks():
+                        sink.write(block)
+                        progress.update(block.nbytes)
+                sink.close()
+            except BaseException:
+                sink.abort()
+                raise
+    return output
+
+
+def _checked_size(header: Header, path: Path, output: Path) -> int:
+    """Native bytes of all values, once the blocks are known to make up the whole file and to fit on the disk."""
+    schema = header.schema
+    for group_number, group in enumerate(header.groups):
+        dims = schema.variables[group.variables[0]].dims
+        lengths = [block.sizes[dims[0]] for block in header.blocks if dims and group_number in block.groups]
+        if dims and sum(lengths) != schema.sizes[dims[0]]:
+            raise FormatError(f"{path}: is damaged: its blocks hold {sum(lengths)} rows of {schema.sizes[dims[0]]}")
+        for dim in dims[1:]:
+            if any(block.sizes[dim] != schema.sizes[dim] for block in header.blocks if group_number in block.groups):
+                raise FormatError(f"{path}: is damaged: a block does not have the file's length along {dim!r}")
+    total = sum(schema.nbytes(variable) for variable in schema.variables)
+    folder = output.parent if output.parent.is_dir() else Path.cwd()
+    free = shutil.disk_usage(folder).free
+    if total > free:
+        raise FormatError(f"{path}: restores to {total} bytes, but only {free} are free in {folder}")
+    return total
+
+
+def restored_blocks(path: Path, registry: Registry) -> Iterator[xr.Dataset]:
+    """The restored blocks of a .bal file, without writing a file."""
+    with BalFile(path, registry) as stored:
+        yield from stored.blocks()
+
+
+def read_info(path: Path) -> Info:
+    """What the file says about itself; needs none of the plugins it was made with."""
+    with BalReader(path) as stored:
+        header = header_from_json(stored.header)
+        lengths = [section.length for section in stored.sections]
+        blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
+        states = sum(lengths[section] for group in header.groups for section in group.state_sections)
+        return Info(path, header, path.stat().st_size, blocks, states)

@@ -1,0 +1,313 @@
+"""What a .bal file says about itself: schema, bounds, components and blocks, as records that fit into JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.dataset import TEXT_DTYPES, GroupKind, Json, Layout, Schema, Variable
+from baler_core.errors import FormatError
+
+
+@dataclass(frozen=True)
+class ComponentRecord:
+    """A component as a file remembers it: enough to make it again, or to say what to install."""
+
+    name: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+    package: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class PreprocessRecord:
+    """A preprocessor, and the variables it was applied to."""
+
+    component: ComponentRecord
+    variables: tuple[str, ...]
+    state_section: int
+
+
+@dataclass(frozen=True)
+class GroupRecord:
+    """A group of variables and the models that code it; the first is the chosen one, others serve single blocks."""
+
+    kind: GroupKind
+    variables: tuple[int, ...]
+    models: tuple[ComponentRecord, ...]
+    state_sections: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """A block: its groups, which of each group's models coded it, and the length of every dimension in it."""
+
+    groups: tuple[int, ...]
+    models: tuple[int, ...]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """The largest error found in a variable, in physical units, and the largest share of what was allowed."""
+
+    largest: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a .bal file.
+
+    Attributes
+    ----------
+    stored_as
+        dtypes of variables after preprocessing, where they differ.
+    first_block
+        Section number of the first block; the others follow.
+    input_bytes, input_file_bytes
+        Native bytes of all values, and of the file they came from.
+    """
+
+    version: str
+    input_name: str
+    reader: ComponentRecord
+    schema: Schema
+    bounds: tuple[ErrorBound, ...] = ()
+    tolerances: tuple[Tolerance, ...] = ()
+    preprocess: tuple[PreprocessRecord, ...] = ()
+    groups: tuple[GroupRecord, ...] = ()
+    blocks: tuple[BlockRecord, ...] = ()
+    first_block: int = 0
+    errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
+    input_bytes: int = 0
+    input_file_bytes: int = 0
+
+    def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
+        """The layout of a group at the given sizes."""
+        variables = tuple(self.schema.variables[number] for number in group.variables)
+        dims = variables[0].dims
+        return Layout(
+            group.kind,
+            variables,
+            {dim: sizes[dim] for dim in dims},
+            self.schema.counts.get(dims[0], "") if dims else "",
+        )
+
+    def tolerance_of(self, layout: Layout) -> dict[str, Tolerance]:
+        """Tolerances of a layout's variables, by name."""
+        number = {variable.name: position for position, variable in enumerate(self.schema.variables)}
+        return {variable.name: self.tolerances[number[variable.name]] for variable in layout.variables}
+
+
+# ---- to JSON
+
+
+def header_to_json(header: Header) -> Json:
+    """The header as plain lists and dicts, short where defaults hold."""
+    schema = header.schema
+    dims = list(schema.sizes)
+    return {
+        "baler": header.version,
+        "input": [header.input_name, header.input_bytes, header.input_file_bytes],
+        "reader": _component_to_json(header.reader),
+        "dims": [dims, [schema.sizes[dim] for dim in dims]],
+        "counts": dict(schema.counts),
+        "variables": [_variable_to_json(variable, dims) for variable in schema.variables],
+        "bounds": _runs([[bound.kind, bound.value] for bound in header.bounds]),
+        "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
+        "preprocess": [
+            [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
+        ],
+        "groups": [
+            [g.kind, _ranges(g.variables), [_component_to_json(m) for m in g.models], list(g.state_sections)]
+            for g in header.groups
+        ],
+        "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
+        "errors": {name: [_short(e.largest), _short(e.share)] for name, e in header.errors.items()},
+        "skeleton": dict(schema.skeleton),
+    }
+
+
+def _short(number: float) -> float:
+    """Four digits, rounded up, so that a stated error is never below the true one."""
+    if number == 0 or not np.isfinite(number):
+        return number
+    unit = 10.0 ** (np.floor(np.log10(number)) - 3)
+    return float(f"{np.ceil(number / unit) * unit:.4g}")
+
+
+def _component_to_json(record: ComponentRecord) -> Json:
+    return [record.name, dict(record.options), record.package, record.version]
+
+
+def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
+    extras: dict[str, Json] = {}
+    for key in ("units", "label"):
+        if getattr(variable, key):
+            extras[key] = getattr(variable, key)
+    if variable.fill:
+        extras["fill"] = list(variable.fill)
+    if (variable.scale, variable.offset) != (1.0, 0.0):
+        extras["packing"] = [variable.scale, variable.offset]
+    if variable.axes:
+        extras["axes"] = dict(variable.axes)
+    record: list[Json] = [variable.name, variable.dtype, [dims.index(dim) for dim in variable.dims]]
+    return [*record, extras] if extras else record
+
+
+def _runs(records: list[Json]) -> list[Json]:
+    """Equal neighbours as one record with a count."""
+    runs: list[Json] = []
+    for record in records:
+        if runs and runs[-1][1] == record:
+            runs[-1][0] += 1
+        else:
+            runs.append([1, record])
+    return runs
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as [first, count] pairs."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and sum(ranges[-1]) == number:
+            ranges[-1][1] += 1
+        else:
+            ranges.append([number, 1])
+    return ranges
+
+
+# ---- from JSON: nothing that a stranger's file says is believed
+
+
+def header_from_json(record: Json) -> Header:
+    """The header, checked.
+
+    Raises
+    ------
+    FormatError
+        If anything in it is not as this version writes it.
+    """
+    try:
+        header = _header(record)
+        _check(header)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FormatError(f"the header is damaged ({type(error).__name__}: {error})") from error
+    return header
+
+
+def _header(record: Json) -> Header:
+    dims = [str(dim) for dim in record["dims"][0]]
+    sizes = dict(zip(dims, (_count(size) for size in record["dims"][1]), strict=True))
+    variables = tuple(_variable(v, dims) for v in record["variables"])
+    counts = {str(dim): str(name) for dim, name in record["counts"].items()}
+    name, native, on_disk = record["input"]
+    fills = [v.fill for v in variables]
+    tolerances = _unrun(record["tolerances"], len(variables))
+    return Header(
+        version=str(record["baler"]),
+        input_name=str(name),
+        reader=_component(record["reader"]),
+        schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
+        bounds=tuple(ErrorBound(kind, float(value)) for kind, value in _unrun(record["bounds"], len(variables))),
+        tolerances=tuple(
+            Tolerance(kind, float(value), float(shift), fill if kind not in ("exact", "free") else ())
+            for (kind, value, shift), fill in zip(tolerances, fills, strict=len(tolerances) > 0)
+        ),
+        preprocess=tuple(
+            PreprocessRecord(_component(c), tuple(str(v) for v in names), _count(section))
+            for c, names, section in record["preprocess"]
+        ),
+        groups=tuple(_group(g, len(variables)) for g in record["groups"]),
+        blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], 2**22)),
+        first_block=_count(record["blocks"][0]),
+        errors={str(n): ErrorRecord(float(e[0]), float(e[1])) for n, e in record["errors"].items()},
+        input_bytes=_count(native),
+        input_file_bytes=_count(on_disk),
+    )
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _component(record: Json) -> ComponentRecord:
+    name, options, package, version = record
+    return ComponentRecord(str(name), dict(options), str(package), str(version))
+
+
+def _variable(record: Json, dims: Sequence[str]) -> Variable:
+    name, dtype, places = record[:3]
+    extras = record[3] if len(record) > 3 else {}
+    if dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject:
+        raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
+    scale, offset = extras.get("packing", (1.0, 0.0))
+    return Variable(
+        str(name),
+        str(dtype),
+        tuple(dims[_count(place)] for place in places),
+        str(extras.get("units", "")),
+        str(extras.get("label", "")),
+        tuple(float(value) for value in extras.get("fill", ())),
+        float(scale),
+        float(offset),
+        {str(dim): str(role) for dim, role in extras.get("axes", {}).items()},
+    )
+
+
+def _group(record: Json, count: int) -> GroupRecord:
+    kind, ranges, models, sections = record
+    if kind not in ("table", "grid", "other"):
+        raise ValueError(f"{kind!r} is no kind of group")
+    if sum(_count(length) for _, length in ranges) > count:
+        raise ValueError("a group has more variables than the file")
+    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
+    if not numbers or min(numbers) < 0 or max(numbers) >= count or len(models) != len(sections) or not models:
+        raise ValueError("a group points outside the file")
+    return GroupRecord(
+        kind, numbers, tuple(_component(m) for m in models), tuple(_count(section) for section in sections)
+    )
+
+
+def _block(record: Json) -> BlockRecord:
+    groups, models, sizes = record
+    lengths = {str(dim): _count(size) for dim, size in sizes.items()}
+    return BlockRecord(tuple(_count(g) for g in groups), tuple(_count(m) for m in models), lengths)
+
+
+def _unrun(runs: Json, limit: int) -> list[Json]:
+    total = sum(_count(length) for length, _ in runs)
+    if total > limit:
+        raise ValueError(f"{total} records where at most {limit} can be")
+    return [record for length, record in runs for _ in range(length)]
+
+
+def _check(header: Header) -> None:
+    """What belongs together fits together."""
+    names = header.schema.names
+    if len(set(names)) != len(names):
+        raise ValueError("two variables have the same name")
+    for jagged, counts in header.schema.counts.items():
+        if jagged not in header.schema.sizes or counts not in names:
+            raise ValueError(f"the jagged dimension {jagged!r} is not complete")
+    for group in header.groups:
+        if len({header.schema.variables[number].dims for number in group.variables}) != 1:
+            raise ValueError("the variables of a group have different dimensions")
+    if header.groups and len(header.tolerances) != len(names):
+        raise ValueError("not every variable has a tolerance")
+    for block in header.blocks:
+        for place, model in zip(block.groups, block.models, strict=True):
+            coded = header.groups[place]
+            if model >= len(coded.models):
+                raise ValueError("a block was coded by a model that its group does not have")
+            header.layout(coded, block.sizes)
+    for jagged in header.schema.sizes.keys() if header.blocks else ():
+        if any(block.sizes.get(jagged, 0) > header.schema.sizes[jagged] for block in header.blocks):
+            raise ValueError(f"a block is longer than the file along {jagged!r}")

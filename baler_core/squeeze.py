@@ -1,0 +1,96 @@
+"""General-purpose byte compression: xz and zstd without their containers, restored within a known length."""
+
+from __future__ import annotations
+
+import lzma
+from typing import Any, Final
+
+from baler_core.errors import FormatError
+
+_LC_LP_PB: Final = ((3, 0, 0), (0, 0, 0), (0, 2, 2))
+_LONG: Final = 1 << 22
+STORED, XZ_TEXT, XZ_BYTES, XZ_WORDS, ZSTD = range(5)
+
+
+def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
+    literal_context, literal_position, position = _LC_LP_PB[setting]
+    dictionary = max(4096, min(1 << 26, 1 << max(1, size - 1).bit_length()))
+    return [
+        {
+            "id": lzma.FILTER_LZMA1,
+            "preset": 9 | lzma.PRESET_EXTREME,
+            "dict_size": dictionary,
+            "lc": literal_context,
+            "lp": literal_position,
+            "pb": position,
+        }
+    ]
+
+
+def xz(data: bytes, setting: int = 0) -> bytes:
+    """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 plain bytes, 2 four-byte words."""
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=_xz_filters(setting, len(data)))
+
+
+def zstd(data: bytes, level: int = 19) -> bytes:
+    """A zstd frame without checksum and content size."""
+    import zstandard
+
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        level, source_size=len(data), write_checksum=0, write_content_size=0, format=zstandard.FORMAT_ZSTD1_MAGICLESS
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+
+def squeeze(data: bytes, *, thorough: bool = True) -> bytes:
+    """The smallest of the stored, xz and zstd forms of `data`, with a leading byte that says which.
+
+    Parameters
+    ----------
+    thorough
+        Also try xz with other settings, and zstd (several times slower); long data are spared the former.
+    """
+    forms = [(STORED, data), (XZ_TEXT, xz(data, 0))]
+    if thorough and len(data) > _LONG:
+        forms.append((ZSTD, zstd(data)))
+    elif thorough:
+        forms += [(XZ_BYTES, xz(data, 1)), (XZ_WORDS, xz(data, 2)), (ZSTD, zstd(data))]
+    method, best = min(forms, key=lambda form: len(form[1]))
+    return bytes([method]) + best
+
+
+def unsqueeze(data: bytes, length: int) -> bytes:
+    """What `squeeze` was given, whose length is known to be `length`.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged or would restore to anything but `length` bytes; memory stays within `length`.
+    """
+    if not data:
+        raise FormatError("a compressed stream is empty")
+    method, body = data[0], data[1:]
+    try:
+        restored = _restore(method, body, length)
+    except (lzma.LZMAError, EOFError, ValueError) as error:
+        raise FormatError(f"a compressed stream is damaged ({error})") from error
+    if len(restored) != length:
+        raise FormatError(f"a compressed stream holds {len(restored)} bytes where {length} were expected")
+    return restored
+
+
+def _restore(method: int, body: bytes, length: int) -> bytes:
+    if method == STORED:
+        return body
+    if method in (XZ_TEXT, XZ_BYTES, XZ_WORDS):
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ_TEXT, length))
+        return decoder.decompress(body, max_length=length + 1)
+    if method == ZSTD:
+        import zstandard
+
+        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+        try:
+            return decompressor.decompress(body, max_output_size=length + 1)
+        except zstandard.ZstdError as error:
+            raise FormatError(f"a zstd stream is damaged ({error})") from error
+    raise FormatError(f"unknown compression method {method}")

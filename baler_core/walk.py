@@ -1,0 +1,89 @@
+"""Walks through an input file: opens it, finds the ranges that bounds need, and hands out blocks and their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, value_range
+from baler_core.config import ComponentSpec, Config
+from baler_core.dataset import Layout, Schema, block_sizes, group_variables, values_of
+from baler_core.errors import DataError
+from baler_core.interfaces import Reader, Source
+from baler_core.plugins import Registry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
+    """The reader that the configuration names, or the one for the file's suffix."""
+    if chosen is not None:
+        return registry.reader(chosen.name)(chosen.options)
+    return registry.reader(registry.reader_for(path))()
+
+
+def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
+    """The reader and the open input file.
+
+    Raises
+    ------
+    DataError
+        If the file does not exist or cannot be read.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; an input is a file")
+    reader = make_reader(path, config.reader, registry)
+    source = reader.open(path, config.variables)
+    if not source.schema.variables:
+        raise DataError(f"{path}: holds no variable that can be compressed")
+    return reader, source
+
+
+def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:
+    """The bound of every variable, in order; counts of jagged dimensions are always lossless."""
+    counts = set(schema.counts.values())
+    lossless = ErrorBound("lossless")
+    return tuple(
+        lossless if v.name in counts else rules.bound_for(v.name, v.dtype, packed=(v.scale, v.offset) != (1.0, 0.0))
+        for v in schema.variables
+    )
+
+
+def tolerances_of(source: Source, bounds: Sequence[ErrorBound], block_bytes: int) -> tuple[Tolerance, ...]:
+    """The tolerance of every variable; reads the whole file once if any bound refers to a range."""
+    schema = source.schema
+    ranges = _ranges(source, bounds, block_bytes) if any(bound.kind == "range" for bound in bounds) else {}
+    return tuple(
+        make_tolerance(bound, limits=ranges.get(v.name), scale=v.scale, offset=v.offset, fill=v.fill)
+        for v, bound in zip(schema.variables, bounds, strict=True)
+    )
+
+
+def _ranges(source: Source, bounds: Sequence[ErrorBound], block_bytes: int) -> dict[str, ValueRange]:
+    wanted = {v.name: v for v, bound in zip(source.schema.variables, bounds, strict=True) if bound.kind == "range"}
+    found = {name: ValueRange() for name in wanted}
+    for block in source.blocks(block_bytes):
+        for name in found.keys() & {str(key) for key in block.variables}:
+            found[name] = found[name].joined(value_range(values_of(block, name), wanted[name].fill))
+    return found
+
+
+def layouts_of(block: xr.Dataset, schema: Schema) -> list[Layout]:
+    """The groups of a block."""
+    present = [variable for variable in schema.variables if variable.name in block.variables]
+    return group_variables(present, block_sizes(block), schema)
+
+
+class Blocks:
+    """The blocks of a source, iterable again and again, with the source's word for their size."""
+
+    def __init__(self, source: Source, block_bytes: int) -> None:
+        self._source = source
+        self._block_bytes = block_bytes
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        return self._source.blocks(self._block_bytes)

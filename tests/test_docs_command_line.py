@@ -1,0 +1,19 @@
+"""The command-line page lists the commands and exit codes that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from baler_core.cli import cli, failures
+
+TEXT = (Path(__file__).resolve().parents[1] / "docs" / "command_line.md").read_text(encoding="utf-8")
+
+
+def test_every_command_is_listed_and_no_other() -> None:
+    assert re.findall(r"^\| `baler (\w+)", TEXT, re.MULTILINE) == list(cli.commands)
+
+
+def test_every_exit_code_is_listed_and_no_other() -> None:
+    codes = {value for name, value in vars(failures).items() if name.isupper() and isinstance(value, int)}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)} == codes

@@ -1,0 +1,74 @@
+"""Integers survive packing, and damaged packs are recognised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from baler_core.entropy import narrow_bytes, pack_integers, unpack_integers, widen_bytes
+from baler_core.errors import FormatError
+from baler_core.squeeze import squeeze, unsqueeze
+from baler_core.varint import ByteReader
+
+int64 = hnp.arrays(np.int64, st.integers(0, 200), elements=st.integers(-(2**63), 2**63 - 1))
+
+
+@given(int64, st.booleans())
+def test_any_int64_array_returns(values: np.ndarray, thorough: bool) -> None:
+    packed = pack_integers(values, thorough=thorough)
+    np.testing.assert_array_equal(unpack_integers(packed, values.size), values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(700_000),
+        np.random.default_rng(1).integers(0, 2, 5000),
+        np.random.default_rng(1).integers(-5, 5, 600_001) ** 3,
+        np.full(100, 2**63 - 1),
+        np.array([-(2**63), 2**63 - 1]),
+    ],
+    ids=["ramp", "bits", "long", "constant", "extremes"],
+)
+def test_typical_arrays_return(values: np.ndarray) -> None:
+    np.testing.assert_array_equal(unpack_integers(pack_integers(values), values.size), values)
+
+
+def test_constant_takes_few_bytes() -> None:
+    assert len(pack_integers(np.full(10**6, 12345))) <= 5
+
+
+def test_repeats_are_found() -> None:
+    noise = np.random.default_rng(0).integers(0, 2**30, 1000)
+    assert len(pack_integers(np.tile(noise, 20))) < 1.1 * len(pack_integers(noise))
+
+
+@given(st.lists(int64, max_size=4))
+def test_joint_stream_returns(columns: list[np.ndarray]) -> None:
+    reader = ByteReader(b"".join(narrow_bytes(column) for column in columns))
+    for column in columns:
+        np.testing.assert_array_equal(widen_bytes(reader, column.size), column)
+
+
+@given(int64.filter(lambda v: v.size > 2), st.data())
+def test_damage_gives_a_format_error_or_wrong_values_never_more(values: np.ndarray, data: st.DataObject) -> None:
+    packed = bytearray(pack_integers(values))
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        assert unpack_integers(bytes(packed), values.size).shape == values.shape
+    except FormatError:
+        pass
+
+
+def test_a_bomb_does_not_unfold() -> None:
+    bomb = squeeze(bytes(10**7))
+    with pytest.raises(FormatError):
+        unsqueeze(bomb, 100)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_return_from_squeeze(data: bytes) -> None:
+    assert unsqueeze(squeeze(data), len(data)) == data

@@ -1,0 +1,101 @@
+"""`baler init`: the configuration it proposes gives every variable the bound that was proposed for it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
+from baler_core.config.bound_rules import parse_bounds
+from baler_core.config.yaml_nodes import KeyPath, parse_yaml
+from baler_core.dataset import Schema, Variable
+from baler_core.initialise import LISTED_ONE_BY_ONE, configuration_for, proposed_bound
+from baler_core.plugins import Registry
+
+DTYPES = ["<f4", ">f8", "<i4", "|u1", "|b1", "|S3", "str", "<c16"]
+
+
+def rules_of(text: str) -> BoundRules:
+    """The bounds that a configuration's text sets; fails on any problem."""
+
+    def complain(path: KeyPath, message: str) -> None:
+        raise AssertionError(f"{path}: {message}")
+
+    document = parse_yaml(text, "c.yaml")
+    assert document.problems == []
+    return parse_bounds(document.value["bounds"], complain)
+
+
+def configuration(schema: Schema) -> str:
+    return configuration_for(schema, Registry(), input_name="d.x", reader="x", options={})
+
+
+def schema_of(*variables: Variable) -> Schema:
+    return Schema(variables, {dim: 10 for v in variables for dim in v.dims})
+
+
+@pytest.mark.parametrize(
+    ("variable", "bound"),
+    [
+        (Variable("pt", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
+        (Variable("Jet_phi", "<f4", ("event",)), ErrorBound("abs", 1e-4)),
+        (Variable("beta", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
+        (Variable("angle", "<f4", ("event",), units="rad"), ErrorBound("abs", 1e-4)),
+        (Variable("flow/u", "<f8", ("t", "y", "x")), ErrorBound("range", 1e-3)),
+        (Variable("t2m", "<i2", ("t", "y"), scale=0.01, offset=270.0), ErrorBound("range", 1e-3)),
+        (Variable("counts", "<u2", ("y", "x"), offset=32768.0), LOSSLESS),
+        (Variable("grid/lat", "<f8", ("grid/lat",)), LOSSLESS),
+        (Variable("id", "<i8", ("event",)), LOSSLESS),
+        (Variable("ok", "|b1", ("event",)), LOSSLESS),
+        (Variable("name", "str", ("event",)), LOSSLESS),
+    ],
+)
+def test_what_is_proposed_is_what_the_configuration_says(variable: Variable, bound: ErrorBound) -> None:
+    rules = rules_of(configuration(schema_of(variable)))
+    assert rules.bound_for(variable.name, variable.dtype) == bound
+
+
+def test_all_variables_are_listed_with_dtype_shape_and_units() -> None:
+    schema = Schema(
+        (Variable("pt", "<f4", ("jet",), units="GeV"), Variable("u", "<f8", ("t", "x"))), {"jet": 7, "t": 2, "x": 3}
+    )
+    text = configuration(schema)
+    assert "pt: {rel: 1.0e-3}   # float32 (jet: 7) GeV\n" in text
+    assert "u: {range: 1.0e-3}  # float64 (t: 2, x: 3)\n" in text
+
+
+def test_many_variables_share_a_pattern_and_exceptions_stand_before_it() -> None:
+    names = [f"Jet_v{i}" for i in range(LISTED_ONE_BY_ONE)]
+    variables = [Variable(name, "<f4", ("jet",)) for name in names]
+    variables += [Variable("Jet_id", "<i4", ("jet",)), Variable("nJet", "<u4", ("event",))]
+    text = configuration(schema_of(*variables))
+    assert text.index("  Jet_id: lossless\n") < text.index('  "Jet_*": {rel: 1.0e-3}\n')
+    assert all(f"  # {name}: float32 (jet: 10)\n" in text for name in names)
+    assert list(parse_yaml(text, "c").value["bounds"]) == ["Jet_id", "Jet_*", "nJet"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(min_size=1, max_size=6), st.sampled_from(DTYPES), st.integers(0, 2)),
+        unique_by=lambda entry: entry[0],
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_any_names_are_bounded_as_proposed(entries: list[tuple[str, str, int]], many: bool) -> None:
+    """Names come from files of others: no name may leave its quotes or match another's bound."""
+    variables = [Variable(name, dtype, ("a", "b")[:rank]) for name, dtype, rank in entries]
+    if many:
+        variables += [Variable(f"x_{i}", "<f4", ("a",)) for i in range(LISTED_ONE_BY_ONE + 1)]
+        variables = list({v.name: v for v in variables}.values())
+    schema = Schema(tuple(variables), {"a": 3, "b": 4})
+    text = configuration(schema)
+    document = parse_yaml(text, "c.yaml")
+    assert document.problems == []
+    assert set(document.value) == {"input", "bounds", "model", "output"} - ({"bounds"} if not variables else set())
+    if variables:
+        rules = rules_of(text)
+        for v in variables:
+            expected = ErrorBound.parse(parse_yaml(proposed_bound(v), "b").value)
+            assert rules.bound_for(v.name, v.dtype) == expected

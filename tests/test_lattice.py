@@ -1,0 +1,130 @@
+"""Every lattice keeps its tolerance, and special values keep themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from baler_core.bounds import Tolerance
+from baler_core.entropy import pack_integers
+from baler_core.lattice import Lattice
+from baler_core.lattice_fit import find_spacing, fit_lattice
+from baler_core.residual import decode_residual, encode_residual
+
+TOLERANCES = [
+    Tolerance("exact"),
+    Tolerance("abs", 1e-3),
+    Tolerance("abs", 0.6),
+    Tolerance("abs", 7.0),
+    Tolerance("rel", 1e-3),
+    Tolerance("rel", 0.1),
+    Tolerance("bits", 5),
+    Tolerance("abs", 0.6, fill=(3.0,)),
+]
+floats = st.sampled_from(["<f4", "<f8", ">f4", "<f2"]).flatmap(
+    lambda dtype: hnp.arrays(dtype, st.integers(0, 60), elements=hnp.from_dtype(np.dtype(dtype)))
+)
+integers = st.sampled_from(["i1", "<u2", "<i4", ">i4", "<i8", "<u8", "?"]).flatmap(
+    lambda dtype: hnp.arrays(dtype, st.integers(0, 60))
+)
+tame = hnp.arrays("<f4", st.integers(1, 60), elements=st.floats(-1000, 1000, width=32))
+
+
+def round_trip(values: np.ndarray, tolerance: Tolerance) -> np.ndarray:
+    lattice = fit_lattice(values, tolerance)
+    stored, _ = Lattice.from_bytes(lattice.to_bytes(), values.dtype.str)
+    assert stored.to_bytes() == lattice.to_bytes()
+    return stored.restore(lattice.codes(values))
+
+
+@given(st.one_of(floats, integers))
+def test_exact_tolerance_restores_every_bit(values: np.ndarray) -> None:
+    restored = round_trip(values, Tolerance("exact"))
+    assert restored.dtype == values.dtype
+    assert restored.tobytes() == values.tobytes()
+
+
+@given(tame, st.sampled_from(TOLERANCES))
+def test_ordinary_values_stay_within_their_tolerance(values: np.ndarray, tolerance: Tolerance) -> None:
+    restored = round_trip(values, tolerance)
+    denormal = np.abs(values) < np.finfo(np.float32).tiny
+    assert not (tolerance.violations(values, restored) & ~denormal).any()
+
+
+@given(integers, st.sampled_from(TOLERANCES))
+def test_integers_stay_within_their_tolerance(values: np.ndarray, tolerance: Tolerance) -> None:
+    if values.dtype.kind != "b" or not tolerance.lossy:
+        small = values[np.abs(values.astype(float)) < 2**40]
+        assert not tolerance.violations(small, round_trip(small, tolerance)).any()
+
+
+@given(floats, st.sampled_from(TOLERANCES))
+def test_special_values_return(values: np.ndarray, tolerance: Tolerance) -> None:
+    restored = round_trip(values, tolerance)
+    np.testing.assert_array_equal(np.isnan(restored), np.isnan(values))
+    infinite = np.isinf(values)
+    np.testing.assert_array_equal(restored[infinite], values[infinite])
+
+
+@given(st.one_of(floats, integers), st.sampled_from(TOLERANCES), st.data())
+def test_residual_layer_survives_any_prediction(values: np.ndarray, tolerance: Tolerance, data: st.DataObject) -> None:
+    guess = data.draw(hnp.arrays(np.float64, values.shape, elements=st.floats(allow_nan=True, allow_infinity=True)))
+    restored = decode_residual(encode_residual(values, guess, tolerance), guess, tolerance, values.dtype)
+    assert restored.dtype == values.dtype
+    if values.dtype.kind != "f":
+        near = np.abs(values.astype(float)) < 2**40
+        assert not (tolerance.violations(values, restored) & near).any()
+
+
+def test_residual_layer_costs_little_where_the_prediction_is_good() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(50, 10, 5000).astype(np.float32)
+    tolerance = Tolerance("abs", 0.1)
+    assert len(encode_residual(values, values + rng.normal(0, 0.02, 5000), tolerance)) < 200
+    assert not tolerance.violations(
+        values, decode_residual(encode_residual(values, values * 0, tolerance), values * 0.0, tolerance, values.dtype)
+    ).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "spacing"),
+    [
+        (np.round(np.linspace(0, 10, 500), 2), 0.01),
+        (np.round(np.linspace(-3, 3, 500) * 4) / 4 + 0.0, 0.25),
+        ((np.arange(500) * 0.3125).astype(np.float32), 0.3125),
+        (np.random.default_rng(0).normal(size=500), None),
+    ],
+)
+def test_regular_spacing_is_found(values: np.ndarray, spacing: float | None) -> None:
+    found = find_spacing(values)
+    assert (found is None) == (spacing is None)
+    if found is not None:
+        assert found[0] / found[1] == pytest.approx(spacing)
+
+
+def test_decimals_are_seen_beside_missing_values() -> None:
+    values = np.round(np.random.default_rng(0).normal(size=4000), 2)
+    values[::7] = np.nan
+    values[5] = -0.0
+    lattice = fit_lattice(values, Tolerance("exact"))
+    assert lattice.kind == "step"
+    assert round_trip(values, Tolerance("exact")).tobytes() == values.tobytes()
+
+
+def test_truncated_mantissas_are_seen() -> None:
+    values = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    cut = (values.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
+    lattice = fit_lattice(cut, Tolerance("exact"))
+    assert lattice.kind == "bits"
+    assert lattice.merge >= 13
+    assert len(pack_integers(lattice.codes(cut))) < 0.55 * cut.nbytes
+
+
+def test_a_non_negative_variable_stays_non_negative() -> None:
+    values = np.abs(np.random.default_rng(0).normal(size=1000)).astype(np.float32)
+    for radius in (0.01, 0.5, 3.0):
+        assert (round_trip(values, Tolerance("abs", radius)) >= 0).all()
+        assert (round_trip(np.round(values, 1), Tolerance("abs", radius)) >= 0).all()
