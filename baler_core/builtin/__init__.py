@@ -39,4 +39,6 @@ def baler_losses() -> list[type[Loss]]:
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
     """The built-in metrics."""
-    return []
+    from baler_core.builtin.metrics import METRICS
+
+    return METRICS
