@@ -193,9 +193,9 @@ class Tolerance:
                 allowed = np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
             else:
                 allowed = np.full(values.shape, math.inf if self.kind == "free" else 0.0)
-        if self.kind != "free":
-            allowed[~usable(values, self.fill)] = 0.0
-        return allowed
+        if self.kind == "free":
+            return allowed
+        return np.where(usable(values, self.fill), allowed, 0.0)
 
     def violations(self, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
         """Boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).

@@ -303,9 +303,11 @@ def _check(header: Header) -> None:
     if header.groups and len(header.tolerances) != len(names):
         raise ValueError("not every variable has a tolerance")
     for block in header.blocks:
-        for group, model in zip(block.groups, block.models, strict=True):
-            header.layout(header.groups[group], block.sizes)
-            header.groups[group].models[model]
+        for place, model in zip(block.groups, block.models, strict=True):
+            coded = header.groups[place]
+            if model >= len(coded.models):
+                raise ValueError("a block was coded by a model that its group does not have")
+            header.layout(coded, block.sizes)
     for jagged in header.schema.sizes.keys() if header.blocks else ():
         if any(block.sizes.get(jagged, 0) > header.schema.sizes[jagged] for block in header.blocks):
             raise ValueError(f"a block is longer than the file along {jagged!r}")

@@ -174,7 +174,7 @@ def _quoted(value: object) -> str:
     """A YAML scalar, in quotes unless it is a plain word: names come from files of others."""
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value.lower() not in ("true", "false", "null"):
+    if re.fullmatch(r"(\.\.?/|[A-Za-z_/])[A-Za-z0-9_./-]*", value) and value.lower() not in ("true", "false", "null"):
         return value
     return yaml.dump(value, Dumper=yaml.SafeDumper, default_style='"', allow_unicode=True, width=1_000_000).strip()
 

@@ -1,4 +1,4 @@
-"""`baler evaluate`, `baler plot` and `baler info`: what was lost, pictures of it, and what a .bal file holds."""
+"""`baler evaluate` and `baler plot`: what was lost, in numbers and in pictures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,3 @@ def evaluate(original: Path, restored: Path) -> None:
 @common_options
 def plot(original: Path, restored: Path) -> None:
     """Draw variables of ORIGINAL and RESTORED."""
-
-
-@click.command(short_help="Show what a .bal file holds.")
-@click.argument("file", type=_PATH)
-@common_options
-def info(file: Path) -> None:
-    """Show what FILE holds: variables, bounds, components and sizes; no data are decoded."""

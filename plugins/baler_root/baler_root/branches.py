@@ -1,0 +1,166 @@
+"""Lists the branches of a tree: what each holds, and which cannot be kept and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from baler_core import DataError, did_you_mean
+from baler_root.forms import Form, List, Number, Record, Text, Unsupported, from_awkward, leaves, pruned
+from baler_root.trees import Tree
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One branch of a TTree, or one top-level field of an RNTuple.
+
+    Attributes
+    ----------
+    key
+        Its full name (`Jet_pt`, `V0s/V0s.fPt`).
+    title
+        A branch's title, a field's description.
+    type
+        Its C++ type, as uproot names it.
+    form
+        What it holds.
+    counter
+        Key of the branch that holds the lengths of its lists, as for `Jet_pt[nJet]`; else empty.
+    """
+
+    key: str
+    title: str
+    type: str
+    form: Form
+    counter: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A branch that cannot be kept, and why."""
+
+    key: str
+    type: str
+    reason: str
+
+
+def list_branches(tree: Tree) -> tuple[list[Branch], list[LeftOut]]:
+    """All branches that hold values, in order, and those that cannot be kept."""
+    entries = _ttree_branches(tree.tree) if tree.kind == "TTree" else _ntuple_fields(tree.tree)
+    return [e for e in entries if isinstance(e, Branch)], [e for e in entries if isinstance(e, LeftOut)]
+
+
+def _ttree_branches(tree: Any) -> list[Branch | LeftOut]:
+    counters: dict[int, str] = {}
+    found: dict[str, Branch | LeftOut] = {}
+    for key, branch in tree.iteritems(recursive=True, full_paths=True):
+        counters.update((id(leaf), key) for leaf in branch.member("fLeaves"))
+        if branch.branches:
+            continue
+        if tree[key] is branch:
+            found[key] = _described(key, branch)
+        else:
+            found.setdefault(key, LeftOut(key, branch.typename, "another branch has the same name"))
+    for key, entry in found.items():
+        if isinstance(entry, Branch) and _has_counter(entry.form):
+            leaf = tree[key].count_leaf
+            if leaf is not None and id(leaf) in counters:
+                found[key] = replace(entry, counter=counters[id(leaf)])
+    return list(found.values())
+
+
+def _described(key: str, branch: Any) -> Branch | LeftOut:
+    """One branch of a TTree."""
+    try:
+        form = from_awkward(branch.interpretation.awkward_form(branch.file))
+        if _has_record(form) and not _is_leaf_list(form, branch):
+            raise Unsupported("C++ objects are not supported")
+        return Branch(key, branch.title, branch.typename, form)
+    except Unsupported as reason:
+        return LeftOut(key, branch.typename, str(reason))
+    except Exception:  # whatever uproot cannot interpret: many kinds of error
+        return LeftOut(key, branch.typename, "uproot cannot read it as an array")
+
+
+def _is_leaf_list(form: Form, branch: Any) -> bool:
+    """Whether a record stands for several plain leaves in one branch (`x/F:y/F`)."""
+    flat = isinstance(form, Record) and all(isinstance(content, Number) for _, content in form.fields)
+    return flat and len(branch.member("fLeaves")) > 1
+
+
+def _has_record(form: Form) -> bool:
+    return isinstance(form, Record) or (isinstance(form, List) and _has_record(form.content))
+
+
+def _has_counter(form: Form) -> bool:
+    """Whether it is one list of numbers: the only kind that ROOT counts in a separate leaf."""
+    return isinstance(form, List) and isinstance(form.content, Number)
+
+
+def _ntuple_fields(ntuple: Any) -> list[Branch | LeftOut]:
+    form, _ = ntuple.to_akform()
+    entries: list[Branch | LeftOut] = []
+    for field in ntuple.fields:
+        if field.record.source_field_id is not None:
+            continue  # a projection: another view of values that a real field holds
+        try:
+            entries.append(
+                Branch(field.name, field.description, field.typename, from_awkward(form.content(field.name)))
+            )
+        except Unsupported as reason:
+            entries.append(LeftOut(field.name, field.typename, str(reason)))
+    return entries
+
+
+def select(
+    branches: Sequence[Branch], left_out: Sequence[LeftOut], patterns: Sequence[str] | None, where: str
+) -> tuple[list[Branch], list[LeftOut]]:
+    """The branches, and parts of records, whose variables match one of the patterns; and what of them is left out.
+
+    Raises
+    ------
+    DataError
+        If a pattern without wildcards matches nothing, or names a branch that cannot be kept.
+    """
+    if patterns is None:
+        return list(branches), list(left_out)
+    names = {branch.key: [leaf.name for leaf in leaves(branch.form, branch.key)] for branch in branches}
+    for pattern in patterns:
+        _check(pattern, [name for found in names.values() for name in found], left_out, where)
+    chosen = []
+    for branch in branches:
+        keep = {name for name in names[branch.key] if _matches(name, patterns)}
+        form = branch.form if _matches(branch.key, patterns) else pruned(branch.form, branch.key, keep)
+        if form is not None:
+            chosen.append(replace(branch, form=form))
+    return chosen, [entry for entry in left_out if _matches(entry.key, patterns)]
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _check(pattern: str, names: Sequence[str], left_out: Sequence[LeftOut], where: str) -> None:
+    """Complain about a pattern that names one variable and cannot be served."""
+    if any(character in pattern for character in "*?[") or pattern in names:
+        return
+    if any(name.startswith(pattern + ".") for name in names):
+        return
+    for entry in left_out:
+        if entry.key == pattern:
+            raise DataError(f"{where}: the branch {pattern!r} of type {entry.type} cannot be kept: {entry.reason}")
+    raise DataError(f"{where}: there is no branch {pattern!r}. {did_you_mean(pattern, names)}")
+
+
+def left_out_warnings(left_out: Sequence[LeftOut], where: str) -> list[str]:
+    """One sentence per reason, naming every branch that is left out."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in left_out:
+        by_reason.setdefault(entry.reason, []).append(f"{entry.key} ({entry.type})")
+    return [
+        f"{where}: {len(names)} branch{'es' * (len(names) > 1)} left out, {reason}: {', '.join(names)}"
+        for reason, names in by_reason.items()
+    ]
