@@ -105,7 +105,8 @@ def _stored(data: np.ndarray | Mapping[str, np.ndarray] | xr.Dataset, folder: Pa
     if isinstance(data, np.ndarray):
         np.save(folder / "data.npy", data, allow_pickle=False)
         return folder / "data.npy"
-    arrays = {str(name): np.asarray(data[name]) for name in getattr(data, "variables", data)}
+    by_name: Mapping[Any, Any] = getattr(data, "variables", data)
+    arrays = {str(name): np.asarray(values) for name, values in by_name.items()}
     if not arrays:
         raise DataError("there are no arrays to compress")
     np.savez(folder / "data.npz", allow_pickle=False, **arrays)

@@ -64,7 +64,7 @@ def holds(original: dict[str, np.ndarray], restored: dict[str, np.ndarray], boun
 
 def _column_holds(x: np.ndarray, y: np.ndarray, bound: ErrorBound) -> bool:
     if x.dtype.kind != "f" or bound.kind == "lossless":
-        return bool((x == y).all()) if x.dtype.kind == "O" else x.tobytes() == y.tobytes()
+        return bool((x == y).all()) if x.dtype.kind in "Ob" else x.tobytes() == y.tobytes()
     finite = np.isfinite(x)
     if not np.array_equal(x[~finite], y[~finite], equal_nan=True):
         return False

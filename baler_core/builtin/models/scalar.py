@@ -12,7 +12,7 @@ from baler_core import squeeze
 from baler_core.bounds import Tolerance
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import accumulate, best_axes, difference
-from baler_core.entropy import narrow_bytes, pack_integers, unpack_integers, widen_bytes
+from baler_core.entropy import narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
 from baler_core.interfaces import Model, Streams, Tolerances
 from baler_core.lattice import Lattice
@@ -35,9 +35,15 @@ class _Coded:
 
     head: bytes
     own: bytes
+    codes_head: bytes
     codes: bytes
     values: bytes
     method: int = OWN
+
+    @property
+    def index(self) -> bytes:
+        """What the decoder must know of it."""
+        return bytes([self.method]) + self.head + (self.codes_head if self.method == SHARED_CODES else b"")
 
     @property
     def shared(self) -> bytes:
@@ -66,8 +72,7 @@ class ScalarModel(Model):
         coded = [entry for entry in entries if isinstance(entry, _Coded)]
         _choose_sharing(coded)
         index = b"".join(
-            bytes([entry.method]) + entry.head if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry)
-            for entry in entries
+            entry.index if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry) for entry in entries
         )
         own = b"".join(write_sized(one.own) for one in coded if one.method == OWN)
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
@@ -105,15 +110,16 @@ def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:
         holes = pack_integers(special) if lattice.specials else b""
         codes = _filled(codes, special)
         axes = best_axes(codes)
-    head = write_sized(lattice.to_bytes()) + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
+    head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
     own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
     if axes and values.size < _SMALL:
         plain = pack_integers(codes)
         if len(plain) < len(own):
-            head = write_sized(lattice.to_bytes()) + write_varint(0) + write_sized(holes)
+            head = lattice.to_bytes() + write_varint(0) + write_sized(holes)
             own = plain
-    exact = b"" if tolerance.lossy else np.ascontiguousarray(values).tobytes()
-    return _Coded(head, own, narrow_bytes(codes.ravel()), exact)
+    small = values.nbytes <= _SMALL
+    exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
+    return _Coded(head, own, *narrow(codes.ravel()), exact)
 
 
 def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
@@ -155,7 +161,7 @@ def _size(data: bytes) -> int:
 def _decode(
     index: ByteReader, method: int, own: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]
 ) -> np.ndarray:
-    lattice, _ = Lattice.from_bytes(index.sized(), variable.dtype)
+    lattice = Lattice.read(index, variable.dtype)
     axes_bits, holes = index.varint(1 << max(1, len(shape))), index.sized()
     axes = tuple(axis for axis in range(len(shape)) if axes_bits >> axis & 1)
     count = int(np.prod(shape, dtype=object))
@@ -163,7 +169,7 @@ def _decode(
         dtype = variable.numpy_dtype
         return np.frombuffer(shared.take(count * dtype.itemsize), dtype).reshape(shape)
     if method == SHARED_CODES:
-        codes = widen_bytes(shared, count).reshape(shape)
+        codes = widen(index, shared, count).reshape(shape)
     else:
         codes = accumulate(unpack_integers(own.sized(), count).reshape(shape), axes)
     if len(shape) == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,19 +38,27 @@ class Dimensions:
         return name
 
 
+def netcdf_dimensions(file: h5py.File, paths: Iterable[str]) -> dict[int, str]:
+    """Paths of the datasets that stand for netCDF dimensions, by the dimension's number."""
+    found = {}
+    for path in paths:
+        number = _integers(file[path], "_Netcdf4Dimid")
+        if number and "CLASS" in file[path].attrs:
+            found[number[0]] = path
+    return found
+
+
 def scales_of(
-    file: h5py.File, datasets: Sequence[StoredDataset], path_of: Callable[[Any], str | None]
+    file: h5py.File,
+    datasets: Sequence[StoredDataset],
+    netcdf_ids: Mapping[int, str],
+    path_of: Callable[[Any], str | None],
 ) -> dict[str, list[str | None]]:
     """For every dataset, by path, the path of the scale along each of its dimensions (None: it has none).
 
     Netcdf's own attributes are asked first: HDF5 has no way to attach scales to a scale of rank 2.
     """
     known = {dataset.path for dataset in datasets if dataset.shape is not None}
-    netcdf_ids = {}
-    for path in known:
-        number = _integers(file[path], "_Netcdf4Dimid")
-        if number and "CLASS" in file[path].attrs:
-            netcdf_ids[number[0]] = path
     found: dict[str, list[str | None]] = {}
     for dataset in datasets:
         if dataset.shape is None:
@@ -105,9 +113,7 @@ def name_dimensions(datasets: Sequence[StoredDataset], scales: Mapping[str, Sequ
     return found
 
 
-def _name_axes(
-    found: Dimensions, path: str, shape: tuple[int, ...], axes: Sequence[str | None]
-) -> tuple[str, ...]:
+def _name_axes(found: Dimensions, path: str, shape: tuple[int, ...], axes: Sequence[str | None]) -> tuple[str, ...]:
     """Distinct names for the dimensions of one variable (a covariance has the same scale twice)."""
     group = path.rpartition("/")[0]
     names: list[str] = []

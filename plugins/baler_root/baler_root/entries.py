@@ -57,7 +57,9 @@ def text_entries(values: np.ndarray) -> Entries:
     return Entries(np.frombuffer(b"".join(encoded), np.uint8), np.array([len(e) for e in encoded], np.int64))
 
 
-def collection_entries(form: List, name: str, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> Entries:
+def collection_entries(
+    form: List, name: str, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]
+) -> Entries:
     """One entry per std::vector, with ROOT's header of byte count and version."""
     inner = _nested(form, name, name, values, counts)
     headers = np.zeros((len(inner.lengths), 6), np.uint8)

@@ -30,9 +30,7 @@ def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[C
             variable = _variable(branch, leaf, dim_of[leaf.lists[-1]] if leaf.lists else entry)
             variables[variable.name] = variable
             sizes |= {dim: int(dim[1:-1]) for dim in variable.dims[1:]}
-    return Schema(
-        tuple(variables.values()), sizes, {c.dim: c.counts for c in collections}, _skeleton(tree, branches)
-    )
+    return Schema(tuple(variables.values()), sizes, {c.dim: c.counts for c in collections}, _skeleton(tree, branches))
 
 
 def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
