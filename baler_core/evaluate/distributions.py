@@ -26,12 +26,13 @@ class Bins:
     logarithmic: bool = False
 
 
-def choose_bins(values: np.ndarray, low: float, high: float, *, whole: bool = False) -> Bins:
+def choose_bins(values: np.ndarray, low: float, high: float) -> Bins:
     """Bins for a variable, from a sample of its values and its smallest and largest value.
 
-    Integers get bins around whole numbers. Positive (or zero) values spanning decades get logarithmic bins. A range
+    Whole numbers, of whatever dtype, get bins around whole numbers. Positive (or zero) values spanning decades get logarithmic bins. A range
     made by few far values is cut to the bulk: what lies outside is counted, not drawn.
     """
+    whole = bool(np.all(values == np.round(values))) and high - low < 2.0**50
     if not values.size or not low < high:
         centre = low if math.isfinite(low) else 0.0
         half = 0.5 if whole or centre == 0 else abs(centre) * 1e-3
@@ -42,9 +43,12 @@ def choose_bins(values: np.ndarray, low: float, high: float, *, whole: bool = Fa
     if low >= 0 and positive.size > 0.02 * values.size and _decades(positive) > _DECADES:
         first = low if low > 0 else float(positive.min())
         first = max(first, float(np.quantile(positive, 0.001)) / 10)
-        return Bins(np.geomspace(first, high * (1 + 1e-12), _BINS + 1), logarithmic=True)
-    low, high = _bulk(values, low, high)
-    return Bins(np.linspace(low, high, _BINS + 1))
+        margin = (high / first) ** (1 / _BINS)
+        return Bins(np.geomspace(first / margin, high * margin, _BINS + 1), logarithmic=True)
+    first, last = _bulk(values, low, high)
+    margin = (last - first) / _BINS  # for restored values a little beyond the original's range
+    first = max(0.0, first - margin) if low >= 0 else first - margin
+    return Bins(np.linspace(first, last + margin, _BINS + 1))
 
 
 def _decades(positive: np.ndarray) -> float:
@@ -105,8 +109,7 @@ class DistributionRecorder:
 
     def __init__(self, variable: Variable, limits: ValueRange, sample: Sample, size: int) -> None:
         ends = sorted(value * variable.scale + variable.offset for value in (limits.low, limits.high))
-        whole = variable.numpy_dtype.kind in "iu" and (variable.scale, variable.offset) == (1.0, 0.0)
-        bins = choose_bins(sample.values, *ends, whole=whole)
+        bins = choose_bins(sample.values, *ends)
         self._variable = variable
         self._logarithmic = bins.logarithmic
         self._before, self._after = _Counter(bins), _Counter(bins)
