@@ -29,7 +29,9 @@ def baler_models() -> list[type[Model]]:
     from baler_core.builtin.models.exact import ExactModel
     from baler_core.builtin.models.scalar import ScalarModel
 
-    return [ExactModel, ScalarModel]
+    from baler_core.builtin.models.transform.model import TransformModel
+
+    return [ExactModel, ScalarModel, TransformModel]
 
 
 @hookimpl
