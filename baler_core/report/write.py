@@ -67,20 +67,30 @@ def read_results(folder: Path) -> Results:
         raise DataError(f"{path}: {error}") from error
 
 
-def draw(results: Results, folder: Path, *, variables: Sequence[str] = ("*",)) -> list[Path]:
-    """Draw the variables that match patterns, of which something is recorded; the PNG files in `folder`.
+def redraw(folder: Path, variables: Sequence[str] = ("*",), *, output: Path | None = None) -> list[Path]:
+    """Draw variables again, from the results that `write_report` left in a folder.
+
+    Parameters
+    ----------
+    variables
+        Patterns of their names.
+    output
+        Where the PNG files go; None takes the folder's plots/.
 
     Raises
     ------
     DataError
-        If nothing recorded matches a pattern.
+        If there are no results, or nothing recorded matches a pattern.
     """
+    results = read_results(folder)
     recorded = _recorded(results)
     for pattern in variables:
         if not fnmatch.filter(recorded, pattern):
-            raise DataError(f"nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}")
+            raise DataError(
+                f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
+            )
     wanted = [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in variables)]
-    return [path for paths in draw_variables(results, wanted, folder).values() for path in paths]
+    return [path for paths in draw_variables(results, wanted, output or folder / "plots").values() for path in paths]
 
 
 def chosen(results: Results, plots: Plots) -> list[str]:
