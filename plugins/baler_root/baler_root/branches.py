@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from baler_core import DataError, did_you_mean
-from baler_root.forms import Form, List, Number, Record, Text, Unsupported, from_awkward, leaves, pruned
+from baler_root.forms import Form, List, Number, Record, Unsupported, from_awkward, leaves, pruned
 from baler_root.trees import Tree
 
 
@@ -28,7 +27,7 @@ class Branch:
     form
         What it holds.
     counter
-        Key of the branch that holds the lengths of its lists, as for `Jet_pt[nJet]`; else empty.
+        Key of the branch that holds the lengths of its outermost lists, as for `Jet_pt[nJet]`; else empty.
     """
 
     key: str
@@ -36,6 +35,10 @@ class Branch:
     type: str
     form: Form
     counter: str = ""
+
+    def lengths_key(self, place: str) -> str:
+        """What the lengths of one of its lists are known by: the counter, or the list's own place."""
+        return self.counter if self.counter and place == self.key + "[]" else place
 
 
 @dataclass(frozen=True)
@@ -101,18 +104,35 @@ def _has_counter(form: Form) -> bool:
 
 
 def _ntuple_fields(ntuple: Any) -> list[Branch | LeftOut]:
+    """Top-level fields, and of projections (views of other fields) those that stand for a hidden collection.
+
+    ROOT's importer of TTrees puts `Jet_pt[nJet]` into a collection `_collection0` and shows `Jet_pt` and `nJet` as
+    projections of it; these are the names that users know.
+    """
     form, _ = ntuple.to_akform()
+    cardinalities = {f.record.source_field_id: f.name for f in ntuple.fields if _is_cardinality(f)}
+    hidden = {f.field_id for f in ntuple.fields if f.name.startswith("_collection") and f.field_id in cardinalities}
     entries: list[Branch | LeftOut] = []
     for field in ntuple.fields:
-        if field.record.source_field_id is not None:
-            continue  # a projection: another view of values that a real field holds
+        source = field.record.source_field_id
+        if field.field_id in hidden:
+            continue
+        if source is not None and source not in hidden and not _is_cardinality(field):
+            entries.append(LeftOut(field.name, field.typename, "they show values of other fields, which are kept"))
+            continue
+        counter = cardinalities.get(field.field_id if source is None else source, "")
+        counter = "" if counter == field.name else counter
         try:
-            entries.append(
-                Branch(field.name, field.description, field.typename, from_awkward(form.content(field.name)))
-            )
+            content = from_awkward(form.content(field.name))
+            entries.append(Branch(field.name, field.description, field.typename, content, counter))
         except Unsupported as reason:
             entries.append(LeftOut(field.name, field.typename, str(reason)))
     return entries
+
+
+def _is_cardinality(field: Any) -> bool:
+    """Whether a field holds the lengths of another field's lists."""
+    return field.record.source_field_id is not None and "Cardinality" in field.typename
 
 
 def select(

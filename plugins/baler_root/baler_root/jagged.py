@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os.path
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,16 +102,21 @@ def _is_counter(branch: Branch) -> bool:
 
 def _representatives(branches: Sequence[Branch], counters: set[str]) -> list[Branch]:
     """The branches whose lists must be read to know their lengths: of those that share a counter only the first."""
-    chosen: dict[str, Branch] = {}
+    chosen: list[Branch] = []
+    known = set(counters)
     for branch in branches:
-        if branch.counter not in counters and any(leaf.lists for leaf in leaves(branch.form, branch.key)):
-            chosen.setdefault(branch.counter or branch.key, branch)
-    return list(chosen.values())
+        places = {place for leaf in leaves(branch.form, branch.key) for place in leaf.lists}
+        needed = {branch.lengths_key(place) for place in places} - known
+        if needed:
+            chosen.append(branch)
+            known |= needed
+    return chosen
 
 
 def _count(tree: Tree, listing: Sequence[Branch], counters: Sequence[Branch], where: str) -> dict[str, _Tally]:
     """Tallies by counter for the lists that have one, else by place."""
     tallies: dict[str, _Tally] = {}
+    by_counter = {branch.key for branch in counters}
     if not listing and not counters:
         return tallies
     for rows in [*event_ranges(tree, PIECE_BYTES)] or [slice(0, 0)]:
@@ -121,7 +125,8 @@ def _count(tree: Tree, listing: Sequence[Branch], counters: Sequence[Branch], wh
             tallies.setdefault(branch.key, _Tally()).add(_counter_values(layouts[branch.key], branch, where))
         for branch in listing:
             for place, counts in take_apart(layouts[branch.key], branch.form, branch.key)[1].items():
-                tallies.setdefault(branch.counter or place, _Tally()).add(counts)
+                if branch.lengths_key(place) not in by_counter:
+                    tallies.setdefault(branch.lengths_key(place), _Tally()).add(counts)
     return tallies
 
 
@@ -141,10 +146,11 @@ def _group(
         for leaf in leaves(branch.form, branch.key):
             parent: tuple[str, ...] = (entry,)
             for place in leaf.lists:
-                tally = tallies[branch.counter or place]
+                tally = tallies[branch.lengths_key(place)]
                 mark = tally.digest.hexdigest() if tally.total else "empty " + SEPARATOR.split(place)[0]
                 group = groups.setdefault((*parent, mark), _Group(parent, tally.total))
-                group.counter = group.counter or (branch.counter if branch.counter in counters else "")
+                if branch.lengths_key(place) in counters:
+                    group.counter = group.counter or branch.counter
                 if place not in group.places:
                     group.places.append(place)
                 parent = (*parent, mark)
@@ -178,7 +184,9 @@ def _collection_name(group: _Group, taken: set[str]) -> str:
 
 def _common_start(names: Sequence[str]) -> str:
     """What the names begin with, up to a separator, without the folders they share."""
-    common = os.path.commonprefix(list(names))
+    first, last = min(names), max(names)
+    alike = [a == b for a, b in zip(first, last, strict=False)]
+    common = first[: [*alike, False].index(False)]
     whole = common if common in names else common[: max(map(common.rfind, "_./")) + 1] or common
     return whole.rstrip("_./").rpartition("/")[2]
 

@@ -35,11 +35,12 @@ class TreePlan:
         self._branches = branches
         self._plans: dict[str, BranchPlan] = {}
         self._extra: dict[str, str] = {}
+        self._spread = _spread_folders(branches)
         by_key = {branch.key: branch for branch in branches}
         for branch in branches:
             plan = self._plan_of(branch.key)
-            plan.title = branch.title or plan.name
-            plan.class_name, plan.leaves = _leaves(branch, plan.name)
+            plan.title = branch.title
+            plan.class_name, plan.leaves = _class_name(branch), _leaves(branch)
         for branch in branches:
             if branch.counter:
                 if branch.counter not in by_key:
@@ -47,10 +48,12 @@ class TreePlan:
                 self._plans[branch.key].leaves[0].counter = self._counter_leaf(branch.counter)
 
     def _plan_of(self, key: str) -> BranchPlan:
-        """The plan of a branch, made when it is first spoken of, below the branch its name says."""
+        """The plan of a branch, made when it is first spoken of, below the branch that its key says."""
         if key not in self._plans:
-            plan = self._plans[key] = BranchPlan(key, key.rpartition("/")[2])
-            parent = key.rpartition("/")[0]
+            parent, _, name = key.rpartition("/")
+            if key.partition("/")[0] in self._spread:
+                parent, name = "", key
+            plan = self._plans[key] = BranchPlan(key, name, name)
             (self._plan_of(parent).branches if parent else self.top).append(plan)
         return self._plans[key]
 
@@ -58,7 +61,7 @@ class TreePlan:
         """The leaf that counts lists: of a branch, or one added to the branch that the lists stand below."""
         plan = self._plan_of(key)
         if not plan.leaves:
-            plan.leaves.append(LeafPlan(plan.name + "_", "i4"))
+            plan.leaves.append(LeafPlan(key.rpartition("/")[2] + "_", "i4"))
         plan.leaves[0].is_counter = True
         return plan.leaves[0]
 
@@ -79,19 +82,39 @@ class TreePlan:
         leaf.maximum = max(leaf.maximum, int(counts.max(initial=0)))
 
 
-def _leaves(branch: Branch, name: str) -> tuple[str, list[LeafPlan]]:
-    """C++ class, if any, and leaves of a branch."""
-    name = re.sub(r"(\[\d+\])+$", "", name)  # ROOT states the sizes in the leaf's title
+def _spread_folders(branches: Sequence[Branch]) -> set[str]:
+    """The top branches under which C++ collections stand.
+
+    ROOT and uproot know the type of a collection from its parent's class, which is not written: such branches are
+    written side by side, under their full keys, instead of below each other.
+    """
+    return {branch.key.partition("/")[0] for branch in branches if "/" in branch.key and _class_name(branch)}
+
+
+def _class_name(branch: Branch) -> str:
+    """The C++ class of a collection or std::string; empty for plain leaves."""
     form = branch.form
+    is_plain_text = isinstance(form, Text) and "string" not in branch.type
+    if isinstance(form, Number | Record) or branch.counter or is_plain_text:
+        return ""
+    return cpp_type(form)
+
+
+def _leaves(branch: Branch) -> list[LeafPlan]:
+    """The leaves of a branch, not yet counted."""
+    full = branch.key.rpartition("/")[2]
+    name = re.sub(r"(\[\d+\])+$", "", full)
+    form = branch.form
+    if _class_name(branch):
+        return [LeafPlan(name, "")]
     if isinstance(form, Record):
-        return "", [LeafPlan(field, *_code(content)) for field, content in form.fields]
-    if isinstance(form, Number):
-        return "", [LeafPlan(name, *_code(form))]
-    if isinstance(form, List) and branch.counter:
-        return "", [LeafPlan(name, *_code(form.content))]
-    if isinstance(form, Text) and "string" not in branch.type:
-        return "", [LeafPlan(name, "str")]
-    return cpp_type(form), [LeafPlan(name, "")]
+        return [LeafPlan(field, *_code(content)) for field, content in form.fields]
+    if isinstance(form, Text):
+        return [LeafPlan(name, "str")]
+    leaf = LeafPlan(name, *_code(form.content if isinstance(form, List) else form))
+    # ROOT would take sizes that stand in both a counted branch's name and its leaf's title twice
+    leaf.sizes_in_title = name == full or not branch.counter
+    return [leaf]
 
 
 def _code(form: Form) -> tuple[str, tuple[int, ...]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core import Schema, Sink, values_of
 from baler_root.branches import Branch
-from baler_root.flatten import Arrays, put_together
+from baler_root.flatten import put_together
 from baler_root.forms import leaves
 from baler_root.plans import TreePlan
 from baler_root.schema import branch_from_json, list_dimensions

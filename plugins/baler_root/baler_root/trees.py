@@ -130,5 +130,5 @@ def _only_tree(trees: list[Tree], path: Path) -> Tree:
 
 def first_line(error: Exception) -> str:
     """What foreign code complained about, in one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    lines = " ".join(str(error).split("\n")[:2]).strip()
+    return f"{type(error).__name__}: {lines}" if lines else type(error).__name__

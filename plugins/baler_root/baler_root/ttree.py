@@ -43,12 +43,15 @@ class LeafPlan:
     counter: LeafPlan | None = None
     is_counter: bool = False
     maximum: int = 0
+    sizes_in_title: bool = True
 
     @property
     def title(self) -> str:
         """`pt[nJet][3]`: the name, the counter and the fixed sizes."""
         sizes = [self.counter.name] if self.counter else []
-        return self.name + "".join(f"[{size}]" for size in [*sizes, *map(str, self.shape)])
+        if self.sizes_in_title:
+            sizes += map(str, self.shape)
+        return self.name + "".join(f"[{size}]" for size in sizes)
 
 
 @dataclass
@@ -56,16 +59,12 @@ class BranchPlan:
     """One branch, its leaves and its branches; `class_name` (`vector<float>`) only for C++ collections and strings."""
 
     key: str
+    name: str
     title: str
     leaves: list[LeafPlan] = field(default_factory=list)
     class_name: str = ""
     branches: list[BranchPlan] = field(default_factory=list)
     baskets: list[Basket] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The last part of the key."""
-        return self.key.rpartition("/")[2]
 
     def flat(self) -> Iterator[BranchPlan]:
         """The branch and all branches below it."""
