@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SMALLEST = 8
+# Wavenumbers with less than this part of the strongest one's energy are not compared: there is nothing but rounding.
+FAINTEST = 1.0e-6
 TITLE = "energy spectrum of "
 
 
@@ -69,7 +71,8 @@ class Spectrum(Metric):
     def result(self) -> MetricResult:
         """For each field: how far the spectrum is off, and up to which wavenumber it is within 10 %.
 
-        `rms_relative` and `max_relative` compare energies wavenumber by wavenumber; `energy_ratio` compares their sums;
+        `rms_relative` and `max_relative` compare energies wavenumber by wavenumber, leaving out those with less than
+        a millionth of the strongest one's energy; `energy_ratio` compares the sums;
         `good_to` is the largest wavenumber (cycles along the shorter side) below which all are within 10 %.
         """
         for name, parts in self._images.items():
@@ -122,7 +125,7 @@ def energy_spectrum(frame: np.ndarray) -> np.ndarray:
 
 def _statistics(spectra: Spectra) -> dict[str, float]:
     original, restored = spectra.mean("original")[1:], spectra.mean("restored")[1:]
-    held = original > 0
+    held = original > FAINTEST * original.max()
     if not held.any():
         return {"frames": float(spectra.frames)}
     relative = np.abs(restored[held] / original[held] - 1)

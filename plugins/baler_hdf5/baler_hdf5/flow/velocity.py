@@ -87,10 +87,8 @@ class VelocityMetric(Metric):
         """Statistics of the difference (`difference.Difference`), of all components together."""
         self._require_names()
         self._work_off()
-        units = [self._units.get(self.options.u, ""), self._units.get(str(self.options.x), "")]
-        return MetricResult(
-            {self.name: self._difference.statistics()}, {self.name: " / ".join(units)} if all(units) else {}
-        )
+        units = self._quantity_units()
+        return MetricResult({self.name: self._difference.statistics()}, {self.name: units} if units else {})
 
     def plots(self) -> Sequence[str]:
         """Maps of the first frame: original, and restored - original."""
@@ -104,8 +102,13 @@ class VelocityMetric(Metric):
         shown = original if title == self.plots()[0] else restored - original
         limit = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
         image = axes.imshow(shown, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-        axes.figure.colorbar(image, ax=axes)
+        axes.figure.colorbar(image, ax=axes, label=self._quantity_units())
         axes.set(title=title, xlabel="x index", ylabel="y index")
+
+    def _quantity_units(self) -> str:
+        """Units of the velocity by those of x, where the file tells both."""
+        units = [self._units.get(self.options.u, ""), self._units.get(str(self.options.x), "")]
+        return " / ".join(units) if all(units) else ""
 
     def _have_coordinates(self) -> bool:
         wanted = (getattr(self.options, axis) for axis in AXES[: len(self.options.components)])
