@@ -49,21 +49,11 @@ def _before_and_after(axes: Axes, shown: Distribution) -> None:
     if shown.logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(before.edges[0], before.edges[-1])
-    if _falls_steeply(before.counts):
-        axes.set_yscale("log")
-        axes.set_ylim(0.5, max(1, int(before.counts.max())) * 6)
-    else:
-        axes.set_ylim(0, max(1, int(before.counts.max())) * 1.28)
+    _count_axis(axes, before.counts, steep=30, room=1.25)
     axes.set_ylabel("values per bin")
     axes.legend(loc="upper right", ncols=2)
     remarks = [f"{shown.values:,} values", *_remarks(shown)]
     axes.text(0.02, 0.965, "\n".join(remarks), transform=axes.transAxes, va="top", fontsize=8)
-
-
-def _falls_steeply(counts: np.ndarray) -> bool:
-    """Whether a linear axis would hide most of the histogram."""
-    filled = counts[counts > 0]
-    return bool(filled.size > 3 and filled.max() > 30 * np.median(filled))
 
 
 def _remarks(shown: Distribution) -> list[str]:
@@ -98,17 +88,17 @@ def _ratio(axes: Axes, shown: Distribution) -> None:
 
 def _response(axes: Axes, variable: VariableResult, shown: Distribution) -> None:
     kind, value = _bound(variable)
-    _loss(axes, shown.response, shown.response_moments, limit=value if kind == "rel" else None)
-    undefined = f"{shown.undefined[0]:,} inf, {shown.undefined[1]:,} NaN"
-    axes.set_xlabel(f"response = residual / original   (undefined: {undefined})")
+    undefined = f"undefined: {shown.undefined[0]:,} inf, {shown.undefined[1]:,} NaN"
+    _loss(axes, shown.response, shown.response_moments, limit=value if kind == "rel" else None, remark=undefined)
+    axes.set_xlabel("response = residual / original")
 
 
 def _residual(axes: Axes, variable: VariableResult, shown: Distribution) -> None:
     kind, _ = _bound(variable)
     limit = variable.allowed if kind in ("abs", "range") else None
-    _loss(axes, shown.residual, shown.residual_moments, limit=limit)
-    sampled = f"   (sample of {shown.sampled:,})" if shown.sampled < shown.values else ""
-    axes.set_xlabel(with_units("residual = restored \N{MINUS SIGN} original", variable.units) + sampled)
+    sampled = f"random sample of {shown.sampled:,}" if shown.sampled < shown.values else ""
+    _loss(axes, shown.residual, shown.residual_moments, limit=limit, remark=sampled)
+    axes.set_xlabel(with_units("residual = restored \N{MINUS SIGN} original", variable.units))
 
 
 def _bound(variable: VariableResult) -> tuple[str, float]:
@@ -116,7 +106,7 @@ def _bound(variable: VariableResult) -> tuple[str, float]:
     return kind, float(value) if value else math.nan
 
 
-def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None) -> None:
+def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None, remark: str) -> None:
     """A histogram of responses or residuals, with its mean and RMS and, where it is one number, the bound."""
     outside = histogram.below + histogram.above
     defined = outside or histogram.counts.any()
@@ -124,19 +114,29 @@ def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, lim
     axes.stairs(histogram.counts, histogram.edges, fill=True, color=LOSS, alpha=0.45)
     axes.stairs(histogram.counts, histogram.edges, color=LOSS, linewidth=0.9)
     axes.set_xlim(histogram.edges[0], histogram.edges[-1])
-    top = max(1, int(histogram.counts.max()))
-    if top > 200 * max(1.0, float(np.median(histogram.counts))):
-        axes.set_yscale("log")
-        axes.set_ylim(0.5, top * 8)
-    else:
-        axes.set_ylim(0, top * 1.15)
+    _count_axis(axes, histogram.counts, steep=200, room=1.35)
     axes.locator_params(axis="x", nbins=6)
     if limit is not None and limit > 0:
         _mark_limit(axes, limit, float(histogram.edges[-1]))
     axes.set_title(stated, loc="left", fontsize=8.5)
-    if outside:
-        axes.text(0.97, 0.94, f"outside: {outside:,}", transform=axes.transAxes, va="top", ha="right", fontsize=8)
+    remarks = [text for text in (remark, f"outside: {outside:,}" if outside else "") if text]
+    axes.text(0.08, 0.95, "\n".join(remarks), transform=axes.transAxes, va="top", fontsize=8)
     axes.set_ylabel("values per bin")
+
+
+def _count_axis(axes: Axes, counts: np.ndarray, *, steep: float, room: float) -> None:
+    """A linear axis, or a logarithmic one where a linear one would hide most of the histogram."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    filled = counts[counts > 0]
+    top = max(1.0, float(counts.max(initial=0)))
+    if filled.size > 3 and top > steep * float(np.median(filled)):
+        axes.set_yscale("log")
+        axes.set_ylim(0.5, 0.5 * (2 * top) ** room)
+    else:
+        axes.set_ylim(0, top * room)
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _mark_limit(axes: Axes, limit: float, end: float) -> None:

@@ -69,7 +69,7 @@ def _title(variable: VariableResult, picture: Picture) -> str:
     if picture.place:
         parts.append(plain(picture.place))
     if picture.step != (1, 1):
-        parts.append(f"every {max(picture.step)}th point shown")
+        parts.append(f"one point in {max(picture.step)} shown")
     if variable.bound:
         parts.append(f"bound: {variable.bound}")
     return "    ".join(parts)

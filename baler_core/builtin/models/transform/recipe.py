@@ -37,7 +37,9 @@ class Recipe:
 
     def to_bytes(self) -> bytes:
         """Two bytes."""
-        return write_varint(TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels) + write_varint(self.step)
+        return write_varint(TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels) + write_varint(
+            self.step
+        )
 
 
 def read_recipe(reader: ByteReader) -> Recipe:

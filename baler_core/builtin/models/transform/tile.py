@@ -32,9 +32,7 @@ class TileIntegers:
     corrections: np.ndarray
 
 
-def analyse(
-    tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None
-) -> TileIntegers:
+def analyse(tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None) -> TileIntegers:
     """Integers of a tile: float64 (frames, variables, z, y, x) in units of the tolerance, holes filled in."""
     slices = temporal.forward(tile, recipe.time, matrix)
     coefficients = quantise(wavelet.forward(slices, recipe.levels, _SPACE_AXES), recipe.step_size)

@@ -148,7 +148,9 @@ def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     if 0.001 < share < 0.999 or eps <= 4 * float(np.finfo(values.dtype).eps):
         return None
     # |y / x - 1| <= eps for every y = x exp(r), |r| <= log(1 + eps)
-    return _centred(Units("log", float(np.log1p(eps)), 0.0, 1 if share > 0.5 else -1), _logs(values, float(np.log1p(eps))))
+    return _centred(
+        Units("log", float(np.log1p(eps)), 0.0, 1 if share > 0.5 else -1), _logs(values, float(np.log1p(eps)))
+    )
 
 
 def _logs(values: np.ndarray, radius: float) -> np.ndarray:
