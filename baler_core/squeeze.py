@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from baler_core.errors import FormatError
 
-_LC_LP_PB: Final = ((3, 0, 0), (0, 0, 0), (0, 2, 2))
+# Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
+_LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
 _LONG: Final = 1 << 22
-STORED, XZ_TEXT, XZ_BYTES, XZ_WORDS, ZSTD = range(5)
+STORED, XZ, ZSTD = 0, 1, 5
 
 
 def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
 
 
 def xz(data: bytes, setting: int = 0) -> bytes:
-    """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 plain bytes, 2 four-byte words."""
+    """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 anything, 2 and 3 four- and eight-byte numbers."""
     return lzma.compress(data, lzma.FORMAT_RAW, filters=_xz_filters(setting, len(data)))
 
 
@@ -50,11 +51,11 @@ def squeeze(data: bytes, *, thorough: bool = True) -> bytes:
     thorough
         Also try xz with other settings, and zstd (several times slower); long data are spared the former.
     """
-    forms = [(STORED, data), (XZ_TEXT, xz(data, 0))]
+    forms = [(STORED, data), (XZ, xz(data, 0))]
     if thorough and len(data) > _LONG:
-        forms.append((ZSTD, zstd(data)))
+        forms += [(XZ + 1, xz(data, 1)), (ZSTD, zstd(data))]
     elif thorough:
-        forms += [(XZ_BYTES, xz(data, 1)), (XZ_WORDS, xz(data, 2)), (ZSTD, zstd(data))]
+        forms += [*((XZ + setting, xz(data, setting)) for setting in (1, 2, 3)), (ZSTD, zstd(data))]
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
 
@@ -82,8 +83,8 @@ def unsqueeze(data: bytes, length: int) -> bytes:
 def _restore(method: int, body: bytes, length: int) -> bytes:
     if method == STORED:
         return body
-    if method in (XZ_TEXT, XZ_BYTES, XZ_WORDS):
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ_TEXT, length))
+    if XZ <= method < XZ + len(_LC_LP_PB):
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ, length))
         return decoder.decompress(body, max_length=length + 1)
     if method == ZSTD:
         import zstandard

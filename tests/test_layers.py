@@ -24,6 +24,7 @@ LAYERS = [
     "differences",
     "entropy",
     "residual",
+    "columnar",
     "container",
     "plugins",
     "state",

@@ -18,7 +18,9 @@ def baler_readers() -> list[type[Reader]]:
 @hookimpl
 def baler_preprocessors() -> list[type[Preprocessor]]:
     """Changes of variables that every field uses."""
-    return []
+    from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
+
+    return [Asinh, Log, MinMax, Standardise]
 
 
 @hookimpl
@@ -26,17 +28,22 @@ def baler_models() -> list[type[Model]]:
     """The built-in models."""
     from baler_core.builtin.models.exact import ExactModel
     from baler_core.builtin.models.scalar import ScalarModel
+    from baler_core.builtin.models.transform.model import TransformModel
 
-    return [ExactModel, ScalarModel]
+    return [ExactModel, ScalarModel, TransformModel]
 
 
 @hookimpl
 def baler_losses() -> list[type[Loss]]:
     """The built-in losses."""
-    return []
+    from baler_core.builtin.losses import Huber, MeanAbsolute, MeanSquared, SparseMeanSquared
+
+    return [Huber, MeanAbsolute, MeanSquared, SparseMeanSquared]
 
 
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
     """The built-in metrics."""
-    return []
+    from baler_core.builtin.metrics import METRICS
+
+    return METRICS

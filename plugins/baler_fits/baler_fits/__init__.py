@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Reader, hookimpl
+from baler_core import Metric, Reader, hookimpl
 
 
 @hookimpl
@@ -11,3 +11,13 @@ def baler_readers() -> list[type[Reader]]:
     from baler_fits.reader import FitsReader
 
     return [FitsReader]
+
+
+@hookimpl
+def baler_metrics() -> list[type[Metric]]:
+    """Metrics of images: `noise`, `photometry`, `source_counts`."""
+    from baler_fits.noise import NoiseMetric
+    from baler_fits.photometry import PhotometryMetric
+    from baler_fits.source_counts import SourceCountsMetric
+
+    return [NoiseMetric, PhotometryMetric, SourceCountsMetric]

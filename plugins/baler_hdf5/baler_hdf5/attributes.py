@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_hdf5.build_datatypes import build_type
 from baler_hdf5.cells import PathOf, ReferenceTo, decode_cells, decode_text, encode_cells
-from baler_hdf5.datatypes import Json, UnsupportedTypeError, build_type, describe_type, raw_dtype
+from baler_hdf5.datatypes import Json, UnsupportedTypeError, describe_type
+from baler_hdf5.raw_datatypes import raw_dtype
 
 if TYPE_CHECKING:
     import h5py
@@ -51,8 +54,9 @@ def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], pa
     record: dict[str, Json] = {"name": name, "type": describe_type(tid, named), "shape": None, "value": None}
     if attribute.get_space().get_simple_extent_type() == h5s.NULL:
         return record
-    if attribute.get_storage_size() > LARGEST_ATTRIBUTE:
-        raise UnsupportedTypeError(f"it claims {attribute.get_storage_size()} bytes")
+    claimed = math.prod(attribute.shape) * tid.get_size()
+    if claimed > LARGEST_ATTRIBUTE:
+        raise UnsupportedTypeError(f"it claims {claimed} bytes")
     fixed = raw_dtype(record["type"]) is not None
     values = np.empty(attribute.shape, f"V{tid.get_size()}" if fixed else tid.dtype)
     if values.size:

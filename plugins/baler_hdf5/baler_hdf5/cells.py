@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from baler_hdf5.datatypes import Json, UnsupportedTypeError, decode_bytes, encode_bytes, raw_dtype
+from baler_hdf5.datatypes import Json, UnsupportedTypeError
+from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
 
 # From an object reference to the path of what it refers to, and back; None where there is no such object.
 PathOf = Callable[[Any], str | None]

@@ -12,8 +12,9 @@ from baler_core import Schema, Variable
 from baler_hdf5.attributes import plain_values
 from baler_hdf5.conventions import CONVENTIONAL, axis_role, described, fill_values, packing
 from baler_hdf5.datasets import StoredDataset, describe_dataset, report_left_out, select
-from baler_hdf5.datatypes import Json, decode_bytes, raw_dtype
-from baler_hdf5.dimensions import Dimensions, name_dimensions, scales_of
+from baler_hdf5.datatypes import Json
+from baler_hdf5.dimensions import Dimensions, Marks, name_dimensions, netcdf_dimensions, read_marks, scales_of
+from baler_hdf5.raw_datatypes import decode_bytes, raw_dtype
 from baler_hdf5.skeleton import Recorder
 from baler_hdf5.tree import Entry, Tree, walk
 
@@ -53,11 +54,17 @@ def read_contents(file: h5py.File, patterns: Sequence[str] | None, where: str, w
     tree = walk(file, warn)
     types = {entry.path for entry in tree.of_kind("type")}
     named = {address: path for address, path in tree.paths.items() if path in types}
-    every = [describe_dataset(file, entry.path, named) for entry in tree.of_kind("dataset")]
-    report_left_out(every, warn)
     path_of = _paths_behind_references(file, tree.paths)
-    scales = scales_of(file, [dataset for dataset in every if not dataset.problem], path_of)
-    kept = _with_scales(select(every, patterns, where), every, scales)
+    every: list[StoredDataset] = []
+    marks: dict[str, Marks] = {}
+    for entry in tree.of_kind("dataset"):
+        item = file[entry.path]
+        every.append(describe_dataset(item, entry.path, named))
+        if every[-1].shape is not None:
+            marks[entry.path] = read_marks(item, path_of)
+    report_left_out(every, warn)
+    scales = scales_of(every, marks)
+    kept = _with_scales(select(every, patterns, where), every, scales, set(netcdf_dimensions(marks).values()))
 
     dropped = {dataset.path for dataset in every} - kept.keys()
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
@@ -88,11 +95,17 @@ def _unless(path: str | None, dropped: set[str]) -> str | None:
 
 
 def _with_scales(
-    chosen: Sequence[StoredDataset], every: Sequence[StoredDataset], scales: Mapping[str, Sequence[str | None]]
+    chosen: Sequence[StoredDataset],
+    every: Sequence[StoredDataset],
+    scales: Mapping[str, Sequence[str | None]],
+    netcdf_scales: set[str],
 ) -> dict[str, StoredDataset]:
-    """The chosen datasets and the scales of their dimensions, by path, in the file's order."""
+    """The chosen datasets and the scales of their dimensions, by path, in the file's order.
+
+    Netcdf numbers the dimensions of a file from 0 on and refuses gaps: all of its scales come along.
+    """
     by_path = {dataset.path: dataset for dataset in chosen}
-    along = {scale for path in by_path for scale in scales.get(path, ())}
+    along = {scale for path in by_path for scale in scales.get(path, ())} | netcdf_scales
     return {d.path: by_path.get(d.path, d) for d in every if d.path in by_path or d.path in along}
 
 
@@ -119,7 +132,7 @@ def _variables(
         for name, field in dataset.fields.items():
             dims = dimensions.dims[name]
             numeric = field.cells == "plain"
-            more = _stored_fill(fill, dataset.type) if numeric and not field.members else ()
+            default = _stored_fill(fill, dataset.type) if numeric and not field.members else None
             variables.append(
                 Variable(
                     name,
@@ -127,7 +140,7 @@ def _variables(
                     dims,
                     units=units,
                     label=label,
-                    fill=fill_values(attributes, field.dtype, *more) if numeric else (),
+                    fill=fill_values(attributes, field.dtype, default) if numeric else (),
                     scale=scale,
                     offset=offset,
                     axes={dim: roles[dim] for dim in dims if dim in roles},
@@ -136,10 +149,9 @@ def _variables(
     return variables
 
 
-def _stored_fill(fill: str | None, record: Json) -> tuple[float, ...]:
+def _stored_fill(fill: str | None, record: Json) -> float | None:
     """The fill value in the dataset's creation properties, unless it is 0, which means no more than 'not written'."""
     raw = raw_dtype(record)
     if fill is None or raw is None or raw.base.kind not in "iuf":
-        return ()
-    value = float(np.asarray(decode_bytes(fill, raw.base, ())))
-    return (value,) if value else ()
+        return None
+    return np.frombuffer(decode_bytes(fill, raw.base, ()).tobytes(), raw.base)[0].item() or None

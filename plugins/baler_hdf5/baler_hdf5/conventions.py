@@ -77,20 +77,20 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def fill_values(attributes: Mapping[str, Any], dtype: str, *more: float) -> tuple[float, ...]:
-    """The fill values of a variable in stored units: `_FillValue`, `missing_value` and `more`.
+def fill_values(attributes: Mapping[str, Any], dtype: str, default: float | None = None) -> tuple[float, ...]:
+    """The fill values of a variable in stored units: `_FillValue` (else `default`) and `missing_value`.
 
     Values that its dtype cannot hold (a NaN for integers) stand for nothing and are left out; so is NaN, which is
-    always kept.
+    always kept, and what a float cannot say exactly (integers beyond 2^53).
     """
     kind = np.dtype(dtype)
     if kind.kind not in "iuf" or kind.itemsize > 8:
         return ()
-    candidates = [float(value) for value in more]
+    candidates: list[float] = [default] if default is not None and "_FillValue" not in attributes else []
     for name in ("_FillValue", "missing_value"):
         values = attributes.get(name)
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
-            candidates.extend(float(value) for value in values.reshape(-1))
+            candidates.extend(values.reshape(-1).tolist())
     held = (_held(value, kind) for value in candidates)
     return tuple(dict.fromkeys(value for value in held if value is not None))
 
@@ -104,7 +104,8 @@ def _held(value: float, dtype: np.dtype[Any]) -> float | None:
             rounded = float(np.float64(value).astype(dtype))
         return rounded if math.isfinite(rounded) else None
     limits = np.iinfo(dtype)
-    return value if value == int(value) and limits.min <= int(value) <= limits.max else None
+    whole = int(value)
+    return float(whole) if value == whole == int(float(whole)) and limits.min <= whole <= limits.max else None
 
 
 def described(attributes: Mapping[str, Any]) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_hdf5.datatypes import Json, decode_bytes, encode_bytes, raw_dtype
+from baler_hdf5.datatypes import Json
+from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
 
 if TYPE_CHECKING:
     from h5py import h5d, h5p, h5t
@@ -44,7 +45,9 @@ def _describe_fill(properties: h5p.PropDCID, record_type: Json) -> str | None:
     from h5py import h5d
 
     raw = raw_dtype(record_type)
-    if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED or raw is None or raw.kind == "V":
+    if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED or raw is None:
+        return None
+    if raw.base.kind == "V" and raw.base.names is None:
         return None
     value = np.empty((), raw.base)
     properties.get_fill_value(value)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_hdf5.datatypes import Json, raw_dtype
+from baler_hdf5.datatypes import Json
+from baler_hdf5.raw_datatypes import raw_dtype
 
 if TYPE_CHECKING:
     from h5py import h5d, h5s

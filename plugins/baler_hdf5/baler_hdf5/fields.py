@@ -10,7 +10,8 @@ import numpy as np
 
 from baler_core import DataError
 from baler_hdf5.cells import PathOf, ReferenceTo
-from baler_hdf5.datatypes import Json, UnsupportedTypeError, raw_dtype
+from baler_hdf5.datatypes import Json, UnsupportedTypeError
+from baler_hdf5.raw_datatypes import raw_dtype
 
 Cells = Literal["plain", "text", "reference", "run"]
 
@@ -94,7 +95,7 @@ def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
 
 def element_size(record: Json) -> int:
     """Bytes of an element in a file; 16 for whatever has variable length (a pointer into a heap)."""
-    from baler_hdf5.datatypes import build_type
+    from baler_hdf5.build_datatypes import build_type
 
     def unnamed(path: str, inner: Json) -> Any:
         return build_type(inner, unnamed)

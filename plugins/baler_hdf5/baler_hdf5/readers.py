@@ -102,5 +102,5 @@ def create_sink(path: Path, schema: Schema) -> Sink:
         raise FormatError(f"the record of the original file is of the format {kind!r}, wanted hdf5 or netcdf3")
     try:
         return sinks[kind](path, schema)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (DataError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise FormatError(f"the record of the original file is damaged: {type(error).__name__}: {error}") from error

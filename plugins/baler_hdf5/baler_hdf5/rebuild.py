@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from baler_core import FormatError
 from baler_hdf5.attributes import write_attribute
+from baler_hdf5.build_datatypes import build_type
+from baler_hdf5.cells import ReferenceTo
 from baler_hdf5.creation import build_creation
 from baler_hdf5.datasets import LARGEST_CHUNK
-from baler_hdf5.datatypes import Json, build_type
+from baler_hdf5.datatypes import Json
 from baler_hdf5.fields import element_size
 
 if TYPE_CHECKING:
@@ -18,8 +20,13 @@ if TYPE_CHECKING:
     from h5py import h5s, h5t
 
 
-def rebuild(file: h5py.File, entries: Sequence[Json]) -> None:
+def rebuild(file: h5py.File, entries: Sequence[Json]) -> ReferenceTo:
     """Create everything the skeleton's entries tell of; values come later.
+
+    Returns
+    -------
+    ReferenceTo
+        Gives a reference to the object created at a path.
 
     Raises
     ------
@@ -34,6 +41,7 @@ def rebuild(file: h5py.File, entries: Sequence[Json]) -> None:
         for record in entry.get("attributes", ()):
             item = file[entry["path"] or "/"]
             write_attribute(item, record, builder.named_type, builder.reference_to)
+    return builder.reference_to
 
 
 class _Builder:

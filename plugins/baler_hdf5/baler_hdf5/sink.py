@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,11 +35,13 @@ class Hdf5Sink(Sink):
         self._fields = {path: _fields(record) for path, record in self._records.items()}
         self._owners = {name: path for path, fields in self._fields.items() for name in fields}
         self._written = dict.fromkeys(self._records, 0)
+        # scalars may be arrays in themselves, which come in blocks of their own
+        self._scalars: dict[str, dict[str, list[np.ndarray]]] = {}
         self._check(schema)
         tracked = bool(entries[0]["order"][0])
         self._file = h5py.File(path, "w", libver=("v108", "latest"), track_order=tracked)
         try:
-            rebuild(self._file, entries)
+            self._reference_to = rebuild(self._file, entries)
         except BaseException:
             self._file.close()
             raise
@@ -48,36 +50,38 @@ class Hdf5Sink(Sink):
         """Append the block's rows to their datasets."""
         paths = dict.fromkeys(self._owners[str(name)] for name in block.variables)
         for path in paths:
-            self._append(path, {name: values_of(block, name) for name in self._fields[path]})
+            if self._records[path]["shape"]:
+                arrays = {name: values_of(block, name) for name in self._fields[path]}
+                self._append(path, arrays, len(next(iter(arrays.values()))))
+            else:
+                for name in self._fields[path].keys() & set(block.variables):
+                    self._scalars.setdefault(path, {}).setdefault(name, []).append(values_of(block, name))
 
     def close(self) -> None:
         """Complete the file."""
+        for path, parts in self._scalars.items():
+            arrays = {name: np.concatenate(cut) if cut[0].shape else cut[0] for name, cut in parts.items()}
+            self._append(path, arrays, 1)
         self._file.close()
 
     def abort(self) -> None:
         """Release the file after a failure."""
         self._file.close()
 
-    def _append(self, path: str, arrays: dict[str, np.ndarray]) -> None:
+    def _append(self, path: str, arrays: dict[str, np.ndarray], rows: int) -> None:
         """Write the next rows of one dataset, from the values of all its variables."""
         from h5py import h5d
 
-        record, fields = self._records[path], self._fields[path]
-        first = next(iter(fields))
-        rows = arrays[first].shape[0] if record["shape"] else 1
+        record = self._records[path]
         access = access_properties(record["shape"], record.get("chunks"), element_size(record["type"]))
         dataset = h5d.open(self._file.id, path.encode("utf-8"), access)
-        elements = empty_elements(dataset, record["type"], (rows, *record["shape"][1:]) if record["shape"] else ())
-        for name, field in fields.items():
+        shape = (rows, *record["shape"][1:]) if record["shape"] else ()
+        elements = empty_elements(dataset, record["type"], shape)
+        for name, field in self._fields[path].items():
             insert(elements, field, arrays[name], self._reference_to)
         start = self._written[path]
         write_elements(dataset, record["type"], slice(start, start + rows), elements)
         self._written[path] = start + rows
-
-    def _reference_to(self, path: str | None) -> Any:
-        import h5py
-
-        return self._file[path].ref if path in self._records else h5py.Reference()
 
     def _check(self, schema: Schema) -> None:
         """The skeleton's shapes must be those of the schema: nothing else has been checked against the data."""
@@ -85,10 +89,11 @@ class Hdf5Sink(Sink):
             path = self._owners.get(variable.name)
             if path is None:
                 raise FormatError(f"the record of the original file lacks the variable {variable.name!r}")
-            shape = (*self._records[path]["shape"], *self._fields[path][variable.name].shape)
-            found = tuple(schema.sizes[dim] for dim in variable.dims)
-            if shape != found:
-                raise FormatError(f"variable {variable.name!r} has shape {found}, the record of it says {shape}")
+            field = self._fields[path][variable.name]
+            told = (field.dtype, *self._records[path]["shape"], *field.shape)
+            found = (variable.dtype, *(schema.sizes[dim] for dim in variable.dims))
+            if told != found:
+                raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record says {told}")
 
 
 def _fields(record: Json) -> dict[str, Field]:

@@ -10,7 +10,7 @@ from baler_hdf5.attributes import read_attributes
 from baler_hdf5.creation import describe_creation
 from baler_hdf5.datasets import StoredDataset
 from baler_hdf5.datatypes import Json, describe_type
-from baler_hdf5.fields import restrict_type
+from baler_hdf5.fields import fields_of, restrict_type
 from baler_hdf5.tree import Entry
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Recorder:
         item = self.file[dataset.path]
         members = {name: list(field.members) for name, field in dataset.fields.items()}
         record_type = dataset.type
-        if members:
+        if members and len(members) < len(fields_of(record_type)):
             record_type = restrict_type(record_type, [field.members for field in dataset.fields.values()])
 
         def warn(message: str) -> None:

@@ -79,8 +79,11 @@ class Hdf5Source(Source):
             elements = read_elements(stored, dataset.type, rows)
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise DataError(f"{self._path}: dataset {dataset.path!r} cannot be read: {error}") from error
-        path_of = self._contents.path_of
-        return {name: extract(elements, field, path_of) for name, field in dataset.fields.items()}
+        values = {name: extract(elements, field, self._contents.path_of) for name, field in dataset.fields.items()}
+        if dataset.shape:
+            return values
+        # the rows of a scalar are those of the arrays it is made of
+        return {name: array[rows] if array.shape else array for name, array in values.items()}
 
 
 def damaged(path: Path, error: BaseException) -> DataError:
