@@ -28,8 +28,9 @@ def baler_models() -> list[type[Model]]:
     """The built-in models."""
     from baler_core.builtin.models.exact import ExactModel
     from baler_core.builtin.models.scalar import ScalarModel
+    from baler_core.builtin.models.table.model import TableModel
 
-    return [ExactModel, ScalarModel]
+    return [ExactModel, ScalarModel, TableModel]
 
 
 @hookimpl
