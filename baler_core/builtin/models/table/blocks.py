@@ -22,7 +22,7 @@ from baler_core.varint import ByteReader, write_sized, write_varint
 
 CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
-_WRONG = 0.002
+_WRONG = 0.001
 """Share of values that may break the tolerance before a column is stored apart."""
 
 
@@ -73,7 +73,7 @@ def _all_symbols(
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(len(values)) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
-        found = to_symbols(values[number], column, restored)
+        found = to_symbols(values[number], column, restored, tolerances[number])
         if found is not None:
             restored[number] = to_values(found, column, restored)
             wrong = tolerances[number].violations(values[number], restored[number])
@@ -82,7 +82,7 @@ def _all_symbols(
                 continue
         lattice = fit_lattice(values[number], tolerances[number])
         codes = lattice.codes(values[number])
-        apart[number] = Stored(APART, write_sized(lattice.to_bytes()) + pack_integers(codes))
+        apart[number] = Stored(APART, lattice.to_bytes() + pack_integers(codes))
         restored[number] = lattice.restore(codes)
     return symbols, apart
 
@@ -165,6 +165,6 @@ def _restored(
             restored[number] = to_values(symbols[number], plan.columns[number], restored)
         else:
             reader = ByteReader(stored[number].data, "a column of a table")
-            lattice, _ = Lattice.from_bytes(reader.sized(), dtypes[number])
+            lattice = Lattice.read(reader, dtypes[number])
             restored[number] = lattice.restore(unpack_integers(reader.rest(), rows))
     return [restored[number] for number in range(len(dtypes))]

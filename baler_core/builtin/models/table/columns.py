@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.derive import FAR, Prediction, predict, residuals, restore
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.symbols import Symbols
 from baler_core.errors import FormatError
 
 
-def to_symbols(values: np.ndarray, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> Symbols | None:
+def to_symbols(
+    values: np.ndarray, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+) -> Symbols | None:
     """Symbols of a column's values (1-D); None if they do not fit the plan and must be stored apart.
 
     Parameters
@@ -21,7 +24,7 @@ def to_symbols(values: np.ndarray, plan: ColumnPlan, restored: Mapping[int, np.n
         Restored values of its parents, by column number.
     """
     if plan.relation is not None:
-        return _residual_symbols(values, plan, predicted(plan, restored))
+        return _residual_symbols(values, plan, predicted(plan, restored), tolerance)
     codes, special = plan.lattice.quantise(values)
     if plan.lattice.specials and (codes[special == 0] < plan.lattice.lowest).any():
         return None
@@ -42,19 +45,39 @@ def predicted(plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> Predictio
     return predict(*plan.relation.evaluate(restored), plan.lattice, plan.steps)
 
 
-def _residual_symbols(values: np.ndarray, plan: ColumnPlan, prediction: Prediction) -> Symbols:
+def _residual_symbols(values: np.ndarray, plan: ColumnPlan, prediction: Prediction, tolerance: Tolerance) -> Symbols:
     """Residuals, below them the special values that were not predicted, below these the escape."""
     assert plan.steps is not None
     specials, low = len(plan.lattice.specials), plan.symbols.low
     special = plan.lattice.quantise(values)[1].astype(np.int64)
-    found = residuals(values, prediction, plan.lattice, plan.steps)
-    symbols = np.where(special > 0, low - 1 + special, found)
-    foreseen = (special > 0) & (special == prediction.special)
-    symbols[foreseen] = 0
     ordinary = special == 0
-    outside = ordinary & ((found == FAR) | (found < low + specials) | (found > plan.symbols.high))
+    found = _nudged(values, residuals(values, prediction, plan.lattice, plan.steps), plan, prediction, tolerance, ordinary)
+    outside = ordinary & ((found < low + specials) | (found > plan.symbols.high))
+    symbols = np.where(ordinary, found, low - 1 + special)
+    symbols[(special > 0) & (special == prediction.special)] = 0
     symbols[outside] = low - 1
     return Symbols(symbols, plan.lattice.codes(values[outside]))
+
+
+def _nudged(
+    values: np.ndarray,
+    found: np.ndarray,
+    plan: ColumnPlan,
+    prediction: Prediction,
+    tolerance: Tolerance,
+    ordinary: np.ndarray,
+) -> np.ndarray:
+    """Residuals moved by one where rounding to the output dtype would break the tolerance; FAR where that is no help."""
+    assert plan.steps is not None
+    places = np.flatnonzero(ordinary & (found != FAR))
+    for move in (0, 1, -1):
+        part = Prediction(prediction.values[places], prediction.special[places], prediction.known[places])
+        after = restore(found[places] + move, part, plan.lattice, plan.steps)
+        wrong = tolerance.violations(values[places], after)
+        found[places[~wrong]] += move
+        places = places[wrong]
+    found[places] = FAR
+    return found
 
 
 def _values_by_residual(symbols: Symbols, plan: ColumnPlan, prediction: Prediction) -> np.ndarray:

@@ -14,6 +14,8 @@ _WORTH = 0.004
 
 def entropy(numbers: np.ndarray) -> float:
     """Order-0 entropy in bits, plus what estimating so many chances from so few rows flatters it by (Miller 1955)."""
+    if not len(numbers):
+        return 0.0
     counts = np.unique(numbers, return_counts=True)[1]
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum() + (len(counts) - 1) / (2 * len(numbers) * np.log(2)))
@@ -88,14 +90,12 @@ def _shared_information(middle: list[np.ndarray], few: list[np.ndarray]) -> np.n
     starts = np.cumsum(widths) - widths
     everything = np.concatenate(hot, axis=1)
     count = len(few) // 2
+    given = everything.mean(0)
     shared = np.zeros((count, len(few)))
     for column in range(count):
         joint = hot[column].T @ everything / len(picked)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(joint > 0, joint * np.log2(joint / (joint.sum(1, keepdims=True) * joint.sum(0))), 0)
-        # every candidate's columns of `joint` sum to the same marginal of the target, counted once per candidate
         own = hot[column].mean(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(joint > 0, joint * np.log2(joint / (own[:, None] * everything.mean(0))), 0)
+            terms = np.where(joint > 0, joint * np.log2(joint / (own[:, None] * given)), 0)
         shared[column] = np.add.reduceat(terms.sum(0), starts)
     return shared

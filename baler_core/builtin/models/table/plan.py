@@ -74,7 +74,7 @@ class TablePlan:
 
 def plan_to_bytes(plan: TablePlan) -> bytes:
     """A plan as bytes."""
-    lattices = b"".join(_lattice_bytes(c.lattice) for c in plan.columns)
+    lattices = b"".join(c.lattice.to_bytes() for c in plan.columns)
     numbers: list[int] = [*plan.order, len(plan.derived), *plan.derived]
     knots: list[np.ndarray] = [np.zeros(0, np.int64)]
     levels: list[np.ndarray] = [np.zeros(0, np.uint8)]
@@ -91,10 +91,6 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
     packed = [np.concatenate(knots), np.concatenate(levels).astype(np.int64), np.concatenate(words)]
     body = b"".join(write_sized(write_varint(len(part)) + squeeze(part)) for part in parts)
     return body + b"".join(write_sized(write_varint(a.size) + pack_integers(a)) for a in packed)
-
-
-def _lattice_bytes(lattice: Lattice) -> bytes:
-    return lattice.to_bytes()
 
 
 def _column_numbers(column: ColumnPlan) -> list[int]:
@@ -138,9 +134,7 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     ready: set[int] = set()
     columns = []
     for number, dtype in enumerate(dtypes):
-        lattice, used = Lattice.from_bytes(lattices.data[lattices.position :].tobytes(), dtype)
-        lattices.take(used)
-        column = _read_column(lattice, numbers, extra, arrays, count)
+        column = _read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count)
         columns.append(column)
         if any(place[p] >= place[number] for p in column.parents if p < count):
             raise FormatError(f"{reader.what} is damaged: a column is told by later ones")

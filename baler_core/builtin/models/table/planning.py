@@ -23,7 +23,7 @@ _MEASURED = 1 << 14
 _WIDEST = 2**46
 """Symbols over a wider range are packed, not mixed."""
 _INNER = (0, 2, 5)
-_FEWEST_ROWS = 32
+_FEWEST_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def make_plan(columns: Sequence[Column], formulas: Sequence[Formula], effort: Ef
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
         else:
             plan = replace(plan, symbols=choose_map(plan.lattice.codes(columns[number].values), whole=whole))
-        found = to_symbols(columns[number].values, plan, restored)
+        found = to_symbols(columns[number].values, plan, restored, columns[number].tolerance)
         assert found is not None
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
@@ -114,7 +114,8 @@ def _cheapest(
 ) -> ColumnPlan:
     """The plan mixed to the depth that pays, or with `inner` -1 if packing is smaller, measured on the first rows."""
     rows = min(len(symbols), _MEASURED)
-    head = {j: Known(k.values[:rows], k.bins[:rows], k.count) for j, k in known.items() if j != number}
+    needed = {p % columns for p in plan.parents} - {number}
+    head = {j: Known(known[j].values[:rows], known[j].bins[:rows], known[j].count) for j in needed}
     parents = known_parents(number, plan, head, columns, rows)
     widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
     sizes = {-1: float(len(pack_integers(symbols[:rows])))}

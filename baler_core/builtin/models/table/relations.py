@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,24 +126,27 @@ def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tupl
 
 def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, Relation]]:
     """The sparse linear relation of each column that has one."""
-    rows = _SEARCHED if len(columns) < _WIDE else 400
-    numbers = [_thinned(c.values, rows).astype(np.float64) for c in columns]
-    finite = [np.isfinite(x) & (np.abs(x) < 1e100) for x in numbers]
+    rows = _SEARCHED if len(columns) < _WIDE else 300
     varied = [j for j, h in enumerate(own) if h > 0]
+    if not varied:
+        return []
+    numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
+    finite = np.isfinite(numbers) & (np.abs(numbers) < 1e100)
     found = []
-    for j in varied:
-        mask = finite[j]
-        if mask.sum() < 8:
+    for place, j in enumerate(varied):
+        mask = finite[:, place]
+        allowed = finite.all(axis=0) if mask.all() else (finite | ~mask[:, None]).all(axis=0)
+        allowed[place] = False
+        others = np.flatnonzero(allowed)
+        if mask.sum() < 8 or not len(others):
             continue
-        others = [k for k in varied if k != j and (finite[k] | ~mask).all()]
-        if not others:
-            continue
-        target = numbers[j][mask]
+        target = numbers[mask, place]
         noise = columns[j].tolerance.allowed(_thinned(columns[j].values, rows)[mask])
         noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1e-300
-        terms = sparse_relation(target, np.stack([numbers[k][mask] for k in others], axis=1), noise)
+        terms = sparse_relation(target, numbers[np.ix_(mask, others)], noise)
         if terms is not None:
-            found.append((j, Relation(LINEAR, tuple(others[k] for k, _ in terms), tuple(a for _, a in terms))))
+            parents = tuple(varied[int(others[k])] for k, _ in terms)
+            found.append((j, Relation(LINEAR, parents, tuple(a for _, a in terms))))
     return found
 
 
@@ -203,8 +205,3 @@ def _sorted(chosen: Mapping[int, Relation]) -> dict[int, Relation]:
             raise FormatError("relations of a table follow from each other in a circle")
         done.update((t, chosen[t]) for t in sorted(ready))
     return done
-
-
-def quarters(relation: Relation) -> list[int]:
-    """Coefficients of a linear relation in units of 1/4."""
-    return [math.floor(a * 4) for a in relation.constants]

@@ -120,7 +120,7 @@ def smooth_bits(codes: np.ndarray) -> float:
     heavy = np.flatnonzero(counts > len(codes) / 128)
     starts = np.unique(np.concatenate([[0], places, heavy, np.minimum(heavy + 1, len(distinct) - 1)]))
     weights = np.add.reduceat(counts, starts).astype(np.float64)
-    ends = np.concatenate([distinct[starts[1:]], [distinct[-1] + 1]])
-    widths = np.maximum(ends.astype(np.float64) - distinct[starts].astype(np.float64), 1.0)
+    edges = np.append(distinct[starts].astype(np.float64), float(distinct[-1]) + 1)
+    widths = np.maximum(np.diff(edges), 1.0)
     widths[np.isin(starts, heavy)] = 1.0
     return float((weights * (np.log2(widths) - np.log2(weights / len(codes)))).sum() / len(codes))
