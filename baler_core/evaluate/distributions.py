@@ -102,13 +102,14 @@ class _Counter:
 
     def update(self, values: np.ndarray) -> None:
         """Take in physical values, 1-D."""
-        edges = self._bins.edges
+        low, high = self._bins.edges[0], self._bins.edges[-1]
         if self._bins.logarithmic:
             self.zeros += int(np.count_nonzero(values == 0))
-            values = values[values != 0]
-        self._counts += np.histogram(values, edges)[0]
-        self._below += int(np.count_nonzero(values < edges[0]))
-        self._above += int(np.count_nonzero(values > edges[-1]))
+            self._below += int(np.count_nonzero(values < 0))
+            low, high, values = np.log(low), np.log(high), np.log(values[values > 0])
+        self._counts += np.histogram(values, self._counts.size, (low, high))[0]
+        self._below += int(np.count_nonzero(values < low))
+        self._above += int(np.count_nonzero(values > high))
 
     def histogram(self) -> Histogram:
         return Histogram(self._bins.edges, self._counts, self._below, self._above)
