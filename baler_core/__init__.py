@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.builtin.models.autoencoder import Autoencoder
 from baler_core.dataset import (
@@ -77,3 +79,12 @@ __all__ = [
     "select_names",
     "values_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`compress`, `decompress` and `open`, imported when first used since they bring the whole house with them."""
+    if name in ("compress", "decompress", "open"):
+        from baler_core import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'baler_core' has no attribute {name!r}")
