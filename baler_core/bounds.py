@@ -82,11 +82,10 @@ DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 class BoundRules:
     """Bounds by variable-name pattern (shell style); the first match wins.
 
-    Without a match, floating-point variables get the bound `floats` and everything else is lossless.
+    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
-    floats: ErrorBound = DEFAULT_FLOAT_BOUND
 
     def bound_for(self, name: str, dtype: str, *, packed: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.

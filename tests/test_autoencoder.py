@@ -191,6 +191,12 @@ def test_a_model_file_holds_the_encoder_a_compressed_one_does_not():
         decoder_only.encode(block, layout, tolerances)
 
 
+def decoded_with(state, streams, layout, tolerances):
+    model = DenseAutoencoder()
+    model.load_state(state)
+    return model.decode(streams, layout, tolerances)
+
+
 def test_damaged_states_and_streams_are_refused():
     columns = table(200)
     block, layout = made(columns)
@@ -209,10 +215,8 @@ def test_damaged_states_and_streams_are_refused():
         {"low": state["low"].astype(np.int64)},
     ]
     for damage in damages:
-        other = DenseAutoencoder()
         with pytest.raises(FormatError):
-            other.load_state({**state, **damage})
-            other.decode(streams, layout, tolerances)
+            decoded_with({**state, **damage}, streams, layout, tolerances)
     with pytest.raises(FormatError, match="lacks 'scales'"):
         DenseAutoencoder().load_state({"weights": state["weights"]})
     for broken in ({}, {**streams, "latents": streams["latents"][:-3]}, {**streams, "residual": b"\x09"}):
@@ -224,7 +228,13 @@ def test_a_layout_that_claims_much_builds_no_giant_network():
     columns = fields(4)
     block, layout = made(columns, "grid")
     tolerances = dict.fromkeys(columns, Tolerance("free"))
-    model = fitted(DenseAutoencoder(), block, layout, tolerances, QUICK.model_copy(update={"epochs": 1}))
+    model = fitted(
+        DenseAutoencoder(DenseAutoencoder.Options(hidden=(8,))),
+        block,
+        layout,
+        tolerances,
+        QUICK.model_copy(update={"epochs": 1}),
+    )
     streams = model.encode(block, layout, tolerances)
     huge = Layout("grid", layout.variables, {**layout.sizes, "d1": 10**6, "d2": 10**6})
     with pytest.raises(FormatError, match="do not fit samples"):
