@@ -30,9 +30,10 @@ def baler_models() -> list[type[Model]]:
     from baler_core.builtin.models.dense_autoencoder import DenseAutoencoder
     from baler_core.builtin.models.exact import ExactModel
     from baler_core.builtin.models.scalar import ScalarModel
+    from baler_core.builtin.models.table.model import TableModel
     from baler_core.builtin.models.transform.model import TransformModel
 
-    return [ConvAutoencoder, DenseAutoencoder, ExactModel, ScalarModel, TransformModel]
+    return [ConvAutoencoder, DenseAutoencoder, ExactModel, ScalarModel, TableModel, TransformModel]
 
 
 @hookimpl

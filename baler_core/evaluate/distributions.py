@@ -77,7 +77,7 @@ def _decades(positive: np.ndarray) -> float:
 
 def _bulk(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """The whole range, or where all but a few values lie if that is much narrower."""
-    inner_low, inner_high = (float(q) for q in np.quantile(values, [0.0005, 0.9995]))
+    inner_low, inner_high = (float(q) for q in np.quantile(values, [0.0005, 0.9995], method="nearest"))
     margin = 0.1 * (inner_high - inner_low)
     if margin > 0 and high - low > 5 * (inner_high - inner_low):
         return max(low, inner_low - margin), min(high, inner_high + margin)
