@@ -25,7 +25,6 @@ def baler_models() -> list[type[Model]]:
     """The built-in models."""
     from baler_core.builtin.models.exact import ExactModel
     from baler_core.builtin.models.scalar import ScalarModel
-
     from baler_core.builtin.models.transform.model import TransformModel
 
     return [ExactModel, ScalarModel, TransformModel]

@@ -59,7 +59,7 @@ def learn_basis(products: np.ndarray, frames: np.ndarray, cut: float = 1.0) -> B
     frames
         float64 (frames, points) in units of the tolerance.
     """
-    variances, modes = np.linalg.eigh(products)
+    _, modes = np.linalg.eigh(products)
     modes = modes[:, ::-1]
     largest = np.abs(modes.T @ frames).max(axis=1, initial=0.0)
     beyond = np.flatnonzero(largest > cut)

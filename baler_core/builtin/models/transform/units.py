@@ -60,7 +60,7 @@ class Units:
         with np.errstate(all="ignore"):
             numbers = field * self.radius + self.centre
             if self.kind == "lattice" and self.lattice is not None:
-                return self._points(numbers, dtype)
+                return _points(numbers, self.lattice, dtype)
             if self.kind == "log":
                 numbers = self.sign * np.exp(numbers)
             return numbers.astype(dtype)
@@ -70,22 +70,22 @@ class Units:
         """The first point of an integer lattice; float lattices count from 0."""
         return self.lattice.offset if self.lattice is not None and self.lattice.kind == "integer" else 0
 
-    def _points(self, numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        lattice = self.lattice
-        assert lattice is not None
-        half = 0.5 if lattice.merge % 2 == 0 else 0.0
-        points = np.clip(np.rint(numbers - half) + half, -(2.0**62), 2.0**62)
-        if lattice.kind == "step":
-            return (points * lattice.step / lattice.divisor).astype(dtype)
-        whole = points.astype(np.int64) * np.int64(lattice.step) + np.int64(lattice.offset)
-        limits = np.iinfo(dtype)
-        return np.clip(whole, limits.min, limits.max).astype(dtype)
-
     def to_bytes(self) -> bytes:
         """About twenty bytes."""
         own = self.lattice.to_bytes() if self.lattice is not None else b""
         number = _KINDS.index(self.kind) * 2 + (self.sign < 0)
         return _HEAD.pack(number, self.radius, self.centre) + own
+
+
+def _points(numbers: np.ndarray, lattice: Lattice, dtype: np.dtype) -> np.ndarray:
+    """The nearest points of a lattice, of `merge` neighbours the middle."""
+    half = 0.5 if lattice.merge % 2 == 0 else 0.0
+    points = np.clip(np.rint(numbers - half) + half, -(2.0**62), 2.0**62)
+    if lattice.kind == "step":
+        return (points * lattice.step / lattice.divisor).astype(dtype)
+    whole = points.astype(np.int64) * np.int64(lattice.step) + np.int64(lattice.offset)
+    limits = np.iinfo(dtype)
+    return np.clip(whole, limits.min, limits.max).astype(dtype)
 
 
 def read_units(stored: bytes, dtype: str) -> Units:
@@ -148,7 +148,9 @@ def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     if 0.001 < share < 0.999 or eps <= 4 * float(np.finfo(values.dtype).eps):
         return None
     # |y / x - 1| <= eps for every y = x exp(r), |r| <= log(1 + eps)
-    return _centred(Units("log", float(np.log1p(eps)), 0.0, 1 if share > 0.5 else -1), _logs(values, float(np.log1p(eps))))
+    return _centred(
+        Units("log", float(np.log1p(eps)), 0.0, 1 if share > 0.5 else -1), _logs(values, float(np.log1p(eps)))
+    )
 
 
 def _logs(values: np.ndarray, radius: float) -> np.ndarray:
