@@ -82,31 +82,38 @@ DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 class BoundRules:
     """Bounds by variable-name pattern (shell style); the first match wins.
 
-    Without a match, floating-point variables get the bound `floats` and everything else is lossless.
+    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
-    floats: ErrorBound = DEFAULT_FLOAT_BOUND
 
-    def bound_for(self, name: str, dtype: str) -> ErrorBound:
+    def bound_for(self, name: str, dtype: str, *, packed: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
+
+        Integers are ids, counts and flags more often than measurements: a pattern with wildcards leaves them exact
+        unless they are `packed` (stand for real numbers by a scale factor); a lossy bound must name them.
 
         Raises
         ------
         ConfigError
             If a lossy bound was asked by its very name for something that has no error (text, booleans, ...).
         """
-        numeric = _kind_of(dtype) in "iuf"
+        kind = _kind_of(dtype)
         for pattern, bound in self.rules:
             if fnmatch.fnmatchcase(name, pattern):
-                if numeric:
-                    return LOSSLESS if bound.kind == "bits" and _kind_of(dtype) != "f" else bound
-                if pattern == name and bound.kind != "lossless":
-                    raise ConfigError(
-                        f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}"
-                    )
-                return LOSSLESS
-        return self.floats if _kind_of(dtype) == "f" else LOSSLESS
+                return self._applied(bound, name, dtype, kind, named=pattern == name, packed=packed)
+        return DEFAULT_FLOAT_BOUND if kind == "f" else LOSSLESS
+
+    @staticmethod
+    def _applied(bound: ErrorBound, name: str, dtype: str, kind: str, *, named: bool, packed: bool) -> ErrorBound:
+        """What a matching bound means for a variable of this kind."""
+        if kind == "f":
+            return bound
+        if kind in "iu" and (named or packed):
+            return LOSSLESS if bound.kind == "bits" else bound
+        if kind not in "iu" and named and bound.kind != "lossless":
+            raise ConfigError(f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}")
+        return LOSSLESS
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""
@@ -193,9 +200,9 @@ class Tolerance:
                 allowed = np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
             else:
                 allowed = np.full(values.shape, math.inf if self.kind == "free" else 0.0)
-        if self.kind != "free":
-            allowed[~usable(values, self.fill)] = 0.0
-        return allowed
+        if self.kind == "free":
+            return allowed
+        return np.where(usable(values, self.fill), allowed, 0.0)
 
     def violations(self, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
         """Boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).

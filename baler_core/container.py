@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from baler_core.columnar import from_columns, to_columns
 from baler_core.dataset import Json
 from baler_core.errors import FormatError
 from baler_core.squeeze import squeeze, unsqueeze
@@ -152,7 +153,7 @@ def _sections(index: bytes, start: int, end: int, path: Path) -> list[Section]:
 
 def pack_json(record: Json) -> bytes:
     """A JSON-able record as few bytes."""
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
+    text = json.dumps(to_columns(record), separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
     return write_varint(len(text)) + squeeze(text)
 
 
@@ -162,8 +163,8 @@ def unpack_json(data: bytes, what: str) -> Json:
     length = reader.varint(HEADER_LIMIT)
     text = unsqueeze(reader.rest(), length)
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return from_columns(json.loads(text))
+    except (ValueError, RecursionError, TypeError, AttributeError, IndexError) as error:
         raise FormatError(f"{what} is damaged: {error}") from error
 
 
@@ -173,9 +174,9 @@ def pack_streams(groups: BlockStreams) -> bytes:
     Layout: number of groups; per group its number of streams and each one's name, length and whether it lies in the
     common part; the common part, squeezed; then the other streams.
     """
-    streams = [(name, data) for group in groups for name, data in sorted(group.items())]
-    shared = [_worth_squeezing(data) for _, data in streams]
-    common = b"".join(data for (_, data), together in zip(streams, shared, strict=True) if together)
+    streams = [data for group in groups for _, data in sorted(group.items())]
+    shared = [_worth_squeezing(data) for data in streams]
+    common = b"".join(_common_order([data for data, together in zip(streams, shared, strict=True) if together]))
     index = [write_varint(len(groups))]
     position = 0
     for group in groups:
@@ -186,8 +187,13 @@ def pack_streams(groups: BlockStreams) -> bytes:
     packed_index = b"".join(index)
     head = write_varint(len(packed_index)) + write_sized(squeeze(packed_index, thorough=False))
     squeezed = squeeze(common) if common else b""
-    alone = b"".join(data for (_, data), together in zip(streams, shared, strict=True) if not together)
+    alone = b"".join(data for data, together in zip(streams, shared, strict=True) if not together)
     return head + write_varints([len(common), len(squeezed)]) + squeezed + alone
+
+
+def _common_order(streams: list[bytes]) -> list[bytes]:
+    """Longest first: long streams are arrays of numbers, which compress better where they are aligned."""
+    return sorted(streams, key=len, reverse=True)
 
 
 def _worth_squeezing(data: bytes) -> bool:
@@ -209,15 +215,20 @@ def unpack_streams(data: bytes, *, memory_limit: int) -> list[dict[str, bytes]]:
     common_length = reader.varint(memory_limit + 1)
     squeezed = reader.sized()
     common = ByteReader(unsqueeze(squeezed, common_length) if squeezed else b"", "the common part of a block")
-    groups: list[dict[str, bytes]] = []
+    places: list[list[tuple[str, int, int]]] = []
     for _ in range(index.varint(index_length + 1)):
-        group: dict[str, bytes] = {}
-        for _ in range(index.varint(index_length + 1)):
-            name = _text(index.sized())
-            length, together = divmod(index.varint(2 * (len(data) + common_length) + 2), 2)
-            group[name] = (common if together else reader).take(length)
-        groups.append(group)
-    return groups
+        count = index.varint(index_length + 1)
+        limit = 2 * (len(data) + common_length) + 2
+        places.append([(_text(index.sized()), *divmod(index.varint(limit), 2)) for _ in range(count)])
+    lengths = [length for group in places for _, length, together in group if together]
+    # Sorting is stable, so equal lengths keep their order on both sides.
+    order = sorted(range(len(lengths)), key=lambda number: lengths[number], reverse=True)
+    parts = {number: common.take(lengths[number]) for number in order}
+    taken = iter(range(len(lengths)))
+    return [
+        {name: parts[next(taken)] if together else reader.take(length) for name, length, together in group}
+        for group in places
+    ]
 
 
 def _text(raw: bytes) -> str:

@@ -146,12 +146,12 @@ class Layout:
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
         """A block holding `arrays`, one per variable, cast to each variable's dtype and shape."""
-        return make_block(
-            {
-                v.name: (v.dims, np.asarray(arrays[v.name]).reshape(self.shape(v)).astype(v.numpy_dtype, copy=False))
-                for v in self.variables
-            }
-        )
+        block: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+        with np.errstate(all="ignore"):
+            for v in self.variables:
+                values = np.asarray(arrays[v.name]).reshape(self.shape(v))
+                block[v.name] = (v.dims, values.astype(v.numpy_dtype, copy=False))
+        return make_block(block)
 
 
 def make_block(variables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> xr.Dataset:

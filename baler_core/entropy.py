@@ -76,7 +76,7 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
     if flat.size <= _ALWAYS:
         return methods
-    return [method for method in methods if len(squeeze.zstd(narrow_bytes(_prepared(flat, method)), 3)) < 1.4 * best]
+    return [method for method in methods if len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3)) < 1.4 * best]
 
 
 def _prepared(flat: np.ndarray, method: int) -> np.ndarray:
@@ -93,42 +93,47 @@ def _pack(flat: np.ndarray, method: int) -> bytes:
     return bytes([method]) + _squeezed_narrow(_prepared(flat, method))
 
 
-def narrow_bytes(flat: np.ndarray) -> bytes:
-    """Width, lowest value, and the values above it in that many bytes each; not compressed. `flat` is int64, 1-D."""
+def narrow(flat: np.ndarray) -> tuple[bytes, bytes]:
+    """Integers in the fewest bytes each: a head (width, lowest value), and the values above the lowest; not compressed.
+
+    `flat` is int64, 1-D.
+    """
     if not flat.size:
-        return b"\0"
+        return b"\0", b""
     low = int(flat.min())
     span = int(flat.max()) - low
     if span == 0:
-        return b"\0" + write_varint(zigzag(low))
+        return b"\0" + write_varint(zigzag(low)), b""
     width = next(w for w in _WIDTHS if span < 256**w)
     above = flat.view(np.uint64) - np.uint64(low % 2**64)
-    return bytes([width]) + write_varint(zigzag(low)) + above.astype(f"<u{width}").tobytes()
+    return bytes([width]) + write_varint(zigzag(low)), above.astype(f"<u{width}").tobytes()
 
 
-def widen_bytes(reader: ByteReader, count: int) -> np.ndarray:
-    """The `count` int64 values that `narrow_bytes` wrote, read from where `reader` stands."""
-    width = reader.varint(9)
+def widen(head: ByteReader, body: ByteReader, count: int) -> np.ndarray:
+    """The `count` int64 values that `narrow` wrote, head and body read from where the readers stand."""
+    width = head.varint(9)
     if count == 0:
         return np.zeros(0, np.int64)
-    low = _signed(unzigzag(reader.varint(2**64)))
+    low = _signed(unzigzag(head.varint(2**64)))
     if width == 0:
         return np.full(count, low, np.int64)
     if width not in _WIDTHS:
         raise FormatError(f"a stream of integers has the impossible width {width}")
-    above = np.frombuffer(reader.take(width * count), f"<u{width}").astype(np.uint64)
+    above = np.frombuffer(body.take(width * count), f"<u{width}").astype(np.uint64)
     return (above + np.uint64(low % 2**64)).view(np.int64)
 
 
 def _squeezed_narrow(flat: np.ndarray) -> bytes:
-    raw = narrow_bytes(flat)
-    return write_varint(len(raw)) + squeeze.squeeze(raw)
+    head, body = narrow(flat)
+    return head + squeeze.squeeze(body)
 
 
 def _unpack_bytes(reader: ByteReader, count: int, *, differences: bool) -> np.ndarray:
-    length = reader.varint(8 * count + 32)
-    raw = squeeze.unsqueeze(reader.rest(), length)
-    values = widen_bytes(ByteReader(raw, "a stream of integers"), count)
+    head = bytes(reader.data[reader.position : reader.position + 12])
+    width = reader.varint(9)
+    reader.varint(2**64)
+    body = squeeze.unsqueeze(reader.rest(), width * count)
+    values = widen(ByteReader(head, reader.what), ByteReader(body, reader.what), count)
     return np.cumsum(values, dtype=np.int64) if differences else values
 
 

@@ -147,17 +147,18 @@ def _component_to_json(record: ComponentRecord) -> Json:
 
 def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
     extras: dict[str, Json] = {}
-    for key in ("units", "label"):
-        if getattr(variable, key):
-            extras[key] = getattr(variable, key)
+    if variable.label:
+        extras["title"] = variable.label
+    if variable.units:
+        extras["units"] = variable.units
     if variable.fill:
         extras["fill"] = list(variable.fill)
     if (variable.scale, variable.offset) != (1.0, 0.0):
         extras["packing"] = [variable.scale, variable.offset]
     if variable.axes:
         extras["axes"] = dict(variable.axes)
-    record: list[Json] = [variable.name, variable.dtype, [dims.index(dim) for dim in variable.dims]]
-    return [*record, extras] if extras else record
+    places = [dims.index(dim) for dim in variable.dims]
+    return {"key": variable.name, "form": variable.dtype, "dims": places[0] if len(places) == 1 else places, **extras}
 
 
 def _runs(records: list[Json]) -> list[Json]:
@@ -244,21 +245,20 @@ def _component(record: Json) -> ComponentRecord:
 
 
 def _variable(record: Json, dims: Sequence[str]) -> Variable:
-    name, dtype, places = record[:3]
-    extras = record[3] if len(record) > 3 else {}
+    name, dtype, places = record["key"], record["form"], record["dims"]
     if dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject:
         raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
-    scale, offset = extras.get("packing", (1.0, 0.0))
+    scale, offset = record.get("packing", (1.0, 0.0))
     return Variable(
         str(name),
         str(dtype),
-        tuple(dims[_count(place)] for place in places),
-        str(extras.get("units", "")),
-        str(extras.get("label", "")),
-        tuple(float(value) for value in extras.get("fill", ())),
+        tuple(dims[_count(place)] for place in (places if isinstance(places, list) else [places])),
+        str(record.get("units", "")),
+        str(record.get("title", "")),
+        tuple(float(value) for value in record.get("fill", ())),
         float(scale),
         float(offset),
-        {str(dim): str(role) for dim, role in extras.get("axes", {}).items()},
+        {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
     )
 
 
@@ -303,9 +303,11 @@ def _check(header: Header) -> None:
     if header.groups and len(header.tolerances) != len(names):
         raise ValueError("not every variable has a tolerance")
     for block in header.blocks:
-        for group, model in zip(block.groups, block.models, strict=True):
-            header.layout(header.groups[group], block.sizes)
-            header.groups[group].models[model]
+        for place, model in zip(block.groups, block.models, strict=True):
+            coded = header.groups[place]
+            if model >= len(coded.models):
+                raise ValueError("a block was coded by a model that its group does not have")
+            header.layout(coded, block.sizes)
     for jagged in header.schema.sizes.keys() if header.blocks else ():
         if any(block.sizes.get(jagged, 0) > header.schema.sizes[jagged] for block in header.blocks):
             raise ValueError(f"a block is longer than the file along {jagged!r}")

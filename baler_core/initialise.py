@@ -17,7 +17,7 @@ from baler_core.plugins import Registry
 LISTED_ONE_BY_ONE = 40
 
 _LOSSLESS = "lossless"
-_ANGLE = re.compile(r"(^|[^a-z])(phi|eta)$", re.IGNORECASE)
+_ANGLE = re.compile(r"(^|[^a-z])(phi|eta)_?$", re.IGNORECASE)
 
 
 def configuration_for(
@@ -125,7 +125,9 @@ def _family_bounds(prefix: str, members: Sequence[Variable]) -> list[str]:
     """Bounds of the variables whose names begin with `prefix`: exceptions first, then the pattern for the others."""
     if len(members) == 1:
         return [f"  {_pattern(members[0].name)}: {proposed_bound(members[0])}"]
-    common = Counter(proposed_bound(v) for v in members).most_common(1)[0][0]
+    counted = Counter(proposed_bound(v) for v in members)
+    # An absolute bound suits the angles it was proposed for, and nothing else that begins alike.
+    common = max(counted, key=lambda bound: (not bound.startswith("{abs"), counted[bound]))
     exceptions = [v for v in members if proposed_bound(v) != common]
     lines = [f"  {_pattern(v.name)}: {proposed_bound(v)}" for v in exceptions]
     return [*lines, f"  {_pattern(prefix, rest='*')}: {common}"]
@@ -174,7 +176,7 @@ def _quoted(value: object) -> str:
     """A YAML scalar, in quotes unless it is a plain word: names come from files of others."""
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value.lower() not in ("true", "false", "null"):
+    if re.fullmatch(r"(\.\.?/|[A-Za-z_/])[A-Za-z0-9_./-]*", value) and value.lower() not in ("true", "false", "null"):
         return value
     return yaml.dump(value, Dumper=yaml.SafeDumper, default_style='"', allow_unicode=True, width=1_000_000).strip()
 

@@ -9,11 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from baler_core.errors import FormatError
+from baler_core.varint import ByteReader, unzigzag, write_varint, zigzag
 
 LatticeKind = Literal["integer", "step", "log", "bits", "log_integer"]
 KINDS: tuple[LatticeKind, ...] = ("integer", "step", "log", "bits", "log_integer")
 _CODE_LIMIT = 2.0**62
-_HEADER = struct.Struct("<BBddqq")
+# step, divisor, merge, offset, lowest
+_DEFAULTS = (1.0, 1.0, 1, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -183,35 +185,53 @@ class Lattice:
     # ---- bytes
 
     def to_bytes(self) -> bytes:
-        """A few bytes from which `from_bytes` makes this lattice again, given the dtype."""
-        head = _HEADER.pack(
-            KINDS.index(self.kind), len(self.specials), self.step, self.divisor, self.offset, self.lowest
-        )
-        return head + struct.pack("<q", self.merge) + struct.pack(f"<{len(self.specials)}d", *self.specials)
+        """A few bytes from which `from_bytes` makes this lattice again, given the dtype; two for plain integers."""
+        present, body = 0, b""
+        for bit, (value, default) in enumerate(zip(self._parameters(), _DEFAULTS, strict=True)):
+            if value != default:
+                present |= 1 << bit
+                body += struct.pack("<d", value) if bit < 2 else write_varint(zigzag(int(value)))
+        if self.specials:
+            body += bytes([len(self.specials)]) + struct.pack(f"<{len(self.specials)}d", *self.specials)
+        return bytes([KINDS.index(self.kind) | (8 if self.specials else 0), present]) + body
+
+    def _parameters(self) -> tuple[float, float, int, int, int]:
+        return self.step, self.divisor, self.merge, self.offset, self.lowest
 
     @classmethod
-    def from_bytes(cls, stored: bytes, dtype: str) -> tuple[Lattice, int]:
-        """The lattice at the start of `stored`, and how many bytes it took.
+    def read(cls, reader: ByteReader, dtype: str) -> Lattice:
+        """The lattice that stands next in `reader`.
 
         Raises
         ------
         FormatError
             If the bytes are not a lattice for this dtype.
         """
-        try:
-            kind, specials, step, divisor, offset, lowest = _HEADER.unpack_from(stored, 0)
-            (merge,) = struct.unpack_from("<q", stored, _HEADER.size)
-            values = struct.unpack_from(f"<{specials}d", stored, _HEADER.size + 8)
-        except struct.error as error:
-            raise FormatError("a lattice is cut short") from error
+        kind = reader.varint(16)
+        present = reader.varint(32)
+        parameters: list[float] = list(_DEFAULTS)
+        for bit in range(len(_DEFAULTS)):
+            if present >> bit & 1:
+                parameters[bit] = _double(reader) if bit < 2 else unzigzag(reader.varint(2**64))
+        specials = tuple(_double(reader) for _ in range(reader.varint(128))) if kind & 8 else ()
+        step, divisor, merge, offset, lowest = parameters
         is_float = np.dtype(dtype).kind == "f"
-        fits = kind < len(KINDS) and (KINDS[kind] in ("step", "log", "bits")) == is_float
-        if not (fits and np.isfinite(step) and step > 0 and divisor > 0 and 0 <= merge < 2**62):
+        fits = kind & 7 < len(KINDS) and (KINDS[kind & 7] in ("step", "log", "bits")) == is_float
+        whole = 0 <= merge < 2**62 and -(2**63) <= offset < 2**63 and -(2**63) <= lowest < 2**63
+        if not (fits and whole and np.isfinite(step) and step > 0 and divisor > 0):
             raise FormatError(f"a lattice for {dtype} values has impossible parameters")
-        if KINDS[kind] == "bits" and merge >= 8 * np.dtype(dtype).itemsize - 1:
+        if KINDS[kind & 7] == "bits" and merge >= 8 * np.dtype(dtype).itemsize - 1:
             raise FormatError(f"a lattice drops {merge} bits of {dtype} values")
-        lattice = cls(KINDS[kind], dtype, step, divisor, merge, offset, values, lowest)
-        return lattice, _HEADER.size + 8 + 8 * specials
+        return cls(KINDS[kind & 7], dtype, step, divisor, int(merge), int(offset), specials, int(lowest))
+
+    @classmethod
+    def from_bytes(cls, stored: bytes, dtype: str) -> Lattice:
+        """The lattice that `to_bytes` wrote."""
+        return cls.read(ByteReader(stored, "a lattice"), dtype)
+
+
+def _double(reader: ByteReader) -> float:
+    return float(struct.unpack("<d", reader.take(8))[0])
 
 
 def _as_int64(values: np.ndarray) -> np.ndarray:

@@ -58,7 +58,22 @@ class Pipeline:
             part = _part(block, step)
             if part is not None:
                 block = _with(block, step.preprocessor.decode(part), part)
-        return block
+        return self._rounded(block, layout)
+
+    def _rounded(self, block: xr.Dataset, layout: Layout) -> xr.Dataset:
+        """The block with integers at the nearest whole number, where a cast would cut them off."""
+        whole = [v.name for v in layout.variables if self._touched(v) and v.numpy_dtype.kind in "iu"]
+        if not whole:
+            return block
+        return make_block(
+            {
+                str(key): (
+                    tuple(map(str, variable.dims)),
+                    np.rint(values_of(block, str(key))) if key in whole else values_of(block, str(key)),
+                )
+                for key, variable in block.variables.items()
+            }
+        )
 
     def tolerances(self, tolerances: Mapping[str, Tolerance]) -> dict[str, Tolerance]:
         """Tolerances of the encoded variables."""

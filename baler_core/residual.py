@@ -99,7 +99,7 @@ def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, d
         return _decode_plainly(reader.rest(), count, dtype).reshape(prediction.shape)
     head = reader.sized()
     step = ResidualStep(float(np.frombuffer(head[:8], "<f8")[0]), bool(head[8]))
-    lattice, _ = Lattice.from_bytes(reader.sized(), dtype.str)
+    lattice = Lattice.from_bytes(reader.sized(), dtype.str)
     classes = unpack_integers(reader.sized(), count)
     residual = unpack_integers(reader.sized(), count)
     restored = _restore(_usable(prediction, step), residual, step, dtype)
@@ -160,5 +160,5 @@ def _encode_plainly(flat: np.ndarray, tolerance: Tolerance) -> bytes:
 
 def _decode_plainly(data: bytes, count: int, dtype: np.dtype) -> np.ndarray:
     reader = ByteReader(data, "a residual stream")
-    lattice, _ = Lattice.from_bytes(reader.sized(), dtype.str)
+    lattice = Lattice.from_bytes(reader.sized(), dtype.str)
     return lattice.restore(unpack_integers(reader.rest(), count))

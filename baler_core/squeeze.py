@@ -7,18 +7,21 @@ from typing import Any, Final
 
 from baler_core.errors import FormatError
 
-_LC_LP_PB: Final = ((3, 0, 0), (0, 0, 0), (0, 2, 2))
+# Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
+_LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
 _LONG: Final = 1 << 22
-STORED, XZ_TEXT, XZ_BYTES, XZ_WORDS, ZSTD = range(5)
+STORED, XZ, ZSTD = 0, 1, 5
 
 
 def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
     literal_context, literal_position, position = _LC_LP_PB[setting]
+    # "extreme" searches longer matches, which misleads the optimiser on numbers that repeat in part
+    extreme = 0 if setting == 1 else lzma.PRESET_EXTREME
     dictionary = max(4096, min(1 << 26, 1 << max(1, size - 1).bit_length()))
     return [
         {
             "id": lzma.FILTER_LZMA1,
-            "preset": 9 | lzma.PRESET_EXTREME,
+            "preset": 9 | extreme,
             "dict_size": dictionary,
             "lc": literal_context,
             "lp": literal_position,
@@ -28,7 +31,7 @@ def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
 
 
 def xz(data: bytes, setting: int = 0) -> bytes:
-    """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 plain bytes, 2 four-byte words."""
+    """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 anything, 2 and 3 four- and eight-byte numbers."""
     return lzma.compress(data, lzma.FORMAT_RAW, filters=_xz_filters(setting, len(data)))
 
 
@@ -50,11 +53,10 @@ def squeeze(data: bytes, *, thorough: bool = True) -> bytes:
     thorough
         Also try xz with other settings, and zstd (several times slower); long data are spared the former.
     """
-    forms = [(STORED, data), (XZ_TEXT, xz(data, 0))]
-    if thorough and len(data) > _LONG:
+    settings = (0,) if not thorough else (1, 3) if len(data) > _LONG else (0, 1, 2, 3)
+    forms = [(STORED, data), *((XZ + setting, xz(data, setting)) for setting in settings)]
+    if thorough:
         forms.append((ZSTD, zstd(data)))
-    elif thorough:
-        forms += [(XZ_BYTES, xz(data, 1)), (XZ_WORDS, xz(data, 2)), (ZSTD, zstd(data))]
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
 
@@ -82,8 +84,8 @@ def unsqueeze(data: bytes, length: int) -> bytes:
 def _restore(method: int, body: bytes, length: int) -> bytes:
     if method == STORED:
         return body
-    if method in (XZ_TEXT, XZ_BYTES, XZ_WORDS):
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ_TEXT, length))
+    if XZ <= method < XZ + len(_LC_LP_PB):
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ, length))
         return decoder.decompress(body, max_length=length + 1)
     if method == ZSTD:
         import zstandard

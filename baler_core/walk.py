@@ -47,7 +47,10 @@ def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:
     """The bound of every variable, in order; counts of jagged dimensions are always lossless."""
     counts = set(schema.counts.values())
     lossless = ErrorBound("lossless")
-    return tuple(lossless if v.name in counts else rules.bound_for(v.name, v.dtype) for v in schema.variables)
+    return tuple(
+        lossless if v.name in counts else rules.bound_for(v.name, v.dtype, packed=(v.scale, v.offset) != (1.0, 0.0))
+        for v in schema.variables
+    )
 
 
 def tolerances_of(source: Source, bounds: Sequence[ErrorBound], block_bytes: int) -> tuple[Tolerance, ...]:

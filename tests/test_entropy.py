@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.entropy import narrow_bytes, pack_integers, unpack_integers, widen_bytes
+from baler_core.entropy import narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
 from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader
@@ -48,9 +48,11 @@ def test_repeats_are_found() -> None:
 
 @given(st.lists(int64, max_size=4))
 def test_joint_stream_returns(columns: list[np.ndarray]) -> None:
-    reader = ByteReader(b"".join(narrow_bytes(column) for column in columns))
+    narrowed = [narrow(column) for column in columns]
+    heads = ByteReader(b"".join(head for head, _ in narrowed))
+    bodies = ByteReader(b"".join(body for _, body in narrowed))
     for column in columns:
-        np.testing.assert_array_equal(widen_bytes(reader, column.size), column)
+        np.testing.assert_array_equal(widen(heads, bodies, column.size), column)
 
 
 @given(int64.filter(lambda v: v.size > 2), st.data())

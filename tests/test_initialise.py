@@ -40,6 +40,7 @@ def schema_of(*variables: Variable) -> Schema:
     [
         (Variable("pt", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
         (Variable("Jet_phi", "<f4", ("event",)), ErrorBound("abs", 1e-4)),
+        (Variable("Jet_eta_", "<f4", ("event",)), ErrorBound("abs", 1e-4)),
         (Variable("beta", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
         (Variable("angle", "<f4", ("event",), units="rad"), ErrorBound("abs", 1e-4)),
         (Variable("flow/u", "<f8", ("t", "y", "x")), ErrorBound("range", 1e-3)),

@@ -9,15 +9,18 @@ from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """NumPy and CSV files."""
+    from baler_core.builtin.readers.csv_files import CsvReader
     from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
 
-    return [NpyReader, NpzReader]
+    return [CsvReader, NpyReader, NpzReader]
 
 
 @hookimpl
 def baler_preprocessors() -> list[type[Preprocessor]]:
     """Changes of variables that every field uses."""
-    return []
+    from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
+
+    return [Asinh, Log, MinMax, Standardise]
 
 
 @hookimpl
@@ -33,10 +36,14 @@ def baler_models() -> list[type[Model]]:
 @hookimpl
 def baler_losses() -> list[type[Loss]]:
     """The built-in losses."""
-    return []
+    from baler_core.builtin.losses import Huber, MeanAbsolute, MeanSquared, SparseMeanSquared
+
+    return [Huber, MeanAbsolute, MeanSquared, SparseMeanSquared]
 
 
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
     """The built-in metrics."""
-    return []
+    from baler_core.builtin.metrics import METRICS
+
+    return METRICS

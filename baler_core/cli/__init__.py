@@ -11,9 +11,10 @@ import click
 from baler_core import __version__
 from baler_core.cli.components import plugins
 from baler_core.cli.failures import guarded
+from baler_core.cli.inspection import info
 from baler_core.cli.options import Session, common_options
 from baler_core.cli.preparation import check, init
-from baler_core.cli.results import evaluate, info, plot
+from baler_core.cli.results import evaluate, plot
 from baler_core.cli.steps import compress, decompress, train
 from baler_core.cli.workflow import run
 

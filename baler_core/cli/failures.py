@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import traceback
@@ -80,7 +81,9 @@ def _say(message: str, code: int) -> int:
 
 def _system_message(error: OSError) -> str:
     """What the operating system refused, and what to do."""
-    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    # The name of the file to be, not the temporary one it is written under.
+    place = f"{re.sub(r'[.]partial-[0-9]+-', '', named)}: " if named else ""
     if error.errno in _FULL:
         return f"{place}the disk is full. Free some space, or choose another folder with 'output:' or -o"
     if isinstance(error, PermissionError):

@@ -1,12 +1,20 @@
-"""`baler evaluate`, `baler plot` and `baler info`: what was lost, pictures of it, and what a .bal file holds."""
+"""`baler evaluate` and `baler plot`: what was lost, in numbers and in pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from baler_core.cli.options import common_options
+from baler_core.cli.text import bytes_text, print_json, print_table
+from baler_core.config import ComponentSpec, load_config
+from baler_core.errors import BoundBroken
+from baler_core.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.evaluate import Results, VariableResult
 
 _PATH = click.Path(path_type=Path)
 
@@ -14,21 +22,114 @@ _PATH = click.Path(path_type=Path)
 @click.command(short_help="Compare a data file with its restored form.")
 @click.argument("original", type=_PATH)
 @click.argument("restored", type=_PATH)
+@click.option("--config", type=_PATH, help="Take reader, variables, bounds and metrics from this configuration.")
+@click.option("--metric", "metric_names", multiple=True, metavar="NAME", help="A metric to compute; may be repeated.")
+@click.option("-o", "--output", type=_PATH, help="A folder to write the report and its plots to.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers, for programs.")
 @common_options
-def evaluate(original: Path, restored: Path) -> None:
+def evaluate(
+    original: Path,
+    restored: Path,
+    config: Path | None,
+    metric_names: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
+    registry = load_plugins()
+    metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
+    checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
+    from baler_core.evaluate import evaluate as compare
+
+    if checked is None:
+        results = compare(original, restored, registry, metrics=metrics)
+    else:
+        results = compare(
+            original,
+            restored,
+            registry,
+            reader=checked.reader,
+            variables=checked.variables,
+            bounds=checked.bounds,
+            metrics=metrics or checked.metrics,
+            plots=checked.plots,
+        )
+    if as_json:
+        print_json(results.to_json())
+    else:
+        _show(results)
+    if output is not None:
+        from baler_core.report import write_report
+
+        report = write_report(results, output)
+        click.echo(f"wrote {report}", err=as_json)
+    refuse_violations(results)
 
 
-@click.command(short_help="Draw variables before and after.")
-@click.argument("original", type=_PATH)
-@click.argument("restored", type=_PATH)
+def _show(results: Results) -> None:
+    rows = [
+        (v.name, v.bound, _error(v), f"{v.share:.1%}" if v.lossy else "", f"{v.changed:,}") for v in results.variables
+    ]
+    print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
+    for outcome in results.metrics:
+        click.echo(f"\n{outcome.name}{': ' + outcome.problem if outcome.problem else ''}")
+        statistics = list(dict.fromkeys(name for values in outcome.values.values() for name in values))
+        numbers = [
+            (variable, *(_number(values[name]) if name in values else "" for name in statistics))
+            for variable, values in outcome.values.items()
+        ]
+        print_table(numbers, header=("", *statistics), indent="  ")
+    click.echo()
+    print_table(size_rows(results))
+
+
+def _number(value: float) -> str:
+    """Counts in full, anything else to four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"
+
+
+def _error(variable: VariableResult) -> str:
+    return f"{variable.largest_error:.3g} {variable.units}".rstrip()
+
+
+def size_rows(results: Results) -> list[tuple[str, str]]:
+    """Bytes and ratios, beside what general-purpose compressors make of the same values."""
+    sizes = results.sizes
+    file_size = f", file of {bytes_text(sizes.input_file)}" if sizes.input_file is not None else ""
+    rows = [("values", f"{bytes_text(sizes.native)}{file_size}")]
+    if sizes.compressed and sizes.ratio:
+        rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}"))
+    others = ", ".join(f"{other.name} {other.ratio:.2f}" for other in results.others)
+    return [*rows, ("others' ratios", others)] if others else rows
+
+
+def error_row(results: Results) -> tuple[str, str]:
+    """The largest error against its bound."""
+    worst = results.worst()
+    if worst is None:
+        unbounded = any(variable.lossy for variable in results.variables)
+        return ("largest error", "no bound was set" if unbounded else "none: every value is exact")
+    used = f"{worst.share:.1%} of what '{worst.bound}' allows"
+    return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
+
+
+def refuse_violations(results: Results) -> None:
+    """Stop with what was found if any value lies outside its bound."""
+    if results.violations:
+        names = ", ".join(variable.name for variable in results.variables if variable.violations)
+        raise BoundBroken(
+            f"{results.violations} values of {results.restored} lie outside their bounds, in {names}. "
+            f"Is {results.original} the file it was made from?"
+        )
+
+
+@click.command(short_help="Draw chosen variables from the results of a run.")
+@click.argument("results", type=_PATH)
+@click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="What to draw [all]; may be repeated.")
 @common_options
-def plot(original: Path, restored: Path) -> None:
-    """Draw variables of ORIGINAL and RESTORED."""
+def plot(results: Path, variables: tuple[str, ...]) -> None:
+    """Draw variables before and after into plots/ of RESULTS, the folder that `baler run` or `evaluate -o` wrote."""
+    from baler_core.report import redraw
 
-
-@click.command(short_help="Show what a .bal file holds.")
-@click.argument("file", type=_PATH)
-@common_options
-def info(file: Path) -> None:
-    """Show what FILE holds: variables, bounds, components and sizes; no data are decoded."""
+    for picture in redraw(results, variables or ("*",)):
+        click.echo(f"wrote {picture}")

@@ -79,7 +79,7 @@ def decompress(file: Path, output: Path | None, as_json: bool) -> None:
 
     registry = load_plugins()
     if output is None:
-        suffix = split_name(Path(read_info(file).source), registry)[1]
+        suffix = split_name(Path(read_info(file).header.input_name), registry)[1]
         output = file.with_name(f"{file.stem}.restored{suffix}")
     restored = decompress_file(file, registry, output=ready(output, file))
     if as_json:
@@ -121,13 +121,12 @@ def one_line(compressed: Compressed) -> str:
 
 
 def compressed_record(compressed: Compressed) -> dict[str, Any]:
-    """The same for programs."""
+    """The same for programs; `share` is the part of the allowed error that was used."""
     return {
         "compressed": str(compressed.path),
         "input_bytes": compressed.input_bytes,
         "file_bytes": compressed.file_bytes,
         "ratio": compressed.ratio,
-        "largest_error": {
-            name: {"error": error, "allowed": allowed} for name, (error, allowed) in compressed.worst.items()
-        },
+        "models": dict(compressed.models),
+        "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import common_options
+from baler_core.cli.results import error_row, refuse_violations, size_rows
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, ready, restored_path
-from baler_core.cli.text import bytes_text, print_json, print_table
+from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.plugins import Registry, load_plugins
@@ -31,6 +32,69 @@ class Outcome:
     report: Path
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run on its way; tells each step on stderr unless programs listen."""
+
+    config: Config
+    registry: Registry
+    silent: bool
+
+    def tell(self, text: str) -> None:
+        if not self.silent:
+            click.echo(text, err=True)
+
+    def trained(self) -> Path | None:
+        """The model trained on the first input for all; a single input trains its own while it is compressed."""
+        if len(self.config.inputs) == 1:
+            return None
+        from baler_core.compress import train
+
+        self.tell(f"training on {self.config.inputs[0]}")
+        return train(self.config, self.registry, output=ready(model_path(self.config, self.registry)))
+
+    def outcome(self, source: Path, model: Path | None) -> Outcome:
+        """One input on its way to the report."""
+        from baler_core.compress import compress
+        from baler_core.decompress import decompress
+
+        self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
+        target = ready(compressed_path(self.config, source, self.registry), source)
+        compressed = compress(self.config, self.registry, source=source, output=target, model=model)
+        self.tell(f"restoring {target}")
+        restored = ready(restored_path(self.config, source, self.registry), source)
+        decompress(target, self.registry, output=restored)
+        self.tell(f"comparing {source} and {restored}")
+        results = self._evaluate(source, restored, compressed)
+        return Outcome(source, compressed, restored, results, self._report(results, source))
+
+    def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
+        from baler_core.evaluate import evaluate
+
+        return evaluate(
+            source,
+            restored,
+            self.registry,
+            reader=self.config.reader,
+            metrics=self.config.metrics,
+            variables=self.config.variables,
+            compressed=compressed.path,
+            histories=compressed.histories,
+            plots=self.config.plots,
+            block_bytes=self.config.block_bytes,
+        )
+
+    def _report(self, results: Results, source: Path) -> Path:
+        """Into the output folder; with several inputs, into a folder in it for each."""
+        from baler_core.report import write_report
+
+        folder = self.config.output
+        if len(self.config.inputs) > 1:
+            folder /= split_name(source, self.registry)[0]
+        self.tell(f"writing the report to {folder}")
+        return write_report(results, folder, plots=self.config.plots)
+
+
 @click.command(short_help="Do all of it: train, compress, decompress, evaluate, report.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
@@ -41,75 +105,34 @@ def run(config: Path, inputs: tuple[str, ...], output: Path | None, as_json: boo
     """Train on the first input of CONFIG, compress and restore every input, and report what was lost."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    from baler_core.compress import train
-
     if output is not None:
         checked = replace(checked, output=output)
-    _announce(f"training on {checked.inputs[0]}", as_json)
-    model = train(checked, registry, output=ready(model_path(checked, registry)))
-    outcomes = [_through(checked, registry, source, model, as_json) for source in checked.inputs]
+    work = _Run(checked, registry, as_json)
+    model = work.trained()
+    outcomes = [work.outcome(source, model) for source in checked.inputs]
     if as_json:
-        print_json({"model": str(model), "files": [_record(outcome) for outcome in outcomes]})
+        print_json({"files": [_record(outcome) for outcome in outcomes]})
     else:
         for outcome in outcomes:
-            _summary(outcome)
+            _show(outcome)
+    for outcome in outcomes:
+        refuse_violations(outcome.results)
 
 
-def _announce(text: str, silent: bool) -> None:
-    if not silent:
-        click.echo(text, err=True)
-
-
-def _through(config: Config, registry: Registry, source: Path, model: Path, silent: bool) -> Outcome:
-    """One input on its way to the report."""
-    from baler_core.compress import compress
-    from baler_core.decompress import decompress
-    from baler_core.evaluate import evaluate
-    from baler_core.report import write_report
-
-    _announce(f"compressing {source}", silent)
-    target = ready(compressed_path(config, source, registry), source)
-    compressed = compress(config, registry, source=source, output=target, model=model)
-    _announce(f"restoring {compressed.path}", silent)
-    restored = decompress(compressed.path, registry, output=ready(restored_path(config, source, registry), source))
-    _announce(f"comparing {source} and {restored}", silent)
-    results = evaluate(source, restored, registry, reader=config.reader, metrics=config.metrics)
-    report = write_report(results, _report_folder(config, source, registry))
-    return Outcome(source, compressed, restored, results, report)
-
-
-def _report_folder(config: Config, source: Path, registry: Registry) -> Path:
-    """The output folder; with several inputs, a folder in it for each."""
-    if len(config.inputs) == 1:
-        return config.output
-    return config.output / split_name(source, registry)[0]
-
-
-def _summary(outcome: Outcome) -> None:
+def _show(outcome: Outcome) -> None:
     """The table at the end of a run."""
-    compressed = outcome.compressed
-    name, (error, allowed) = _worst(compressed)
-    click.echo()
-    print_table(
-        [
-            (str(outcome.source), bytes_text(compressed.input_bytes)),
-            (str(compressed.path), bytes_text(compressed.file_bytes), f"ratio {compressed.ratio:.2f}"),
-            ("largest error", f"{error:.3g}", f"allowed {allowed:.3g} ({name})"),
-            ("restored", str(outcome.restored)),
-            ("report", str(outcome.report)),
-        ]
-    )
-
-
-def _worst(compressed: Compressed) -> tuple[str, tuple[float, float]]:
-    """The variable that comes nearest to its bound."""
-    return max(compressed.worst.items(), key=lambda item: item[1][0] / item[1][1] if item[1][1] else 0.0)
+    click.echo(f"\n{outcome.source}")
+    paths = [("restored", str(outcome.restored)), ("report", str(outcome.report))]
+    rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
+    print_table(rows, indent="  ")
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
     return {
         "input": str(outcome.source),
         **compressed_record(outcome.compressed),
+        "others": {other.name: other.ratio for other in outcome.results.others},
+        "violations": outcome.results.violations,
         "restored": str(outcome.restored),
         "report": str(outcome.report),
     }

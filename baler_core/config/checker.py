@@ -15,11 +15,13 @@ from baler_core.config.schema import ConfigFile
 from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
-from baler_core.errors import BalerError
+from baler_core.errors import BalerError, nearest_names
 from baler_core.interfaces import Options
 from baler_core.plugins import Kind, Registry
 
 NO_OPTIONS = Options()
+AUTO = "auto"
+"""The model that is no component: the choice among those that offer themselves for it."""
 
 
 class Checker:
@@ -146,12 +148,15 @@ class Checker:
         options = {key: value for key, value in entry.items() if key != "name"}
         name = entry.get("name")
         if not isinstance(name, str):
-            known = ", ".join(self.registry.names(kind)) or "none is installed"
+            known = ", ".join([AUTO] * (kind == "model") + self.registry.names(kind)) or "none is installed"
             self._complain((*path, "name"), f"wanted the name of a {kind} ({known}), found {name!r}")
             return ComponentSpec("", NO_OPTIONS)
-        if not self._offered(kind, name, (*path, "name")):
+        if kind == "model" and name == AUTO:
+            schema = Options
+        elif self._offered(kind, name, (*path, "name")):
+            schema = self.registry.offer(kind, name).component.Options
+        else:
             return ComponentSpec(name, NO_OPTIONS)
-        schema = self.registry.offer(kind, name).component.Options
         try:
             return ComponentSpec(name, schema.model_validate(options))
         except ValidationError as error:
@@ -163,19 +168,19 @@ class Checker:
         try:
             self.registry.offer(kind, name)
         except BalerError as error:
-            self._complain(path, str(error))
+            close = kind == "model" and nearest_names(name, [*self.registry.names(kind), AUTO])[:1] == [AUTO]
+            self._complain(path, f"there is no model named {name!r}. Did you mean {AUTO!r}?" if close else str(error))
             return False
         return True
 
     def _bounds(self, stated: Any, model: ComponentSpec) -> BoundRules:
         bounds = parse_bounds(stated, lambda path, message: self._complain(("bounds", *path), message))
-        unbounded: list[KeyPath] = [("bounds", name) for name, bound in bounds.rules if bound == UNBOUNDED]
-        if bounds.floats == UNBOUNDED:
-            unbounded.append(("bounds",))
+        unbounded: list[KeyPath] = [("bounds", pattern) for pattern, bound in bounds.rules if bound == UNBOUNDED]
         # Without a bound, only a ratio tells a model how small to become.
-        if unbounded and getattr(model.options, "ratio", None) is None:
+        known = model.name == AUTO or model.name in self.registry.offers["model"]
+        if unbounded and known and getattr(model.options, "ratio", None) is None:
             self._complain(
-                unbounded[0],
+                unbounded[0] if unbounded[0] in self.document.lines else ("bounds",),
                 "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, ratio: 6}'; "
                 f"the model {model.name!r} has none set",
             )

@@ -1,1 +1,7 @@
-"""Turns results into figures, report.html and report.json."""
+"""Results → report.html, report.json and pictures."""
+
+from __future__ import annotations
+
+from baler_core.report.write import read_results, redraw, write_report
+
+__all__ = ["read_results", "redraw", "write_report"]

@@ -12,7 +12,7 @@ from baler_core import squeeze
 from baler_core.bounds import Tolerance
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import accumulate, best_axes, difference
-from baler_core.entropy import narrow_bytes, pack_integers, unpack_integers, widen_bytes
+from baler_core.entropy import narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
 from baler_core.interfaces import Model, Streams, Tolerances
 from baler_core.lattice import Lattice
@@ -35,14 +35,24 @@ class _Coded:
 
     head: bytes
     own: bytes
+    codes_head: bytes
     codes: bytes
     values: bytes
     method: int = OWN
 
     @property
+    def index(self) -> bytes:
+        """What the decoder must know of it."""
+        return bytes([self.method]) + self.head + (self.codes_head if self.method == SHARED_CODES else b"")
+
+    @property
     def shared(self) -> bytes:
         """Its part of the shared stream."""
-        return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[self.method]
+        return self.form(self.method)
+
+    def form(self, method: int) -> bytes:
+        """What it would add to the shared stream by a method."""
+        return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[method]
 
 
 class ScalarModel(Model):
@@ -66,8 +76,7 @@ class ScalarModel(Model):
         coded = [entry for entry in entries if isinstance(entry, _Coded)]
         _choose_sharing(coded)
         index = b"".join(
-            bytes([entry.method]) + entry.head if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry)
-            for entry in entries
+            entry.index if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry) for entry in entries
         )
         own = b"".join(write_sized(one.own) for one in coded if one.method == OWN)
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
@@ -105,15 +114,16 @@ def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:
         holes = pack_integers(special) if lattice.specials else b""
         codes = _filled(codes, special)
         axes = best_axes(codes)
-    head = write_sized(lattice.to_bytes()) + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
+    head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
     own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
     if axes and values.size < _SMALL:
         plain = pack_integers(codes)
         if len(plain) < len(own):
-            head = write_sized(lattice.to_bytes()) + write_varint(0) + write_sized(holes)
+            head = lattice.to_bytes() + write_varint(0) + write_sized(holes)
             own = plain
-    exact = b"" if tolerance.lossy else np.ascontiguousarray(values).tobytes()
-    return _Coded(head, own, narrow_bytes(codes.ravel()), exact)
+    small = values.nbytes <= _SMALL
+    exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
+    return _Coded(head, own, *narrow(codes.ravel()), exact)
 
 
 def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
@@ -125,37 +135,50 @@ def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
 
 
 def _choose_sharing(coded: Sequence[_Coded]) -> None:
-    """Move variables into the shared stream where general compression of all of them together is smaller."""
+    """Move variables into the shared stream where general compression of all of them together is smaller.
+
+    Tried are: none; those that compress about as well there by themselves; all; and all with their values as they lie
+    in memory, where variables that repeat each other in part look alike.
+    """
     candidates = [one for one in coded if len(one.own) > 8]
-    if not candidates:
-        return
-    for one in candidates:
-        one.method = _better_shared_form(one)
-    keen = [one for one in candidates if _size(one.shared) < 1.15 * len(one.own) + 40]
-    best: tuple[int, list[_Coded]] = (sum(len(one.own) for one in candidates), [])
-    for chosen in (keen, candidates):
-        if chosen:
-            rest = sum(len(one.own) for one in candidates if all(one is not other for other in chosen))
-            total = rest + _size(b"".join(one.shared for one in chosen))
-            best = min(best, (total, chosen), key=lambda choice: choice[0])
-    for one in candidates:
-        if all(one is not other for other in best[1]):
-            one.method = OWN
+    better = [_better_shared_form(one) for one in candidates]
+    keen = [
+        form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
+        for one, form in zip(candidates, better, strict=True)
+    ]
+    choices = [[OWN] * len(candidates), keen, better]
+    if all(one.values for one in candidates):
+        choices.append([SHARED_VALUES] * len(candidates))
+    best = min(choices, key=lambda methods: _total(candidates, methods))
+    for one, method in zip(candidates, best, strict=True):
+        one.method = method
+
+
+def _total(candidates: Sequence[_Coded], methods: Sequence[int]) -> int:
+    """Bytes of the candidates, each by its method."""
+    own = sum(len(one.own) for one in candidates)
+    pairs = list(zip(candidates, methods, strict=True))
+    alone = sum(len(one.own) for one, method in pairs if method == OWN)
+    shared = b"".join(one.form(method) for one, method in pairs)
+    return alone + (_size(shared, promising=int(1.4 * (own - alone))) if shared else 0)
 
 
 def _better_shared_form(one: _Coded) -> int:
     return SHARED_VALUES if one.values and _size(one.values) < _size(one.codes) else SHARED_CODES
 
 
-def _size(data: bytes) -> int:
-    """What general compression makes of `data`: exact for small data, a quick upper estimate for large."""
-    return len(squeeze.xz(data)) if len(data) <= _SMALL else len(squeeze.zstd(data, 3))
+def _size(data: bytes, promising: int = 0) -> int:
+    """What general compression makes of `data`: exact for small data and where a quick estimate is promising."""
+    if len(data) <= _SMALL:
+        return len(squeeze.xz(data))
+    estimate = len(squeeze.zstd(data, 5))
+    return len(squeeze.xz(data, 1)) if estimate < promising and len(data) <= 32 * _SMALL else estimate
 
 
 def _decode(
     index: ByteReader, method: int, own: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]
 ) -> np.ndarray:
-    lattice, _ = Lattice.from_bytes(index.sized(), variable.dtype)
+    lattice = Lattice.read(index, variable.dtype)
     axes_bits, holes = index.varint(1 << max(1, len(shape))), index.sized()
     axes = tuple(axis for axis in range(len(shape)) if axes_bits >> axis & 1)
     count = int(np.prod(shape, dtype=object))
@@ -163,7 +186,7 @@ def _decode(
         dtype = variable.numpy_dtype
         return np.frombuffer(shared.take(count * dtype.itemsize), dtype).reshape(shape)
     if method == SHARED_CODES:
-        codes = widen_bytes(shared, count).reshape(shape)
+        codes = widen(index, shared, count).reshape(shape)
     else:
         codes = accumulate(unpack_integers(own.sized(), count).reshape(shape), axes)
     if len(shape) == 1:

@@ -1,1 +1,23 @@
 """The baler plugin for FITS files and astronomy metrics."""
+
+from __future__ import annotations
+
+from baler_core import Metric, Reader, hookimpl
+
+
+@hookimpl
+def baler_readers() -> list[type[Reader]]:
+    """The reader `fits`."""
+    from baler_fits.reader import FitsReader
+
+    return [FitsReader]
+
+
+@hookimpl
+def baler_metrics() -> list[type[Metric]]:
+    """Metrics of images: `noise`, `photometry`, `source_counts`."""
+    from baler_fits.noise import NoiseMetric
+    from baler_fits.photometry import PhotometryMetric
+    from baler_fits.source_counts import SourceCountsMetric
+
+    return [NoiseMetric, PhotometryMetric, SourceCountsMetric]

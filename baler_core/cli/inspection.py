@@ -1,0 +1,126 @@
+"""`baler info`: what a .bal file says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from baler_core.cli.options import common_options
+from baler_core.cli.text import bytes_text, print_json, print_table
+
+if TYPE_CHECKING:
+    from baler_core.decompress import Info
+    from baler_core.header import ComponentRecord
+
+
+@click.command(short_help="Show what a .bal file holds.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@common_options
+def info(file: Path, as_json: bool) -> None:
+    """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
+    from baler_core.decompress import read_info
+
+    found = read_info(file)
+    if as_json:
+        print_json(_record(found))
+    else:
+        _show_file(found)
+        _show_groups(found)
+        _show_variables(found)
+
+
+def _show_file(found: Info) -> None:
+    header = found.header
+    ratio = f", ratio {found.ratio:.2f}" if header.blocks else ", trained models without data"
+    values = f"{bytes_text(header.input_bytes)} of values, file of {bytes_text(header.input_file_bytes)}"
+    print_table(
+        [
+            (str(found.path), f"{bytes_text(found.file_bytes)}{ratio}, baler {header.version}"),
+            ("input", f"{header.input_name} ({values})"),
+            ("reader", _component_text(header.reader)),
+            *(
+                ("preprocessor", f"{_component_text(p.component)} on {', '.join(p.variables)}")
+                for p in header.preprocess
+            ),
+            ("blocks", f"{len(found.block_bytes)}, together {bytes_text(sum(found.block_bytes))}"),
+            ("learned", bytes_text(found.state_bytes)),
+        ]
+    )
+
+
+def _component_text(record: ComponentRecord) -> str:
+    options = "".join(f", {key}: {value}" for key, value in record.options.items())
+    return f"{record.name}{options} ({record.package} {record.version})"
+
+
+def _show_groups(found: Info) -> None:
+    rows = []
+    for group in found.header.groups:
+        models = "; ".join(_component_text(model) for model in group.models)
+        dims = ", ".join(found.header.schema.variables[group.variables[0]].dims) or "single values"
+        rows.append((dims, group.kind, str(len(group.variables)), models))
+    click.echo()
+    print_table(rows, header=("group", "kind", "variables", "model"))
+
+
+def _show_variables(found: Info) -> None:
+    rows = []
+    for record in _variables(found):
+        error, share = record["largest_error"], record["share"]
+        rows.append(
+            (
+                record["name"],
+                record["dtype"],
+                " x ".join(map(str, record["shape"])) or "1",
+                record["bound"],
+                "" if error is None else f"{error:.3g} {record['units']}",
+                "" if share is None else f"{share:.1%}",
+            )
+        )
+    click.echo()
+    print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
+
+
+def _variables(found: Info) -> list[dict[str, Any]]:
+    header = found.header
+    bounds = [str(bound) for bound in header.bounds] or [""] * len(header.schema.variables)
+    records = []
+    for variable, bound in zip(header.schema.variables, bounds, strict=True):
+        error = header.errors.get(variable.name)
+        records.append(
+            {
+                "name": variable.name,
+                "dtype": variable.dtype,
+                "dims": list(variable.dims),
+                "shape": [header.schema.sizes[dim] for dim in variable.dims],
+                "units": variable.units,
+                "bound": bound,
+                "largest_error": None if error is None else error.largest,
+                "share": None if error is None else error.share,
+            }
+        )
+    return records
+
+
+def _record(found: Info) -> dict[str, Any]:
+    header = found.header
+    names = header.schema.names
+    return {
+        "file": str(found.path),
+        "file_bytes": found.file_bytes,
+        "ratio": found.ratio if header.blocks else None,
+        "baler": header.version,
+        "input": {"name": header.input_name, "bytes": header.input_bytes, "file_bytes": header.input_file_bytes},
+        "reader": vars(header.reader),
+        "preprocess": [{**vars(p.component), "variables": list(p.variables)} for p in header.preprocess],
+        "groups": [
+            {"kind": g.kind, "variables": [names[n] for n in g.variables], "models": [vars(m) for m in g.models]}
+            for g in header.groups
+        ],
+        "block_bytes": list(found.block_bytes),
+        "state_bytes": found.state_bytes,
+        "variables": _variables(found),
+    }

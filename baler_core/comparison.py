@@ -1,0 +1,73 @@
+"""Original and restored values of one variable → physical values and residuals, as metrics and reports use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.bounds import usable
+from baler_core.dataset import Variable
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What can be compared in two arrays.
+
+    Attributes
+    ----------
+    original
+        float64, 1-D, in physical units (stored * scale + offset): only values that are finite on both sides and no
+        fill value.
+    residual
+        restored - original, in physical units, same shape.
+    not_finite
+        Pairs left out since one of them is NaN or infinite.
+    fill
+        Pairs left out since the original is a fill value.
+    """
+
+    original: np.ndarray
+    residual: np.ndarray
+    not_finite: int
+    fill: int
+
+    @property
+    def restored(self) -> np.ndarray:
+        """original + residual: float64, 1-D, physical units."""
+        return self.original + self.residual
+
+
+def is_measured(variable: Variable) -> bool:
+    """Whether residuals make sense: real numbers, neither booleans nor text nor long doubles."""
+    return variable.is_numeric and variable.numpy_dtype.kind in "iuf"
+
+
+def pair_values(variable: Variable, original: np.ndarray, restored: np.ndarray) -> Pairs:
+    """Compare two arrays of stored values, same shape and dtype, of a variable for which `is_measured` holds.
+
+    The difference is formed before anything is rounded: integers beyond 2^53 give exact residuals.
+    """
+    x, y = original.ravel(), restored.ravel()
+    finite = np.isfinite(x) & np.isfinite(y) if x.dtype.kind == "f" else np.ones(x.shape, bool)
+    kept = usable(x, variable.fill) & finite
+    not_finite = int(x.size - np.count_nonzero(finite))
+    fill = int(x.size - np.count_nonzero(kept)) - not_finite
+    if not kept.all():
+        x, y = x[kept], y[kept]
+    physical = x.astype(np.float64) * variable.scale + variable.offset
+    with np.errstate(over="ignore"):
+        return Pairs(physical, difference(y, x) * variable.scale, not_finite, fill)
+
+
+def difference(restored: np.ndarray, original: np.ndarray) -> np.ndarray:
+    """restored - original as float64, in stored units; integers are right wherever the difference fits in 63 bits."""
+    if original.dtype.kind == "f":
+        return restored.astype(np.float64) - original.astype(np.float64)
+    return (restored.astype(np.int64) - original.astype(np.int64)).astype(np.float64)
+
+
+def responses(pairs: Pairs) -> np.ndarray:
+    """Residual / original: float64, 1-D; infinite where only the original is 0, NaN for 0 / 0."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return pairs.residual / pairs.original

@@ -1,0 +1,24 @@
+"""Original and restored, walked block by block → results: errors against bounds, metrics, sizes, what figures need."""
+
+from __future__ import annotations
+
+from baler_core.evaluate.compare import Wanted, compare
+from baler_core.evaluate.drawings import Distribution, Drawings, Histogram, Picture
+from baler_core.evaluate.files import evaluate
+from baler_core.evaluate.results import GroupResult, MetricOutcome, OtherCompressor, Results, Sizes, VariableResult
+
+__all__ = [
+    "Distribution",
+    "Drawings",
+    "GroupResult",
+    "Histogram",
+    "MetricOutcome",
+    "OtherCompressor",
+    "Picture",
+    "Results",
+    "Sizes",
+    "VariableResult",
+    "Wanted",
+    "compare",
+    "evaluate",
+]

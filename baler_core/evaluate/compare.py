@@ -1,0 +1,87 @@
+"""Two walks along the blocks of the original, the second beside the restored ones → results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from baler_core.bounds import ErrorBound
+from baler_core.dataset import Schema
+from baler_core.evaluate.others import compress_with_others
+from baler_core.evaluate.pairing import paired_blocks
+from baler_core.evaluate.recorders import Recorders
+from baler_core.evaluate.results import Results, Sizes
+from baler_core.evaluate.survey import ByteSample, survey
+from baler_core.interfaces import Metric
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Walk = Callable[[], Iterable["xr.Dataset"]]
+"""Gives a file's blocks anew at every call."""
+
+OTHERS_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to find out.
+
+    Attributes
+    ----------
+    bounds
+        By variable; errors of variables without a known bound are found but not judged.
+    metrics
+        Fresh ones, without values yet.
+    drawn
+        Patterns of the variables to draw.
+    others_bytes
+        At most about this many native bytes go through gzip, xz and zstd; 0 leaves them out.
+    """
+
+    bounds: Mapping[str, ErrorBound] = field(default_factory=dict)
+    metrics: Sequence[Metric] = ()
+    drawn: Sequence[str] = ("*",)
+    others_bytes: int = OTHERS_BYTES
+
+
+def compare(
+    original: Walk, restored: Walk, schema: Schema, wanted: Wanted, *, names: tuple[str, str] = ("original", "restored")
+) -> Results:
+    """Compare two streams of blocks.
+
+    Memory is bounded by a block of each, fixed samples and 2-D slices.
+
+    Parameters
+    ----------
+    original, restored
+        Walked twice and once.
+    schema
+        Of the variables to compare; the blocks may hold others. Jagged dimensions need their counts.
+    names
+        What to call the two in the results.
+
+    Raises
+    ------
+    DataError
+        If the two do not hold the same rows and shapes.
+    """
+    expected = sum(schema.nbytes(variable) for variable in schema.variables)
+    sample = ByteSample(wanted.others_bytes, expected)
+    found = survey(original(), schema, sample)
+    recorders = Recorders(schema, found, bounds=wanted.bounds, metrics=wanted.metrics, drawn=wanted.drawn)
+    for piece in paired_blocks(original(), restored(), schema):
+        recorders.update(piece)
+    native = sum(found.native_bytes.values())
+    others = compress_with_others(sample.data)
+    return Results(
+        original=names[0],
+        restored=names[1],
+        sizes=Sizes(native),
+        variables=recorders.variables(),
+        others=others,
+        metrics=recorders.outcomes(),
+        notes=recorders.notes(),
+        drawings=recorders.drawings(),
+    )

@@ -1,0 +1,159 @@
+"""The arrays that figures are drawn from, as small records, and their storage in one .npz file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baler_core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts in bins.
+
+    Attributes
+    ----------
+    edges
+        float64, (bins + 1,), physical units.
+    counts
+        int64, (bins,).
+    below, above
+        Values outside the edges.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    below: int = 0
+    above: int = 0
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A variable before and after, and what it lost.
+
+    Attributes
+    ----------
+    before, after
+        In the same bins.
+    logarithmic
+        Whether the bins are equal in the logarithm of the value.
+    zeros
+        Values that are 0 before and after, where the bins are logarithmic.
+    response, residual
+        From a random sample of `sampled` of the variable's `values` pairs.
+    undefined
+        Responses that are infinite and that are NaN, in the whole variable.
+    response_moments, residual_moments
+        Mean and RMS of all defined ones.
+    """
+
+    before: Histogram
+    after: Histogram
+    response: Histogram
+    residual: Histogram
+    logarithmic: bool = False
+    zeros: tuple[int, int] = (0, 0)
+    values: int = 0
+    sampled: int = 0
+    undefined: tuple[int, int] = (0, 0)
+    response_moments: tuple[float, float] = (0.0, 0.0)
+    residual_moments: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A 2-D slice of a field.
+
+    Attributes
+    ----------
+    original, difference
+        float32, 2-D, physical units; NaN where fill or not finite. difference = restored - original.
+    dims
+        Names of its axes: vertical, horizontal.
+    place
+        Where the slice lies in the field (`time 12 of 24`); empty for a whole 2-D field.
+    step
+        Every how many points along each axis were taken.
+    extent
+        Coordinates of (left, right, bottom, top) where the file has coordinates; else indices.
+    axis_units
+        Units of the two axes' coordinates.
+    """
+
+    original: np.ndarray
+    difference: np.ndarray
+    dims: tuple[str, str]
+    place: str = ""
+    step: tuple[int, int] = (1, 1)
+    extent: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
+    axis_units: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Distributions and pictures by variable, in the file's order."""
+
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write them as a .npz of plain arrays, one of them an index in JSON."""
+        arrays: dict[str, np.ndarray] = {}
+        index = {
+            "distributions": {name: _put(record, arrays) for name, record in self.distributions.items()},
+            "pictures": {name: _put(record, arrays) for name, record in self.pictures.items()},
+        }
+        arrays["index"] = np.array(json.dumps(index))
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Drawings:
+        """Inverse of `save`.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or not as `save` wrote it.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                index = json.loads(str(stored["index"]))
+                return cls(
+                    {name: _take(Distribution, record, stored) for name, record in index["distributions"].items()},
+                    {name: _take(Picture, record, stored) for name, record in index["pictures"].items()},
+                )
+        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: cannot be drawn from ({error}). Run 'baler evaluate' again") from error
+
+
+def _put(record: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A record as JSON, its arrays moved to `arrays` under running numbers."""
+    stored: dict[str, Any] = {}
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        if isinstance(value, np.ndarray):
+            key = str(len(arrays))
+            arrays[key] = value
+            stored[item.name] = {"array": key}
+        else:
+            stored[item.name] = _put(value, arrays) if dataclasses.is_dataclass(value) else value
+    return stored
+
+
+def _take(kind: type[Any], record: Mapping[str, Any], arrays: Any) -> Any:
+    """Inverse of `_put`."""
+    values: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            values[key] = arrays[value["array"]] if "array" in value else _take(Histogram, value, arrays)
+        else:
+            values[key] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)

@@ -1,0 +1,198 @@
+"""Two files, or a file and its .bal → results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from baler_core.bounds import BoundRules, ErrorBound
+from baler_core.config import ComponentSpec
+from baler_core.container import MAGIC
+from baler_core.dataset import Schema
+from baler_core.decode import BalFile, make_component
+from baler_core.decompress import Info, read_info
+from baler_core.errors import DataError, did_you_mean
+from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
+from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
+from baler_core.evaluate.results import Results
+from baler_core.interfaces import Metric, Reader
+from baler_core.plugins import Registry
+from baler_core.walk import bounds_of, make_reader
+
+DEFAULT_METRICS = ("residual", "response")
+BLOCK_BYTES = 64 << 20
+
+
+def evaluate(
+    original: Path,
+    restored: Path,
+    registry: Registry,
+    *,
+    reader: ComponentSpec | None = None,
+    metrics: Sequence[ComponentSpec] | None = None,
+    variables: Sequence[str] | None = None,
+    bounds: BoundRules | None = None,
+    compressed: Path | None = None,
+    histories: Mapping[str, object] | None = None,
+    plots: Sequence[str] = ("*",),
+    block_bytes: int = BLOCK_BYTES,
+    others_bytes: int = OTHERS_BYTES,
+) -> Results:
+    """Compare a file with its restored form.
+
+    Parameters
+    ----------
+    restored
+        A file in the original's format, or the `.bal` file, which is then restored block by block in memory.
+    reader
+        Of both files; None takes the one the `.bal` file names, else the one for the suffix.
+    metrics
+        None takes residual and response.
+    variables
+        Patterns of the variables to compare; None takes all that the restored file holds.
+    bounds
+        What was allowed; None takes the bounds that the `.bal` file states.
+    compressed
+        The `.bal` file between the two, if `restored` is not itself it: for sizes, components and bounds.
+    histories
+        What models recorded while they trained, by group.
+    plots
+        Patterns of the variables to draw.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or the two do not hold the same variables, dtypes, rows and shapes.
+    """
+    for path in (original, restored):
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file")
+    bal = restored if is_bal(restored) else compressed
+    info = read_info(bal) if bal is not None else None
+    with ExitStack() as stack:
+        sides = _Sides(stack, registry, reader, info, block_bytes)
+        before = sides.file(original, variables)
+        after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
+        schema, notes = _common(before, after)
+        wanted = Wanted(
+            bounds=_bounds(schema, bounds, info),
+            metrics=[_metric(spec, registry) for spec in metrics]
+            if metrics is not None
+            else _default_metrics(registry),
+            drawn=plots,
+            others_bytes=others_bytes,
+        )
+        results = compare(before.walk, after.walk, schema, wanted, names=(original.name, restored.name))
+    sizes = replace(results.sizes, input_file=original.stat().st_size)
+    if info is not None:
+        sizes = replace(sizes, compressed=info.file_bytes, model=info.state_bytes)
+    return replace(
+        results,
+        sizes=sizes,
+        groups=groups_of(info),
+        training=training_curves(histories or {}),
+        details=details_of(info),
+        notes=(*notes, *results.notes),
+    )
+
+
+def is_bal(path: Path) -> bool:
+    """Whether a file begins like a .bal file."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two, open."""
+
+    path: Path
+    schema: Schema
+    walk: Walk
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Opens files, to be closed by the stack."""
+
+    stack: ExitStack
+    registry: Registry
+    reader: ComponentSpec | None
+    info: Info | None
+    block_bytes: int
+
+    def file(self, path: Path, variables: Sequence[str] | None) -> _Side:
+        """A file in the original's format."""
+        if self.reader is None and self.info is not None:
+            reader = cast(Reader, make_component("reader", self.info.header.reader, self.registry, self.info.path))
+        else:
+            reader = make_reader(path, self.reader, self.registry)
+        source = self.stack.enter_context(reader.open(path, variables))
+        return _Side(path, source.schema, lambda: source.blocks(self.block_bytes))
+
+    def bal(self, path: Path) -> _Side:
+        """A .bal file, restored as it is walked."""
+        stored = self.stack.enter_context(BalFile(path, self.registry))
+        if not stored.header.blocks:
+            raise DataError(f"{path}: holds trained models and no data to compare")
+        return _Side(path, stored.header.schema, stored.blocks)
+
+
+def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
+    """The schema of what both hold, and notes about the rest."""
+    known = set(before.schema.names)
+    for variable in after.schema.variables:
+        if variable.name not in known:
+            raise DataError(
+                f"{after.path} holds a variable {variable.name!r} that {before.path} does not have. "
+                f"{did_you_mean(variable.name, known)}"
+            )
+    restored = {variable.name: variable for variable in after.schema.variables}
+    kept = tuple(variable for variable in before.schema.variables if variable.name in restored)
+    if not kept:
+        raise DataError(f"{after.path} holds none of the variables of {before.path}")
+    for variable in kept:
+        _same_kind(variable.name, before, after)
+    missing = [name for name in before.schema.names if name not in restored]
+    notes = [f"Not in the restored file, so not compared: {listed(missing)}."] if missing else []
+    return replace(before.schema, variables=kept), notes
+
+
+def _same_kind(name: str, before: _Side, after: _Side) -> None:
+    """Same dtype and shape, or a message."""
+    for what, x, y in (
+        ("dtype", _dtype(before, name), _dtype(after, name)),
+        ("shape", _shape(before, name), _shape(after, name)),
+    ):
+        if x != y:
+            raise DataError(f"{name!r} is of {what} {x} in {before.path} and {y} in {after.path}: not comparable")
+
+
+def _dtype(side: _Side, name: str) -> str:
+    variable = side.schema[name]
+    return variable.dtype if variable.is_text else str(variable.numpy_dtype.newbyteorder("="))
+
+
+def _shape(side: _Side, name: str) -> tuple[int, ...]:
+    return tuple(side.schema.sizes[dim] for dim in side.schema[name].dims)
+
+
+def _bounds(schema: Schema, rules: BoundRules | None, info: Info | None) -> dict[str, ErrorBound]:
+    """The bound of every variable, as far as it is known."""
+    if rules is not None:
+        return dict(zip(schema.names, bounds_of(schema, rules), strict=True))
+    if info is None:
+        return {}
+    stated = dict(zip(info.header.schema.names, info.header.bounds, strict=True))
+    return {name: stated[name] for name in schema.names if name in stated}
+
+
+def _metric(spec: ComponentSpec, registry: Registry) -> Metric:
+    return registry.metric(spec.name)(spec.options)
+
+
+def _default_metrics(registry: Registry) -> list[Metric]:
+    return [registry.metric(name)() for name in DEFAULT_METRICS]

@@ -1,0 +1,31 @@
+"""How small general-purpose compressors make the same native bytes."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from baler_core.evaluate.results import OtherCompressor
+
+COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip -9": lambda data: gzip.compress(data, compresslevel=9, mtime=0),
+    "xz -9": lambda data: lzma.compress(data, preset=9),
+    "zstd -19": lambda data: _zstandard(data),
+}
+
+
+def _zstandard(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=19).compress(data)
+
+
+def compress_with_others(data: bytes) -> tuple[OtherCompressor, ...]:
+    """Every compressor on the same bytes, side by side; none for no bytes."""
+    if not data:
+        return ()
+    with ThreadPoolExecutor() as pool:
+        compressed = pool.map(lambda compress: len(compress(data)), COMPRESSORS.values())
+        return tuple(OtherCompressor(name, len(data), size) for name, size in zip(COMPRESSORS, compressed, strict=True))

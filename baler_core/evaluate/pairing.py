@@ -1,0 +1,127 @@
+"""Blocks of the original and of the restored file → pieces that hold the same rows of the same variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.dataset import Schema, leading_dimension, make_block, values_of
+from baler_core.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The same rows of the same variables, before and after.
+
+    `start` counts rows along the leading dimension `dim` (None for variables without dimensions).
+    """
+
+    original: xr.Dataset
+    restored: xr.Dataset
+    dim: str | None
+    start: int
+
+
+def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema) -> Iterator[Piece]:
+    """Walk both files together, however each is cut into blocks.
+
+    Parameters
+    ----------
+    original, restored
+        Blocks in the file's order; families of variables in the same order in both.
+    schema
+        Of the variables to compare; others in the blocks are passed over.
+
+    Raises
+    ------
+    DataError
+        If one side ends before the other, or shapes differ.
+    """
+    left, right = _Walk(original, schema), _Walk(restored, schema)
+    position: dict[str | None, int] = {}
+    while left.advance() | right.advance():
+        start = position.get(left.dim, 0)
+        if left.names != right.names:
+            raise DataError(
+                f"the original goes on with {_some(left.names)} (from row {start:,}) where the restored file goes on "
+                f"with {_some(right.names)}: compare files that hold the same rows of the same variables"
+            )
+        rows = min(left.rows, right.rows)
+        before, after = left.take(rows), right.take(rows)
+        _same_shapes(before, after, start)
+        yield Piece(before, after, left.dim, start)
+        position[left.dim] = start + rows
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3]) or "nothing more"
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _same_shapes(before: xr.Dataset, after: xr.Dataset, start: int) -> None:
+    for name in before.variables:
+        x, y = before.variables[name].shape, after.variables[name].shape
+        if x != y:
+            raise DataError(
+                f"{str(name)!r} has shape {x} in the original and {y} in the restored file, from row {start:,} on"
+            )
+
+
+class _Walk:
+    """One side's blocks, of which any number of leading rows can be taken."""
+
+    def __init__(self, blocks: Iterable[xr.Dataset], schema: Schema) -> None:
+        self._blocks = iter(blocks)
+        self._schema = schema
+        self._block: xr.Dataset | None = None
+        self.names: list[str] = []
+        self.dim: str | None = None
+        self.rows = 0
+
+    def advance(self) -> bool:
+        """Fetch the next block if the last one is used up; False at the end."""
+        while self._block is None:
+            block = next(self._blocks, None)
+            if block is None:
+                self.names = []
+                return False
+            self.names = [name for name in self._schema.names if name in block.variables]
+            if self.names:
+                self._block = block[self.names]
+                self.dim = leading_dimension(self._schema[self.names[0]], self._schema)
+                self.rows = int(block.sizes[self.dim]) if self.dim is not None else 1
+        return True
+
+    def take(self, rows: int) -> xr.Dataset:
+        """The next `rows` rows."""
+        block = self._block
+        assert block is not None
+        self._block = None
+        if rows == self.rows or self.dim is None:
+            return block
+        self._block = _rows(block, self._schema, self.dim, slice(rows, self.rows))
+        self.rows -= rows
+        return _rows(block, self._schema, self.dim, slice(0, rows))
+
+
+def _rows(block: xr.Dataset, schema: Schema, dim: str, rows: slice) -> xr.Dataset:
+    """Rows along the leading dimension, and what belongs to them along jagged ones."""
+    slices = {dim: rows}
+
+    def along(name: str) -> slice:
+        if name not in slices:
+            counts = schema[schema.counts[name]]
+            parents = along(counts.dims[0])
+            ends = np.concatenate([[0], np.cumsum(values_of(block, counts.name), dtype=np.int64)])
+            slices[name] = slice(int(ends[parents.start]), int(ends[parents.stop]))
+        return slices[name]
+
+    variables = {str(name): variable for name, variable in block.variables.items()}
+    dims = {name: tuple(map(str, variable.dims)) for name, variable in variables.items()}
+    return make_block({name: (dims[name], values_of(block, name)[along(dims[name][0])]) for name in variables})

@@ -1,0 +1,75 @@
+"""Where the restored values came from: models, components, package versions and training, as a report states them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import cast
+
+import numpy as np
+
+from baler_core.container import VERSION as FORMAT_VERSION
+from baler_core.decompress import Info
+from baler_core.evaluate.results import GroupResult
+from baler_core.header import ComponentRecord
+
+
+def listed(names: Sequence[str], shown: int = 8) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def groups_of(info: Info | None) -> tuple[GroupResult, ...]:
+    """Which model coded which variables."""
+    if info is None:
+        return ()
+    header = info.header
+    groups = []
+    for group in header.groups:
+        layout = header.layout(group, header.schema.sizes)
+        models = " and ".join(model.name for model in group.models)
+        names = tuple(variable.name for variable in layout.variables)
+        groups.append(GroupResult(layout.name, names, models, layout.nbytes))
+    return tuple(groups)
+
+
+def details_of(info: Info | None) -> dict[str, str]:
+    """About the .bal file and the software."""
+    details: dict[str, str] = {}
+    if info is not None:
+        header = info.header
+        records = [
+            header.reader,
+            *(p.component for p in header.preprocess),
+            *(m for g in header.groups for m in g.models),
+        ]
+        details["written by"] = f"baler-core {header.version}, format version {FORMAT_VERSION}"
+        details["reader"] = _component(header.reader)
+        for step in header.preprocess:
+            details[f"preprocessor {step.component.name}"] = f"{_component(step.component)} on {listed(step.variables)}"
+        details["packages of the file"] = ", ".join(sorted({f"{r.package} {r.version}" for r in records if r.package}))
+        details["blocks"] = str(len(header.blocks))
+    details["evaluated with"] = (
+        f"baler-core {version('baler-core')}, Python {platform.python_version()}, NumPy {np.__version__}"
+    )
+    return details
+
+
+def _component(record: ComponentRecord) -> str:
+    options = ", ".join(f"{key}: {value}" for key, value in record.options.items())
+    return f"{record.name} ({options})" if options else record.name
+
+
+def training_curves(histories: Mapping[str, object]) -> dict[str, dict[str, tuple[float, ...]]]:
+    """What models recorded while they trained, as curves of numbers per group; anything else is left out."""
+    found: dict[str, dict[str, tuple[float, ...]]] = {}
+    for group, history in histories.items():
+        curves = history if isinstance(history, Mapping) else {"loss": history}
+        found[group] = {
+            str(name): tuple(float(value) for value in cast(Iterable[float], values))
+            for name, values in curves.items()
+            if isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+        }
+    return {group: curves for group, curves in found.items() if curves}

@@ -1,0 +1,172 @@
+"""Everything that watches the two files pass by: bound checks, metrics, distributions and pictures."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+
+from baler_core.bounds import ErrorBound, Tolerance, make_tolerance
+from baler_core.comparison import is_measured
+from baler_core.dataset import Schema, Variable, values_of
+from baler_core.evaluate.bound_check import BoundCheck
+from baler_core.evaluate.distributions import DistributionRecorder
+from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.pairing import Piece
+from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
+from baler_core.evaluate.results import MetricOutcome, VariableResult
+from baler_core.evaluate.survey import Survey
+from baler_core.interfaces import Metric
+from baler_core.streaming import sample_size
+
+_MOST_DISTRIBUTIONS = 2000
+_MOST_PICTURES = 60
+_LOSS_SAMPLE = 50_000
+
+
+class GuardedMetric:
+    """A metric that may fail: what it raises becomes part of the report, and it is not asked again."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._problem = ""
+
+    def update(self, piece: Piece, variables: Mapping[str, Variable]) -> None:
+        """Show it one block of each."""
+        if self._problem:
+            return
+        try:
+            self._metric.update(piece.original, piece.restored, variables)
+        except Exception as error:
+            self._problem = f"{type(error).__name__}: {error}"
+
+    def outcome(self) -> MetricOutcome:
+        """What it found, or why not."""
+        name = self._metric.name
+        if self._problem:
+            return MetricOutcome(name, problem=self._problem)
+        try:
+            result = self._metric.result()
+            values = {str(key): {str(k): float(v) for k, v in row.items()} for key, row in result.values.items()}
+            units = {str(key): str(unit) for key, unit in result.units.items()}
+            return MetricOutcome(name, values, units, tuple(map(str, self._metric.plots())), metric=self._metric)
+        except Exception as error:
+            return MetricOutcome(name, problem=f"{type(error).__name__}: {error}")
+
+
+class Recorders:
+    """All of them, by variable.
+
+    Parameters
+    ----------
+    bounds
+        By variable name; what is not there has no known bound.
+    drawn
+        Patterns of variables to draw.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        found: Survey,
+        *,
+        bounds: Mapping[str, ErrorBound],
+        metrics: Sequence[Metric],
+        drawn: Sequence[str],
+    ) -> None:
+        self._schema = schema
+        self._variables = {variable.name: variable for variable in schema.variables}
+        self._bounds = bounds
+        self._checks = {v.name: BoundCheck(v, _tolerance(v, bounds, found)) for v in schema.variables}
+        self._metrics = [GuardedMetric(metric) for metric in metrics]
+        self._notes: list[str] = []
+        candidates = [v for v in schema.variables if _worth_drawing(v, bounds, drawn)]
+        shown = self._first(candidates, _MOST_DISTRIBUTIONS, "distributions")
+        size = sample_size(2 * len(shown), most=_LOSS_SAMPLE)
+        self._distributions = {
+            v.name: DistributionRecorder(
+                v, found.limits[v.name], found.samples[v.name], tolerance=self._checks[v.name].tolerance, size=size
+            )
+            for v in shown
+            if v.name in found.samples and found.samples[v.name].seen
+        }
+        fields = self._first([v for v in candidates if can_be_pictured(v, schema)], _MOST_PICTURES, "2-D slices")
+        self._pictures = {v.name: PictureRecorder(v, schema, found.coordinates) for v in fields}
+
+    def _first(self, candidates: list[Variable], most: int, what: str) -> list[Variable]:
+        if len(candidates) > most:
+            self._notes.append(f"Recorded {what} of the first {most:,} of {len(candidates):,} variables.")
+        return candidates[:most]
+
+    def notes(self) -> tuple[str, ...]:
+        """What was not recorded."""
+        return tuple(self._notes)
+
+    def update(self, piece: Piece) -> None:
+        """Take in the same rows of both files."""
+        present = {name: v for name, v in self._variables.items() if name in piece.original.variables}
+        for name in present:
+            before, after = values_of(piece.original, name), values_of(piece.restored, name)
+            self._checks[name].update(before, after)
+            if name in self._distributions:
+                self._distributions[name].update(before, after)
+            if name in self._pictures:
+                self._pictures[name].update(before, after, piece.start)
+        for metric in self._metrics:
+            metric.update(piece, present)
+
+    def variables(self) -> tuple[VariableResult, ...]:
+        """Errors against bounds, per variable."""
+        return tuple(self._result(variable) for variable in self._schema.variables)
+
+    def _result(self, variable: Variable) -> VariableResult:
+        check = self._checks[variable.name]
+        bound = self._bounds.get(variable.name)
+        return VariableResult(
+            name=variable.name,
+            dtype=variable.dtype,
+            dims=variable.dims,
+            shape=tuple(self._schema.sizes[dim] for dim in variable.dims),
+            units=variable.units,
+            label=variable.label,
+            bound=str(bound) if bound is not None else "",
+            lossy=check.tolerance.lossy if check.tolerance is not None else None,
+            values=check.values,
+            changed=check.changed,
+            largest_error=check.largest_error,
+            allowed=check.allowed,
+            share=check.share,
+            violations=check.violations,
+        )
+
+    def outcomes(self) -> tuple[MetricOutcome, ...]:
+        """What the metrics found."""
+        return tuple(metric.outcome() for metric in self._metrics)
+
+    def drawings(self) -> Drawings:
+        """What figures are drawn from."""
+        return Drawings(
+            {name: recorder.distribution() for name, recorder in self._distributions.items()},
+            {name: recorder.picture() for name, recorder in self._pictures.items()},
+        )
+
+
+def _tolerance(variable: Variable, bounds: Mapping[str, ErrorBound], found: Survey) -> Tolerance | None:
+    bound = bounds.get(variable.name)
+    if bound is None:
+        return None
+    return make_tolerance(
+        bound,
+        limits=found.limits.get(variable.name),
+        scale=variable.scale,
+        offset=variable.offset,
+        fill=variable.fill,
+    )
+
+
+def _worth_drawing(variable: Variable, bounds: Mapping[str, ErrorBound], drawn: Sequence[str]) -> bool:
+    """Numbers that may have changed, and whatever was asked for by a pattern other than all."""
+    if not is_measured(variable) or not any(fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn):
+        return False
+    bound = bounds.get(variable.name)
+    lossy = bound is None or bound.kind != "lossless"
+    return lossy or any(pattern != "*" and fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn)

@@ -1,0 +1,221 @@
+"""What an evaluation found: numbers that go to JSON and back, and the arrays that figures are drawn from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
+
+from baler_core.dataset import Json
+from baler_core.errors import DataError
+from baler_core.evaluate.drawings import Drawings
+from baler_core.interfaces import Metric
+
+
+@dataclass(frozen=True)
+class VariableResult:
+    """One variable, compared.
+
+    Attributes
+    ----------
+    bound
+        As the user stated it (`rel 0.001`); empty where it is not known.
+    lossy
+        Whether the bound allows any error; None where it is not known.
+    values, changed
+        How many values there are, and how many came back with other bits.
+    largest_error
+        Largest |restored - original|, in physical units, over values that are finite on both sides.
+    allowed
+        The error allowed to the value that came nearest to its limit, in physical units; NaN without a bound.
+    share
+        That value's error / allowed: the bound holds if it is at most 1.
+    violations
+        Values outside their bound.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    units: str = ""
+    label: str = ""
+    bound: str = ""
+    lossy: bool | None = None
+    values: int = 0
+    changed: int = 0
+    largest_error: float = 0.0
+    allowed: float = math.nan
+    share: float = 0.0
+    violations: int = 0
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """Variables that one model coded together."""
+
+    name: str
+    variables: tuple[str, ...]
+    model: str
+    native_bytes: int
+
+
+@dataclass(frozen=True)
+class OtherCompressor:
+    """A general-purpose compressor on the same native values, variable after variable.
+
+    `sampled_bytes` of the native bytes were compressed to `compressed_bytes`.
+    """
+
+    name: str
+    sampled_bytes: int
+    compressed_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Compression ratio."""
+        return self.sampled_bytes / self.compressed_bytes if self.compressed_bytes else math.nan
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes.
+
+    Attributes
+    ----------
+    native
+        All compared values as their dtypes hold them (text in UTF-8, and one byte more per cell).
+    input_file, compressed
+        The original file and the `.bal` file; None where there is no such file.
+    model
+        What models learned, as stored in the `.bal` file: part of `compressed`.
+    """
+
+    native: int
+    input_file: int | None = None
+    compressed: int | None = None
+    model: int | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """R_actual = native / compressed, everything counted."""
+        return self.native / self.compressed if self.compressed else None
+
+    @property
+    def file_ratio(self) -> float | None:
+        """Bytes of the original file / compressed."""
+        return self.input_file / self.compressed if self.compressed and self.input_file is not None else None
+
+    @property
+    def ratio_without_model(self) -> float | None:
+        """R as the paper quotes it: native / compressed, what the models learned not counted."""
+        if not self.compressed or self.model is None or self.model >= self.compressed:
+            return None
+        return self.native / (self.compressed - self.model)
+
+
+@dataclass(frozen=True)
+class MetricOutcome:
+    """What one metric found, or why it failed.
+
+    Attributes
+    ----------
+    values, units
+        As in `MetricResult`.
+    plots
+        Titles of the plots it offers.
+    problem
+        The error that stopped it; empty if none did.
+    metric
+        The metric itself, which can draw its plots; not stored.
+    """
+
+    name: str
+    values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    plots: tuple[str, ...] = ()
+    problem: str = ""
+    metric: Annotated[InstanceOf[Metric] | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a report says.
+
+    Attributes
+    ----------
+    original, restored
+        File names.
+    training
+        `{group: {curve: value per epoch}}`, such as `{"jet": {"training": [...], "validation": [...]}}`.
+    details
+        About the `.bal` file and the software: `{what: text}`.
+    notes
+        What a reader of the numbers has to know: what was sampled, not compared, not drawn.
+    drawings
+        Histograms and pictures; kept in a file of their own beside the JSON.
+    """
+
+    original: str
+    restored: str
+    sizes: Sizes
+    variables: tuple[VariableResult, ...]
+    groups: tuple[GroupResult, ...] = ()
+    others: tuple[OtherCompressor, ...] = ()
+    metrics: tuple[MetricOutcome, ...] = ()
+    training: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    drawings: Annotated[InstanceOf[Drawings], Field(exclude=True)] = field(default_factory=Drawings, compare=False)
+
+    @property
+    def violations(self) -> int:
+        """Values outside their bound, in all variables."""
+        return sum(variable.violations for variable in self.variables)
+
+    def worst(self) -> VariableResult | None:
+        """The lossy variable that came nearest to (or went farthest past) its bound."""
+        bounded = [v for v in self.variables if v.lossy and not math.isnan(v.allowed)]
+        return max(bounded, key=lambda v: v.share, default=None)
+
+    def metric(self, name: str) -> Mapping[str, Mapping[str, float]]:
+        """What the metric `name` found, per variable; empty if it was not asked for."""
+        return next((outcome.values for outcome in self.metrics if outcome.name == name), {})
+
+    def to_json(self) -> Json:
+        """All numbers as plain dicts and lists, valid JSON: numbers that are not finite as "NaN", "Infinity"."""
+        return _finite(_ADAPTER.dump_python(self, mode="json"))
+
+    @classmethod
+    def from_json(cls, record: Json, drawings: Drawings | None = None) -> Results:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        DataError
+            If the record is not one that `to_json` wrote.
+        """
+        try:
+            results = _ADAPTER.validate_python(record)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"not the results of an evaluation: {place}: {first['msg']}") from error
+        return results if drawings is None else replace(results, drawings=drawings)
+
+
+def _finite(value: Any) -> Any:
+    """Numbers that JSON does not have, as the words that most programs parse as such numbers."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(Results)

@@ -1,0 +1,110 @@
+"""A first walk through the original alone: ranges and samples of its variables, coordinates, and bytes to compress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.bounds import ValueRange, usable, value_range
+from baler_core.comparison import is_measured
+from baler_core.dataset import Schema, Variable, values_of
+from baler_core.streaming import Sample, sample_size
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SAMPLE = 20_000
+_COORDINATE = 100_000
+
+
+@dataclass
+class Survey:
+    """What the first walk found.
+
+    Attributes
+    ----------
+    limits
+        Range of every numeric variable's finite, non-fill values, in stored units.
+    samples
+        Of the same values, in physical units.
+    coordinates
+        Values of short 1-D variables named like their dimension, in physical units.
+    native_bytes
+        Of each variable.
+    """
+
+    limits: dict[str, ValueRange] = field(default_factory=dict)
+    samples: dict[str, Sample] = field(default_factory=dict)
+    coordinates: dict[str, np.ndarray] = field(default_factory=dict)
+    native_bytes: dict[str, int] = field(default_factory=dict)
+
+
+def survey(blocks: Iterable[xr.Dataset], schema: Schema, kept: ByteSample) -> Survey:
+    """Walk through the blocks of the original; `kept` collects bytes for other compressors."""
+    found = Survey()
+    size = sample_size(len(schema.variables), most=_SAMPLE)
+    for block in blocks:
+        for variable in schema.variables:
+            if variable.name in block.variables:
+                values = values_of(block, variable.name)
+                _take_in(found, variable, values, size)
+                _coordinate(found, schema, variable, values)
+                raw = native_bytes(values)
+                found.native_bytes[variable.name] = found.native_bytes.get(variable.name, 0) + len(raw)
+                kept.add(variable.name, raw, values.dtype.itemsize)
+    return found
+
+
+def _take_in(found: Survey, variable: Variable, values: np.ndarray, size: int) -> None:
+    if not is_measured(variable):
+        return
+    name = variable.name
+    found.limits[name] = found.limits.get(name, ValueRange()).joined(value_range(values, variable.fill))
+    sample = found.samples.setdefault(name, Sample(size))
+    kept = values[usable(values, variable.fill)]
+    sample.update(kept.astype(np.float64) * variable.scale + variable.offset)
+
+
+def _coordinate(found: Survey, schema: Schema, variable: Variable, values: np.ndarray) -> None:
+    if variable.dims == (variable.name,) and is_measured(variable) and schema.sizes[variable.name] <= _COORDINATE:
+        physical = values.astype(np.float64) * variable.scale + variable.offset
+        before = found.coordinates.get(variable.name, np.empty(0))
+        found.coordinates[variable.name] = np.concatenate([before, physical])
+
+
+def native_bytes(values: np.ndarray) -> bytes:
+    """The values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
+    if values.dtype.kind != "O":
+        return values.tobytes()
+    cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in values.ravel())
+    return b"".join(cell + b"\n" for cell in cells)
+
+
+class ByteSample:
+    """Native bytes of all variables, or of evenly spread stretches of them where all would be too many.
+
+    Parameters
+    ----------
+    limit
+        At most about this many bytes are kept.
+    expected
+        Native bytes of the whole file.
+    """
+
+    def __init__(self, limit: int, expected: int) -> None:
+        self.share = min(1.0, limit / max(1, expected))
+        self._parts: dict[str, list[bytes]] = {}
+
+    def add(self, name: str, raw: bytes, item: int) -> None:
+        """Keep the first part of a variable's bytes in one block."""
+        if self.share > 0:
+            length = len(raw) if self.share == 1 else -(-int(len(raw) * self.share) // item) * item
+            self._parts.setdefault(name, []).append(raw[:length])
+
+    @property
+    def data(self) -> bytes:
+        """What was kept, variable after variable."""
+        return b"".join(part for parts in self._parts.values() for part in parts)

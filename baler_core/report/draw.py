@@ -1,0 +1,89 @@
+"""Results → PNG files: the figures of variables, of trainings, and those that metrics draw themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baler_core.evaluate import MetricOutcome, Results, VariableResult
+from baler_core.report.curves import draw_training
+from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
+from baler_core.report.field import draw_field, figure_size
+from baler_core.report.style import file_names, new_figure, save
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Paths of the PNG files.
+
+    Attributes
+    ----------
+    variables
+        By variable: its field if there is one, and its distribution.
+    training
+        By group.
+    metrics
+        By metric and title; a text in place of a path says why it could not be drawn.
+    """
+
+    variables: Mapping[str, Sequence[Path]]
+    training: Mapping[str, Path]
+    metrics: Mapping[str, Mapping[str, Path | str]]
+
+
+def draw_all(results: Results, names: Sequence[str], folder: Path) -> Figures:
+    """Draw the named variables, and everything else there is to draw."""
+    return Figures(
+        draw_variables(results, names, folder),
+        _draw_training(results, folder),
+        {outcome.name: _draw_metric(outcome, folder) for outcome in results.metrics},
+    )
+
+
+def draw_variables(results: Results, names: Sequence[str], folder: Path) -> dict[str, list[Path]]:
+    """Draw the named variables, of which something is recorded."""
+    variables = {variable.name: variable for variable in results.variables}
+    stems = file_names(list(variables))
+    return {name: _draw_variable(results, variables[name], folder / stems[name]) for name in names}
+
+
+def _draw_variable(results: Results, variable: VariableResult, stem: Path) -> list[Path]:
+    paths = []
+    picture = results.drawings.pictures.get(variable.name)
+    if picture is not None:
+        with new_figure(*figure_size(picture)) as figure:
+            draw_field(figure, variable, picture)
+            paths.append(save(figure, stem.with_name(f"{stem.name}.field.png")))
+    distribution = results.drawings.distributions.get(variable.name)
+    if distribution is not None:
+        with new_figure(*DISTRIBUTION_SIZE, fitted=False) as figure:
+            draw_distribution(figure, variable, distribution)
+            paths.append(save(figure, stem.with_name(f"{stem.name}.png")))
+    return paths
+
+
+def _draw_training(results: Results, folder: Path) -> dict[str, Path]:
+    stems = file_names(list(results.training))
+    paths = {}
+    for group, curves in results.training.items():
+        with new_figure(6.5, 3.6) as figure:
+            draw_training(figure, group, curves)
+            paths[group] = save(figure, folder / f"training.{stems[group]}.png")
+    return paths
+
+
+def _draw_metric(outcome: MetricOutcome, folder: Path) -> dict[str, Path | str]:
+    """A metric's own plots; what it raises is shown in place of the plot, since a plugin must not cost the report."""
+    drawn: dict[str, Path | str] = {}
+    if outcome.metric is None:
+        return drawn
+    stems = file_names(list(outcome.plots))
+    for title in outcome.plots:
+        try:
+            with new_figure(6.5, 4.2) as figure:
+                outcome.metric.plot(title, figure.subplots())
+                drawn[title] = save(figure, folder / f"metric.{outcome.name}.{stems[title]}.png")
+        except Exception as error:
+            drawn[title] = f"{type(error).__name__}: {error}"
+    return drawn

@@ -1,0 +1,112 @@
+"""Results and figures → one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from baler_core.evaluate import Results, VariableResult
+from baler_core.report.draw import Figures
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variable in the table of the page."""
+
+    variable: VariableResult
+    model: str
+    residual: tuple[float, float]
+    response: tuple[float, float]
+    undefined: int | None
+    holds: bool
+    drawn: bool
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A compressor in the comparison: its ratio, and the length of its bar in percent."""
+
+    name: str
+    ratio: float
+    size: int
+    width: float
+    ours: bool = False
+
+
+def render(results: Results, figures: Figures, *, left_out: int = 0) -> str:
+    """The page; `left_out` variables could have been drawn and were not."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(number=number, size=size_text, integer=lambda value: f"{value:,}", image=_image)
+    text = files("baler_core.report").joinpath("report.html.j2").read_text("utf-8")
+    rows = _rows(results, figures)
+    return environment.from_string(text).render(
+        results=results,
+        sizes=results.sizes,
+        worst=results.worst(),
+        judged=any(variable.bound for variable in results.variables),
+        lossy=[row for row in rows if row.variable.lossy is not False or not row.holds],
+        exact=[row for row in rows if row.variable.lossy is False and row.holds],
+        bars=_bars(results),
+        sampled=next((o.sampled_bytes for o in results.others if o.sampled_bytes < results.sizes.native), None),
+        figures=figures,
+        left_out=left_out,
+        listed=[outcome for outcome in results.metrics if outcome.name not in ("residual", "response")],
+        failed=[outcome for outcome in results.metrics if outcome.problem],
+    )
+
+
+def _rows(results: Results, figures: Figures) -> list[Row]:
+    residual, response = results.metric("residual"), results.metric("response")
+    models = {name: group.model for group in results.groups for name in group.variables}
+    rows = []
+    for variable in results.variables:
+        lost, relative = residual.get(variable.name, {}), response.get(variable.name, {})
+        rows.append(
+            Row(
+                variable,
+                models.get(variable.name, ""),
+                (lost.get("mean", math.nan), lost.get("rms", math.nan)),
+                (relative.get("mean", math.nan), relative.get("rms", math.nan)),
+                int(relative["inf"] + relative["nan"]) if "nan" in relative else None,
+                variable.violations == 0,
+                variable.name in figures.variables,
+            )
+        )
+    return rows
+
+
+def _bars(results: Results) -> list[Bar]:
+    """This file beside what general-purpose compressors make of the same values."""
+    native = results.sizes.native
+    found = [(other.name, other.ratio, round(native / other.ratio), False) for other in results.others]
+    if results.sizes.ratio is not None and results.sizes.compressed is not None:
+        found.insert(0, ("baler", results.sizes.ratio, results.sizes.compressed, True))
+    longest = max((ratio for _, ratio, _, _ in found), default=1.0)
+    return [Bar(name, ratio, size, 100 * ratio / longest, ours) for name, ratio, size, ours in found]
+
+
+def number(value: float) -> str:
+    """Three significant digits; an en dash for what is not known."""
+    if math.isnan(value):
+        return "\N{EN DASH}"
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}").replace("inf", "\N{INFINITY}")
+
+
+def size_text(size: float) -> str:
+    """`1,234 B`, `1.23 MB`: powers of 1000."""
+    if size < 10_000:
+        return f"{size:,.0f} B"
+    for unit, factor in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        if size < 1000 * factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size / 1e12:,.3g} TB"
+
+
+def _image(path: Path) -> str:
+    """A PNG as a data address."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -1,0 +1,95 @@
+"""How all figures look: fonts, lines, colours, labels; set for one figure at a time, never globally."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BEFORE = "#6b8cae"
+AFTER = "#c8501e"
+LOSS = "#4a7c59"
+GRID = "#d9dee3"
+INK = "#1f2933"
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.use_mathtext": True,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "image.cmap": "viridis",
+    "image.interpolation": "nearest",
+    "figure.dpi": 100,
+    "savefig.dpi": 150,
+}
+
+
+@contextmanager
+def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[Figure]:
+    """A figure of the given size in inches, in the house style while the body runs; outside of pyplot's state.
+
+    `fitted` lets matplotlib find the margins, which takes longer than drawing.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield Figure(figsize=(width, height), layout="constrained" if fitted else None)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png")
+    return path
+
+
+def plain(text: str) -> str:
+    """Text that matplotlib must not read as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def with_units(text: str, units: str) -> str:
+    """`text [units]`, or `text` alone."""
+    return plain(f"{text} [{units}]" if units else text)
+
+
+def number(value: float) -> str:
+    """Three significant digits, with a true minus sign."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def file_names(names: list[str]) -> dict[str, str]:
+    """A file name (without suffix) for every variable: letters, digits, dot, plus, dash; no two the same on any disk."""
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for name in names:
+        safe = re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("._")[:100] or "variable"
+        candidate, count = safe, 1
+        while candidate.casefold() in taken:
+            count += 1
+            candidate = f"{safe}-{count}"
+        taken.add(candidate.casefold())
+        found[name] = candidate
+    return found

@@ -1,0 +1,110 @@
+"""Writes a report's files, reads its results back, and draws chosen variables from them."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from baler_core.atomic import completed
+from baler_core.errors import DataError, did_you_mean
+from baler_core.evaluate import Drawings, Results
+from baler_core.report.draw import draw_all, draw_variables
+from baler_core.report.html import render
+
+PLOTS = 40
+Plots = int | Literal["all"] | Sequence[str]
+"""How many variables to draw, `all` that were recorded, or patterns of their names."""
+
+
+def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Path:
+    """Write report.html, report.json, report.npz (what figures are drawn from) and plots/*.png.
+
+    Parameters
+    ----------
+    plots
+        Which variables to draw: the first so many, `all` that were recorded, or those matching patterns.
+
+    Returns
+    -------
+    The path of report.html.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = chosen(results, plots)
+    figures = draw_all(results, shown, folder / "plots")
+    with completed(folder / "report.npz") as temporary:
+        results.drawings.save(temporary)
+    with completed(folder / "report.json") as temporary:
+        temporary.write_text(
+            json.dumps(results.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+        )
+    report = folder / "report.html"
+    with completed(report) as temporary:
+        temporary.write_text(render(results, figures, left_out=len(_recorded(results)) - len(shown)), "utf-8")
+    return report
+
+
+def read_results(folder: Path) -> Results:
+    """The results that `write_report` left in a folder.
+
+    Raises
+    ------
+    DataError
+        If they are missing or damaged.
+    """
+    path = folder / "report.json"
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file. Run 'baler evaluate' first") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    try:
+        return Results.from_json(record, Drawings.load(folder / "report.npz"))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def redraw(folder: Path, variables: Sequence[str] = ("*",), *, output: Path | None = None) -> list[Path]:
+    """Draw variables again, from the results that `write_report` left in a folder.
+
+    Parameters
+    ----------
+    variables
+        Patterns of their names.
+    output
+        Where the PNG files go; None takes the folder's plots/.
+
+    Raises
+    ------
+    DataError
+        If there are no results, or nothing recorded matches a pattern.
+    """
+    results = read_results(folder)
+    recorded = _recorded(results)
+    for pattern in variables:
+        if not fnmatch.filter(recorded, pattern):
+            raise DataError(
+                f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
+            )
+    wanted = [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in variables)]
+    return [path for paths in draw_variables(results, wanted, output or folder / "plots").values() for path in paths]
+
+
+def chosen(results: Results, plots: Plots) -> list[str]:
+    """Names of the variables to draw, in the file's order."""
+    recorded = _recorded(results)
+    if isinstance(plots, int):
+        return recorded[:plots]
+    if isinstance(plots, str):
+        return recorded if plots == "all" else fnmatch.filter(recorded, plots)
+    if list(plots) == ["*"]:
+        return recorded[:PLOTS]
+    return [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in plots)]
+
+
+def _recorded(results: Results) -> list[str]:
+    drawings = results.drawings
+    return [v.name for v in results.variables if v.name in drawings.distributions or v.name in drawings.pictures]

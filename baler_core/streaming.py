@@ -1,0 +1,89 @@
+"""Statistics of values that come piece by piece, in bounded memory: moments, extremes and a random sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+
+class Moments:
+    """Count, mean, root mean square, smallest and largest of all values seen.
+
+    Feed it finite values only; squares beyond the float64 range make the RMS infinite, not an error.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.low = math.inf
+        self.high = -math.inf
+        self._sum = 0.0
+        self._squares = 0.0
+
+    def update(self, values: np.ndarray) -> None:
+        """Take in an array of any shape."""
+        if not values.size:
+            return
+        self.count += values.size
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
+        with np.errstate(over="ignore"):
+            self._sum += float(values.sum(dtype=np.float64))
+            self._squares += float(np.square(values, dtype=np.float64).sum())
+
+    @property
+    def mean(self) -> float:
+        """Arithmetic mean; NaN without values."""
+        return self._sum / self.count if self.count else math.nan
+
+    @property
+    def rms(self) -> float:
+        """Root mean square about zero; NaN without values."""
+        return math.sqrt(self._squares / self.count) if self.count else math.nan
+
+
+class Sample:
+    """A uniform random sample of all values seen, of at most `size`; the same for the same values and seed.
+
+    Every value draws a random key, and those with the smallest keys stay (Efraimidis & Spirakis, Inf. Proc. Lett. 97
+    (2006) 181, with equal weights): unlike every n-th value it cannot fall in step with the rows of a grid.
+    """
+
+    def __init__(self, size: int, *, seed: int = 1) -> None:
+        self.size = size
+        self.seen = 0
+        self._random = np.random.default_rng(seed)
+        self._cut = 1.0
+        self._keys = np.empty(0)
+        self._values = np.empty(0)
+
+    def update(self, values: np.ndarray) -> None:
+        """Take in an array of any shape, as float64."""
+        flat = values.ravel()
+        self.seen += flat.size
+        keys = self._random.random(flat.size)
+        kept = keys < self._cut
+        self._keys = np.concatenate([self._keys, keys[kept]])
+        self._values = np.concatenate([self._values, flat[kept].astype(np.float64)])
+        if self._keys.size > self.size:
+            smallest = np.argpartition(self._keys, self.size)[: self.size]
+            self._keys, self._values = self._keys[smallest], self._values[smallest]
+            self._cut = float(self._keys.max())
+
+    @property
+    def values(self) -> np.ndarray:
+        """The sample so far: float64, 1-D, in no particular order."""
+        return self._values
+
+    def quantiles(self, fractions: Iterable[float]) -> list[float]:
+        """Quantiles of the sample; NaN without values."""
+        wanted = list(fractions)
+        if not self._values.size:
+            return [math.nan] * len(wanted)
+        return [float(q) for q in np.quantile(self._values, wanted)]
+
+
+def sample_size(variables: int, *, most: int, total: int = 4_000_000) -> int:
+    """Values to sample of each of so many variables: `most`, or fewer so that all together stay below `total`."""
+    return max(1000, min(most, total // max(1, variables)))

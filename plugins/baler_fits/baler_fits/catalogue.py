@@ -1,0 +1,118 @@
+"""Which variables the contents of a file become: names, dtypes, dimensions, units, packing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from baler_core import Variable
+from baler_fits.contents import Content
+from baler_fits.dimensions import ROLES, Dimensions, axis_names
+from baler_fits.naming import counts_name, variable_names
+from baler_fits.units import Field
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The variables taken from one HDU.
+
+    Attributes
+    ----------
+    content
+        Where they come from.
+    values
+        `{position of the field: its variable}`.
+    counts
+        `{position of a variable-length field: the variable that counts its elements}`; text has none.
+    """
+
+    content: Content
+    values: Mapping[int, Variable] = field(default_factory=dict)
+    counts: Mapping[int, Variable] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All of them once, each count before the first field it counts."""
+        listed: dict[str, Variable] = {}
+        for position, variable in self.values.items():
+            if position in self.counts:
+                listed.setdefault(self.counts[position].name, self.counts[position])
+            listed[variable.name] = variable
+        return list(listed.values())
+
+
+def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> Entry:
+    """The chosen variables of an HDU; their dimensions are added to `dimensions`."""
+    unit = content.unit
+    names = variable_names(hdu_name, unit, plain=plain)
+    taken = {n: name for n, name in enumerate(names) if name in chosen or counts_name(name) in chosen}
+    if not taken:
+        return Entry(content)
+    if unit.kind == "groups":  # parameters and arrays alternate: neither stands without the other
+        taken = dict(enumerate(names))
+    if unit.kind in ("image", "tiles"):
+        return Entry(content, {0: _image(content, names[0], dimensions)})
+    if unit.kind == "bytes":
+        dim = dimensions.new(f"{hdu_name}:byte", unit.rows)
+        return Entry(content, {0: _variable(names[0], unit.fields[0], (dim,))})
+    row = dimensions.new("row" if plain else hdu_name, unit.rows)
+    values: dict[int, Variable] = {}
+    counts: dict[int, Variable] = {}
+    for n, name in taken.items():
+        one = unit.fields[n]
+        if one.pointer is None or one.dtype == "bytes":
+            axes = dimensions.shared(
+                row, [f"{row}:{axis}:{length}" for axis, length in enumerate(one.shape)], one.shape
+            )
+            values[n] = _variable(name, one, (row, *axes))
+        else:
+            values[n], counts[n] = _jagged(content, n, name, row, dimensions, values, counts)
+    return Entry(content, values, counts)
+
+
+def _variable(name: str, one: Field, dims: tuple[str, ...], axes: Mapping[str, str] | None = None) -> Variable:
+    packing = one.packing
+    return Variable(
+        name, one.dtype, dims, one.units, one.label, packing.fill, packing.scale, packing.offset, axes or {}
+    )  # fmt: skip
+
+
+def _image(content: Content, name: str, dimensions: Dimensions) -> Variable:
+    """An image; those of one exposure (EXTVER) that are alike lie on the same grid."""
+    keywords = content.keywords
+    assert keywords is not None  # an image has a header
+    one = content.unit.fields[0]
+    shape = (content.unit.rows, *one.shape)
+    names = axis_names(keywords, len(shape))
+    dims = dimensions.shared(keywords.whole("EXTVER", 1), names, shape)
+    roles = {dim: ROLES[axis] for dim, axis in zip(dims, names, strict=True) if axis in ROLES}
+    return _variable(name, one, dims, roles)
+
+
+def _jagged(
+    content: Content,
+    n: int,
+    name: str,
+    row: str,
+    dimensions: Dimensions,
+    values: Mapping[int, Variable],
+    counts: Mapping[int, Variable],
+) -> tuple[Variable, Variable]:
+    """A variable-length column and its counts: those of an earlier column if they are the same in every row."""
+    one, lengths = content.unit.fields[n], content.pointers[n].counts
+    for earlier, variable in counts.items():
+        if np.array_equal(content.pointers[earlier].counts, lengths):
+            return _variable(name, one, values[earlier].dims), variable
+    assert one.pointer is not None  # the caller saw to it
+    dim = dimensions.new(f"{name}:element", int(lengths.sum()))
+    count = Variable(counts_name(name), one.pointer.newbyteorder("<").str, (row,), label=f"elements of {name}")
+    return _variable(name, one, (dim,)), count
+
+
+def counts_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """`{jagged dimension: name of its counts}` of all entries."""
+    return {
+        entry.values[n].dims[0]: variable.name for entry in entries for n, variable in entry.counts.items()
+    }  # fmt: skip

@@ -1,0 +1,101 @@
+"""Names of HDUs and of the variables in them, and the choice of some by pattern."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Sequence
+
+from baler_core import DataError, did_you_mean
+from baler_fits.headers import Keywords
+from baler_fits.units import Unit
+
+
+def hdu_names(headers: Sequence[Keywords | None]) -> list[str]:
+    """A name for each HDU: EXTNAME, else `hdu0`, `hdu1` ...; None stands for bytes after the last HDU.
+
+    Equal ones get their EXTVER behind a comma (`SCI,2`), or their number if that is not enough (`SCI,hdu5`).
+    """
+    plain = [_extname(keywords) or f"hdu{n}" for n, keywords in enumerate(headers)]
+    shared = Counter(plain)
+    versioned = [
+        f"{name},{keywords.whole('EXTVER', 1)}" if keywords is not None and shared[name] > 1 else name
+        for name, keywords in zip(plain, headers, strict=True)
+    ]
+    repeated = Counter(versioned)
+    return [
+        f"{plain[n]},hdu{n}" if repeated[name] > 1 and shared[plain[n]] > 1 else name
+        for n, name in enumerate(versioned)
+    ]
+
+
+def _extname(keywords: Keywords | None) -> str:
+    return keywords.text("EXTNAME").strip() if keywords is not None else "trailing"
+
+
+def variable_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
+    """A name for each field of a data unit: the HDU's for an image, `EXTNAME/column` for a table.
+
+    Parameters
+    ----------
+    plain
+        Column names alone, where the user has chosen one HDU.
+    """
+    repeated = Counter(field.name for field in unit.fields)
+    names: list[str] = []
+    for field in unit.fields:
+        name = field.name if repeated[field.name] == 1 else f"{field.name},{field.column}"
+        names.append(hdu if not name else name if plain else f"{hdu}/{name}")
+    return names
+
+
+def counts_name(name: str) -> str:
+    """Name of the variable that counts the elements of a variable-length column."""
+    return f"{name}.count"
+
+
+def offered_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
+    """All names that a pattern may match in a data unit: its variables and the counts of variable-length columns."""
+    names = variable_names(hdu, unit, plain=plain)
+    jagged = [n for n, f in zip(names, unit.fields, strict=True) if f.pointer is not None and f.dtype != "bytes"]
+    return names + [counts_name(name) for name in jagged]
+
+
+def chosen_hdu(wanted: int | str, names: Sequence[str], file: str) -> int:
+    """The number of the HDU that the option `hdu` means.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if isinstance(wanted, int) and 0 <= wanted < len(names):
+        return wanted
+    if isinstance(wanted, int):
+        raise DataError(f"{file} has no HDU {wanted}: its HDUs are 0 to {len(names) - 1} ({', '.join(names[:12])})")
+    folded = [name.casefold() for name in names]
+    if wanted.casefold() not in folded:
+        raise DataError(f"{file} has no HDU named {wanted!r}. {did_you_mean(wanted, names)}")
+    return folded.index(wanted.casefold())
+
+
+def choose(names: Sequence[str], patterns: Sequence[str] | None, file: str) -> set[str]:
+    """The names that at least one pattern matches; all without patterns.
+
+    Raises
+    ------
+    DataError
+        If a pattern without wildcards, or all of them together, match nothing.
+    """
+    if patterns is None:
+        return set(names)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = {name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)}
+        if not found and not any(c in pattern for c in "*?["):
+            raise DataError(f"{file} has no variable {pattern!r}. {did_you_mean(pattern, names)}")
+        chosen |= found
+    if not chosen:
+        wanted = ", ".join(patterns) or "(no pattern)"
+        raise DataError(f"{file}: no variable matches {wanted}. {did_you_mean(wanted, names)}")
+    return chosen

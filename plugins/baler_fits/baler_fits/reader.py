@@ -1,0 +1,48 @@
+"""The reader `fits`: opens and creates FITS files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+import baler_core
+from baler_core import Reader, Schema
+from baler_fits.sink import FitsSink
+from baler_fits.source import FitsSource
+
+
+class FitsOptions(baler_core.Options):
+    """Options of the reader `fits`."""
+
+    hdu: int | str | None = Field(
+        default=None, description="Take this HDU alone, by number or name; its columns then have plain names."
+    )
+    tiles: Literal["decode", "keep"] = Field(
+        default="decode", description="Tile-compressed images: as images, or byte for byte."
+    )
+
+
+class FitsReader(Reader):
+    """Reads and writes FITS (flexible image transport system, standard 4.0).
+
+    Images and cubes are one variable each, named by EXTNAME or `hdu0`, `hdu1` ...; a table gives one variable
+    per column, `EXTNAME/column`. Integers shifted by BZERO or TZERO to another signedness are plain integers; other
+    scalings stay in the variable's `scale` and `offset`. All header cards are kept. What is not modelled (ASCII tables,
+    unknown extensions, damaged tables) is kept byte for byte.
+    """
+
+    name = "fits"
+    summary = "FITS images, cubes and tables"
+    suffixes = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz", ".fits.fz")
+    Options: ClassVar[type[baler_core.Options]] = FitsOptions
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> FitsSource:
+        """Open a FITS file."""
+        return FitsSource(path, variables, hdu=self.options.hdu, decode_tiles=self.options.tiles == "decode")
+
+    def create(self, path: Path, schema: Schema) -> FitsSink:
+        """Start a FITS file."""
+        return FitsSink(path, schema)

@@ -1,0 +1,110 @@
+"""What the schema remembers of a FITS file besides values: the headers of the restored file, and where its heaps go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from baler_core import FormatError
+from baler_fits.catalogue import Entry
+from baler_fits.heap import MAX_UNUSED, Order, order_of
+from baler_fits.restored import with_heap, without_columns, without_image
+
+
+@dataclass(frozen=True)
+class Bones:
+    """One HDU of the restored file.
+
+    Attributes
+    ----------
+    header
+        Its cards.
+    variables
+        Names of its variables, one per field.
+    size
+        Bytes of data kept as they are; -1 if the header tells what they are.
+    order, lengths
+        Order of the arrays in a heap, and for each variable-length field the bytes they take in all.
+    empty_at_start
+        Empty arrays point to the start of the heap; else to where the next array begins.
+    """
+
+    header: str
+    variables: Sequence[str] = ()
+    size: int = -1
+    order: Order = "columns"
+    lengths: Sequence[int] = field(default=())
+    empty_at_start: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The record; what is as usual is left out."""
+        record: dict[str, Any] = {"header": self.header, "variables": list(self.variables)}
+        if self.size >= 0:
+            record["size"] = self.size
+        if self.lengths:
+            record["heap"] = {"order": self.order, "lengths": list(self.lengths), "empty": self.empty_at_start}
+        return record
+
+    @classmethod
+    def from_json(cls, record: Any) -> Bones:
+        """The inverse of `to_json`.
+
+        Raises
+        ------
+        FormatError
+            If the record is not one.
+        """
+        try:
+            heap = record.get("heap", {"order": "columns", "lengths": [], "empty": False})
+            order = heap["order"]
+            bones = cls(
+                str(record["header"]), [str(name) for name in record["variables"]],
+                int(record.get("size", -1)), order, [int(length) for length in heap["lengths"]], bool(heap["empty"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FormatError(f"the record of a FITS header is damaged ({error!r})") from error
+        if (
+            order not in ("columns", "rows")
+            or len(bones.header) % 80
+            or (not bones.header.isascii() and max(bones.header) > "\xff")
+        ):
+            raise FormatError("the record of a FITS header is damaged")
+        return bones
+
+
+def skeleton_of(entries: Sequence[Entry], *, alone: int | None = None) -> list[dict[str, Any]]:
+    """The HDUs of the restored file: those with values taken and those without data.
+
+    Parameters
+    ----------
+    alone
+        The only HDU that was asked for: no other one is kept, save the primary header.
+    """
+    bones: list[Bones] = []
+    for n, entry in enumerate(entries):
+        empty = entry.content.unit.kind == "empty" or not entry.content.unit.fields
+        if entry.values or (empty and alone in (None, n)):
+            bones.append(_bones(entry))
+        elif n == 0:
+            header = entry.content.hdu.header
+            bones.append(Bones(header if empty else without_image(header)))
+    return [one.to_json() for one in bones]
+
+
+def _bones(entry: Entry) -> Bones:
+    """An HDU of which something is taken."""
+    content, unit = entry.content, entry.content.unit
+    header, names = content.hdu.header, [variable.name for variable in entry.values.values()]
+    if content.kept:
+        return Bones(header, names, content.hdu.size)
+    dropped = [one.column for n, one in enumerate(unit.fields) if n not in entry.values]
+    if dropped:
+        header = without_columns(header, unit, dropped)
+    pointers = [content.pointers[n] for n in entry.values if n in content.pointers]
+    lengths = [one.total for one in pointers]
+    unused = content.hdu.size - unit.rows * unit.row_bytes - sum(lengths)
+    order = order_of(pointers) if not dropped and unused <= MAX_UNUSED else None
+    if content.pointers and order is None:
+        header = with_heap(header, unit, sum(lengths))
+    return Bones(header, names, -1, order or "columns", lengths, any(one.empty_at_start for one in pointers))

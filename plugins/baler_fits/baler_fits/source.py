@@ -1,0 +1,183 @@
+"""An open FITS file: its schema, what a restored file needs, and its values block by block."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
+
+from baler_core import DataError, Schema, Source, Variable, family_slices, make_block
+from baler_fits.catalogue import Entry, counts_of, enter
+from baler_fits.contents import Content, content_of, read_arrays, read_rows
+from baler_fits.dimensions import Dimensions
+from baler_fits.naming import choose, chosen_hdu, hdu_names, offered_names
+from baler_fits.skeleton import skeleton_of
+from baler_fits.structure import scan
+from baler_fits.values import to_native
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+GZIP = b"\x1f\x8b"
+
+
+class FitsSource(Source):
+    """An open FITS file.
+
+    Parameters
+    ----------
+    path
+        The file; gzip-compressed ones are unpacked into a temporary file.
+    patterns
+        Names to take, shell-style; None takes all.
+    hdu
+        Take this HDU alone, by number or name.
+    decode_tiles
+        Take tile-compressed images as images, rather than byte for byte.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        patterns: Sequence[str] | None = None,
+        *,
+        hdu: int | str | None = None,
+        decode_tiles: bool = True,
+    ) -> None:
+        self._file, zipped = open_plain(path)
+        self._contents: list[Content] = []
+        try:
+            for found in scan(self._file, path.name):
+                self._contents.append(content_of(self._file, found, decode_tiles=decode_tiles))
+            self._enter(path.name, patterns, hdu)
+        except BaseException:
+            self.close()
+            raise
+        self.schema = Schema(
+            tuple(v for entry in self._entries for v in entry.variables),
+            self._sizes,
+            counts_of(self._entries),
+            {"gzip": zipped, "hdus": skeleton_of(self._entries, alone=self._alone)},
+        )
+
+    def _enter(self, file: str, patterns: Sequence[str] | None, hdu: int | str | None) -> None:
+        """Choose the variables."""
+        names = hdu_names([content.keywords for content in self._contents])
+        self._alone = chosen_hdu(hdu, names, file) if hdu is not None else None
+        offered = [
+            offered_names(name, content.unit, plain=hdu is not None) if self._alone in (None, n) else []
+            for n, (name, content) in enumerate(zip(names, self._contents, strict=True))
+        ]
+        everything = [name for some in offered for name in some]
+        if self._alone is not None and not everything:
+            filled = [name for name, content in zip(names, self._contents, strict=True) if content.unit.fields]
+            raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
+        chosen = choose(everything, patterns, file)
+        dimensions = Dimensions()
+        self._entries = [
+            enter(content, name, dimensions, chosen & set(some), plain=hdu is not None)
+            for name, content, some in zip(names, self._contents, offered, strict=True)
+        ]
+        self._sizes = dimensions.sizes
+        self.warnings = [
+            warning for entry, name in zip(self._entries, names, strict=True) for warning in _warn(entry, name)
+        ]
+
+    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+        """The values, cut along tables' rows and images' slowest axes."""
+        for _, variables, rows in family_slices(self.schema, max_bytes):
+            names = {variable.name for variable in variables}
+            arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+            for entry in self._entries:
+                if any(variable.name in names for variable in entry.variables):
+                    arrays.update(self._read(entry, rows))
+            yield make_block({v.name: arrays[v.name] for v in variables})
+
+    def _read(self, entry: Entry, rows: slice) -> dict[str, tuple[Sequence[str], np.ndarray]]:
+        """Some rows of all variables of an HDU."""
+        content, unit = entry.content, entry.content.unit
+        found: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+        for n, variable in entry.counts.items():
+            counts = content.pointers[n].counts[rows].astype(variable.dtype)
+            found[variable.name] = (variable.dims, counts)
+        plain = {n: v for n, v in entry.values.items() if n not in content.pointers}
+        for n, variable in entry.values.items():
+            if n in content.pointers:
+                found[variable.name] = (variable.dims, self._elements(content, n, variable, rows))
+        if content.tiles is not None:
+            pixels = to_native(content.tiles.rows(rows.start, rows.stop), unit.fields[0])
+            return {variable.name: (variable.dims, pixels) for variable in plain.values()}
+        arrays = {
+            n: np.empty((rows.stop - rows.start, *unit.fields[n].shape), variable.dtype)
+            for n, variable in plain.items()
+        }
+        if arrays:
+            for where, chunk in read_rows(self._file, content.hdu, unit, rows):
+                for n, array in arrays.items():
+                    array[where] = to_native(chunk[f"f{n}"], unit.fields[n])
+        return found | {plain[n].name: (plain[n].dims, array) for n, array in arrays.items()}
+
+    def _elements(self, content: Content, n: int, variable: Variable, rows: slice) -> np.ndarray:
+        """The elements of a variable-length column, row after row; for text one bytes object per row."""
+        pieces = read_arrays(self._file, content, n, rows)
+        if variable.is_text:
+            texts = np.empty(len(pieces), object)
+            texts[:] = pieces
+            return texts
+        one = content.unit.fields[n]
+        return to_native(np.frombuffer(b"".join(pieces), one.stored), one)
+
+    def close(self) -> None:
+        """Release the file."""
+        for content in self._contents:
+            if content.tiles is not None:
+                content.tiles.close()
+        self._file.close()
+
+
+def open_plain(path: Path) -> tuple[BinaryIO, bool]:
+    """The file opened, unpacked into a temporary one if it is gzip-compressed, and whether it was.
+
+    Raises
+    ------
+    DataError
+        If it is missing, cannot be read, or its gzip stream is damaged.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot open {path}: {error.strerror}") from error
+    if file.read(2) != GZIP:
+        return file, False
+    file.seek(0)
+    unpacked = tempfile.NamedTemporaryFile(suffix=".fits")  # noqa: SIM115 (the caller closes it)
+    try:
+        with file, gzip.GzipFile(fileobj=file) as stream:
+            shutil.copyfileobj(stream, unpacked, 1 << 20)
+        unpacked.flush()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        unpacked.close()
+        raise DataError(
+            f"{path.name}: the gzip stream is damaged or cut short ({error}). Get the file again"
+        ) from error
+    return cast(BinaryIO, unpacked), True
+
+
+def _warn(entry: Entry, name: str) -> list[str]:
+    """What the user should know about an HDU."""
+    content = entry.content
+    where = f"HDU {content.hdu.index} ({name})"
+    if content.kept and entry.values:
+        return [f"{where}: {content.kept}, kept byte for byte"]
+    left = [field.name or "its image" for n, field in enumerate(content.unit.fields) if n not in entry.values]
+    if not left:
+        return []
+    if not entry.values:
+        return [f"{where}: left out of the restored file"]
+    return [f"{where}: left out of the restored file: {', '.join(left)}"]

@@ -1,0 +1,135 @@
+"""Walks through a FITS file: where each header and data unit lies, without reading values."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from baler_core import DataError
+from baler_fits.headers import BLOCK, CARD, Keywords
+
+# A header longer than this is not a header; the largest known ones have some 10,000 cards (0.8 MB).
+MAX_HEADER = 64 << 20
+
+
+@dataclass(frozen=True)
+class Hdu:
+    """One header-data unit.
+
+    Attributes
+    ----------
+    index
+        Its number in the file, from 0.
+    header
+        Its cards up to and including END, as text (latin-1, 80 characters each); empty for bytes after the last HDU.
+    start, size
+        Place of the data in the file, in bytes, without padding.
+    """
+
+    index: int
+    header: str
+    start: int
+    size: int
+
+
+def scan(file: BinaryIO, name: str) -> list[Hdu]:
+    """All HDUs of an open file; what follows the last one counts as an HDU without a header.
+
+    Raises
+    ------
+    DataError
+        If it is not FITS, or is cut short.
+    """
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    start = file.read(30)
+    if not start.startswith(b"SIMPLE  ="):
+        found = f"it begins with {start[:8]!r}" if start else "it is empty"
+        raise DataError(f"{name} is not a FITS file: its first card must be SIMPLE, but {found}")
+    hdus: list[Hdu] = []
+    position = 0
+    while position < end:
+        hdu = _hdu_at(file, position, end, len(hdus), name)
+        hdus.append(hdu)
+        position = hdu.start + -(-hdu.size // BLOCK) * BLOCK
+    return hdus
+
+
+def _hdu_at(file: BinaryIO, position: int, end: int, index: int, name: str) -> Hdu:
+    """The HDU that begins at `position`."""
+    file.seek(position)
+    if index and file.read(8) != b"XTENSION":
+        return Hdu(index, "", position, end - position)
+    header = _read_header(file, position, f"{name}, HDU {index}")
+    keywords = Keywords(header)
+    start = position + -(-len(header) // BLOCK) * BLOCK
+    if index == 0 and not keywords.flag("SIMPLE"):
+        return Hdu(0, header, start, end - start)
+    size = data_size(keywords, f"{name}, HDU {index}")
+    if start + size > end:
+        raise DataError(
+            f"{name} is cut short: HDU {index} needs {size} bytes of data, the file has {max(0, end - start)} of them. "
+            f"Get the file again"
+        )
+    return Hdu(index, header, start, size)
+
+
+def _read_header(file: BinaryIO, position: int, where: str) -> str:
+    """The cards up to END."""
+    file.seek(position)
+    text = ""
+    while len(text) < MAX_HEADER:
+        block = file.read(BLOCK)
+        for at in range(0, len(block) - CARD + 1, CARD):
+            if block[at : at + CARD].rstrip() == b"END":
+                return text + block[: at + CARD].decode("latin-1")
+        if len(block) < BLOCK:
+            break
+        text += block.decode("latin-1")
+    raise DataError(f"{where}: the header has no END card. The file is cut short or damaged")
+
+
+def data_size(keywords: Keywords, where: str) -> int:
+    """Bytes of data that a header announces (FITS standard 4.0, equation 2), without padding."""
+    bits = keywords.whole("BITPIX")
+    if bits not in (8, 16, 32, 64, -32, -64):
+        raise DataError(f"{where}: BITPIX must be 8, 16, 32, 64, -32 or -64, found {keywords.get('BITPIX')!r}")
+    axes = axis_lengths(keywords, where)
+    if not axes:
+        return 0
+    if is_random_groups(keywords):
+        axes = axes[1:]
+    values = 1
+    for length in axes:
+        values *= length
+    parameters, groups = keywords.whole("PCOUNT", 0), keywords.whole("GCOUNT", 1)
+    if parameters < 0 or groups < 0:
+        raise DataError(f"{where}: PCOUNT and GCOUNT must not be negative, found {parameters} and {groups}")
+    return abs(bits) // 8 * groups * (parameters + values)
+
+
+def axis_lengths(keywords: Keywords, where: str, prefix: str = "") -> list[int]:
+    """NAXIS1, NAXIS2 ... (fastest first); with the prefix Z those of a tile-compressed image.
+
+    Raises
+    ------
+    DataError
+        If one of them is missing or negative.
+    """
+    count = keywords.whole(f"{prefix}NAXIS", -1)
+    if not 0 <= count <= 999:
+        raise DataError(
+            f"{where}: {prefix}NAXIS must be a number from 0 to 999, found {keywords.get(f'{prefix}NAXIS')!r}"
+        )
+    lengths = [keywords.whole(f"{prefix}NAXIS{n}", -1) for n in range(1, count + 1)]
+    for n, length in enumerate(lengths, start=1):
+        if length < 0:
+            found = keywords.get(f"{prefix}NAXIS{n}")
+            raise DataError(f"{where}: {prefix}NAXIS{n} must be 0 or more, found {found!r}")
+    return lengths
+
+
+def is_random_groups(keywords: Keywords) -> bool:
+    """Whether a primary header describes random groups."""
+    return keywords.flag("GROUPS") and keywords.whole("NAXIS1", -1) == 0 and keywords.whole("NAXIS") > 0

@@ -1,0 +1,107 @@
+"""Writes classic NetCDF files: the header as it was, values block by block at the places it tells of."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core import FormatError, Schema, Sink, values_of
+from baler_hdf5.classic_header import ClassicVariable, parse_header
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Space that a header may leave between itself and the values.
+LARGEST_GAP = 2**26
+
+
+class ClassicSink(Sink):
+    """A classic NetCDF file being written.
+
+    Raises
+    ------
+    FormatError
+        If the header in the skeleton does not agree with the schema.
+    """
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        raw = base64.b64decode(schema.skeleton["header"])
+        self._header = parse_header(raw, "the record of the original file")
+        self._stored = {variable.name: variable for variable in self._header.variables}
+        self._written = dict.fromkeys(self._stored, 0)
+        self._check(schema)
+        self._file = path.open("wb")
+        self._file.write(raw)
+        self._file.truncate(self._end(schema))
+
+    def write(self, block: xr.Dataset) -> None:
+        """Put the block's rows where they belong."""
+        variables = [self._stored[str(name)] for name in block.variables]
+        records = [variable for variable in variables if self._header.is_record(variable)]
+        for variable in variables:
+            if not self._header.is_record(variable):
+                self._write_rows(variable, values_of(block, variable.name))
+        if records:
+            self._write_records(records, [values_of(block, variable.name) for variable in records])
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._file.close()
+
+    def abort(self) -> None:
+        """Release the file after a failure."""
+        self._file.close()
+
+    def _write_rows(self, variable: ClassicVariable, values: np.ndarray) -> None:
+        """The next rows of a variable that lies in one piece."""
+        self._file.seek(variable.begin + self._written[variable.name])
+        stored = values.astype(variable.dtype).tobytes()
+        self._file.write(stored)
+        self._written[variable.name] += len(stored)
+
+    def _write_records(self, variables: list[ClassicVariable], arrays: list[np.ndarray]) -> None:
+        """The next records of all record variables, in one piece."""
+        rows = arrays[0].shape[0]
+        if rows == 0:
+            return
+        first = min(variable.begin for variable in variables)
+        step = self._header.record_bytes
+        records = np.zeros((rows, step), np.uint8)
+        for variable, values in zip(variables, arrays, strict=True):
+            slab = np.asarray(values, variable.dtype, order="C").reshape(rows, -1).view(np.uint8)
+            start = variable.begin - first
+            records[:, start : start + slab.shape[1]] = slab
+        self._file.seek(first + self._written[variables[0].name])
+        self._file.write(records.tobytes())
+        for variable in variables:
+            self._written[variable.name] += rows * step
+
+    def _end(self, schema: Schema) -> int:
+        """Where the file ends: behind the last value, padded to four bytes as the format wants it."""
+        end = self._header.size
+        for variable in schema.variables:
+            stored = self._stored[variable.name]
+            length = -(-self._header.slab_bytes(stored) // 4) * 4
+            if self._header.is_record(stored):
+                records = schema.sizes[variable.dims[0]]
+                length = (records - 1) * self._header.record_bytes + self._header.slab_bytes(stored) if records else 0
+            end = max(end, stored.begin + length)
+        return end
+
+    def _check(self, schema: Schema) -> None:
+        """What the header claims must be what the schema says, and lie together."""
+        if {variable.name for variable in schema.variables} != set(self._stored):
+            raise FormatError("the record of the original file has other variables than the schema")
+        limit = self._header.size + LARGEST_GAP + 2 * sum(schema.nbytes(v) + 4 for v in schema.variables)
+        for variable in schema.variables:
+            stored = self._stored[variable.name]
+            shape = tuple(schema.sizes[dim] for dim in variable.dims)
+            if self._header.slab_shape(stored) != shape[int(self._header.is_record(stored)) :]:
+                raise FormatError(
+                    f"the record of the original file has another shape of {variable.name!r} than {shape}"
+                )
+            if not self._header.size <= stored.begin <= limit:
+                raise FormatError(f"the record of the original file puts {variable.name!r} at byte {stored.begin}")

@@ -1,0 +1,159 @@
+"""The datasets of an HDF5 file: what each holds, which can be restored, and which a user's patterns choose."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from baler_core import DataError, did_you_mean
+from baler_hdf5.creation import missing_filter
+from baler_hdf5.datatypes import Json, UnsupportedTypeError, describe_type
+from baler_hdf5.fields import Field, fields_of
+
+if TYPE_CHECKING:
+    import h5py
+
+# What netCDF writes before the names of its HDF5 objects when there is more to say than HDF5 can.
+NETCDF_RENAMED = "_nc4_non_coord_"
+NETCDF_PLACEHOLDER = b"This is a netCDF dimension but not a netCDF variable"
+# No file packs values better than this (deflate reaches 1030), and small claims cannot hurt.
+LARGEST_RATIO = 2000
+HARMLESS = 2**30
+LARGEST_CHUNK = 2**30
+
+
+@dataclass(frozen=True)
+class StoredDataset:
+    """A dataset without its values.
+
+    Attributes
+    ----------
+    path
+        Without a leading slash.
+    type
+        Record of its datatype (`datatypes`).
+    shape
+        None for a null dataspace.
+    fields
+        The variables it holds by name; empty for null dataspaces and for dimensions that are no variables.
+    chunks
+        Shape of its chunks; None if it is stored in one piece.
+    problem
+        Why it cannot be restored; empty if it can.
+    """
+
+    path: str
+    type: Json = None
+    shape: tuple[int, ...] | None = None
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    chunks: tuple[int, ...] | None = None
+    problem: str = ""
+
+
+def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str]) -> StoredDataset:
+    """What the dataset at `path` holds, and whether it can be restored.
+
+    Parameters
+    ----------
+    named
+        Paths of committed datatypes by address.
+    """
+    try:
+        problem = _problem(dataset)
+        if problem:
+            return StoredDataset(path, problem=problem)
+        record = describe_type(dataset.id.get_type(), named)
+        fields = fields_of(record)
+    except (UnsupportedTypeError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        return StoredDataset(path, problem=str(error))
+    if dataset.shape is None or _is_placeholder(dataset):
+        return StoredDataset(path, record, dataset.shape)
+    parent, _, name = path.rpartition("/")
+    base = f"{parent}/" * bool(parent) + name.removeprefix(NETCDF_RENAMED)
+    names = ["/".join((base, *part.members)) for part in fields]
+    if len(set(names)) < len(names):
+        return StoredDataset(path, problem="two members of its compound type have the same name")
+    return StoredDataset(path, record, tuple(dataset.shape), dict(zip(names, fields, strict=True)), dataset.chunks)
+
+
+def _problem(dataset: h5py.Dataset) -> str:
+    """What forbids reading it: other files, filters that are not installed, sizes that cannot be true."""
+    if dataset.is_virtual:
+        return "its values lie in other datasets (a virtual dataset)"
+    if dataset.external:
+        return "its values lie in other files"
+    lacking = missing_filter(dataset.id)
+    if lacking:
+        return f"it needs the HDF5 filter {lacking}, which is not installed (pip install hdf5plugin has many)"
+    size = dataset.id.get_type().get_size()
+    if dataset.chunks and math.prod(dataset.chunks) * size > LARGEST_CHUNK:
+        return f"its chunks claim {math.prod(dataset.chunks) * size} bytes each"
+    claimed = math.prod(dataset.shape or ()) * size
+    stored = dataset.id.get_storage_size()
+    if claimed > HARMLESS and claimed > LARGEST_RATIO * stored and not _is_placeholder(dataset):
+        return f"it claims {claimed} bytes, of which the file holds {stored}"
+    return ""
+
+
+def _is_placeholder(dataset: h5py.Dataset) -> bool:
+    """Whether it stands for a netCDF dimension that has no values."""
+    from h5py import h5a
+
+    if not h5a.exists(dataset.id, b"CLASS") or not h5a.exists(dataset.id, b"NAME"):
+        return False
+    name = dataset.attrs["NAME"]
+    return isinstance(name, bytes) and name.startswith(NETCDF_PLACEHOLDER)
+
+
+def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, where: str) -> list[StoredDataset]:
+    """The datasets that patterns choose, each with the chosen variables only.
+
+    A pattern fits a variable's name or its dataset's path.
+
+    Raises
+    ------
+    DataError
+        If a pattern without wildcards fits nothing, or only what cannot be restored; if nothing is chosen at all.
+    """
+    if patterns is None:
+        return [dataset for dataset in datasets if not dataset.problem]
+    _check_patterns(datasets, patterns, where)
+    chosen = []
+    for dataset in datasets:
+        whole = _fits(dataset.path, patterns)
+        kept = {name: part for name, part in dataset.fields.items() if whole or _fits(name, patterns)}
+        if not dataset.problem and (kept or (whole and not dataset.fields)):
+            chosen.append(replace(dataset, fields=kept))
+    if not any(dataset.fields for dataset in chosen):
+        names = [name for dataset in datasets for name in dataset.fields]
+        wanted = ", ".join(map(repr, patterns))
+        raise DataError(f"{where}: no variable fits {wanted}. {did_you_mean(patterns[0] if patterns else '', names)}")
+    return chosen
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern.lstrip("/")) for pattern in patterns)
+
+
+def _check_patterns(datasets: Sequence[StoredDataset], patterns: Sequence[str], where: str) -> None:
+    """Refuse names that are not there or cannot be had."""
+    paths = {dataset.path: dataset for dataset in datasets}
+    names = {name for dataset in datasets for name in dataset.fields}
+    for pattern in patterns:
+        name = pattern.lstrip("/")
+        if any(letter in name for letter in "*?[") or name in names:
+            continue
+        if name not in paths:
+            raise DataError(f"{where}: there is no dataset {name!r}. {did_you_mean(name, names)}")
+        if paths[name].problem:
+            raise DataError(f"{where}: dataset {name!r} cannot be read: {paths[name].problem}")
+
+
+def report_left_out(datasets: Sequence[StoredDataset], warn: Callable[[str], None]) -> None:
+    """Tell of the datasets that cannot be restored."""
+    for dataset in datasets:
+        if dataset.problem:
+            warn(f"dataset {dataset.path!r} is left out: {dataset.problem}")

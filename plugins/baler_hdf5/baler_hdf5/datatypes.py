@@ -1,0 +1,136 @@
+"""HDF5 datatypes as JSON records.
+
+A record is a numpy dtype string (`"<f4"`) for plain numbers, else a dictionary with one key that tells the class:
+`text`, `opaque`, `bits`, `number`, `enum`, `compound`, `array`, `vlen`, `reference`, `complex` or `named`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from h5py import h5t
+
+Json: TypeAlias = Any
+# A compound may hold compounds; nobody nests deeper, and a hostile file must not exhaust the stack.
+DEEPEST = 32
+
+
+class UnsupportedTypeError(ValueError):
+    """A datatype that cannot be restored; the dataset or attribute is left out with a warning."""
+
+
+def describe_type(tid: h5t.TypeID, named: Mapping[int, str], depth: int = 0) -> Json:
+    """The record of an HDF5 datatype.
+
+    Parameters
+    ----------
+    named
+        Paths of the file's committed types by address.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        For region references, times and anything newer than this module.
+    """
+    from h5py import h5o, h5t
+
+    if depth > DEEPEST:
+        raise UnsupportedTypeError(f"a type nested more than {DEEPEST} levels deep")
+    if tid.committed():
+        path = named.get(h5o.get_info(tid).addr)
+        if path is not None:
+            return {"named": path, "is": _describe(tid, named, depth)}
+    if isinstance(tid, h5t.TypeTimeID):
+        raise UnsupportedTypeError("the HDF5 type time")
+    return _describe(tid, named, depth)
+
+
+def _describe(tid: h5t.TypeID, named: Mapping[int, str], depth: int) -> Json:
+    """The record of a type, its being committed aside."""
+    from h5py import h5t
+
+    def inner(part: h5t.TypeID) -> Json:
+        return describe_type(part, named, depth + 1)
+
+    describers: dict[int, Callable[[Any], Json]] = {
+        h5t.INTEGER: _describe_number,
+        h5t.FLOAT: _describe_number,
+        h5t.BITFIELD: lambda t: {"bits": f"{'>' if t.get_order() == h5t.ORDER_BE else '<'}u{t.get_size()}"},
+        h5t.STRING: _describe_text,
+        h5t.OPAQUE: lambda t: {"opaque": t.get_size(), "tag": t.get_tag().decode("latin-1")},
+        h5t.ENUM: lambda t: {"enum": inner(t.get_super()), "members": _members(t)},
+        h5t.ARRAY: lambda t: {"array": list(t.get_array_dims()), "of": inner(t.get_super())},
+        h5t.VLEN: lambda t: {"vlen": _little_endian(inner(t.get_super()))},
+        h5t.REFERENCE: _describe_reference,
+        h5t.COMPOUND: lambda t: {
+            "compound": [
+                [_text(t.get_member_name(i)), t.get_member_offset(i), inner(t.get_member_type(i))]
+                for i in range(t.get_nmembers())
+            ],
+            "size": t.get_size(),
+        },
+    }
+    if hasattr(h5t, "COMPLEX"):
+        describers[h5t.COMPLEX] = lambda t: {"complex": t.dtype.str}
+    if tid.get_class() not in describers:
+        raise UnsupportedTypeError(f"the HDF5 type class {tid.get_class()}")
+    return describers[tid.get_class()](tid)
+
+
+def _describe_number(tid: Any) -> Json:
+    """A numpy dtype string; numbers numpy does not know (bfloat16, 12-bit integers) by their encoded form."""
+    from h5py import h5t
+
+    try:
+        dtype = tid.dtype
+        if h5t.py_create(dtype).equal(tid):
+            return dtype.str
+    except (TypeError, ValueError):
+        pass
+    fields: dict[str, Json] = {
+        "size": tid.get_size(),
+        "big": tid.get_order() == h5t.ORDER_BE,
+        "precision": tid.get_precision(),
+        "offset": tid.get_offset(),
+        "pad": list(tid.get_pad()),
+    }
+    if tid.get_class() == h5t.INTEGER:
+        return {"number": "integer", "signed": tid.get_sign() == h5t.SGN_2, **fields}
+    float_fields = {"fields": list(tid.get_fields()), "bias": tid.get_ebias(), "norm": tid.get_norm()}
+    return {"number": "float", **float_fields, "inpad": tid.get_inpad(), **fields}
+
+
+def _describe_text(tid: Any) -> Json:
+    from h5py import h5t
+
+    length = None if tid.is_variable_str() else tid.get_size()
+    return {"text": length, "utf8": tid.get_cset() == h5t.CSET_UTF8, "pad": tid.get_strpad()}
+
+
+def _describe_reference(tid: Any) -> Json:
+    from h5py import h5t
+
+    if not tid.equal(h5t.STD_REF_OBJ):
+        raise UnsupportedTypeError("references to regions")
+    return {"reference": "object"}
+
+
+def _little_endian(record: Json) -> Json:
+    """Plain numbers little-endian: h5py writes the elements of variable-length arrays in the machine's own order."""
+    return np.dtype(record).newbyteorder("<").str if isinstance(record, str) else record
+
+
+def _members(tid: Any) -> list[Json]:
+    """Names and values of an enumeration."""
+    return [[_text(tid.get_member_name(i)), int(tid.get_member_value(i))] for i in range(tid.get_nmembers())]
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnsupportedTypeError(f"a member whose name {name!r} is not UTF-8") from error

@@ -1,0 +1,102 @@
+"""Writes an HDF5 or NetCDF-4 file as its skeleton says, values block by block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core import FormatError, Schema, Sink, values_of
+from baler_hdf5.creation import access_properties
+from baler_hdf5.datatypes import Json
+from baler_hdf5.elements import empty_elements, write_elements
+from baler_hdf5.fields import Field, element_size, fields_of, insert
+from baler_hdf5.rebuild import rebuild
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Hdf5Sink(Sink):
+    """An HDF5 file being written.
+
+    Raises
+    ------
+    FormatError
+        If the skeleton is not one of an HDF5 file, or does not agree with the schema.
+    """
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        import h5py
+
+        entries = schema.skeleton["entries"]
+        self._records = {entry["path"]: entry for entry in entries if entry["kind"] == "dataset" and entry["variables"]}
+        self._fields = {path: _fields(record) for path, record in self._records.items()}
+        self._owners = {name: path for path, fields in self._fields.items() for name in fields}
+        self._written = dict.fromkeys(self._records, 0)
+        # scalars may be arrays in themselves, which come in blocks of their own
+        self._scalars: dict[str, dict[str, list[np.ndarray]]] = {}
+        self._check(schema)
+        tracked = bool(entries[0]["order"][0])
+        self._file = h5py.File(path, "w", libver=("v108", "latest"), track_order=tracked)
+        try:
+            self._reference_to = rebuild(self._file, entries)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, block: xr.Dataset) -> None:
+        """Append the block's rows to their datasets."""
+        paths = dict.fromkeys(self._owners[str(name)] for name in block.variables)
+        for path in paths:
+            if self._records[path]["shape"]:
+                arrays = {name: values_of(block, name) for name in self._fields[path]}
+                self._append(path, arrays, len(next(iter(arrays.values()))))
+            else:
+                for name in self._fields[path].keys() & set(block.variables):
+                    self._scalars.setdefault(path, {}).setdefault(name, []).append(values_of(block, name))
+
+    def close(self) -> None:
+        """Complete the file."""
+        for path, parts in self._scalars.items():
+            arrays = {name: np.concatenate(cut) if cut[0].shape else cut[0] for name, cut in parts.items()}
+            self._append(path, arrays, 1)
+        self._file.close()
+
+    def abort(self) -> None:
+        """Release the file after a failure."""
+        self._file.close()
+
+    def _append(self, path: str, arrays: dict[str, np.ndarray], rows: int) -> None:
+        """Write the next rows of one dataset, from the values of all its variables."""
+        from h5py import h5d
+
+        record = self._records[path]
+        access = access_properties(record["shape"], record.get("chunks"), element_size(record["type"]))
+        dataset = h5d.open(self._file.id, path.encode("utf-8"), access)
+        shape = (rows, *record["shape"][1:]) if record["shape"] else ()
+        elements = empty_elements(dataset, record["type"], shape)
+        for name, field in self._fields[path].items():
+            insert(elements, field, arrays[name], self._reference_to)
+        start = self._written[path]
+        write_elements(dataset, record["type"], slice(start, start + rows), elements)
+        self._written[path] = start + rows
+
+    def _check(self, schema: Schema) -> None:
+        """The skeleton's shapes must be those of the schema: nothing else has been checked against the data."""
+        for variable in schema.variables:
+            path = self._owners.get(variable.name)
+            if path is None:
+                raise FormatError(f"the record of the original file lacks the variable {variable.name!r}")
+            field = self._fields[path][variable.name]
+            told = (field.dtype, *self._records[path]["shape"], *field.shape)
+            found = (variable.dtype, *(schema.sizes[dim] for dim in variable.dims))
+            if told != found:
+                raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record says {told}")
+
+
+def _fields(record: Json) -> dict[str, Field]:
+    """The variables of a dataset's record, by name."""
+    by_members = {field.members: field for field in fields_of(record["type"])}
+    return {name: by_members[tuple(members)] for name, members in record["variables"].items()}

@@ -1,0 +1,79 @@
+"""What an HDF5 file is besides values, as JSON: one record per group, dataset, named type and link, in file order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from baler_hdf5.attributes import read_attributes
+from baler_hdf5.creation import describe_creation
+from baler_hdf5.datasets import StoredDataset
+from baler_hdf5.datatypes import Json, describe_type
+from baler_hdf5.fields import fields_of, restrict_type
+from baler_hdf5.tree import Entry
+
+if TYPE_CHECKING:
+    import h5py
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Makes the records of one file.
+
+    Attributes
+    ----------
+    named
+        Paths of committed datatypes by address.
+    kept
+        The datasets that are taken, by path.
+    path_of
+        The path behind an object reference; None for nothing and for what is not taken.
+    warn
+        Told about what cannot be kept.
+    """
+
+    file: h5py.File
+    named: Mapping[int, str]
+    kept: Mapping[str, StoredDataset]
+    path_of: Callable[[Any], str | None]
+    warn: Callable[[str], None]
+
+    def record(self, entry: Entry) -> Json:
+        """The record of one entry."""
+        base = {"path": entry.path, "kind": entry.kind}
+        if entry.kind == "group":
+            return {**base, **self._group(entry.path)}
+        if entry.kind == "dataset":
+            return {**base, **self._dataset(self.kept[entry.path])}
+        if entry.kind == "type":
+            item = self.file[entry.path]
+            return {**base, "type": describe_type(item.id, {}), "attributes": self._attributes(item)}
+        return {**base, "target": entry.target, "file": entry.file}
+
+    def _group(self, path: str) -> dict[str, Json]:
+        group = self.file[path or "/"]
+        properties = group.id.get_create_plist()
+        order = [properties.get_link_creation_order(), properties.get_attr_creation_order()]
+        return {"order": order, "attributes": self._attributes(group)}
+
+    def _dataset(self, dataset: StoredDataset) -> dict[str, Json]:
+        item = self.file[dataset.path]
+        members = {name: list(field.members) for name, field in dataset.fields.items()}
+        record_type = dataset.type
+        if members and len(members) < len(fields_of(record_type)):
+            record_type = restrict_type(record_type, [field.members for field in dataset.fields.values()])
+
+        def warn(message: str) -> None:
+            self.warn(f"dataset {dataset.path!r}: {message}")
+
+        return {
+            "type": record_type,
+            "shape": None if dataset.shape is None else list(dataset.shape),
+            **describe_creation(item.id, record_type, warn),
+            "variables": members,
+            "attributes": self._attributes(item),
+        }
+
+    def _attributes(self, item: h5py.HLObject) -> list[Json]:
+        return read_attributes(item, self.named, self.path_of, self.warn)

@@ -1,0 +1,91 @@
+"""Reads the values of an HDF5 or NetCDF-4 file, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core import DataError, Source, family_slices, make_block
+from baler_hdf5.contents import Contents, read_contents
+from baler_hdf5.creation import access_properties
+from baler_hdf5.datasets import StoredDataset
+from baler_hdf5.elements import read_elements
+from baler_hdf5.fields import element_size, extract
+
+if TYPE_CHECKING:
+    import h5py
+    import xarray as xr
+
+
+class Hdf5Source(Source):
+    """An open HDF5 file.
+
+    Parameters
+    ----------
+    path
+        Must be an HDF5 file.
+    patterns
+        Of the variables to take (all without); dimension scales of what is taken come along.
+
+    Raises
+    ------
+    DataError
+        If a name without wildcards is not there, or the file is damaged.
+    """
+
+    def __init__(self, path: Path, patterns: Sequence[str] | None = None) -> None:
+        import h5py
+
+        self._path = path
+        self.warnings: list[str] = []
+        try:
+            self._file: h5py.File = h5py.File(path, "r")
+        except (OSError, RuntimeError) as error:
+            raise damaged(path, error) from error
+        try:
+            self._contents: Contents = read_contents(self._file, patterns, path.name, self.warnings.append)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            self._file.close()
+            raise damaged(path, error) from error
+        except BaseException:
+            self._file.close()
+            raise
+        self.schema = self._contents.schema
+
+    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+        """The values, block by block: numbers little-endian, packed values as stored."""
+        owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
+        for _, variables, rows in family_slices(self.schema, max_bytes):
+            arrays: dict[str, np.ndarray] = {}
+            for variable in variables:
+                if variable.name not in arrays:
+                    arrays.update(self._read(owners[variable.name], rows))
+            yield make_block({variable.name: (variable.dims, arrays[variable.name]) for variable in variables})
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def _read(self, dataset: StoredDataset, rows: slice) -> dict[str, np.ndarray]:
+        """All variables of one dataset, for some rows of its leading dimension."""
+        from h5py import h5d
+
+        try:
+            access = access_properties(dataset.shape, dataset.chunks, element_size(dataset.type))
+            stored = h5d.open(self._file.id, dataset.path.encode("utf-8"), access)
+            elements = read_elements(stored, dataset.type, rows)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise DataError(f"{self._path}: dataset {dataset.path!r} cannot be read: {error}") from error
+        values = {name: extract(elements, field, self._contents.path_of) for name, field in dataset.fields.items()}
+        if dataset.shape:
+            return values
+        # the rows of a scalar are those of the arrays it is made of
+        return {name: array[rows] if array.shape else array for name, array in values.items()}
+
+
+def damaged(path: Path, error: BaseException) -> DataError:
+    """The message for a file that has HDF5's signature and is not readable all the same."""
+    return DataError(f"{path}: cut short or damaged, not readable as HDF5 ({error})")

@@ -1,0 +1,50 @@
+"""The reader `root`: opens a tree for reading, and starts a file to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from baler_core import Options, Reader, Schema, Sink, Source
+
+if TYPE_CHECKING:
+    pass
+
+
+class RootOptions(Options):
+    """Options of the reader `root`."""
+
+    tree: str | None = Field(
+        default=None,
+        description="The TTree or RNTuple to take (`Events`, `folder/Events`); needed only when a file has several.",
+    )
+
+
+class RootReader(Reader):
+    """TTrees and RNTuples: flat and jagged branches of numbers, booleans and strings."""
+
+    name = "root"
+    summary = "ROOT files: TTree and RNTuple, flat and jagged branches"
+    suffixes = (".root",)
+    Options = RootOptions
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open the tree; the lengths of all lists are read, values are not.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or damaged, or has no such tree or branch.
+        """
+        from baler_root.source import RootSource
+
+        return RootSource(path, self.options.tree, variables)
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a file with one tree: names, titles, types and order of branches as in the original."""
+        from baler_root.sink import RootSink
+
+        return RootSink(path, schema)

@@ -1,0 +1,81 @@
+"""What bounds mean for variables of different types."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, value_range
+from baler_core.errors import ConfigError
+
+RULES = BoundRules((("Jet_phi", ErrorBound("abs", 1e-4)), ("n*", ErrorBound("abs", 2)), ("*", ErrorBound("rel", 1e-2))))
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "packed", "expected"),
+    [
+        ("Jet_phi", "<f4", False, "abs 0.0001"),
+        ("Jet_pt", "<f8", False, "rel 0.01"),
+        ("nJet", "<i4", False, "lossless"),
+        ("t2m", "<i2", True, "rel 0.01"),
+        ("flag", "|b1", False, "lossless"),
+        ("name", "str", False, "lossless"),
+        ("wave", "<c16", False, "lossless"),
+    ],
+)
+def test_the_first_matching_rule_decides(name: str, dtype: str, packed: bool, expected: str) -> None:
+    assert str(RULES.bound_for(name, dtype, packed=packed)) == expected
+
+
+def test_defaults_are_rel_for_floats_and_lossless_for_the_rest() -> None:
+    assert str(BoundRules().bound_for("x", "<f4")) == "rel 0.001"
+    assert str(BoundRules().bound_for("x", "<i4")) == "lossless"
+
+
+def test_a_named_integer_may_be_lossy_and_named_text_may_not() -> None:
+    rules = BoundRules((("adc", ErrorBound("abs", 3)), ("label", ErrorBound("abs", 3))))
+    assert str(rules.bound_for("adc", "<i4")) == "abs 3"
+    with pytest.raises(ConfigError, match="label"):
+        rules.bound_for("label", "str")
+
+
+@pytest.mark.parametrize("value", [-1, 0, math.nan, math.inf])
+def test_nonsense_bounds_are_refused(value: float) -> None:
+    with pytest.raises(ConfigError, match="positive"):
+        ErrorBound("abs", value)
+
+
+@pytest.mark.parametrize(
+    "stated", ["losless", {"relative": 0.1}, {"abs": "x"}, {"abs": True}, 3, {"rel": 1.5}, {"bits": 2.5}]
+)
+def test_misspelt_bounds_are_refused(stated: object) -> None:
+    with pytest.raises(ConfigError):
+        ErrorBound.parse(stated)
+
+
+def test_range_ignores_fill_and_non_finite_values() -> None:
+    values = np.array([1.0, 3.0, np.nan, np.inf, 1e20])
+    assert value_range(values, (1e20,)) == ValueRange(1.0, 3.0)
+    assert make_tolerance(ErrorBound("range", 0.1), limits=ValueRange(1.0, 3.0)).value == pytest.approx(0.2)
+
+
+def test_a_packed_variable_has_its_bound_in_physical_units() -> None:
+    tolerance = make_tolerance(ErrorBound("abs", 0.5), scale=0.1, offset=20.0)
+    assert tolerance.value == pytest.approx(5.0)
+    relative = make_tolerance(ErrorBound("rel", 0.01), scale=0.1, offset=20.0)
+    assert relative.allowed(np.array([100], np.int16)) == pytest.approx(300 * 0.01, rel=1e-5)
+
+
+def test_violations_are_counted_as_a_user_would() -> None:
+    x = np.array([1.0, -0.0, np.nan, np.inf, 5.0, 0.0])
+    y = np.array([1.0011, 0.0, 1.0, np.inf, 5.004, -1e-300])
+    np.testing.assert_array_equal(Tolerance("rel", 1e-3).violations(x, y), [True, True, True, False, False, True])
+    np.testing.assert_array_equal(Tolerance("abs", 0.01).violations(x, y), [False, False, True, False, False, False])
+
+
+def test_whole_errors_of_integers_count_in_full() -> None:
+    x = np.array([0, 0, 2**63 - 1], np.int64)
+    y = np.array([7, 8, -(2**63)], np.int64)
+    np.testing.assert_array_equal(Tolerance("abs", 7.0).violations(x, y), [False, True, True])

@@ -1,0 +1,291 @@
+"""Text tables: types found, values exact, and the text itself back where the columns allow it."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baler_core.builtin.readers.csv_columns import ColumnScan, likeliest_format, number_writer
+from baler_core.builtin.readers.csv_files import CsvReader
+from baler_core.dataset import make_block, values_of
+from baler_core.errors import DataError, FormatError
+
+
+def csv_file(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def columns(path: Path, variables=None, **options) -> dict[str, np.ndarray]:
+    """All values of a file, by column."""
+    reader = CsvReader(CsvReader.Options(**options))
+    with reader.open(path, variables) as source:
+        blocks = list(source.blocks(200))
+        assert [values_of(blocks[0], v.name).dtype for v in source.schema.variables] == [
+            v.numpy_dtype for v in source.schema.variables
+        ]
+        return {name: np.concatenate([values_of(b, name) for b in blocks]) for name in source.schema.names}
+
+
+def restored(path: Path, variables=None, **options) -> bytes:
+    """The bytes of a file that went through blocks and a skeleton in JSON."""
+    reader = CsvReader(CsvReader.Options(**options))
+    target = path.with_name("restored")
+    with reader.open(path, variables) as source:
+        skeleton = json.loads(json.dumps(source.schema.skeleton))
+        sink = CsvReader().create(target, dataclasses.replace(source.schema, skeleton=skeleton))
+        for block in source.blocks(300):
+            sink.write(block)
+        sink.close()
+    return target.read_bytes()
+
+
+FILES = {
+    "plain": "a,b,c\n1,1.5,x\n2,-0.25,y\n",
+    "no header": "1,1.5,x\n2,-0.25,y\n",
+    "tabs": "a\tb\n1\t2.5\n",
+    "semicolons": "a;b\n1;2,5\n3;4,5\n",
+    "spaces": "a b c\n1 2.5 word\n3 4.5 other\n",
+    "bars": "a|b\n1|2\n",
+    "comma and space": "a, b, c\n1, 2.5, x\n2, 3.5, y\n",
+    "windows": "a,b\r\n1,2\r\n3,4\r\n",
+    "old mac, no last line end": "a,b\r1,2\r3,4",
+    "comments": "# made by hand\n#\n# COLUMN a: something, something\na,b\n1,2\n",
+    "names in a comment": "# x y z\n1.5 2.5 3.5\n",
+    "quoted text": 'name,value\n"a, b",1\n"say ""hi""",2\nplain,3\n',
+    "all quoted": '"a","b"\n"x","1"\n"y","2"\n',
+    "text quoted": '"a","b"\n"x",1\n"y",2\n',
+    "line end in a cell": 'a,b\n"two\nlines",1\n"x",2\n'.replace('"x"', "x"),
+    "empty cells": "i,f,t\n1,1.5,\n,,x\n3,nan,y\n".replace("nan", ""),
+    "words for missing": "i,f\n1,1.5\nNA,NA\n3,2.5\n",
+    "missing called nan": "f\n1.5\nnan\n",
+    "only missing": "a,b\n,1\n,2\n",
+    "one column with an empty cell": 'a\n1\n""\n3\n',
+    "fixed decimals": "a,b\n1.50,100.000\n0.25,-3.125\n-0.00,1.000\n",
+    "exponents": "a,b\n1.250e+00,1.25E+00\n-3.000e-12,-3.00E-12\n",
+    "six digits": "a\n" + "".join(f"{x:g}\n" for x in (37.5667, 0, 1.5e-7, 1234567, 20, 3e22)),
+    "java": "a\n1.0E-4\n-9.612706755363822E-4\n0.0\n1.0\n1.2345678E7\n",
+    "numpy savetxt": "1.000000000000000000e+00 -2.500000000000000052e-03\n3.330000000000000182e-01 0.000000000000000000e+00\n",
+    "names as numbers": "id,v\n007,1\n012,2\n",
+    "large integers": "a,b\n9007199254740993,18446744073709551615\n-9223372036854775808,0\n",
+    "beyond 64 bits": "a\n18446744073709551616\n1\n",
+    "unicode": "naïve [µm],Zürich\n1,ä\n2,ö\n",
+    "infinities": "a\n1.5\ninf\n-inf\n",
+    "repeated and empty names": "a,a,\n1,2,3\n",
+    "header only": "a,b\n",
+    "booleans": "flag\nTrue\nFalse\n",
+    "underscores": "a\n1_000\n2_000\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_text_comes_back(name, tmp_path):
+    path = csv_file(tmp_path, FILES[name])
+    assert restored(path).decode() == FILES[name]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_other_encodings_come_back(encoding, tmp_path):
+    content = FILES["unicode"].encode(encoding)
+    assert restored(csv_file(tmp_path, content)) == content
+
+
+def test_a_stray_byte_far_behind_is_no_obstacle(tmp_path):
+    content = b"a,b\n" + b"1,x\n" * 30_000 + b"2,\xff\n"
+    assert restored(csv_file(tmp_path, content)) == content
+
+
+def test_a_compressed_table_is_read_and_comes_back_compressed(tmp_path):
+    path = csv_file(tmp_path, gzip.compress(FILES["plain"].encode()), "a.csv.gz")
+    assert columns(path)["b"].tolist() == [1.5, -0.25]
+    assert gzip.decompress(restored(path)).decode() == FILES["plain"]
+    cut = csv_file(tmp_path, path.read_bytes()[:-9], "b.csv.gz")
+    with pytest.raises(DataError, match=r"b\.csv\.gz: cannot be read"):
+        columns(cut)
+
+
+def test_types_are_found_and_values_exact(tmp_path):
+    found = columns(csv_file(tmp_path, FILES["large integers"]))
+    assert found["a"].dtype == np.int64
+    assert found["a"].tolist() == [9007199254740993, -(2**63)]
+    assert found["b"].dtype == np.uint64
+    assert found["b"].tolist() == [2**64 - 1, 0]
+    assert columns(csv_file(tmp_path, FILES["beyond 64 bits"]))["a"].tolist() == ["18446744073709551616", "1"]
+    assert columns(csv_file(tmp_path, FILES["names as numbers"]))["id"].tolist() == ["007", "012"]
+    assert columns(csv_file(tmp_path, FILES["booleans"]))["flag"].tolist() == ["True", "False"]
+    assert columns(csv_file(tmp_path, FILES["repeated and empty names"])).keys() == {"a", "a.1", "column2"}
+    assert columns(csv_file(tmp_path, FILES["no header"])).keys() == {"column0", "column1", "column2"}
+    assert columns(csv_file(tmp_path, FILES["names in a comment"])).keys() == {"x", "y", "z"}
+
+
+def test_missing_cells_are_nan_in_floats_and_marked_in_integers(tmp_path):
+    path = csv_file(tmp_path, FILES["empty cells"])
+    found = columns(path)
+    assert found["i"].tolist() == [1, -(2**63), 3]
+    assert np.array_equal(found["f"], [1.5, math.nan, math.nan], equal_nan=True)
+    assert found["t"].tolist() == ["", "x", "y"]
+    with CsvReader().open(path) as source:
+        assert [v.fill for v in source.schema.variables] == [(-(2.0**63),), (), ()]
+
+
+def test_a_type_seen_late_wins_over_all_rows(tmp_path):
+    rows = 20_000
+    text = "i,j,k,m\n" + f"1,{2**60},3,\n" * rows + "1.5,2.5,x,4\n"
+    path = csv_file(tmp_path, text)
+    found = columns_once(path)
+    assert found["i"].dtype == np.float64
+    assert found["j"][0] == str(2**60)
+    assert found["j"][-1] == "2.5"
+    assert found["k"][-1] == "x"
+    assert found["m"].tolist() == [-(2**63)] * rows + [4]
+    assert restored_large(path).endswith(b"1.5,2.5,x,4\n")
+
+
+def columns_once(path: Path) -> dict[str, np.ndarray]:
+    with CsvReader().open(path) as source:
+        (block,) = source.blocks(1 << 30)
+        return {name: values_of(block, name) for name in source.schema.names}
+
+
+def restored_large(path: Path) -> bytes:
+    target = path.with_name("large")
+    with CsvReader().open(path) as source:
+        sink = CsvReader().create(target, source.schema)
+        for block in source.blocks(1 << 20):
+            sink.write(block)
+        sink.close()
+    return target.read_bytes()
+
+
+def test_lossy_values_are_written_in_full(tmp_path):
+    path = csv_file(tmp_path, FILES["fixed decimals"])
+    with CsvReader().open(path) as source:
+        sink = CsvReader().create(tmp_path / "b.csv", source.schema)
+        moved = {"a": np.array([1.4999, 0.25, math.nan]), "b": np.array([1 / 3, 1e300, -0.0])}
+        sink.write(make_block({name: (("row",), values) for name, values in moved.items()}))
+        sink.close()
+    assert (tmp_path / "b.csv").read_text() == f"a,b\n1.4999,{1 / 3!r}\n0.25,{1e300:.3f}\n,-0.000\n"
+    found = columns(tmp_path / "b.csv")
+    for name in "ab":
+        assert np.array_equal(found[name], moved[name], equal_nan=True)
+
+
+def test_only_the_wanted_columns_are_restored(tmp_path):
+    path = csv_file(tmp_path, "pt [GeV],eta,phi\n1,2.5,3\n")
+    assert restored(path, variables=["p*"]) == b"pt [GeV],phi\n1,3\n"
+    with CsvReader().open(path) as source:
+        assert [v.units for v in source.schema.variables] == ["GeV", "", ""]
+    with pytest.raises(DataError, match=r"there is no variable 'etta'\. Did you mean 'eta'\?"):
+        CsvReader().open(path, ["etta"])
+
+
+def test_options_override_what_would_be_found(tmp_path):
+    path = csv_file(tmp_path, "2020;2021\n1,5;2\n% later\n3;4\n")
+    found = columns(path, header=True, separator=";", comment="%")
+    assert list(found) == ["2020", "2021"]
+    assert found["2020"].tolist() == ["1,5", "3"]
+    with CsvReader(CsvReader.Options(header=True, comment="%")).open(path) as source:
+        assert source.warnings == ["a.csv: 1 comment lines between the rows are left out"]
+    assert columns(csv_file(tmp_path, "'a','b'\n'1,2',3\n"), quote="'")["a"].tolist() == ["1,2"]
+    assert columns(csv_file(tmp_path, "a\tb\nx\t1\n"), separator="tab")["b"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "empty"),
+        ("# only a comment\n", "empty"),
+        ("a,b\n1,2\n1,2,3\n", r"a\.csv:3: wanted 2 cells separated by ',', found 3"),
+        ("a,b\n1,2\n# end\n", r"a\.csv:3: .*comment: '#'"),
+        ('a,b\n1,"2\n3,4\n', r"a\.csv:3: not a row"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "not a text table"),
+    ],
+)
+def test_what_is_no_table_is_said_so(content, message, tmp_path):
+    path = csv_file(tmp_path, content)
+    with pytest.raises(DataError, match=message):
+        columns(path)
+    with pytest.raises(DataError, match=r"no\.csv: cannot be read"):
+        columns(tmp_path / "no.csv")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"columns": [["float64", ".999999999f", "", False]]},
+        {"columns": [["object", "r", "", False]]},
+        {"dialect": {"newline": 3}},
+        {"dialect": {"unknown": "x"}},
+    ],
+)
+def test_a_damaged_skeleton_is_refused(damage, tmp_path):
+    path = csv_file(tmp_path, "a\n1.5\n")
+    with CsvReader().open(path) as source, pytest.raises(FormatError):
+        CsvReader().create(tmp_path / "b", dataclasses.replace(source.schema, skeleton=source.schema.skeleton | damage))
+
+
+@given(st.lists(st.floats(), min_size=1), st.sampled_from(["r", "j", "J", ".3f", ".6g", ".17G", ".2e"]))
+def test_floats_in_any_format_read_back_exactly(values, number):
+    scan = ColumnScan()
+    scan.take([repr(1.5)])
+    form = dataclasses.replace(scan.form(), number=number)
+    found = form.values(form.cells(np.array(values)))
+    assert np.array_equal(found, values, equal_nan=True)
+    assert np.array_equal(np.signbit(found) | np.isnan(found), np.signbit(values) | np.isnan(values))
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=5))
+def test_any_text_comes_back(tmp_path_factory, cells):
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    text = ",".join('"' + cell.replace('"', '""') + '"' for cell in ["x", *cells[1:]])
+    header = ",".join(f"name{index}" for index in range(len(cells)))
+    path.write_text(f"{header}\n{text}\n", newline="")
+    once = columns(path)
+    target = path.with_name("b.csv")
+    target.write_bytes(restored(path))
+    again = columns(target)
+    assert {n: repr(v.tolist()) for n, v in once.items()} == {n: repr(v.tolist()) for n, v in again.items()}
+
+
+def test_formats_are_recognised():
+    assert likeliest_format(["1.50", "2.25"]) == ".2f"
+    assert likeliest_format(["0", "37.5667", "1e-07"]) == "j"
+    assert likeliest_format(["1e+06", "0.5"]) == ".6g"
+    assert likeliest_format(["1.5e-05", "2.5e+03"]) == ".1e"
+    assert number_writer("J")(-12345678.0) == "-1.2345678E7"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hep/cms_zee_run2011a.csv",
+        "astro/gaia_hrd.csv",
+        "astro/hyg_stars.csv",
+        "astro/kepler_koi_cumulative.csv",
+        "astro/magic04.csv",
+    ],
+)
+def test_research_tables_come_back_to_the_letter(shared_data, tmp_path, name):
+    path = csv_file(tmp_path, (shared_data / name).read_bytes())
+    assert restored_large(path) == path.read_bytes()
+
+
+@pytest.mark.shared
+def test_a_table_with_mixed_formats_keeps_every_value(shared_data, tmp_path):
+    path = csv_file(tmp_path, (shared_data / "astro" / "htru2_pulsars.csv").read_bytes())
+    (tmp_path / "b.csv").write_bytes(restored_large(path))
+    before, after = columns_once(path), columns_once(tmp_path / "b.csv")
+    assert len(before["class"]) == 17898
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    rows = np.loadtxt(path, delimiter=",", skiprows=1)
+    assert np.array_equal(rows, np.stack(list(before.values()), axis=1))
