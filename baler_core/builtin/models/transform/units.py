@@ -96,7 +96,7 @@ def read_units(stored: bytes, dtype: str) -> Units:
     if number >= 2 * len(_KINDS) or not (np.isfinite(centre) and 0 < radius < np.inf):
         raise FormatError("the units of a field are impossible")
     kind = _KINDS[number // 2]
-    lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype)[0] if kind == "lattice" else None
+    lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype) if kind == "lattice" else None
     if kind != "lattice" and np.dtype(dtype).kind != "f":
         raise FormatError("whole numbers without a lattice")
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)
