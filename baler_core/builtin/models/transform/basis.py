@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from baler_core.arithmetic import Coder
-from baler_core.builtin.models.transform.numbers import NumberCoder
+from baler_core.builtin.models.numbers import NumberCoder
 from baler_core.errors import FormatError
 
 FEWEST_BITS, MOST_BITS = 4, 20

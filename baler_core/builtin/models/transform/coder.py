@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.arithmetic import Coder
-from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, code_band, code_simply
+from baler_core.builtin.models.magnitudes import code_simply
+from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, code_band
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band
 

@@ -12,22 +12,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.arithmetic import code_bit
+from baler_core.builtin.models.magnitudes import (
+    BINS,
+    CONTEXTS,
+    INPUTS,
+    NODES,
+    code_magnitude,
+    code_simply,
+    first_counters,
+    logarithmic,
+    new_weights,
+)
 from baler_core.compiled import Array, Integer, compiled
-from baler_core.mixing import WEIGHT_ONE, dot, learn_counter, learn_weights, new_counters, squash, stretch
+from baler_core.mixing import new_counters
 
-# Nodes of the binary tree that spells a magnitude: 32 for its length in bits, then three for each length.
-LENGTHS = 32
-NODES = LENGTHS * 4
-INPUTS = 8
-_CONTEXTS = 7
-_BINS = 64
-_SHAPES = (4 * _BINS, 32 * 32, 32 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32, 64 * 32, 32 * 32)
+_SHAPES = (4 * BINS, 32 * 32, 32 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32, 64 * 32, 32 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
 _SIGNS = 3**5
-_SETS = 4 * _BINS
-# Fields of the description of a band that `code_band` takes; see `bands.describe`.
-BAND_FIELDS = 24
+# Fields of the description of a band that `code_band` takes.
+BAND_FIELDS = 18
 
 
 class Memory(NamedTuple):
@@ -48,54 +51,15 @@ class Memory(NamedTuple):
 
 
 def new_memory() -> Memory:
-    """Counters and weights before anything is coded; the first context starts from geometric distributions."""
-    counters = _first_counters().copy()
-    weights = np.full((NODES + 4 * _SETS, INPUTS), WEIGHT_ONE // 6, np.int64)
-    weights[:, 0] = WEIGHT_ONE * 6 // 10
-    return Memory(counters, new_counters(_SIGNS * 4), new_counters(64 * 8), weights)
+    """Counters and weights before anything is coded."""
+    return Memory(_first_counters().copy(), new_counters(_SIGNS * 4), new_counters(64 * 8), new_weights())
 
 
 @functools.cache
 def _first_counters() -> Array:
-    """For each bin of expected magnitude m: P(|q| >= t) = (m / (1 + m))^t; only exactly rounded operations."""
-    counters = new_counters(int(OFFSETS[-1]) + 64)
-    for bin_number in range(_BINS):
-        ratio = _bin_centre(bin_number) / 16
-        tail = ratio / (1 + ratio)
-        for length in range(LENGTHS):
-            # P(more than `length` bits | at least `length` bits) is tail^(2^length) / tail^(2^(length - 1))
-            probability = tail if length == 0 else tail ** (1 << (length - 1)) if length < 10 else 0.0
-            first = int(min(max(probability, 1 / 4096), 1 - 1 / 4096) * (1 << 22))
-            for family in range(4):
-                counters[(family * _BINS + bin_number) * NODES + length] = (first << 10) | 6
+    counters = first_counters(int(OFFSETS[-1]) + 64)
     counters.setflags(write=False)
     return counters
-
-
-def _bin_centre(bin_number: int) -> float:
-    """The middle of the sums that `logarithmic` maps to a bin."""
-    if bin_number < 8:
-        return bin_number + 0.25
-    return (4 + bin_number % 4 + 0.5) * 2.0 ** (bin_number // 4 - 1)
-
-
-@compiled
-def bit_length(number: Integer) -> Integer:
-    """Number of bits of a number >= 0."""
-    length = 0
-    while number > 0:
-        number >>= 1
-        length += 1
-    return length
-
-
-@compiled
-def logarithmic(number: Integer) -> Integer:
-    """A number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63."""
-    if number < 8:
-        return number
-    length = bit_length(number)
-    return min(63, 4 * (length - 2) + ((number >> (length - 3)) & 3))
 
 
 @compiled
@@ -166,88 +130,6 @@ def behind(near: Array, z: Integer, y: Integer, x: Integer, high: Integer, deep:
 
 
 @compiled
-def code_node(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    weights: Array,
-    places: Array,
-    inputs: Array,
-    node: Integer,
-    chosen: Integer,
-    bit: Integer,
-) -> Integer:
-    """One bit of the tree: mix what the contexts say, code, and learn from it."""
-    for i in range(_CONTEXTS):
-        inputs[i] = stretch(np.int64(counters[places[i] + node]) >> 16)
-    inputs[_CONTEXTS] = 256
-    other = NODES + chosen * 4 + min(node, 3)
-    first = dot(weights, node, inputs, INPUTS)
-    second = dot(weights, other, inputs, INPUTS)
-    bit = code_bit(registers, data, bit, squash((first + second) >> 1))
-    target = 65535 if bit else 0
-    learn_weights(weights, node, inputs, INPUTS, target - squash(first), 24)
-    learn_weights(weights, other, inputs, INPUTS, target - squash(second), 24)
-    for i in range(_CONTEXTS):
-        learn_counter(counters, places[i] + node, bit, 250 if i == 0 else 160)
-    return bit
-
-
-@compiled
-def code_simply(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
-    """One bit by one counter alone."""
-    probability = max(16, min(65520, np.int64(counters[place]) >> 16))
-    bit = code_bit(registers, data, bit, probability)
-    learn_counter(counters, place, bit, 400)
-    return bit
-
-
-@compiled
-def code_magnitude(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    weights: Array,
-    places: Array,
-    inputs: Array,
-    chosen: Integer,
-    mixed: Integer,
-    magnitude: Integer,
-    length: Integer,
-) -> Integer:
-    """A magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
-
-    `mixed` false codes every bit by the first context alone; `length` is 1 if the magnitude is known not to be 0, else 0.
-    """
-    wanted = bit_length(magnitude)
-    while length < LENGTHS - 1:
-        bit = 1 if wanted > length else 0
-        if mixed:
-            bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, bit)
-        else:
-            bit = code_simply(registers, data, counters, places[0] + length, bit)
-        if bit == 0:
-            break
-        length += 1
-    if length <= 1:
-        return length
-    value = 1
-    node = LENGTHS + 3 * length
-    for i in range(length - 1):
-        bit = (magnitude >> (length - 2 - i)) & 1
-        if i >= 2:
-            bit = code_bit(registers, data, bit, 32768)
-        else:
-            if mixed:
-                bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, bit)
-            else:
-                bit = code_simply(registers, data, counters, places[0] + node, bit)
-            node += 1 + bit
-        value = (value << 1) | bit
-    return value
-
-
-@compiled
 def sign_of(values: Array, z: Integer, y: Integer, x: Integer, box: Array) -> Integer:
     """0, 1 or 2 for a zero (or nothing), positive or negative neighbour."""
     if z < box[0] or y < box[1] or x < box[2]:
@@ -300,14 +182,14 @@ def find_places(
     """Where each context keeps its counters."""
     near = min(west, 3) * 4 + min(north, 3)
     near = ((near * 3 + min(diagonal, 2)) * 3 + min(ahead, 2)) * 3 + min(beside, 2)
-    places[0] = band[16] * _BINS + bin_number
+    places[0] = band[16] * BINS + bin_number
     places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(first) >> 1)
     places[2] = (logarithmic(parent) >> 1) * 32 + (logarithmic(sibling) >> 1)
     places[3] = near
     places[4] = (logarithmic(first + second) >> 1) * 32 + (logarithmic(third) >> 1)
     places[5] = band[17] * 32 + (bin_number >> 1)
     places[6] = (logarithmic(local + first) >> 1) * 32 + (logarithmic(parent + sibling) >> 1)
-    for i in range(_CONTEXTS):
+    for i in range(CONTEXTS):
         places[i] = OFFSETS[i] + places[i] * NODES
 
 
@@ -360,10 +242,10 @@ def code_band(
         spread(coarse, band, about[3])
     if cousins.shape[0]:
         add_cousins(values, band, cousins, about[4])
-    places = np.zeros(_CONTEXTS, np.int64)
+    places = np.zeros(CONTEXTS, np.int64)
     inputs = np.zeros(INPUTS, np.int64)
     weight = 2 + high + deep + 2 * (known[0] > 0) + (known[1] == 1) + 2 * (known[2] > 0) + band[15]
-    lone = OFFSETS[_CONTEXTS] + band[17]
+    lone = OFFSETS[CONTEXTS] + band[17]
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):
@@ -411,7 +293,7 @@ def code_band(
                     weights,
                     places,
                     inputs,
-                    family * _BINS + bin_number,
+                    family * BINS + bin_number,
                     mixed,
                     abs(value),
                     1 if alone else 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.arithmetic import Coder, code_bit
-from baler_core.builtin.models.transform.contexts import LENGTHS, bit_length
+from baler_core.builtin.models.magnitudes import LENGTHS, bit_length
 from baler_core.compiled import Array, Integer, compiled
 from baler_core.mixing import learn_counter, new_counters
 
