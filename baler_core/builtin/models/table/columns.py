@@ -51,7 +51,9 @@ def _residual_symbols(values: np.ndarray, plan: ColumnPlan, prediction: Predicti
     specials, low = len(plan.lattice.specials), plan.symbols.low
     special = plan.lattice.quantise(values)[1].astype(np.int64)
     ordinary = special == 0
-    found = _nudged(values, residuals(values, prediction, plan.lattice, plan.steps), plan, prediction, tolerance, ordinary)
+    found = _nudged(
+        values, residuals(values, prediction, plan.lattice, plan.steps), plan, prediction, tolerance, ordinary
+    )
     outside = ordinary & ((found < low + specials) | (found > plan.symbols.high))
     symbols = np.where(ordinary, found, low - 1 + special)
     symbols[(special > 0) & (special == prediction.special)] = 0

@@ -39,7 +39,8 @@ def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances)
     if not whole:
         for block in blocks:
             columns = [
-                replace(c, lattice=_widened(c.lattice, c.values, values_of(block, c.name), c.tolerance)) for c in columns
+                replace(c, lattice=_widened(c.lattice, c.values, values_of(block, c.name), c.tolerance))
+                for c in columns
             ]
     return columns, whole
 

@@ -91,7 +91,9 @@ def _with_contexts(
     count = len(plans)
     for j, parents in zip(mixed, chosen, strict=True):
         numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
-        plans[j] = _cheapest(j, replace(plans[j], parents=tuple(numbers), packed=False), symbols[j], known, count, effort)
+        plans[j] = _cheapest(
+            j, replace(plans[j], parents=tuple(numbers), packed=False), symbols[j], known, count, effort
+        )
     return _without_unused(plans, mixed)
 
 

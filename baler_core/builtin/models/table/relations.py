@@ -19,6 +19,8 @@ LINEAR = ""
 """Name of a linear relation; others are names of formulas."""
 _SEARCHED, _TESTED = 2_000, 20_000
 _WIDE = 300
+_HUGE = 1e30
+"""Larger values are left out of the search, so that their squares stay finite."""
 _EXACT_KINDS = ("integer", "step", "bits")
 
 
@@ -93,9 +95,9 @@ def find_relations(columns: Sequence[Column], formulas: Sequence[Formula] = ()) 
     savings = [(_saving(target, relation, tested, restored, own), target, relation) for target, relation in candidates]
     chosen: dict[int, Relation] = {}
     for saving, target, relation in sorted(savings, key=lambda s: -s[0]):
-        if saving > 0 and target not in chosen and not _reaches(chosen, relation.parents, target):
-            if _exact_enough(target, relation, columns, chosen):
-                chosen[target] = relation
+        free = saving > 0 and target not in chosen and not _reaches(chosen, relation.parents, target)
+        if free and _exact_enough(target, relation, columns, chosen):
+            chosen[target] = relation
     return _sorted(chosen)
 
 
@@ -130,19 +132,20 @@ def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, 
     varied = [j for j, h in enumerate(own) if h > 0]
     if not varied:
         return []
-    numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
-    finite = np.isfinite(numbers) & (np.abs(numbers) < 1e100)
+    with np.errstate(over="ignore"):
+        numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
+    finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
     found = []
     for place, j in enumerate(varied):
         mask = finite[:, place]
-        allowed = finite.all(axis=0) if mask.all() else (finite | ~mask[:, None]).all(axis=0)
+        allowed: np.ndarray = np.asarray((finite | ~mask[:, None]).all(axis=0))
         allowed[place] = False
         others = np.flatnonzero(allowed)
         if mask.sum() < 8 or not len(others):
             continue
         target = numbers[mask, place]
         noise = columns[j].tolerance.allowed(_thinned(columns[j].values, rows)[mask])
-        noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1e-300
+        noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1 / _HUGE
         terms = sparse_relation(target, numbers[np.ix_(mask, others)], noise)
         if terms is not None:
             parents = tuple(varied[int(others[k])] for k, _ in terms)
@@ -177,9 +180,7 @@ def _reaches(chosen: Mapping[int, Relation], parents: Sequence[int], target: int
     return any(p == target or (p in chosen and _reaches(chosen, chosen[p].parents, target)) for p in parents)
 
 
-def _exact_enough(
-    target: int, relation: Relation, columns: Sequence[Column], chosen: Mapping[int, Relation]
-) -> bool:
+def _exact_enough(target: int, relation: Relation, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
     """Whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
     steps = columns[target].steps
     if steps is not None and steps.kind in ("log", "plain"):
