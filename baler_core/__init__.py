@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.builtin.models.autoencoder import Autoencoder
 from baler_core.dataset import (
     Layout,
     Schema,
@@ -42,6 +43,7 @@ from baler_core.interfaces import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Autoencoder",
     "BalerError",
     "BoundRules",
     "ConfigError",

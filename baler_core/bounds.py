@@ -82,17 +82,17 @@ DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 class BoundRules:
     """Bounds by variable-name pattern (shell style); the first match wins.
 
-    Without a match, floating-point variables get the bound `floats` and everything else is lossless.
+    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
-    floats: ErrorBound = DEFAULT_FLOAT_BOUND
 
-    def bound_for(self, name: str, dtype: str, *, packed: bool = False) -> ErrorBound:
+    def bound_for(self, name: str, dtype: str, *, packed: bool = False, coordinate: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
 
-        Integers are ids, counts and flags more often than measurements: a pattern with wildcards leaves them exact
-        unless they are `packed` (stand for real numbers by a scale factor); a lossy bound must name them.
+        Integers are ids, counts and flags more often than measurements, and coordinates say where the others were
+        measured: a pattern with wildcards leaves both exact, unless integers are `packed` (stand for real numbers by
+        a scale factor). A lossy bound must name them.
 
         Raises
         ------
@@ -102,8 +102,10 @@ class BoundRules:
         kind = _kind_of(dtype)
         for pattern, bound in self.rules:
             if fnmatch.fnmatchcase(name, pattern):
+                if coordinate and pattern != name:
+                    return LOSSLESS
                 return self._applied(bound, name, dtype, kind, named=pattern == name, packed=packed)
-        return DEFAULT_FLOAT_BOUND if kind == "f" else LOSSLESS
+        return DEFAULT_FLOAT_BOUND if kind == "f" and not coordinate else LOSSLESS
 
     @staticmethod
     def _applied(bound: ErrorBound, name: str, dtype: str, kind: str, *, named: bool, packed: bool) -> ErrorBound:

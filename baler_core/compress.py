@@ -164,6 +164,8 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
         for block in Blocks(opened, config.block_bytes):
             for layout in layouts_of(block, work.schema):
                 _group_for(work, block, layout)
+        for group in work.groups.values():
+            group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
         writer = BalWriter(file)
         header = _header(work, registry.offer("reader", reader.name).package, reader, source, [], writer)
         writer.finish(header_to_json(header))

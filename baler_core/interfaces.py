@@ -189,8 +189,12 @@ class Model(Component, ABC):
         """What was learned, as few small arrays: stored once per file and counted in the compression ratio."""
         return {}
 
+    def encoder_state(self) -> State:
+        """What encoding needs beyond `state`: stored in model files, which `compress` may use, not in compressed ones."""
+        return {}
+
     def load_state(self, state: State) -> None:
-        """Take up what `state` gave, on any machine."""
+        """Take up what `state` gave (and from a model file `encoder_state` too, in one mapping), on any machine."""
 
 
 class Loss(Component, ABC):

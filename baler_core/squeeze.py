@@ -15,11 +15,13 @@ STORED, XZ, ZSTD = 0, 1, 5
 
 def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
     literal_context, literal_position, position = _LC_LP_PB[setting]
+    # "extreme" searches longer matches, which misleads the optimiser on numbers that repeat in part
+    extreme = 0 if setting == 1 else lzma.PRESET_EXTREME
     dictionary = max(4096, min(1 << 26, 1 << max(1, size - 1).bit_length()))
     return [
         {
             "id": lzma.FILTER_LZMA1,
-            "preset": 9 | lzma.PRESET_EXTREME,
+            "preset": 9 | extreme,
             "dict_size": dictionary,
             "lc": literal_context,
             "lp": literal_position,
@@ -51,11 +53,10 @@ def squeeze(data: bytes, *, thorough: bool = True) -> bytes:
     thorough
         Also try xz with other settings, and zstd (several times slower); long data are spared the former.
     """
-    forms = [(STORED, data), (XZ, xz(data, 0))]
-    if thorough and len(data) > _LONG:
-        forms += [(XZ + 1, xz(data, 1)), (ZSTD, zstd(data))]
-    elif thorough:
-        forms += [*((XZ + setting, xz(data, setting)) for setting in (1, 2, 3)), (ZSTD, zstd(data))]
+    settings = (0,) if not thorough else (1, 3) if len(data) > _LONG else (0, 1, 2, 3)
+    forms = [(STORED, data), *((XZ + setting, xz(data, setting)) for setting in settings)]
+    if thorough:
+        forms.append((ZSTD, zstd(data)))
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
 

@@ -48,7 +48,9 @@ def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:
     counts = set(schema.counts.values())
     lossless = ErrorBound("lossless")
     return tuple(
-        lossless if v.name in counts else rules.bound_for(v.name, v.dtype, packed=(v.scale, v.offset) != (1.0, 0.0))
+        lossless
+        if v.name in counts
+        else rules.bound_for(v.name, v.dtype, packed=(v.scale, v.offset) != (1.0, 0.0), coordinate=v.name in v.dims)
         for v in schema.variables
     )
 

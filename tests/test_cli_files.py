@@ -24,6 +24,7 @@ bounds:
   "*": {rel: 1.0e-3}
 model: scalar
 output: out
+plots: [eta]
 """
 
 
@@ -191,6 +192,76 @@ def test_a_damaged_file_is_refused_and_nothing_is_written(folder: Path, capsys: 
     assert run_main("decompress", "bad.bal") == 1
     assert not Path("bad.restored.npz").exists()
     assert "bad.bal" in capsys.readouterr().err
+
+
+def test_run_does_all_and_sums_it_up(
+    folder: Path, arrays: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("run", "jets.yaml") == 0
+    shown = capsys.readouterr().out
+    size = (folder / "out" / "jets.bal").stat().st_size
+    native = sum(values.nbytes for values in arrays.values())
+    assert f"{size:,} B, ratio {native / size:.2f}" in shown
+    assert "xz -9" in shown
+    assert "of what 'abs 0.01' allows" in shown or "of what 'rel 0.001' allows" in shown
+    assert_within(arrays, folder / "out" / "jets.restored.npz")
+    assert (folder / "out" / "report.html").stat().st_size > 1000
+    assert json.loads((folder / "out" / "report.json").read_text())["sizes"]["compressed"] == size
+
+
+def test_run_takes_several_files_with_one_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        np.save(folder / f"{name}.npy", np.linspace(0, 1, 500, dtype="f4"))
+    (folder / "c.yaml").write_text("input: '?.npy'\nplots: []\nbounds: {abs: 0.01}\n")
+    assert run_main("run", "c.yaml", "--json", "-o", "there") == 0
+    files = answer(capsys)["files"]
+    assert [Path(record["input"]).name for record in files] == ["a.npy", "b.npy"]
+    assert (folder / "there" / "a.balm").is_file()
+    for name in ("a", "b"):
+        restored = np.load(folder / "there" / f"{name}.restored.npy")
+        assert np.abs(restored - np.linspace(0, 1, 500)).max() <= 0.01
+        assert (folder / "there" / name / "report.html").is_file()
+
+
+def test_evaluate_compares_with_the_restored_or_the_compressed_file(
+    folder: Path, arrays: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("compress", "jets.yaml") == 0
+    assert run_main("decompress", "out/jets.bal", "-o", "back.npz") == 0
+    capsys.readouterr()
+    assert run_main("evaluate", "jets.npz", "out/jets.bal", "--json", "--metric", "residual") == 0
+    of_bal = answer(capsys)
+    with np.load("back.npz") as back:
+        largest = np.abs(back["eta"] - arrays["eta"]).max()
+    eta = next(v for v in of_bal["variables"] if v["name"] == "eta")
+    assert eta["largest_error"] == pytest.approx(largest)
+    assert [metric["name"] for metric in of_bal["metrics"]] == ["residual"]
+    assert run_main("evaluate", "jets.npz", "back.npz", "--config", "jets.yaml", "--json") == 0
+    of_file = answer(capsys)
+    assert [v["largest_error"] for v in of_file["variables"]] == [v["largest_error"] for v in of_bal["variables"]]
+    assert run_main("evaluate", "jets.npz", "back.npz") == 0
+    assert "others' ratios" in capsys.readouterr().out
+
+
+def test_evaluate_tells_values_outside_their_bounds(
+    folder: Path, arrays: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("bad.npz", **{**arrays, "count": arrays["count"] + 1})  # type: ignore[arg-type]
+    assert run_main("evaluate", "jets.npz", "bad.npz", "--config", "jets.yaml") == 3
+    shown = capsys.readouterr().err
+    assert "3000 values of bad.npz lie outside their bounds, in count" in shown
+
+
+def test_plot_draws_chosen_variables_from_a_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("compress", "jets.yaml") == 0
+    (folder / "c.yaml").write_text(CONFIG)
+    assert run_main("evaluate", "jets.npz", "out/jets.bal", "--config", "c.yaml", "-o", "seen") == 0
+    (folder / "seen" / "plots" / "eta.png").unlink()
+    assert run_main("plot", "seen", "--variable", "e*") == 0
+    assert (folder / "seen" / "plots" / "eta.png").read_bytes().startswith(b"\x89PNG")
+    assert run_main("plot", "seen", "--variable", "etta") == 1
+    assert "Did you mean 'eta'" in capsys.readouterr().err
+    assert run_main("plot", "out") == 1
 
 
 def test_patterns_that_match_nothing_are_warned_about(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

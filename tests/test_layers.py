@@ -16,6 +16,8 @@ LAYERS = [
     "varint",
     "bounds",
     "dataset",
+    "streaming",
+    "comparison",
     "interfaces",
     "hookspecs",
     "squeeze",

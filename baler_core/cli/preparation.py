@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from baler_core.bounds import DEFAULT_FLOAT_BOUND
 from baler_core.cli.options import common_options
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
@@ -45,7 +46,7 @@ def _summary(config: Config) -> dict[str, Any]:
     return {
         "input": [str(path) for path in config.inputs],
         "reader": config.reader.name if config.reader else "by suffix",
-        "bounds": bounds or {"floating-point variables": str(config.bounds.floats), "others": "lossless"},
+        "bounds": bounds or {"floating-point variables": str(DEFAULT_FLOAT_BOUND), "others": "lossless"},
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),

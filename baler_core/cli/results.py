@@ -59,16 +59,11 @@ def evaluate(
     else:
         _show(results)
     if output is not None:
-        _report(results, output, as_json)
+        from baler_core.report import write_report
+
+        report = write_report(results, output)
+        click.echo(f"wrote {report}", err=as_json)
     refuse_violations(results)
-
-
-def _report(results: Results, folder: Path, silent: bool) -> None:
-    from baler_core.report import write_report
-
-    report = write_report(results, folder)
-    if not silent:
-        click.echo(f"\nwrote {report}")
 
 
 def _show(results: Results) -> None:
@@ -78,15 +73,19 @@ def _show(results: Results) -> None:
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
     for outcome in results.metrics:
         click.echo(f"\n{outcome.name}{': ' + outcome.problem if outcome.problem else ''}")
-        print_table(
-            [
-                (name, *(f"{statistic}: {value:.4g}" for statistic, value in values.items()))
-                for name, values in outcome.values.items()
-            ],
-            indent="  ",
-        )
+        statistics = list(dict.fromkeys(name for values in outcome.values.values() for name in values))
+        numbers = [
+            (variable, *(_number(values[name]) if name in values else "" for name in statistics))
+            for variable, values in outcome.values.items()
+        ]
+        print_table(numbers, header=("", *statistics), indent="  ")
     click.echo()
     print_table(size_rows(results))
+
+
+def _number(value: float) -> str:
+    """Counts in full, anything else to four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"
 
 
 def _error(variable: VariableResult) -> str:
@@ -110,8 +109,8 @@ def error_row(results: Results) -> tuple[str, str]:
     if worst is None:
         unbounded = any(variable.lossy for variable in results.variables)
         return ("largest error", "no bound was set" if unbounded else "none: every value is exact")
-    allowed = f"{worst.share:.1%} of what is allowed"
-    return ("largest error", f"{allowed} ({worst.name}, bound {worst.bound})")
+    used = f"{worst.share:.1%} of what '{worst.bound}' allows"
+    return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
 
 
 def refuse_violations(results: Results) -> None:
@@ -127,12 +126,10 @@ def refuse_violations(results: Results) -> None:
 @click.command(short_help="Draw chosen variables from the results of a run.")
 @click.argument("results", type=_PATH)
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="What to draw [all]; may be repeated.")
-@click.option("-o", "--output", type=_PATH, help="The folder to write to [RESULTS/plots].")
 @common_options
-def plot(results: Path, variables: tuple[str, ...], output: Path | None) -> None:
-    """Draw variables before and after, from RESULTS: the folder that a run or `baler evaluate -o` wrote."""
-    from baler_core.report import draw, read_results
+def plot(results: Path, variables: tuple[str, ...]) -> None:
+    """Draw variables before and after into plots/ of RESULTS, the folder that `baler run` or `evaluate -o` wrote."""
+    from baler_core.report import redraw
 
-    found = read_results(results)
-    for picture in draw(found, output or results / "plots", variables=variables or ("*",)):
+    for picture in redraw(results, variables or ("*",)):
         click.echo(f"wrote {picture}")

@@ -19,16 +19,15 @@ def parse_bounds(stated: Any, complain: Complain) -> BoundRules:
     Parameters
     ----------
     stated
-        `lossless`; `none`; one bound for all floating-point variables, such as `{abs: 1e-3}`; or a mapping of
-        patterns to bounds, where the first match wins.
+        `lossless`, `none` or `{abs: 1e-3}`, which stand for the same under the pattern `*`; or a mapping of patterns to
+        bounds, where the first match wins.
     complain
         Called with the place of a problem, inside `bounds`, and a message.
     """
     if stated is None:
         return BoundRules()
     if isinstance(stated, str) or _is_single_bound(stated):
-        bound = _parse_bound(stated, (), complain)
-        return BoundRules((("*", LOSSLESS),), LOSSLESS) if bound == LOSSLESS else BoundRules(floats=bound)
+        return BoundRules((("*", _parse_bound(stated, (), complain)),))
     if not isinstance(stated, dict) or not stated:
         complain((), f"wanted a bound, or bounds by pattern such as {{'Jet_*': {{rel: 1.0e-3}}}}, found {stated!r}")
         return BoundRules()

@@ -175,13 +175,12 @@ class Checker:
 
     def _bounds(self, stated: Any, model: ComponentSpec) -> BoundRules:
         bounds = parse_bounds(stated, lambda path, message: self._complain(("bounds", *path), message))
-        unbounded: list[KeyPath] = [("bounds", name) for name, bound in bounds.rules if bound == UNBOUNDED]
-        if bounds.floats == UNBOUNDED:
-            unbounded.append(("bounds",))
+        unbounded: list[KeyPath] = [("bounds", pattern) for pattern, bound in bounds.rules if bound == UNBOUNDED]
         # Without a bound, only a ratio tells a model how small to become.
-        if unbounded and getattr(model.options, "ratio", None) is None:
+        known = model.name == AUTO or model.name in self.registry.offers["model"]
+        if unbounded and known and getattr(model.options, "ratio", None) is None:
             self._complain(
-                unbounded[0],
+                unbounded[0] if unbounded[0] in self.document.lines else ("bounds",),
                 "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, ratio: 6}'; "
                 f"the model {model.name!r} has none set",
             )

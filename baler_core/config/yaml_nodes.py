@@ -113,12 +113,16 @@ def read_yaml(path: Path) -> Document:
     except OSError as error:
         raise ConfigError(f"{path}: cannot read this configuration: {error.strerror or error}") from error
     if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES:,} bytes: this is no configuration. Is it the data file?")
+        raise ConfigError(
+            f"{path}: larger than {MAX_BYTES:,} bytes: this is no configuration. Is it the data file? 'baler init' writes a configuration for one"
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: not UTF-8 text. Wanted is a YAML configuration, saved as UTF-8") from error
+        raise ConfigError(
+            f"{path}:{line}: not UTF-8 text, so no YAML configuration. For a data file, 'baler init' writes one"
+        ) from error
     return parse_yaml(text, str(path))
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.bounds import ValueRange
+from baler_core.bounds import Tolerance, ValueRange
 from baler_core.comparison import pair_values, responses
 from baler_core.dataset import Variable
 from baler_core.evaluate.drawings import Distribution, Histogram
 from baler_core.streaming import Moments, Sample
 
 _BINS = 100
+_FEWEST_BINS = 20
 _LOSS_BINS = 80
 _DECADES = 2.5
 
@@ -26,12 +27,16 @@ class Bins:
     logarithmic: bool = False
 
 
-def choose_bins(values: np.ndarray, low: float, high: float, *, whole: bool = False) -> Bins:
+def choose_bins(values: np.ndarray, low: float, high: float, allowed: np.ndarray | None = None) -> Bins:
     """Bins for a variable, from a sample of its values and its smallest and largest value.
 
-    Integers get bins around whole numbers. Positive (or zero) values spanning decades get logarithmic bins. A range
+    `allowed` holds the error allowed to each value of the sample: bins are no narrower than twice the steps that
+    restored values may lie apart, lest a histogram show the steps and not the distribution.
+
+    Whole numbers, of whatever dtype, get bins around whole numbers. Positive (or zero) values spanning decades get logarithmic bins. A range
     made by few far values is cut to the bulk: what lies outside is counted, not drawn.
     """
+    whole = bool(np.all(values == np.round(values))) and high - low < 2.0**50
     if not values.size or not low < high:
         centre = low if math.isfinite(low) else 0.0
         half = 0.5 if whole or centre == 0 else abs(centre) * 1e-3
@@ -42,9 +47,26 @@ def choose_bins(values: np.ndarray, low: float, high: float, *, whole: bool = Fa
     if low >= 0 and positive.size > 0.02 * values.size and _decades(positive) > _DECADES:
         first = low if low > 0 else float(positive.min())
         first = max(first, float(np.quantile(positive, 0.001)) / 10)
-        return Bins(np.geomspace(first, high * (1 + 1e-12), _BINS + 1), logarithmic=True)
-    low, high = _bulk(values, low, high)
-    return Bins(np.linspace(low, high, _BINS + 1))
+        relative = _typical(allowed[values > 0] / positive) if allowed is not None else 0.0
+        bins = _count(float(np.log(high / first)), math.log1p(4 * relative))
+        margin = (high / first) ** (1 / bins)
+        return Bins(np.geomspace(first / margin, high * margin, bins + 1), logarithmic=True)
+    first, last = _bulk(values, low, high)
+    bins = _count(last - first, 4 * _typical(allowed) if allowed is not None else 0.0)
+    margin = (last - first) / bins  # for restored values a little beyond the original's range
+    first = max(0.0, first - margin) if low >= 0 else first - margin
+    return Bins(np.linspace(first, last + margin, bins + 1))
+
+
+def _typical(allowed: np.ndarray) -> float:
+    """The median of the finite ones; 0 if there is none."""
+    finite = allowed[np.isfinite(allowed)]
+    return float(np.median(finite)) if finite.size else 0.0
+
+
+def _count(span: float, narrowest: float) -> int:
+    """How many bins, none narrower than wanted as long as there remain a few."""
+    return int(np.clip(span / narrowest, _FEWEST_BINS, _BINS)) if narrowest > 0 else _BINS
 
 
 def _decades(positive: np.ndarray) -> float:
@@ -55,7 +77,7 @@ def _decades(positive: np.ndarray) -> float:
 
 def _bulk(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """The whole range, or where all but a few values lie if that is much narrower."""
-    inner_low, inner_high = (float(q) for q in np.quantile(values, [0.0005, 0.9995]))
+    inner_low, inner_high = (float(q) for q in np.quantile(values, [0.0005, 0.9995], method="nearest"))
     margin = 0.1 * (inner_high - inner_low)
     if margin > 0 and high - low > 5 * (inner_high - inner_low):
         return max(low, inner_low - margin), min(high, inner_high + margin)
@@ -99,14 +121,19 @@ class DistributionRecorder:
     ----------
     limits, sample
         Range (stored units) and sample (physical units) of the original, from a first walk.
+    tolerance
+        None where no bound is known.
     size
         Values to sample for the histograms of response and residual.
     """
 
-    def __init__(self, variable: Variable, limits: ValueRange, sample: Sample, size: int) -> None:
+    def __init__(
+        self, variable: Variable, limits: ValueRange, sample: Sample, *, tolerance: Tolerance | None, size: int
+    ) -> None:
         ends = sorted(value * variable.scale + variable.offset for value in (limits.low, limits.high))
-        whole = variable.numpy_dtype.kind in "iu" and (variable.scale, variable.offset) == (1.0, 0.0)
-        bins = choose_bins(sample.values, *ends, whole=whole)
+        stored = (sample.values - variable.offset) / variable.scale
+        allowed = tolerance.allowed(stored) * abs(variable.scale) if tolerance is not None else None
+        bins = choose_bins(sample.values, ends[0], ends[1], allowed)
         self._variable = variable
         self._logarithmic = bins.logarithmic
         self._before, self._after = _Counter(bins), _Counter(bins)

@@ -83,7 +83,9 @@ class Recorders:
         shown = self._first(candidates, _MOST_DISTRIBUTIONS, "distributions")
         size = sample_size(2 * len(shown), most=_LOSS_SAMPLE)
         self._distributions = {
-            v.name: DistributionRecorder(v, found.limits[v.name], found.samples[v.name], size)
+            v.name: DistributionRecorder(
+                v, found.limits[v.name], found.samples[v.name], tolerance=self._checks[v.name].tolerance, size=size
+            )
             for v in shown
             if v.name in found.samples and found.samples[v.name].seen
         }

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+DISTRIBUTION_SIZE = (10.0, 5.0)
+
+
 def draw_distribution(figure: Figure, variable: VariableResult, shown: Distribution) -> None:
-    """Fill an empty figure, best about 9.5 by 4.8 inches."""
-    grid = figure.add_gridspec(1, 2, width_ratios=[1.35, 1])
-    left = grid[0].subgridspec(2, 1, height_ratios=[3.2, 1], hspace=0.02)
-    right = grid[1].subgridspec(2, 1)
+    """Fill an empty figure of `DISTRIBUTION_SIZE` inches; margins are fixed, so that many are drawn quickly."""
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.3, 1], left=0.075, right=0.985, bottom=0.1, top=0.935, wspace=0.17)
+    left = grid[0].subgridspec(2, 1, height_ratios=[3.2, 1], hspace=0.04)
+    right = grid[1].subgridspec(2, 1, hspace=0.42)
     top = figure.add_subplot(left[0])
     ratio = figure.add_subplot(left[1], sharex=top)
     _before_and_after(top, shown)
@@ -46,21 +49,11 @@ def _before_and_after(axes: Axes, shown: Distribution) -> None:
     if shown.logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(before.edges[0], before.edges[-1])
-    if _falls_steeply(before.counts):
-        axes.set_yscale("log")
-        axes.set_ylim(0.5, max(1, int(before.counts.max())) * 6)
-    else:
-        axes.set_ylim(0, max(1, int(before.counts.max())) * 1.28)
+    _count_axis(axes, before.counts, steep=30, room=1.25)
     axes.set_ylabel("values per bin")
     axes.legend(loc="upper right", ncols=2)
     remarks = [f"{shown.values:,} values", *_remarks(shown)]
     axes.text(0.02, 0.965, "\n".join(remarks), transform=axes.transAxes, va="top", fontsize=8)
-
-
-def _falls_steeply(counts: np.ndarray) -> bool:
-    """Whether a linear axis would hide most of the histogram."""
-    filled = counts[counts > 0]
-    return bool(filled.size > 3 and filled.max() > 30 * np.median(filled))
 
 
 def _remarks(shown: Distribution) -> list[str]:
@@ -103,7 +96,7 @@ def _response(axes: Axes, variable: VariableResult, shown: Distribution) -> None
 def _residual(axes: Axes, variable: VariableResult, shown: Distribution) -> None:
     kind, _ = _bound(variable)
     limit = variable.allowed if kind in ("abs", "range") else None
-    sampled = f"sample of {shown.sampled:,}" if shown.sampled < shown.values else ""
+    sampled = f"random sample of {shown.sampled:,}" if shown.sampled < shown.values else ""
     _loss(axes, shown.residual, shown.residual_moments, limit=limit, remark=sampled)
     axes.set_xlabel(with_units("residual = restored \N{MINUS SIGN} original", variable.units))
 
@@ -115,31 +108,43 @@ def _bound(variable: VariableResult) -> tuple[str, float]:
 
 def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None, remark: str) -> None:
     """A histogram of responses or residuals, with its mean and RMS and, where it is one number, the bound."""
-    total = int(histogram.counts.sum()) + histogram.below + histogram.above
-    lines = [f"mean {number(moments[0])}", f"RMS {number(moments[1])}"] if total else ["no defined value"]
-    if histogram.below + histogram.above:
-        lines.append(f"outside: {histogram.below + histogram.above:,}")
+    outside = histogram.below + histogram.above
+    defined = outside or histogram.counts.any()
+    stated = f"mean {number(moments[0])}, RMS {number(moments[1])}" if defined else "no defined value"
     axes.stairs(histogram.counts, histogram.edges, fill=True, color=LOSS, alpha=0.45)
     axes.stairs(histogram.counts, histogram.edges, color=LOSS, linewidth=0.9)
     axes.set_xlim(histogram.edges[0], histogram.edges[-1])
-    top = max(1, int(histogram.counts.max()))
-    if top > 200 * max(1.0, float(np.median(histogram.counts))):
-        axes.set_yscale("log")
-        axes.set_ylim(0.5, top * 60)
-    else:
-        axes.set_ylim(0, top * 1.55)
+    _count_axis(axes, histogram.counts, steep=200, room=1.35)
+    axes.locator_params(axis="x", nbins=6)
     if limit is not None and limit > 0:
         _mark_limit(axes, limit, float(histogram.edges[-1]))
-    axes.text(0.03, 0.95, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=8)
-    axes.text(0.97, 0.95, remark, transform=axes.transAxes, va="top", ha="right", fontsize=8)
+    axes.set_title(stated, loc="left", fontsize=8.5)
+    remarks = [text for text in (remark, f"outside: {outside:,}" if outside else "") if text]
+    axes.text(0.08, 0.95, "\n".join(remarks), transform=axes.transAxes, va="top", fontsize=8)
     axes.set_ylabel("values per bin")
+
+
+def _count_axis(axes: Axes, counts: np.ndarray, *, steep: float, room: float) -> None:
+    """A linear axis, or a logarithmic one where a linear one would hide most of the histogram."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    filled = counts[counts > 0]
+    top = max(1.0, float(counts.max(initial=0)))
+    if filled.size > 3 and top > steep * float(np.median(filled)):
+        axes.set_yscale("log")
+        axes.set_ylim(0.5, 0.5 * (2 * top) ** room)
+    else:
+        axes.set_ylim(0, top * room)
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _mark_limit(axes: Axes, limit: float, end: float) -> None:
     """Dashed lines at the bound, if it is not far outside of what there is."""
     if limit > 4 * end:
         return
-    axes.set_xlim(-max(end, 1.12 * limit), max(end, 1.12 * limit))
+    axes.set_xlim(-max(end, 1.1 * limit), max(end, 1.1 * limit))
     for sign in (-1, 1):
         axes.axvline(sign * limit, color=AFTER, linestyle="--", linewidth=0.9)
-    axes.text(limit, 0.55, "bound ", transform=axes.get_xaxis_transform(), ha="right", color=AFTER, fontsize=8)
+    place = axes.get_xaxis_transform()
+    axes.text(0.985 * limit, 0.9, "bound", transform=place, ha="right", va="top", rotation=90, color=AFTER, fontsize=8)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from baler_core.evaluate import MetricOutcome, Results, VariableResult
 from baler_core.report.curves import draw_training
-from baler_core.report.distribution import draw_distribution
+from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
 from baler_core.report.field import draw_field, figure_size
 from baler_core.report.style import file_names, new_figure, save
 
@@ -57,7 +57,7 @@ def _draw_variable(results: Results, variable: VariableResult, stem: Path) -> li
             paths.append(save(figure, stem.with_name(f"{stem.name}.field.png")))
     distribution = results.drawings.distributions.get(variable.name)
     if distribution is not None:
-        with new_figure(9.5, 4.8) as figure:
+        with new_figure(*DISTRIBUTION_SIZE, fitted=False) as figure:
             draw_distribution(figure, variable, distribution)
             paths.append(save(figure, stem.with_name(f"{stem.name}.png")))
     return paths

@@ -12,6 +12,7 @@ from baler_core.report.style import number, plain, with_units
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _WIDE = 1.9
 
@@ -20,8 +21,8 @@ def figure_size(picture: Picture) -> tuple[float, float]:
     """Width and height in inches that suit the slice's shape."""
     shape = _proportion(picture)
     if shape > _WIDE:
-        return 7.0, min(11.0, 3 * (5.4 / shape + 0.75))
-    return 11.5, min(7.0, max(2.9, 3.0 / shape + 1.2))
+        return 7.0, min(11.0, 3 * (5.3 / shape + 0.3) + 0.8)
+    return 11.5, min(7.0, max(2.6, 2.9 / shape + 1.05))
 
 
 def _proportion(picture: Picture) -> float:
@@ -53,11 +54,13 @@ def draw_field(figure: Figure, variable: VariableResult, picture: Picture) -> No
     restored = original + picture.difference
     low, high, extend = _limits(original)
     for panel, values, title in ((axes[0], original, "original"), (axes[1], restored, "restored")):
-        _panel(panel, picture, values, title, (low, high), extend, variable.units)
+        image = _panel(panel, picture, values, title, (low, high))
+        if stacked or title == "restored":
+            _colour_bar(panel, image, extend, variable.units)
     _difference(axes[2], picture, variable)
-    for number_, panel in enumerate(axes):
-        panel.set_xlabel(_axis_label(picture, 1) if not stacked or number_ == 2 else "")
-        panel.set_ylabel(_axis_label(picture, 0) if stacked or number_ == 0 else "")
+    for place, panel in enumerate(axes):
+        panel.set_xlabel(_axis_label(picture, 1) if not stacked or place == 2 else "")
+        panel.set_ylabel(_axis_label(picture, 0) if stacked or place == 0 else "")
     figure.suptitle(_title(variable, picture), fontsize=10.5, x=0.01, ha="left")
 
 
@@ -66,7 +69,7 @@ def _title(variable: VariableResult, picture: Picture) -> str:
     if picture.place:
         parts.append(plain(picture.place))
     if picture.step != (1, 1):
-        parts.append(f"every {max(picture.step)}th point shown")
+        parts.append(f"one point in {max(picture.step)} shown")
     if variable.bound:
         parts.append(f"bound: {variable.bound}")
     return "    ".join(parts)
@@ -83,12 +86,9 @@ def _panel(
     values: np.ndarray,
     title: str,
     limits: tuple[float, float],
-    extend: str,
-    units: str,
     cmap: str = "viridis",
-) -> None:
-    """One image with its colour bar."""
-    figure = axes.figure
+) -> AxesImage:
+    """One image; missing values are grey."""
     left, right, bottom, top = picture.extent
     image = axes.imshow(
         np.ma.masked_invalid(values),
@@ -99,16 +99,19 @@ def _panel(
         vmax=limits[1],
         cmap=cmap,
     )
-    if bottom > top:
-        axes.set_ylim(top, bottom)
-    if left > right:
-        axes.set_xlim(right, left)
-    axes.set_facecolor("#e4e4e4")
+    axes.set_xlim(min(left, right), max(left, right))
+    axes.set_ylim(min(bottom, top), max(bottom, top))
+    axes.set_facecolor("#e0e0e0")
     axes.tick_params(which="both", direction="out", top=False, right=False)
     axes.set_title(title)
-    bar = figure.colorbar(image, ax=axes, extend=extend, shrink=0.92, pad=0.02, aspect=24)
+    return image
+
+
+def _colour_bar(axes: Axes, image: AxesImage, extend: str, units: str) -> None:
+    """A colour bar as high as the image."""
+    bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.045, 1.0)), extend=extend)
     bar.ax.minorticks_off()
-    bar.set_label(plain(units) if units else "")
+    bar.set_label(plain(units))
 
 
 def _limits(values: np.ndarray) -> tuple[float, float, str]:
@@ -129,7 +132,8 @@ def _difference(axes: Axes, picture: Picture, variable: VariableResult) -> None:
     bulk = float(np.quantile(np.abs(finite), 0.999)) if finite.size else 0.0
     end, extend = (bulk, "both") if largest > 3 * bulk > 0 else (largest, "neither")
     end = end or 1.0
-    title = "difference: identical"
+    title = "difference (identical)"
     if largest:
-        title = f"difference: RMS {number(float(np.sqrt(np.mean(finite**2))))}, largest {number(largest)}"
-    _panel(axes, picture, picture.difference, title, (-end, end), extend, variable.units, cmap="RdBu_r")
+        title = f"difference (RMS {number(float(np.sqrt(np.mean(finite**2))))}, max {number(largest)})"
+    image = _panel(axes, picture, picture.difference, title, (-end, end), cmap="RdBu_r")
+    _colour_bar(axes, image, extend, variable.units)

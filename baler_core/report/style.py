@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ LOSS = "#4a7c59"
 GRID = "#d9dee3"
 INK = "#1f2933"
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 10.0,
@@ -32,8 +32,6 @@ _SETTINGS = {
     "ytick.direction": "in",
     "xtick.top": True,
     "ytick.right": True,
-    "xtick.minor.visible": True,
-    "ytick.minor.visible": True,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
     "legend.frameon": False,
@@ -46,15 +44,18 @@ _SETTINGS = {
 
 
 @contextmanager
-def new_figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure of the given size in inches, in the house style while the body runs; outside of pyplot's state."""
+def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[Figure]:
+    """A figure of the given size in inches, in the house style while the body runs; outside of pyplot's state.
+
+    `fitted` lets matplotlib find the margins, which takes longer than drawing.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height), layout="constrained" if fitted else None)
 
 
 def save(figure: Figure, path: Path) -> Path:

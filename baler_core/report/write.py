@@ -1,4 +1,4 @@
-"""Writes a report's files, and draws figures again from what was written."""
+"""Writes a report's files, reads its results back, and draws chosen variables from them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
     return report
 
 
-def load_results(folder: Path) -> Results:
+def read_results(folder: Path) -> Results:
     """The results that `write_report` left in a folder.
 
     Raises
@@ -68,18 +68,24 @@ def load_results(folder: Path) -> Results:
 
 
 def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
-    """Draw variables that match patterns again, from the results in a folder, into its plots/.
+    """Draw variables whose names match patterns again, from the results that `write_report` left in a folder.
+
+    Returns
+    -------
+    The PNG files, in the folder's plots/.
 
     Raises
     ------
     DataError
         If there are no results, or nothing recorded matches a pattern.
     """
-    results = load_results(folder)
+    results = read_results(folder)
     recorded = _recorded(results)
     for pattern in variables:
         if not fnmatch.filter(recorded, pattern):
-            raise DataError(f"{folder}: no drawn variable matches {pattern!r}. {did_you_mean(pattern, recorded)}")
+            raise DataError(
+                f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
+            )
     wanted = [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in variables)]
     return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 

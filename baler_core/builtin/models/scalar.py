@@ -48,7 +48,11 @@ class _Coded:
     @property
     def shared(self) -> bytes:
         """Its part of the shared stream."""
-        return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[self.method]
+        return self.form(self.method)
+
+    def form(self, method: int) -> bytes:
+        """What it would add to the shared stream by a method."""
+        return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[method]
 
 
 class ScalarModel(Model):
@@ -131,31 +135,44 @@ def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
 
 
 def _choose_sharing(coded: Sequence[_Coded]) -> None:
-    """Move variables into the shared stream where general compression of all of them together is smaller."""
+    """Move variables into the shared stream where general compression of all of them together is smaller.
+
+    Tried are: none; those that compress about as well there by themselves; all; and all with their values as they lie
+    in memory, where variables that repeat each other in part look alike.
+    """
     candidates = [one for one in coded if len(one.own) > 8]
-    if not candidates:
-        return
-    for one in candidates:
-        one.method = _better_shared_form(one)
-    keen = [one for one in candidates if _size(one.shared) < 1.15 * len(one.own) + 40]
-    best: tuple[int, list[_Coded]] = (sum(len(one.own) for one in candidates), [])
-    for chosen in (keen, candidates):
-        if chosen:
-            rest = sum(len(one.own) for one in candidates if all(one is not other for other in chosen))
-            total = rest + _size(b"".join(one.shared for one in chosen))
-            best = min(best, (total, chosen), key=lambda choice: choice[0])
-    for one in candidates:
-        if all(one is not other for other in best[1]):
-            one.method = OWN
+    better = [_better_shared_form(one) for one in candidates]
+    keen = [
+        form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
+        for one, form in zip(candidates, better, strict=True)
+    ]
+    choices = [[OWN] * len(candidates), keen, better]
+    if all(one.values for one in candidates):
+        choices.append([SHARED_VALUES] * len(candidates))
+    best = min(choices, key=lambda methods: _total(candidates, methods))
+    for one, method in zip(candidates, best, strict=True):
+        one.method = method
+
+
+def _total(candidates: Sequence[_Coded], methods: Sequence[int]) -> int:
+    """Bytes of the candidates, each by its method."""
+    own = sum(len(one.own) for one in candidates)
+    pairs = list(zip(candidates, methods, strict=True))
+    alone = sum(len(one.own) for one, method in pairs if method == OWN)
+    shared = b"".join(one.form(method) for one, method in pairs)
+    return alone + (_size(shared, promising=int(1.4 * (own - alone))) if shared else 0)
 
 
 def _better_shared_form(one: _Coded) -> int:
     return SHARED_VALUES if one.values and _size(one.values) < _size(one.codes) else SHARED_CODES
 
 
-def _size(data: bytes) -> int:
-    """What general compression makes of `data`: exact for small data, a quick upper estimate for large."""
-    return len(squeeze.xz(data)) if len(data) <= _SMALL else len(squeeze.zstd(data, 3))
+def _size(data: bytes, promising: int = 0) -> int:
+    """What general compression makes of `data`: exact for small data and where a quick estimate is promising."""
+    if len(data) <= _SMALL:
+        return len(squeeze.xz(data))
+    estimate = len(squeeze.zstd(data, 5))
+    return len(squeeze.xz(data, 1)) if estimate < promising and len(data) <= 32 * _SMALL else estimate
 
 
 def _decode(

@@ -13,7 +13,7 @@ from baler_fits.headers import Keywords
 from baler_fits.heap import Pointers
 from baler_fits.structure import Hdu
 from baler_fits.tiles import TiledImage
-from baler_fits.units import NotModelled, Unit, bytes_unit, unit_of
+from baler_fits.units import NotModelled, Unit, bytes_unit, table_unit, unit_of
 
 CHUNK = 8 << 20
 
@@ -50,6 +50,7 @@ def content_of(file: BinaryIO, hdu: Hdu, *, decode_tiles: bool = True) -> Conten
         if unit.kind == "tiles" and not decode_tiles:
             raise NotModelled("tile-compressed image")
         if unit.kind == "tiles":
+            _pointers(file, hdu, table_unit(keywords))  # a decoder written in C would follow them anywhere
             return Content(hdu, keywords, unit, tiles=TiledImage(file, hdu, unit.fields[0].stored))
         unit = _with_logicals(file, hdu, unit)
         return Content(hdu, keywords, unit, pointers=_pointers(file, hdu, unit))

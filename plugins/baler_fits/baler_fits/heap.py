@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 Order = Literal["columns", "rows"]
+# A heap with more unused bytes than this is compacted, so that no header can announce what is not there.
+MAX_UNUSED = 64 << 20
 
 
 @dataclass(frozen=True)

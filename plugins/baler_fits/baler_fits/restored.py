@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from baler_fits.headers import Keywords, cards_of, keyword_of, set_values
+from baler_fits.heap import MAX_UNUSED
 from baler_fits.units import Unit
 
 _IMAGE_CARDS = re.compile(r"(NAXIS\d+|BSCALE|BZERO|BLANK|GROUPS|PCOUNT|GCOUNT|P(TYPE|SCAL|ZERO)\d+|DATASUM|CHECKSUM)$")
@@ -41,10 +42,11 @@ def without_columns(header: str, unit: Unit, dropped: Iterable[int]) -> str:
 
 
 def with_heap(header: str, unit: Unit, length: int) -> str:
-    """A table header whose heap holds `length` bytes, as far behind the rows as it was in `unit`."""
+    """A table header whose heap holds `length` bytes, as far behind the rows as it was in `unit` within reason."""
     keywords = Keywords(header)
     table = keywords.whole("NAXIS1") * keywords.whole("NAXIS2")
-    gap = unit.heap - unit.rows * unit.row_bytes if length else 0
+    gap = unit.heap - unit.rows * unit.row_bytes
+    gap = gap if length and gap <= MAX_UNUSED else 0
     values: dict[str, int | str] = {"PCOUNT": gap + length}
     if keywords.get("THEAP") is not None:
         values["THEAP"] = table + gap

@@ -8,7 +8,7 @@ from typing import Any
 
 from baler_core import FormatError
 from baler_fits.catalogue import Entry
-from baler_fits.heap import Order, order_of
+from baler_fits.heap import MAX_UNUSED, Order, order_of
 from baler_fits.restored import with_heap, without_columns, without_image
 
 
@@ -96,14 +96,15 @@ def _bones(entry: Entry) -> Bones:
     """An HDU of which something is taken."""
     content, unit = entry.content, entry.content.unit
     header, names = content.hdu.header, [variable.name for variable in entry.values.values()]
-    if unit.kind == "bytes":
+    if content.kept:
         return Bones(header, names, content.hdu.size)
     dropped = [one.column for n, one in enumerate(unit.fields) if n not in entry.values]
     if dropped:
         header = without_columns(header, unit, dropped)
     pointers = [content.pointers[n] for n in entry.values if n in content.pointers]
     lengths = [one.total for one in pointers]
-    order = order_of(pointers) if not dropped else None
+    unused = content.hdu.size - unit.rows * unit.row_bytes - sum(lengths)
+    order = order_of(pointers) if not dropped and unused <= MAX_UNUSED else None
     if content.pointers and order is None:
         header = with_heap(header, unit, sum(lengths))
     return Bones(header, names, -1, order or "columns", lengths, any(one.empty_at_start for one in pointers))

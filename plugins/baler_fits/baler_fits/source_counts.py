@@ -67,7 +67,7 @@ class SourceCountsMetric(Metric):
                 values[name][f"original > {threshold:g}"] = float(count)
                 values[name][f"restored > {threshold:g}"] = float(np.count_nonzero(now > threshold))
                 if count:
-                    values[name][f"lost > {threshold:g}"] = gone / count
+                    values[name][f"lost > {threshold:g}"] = float(gone / count)
         return MetricResult(values)
 
     def plots(self) -> Sequence[str]:

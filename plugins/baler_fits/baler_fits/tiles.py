@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from baler_core import DataError
 from baler_fits.headers import Keywords, cards_of, keyword_of, with_value
 from baler_fits.structure import Hdu, scan
 from baler_fits.units import NotModelled
@@ -45,10 +46,12 @@ class TiledImage:
     def __init__(self, file: BinaryIO, hdu: Hdu, stored: np.dtype[Any]) -> None:
         from astropy.io import fits
 
+        self._where = f"{file.name}, HDU {hdu.index}"
+        self._hdus: Any = None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._hdus = fits.open(file.name, do_not_scale_image_data=True)
             try:
+                self._hdus = fits.open(file.name, do_not_scale_image_data=True)
                 self._hdu: Any = self._hdus[hdu.index]
                 dtype = self._hdu.section[(slice(0, 1),) * len(self._hdu.shape)].dtype
                 if dtype.newbyteorder(">") != stored.newbyteorder(">"):
@@ -58,14 +61,27 @@ class TiledImage:
                 raise NotModelled(f"tile-compressed image that astropy does not decode ({error})") from error
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Stored pixels of some rows along the slowest axis; only the tiles they touch are decoded."""
+        """Stored pixels of some rows along the slowest axis; only the tiles they touch are decoded.
+
+        Raises
+        ------
+        DataError
+            If the compressed bytes are damaged.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return np.asarray(self._hdu.section[start:stop])
+            try:
+                return np.asarray(self._hdu.section[start:stop])
+            except Exception as error:  # whatever foreign code raises on damaged tiles
+                raise DataError(
+                    f"{self._where}: the compressed image is damaged in rows {start} to {stop} ({error}). "
+                    f"Get the file again, or keep it byte for byte with 'reader: {{name: fits, tiles: keep}}'"
+                ) from error
 
     def close(self) -> None:
         """Release what astropy holds."""
-        self._hdus.close()
+        if self._hdus is not None:
+            self._hdus.close()
 
 
 def compress_tiles(header: str, pixels: np.ndarray, folder: Path) -> tuple[str, BinaryIO]:

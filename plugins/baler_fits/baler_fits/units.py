@@ -22,6 +22,8 @@ CODES = {
     "C": ">c8", "M": ">c16",
 }  # fmt: skip
 PIXELS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+# The standard allows 999; some software writes more.
+MAX_COLUMNS = 99_999
 _FIXED = re.compile(r"(\d*)([LXBIJKAEDCM])")
 _VARIABLE = re.compile(r"([01]?)([PQ])([LXBIJKAEDCM])")
 _SHAPE = re.compile(r"\s*\(([\d,\s]+)\)\s*$")
@@ -175,16 +177,16 @@ def unit_of(keywords: Keywords, size: int) -> Unit:
         If its values cannot be told apart: keep it byte for byte.
     """
     extension = keywords.text("XTENSION")
+    if not extension and not keywords.flag("SIMPLE"):
+        raise NotModelled("not standard FITS (SIMPLE = F)")
     if not size and extension != "BINTABLE":
         return Unit("empty")
     if extension == "BINTABLE":
-        return _tiles(keywords) if keywords.flag("ZIMAGE") else _table(keywords)
+        return _tiles(keywords) if keywords.flag("ZIMAGE") else table_unit(keywords)
     if extension == "TABLE":
         raise NotModelled("ASCII table")
     if extension not in ("", "IMAGE"):
         raise NotModelled(f"extension of type {extension}")
-    if not extension and not keywords.flag("SIMPLE"):
-        raise NotModelled("not standard FITS (SIMPLE = F)")
     if not extension and is_random_groups(keywords):
         return _groups(keywords)
     if size != math.prod(axis_lengths(keywords, "")) * abs(keywords.whole("BITPIX")) // 8:
@@ -204,9 +206,19 @@ def image_unit(keywords: Keywords, kind: UnitKind = "image", prefix: str = "") -
 def _tiles(keywords: Keywords) -> Unit:
     """A tile-compressed image, as it will be once decoded."""
     try:
-        return image_unit(keywords, "tiles", "Z")
+        unit = image_unit(keywords, "tiles", "Z")
+        lengths = axis_lengths(keywords, "", "Z")
     except (DataError, KeyError, IndexError) as error:
         raise NotModelled("tile-compressed image with a damaged header") from error
+    tiles = [keywords.whole(f"ZTILE{n}", length if n == 1 else 1) for n, length in enumerate(lengths, start=1)]
+    if min(tiles + lengths) < 1 or table_unit(keywords).rows != math.prod(map(_quotient, lengths, tiles)):
+        raise NotModelled("tile-compressed image without the tiles that its header announces")
+    return unit
+
+
+def _quotient(length: int, tile: int) -> int:
+    """How many tiles an axis needs."""
+    return -(-length // tile)
 
 
 def _groups(keywords: Keywords) -> Unit:
@@ -221,12 +233,15 @@ def _groups(keywords: Keywords) -> Unit:
     return Unit("groups", keywords.whole("GCOUNT", 1), parameters.row_bytes + array.row_bytes, fields)
 
 
-def _table(keywords: Keywords) -> Unit:
-    """A binary table."""
-    row_bytes, rows = axis_lengths(keywords, "")[:2]
+def table_unit(keywords: Keywords) -> Unit:
+    """A binary table; of a tile-compressed image the table that holds the tiles."""
+    columns = keywords.whole("TFIELDS")
+    if keywords.whole("NAXIS") != 2 or keywords.whole("BITPIX") != 8 or not 0 <= columns <= MAX_COLUMNS:
+        raise NotModelled("table with a header that is not standard FITS")
+    row_bytes, rows = axis_lengths(keywords, "")
     fields: list[Field] = []
     offset = 0
-    for n in range(1, keywords.whole("TFIELDS") + 1):
+    for n in range(1, columns + 1):
         field = _column(keywords, n, offset)
         offset += field.row_bytes
         if field.row_bytes:

@@ -30,16 +30,20 @@ def restore(
     read: dict[str, list[np.ndarray]] = {}
     with reader.open(path, variables) as source:
         sink = reader.create(out, source.schema)
-        for block in source.blocks(max_bytes):
-            for name in map(str, block.variables):
-                values = values_of(block, name)
-                assert values.dtype == source.schema[name].numpy_dtype
-                assert block.variables[name].dims == source.schema[name].dims
-                read.setdefault(name, []).append(values)
-                if change is not None:
-                    block.variables[name].values = change(name, values)
-            sink.write(block)
-        sink.close()
+        try:
+            for block in source.blocks(max_bytes):
+                for name in map(str, block.variables):
+                    values = values_of(block, name)
+                    assert values.dtype == source.schema[name].numpy_dtype
+                    assert block.variables[name].dims == source.schema[name].dims
+                    read.setdefault(name, []).append(values)
+                    if change is not None:
+                        block.variables[name].values = change(name, values)
+                sink.write(block)
+            sink.close()
+        except BaseException:
+            sink.abort()
+            raise
         schema = source.schema
     assert set(read) == set(schema.names)
     whole = {name: np.concatenate(parts) for name, parts in read.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Reader, hookimpl
+from baler_core import Metric, Reader, hookimpl
 
 
 @hookimpl
@@ -11,3 +11,13 @@ def baler_readers() -> list[type[Reader]]:
     from baler_hdf5.readers import Hdf5Reader, NetcdfReader
 
     return [Hdf5Reader, NetcdfReader]
+
+
+@hookimpl
+def baler_metrics() -> list[type[Metric]]:
+    """The metrics `vorticity`, `divergence`, `gradient` and `spectrum`."""
+    from baler_hdf5.flow.gradient import Gradient
+    from baler_hdf5.flow.spectrum import Spectrum
+    from baler_hdf5.flow.vorticity import Divergence, Vorticity
+
+    return [Vorticity, Divergence, Gradient, Spectrum]

@@ -13,9 +13,9 @@ from baler_hdf5.attributes import plain_values
 from baler_hdf5.conventions import CONVENTIONAL, axis_role, described, fill_values, packing
 from baler_hdf5.datasets import StoredDataset, describe_dataset, report_left_out, select
 from baler_hdf5.datatypes import Json
-from baler_hdf5.dimensions import Dimensions, name_dimensions, netcdf_dimensions, scales_of
+from baler_hdf5.dimensions import Dimensions, Marks, name_dimensions, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.raw_datatypes import decode_bytes, raw_dtype
-from baler_hdf5.skeleton import Recorder
+from baler_hdf5.skeleton import Recorder, shortened
 from baler_hdf5.tree import Entry, Tree, walk
 
 if TYPE_CHECKING:
@@ -54,20 +54,26 @@ def read_contents(file: h5py.File, patterns: Sequence[str] | None, where: str, w
     tree = walk(file, warn)
     types = {entry.path for entry in tree.of_kind("type")}
     named = {address: path for address, path in tree.paths.items() if path in types}
-    every = [describe_dataset(file, entry.path, named) for entry in tree.of_kind("dataset")]
-    report_left_out(every, warn)
     path_of = _paths_behind_references(file, tree.paths)
-    shaped = [dataset.path for dataset in every if dataset.shape is not None]
-    netcdf_ids = netcdf_dimensions(file, shaped)
-    scales = scales_of(file, every, netcdf_ids, path_of)
-    kept = _with_scales(select(every, patterns, where), every, scales, set(netcdf_ids.values()))
+    every: list[StoredDataset] = []
+    marks: dict[str, Marks] = {}
+    for entry in tree.of_kind("dataset"):
+        item = file[entry.path]
+        every.append(describe_dataset(item, entry.path, named))
+        if every[-1].shape is not None:
+            marks[entry.path] = read_marks(item, path_of)
+    report_left_out(every, warn)
+    scales = scales_of(every, marks)
+    kept = _with_scales(select(every, patterns, where), every, scales, set(netcdf_dimensions(marks).values()))
 
     dropped = {dataset.path for dataset in every} - kept.keys()
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
     records = [recorder.record(entry) for entry in _kept_entries(tree, dropped)]
     dimensions = name_dimensions(list(kept.values()), scales)
     variables = _variables(list(kept.values()), dimensions, {record["path"]: record for record in records})
-    schema = Schema(tuple(variables), dimensions.sizes, {}, {"format": "hdf5", "entries": records})
+    schema = Schema(
+        tuple(variables), dimensions.sizes, {}, {"format": "hdf5", "entries": [shortened(r) for r in records]}
+    )
     return Contents(schema, tuple(kept.values()), path_of)
 
 

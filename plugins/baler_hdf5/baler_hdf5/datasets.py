@@ -53,7 +53,7 @@ class StoredDataset:
     problem: str = ""
 
 
-def describe_dataset(file: h5py.File, path: str, named: Mapping[int, str]) -> StoredDataset:
+def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str]) -> StoredDataset:
     """What the dataset at `path` holds, and whether it can be restored.
 
     Parameters
@@ -62,7 +62,6 @@ def describe_dataset(file: h5py.File, path: str, named: Mapping[int, str]) -> St
         Paths of committed datatypes by address.
     """
     try:
-        dataset = file[path]
         problem = _problem(dataset)
         if problem:
             return StoredDataset(path, problem=problem)

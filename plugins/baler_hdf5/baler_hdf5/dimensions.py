@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from baler_hdf5.datasets import StoredDataset
 
@@ -38,59 +40,77 @@ class Dimensions:
         return name
 
 
-def netcdf_dimensions(file: h5py.File, paths: Iterable[str]) -> dict[int, str]:
+@dataclass(frozen=True)
+class Marks:
+    """What a dataset's attributes say about its dimensions.
+
+    Attributes
+    ----------
+    is_scale
+        Whether it is a dimension scale.
+    number
+        Its number, if it stands for a netCDF dimension.
+    numbers
+        Numbers of its netCDF dimensions, where netCDF had to write them down.
+    attached
+        Paths of the first scale attached along each dimension.
+    """
+
+    is_scale: bool = False
+    number: int | None = None
+    numbers: tuple[int, ...] = ()
+    attached: tuple[str | None, ...] = ()
+
+
+def read_marks(item: h5py.Dataset, path_of: Callable[[Any], str | None]) -> Marks:
+    """The marks of one dataset; `path_of` gives the path behind an object reference."""
+    names = set(item.attrs)
+    lists = item.attrs["DIMENSION_LIST"] if "DIMENSION_LIST" in names else ()
+    if getattr(lists, "shape", None) != (len(item.shape or ()),):
+        lists = ()
+    is_scale = "CLASS" in names and bytes(item.attrs["CLASS"]) == b"DIMENSION_SCALE"
+    number = _integers(item, "_Netcdf4Dimid", names)
+    return Marks(
+        is_scale,
+        number[0] if number and is_scale else None,
+        _integers(item, "_Netcdf4Coordinates", names),
+        tuple(path_of(references[0]) if len(references) else None for references in lists),
+    )
+
+
+def _integers(item: h5py.Dataset, name: str, names: Collection[str]) -> tuple[int, ...]:
+    """An attribute of integers; empty if there is none."""
+    value = item.attrs[name] if name in names else None
+    if not isinstance(value, np.ndarray | np.integer) or value.dtype.kind not in "iu":
+        return ()
+    return tuple(int(number) for number in np.asarray(value).reshape(-1))
+
+
+def netcdf_dimensions(marks: Mapping[str, Marks]) -> dict[int, str]:
     """Paths of the datasets that stand for netCDF dimensions, by the dimension's number."""
-    found = {}
-    for path in paths:
-        number = _integers(file[path], "_Netcdf4Dimid")
-        if number and "CLASS" in file[path].attrs:
-            found[number[0]] = path
-    return found
+    return {mark.number: path for path, mark in marks.items() if mark.number is not None}
 
 
-def scales_of(
-    file: h5py.File,
-    datasets: Sequence[StoredDataset],
-    netcdf_ids: Mapping[int, str],
-    path_of: Callable[[Any], str | None],
-) -> dict[str, list[str | None]]:
+def scales_of(datasets: Sequence[StoredDataset], marks: Mapping[str, Marks]) -> dict[str, list[str | None]]:
     """For every dataset, by path, the path of the scale along each of its dimensions (None: it has none).
 
     Netcdf's own attributes are asked first: HDF5 has no way to attach scales to a scale of rank 2.
     """
     known = {dataset.path for dataset in datasets if dataset.shape is not None}
+    numbered = netcdf_dimensions(marks)
     found: dict[str, list[str | None]] = {}
     for dataset in datasets:
         if dataset.shape is None:
             continue
-        item, rank = file[dataset.path], len(dataset.shape)
-        numbers = _integers(item, "_Netcdf4Coordinates")
-        if len(numbers) == rank and all(number in netcdf_ids for number in numbers):
-            found[dataset.path] = [netcdf_ids[number] for number in numbers]
-        elif rank == 1 and item.attrs.get("CLASS", b"") == b"DIMENSION_SCALE":
+        mark, rank = marks[dataset.path], len(dataset.shape)
+        if len(mark.numbers) == rank and all(number in numbered for number in mark.numbers):
+            found[dataset.path] = [numbered[number] for number in mark.numbers]
+        elif rank == 1 and mark.is_scale:
             found[dataset.path] = [dataset.path]
         else:
-            attached = _attached(item, rank, path_of)
+            attached = mark.attached or (None,) * rank
             found[dataset.path] = [scale if scale in known else None for scale in attached]
     return found
-
-
-def _integers(item: h5py.Dataset, name: str) -> list[int]:
-    """An attribute of integers as a list; empty if there is none."""
-    if name not in item.attrs:
-        return []
-    value = item.attrs[name]
-    return [int(n) for n in value.reshape(-1)] if getattr(value, "dtype", None) is not None else []
-
-
-def _attached(item: h5py.Dataset, rank: int, path_of: Callable[[Any], str | None]) -> list[str | None]:
-    """Paths of the first scale attached along each dimension."""
-    if "DIMENSION_LIST" not in item.attrs:
-        return [None] * rank
-    lists = item.attrs["DIMENSION_LIST"]
-    if getattr(lists, "shape", None) != (rank,):
-        return [None] * rank
-    return [path_of(references[0]) if len(references) else None for references in lists]
 
 
 def name_dimensions(datasets: Sequence[StoredDataset], scales: Mapping[str, Sequence[str | None]]) -> Dimensions:

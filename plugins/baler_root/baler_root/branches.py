@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from baler_core import DataError, did_you_mean
+from baler_core import DataError, select_names
 from baler_root.forms import Form, List, Number, Record, Unsupported, from_awkward, leaves, pruned
 from baler_root.trees import Tree
 
@@ -147,32 +147,14 @@ def select(
     """
     if patterns is None:
         return list(branches), list(left_out)
-    names = {branch.key: [leaf.name for leaf in leaves(branch.form, branch.key)] for branch in branches}
-    for pattern in patterns:
-        _check(pattern, [name for found in names.values() for name in found], left_out, where)
-    chosen = []
-    for branch in branches:
-        keep = {name for name in names[branch.key] if _matches(name, patterns)}
-        form = branch.form if _matches(branch.key, patterns) else pruned(branch.form, branch.key, keep)
-        if form is not None:
-            chosen.append(replace(branch, form=form))
-    return chosen, [entry for entry in left_out if _matches(entry.key, patterns)]
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _check(pattern: str, names: Sequence[str], left_out: Sequence[LeftOut], where: str) -> None:
-    """Complain about a pattern that names one variable and cannot be served."""
-    if any(character in pattern for character in "*?[") or pattern in names:
-        return
-    if any(name.startswith(pattern + ".") for name in names):
-        return
     for entry in left_out:
-        if entry.key == pattern:
-            raise DataError(f"{where}: the branch {pattern!r} of type {entry.type} cannot be kept: {entry.reason}")
-    raise DataError(f"{where}: there is no branch {pattern!r}. {did_you_mean(pattern, names)}")
+        if entry.key in patterns:
+            raise DataError(f"{where}: the branch {entry.key!r} of type {entry.type} cannot be kept: {entry.reason}")
+    names = [leaf.name for branch in branches for leaf in leaves(branch.form, branch.key)]
+    keep = set(select_names(names, patterns, where))
+    forms = [(branch, pruned(branch.form, branch.key, keep)) for branch in branches]
+    chosen = [replace(branch, form=form) for branch, form in forms if form is not None]
+    return chosen, [entry for entry in left_out if any(fnmatchcase(entry.key, pattern) for pattern in patterns)]
 
 
 def left_out_warnings(left_out: Sequence[LeftOut], where: str) -> list[str]:

@@ -163,12 +163,18 @@ def _named(groups: Mapping[tuple[str, ...], _Group], taken: set[str], entry: str
     collections = []
     for identity, group in groups.items():
         dim = free_name(_collection_name(group, taken), taken)
-        counts = group.counter or free_name("n" + dim.removesuffix("[]"), taken)
+        counts = group.counter or _counts_name(dim, taken)
         dims[identity] = dim
         collections.append(
             Collection(dim, dims[group.parent], counts, bool(group.counter), group.rows, tuple(group.places))
         )
     return collections
+
+
+def _counts_name(dim: str, taken: set[str]) -> str:
+    """`nx` for the lists of `x[]`, unless that is taken already."""
+    short = "n" + dim.removesuffix("[]")
+    return free_name("n" + dim if short in taken else short, taken)
 
 
 def _collection_name(group: _Group, taken: set[str]) -> str:

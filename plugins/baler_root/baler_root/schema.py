@@ -14,6 +14,8 @@ from baler_root.trees import Tree
 
 UNITS = re.compile(r"[\[(]\s*((?:[kMGT]?eV|[munc]?m|[munp]?s|m?rad|deg)(?:\^?2|/c\^?2?)?)\s*[\])]")
 
+LEAF_LIST = re.compile(r"[\w.]+(\[\w+\])*/[A-Za-z](:[\w.]+(\[\w+\])*(/[A-Za-z])?)*")
+
 
 def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[Collection], entry: str) -> Schema:
     """Variables in the order of the branches; a made-up counts variable stands before the lists it counts."""
@@ -29,17 +31,27 @@ def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[C
                     variables[collection.counts] = Variable(collection.counts, "<i4", (collection.parent,))
             variable = _variable(branch, leaf, dim_of[leaf.lists[-1]] if leaf.lists else entry)
             variables[variable.name] = variable
-            sizes |= {dim: int(dim[1:-1]) for dim in variable.dims[1:]}
+            sizes |= dict(zip(variable.dims[1:], getattr(leaf.form, "shape", ()), strict=True))
     return Schema(tuple(variables.values()), sizes, {c.dim: c.counts for c in collections}, _skeleton(tree, branches))
 
 
 def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
-    """The variable of one flat array; a fixed size of 3 is the dimension `[3]`."""
+    """The variable of one flat array; a fixed size of 3 is the dimension `[3]`, a second one `[3]'`."""
     units = UNITS.search(branch.title)
-    label = "" if branch.title.partition("/")[0].partition("[")[0] == branch.key else branch.title
+    label = "" if _says_nothing(branch.title, branch.key) else branch.title
     dtype, shape = (leaf.form.dtype, leaf.form.shape) if isinstance(leaf.form, Number) else ("str", ())
-    dims = (dim, *(f"[{size}]" for size in shape))
-    return Variable(leaf.name, dtype, dims, units=units.group(1) if units else "", label=label)
+    dims = [dim]
+    for size in shape:
+        dims.append(f"[{size}]" + "'" * sum(other.startswith(f"[{size}]") for other in dims))
+    return Variable(leaf.name, dtype, tuple(dims), units=units.group(1) if units else "", label=label)
+
+
+def _says_nothing(title: str, key: str) -> bool:
+    """Whether a title is a list of leaves (`x/F:y/F`), or repeats the branch's name (`fPt[Jets_]`)."""
+    if LEAF_LIST.fullmatch(title):
+        return True
+    stem = title.partition("[")[0]
+    return stem == key or key.partition("[")[0].endswith(("/" + stem, "." + stem))
 
 
 def _skeleton(tree: Tree, branches: Sequence[Branch]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from baler_core import DataError, Source, Variable, family_slices, make_block
 from baler_root.branches import Branch, left_out_warnings, list_branches, select
 from baler_root.flatten import Arrays, take_apart
+from baler_root.forms import leaves
 from baler_root.jagged import Collection, find_collections, free_name
 from baler_root.reading import read_layouts
 from baler_root.schema import build_schema
@@ -33,8 +34,8 @@ class RootSource(Source):
             chosen, left_out = select(readable, left_out, patterns, where)
             self._branches = _with_counters(chosen, readable)
             if not self._branches:
-                raise DataError(f"{where}: none of its branches can be kept" if patterns is None else _no_match(where))
-            names = {branch.key for branch in readable}
+                raise DataError(f"{where}: none of its branches can be kept")
+            names = {leaf.name for branch in readable for leaf in leaves(branch.form, branch.key)}
             entry = free_name("entry", names)
             self._collections = find_collections(self._tree, self._branches, entry=entry, taken=names, where=where)
             self.schema = build_schema(self._tree, self._branches, self._collections, entry)
@@ -82,10 +83,6 @@ def _with_counters(chosen: Sequence[Branch], readable: Sequence[Branch]) -> list
     by_key = {branch.key: branch for branch in chosen}
     needed = {branch.counter for branch in chosen}
     return [by_key.get(b.key, b) for b in readable if b.key in by_key or b.key in needed]
-
-
-def _no_match(where: str) -> str:
-    return f"{where}: no branch matches the patterns in 'variables'"
 
 
 def _other_objects(others: Sequence[str], path: Path, tree: Tree) -> list[str]:

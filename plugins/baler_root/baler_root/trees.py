@@ -62,9 +62,13 @@ def open_file(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
     try:
-        return uproot.open({str(path): None}, array_cache=None)
+        file = uproot.open({str(path): None}, array_cache=None)
     except Exception as error:
         raise DataError(f"{path}: this is no ROOT file, or it is damaged or cut short: {first_line(error)}") from error
+    if file.file.fEND > path.stat().st_size:
+        file.close()
+        raise DataError(f"{path}: the file is cut short: {path.stat().st_size} of its {file.file.fEND} bytes are there")
+    return file
 
 
 def find_tree(file: Any, path: Path, wanted: str | None) -> tuple[Tree, list[str]]:
@@ -89,7 +93,7 @@ def find_tree(file: Any, path: Path, wanted: str | None) -> tuple[Tree, list[str
     else:
         name = wanted.partition(";")[0].strip("/")
         if name not in names:
-            found = f"it is a {classes[name][1]}" if name in classes else did_you_mean(name, names)
+            found = f"It is a {classes[name][1]}." if name in classes else did_you_mean(name, names)
             raise DataError(f"{path}: there is no tree {name!r} in this file. {found}")
         tree = _open_tree(file, path, name, classes, cycle=wanted.partition(";")[2])
     others = [n for n, (_, c) in classes.items() if n != tree.name and not c.startswith("TDirectory")]
@@ -108,10 +112,12 @@ def _newest(class_names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 def _open_tree(file: Any, path: Path, name: str, classes: Mapping[str, tuple[str, str]], cycle: str = "") -> Tree:
     newest, class_name = classes[name]
+    if cycle and f"{name};{cycle}" not in file:
+        raise DataError(f"{path}: the tree {name!r} has no cycle {cycle}; its newest is {newest}")
     try:
         return Tree(name, KINDS[class_name], file[f"{name};{cycle or newest}"])
     except Exception as error:
-        raise DataError(f"{path}: the tree {name!r} cannot be read: {first_line(error)}") from error
+        raise DataError(f"{path}: the tree {name!r} cannot be read, it may be damaged: {first_line(error)}") from error
 
 
 def _only_tree(trees: list[Tree], path: Path) -> Tree:

@@ -1,0 +1,135 @@
+"""The basis over time learned from a block (Karhunen-Loeve transform), and its few bytes.
+
+The modes are the eigenvectors of the Gram matrix of all frames. Their entries are rounded to as many bits as the mode's
+largest coefficient needs, predicted from the frames before, and coded; both sides then make the rounded matrix
+orthonormal again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from baler_core.arithmetic import Coder
+from baler_core.builtin.models.transform.numbers import NumberCoder
+from baler_core.errors import FormatError
+
+FEWEST_BITS, MOST_BITS = 4, 20
+_EXTRA_BITS = 3
+_ORDERS = (0, 2, 4, 8)
+_TAP_BITS = 10
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Rounded modes.
+
+    Attributes
+    ----------
+    entries
+        int64 (frames, modes): entry = integer / 2^bits.
+    bits
+        int64 (modes,).
+    """
+
+    entries: np.ndarray[Any, Any]
+    bits: np.ndarray[Any, Any]
+
+    def matrix(self) -> np.ndarray[Any, Any]:
+        """float64 (frames, modes) with orthonormal columns."""
+        rounded = self.entries / np.exp2(self.bits.astype(np.float64))
+        orthonormal, triangle = np.linalg.qr(rounded)
+        return orthonormal * np.where(np.diag(triangle) < 0, -1.0, 1.0)
+
+
+def gram(frames: np.ndarray) -> np.ndarray:
+    """Inner products of all frames (frames, points), summed over points."""
+    return frames @ frames.T
+
+
+def learn_basis(products: np.ndarray, frames: np.ndarray, cut: float = 1.0) -> Basis:
+    """Modes of which some coefficient exceeds `cut`, in order of falling variance.
+
+    Parameters
+    ----------
+    products
+        Gram matrix of all frames, possibly of more points than given here.
+    frames
+        float64 (frames, points) in units of the tolerance.
+    """
+    variances, modes = np.linalg.eigh(products)
+    modes = modes[:, ::-1]
+    largest = np.abs(modes.T @ frames).max(axis=1, initial=0.0)
+    beyond = np.flatnonzero(largest > cut)
+    used = int(beyond[-1]) + 1 if beyond.size else 0
+    needed = np.ceil(np.log2(np.maximum(largest[:used], 1e-300) / cut)) + _EXTRA_BITS
+    bits = np.clip(needed, FEWEST_BITS, MOST_BITS).astype(np.int64)
+    return Basis(np.rint(modes[:, :used] * np.exp2(bits.astype(np.float64))).astype(np.int64), bits)
+
+
+def write_basis(basis: Basis, coder: Coder) -> None:
+    """Code a basis."""
+    numbers = NumberCoder(coder)
+    numbers.code(basis.bits.size, 0)
+    for mode in range(basis.bits.size):
+        numbers.code(int(basis.bits[mode]), 1)
+        _code_mode(numbers, basis.entries[:, mode].copy(), _best_taps(basis.entries[:, mode]))
+
+
+def read_basis(coder: Coder, frames: int) -> Basis:
+    """Inverse of `write_basis`.
+
+    Raises
+    ------
+    FormatError
+        If there are more modes than frames, or a mode has impossible precision.
+    """
+    numbers = NumberCoder(coder)
+    count = numbers.code(0, 0)
+    if not 0 <= count <= frames:
+        raise FormatError(f"a basis of {count} modes for {frames} frames")
+    entries = np.zeros((frames, count), np.int64)
+    bits = np.zeros(count, np.int64)
+    for mode in range(count):
+        bits[mode] = numbers.code(0, 1)
+        if not FEWEST_BITS <= bits[mode] <= MOST_BITS:
+            raise FormatError(f"a mode of {bits[mode]} bits")
+        entries[:, mode] = _code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
+    return Basis(entries, bits)
+
+
+def _code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Code the taps of the predictor, then what it leaves of a mode."""
+    order = numbers.code(_ORDERS.index(taps.size), 2)
+    if not 0 <= order < len(_ORDERS):
+        raise FormatError("a mode is predicted in an unknown way")
+    taps = np.resize(taps, _ORDERS[order]) if taps.size else np.zeros(_ORDERS[order], np.int64)
+    for number in range(taps.size):
+        taps[number] = numbers.code(int(taps[number]), 3)
+    return numbers.code_series(entries, taps, _TAP_BITS)
+
+
+def _best_taps(entries: np.ndarray) -> np.ndarray:
+    """Integer taps (newest first, in 1/1024) of the linear prediction that leaves the fewest bits."""
+    candidates = [_fitted_taps(entries, order) for order in _ORDERS if entries.size > 4 * order]
+    return min(candidates, key=lambda taps: _series_bits(entries, taps))
+
+
+def _fitted_taps(entries: np.ndarray, order: int) -> np.ndarray:
+    if order == 0:
+        return np.zeros(0, np.int64)
+    rows = np.stack([entries[order - 1 - lag : entries.size - 1 - lag] for lag in range(order)], 1).astype(np.float64)
+    matrix = rows.T @ rows
+    matrix[np.diag_indices(order)] += 1e-9 * np.trace(matrix) + 1e-9
+    taps = np.linalg.solve(matrix, rows.T @ entries[order:].astype(np.float64))
+    return np.clip(np.rint(taps * (1 << _TAP_BITS)), -(1 << 15), 1 << 15).astype(np.int64)
+
+
+def _series_bits(entries: np.ndarray, taps: np.ndarray) -> float:
+    left = entries.astype(np.float64).copy()
+    order = taps.size
+    for lag in range(order):
+        left[order:] -= taps[lag] / (1 << _TAP_BITS) * entries[order - 1 - lag : entries.size - 1 - lag]
+    return float(np.log2(1 + 2 * np.abs(left)).sum()) + 14 * order

@@ -1,0 +1,52 @@
+"""What must be added, in steps of twice the tolerance, to bring a transformed field within its bound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.builtin.models.transform.wavelet import Band
+
+_LARGEST = 2.0**30
+
+
+def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
+    """int32, same shape: round((original - restored) / 2), both in units of the tolerance; 0 in holes."""
+    steps = np.clip(np.rint((original - restored) / 2), -_LARGEST, _LARGEST).astype(np.int32)
+    if holes is not None:
+        steps[holes] = 0
+    return steps
+
+
+def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Restored values within the tolerance."""
+    return restored + 2.0 * steps
+
+
+def liveliness(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
+    """How often the finest coefficients about a place differ from zero: int32 (variables, z, y, x), 0 .. 63.
+
+    Parameters
+    ----------
+    integers
+        int32 (slices, variables, z, y, x) of coefficients.
+    """
+    shape = integers.shape[2:]
+    found = np.zeros(integers.shape[1:], np.int64)
+    finest = max(band.level for band in bands)
+    for band in bands:
+        if band.level != finest:
+            continue
+        part = integers[(slice(None), slice(None), *(slice(first, end) for first, end in band.box))]
+        count = np.count_nonzero(part, axis=0)
+        places = [
+            np.minimum(np.arange(n) * (end - first) // max(n, 1), end - first - 1)
+            for n, (first, end) in zip(shape, band.box, strict=True)
+        ]
+        found += count[(slice(None), *np.ix_(*places))]
+    share = found * 16 // max(1, len(integers))
+    return np.minimum(63, share + np.minimum(found, 8)).astype(np.int32)
+
+
+def whole(shape: tuple[int, ...]) -> list[Band]:
+    """One band that covers the whole space."""
+    return [Band(tuple((0, n) for n in shape), -1)]

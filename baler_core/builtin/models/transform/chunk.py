@@ -1,0 +1,109 @@
+"""A block of frames of one or several variables to bytes: one learned basis, many independent tiles."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.arithmetic import finish, new_decoder, new_encoder
+from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.builtin.models.transform.layout import tiles
+from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
+from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
+from baler_core.errors import FormatError
+from baler_core.varint import ByteReader, write_sized
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Frames in units of the tolerance.
+
+    Attributes
+    ----------
+    field
+        float64 (frames, variables, z, y, x), holes filled in.
+    holes
+        Boolean, same shape, or None.
+    """
+
+    field: np.ndarray
+    holes: np.ndarray | None = None
+
+    def tile(self, box: tuple[slice, ...]) -> Chunk:
+        """The part inside a box of space."""
+        place = (slice(None), slice(None), *box)
+        return Chunk(self.field[place], None if self.holes is None else self.holes[place])
+
+
+def learn(chunk: Chunk, recipe: Recipe) -> Basis | None:
+    """The basis that a recipe asks for."""
+    if recipe.time != "basis":
+        return None
+    frames = chunk.field.reshape(len(chunk.field), -1)
+    return learn_basis(gram(frames), frames)
+
+
+def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None) -> tuple[bytes, bytes]:
+    """What is common to all tiles (recipe, basis), and the tiles with a checksum of all integers."""
+    matrix = None if basis is None else basis.matrix()
+    boxes = tiles(len(chunk.field), chunk.field.shape[2:])
+    parts = [analyse(chunk.tile(box).field, chunk.tile(box).holes, recipe, matrix) for box in boxes]
+    if basis is not None:
+        basis = _trimmed(basis, parts)
+        kept = basis.bits.size
+        parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
+    coded = [write_sized(encode_tile(part, recipe)) for part in parts]
+    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded) + _checksum(parts)
+
+
+def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    reader = ByteReader(data, "a transformed field")
+    recipe = read_recipe(reader)
+    stored = reader.sized()
+    basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
+    matrix = None if basis is None else basis.matrix()
+    slices = shape[0] if basis is None else basis.bits.size
+    field = np.empty(shape)
+    parts = []
+    for box in tiles(shape[0], shape[2:]):
+        place = (slice(None), slice(None), *box)
+        part = decode_tile(reader.sized(), slices, field[place].shape, recipe)
+        field[place] = synthesise(part, recipe, matrix)
+        parts.append(part)
+    if reader.rest() != _checksum(parts):
+        raise FormatError("a transformed field is damaged: its integers have another checksum")
+    return field
+
+
+def _trimmed(basis: Basis, parts: list[TileIntegers]) -> Basis:
+    """Without the last modes, if nothing is left of them after rounding."""
+    lively = np.zeros(basis.bits.size, bool)
+    for part in parts:
+        lively |= part.coefficients.any(axis=(1, 2, 3, 4))
+    used = int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
+    return Basis(basis.entries[:, :used], basis.bits[:used])
+
+
+def _basis_bytes(basis: Basis | None) -> bytes:
+    if basis is None:
+        return write_sized(b"")
+    coder = new_encoder(1024 + 16 * basis.entries.size)
+    write_basis(basis, coder)
+    return write_sized(finish(coder))
+
+
+def _checksum(parts: list[TileIntegers]) -> bytes:
+    total = 0
+    for part in parts:
+        for integers in (part.coefficients, part.corrections):
+            total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).tobytes(), total)
+    return total.to_bytes(4, "little")[:3]

@@ -1,0 +1,145 @@
+"""Variables of one grid that are transformed together: prepared, coded chunk by chunk, and restored."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.arithmetic import OVERRUN, finish, new_decoder, new_encoder
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.transform import holes
+from baler_core.builtin.models.transform.bound_layer import whole
+from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
+from baler_core.builtin.models.transform.coder import code_integers
+from baler_core.builtin.models.transform.contexts import new_memory
+from baler_core.builtin.models.transform.layout import Arrangement, read_arrangement, time_blocks
+from baler_core.builtin.models.transform.search import Effort, Trials, choose_recipe
+from baler_core.builtin.models.transform.temporal import links
+from baler_core.builtin.models.transform.units import Units, choose_units, read_units
+from baler_core.dataset import Variable
+from baler_core.errors import FormatError
+from baler_core.varint import ByteReader, write_sized, write_varint
+
+
+@dataclass(frozen=True)
+class Field:
+    """One variable made ready.
+
+    Attributes
+    ----------
+    values
+        As given.
+    units
+        How its values become numbers in units of the tolerance.
+    classes, specials
+        Which values are special (see `holes.classes`), and the special values.
+    """
+
+    values: np.ndarray
+    units: Units
+    classes: np.ndarray | None
+    specials: tuple[float, ...]
+
+
+def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
+    """A field, or None if it cannot be transformed under this tolerance."""
+    if values.ndim < 2 or not values.size:
+        return None
+    found, specials = holes.classes(values, tolerance.fill)
+    ordinary = values.ravel() if found is None else values[found == 0]
+    units = choose_units(ordinary, tolerance)
+    return None if units is None else Field(values, units, found, specials)
+
+
+def chunk_of(fields: Sequence[Field], arrangement: Arrangement, block: slice) -> Chunk:
+    """One block of frames of all fields: float64 in units of each field's tolerance."""
+    numbers, empty = [], []
+    for field in fields:
+        part = arrangement.forward(field.values)[block]
+        number = field.units.forward(part)
+        hole = ~np.isfinite(number)
+        if field.classes is not None:
+            hole |= arrangement.forward(field.classes)[block] > 0
+        numbers.append(number)
+        empty.append(hole)
+    stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
+    if not masked.any():
+        return Chunk(stacked)
+    return Chunk(holes.fill_smoothly(stacked, masked), masked)
+
+
+def encode_family(fields: Sequence[Field], arrangement: Arrangement, effort: Effort) -> bytes:
+    """All fields as bytes."""
+    parts = [arrangement.to_bytes()]
+    for field in fields:
+        parts.append(write_sized(field.units.to_bytes()))
+        parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
+        if field.classes is not None:
+            parts.append(write_sized(_encode_classes(arrangement.forward(field.classes))))
+    for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
+        trials = Trials(chunk_of(fields, arrangement, block), effort)
+        recipe = choose_recipe(trials, effort)
+        parts.append(write_sized(b"".join(encode_chunk(trials.chunk, recipe, trials.basis(recipe)))))
+    return b"".join(parts)
+
+
+def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Restored values of each variable.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    reader = ByteReader(data, "a family of fields")
+    arrangement = read_arrangement(reader, len(shape))
+    arranged = arrangement.shape(shape)
+    heads = [_read_head(reader, variable, arranged) for variable in variables]
+    restored = [np.empty(arranged, variable.numpy_dtype) for variable in variables]
+    for block in time_blocks(arranged[0]):
+        frames = len(range(arranged[0])[block])
+        field = decode_chunk(reader.sized(), (frames, len(variables), *arranged[1:]))
+        for number, (units, _, _) in enumerate(heads):
+            restored[number][block] = units.backward(field[:, number], restored[number].dtype)
+    for values, (_, found, specials) in zip(restored, heads, strict=True):
+        if found is not None:
+            holes.put_back(values, found, specials)
+    return [arrangement.backward(values, shape) for values in restored]
+
+
+def _read_head(
+    reader: ByteReader, variable: Variable, shape: tuple[int, ...]
+) -> tuple[Units, np.ndarray | None, tuple[float, ...]]:
+    units = read_units(reader.sized(), variable.dtype)
+    count = reader.varint(256)
+    specials = struct.unpack(f"<{count}d", reader.take(8 * count))
+    if variable.numpy_dtype.kind in "iu" and not all(_fits(value, variable.numpy_dtype) for value in specials):
+        raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
+    return units, _decode_classes(reader.sized(), shape, count) if count else None, specials
+
+
+def _fits(value: float, dtype: np.dtype) -> bool:
+    limits = np.iinfo(dtype)
+    return bool(np.isfinite(value)) and limits.min <= value <= limits.max
+
+
+def _encode_classes(found: np.ndarray) -> bytes:
+    capacity = 4096 + found.size
+    while True:
+        coder = new_encoder(capacity)
+        integers = found.astype(np.int32)[:, None]
+        code_integers(coder, new_memory(), integers, whole(found.shape[1:]), links(len(found), "none"), None)
+        if not coder.registers[OVERRUN]:
+            return finish(coder)
+        capacity *= 4
+
+
+def _decode_classes(data: bytes, shape: tuple[int, ...], count: int) -> np.ndarray:
+    integers = np.zeros((shape[0], 1, *shape[1:]), np.int32)
+    code_integers(new_decoder(data), new_memory(), integers, whole(shape[1:]), links(shape[0], "none"), None)
+    if integers.size and (integers.min() < 0 or integers.max() > count):
+        raise FormatError("the special values of a field are damaged")
+    return integers[:, 0].astype(np.uint8)

@@ -1,0 +1,97 @@
+"""Codes single whole numbers and time series: the side information of a field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from baler_core.arithmetic import Coder, code_bit
+from baler_core.builtin.models.transform.contexts import LENGTHS, bit_length
+from baler_core.compiled import compiled
+from baler_core.mixing import learn_counter, new_counters
+
+_KINDS = 4
+_SERIES_STATES = 24
+_ROW = 4 * LENGTHS
+
+
+class NumberCoder:
+    """Writes numbers to, or reads them from, an arithmetic coder, with adaptive probabilities for each kind of number."""
+
+    def __init__(self, coder: Coder) -> None:
+        self._coder = coder
+        self._counters = new_counters(_KINDS * _ROW)
+        self._series = new_counters(_SERIES_STATES * _ROW)
+
+    def code(self, number: int, kind: int) -> int:
+        """Write `number` (or, decoding, ignore it) and return it; below 2^31 in magnitude."""
+        return int(code_number(*self._coder, self._counters, kind * _ROW, number))
+
+    def code_series(self, series: np.ndarray, taps: np.ndarray, shift: int) -> np.ndarray:
+        """Write or read a series of integers, each predicted from those before: sum(taps * newest first) / 2^shift."""
+        values = series.astype(np.int64)
+        code_series(*self._coder, self._series, values, taps.astype(np.int64), shift)
+        return values
+
+
+@compiled
+def code_number(
+    registers: np.ndarray[Any, Any], data: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], row: int, number: int
+) -> int:
+    """One signed number: length of its magnitude in unary, highest bit below the leading one, the rest raw, sign."""
+    magnitude = abs(number)
+    wanted = bit_length(magnitude)
+    length = 0
+    while length < LENGTHS - 1:
+        if code_counted(registers, data, counters, row + length, 1 if wanted > length else 0) == 0:
+            break
+        length += 1
+    if length == 0:
+        return 0
+    value = 1
+    for i in range(length - 1):
+        bit = (magnitude >> (length - 2 - i)) & 1
+        if i == 0:
+            bit = code_counted(registers, data, counters, row + LENGTHS + length, bit)
+        else:
+            bit = code_bit(registers, data, bit, 32768)
+        value = (value << 1) | bit
+    negative = code_counted(registers, data, counters, row + 2 * LENGTHS, 1 if number < 0 else 0)
+    return -value if negative else value
+
+
+@compiled
+def code_counted(
+    registers: np.ndarray[Any, Any], data: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], place: int, bit: int
+) -> int:
+    """One bit with the probability of one counter."""
+    probability = max(512, min(65024, np.int64(counters[place]) >> 16))
+    bit = code_bit(registers, data, bit, probability)
+    learn_counter(counters, place, bit, 120)
+    return bit
+
+
+@compiled
+def code_series(
+    registers: np.ndarray[Any, Any],
+    data: np.ndarray[Any, Any],
+    counters: np.ndarray[Any, Any],
+    values: np.ndarray[Any, Any],
+    taps: np.ndarray[Any, Any],
+    shift: int,
+) -> None:
+    """What linear prediction leaves, in the context of how much it left just before; limits keep sums in 64 bits."""
+    recent = np.int64(0)
+    order = taps.size
+    for t in range(values.size):
+        predicted = np.int64(0)
+        if t >= order:
+            for lag in range(order):
+                predicted += taps[lag] * values[t - 1 - lag]
+            predicted = (predicted + (1 << (shift - 1))) >> shift
+        state = min(_SERIES_STATES - 1, bit_length(recent)) if t else _SERIES_STATES - 1
+        left = code_number(registers, data, counters, state * _ROW, values[t] - predicted)
+        value = predicted + left
+        values[t] = max(-(1 << 32), min(1 << 32, value))
+        recent = (3 * recent + 4 * abs(left)) // 4 if t else 2 * abs(left)

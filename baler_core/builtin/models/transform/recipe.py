@@ -1,0 +1,49 @@
+"""How a field is transformed: the few numbers a decoder needs beside the coded integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
+from baler_core.varint import ByteReader, write_varint
+
+_MOST_LEVELS = 8
+# Step of the quantiser in units of the tolerance, by number.
+STEPS = tuple(round(0.5 * 2 ** (i / 8), 6) for i in range(64))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The transform of one field.
+
+    Attributes
+    ----------
+    time
+        Transform along time.
+    levels
+        Splits in space.
+    step
+        Number of the quantiser's step in `STEPS`.
+    """
+
+    time: TimeTransform
+    levels: int
+    step: int
+
+    @property
+    def step_size(self) -> float:
+        """Step of the quantiser in units of the tolerance."""
+        return STEPS[self.step]
+
+    def to_bytes(self) -> bytes:
+        """Two bytes."""
+        return write_varint(TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels) + write_varint(
+            self.step
+        )
+
+
+def read_recipe(reader: ByteReader) -> Recipe:
+    """Inverse of `Recipe.to_bytes`; FormatError if there is no such recipe."""
+    number = reader.varint(len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1))
+    step = reader.varint(len(STEPS))
+    return Recipe(TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)], number % (_MOST_LEVELS + 1), step)

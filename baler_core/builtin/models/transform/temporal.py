@@ -1,0 +1,61 @@
+"""The transform along time: none, a wavelet, or a learned basis; and which slices then tell about which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from baler_core.builtin.models.transform import wavelet
+
+TimeTransform = Literal["none", "wavelet", "basis"]
+TIME_TRANSFORMS: tuple[TimeTransform, ...] = ("none", "wavelet", "basis")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Earlier slices that a slice resembles; -1 for none."""
+
+    nearest: int
+    second: int
+
+
+def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
+    """Slices (time first) of frames (time first), any further axes; `matrix` (frames, modes) is the learned basis."""
+    if kind == "basis" and matrix is not None:
+        return (matrix.T @ frames.reshape(len(frames), -1)).reshape(matrix.shape[1], *frames.shape[1:])
+    if kind == "wavelet":
+        return np.moveaxis(wavelet.forward(np.moveaxis(frames, 0, -1), _levels(len(frames)), 1), -1, 0)
+    return frames
+
+
+def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
+    """Inverse of `forward`."""
+    if kind == "basis" and matrix is not None:
+        return (matrix @ slices.reshape(len(slices), -1)).reshape(len(matrix), *slices.shape[1:])
+    if kind == "wavelet":
+        return np.moveaxis(wavelet.inverse(np.moveaxis(slices, 0, -1), _levels(len(slices)), 1), -1, 0)
+    return slices
+
+
+def links(count: int, kind: TimeTransform) -> list[Links]:
+    """For each slice, in coding order, the earlier slices that tell most about it."""
+    if kind != "wavelet":
+        return [Links(s - 1, s - 2 if s > 1 else -1) for s in range(count)]
+    found: list[Links] = []
+    previous = (0, 0)
+    for band in wavelet.bands((count,), _levels(count)):
+        first, end = band.box[0]
+        for s in range(first, end):
+            above = -1
+            if previous[1] > previous[0]:
+                above = min(previous[0] + (s - first) * (previous[1] - previous[0]) // (end - first), previous[1] - 1)
+            before = s - 1 if s > first else -1
+            found.append(Links(before, above) if before >= 0 else Links(above, -1))
+        previous = (first, end)
+    return found
+
+
+def _levels(count: int) -> int:
+    return wavelet.useful_levels((count,), most=8)

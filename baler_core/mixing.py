@@ -1,0 +1,89 @@
+"""Adaptive probabilities of bits: counters in several contexts, mixed on the logistic scale, in exact integers.
+
+The method of PAQ (Mahoney, "Adaptive weighing of context models for lossless data compression", 2005): each context
+keeps a probability; a small online logistic regression combines them. Integer arithmetic throughout, so that a decoder
+on any machine finds the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from baler_core.compiled import compiled
+
+# Probabilities are 16-bit; the logistic scale has 256 steps per unit and reaches to +-12.
+SCALE = 256
+REACH = 12 * SCALE - 1
+_STRETCH_BITS = 14
+WEIGHT_ONE = 1 << 16
+
+
+def _squash_table() -> np.ndarray[Any, Any]:
+    """65536 / (1 + exp(-x / 256)) for x = -REACH .. REACH, rounded, within 1 .. 65535."""
+    values = [65536 / (1 + math.exp(-x / SCALE)) for x in range(-REACH, REACH + 1)]
+    return np.array([min(65535, max(1, round(value))) for value in values], np.int64)
+
+
+def _stretch_table() -> np.ndarray[Any, Any]:
+    """256 ln(p / (1 - p)) rounded, for p at the middle of 2^14 equal cells."""
+    count = 1 << _STRETCH_BITS
+    values = [SCALE * math.log((i + 0.5) / (count - i - 0.5)) for i in range(count)]
+    return np.array([min(REACH, max(-REACH, round(value))) for value in values], np.int64)
+
+
+# Rounded so far from any tie that no mathematics library can give other integers; a test compares their checksum.
+SQUASH = _squash_table()
+STRETCH = _stretch_table()
+# How far a counter moves towards the bit it saw, by how many it has seen: 65536 / (n + 1.5).
+RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int64)
+
+
+@compiled
+def squash(x: int) -> int:
+    """The probability (1 .. 65535) at `x` on the logistic scale."""
+    return SQUASH[min(REACH, max(-REACH, x)) + REACH]
+
+
+@compiled
+def stretch(probability: int) -> int:
+    """The place of a 16-bit probability on the logistic scale."""
+    return STRETCH[probability >> 2]
+
+
+@compiled
+def learn_counter(counters: np.ndarray[Any, Any], place: int, bit: int, limit: int) -> None:
+    """Move a counter (probability in the upper 22 bits, bits seen in the lower 10) towards `bit`."""
+    counter = np.int64(counters[place])
+    seen = counter & 1023
+    probability = counter >> 10
+    target = 4194303 if bit else 0
+    probability += ((target - probability) * RATES[seen]) >> 16
+    if seen < limit:
+        seen += 1
+    counters[place] = (probability << 10) | seen
+
+
+@compiled
+def dot(weights: np.ndarray[Any, Any], row: int, inputs: np.ndarray[Any, Any], count: int) -> int:
+    """Weighted sum of the inputs, on the logistic scale."""
+    total = np.int64(0)
+    for i in range(count):
+        total += weights[row, i] * inputs[i]
+    return total >> 16
+
+
+@compiled
+def learn_weights(
+    weights: np.ndarray[Any, Any], row: int, inputs: np.ndarray[Any, Any], count: int, error: int, rate: int
+) -> None:
+    """Move the weights along the gradient of the code length; `error` is (bit - probability) in 1/65536."""
+    for i in range(count):
+        weights[row, i] += (inputs[i] * error * rate + 524288) >> 20
+
+
+def new_counters(size: int) -> np.ndarray[Any, Any]:
+    """Counters that have seen nothing: probability one half."""
+    return np.full(size, (1 << 21) << 10, np.uint32)

@@ -1,0 +1,1 @@
+"""Metrics of flows: what compression does to derivatives and spectra of fields."""

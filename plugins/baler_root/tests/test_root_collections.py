@@ -1,0 +1,62 @@
+"""Files that ROOT itself wrote: C++ collections, strings, leaf lists, split objects, RNTuple projections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import uproot
+
+from baler_core import DataError, Schema, values_of
+from baler_root.reader import RootReader
+from baler_root.ttree import collection_checksum
+
+Restore = Callable[..., tuple[Schema, Sequence[str], Path]]
+DATA = Path(__file__).parent / "data"
+
+
+def test_a_tree_of_collections(restore: Restore) -> None:
+    schema, warnings, out = restore(DATA / "collections.root", max_bytes=500)
+    assert schema["v_unsigned_short"].dtype == "<u2"
+    assert schema["v_bool"].dtype == "|b1"
+    assert schema["vv_string"].dtype == schema["v_string"].dtype == schema["text"].dtype == "str"
+    assert schema["Jet_corners"].dims == ("Jet", "[2]", "[2]'")
+    assert schema["vv_float"].dims == schema["vv_bool"].dims
+    assert len(warnings) == 1
+    assert "momentum (TLorentzVector)" in warnings[0]
+    with uproot.open({str(DATA / "collections.root"): "events"}) as original, uproot.open({str(out): "events"}) as tree:
+        for branch in schema.skeleton["branches"]:
+            key = branch["key"]
+            assert tree[key].typename == original[key].typename
+        assert [key for key in original.keys(recursive=True) if "momentum" not in key] == tree.keys(recursive=True)
+
+
+def test_nested_counts_chain(tmp_path: Path) -> None:
+    with RootReader().open(DATA / "collections.root", ["vvv_int"]) as source:
+        (block,) = source.blocks(10**9)
+    counts = [values_of(block, name).tolist() for name in source.schema.names]
+    assert counts[:3] == [[0, 1, 0, 1, 0, 1, 0], [2, 2, 2], [0, 1, 0, 1, 0, 1]]
+    assert counts[3] == [1, 3, 5]
+
+
+def test_an_unsplit_object_cannot_be_asked_for() -> None:
+    with pytest.raises(DataError, match=r"'momentum' of type TLorentzVector cannot be kept: C\+\+ objects"):
+        RootReader().open(DATA / "collections.root", ["Jet_pt", "momentum"])
+
+
+def test_an_ntuple(restore: Restore) -> None:
+    schema, warnings, _ = restore(DATA / "ntuple.root", max_bytes=200)
+    assert schema.counts["Jet"] == "nJet"
+    assert schema["truncated"].units == "GeV"
+    assert [w.split(": ", 1)[1] for w in warnings] == [
+        "1 branch left out, values of the kind IndexedOption are not supported: maybe (std::optional<float>)",
+        "1 branch left out, they show values of other fields, which are kept: Jet_px (std::vector<float>)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("class_name", "checksum"), [("vector<int>", 9976712), ("vector<vector<int> >", 3104527037)], ids=str
+)
+def test_checksums_of_collections_are_those_of_root(class_name: str, checksum: int) -> None:
+    assert collection_checksum(class_name) == checksum
