@@ -23,6 +23,7 @@ from baler_core.errors import (
     PluginError,
     did_you_mean,
 )
+from baler_core.formulas import Formula, evaluate_formula
 from baler_core.hookspecs import hookimpl
 from baler_core.interfaces import (
     Loss,
@@ -50,6 +51,7 @@ __all__ = [
     "DataError",
     "ErrorBound",
     "FormatError",
+    "Formula",
     "Layout",
     "Loss",
     "Metric",
@@ -71,6 +73,7 @@ __all__ = [
     "decode_array",
     "did_you_mean",
     "encode_array",
+    "evaluate_formula",
     "family_slices",
     "hookimpl",
     "make_block",

@@ -12,7 +12,7 @@ from baler_core.builtin.models.table.derive import FAR, Steps, predict, residual
 from baler_core.builtin.models.table.linear import sparse_relation
 from baler_core.builtin.models.table.order import entropy
 from baler_core.errors import FormatError
-from baler_core.formulas import FORMULAS, Formula, evaluate
+from baler_core.formulas import FORMULAS, Formula, evaluate_formula
 from baler_core.lattice import Lattice
 
 LINEAR = ""
@@ -46,7 +46,7 @@ class Relation:
         """Raw prediction from restored parents, and the size of its terms: float64 both."""
         parents = [restored[p].astype(np.float64) for p in self.parents]
         if self.name != LINEAR:
-            values = evaluate(self.name, parents, self.constants)
+            values = evaluate_formula(self.name, parents, self.constants)
             return values, np.abs(values)
         with np.errstate(all="ignore"):
             total, scale = np.zeros(len(parents[0])), np.zeros(len(parents[0]))
