@@ -25,6 +25,7 @@ from baler_core.errors import (
     PluginError,
     did_you_mean,
 )
+from baler_core.formulas import Formula, evaluate_formula
 from baler_core.hookspecs import hookimpl
 from baler_core.interfaces import (
     Loss,
@@ -52,6 +53,7 @@ __all__ = [
     "DataError",
     "ErrorBound",
     "FormatError",
+    "Formula",
     "Layout",
     "Loss",
     "Metric",
@@ -73,6 +75,7 @@ __all__ = [
     "decode_array",
     "did_you_mean",
     "encode_array",
+    "evaluate_formula",
     "family_slices",
     "hookimpl",
     "make_block",

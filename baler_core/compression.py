@@ -272,7 +272,8 @@ def _group_for(work: _Work, block: xr.Dataset, layout: Layout) -> tuple[_Group, 
     prepared, model_layout, tolerances = _as_models_see(work, block, layout)
     names = [variable.name for variable in layout.variables]
     blocks = GroupBlocks(_PreparedBlocks(work, layout), names)
-    task = Task(blocks, prepared, model_layout, tolerances, work.config.training)
+    formulas = work.registry.formulas(names)
+    task = Task(blocks, prepared, model_layout, tolerances, work.config.training, formulas)
     chosen = _choose(work, task)
     state = encode_state(chosen.model.state())
     decoder = type(chosen.model)(chosen.model.options)
