@@ -288,8 +288,6 @@ def test_the_compiled_path_gives_the_same_bytes() -> None:
     found = []
     for disabled in ("0", "1"):
         environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled}
-        done = subprocess.run(
-            [sys.executable, "-c", _HASH], env=environment, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, "-c", _HASH], env=environment, capture_output=True, text=True, check=True)
         found.append(done.stdout)
     assert found[0] == found[1]
