@@ -246,10 +246,11 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 
 def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype."""
+    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype; that for zero."""
     exponent = np.frexp(magnitude)[1] - 1
     if dtype.kind == "f":
-        exponent = np.maximum(exponent, np.finfo(dtype).minexp)
+        lowest = np.finfo(dtype).minexp
+        exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
     return exponent
 
 
