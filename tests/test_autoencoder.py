@@ -18,10 +18,10 @@ from baler_core import (
 )
 from baler_core.builtin.models.conv_autoencoder import ConvAutoencoder
 from baler_core.builtin.models.dense_autoencoder import DenseAutoencoder
-from baler_core.compress import compress, train
+from baler_core.compression import compress, train
 from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import Layout, Variable
-from baler_core.decompress import decompress
+from baler_core.decompression import decompress
 from baler_core.errors import DataError
 from baler_core.plugins import load_plugins
 from baler_core.state import decode_state, encode_state
