@@ -51,3 +51,25 @@ def test_many_blocks_make_one_dataset(tmp_path: Path) -> None:
     baler_core.compression(values, tmp_path / "x.bal", bounds={"range": 1e-3}, model="scalar", block_bytes=20_000)
     restored = baler_core.open(tmp_path / "x.bal")["data"].values
     assert np.abs(restored - values).max() <= 1e-3 * np.ptp(values)
+
+
+def test_preprocessors_leave_exact_variables_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"pt": 20 + rng.exponential(30, 3000), "label": rng.normal(size=3000), "n": rng.integers(0, 9, 3000)}
+    grid = {"field": np.exp(rng.normal(size=(5, 6, 7)))}
+    plain = baler_core.compress(
+        arrays | grid, tmp_path / "a.bal", bounds={"pt": {"rel": 1e-3}, "*": "lossless"}, model="scalar"
+    )
+    changed = baler_core.compress(
+        arrays | grid,
+        tmp_path / "b.bal",
+        bounds={"pt": {"rel": 1e-3}, "*": "lossless"},
+        model="scalar",
+        preprocess=[{"name": "log", "variables": ["*"]}],
+    )
+    restored = baler_core.open(tmp_path / "b.bal")
+    for name in ("label", "n"):
+        assert restored[name].values.tobytes() == arrays[name].tobytes()
+    assert restored["field"].values.tobytes() == grid["field"].tobytes()
+    assert (np.abs(restored["pt"].values - arrays["pt"]) <= 1e-3 * arrays["pt"]).all()
+    assert changed.file_bytes < 1.1 * plain.file_bytes
