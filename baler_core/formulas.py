@@ -40,7 +40,7 @@ class Formula:
     constants: tuple[float, ...] = ()
 
 
-def evaluate(name: str, parents: Sequence[np.ndarray], constants: Sequence[float] = ()) -> np.ndarray:
+def evaluate_formula(name: str, parents: Sequence[np.ndarray], constants: Sequence[float] = ()) -> np.ndarray:
     """What a formula gives for its parents: float64, their shape; NaN or infinite where it is undefined.
 
     Raises

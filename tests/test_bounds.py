@@ -34,6 +34,12 @@ def test_defaults_are_rel_for_floats_and_lossless_for_the_rest() -> None:
     assert str(BoundRules().bound_for("x", "<i4")) == "lossless"
 
 
+def test_coordinates_stay_exact_unless_named() -> None:
+    assert str(RULES.bound_for("time", "<f8", coordinate=True)) == "lossless"
+    assert str(BoundRules().bound_for("time", "<f8", coordinate=True)) == "lossless"
+    assert str(BoundRules((("time", ErrorBound("abs", 1)),)).bound_for("time", "<f8", coordinate=True)) == "abs 1"
+
+
 def test_a_named_integer_may_be_lossy_and_named_text_may_not() -> None:
     rules = BoundRules((("adc", ErrorBound("abs", 3)), ("label", ErrorBound("abs", 3))))
     assert str(rules.bound_for("adc", "<i4")) == "abs 3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def compressed(
 ) -> tuple[list[Streams], list[Columns]]:
     rows = len(next(iter(columns.values())))
     cuts = [rows * k // parts for k in range(parts + 1)]
-    pieces = [{n: v[a:b] for n, v in columns.items()} for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [{n: v[a:b] for n, v in columns.items()} for a, b in itertools.pairwise(cuts)]
     blocks = [make_block({name: (("row",), v) for name, v in piece.items()}) for piece in pieces]
     model.fit(blocks, layout=layout_of(columns), tolerances=tolerances, training=Training())
     streams = [model.encode(b, layout_of(p), tolerances) for b, p in zip(blocks, pieces, strict=True)]
@@ -131,7 +132,7 @@ def test_lossless_floats_come_back_bit_for_bit() -> None:
     columns = related(2000)
     columns["noise"] = random.standard_normal(2000)
     columns["sum"] = columns["count"].astype("<f8") + columns["decimal"]
-    assert violations(columns, {name: EXACT for name in columns}) == 0
+    assert violations(columns, dict.fromkeys(columns, EXACT)) == 0
 
 
 def test_relations_cost_next_to_nothing() -> None:
@@ -184,8 +185,8 @@ def test_special_values_between_related_columns() -> None:
     zeros = np.where(random.random(rows) < 0.5, 0.0, random.exponential(size=rows))
     columns = {"base": base, "minus": -base, "copy": base.copy(), "zeros": zeros, "sum": np.abs(base) + zeros}
     columns["negative zero"] = np.where(zeros == 0, -0.0, zeros)
-    assert violations(columns, {name: REL for name in columns}) == 0
-    assert violations(columns, {name: EXACT for name in columns}) == 0
+    assert violations(columns, dict.fromkeys(columns, REL)) == 0
+    assert violations(columns, dict.fromkeys(columns, EXACT)) == 0
 
 
 def test_columns_of_one_value_and_integers_beyond_doubles() -> None:
@@ -199,12 +200,12 @@ def test_columns_of_one_value_and_integers_beyond_doubles() -> None:
         "unsigned": random.integers(0, 2**64 - 1, rows, dtype=np.uint64),
         "signed": random.integers(-(2**63), 2**63 - 1, rows),
     }
-    assert violations(columns, {name: EXACT for name in columns}) == 0
+    assert violations(columns, dict.fromkeys(columns, EXACT)) == 0
 
 
 def test_two_thousand_columns() -> None:
     columns = {f"c{k}": random.integers(0, 1 + k % 5, 40).astype("<i4") for k in range(2000)}
-    assert violations(columns, {name: EXACT for name in columns}) == 0
+    assert violations(columns, dict.fromkeys(columns, EXACT)) == 0
 
 
 def test_blocks_unlike_the_sample() -> None:
@@ -226,7 +227,7 @@ def test_blocks_unlike_the_sample() -> None:
 
 def test_noise_costs_no_more_than_the_scalar_model() -> None:
     columns = {f"n{k}": random.standard_normal(5000) for k in range(4)}
-    tolerances = {name: REL for name in columns}
+    tolerances = dict.fromkeys(columns, REL)
     table, scalar = TableModel(), ScalarModel()
     limit = size(scalar, compressed(scalar, columns, tolerances)[0])
     assert size(table, compressed(table, columns, tolerances)[0]) <= limit * 1.005 + 300
@@ -288,6 +289,8 @@ def test_the_compiled_path_gives_the_same_bytes() -> None:
     found = []
     for disabled in ("0", "1"):
         environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled}
-        done = subprocess.run([sys.executable, "-c", _HASH], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", _HASH], env=environment, capture_output=True, text=True, check=True
+        )
         found.append(done.stdout)
     assert found[0] == found[1]

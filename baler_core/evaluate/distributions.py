@@ -180,7 +180,7 @@ def _loss_histogram(values: np.ndarray) -> Histogram:
     magnitude = np.abs(values)
     largest, bulk = float(magnitude.max()), float(np.quantile(magnitude, 0.995))
     end = largest if largest <= 3 * bulk else 1.5 * bulk
-    end = (end or largest or 1.0) * 1.02
+    end = (end or largest or 1.0) * (1 + 1e-9)
     edges = np.linspace(-end, end, _LOSS_BINS + 1)
     counts = np.histogram(values, edges)[0].astype(np.int64)
     return Histogram(edges, counts, int(np.count_nonzero(values < -end)), int(np.count_nonzero(values > end)))

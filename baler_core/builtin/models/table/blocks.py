@@ -18,7 +18,7 @@ from baler_core.entropy import pack_integers, unpack_integers
 from baler_core.errors import FormatError
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
-from baler_core.varint import ByteReader, write_sized, write_varint
+from baler_core.varint import ByteReader, write_sized
 
 CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
@@ -53,13 +53,16 @@ def encode_block(
     checksum = 0
     for number in plan.order:
         if number in symbols:
-            found, column = symbols[number], plan.columns[number]
+            found, own = symbols[number], plan.columns[number]
             checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
-            stored[number] = _store(found, column, known_parents(number, column, known, len(values), rows), contexts)
+            stored[number] = _store(found, own, known_parents(number, own, known, len(values), rows), contexts)
         known[number] = _known(symbols.get(number), plan.columns[number], rows)
     columns = [stored[number] for number in range(len(values))]
     head = [c.method + 4 * bool(c.escapes) for c in columns]
-    sizes = [len(part) for c in columns for part in (c.data, c.escapes) if part]
+    sizes = []
+    for column in columns:
+        sizes += [len(column.data)] if column.method != CONSTANT else []
+        sizes += [len(column.escapes)] if column.escapes else []
     body = write_sized(pack_integers(np.array(head, np.int64))) + write_sized(pack_integers(np.array(sizes, np.int64)))
     return checksum.to_bytes(4, "little") + body + b"".join(c.data + c.escapes for c in columns)
 

@@ -8,7 +8,8 @@ position. Carries travel as in LZMA. All numbers stay below 2^62, so that the fu
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from baler_core.compiled import compiled
 
 TOP = 1 << 24
 FULL = (1 << 32) - 1
@@ -28,7 +29,7 @@ def new_decoder(data: np.ndarray) -> np.ndarray:
     return np.array([code, FULL, 0, 0, 5], np.int64)
 
 
-@njit(cache=True)
+@compiled
 def _shift_low(state: np.ndarray, out: np.ndarray) -> None:
     low = int(state[0])
     if low < 0xFF000000 or low > FULL:
@@ -44,7 +45,7 @@ def _shift_low(state: np.ndarray, out: np.ndarray) -> None:
     state[0] = (low << 8) & FULL
 
 
-@njit(cache=True)
+@compiled
 def encode_bit(state: np.ndarray, out: np.ndarray, chance: int, bit: int) -> None:
     """Write a bit whose chance to be 1 is `chance` / 2^16."""
     bound = (int(state[1]) >> 16) * chance
@@ -58,7 +59,7 @@ def encode_bit(state: np.ndarray, out: np.ndarray, chance: int, bit: int) -> Non
         _shift_low(state, out)
 
 
-@njit(cache=True)
+@compiled
 def decode_bit(state: np.ndarray, data: np.ndarray, chance: int) -> int:
     """Read a bit written with the same chance."""
     bound = (int(state[1]) >> 16) * chance
@@ -74,7 +75,7 @@ def decode_bit(state: np.ndarray, data: np.ndarray, chance: int) -> int:
     return bit
 
 
-@njit(cache=True)
+@compiled
 def _refill(state: np.ndarray, data: np.ndarray) -> None:
     byte = int(data[state[4]]) if state[4] < len(data) else 0
     state[0] = ((int(state[0]) << 8) | byte) & FULL
@@ -82,7 +83,7 @@ def _refill(state: np.ndarray, data: np.ndarray) -> None:
     state[4] += 1
 
 
-@njit(cache=True)
+@compiled
 def encode_even(state: np.ndarray, out: np.ndarray, number: int, size: int) -> None:
     """Write a number in 0..size-1, all equally likely."""
     shift = 0
@@ -95,7 +96,7 @@ def encode_even(state: np.ndarray, out: np.ndarray, number: int, size: int) -> N
         _encode_part(state, out, (number >> shift) & ((1 << part) - 1), 1 << part)
 
 
-@njit(cache=True)
+@compiled
 def _encode_part(state: np.ndarray, out: np.ndarray, number: int, size: int) -> None:
     state[1] = int(state[1]) // size
     state[0] += number * int(state[1])
@@ -104,7 +105,7 @@ def _encode_part(state: np.ndarray, out: np.ndarray, number: int, size: int) -> 
         _shift_low(state, out)
 
 
-@njit(cache=True)
+@compiled
 def decode_even(state: np.ndarray, data: np.ndarray, size: int) -> int:
     """Read a number written with the same size."""
     shift = 0
@@ -118,7 +119,7 @@ def decode_even(state: np.ndarray, data: np.ndarray, size: int) -> int:
     return min(number, size - 1)
 
 
-@njit(cache=True)
+@compiled
 def _decode_part(state: np.ndarray, data: np.ndarray, size: int) -> int:
     state[1] = int(state[1]) // size
     part = min(int(state[0]) // int(state[1]), size - 1)
@@ -128,7 +129,7 @@ def _decode_part(state: np.ndarray, data: np.ndarray, size: int) -> int:
     return part
 
 
-@njit(cache=True)
+@compiled
 def finish(state: np.ndarray, out: np.ndarray) -> int:
     """Write what is pending; returns the number of bytes. Zero bytes at the end need not be kept."""
     for _ in range(5):

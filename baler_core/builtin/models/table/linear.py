@@ -54,7 +54,7 @@ def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray) -> Term
 
 def _solve(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray) -> Terms | None:
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
-    if values[0] < 1e-12 * values[-1]:
+    if values[0] <= 1e-12 * values[-1]:
         return None
     answer = vectors @ ((vectors.T @ (scaled.T @ wanted)) / values)
     return _in_quarters(wanted, scaled, lengths, list(range(scaled.shape[1])), answer)

@@ -6,11 +6,14 @@ lossless data compression"), with a tree of bins in place of bytes.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
-from numba import njit
 
 from baler_core.builtin.models.table.coder import decode_bit, decode_even, encode_bit, encode_even
+from baler_core.compiled import compiled
 
+Array: TypeAlias = np.ndarray
 LIMIT = 2047
 HALF_COUNTER = 1 << 30
 """A counter that has seen nothing: chance 1/2 in its upper 22 bits, count 0 in its lower 9."""
@@ -18,8 +21,18 @@ COUNT_BITS = 9
 COUNT_MASK = (1 << COUNT_BITS) - 1
 
 
-@njit(cache=True)
-def _gather(counters, slots, inputs, base, node, masks, offsets, stretch, trust):  # type: ignore[no-untyped-def]
+@compiled
+def _gather(
+    counters: Array,
+    slots: Array,
+    inputs: Array,
+    base: Array,
+    node: int,
+    masks: Array,
+    offsets: Array,
+    stretch: Array,
+    trust: Array,
+) -> int:
     """Look up what each context knows at this node; returns how many know it well."""
     sure = 0
     for c in range(len(masks)):
@@ -36,8 +49,8 @@ def _gather(counters, slots, inputs, base, node, masks, offsets, stretch, trust)
     return sure
 
 
-@njit(cache=True)
-def _dot(inputs, weights):  # type: ignore[no-untyped-def]
+@compiled
+def _dot(inputs: Array, weights: Array) -> int:
     total = 0
     for k in range(len(weights)):
         total += int(inputs[k]) * int(weights[k])
@@ -45,14 +58,14 @@ def _dot(inputs, weights):  # type: ignore[no-untyped-def]
     return min(max(total, -LIMIT), LIMIT)
 
 
-@njit(cache=True)
-def _learn(inputs, weights, error):  # type: ignore[no-untyped-def]
+@compiled
+def _learn(inputs: Array, weights: Array, error: int) -> None:
     for k in range(len(weights)):
         weights[k] += (int(inputs[k]) * error + (1 << 17)) >> 18
 
 
-@njit(cache=True)
-def _count(counters, slots, bit, rates):  # type: ignore[no-untyped-def]
+@compiled
+def _count(counters: Array, slots: Array, bit: int, rates: Array) -> None:
     """Move every counter towards the bit it should have foreseen."""
     for c in range(len(slots)):
         counter = int(counters[slots[c]])
@@ -65,8 +78,8 @@ def _count(counters, slots, bit, rates):  # type: ignore[no-untyped-def]
         counters[slots[c]] = (chance << COUNT_BITS) | count
 
 
-@njit(cache=True)
-def _blend(inputs, first, second, chances, squash):  # type: ignore[no-untyped-def]
+@compiled
+def _blend(inputs: Array, first: Array, second: Array, chances: Array, squash: Array) -> int:
     """The mean log-odds of two mixers as a chance of 16 bits; leaves each mixer's own in `chances`."""
     a, b = _dot(inputs, first), _dot(inputs, second)
     chances[0] = squash[a + LIMIT]
@@ -74,11 +87,13 @@ def _blend(inputs, first, second, chances, squash):  # type: ignore[no-untyped-d
     return int(squash[((a + b) >> 1) + LIMIT])
 
 
-@njit(cache=True)
-def code_column(  # type: ignore[no-untyped-def]
-    decoding, state, data, values, edges, children, splits, chances0, depths, inner, base, masks, offsets, own, classes,
-    counters, selector, own_selects, mixers, stretch, squash, trust, rates, speed,
-):  # fmt: skip
+@compiled
+def code_column(
+    decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
+    chances0: Array, depths: Array, inner: int, base: Array, masks: Array, offsets: Array, own: Array, classes: Array,
+    counters: Array, selector: Array, own_selects: bool, mixers: int, stretch: Array, squash: Array, trust: Array,
+    rates: Array, speed: int,
+) -> None:  # fmt: skip
     """Encode `values` into `data`, or decode `data` into `values` (both int64 and uint8, changed in place)."""
     contexts = len(masks)
     slots = np.zeros(contexts, np.int64)

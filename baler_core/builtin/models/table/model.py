@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -14,7 +14,6 @@ from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, pla
 from baler_core.builtin.models.table.planning import Effort, make_plan
 from baler_core.dataset import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
-from baler_core.formulas import Formula
 from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
@@ -39,9 +38,6 @@ class TableModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     Options = TableOptions
-    formulas: Sequence[Formula] = ()
-    """Guesses of the reader's plugin about relations between variables, tested before use."""
-
     _plan: TablePlan | None = None
     _stored: bytes = b""
 

@@ -194,7 +194,8 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
         raise FormatError(f"{numbers.what} is damaged: symbols from {low} to {high}")
     words = numbers.varint(_MOST_WORDS)
     bins = numbers.varint(_MOST_KNOTS)
-    inner, parents, packed = 0, (), 1
+    parents: tuple[int, ...] = ()
+    inner, packed = 0, 1
     if bins:
         packed = numbers.varint(2)
         inner = numbers.varint(9)

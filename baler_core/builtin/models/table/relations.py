@@ -12,13 +12,15 @@ from baler_core.builtin.models.table.derive import FAR, Steps, predict, residual
 from baler_core.builtin.models.table.linear import sparse_relation
 from baler_core.builtin.models.table.order import entropy
 from baler_core.errors import FormatError
-from baler_core.formulas import FORMULAS, Formula, evaluate
+from baler_core.formulas import FORMULAS, Formula, evaluate_formula
 from baler_core.lattice import Lattice
 
 LINEAR = ""
 """Name of a linear relation; others are names of formulas."""
 _SEARCHED, _TESTED = 2_000, 20_000
 _WIDE = 300
+_HUGE = 1e30
+"""Larger values are left out of the search, so that their squares stay finite."""
 _EXACT_KINDS = ("integer", "step", "bits")
 
 
@@ -44,7 +46,7 @@ class Relation:
         """Raw prediction from restored parents, and the size of its terms: float64 both."""
         parents = [restored[p].astype(np.float64) for p in self.parents]
         if self.name != LINEAR:
-            values = evaluate(self.name, parents, self.constants)
+            values = evaluate_formula(self.name, parents, self.constants)
             return values, np.abs(values)
         with np.errstate(all="ignore"):
             total, scale = np.zeros(len(parents[0])), np.zeros(len(parents[0]))
@@ -93,9 +95,9 @@ def find_relations(columns: Sequence[Column], formulas: Sequence[Formula] = ()) 
     savings = [(_saving(target, relation, tested, restored, own), target, relation) for target, relation in candidates]
     chosen: dict[int, Relation] = {}
     for saving, target, relation in sorted(savings, key=lambda s: -s[0]):
-        if saving > 0 and target not in chosen and not _reaches(chosen, relation.parents, target):
-            if _exact_enough(target, relation, columns, chosen):
-                chosen[target] = relation
+        free = saving > 0 and target not in chosen and not _reaches(chosen, relation.parents, target)
+        if free and _exact_enough(target, relation, columns, chosen):
+            chosen[target] = relation
     return _sorted(chosen)
 
 
@@ -130,19 +132,20 @@ def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, 
     varied = [j for j, h in enumerate(own) if h > 0]
     if not varied:
         return []
-    numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
-    finite = np.isfinite(numbers) & (np.abs(numbers) < 1e100)
+    with np.errstate(over="ignore"):
+        numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
+    finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
     found = []
     for place, j in enumerate(varied):
         mask = finite[:, place]
-        allowed = finite.all(axis=0) if mask.all() else (finite | ~mask[:, None]).all(axis=0)
+        allowed: np.ndarray = np.asarray((finite | ~mask[:, None]).all(axis=0))
         allowed[place] = False
         others = np.flatnonzero(allowed)
         if mask.sum() < 8 or not len(others):
             continue
         target = numbers[mask, place]
         noise = columns[j].tolerance.allowed(_thinned(columns[j].values, rows)[mask])
-        noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1e-300
+        noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1 / _HUGE
         terms = sparse_relation(target, numbers[np.ix_(mask, others)], noise)
         if terms is not None:
             parents = tuple(varied[int(others[k])] for k, _ in terms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def encode_family(fields: Sequence[Field], arrangement: Arrangement, effort: Eff
             parts.append(write_sized(_encode_classes(arrangement.forward(field.classes))))
     for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
         trials = Trials(chunk_of(fields, arrangement, block), effort)
-        recipe = choose_recipe(trials, effort)
+        recipe = replace(choose_recipe(trials, effort), mixed=effort != "fast")
         parts.append(write_sized(b"".join(encode_chunk(trials.chunk, recipe, trials.basis(recipe)))))
     return b"".join(parts)
 
@@ -131,7 +131,7 @@ def _encode_classes(found: np.ndarray) -> bytes:
     while True:
         coder = new_encoder(capacity)
         integers = found.astype(np.int32)[:, None]
-        code_integers(coder, new_memory(), integers, whole(found.shape[1:]), links(len(found), "none"), None)
+        code_integers(coder, new_memory(), integers, whole(found.shape[1:]), links(len(found), "none"), None, True)
         if not coder.registers[OVERRUN]:
             return finish(coder)
         capacity *= 4
@@ -139,7 +139,7 @@ def _encode_classes(found: np.ndarray) -> bytes:
 
 def _decode_classes(data: bytes, shape: tuple[int, ...], count: int) -> np.ndarray:
     integers = np.zeros((shape[0], 1, *shape[1:]), np.int32)
-    code_integers(new_decoder(data), new_memory(), integers, whole(shape[1:]), links(shape[0], "none"), None)
+    code_integers(new_decoder(data), new_memory(), integers, whole(shape[1:]), links(shape[0], "none"), None, True)
     if integers.size and (integers.min() < 0 or integers.max() > count):
         raise FormatError("the special values of a field are damaged")
     return integers[:, 0].astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def time_blocks(frames: int) -> list[slice]:
     """Even cuts of at most `LONGEST_BLOCK` frames."""
     count = max(1, -(-frames // LONGEST_BLOCK))
     edges = [frames * number // count for number in range(count + 1)]
-    return [slice(first, end) for first, end in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(first, end) for first, end in itertools.pairwise(edges)]
 
 
 def tiles(frames: int, space: tuple[int, ...]) -> list[tuple[slice, ...]]:

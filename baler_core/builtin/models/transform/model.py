@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 STREAM = "fields"
 
 
+class TransformOptions(Options):
+    """Options of `transform`."""
+
+    effort: Literal["fast", "balanced", "max"] = Option(
+        default="balanced", description="How many transforms are tried to find the smallest."
+    )
+
+
 class TransformModel(Model):
     """Smooth fields far below two bits per value; what a transform cannot hold goes to the `scalar` model."""
 
@@ -30,12 +38,7 @@ class TransformModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     automatic = True
 
-    class Options(Options):
-        """Options of `transform`."""
-
-        effort: Literal["fast", "balanced", "max"] = Option(
-            default="balanced", description="How many transforms are tried to find the smallest."
-        )
+    Options = TransformOptions
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -65,10 +66,10 @@ def choose_recipe(trials: Trials, effort: Effort) -> Recipe:
     frames, _, *space = trials.sample.field.shape
     levels = wavelet.useful_levels(tuple(space))
     for time in TIME_TRANSFORMS if frames > 1 else TIME_TRANSFORMS[:1]:
-        trials.size(Recipe(time, levels, _FIRST_STEP))
+        trials.size(Recipe(time, levels, _FIRST_STEP, mixed=False))
     best = trials.best()
     if levels and sum(n > 1 for n in space) == 1:
-        trials.size(Recipe(best.time, 0, best.step))
+        trials.size(replace(best, levels=0))
     best = trials.best()
     for stride in _STRIDES[effort]:
         _walk(trials.size, best, stride)
@@ -81,7 +82,7 @@ def _walk(size: Callable[[Recipe], float], start: Recipe, stride: int) -> None:
     for direction in (stride, -stride):
         here, last = start, size(start)
         while 0 <= here.step + direction < len(STEPS):
-            here = Recipe(here.time, here.levels, here.step + direction)
+            here = replace(here, step=here.step + direction)
             now = size(here)
             if now >= last:
                 break

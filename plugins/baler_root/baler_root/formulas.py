@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from baler_root import kinematics
+from baler_core import Formula
 from baler_root.momenta import Momentum, find_momenta, split_name
 
 # Energies that add up to that of a particle-flow jet: a set is offered if at least three of it are there.
@@ -16,21 +13,6 @@ CONSTITUENTS = (
     ("ChargedHadron", "NeutralHadron", "Photon", "Electron", "Muon", "HFHadron", "HFEM"),
     ("ChargedHadron", "NeutralHadron", "ChargedEm", "NeutralEm", "ChargedMu", "HFHadron"),
 )
-
-FUNCTIONS: Mapping[str, Callable[..., np.ndarray]] = {
-    "pt_from_energy": kinematics.transverse_from_energy,
-    "mass_from_energy": kinematics.mass_from_energy,
-    "energy": kinematics.energy,
-    "sum": kinematics.total,
-    "norm": kinematics.norm,
-    "leg": kinematics.leg,
-    "px": kinematics.component_x,
-    "py": kinematics.component_y,
-    "pz": kinematics.component_z,
-    "momentum": kinematics.momentum,
-    "phi": kinematics.azimuth,
-    "eta": kinematics.pseudorapidity,
-}
 
 # formula, what it gives, what it needs
 MOMENTUM_FORMULAS = (
@@ -50,30 +32,6 @@ MOMENTUM_FORMULAS = (
     ("phi", "phi", ("px", "py")),
     ("eta", "eta", ("px", "py", "pz")),
 )
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A guess that one variable follows from others, to be tested on the values.
-
-    Attributes
-    ----------
-    name
-        Which of `FUNCTIONS`.
-    target
-        The variable it gives.
-    parents
-        The variables it needs, in the order of the function's arguments.
-    """
-
-    name: str
-    target: str
-    parents: tuple[str, ...]
-
-    def evaluate(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The target's values from those of its parents: float64; not finite where it is undefined."""
-        with np.errstate(all="ignore"):
-            return FUNCTIONS[self.name](*(np.asarray(values[parent], np.float64) for parent in self.parents))
 
 
 def offered_formulas(names: Sequence[str]) -> list[Formula]:
