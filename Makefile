@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits
 
-.PHONY: install demo test lint docs benchmarks clean
+.PHONY: install demo test lint docs clean
 
 install: $(VENV)/installed
 
@@ -26,7 +26,7 @@ lint: install
 	$(BIN)/mypy
 
 docs: install
-	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[docs]"
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
 
 clean:
