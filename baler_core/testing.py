@@ -67,7 +67,7 @@ def difficult_blocks(kind: str) -> Iterator[tuple[xr.Dataset, Layout, dict[str, 
         dims = ("row", "y", "x")[: len(shape)]
         special = rng.normal(size=shape).astype(np.float32)
         special.reshape(-1)[:4] = [np.nan, np.inf, -np.inf, -0.0][: special.size]
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "smooth": np.cumsum(rng.normal(size=shape), axis=0),
             "special": special,
             "constant": np.full(shape, 2.5),
