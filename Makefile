@@ -9,6 +9,7 @@ PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits
 install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	@echo "installing into $(VENV), which takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[all,test]" $(PLUGINS)
