@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
+from baler_core.bounds import Tolerance, name_matches
 from baler_core.dataset import Layout, Variable, make_block, values_of
 from baler_core.errors import PluginError
 from baler_core.interfaces import Preprocessor
@@ -27,7 +26,7 @@ class Step:
 
     def applies(self, name: str) -> bool:
         """Whether the variable `name` is one of them."""
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
+        return any(name_matches(name, pattern) for pattern in self.patterns)
 
 
 class Pipeline:
