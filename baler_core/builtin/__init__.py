@@ -27,10 +27,11 @@ def baler_preprocessors() -> list[type[Preprocessor]]:
 def baler_models() -> list[type[Model]]:
     """The built-in models."""
     from baler_core.builtin.models.exact import ExactModel
+    from baler_core.builtin.models.predictive.model import PredictiveModel
     from baler_core.builtin.models.scalar import ScalarModel
     from baler_core.builtin.models.transform.model import TransformModel
 
-    return [ExactModel, ScalarModel, TransformModel]
+    return [ExactModel, PredictiveModel, ScalarModel, TransformModel]
 
 
 @hookimpl
