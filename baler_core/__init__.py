@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.builtin.models.autoencoder import Autoencoder
 from baler_core.dataset import (
     Layout,
     Schema,
@@ -22,6 +25,7 @@ from baler_core.errors import (
     PluginError,
     did_you_mean,
 )
+from baler_core.formulas import Formula, evaluate_formula
 from baler_core.hookspecs import hookimpl
 from baler_core.interfaces import (
     Loss,
@@ -42,12 +46,14 @@ from baler_core.interfaces import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Autoencoder",
     "BalerError",
     "BoundRules",
     "ConfigError",
     "DataError",
     "ErrorBound",
     "FormatError",
+    "Formula",
     "Layout",
     "Loss",
     "Metric",
@@ -69,9 +75,19 @@ __all__ = [
     "decode_array",
     "did_you_mean",
     "encode_array",
+    "evaluate_formula",
     "family_slices",
     "hookimpl",
     "make_block",
     "select_names",
     "values_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`compress`, `decompress` and `open`, imported when first used since they bring the whole house with them."""
+    if name in ("compress", "decompress", "open"):
+        from baler_core import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'baler_core' has no attribute {name!r}")

@@ -87,11 +87,12 @@ class BoundRules:
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
 
-    def bound_for(self, name: str, dtype: str, *, packed: bool = False) -> ErrorBound:
+    def bound_for(self, name: str, dtype: str, *, packed: bool = False, coordinate: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
 
-        Integers are ids, counts and flags more often than measurements: a pattern with wildcards leaves them exact
-        unless they are `packed` (stand for real numbers by a scale factor); a lossy bound must name them.
+        Integers are ids, counts and flags more often than measurements, and coordinates say where the others were
+        measured: a pattern with wildcards leaves both exact, unless integers are `packed` (stand for real numbers by
+        a scale factor). A lossy bound must name them.
 
         Raises
         ------
@@ -101,8 +102,10 @@ class BoundRules:
         kind = _kind_of(dtype)
         for pattern, bound in self.rules:
             if fnmatch.fnmatchcase(name, pattern):
+                if coordinate and pattern != name:
+                    return LOSSLESS
                 return self._applied(bound, name, dtype, kind, named=pattern == name, packed=packed)
-        return DEFAULT_FLOAT_BOUND if kind == "f" else LOSSLESS
+        return DEFAULT_FLOAT_BOUND if kind == "f" and not coordinate else LOSSLESS
 
     @staticmethod
     def _applied(bound: ErrorBound, name: str, dtype: str, kind: str, *, named: bool, packed: bool) -> ErrorBound:
@@ -243,10 +246,11 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 
 def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype."""
+    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype; that for zero."""
     exponent = np.frexp(magnitude)[1] - 1
     if dtype.kind == "f":
-        exponent = np.maximum(exponent, np.finfo(dtype).minexp)
+        lowest = np.finfo(dtype).minexp
+        exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
     return exponent
 
 

@@ -11,6 +11,7 @@ from baler_core.bounds import Tolerance
 from baler_core.container import pack_streams
 from baler_core.dataset import Layout
 from baler_core.errors import BalerError, BoundBroken, ConfigError
+from baler_core.formulas import Formula
 from baler_core.interfaces import Model, Streams, Training
 from baler_core.state import encode_state
 
@@ -30,6 +31,8 @@ class Task:
         All blocks of the group as models see them; iterable again and again.
     first
         The first of them.
+    formulas
+        Guesses of plugins about relations between the group's variables.
     """
 
     blocks: Iterable[xr.Dataset]
@@ -37,6 +40,7 @@ class Task:
     layout: Layout
     tolerances: Mapping[str, Tolerance]
     training: Training
+    formulas: Sequence[Formula] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Chosen:
 
 def fitted(model: Model, task: Task) -> Chosen:
     """The model, trained and tried on the first block."""
+    model.formulas = task.formulas
     model.fit(task.blocks, layout=task.layout, tolerances=task.tolerances, training=task.training)
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 

@@ -187,7 +187,10 @@ def leading_dimension(variable: Variable, schema: Schema) -> str | None:
     if not variable.dims:
         return None
     dim = variable.dims[0]
-    while dim in schema.counts:
+    # A chain of jagged dimensions is at most as long as there are dimensions: a hostile file's circle ends here.
+    for _ in schema.counts:
+        if dim not in schema.counts:
+            break
         dim = schema[schema.counts[dim]].dims[0]
     return dim
 

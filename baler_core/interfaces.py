@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from baler_core.bounds import Tolerance
 from baler_core.dataset import GroupKind, Layout, Schema, Variable
+from baler_core.formulas import Formula
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +108,14 @@ class Reader(Component, ABC):
     suffixes: ClassVar[tuple[str, ...]]
     """Lower-case, with the dot (`.root`, `.fits.gz`)."""
 
+    @classmethod
+    def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
+        """Guesses which of a table's variables, told by their names, follow from others in this field's data.
+
+        They need not be true: a model tests each on the values. Asked of every installed reader, whatever the file.
+        """
+        return ()
+
     @abstractmethod
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a file without reading values.
@@ -167,6 +176,8 @@ class Model(Component, ABC):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic: ClassVar[bool] = False
     """Whether `model: auto` may try and choose it."""
+    formulas: Sequence[Formula] = ()
+    """Guesses about relations between the group's variables, set before `fit`; to be tested before use."""
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn from blocks (iterable again and again) that hold the group's variables."""
@@ -189,8 +200,12 @@ class Model(Component, ABC):
         """What was learned, as few small arrays: stored once per file and counted in the compression ratio."""
         return {}
 
+    def encoder_state(self) -> State:
+        """What encoding needs beyond `state`: stored in model files, which `compress` may use, not in compressed ones."""
+        return {}
+
     def load_state(self, state: State) -> None:
-        """Take up what `state` gave, on any machine."""
+        """Take up what `state` gave (and from a model file `encoder_state` too, in one mapping), on any machine."""
 
 
 class Loss(Component, ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, packages_distributions, version
 from pathlib import Path
@@ -13,6 +13,7 @@ import pluggy
 
 from baler_core import hookspecs
 from baler_core.errors import DataError, PluginError, did_you_mean
+from baler_core.formulas import Formula
 from baler_core.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
 
 GROUP = "baler"
@@ -133,6 +134,11 @@ class Registry:
         """Model classes that `model: auto` may choose from, by name."""
         models = [self.model(name) for name, found in sorted(self.offers["model"].items()) if len(found) == 1]
         return [model for model in models if model.automatic]
+
+    def formulas(self, names: Sequence[str]) -> list[Formula]:
+        """What all readers guess about relations between variables of these names, without repetitions."""
+        readers = [cast(type[Reader], found[0].component) for _, found in sorted(self.offers["reader"].items())]
+        return list(dict.fromkeys(formula for reader in readers for formula in reader.formulas(names)))
 
     def reader_for(self, path: Path) -> str:
         """Name of the reader whose suffix is the longest that ends the file's name.

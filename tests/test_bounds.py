@@ -34,6 +34,12 @@ def test_defaults_are_rel_for_floats_and_lossless_for_the_rest() -> None:
     assert str(BoundRules().bound_for("x", "<i4")) == "lossless"
 
 
+def test_coordinates_stay_exact_unless_named() -> None:
+    assert str(RULES.bound_for("time", "<f8", coordinate=True)) == "lossless"
+    assert str(BoundRules().bound_for("time", "<f8", coordinate=True)) == "lossless"
+    assert str(BoundRules((("time", ErrorBound("abs", 1)),)).bound_for("time", "<f8", coordinate=True)) == "abs 1"
+
+
 def test_a_named_integer_may_be_lossy_and_named_text_may_not() -> None:
     rules = BoundRules((("adc", ErrorBound("abs", 3)), ("label", ErrorBound("abs", 3))))
     assert str(rules.bound_for("adc", "<i4")) == "abs 3"
@@ -79,3 +85,11 @@ def test_whole_errors_of_integers_count_in_full() -> None:
     x = np.array([0, 0, 2**63 - 1], np.int64)
     y = np.array([7, 8, -(2**63)], np.int64)
     np.testing.assert_array_equal(Tolerance("abs", 7.0).violations(x, y), [False, True, True])
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8"])
+def test_zero_has_next_to_no_leeway_when_mantissa_bits_are_kept(dtype: str) -> None:
+    zeros = np.zeros(2, dtype)
+    smallest_normal = np.finfo(dtype).smallest_normal
+    assert (Tolerance("bits", 5).allowed(zeros) < smallest_normal).all()
+    assert Tolerance("bits", 5).violations(zeros, np.array([0.0, 0.01], dtype)).tolist() == [False, True]

@@ -23,7 +23,7 @@ class BoundCheck:
     largest_error
         In physical units, over pairs of finite, non-fill values.
     allowed
-        What is allowed, in physical units, to the value with the largest share.
+        What is allowed, in physical units, to the value with the largest share; None where nothing was judged.
     share
         Largest error / allowed; infinite where nothing is allowed and there is an error.
     """
@@ -33,7 +33,7 @@ class BoundCheck:
     values: int = 0
     changed: int = 0
     largest_error: float = 0.0
-    allowed: float = math.nan
+    allowed: float | None = None
     share: float = 0.0
     violations: int = 0
 
@@ -66,7 +66,7 @@ class BoundCheck:
             share = np.where(error == 0, 0.0, error / allowed)
         share = np.nan_to_num(share, nan=0.0, posinf=math.inf)
         worst = int(share.argmax()) if share.any() else int(allowed.argmax())
-        if share.flat[worst] > self.share or math.isnan(self.allowed):
+        if share.flat[worst] > self.share or self.allowed is None:
             self.share = float(share.flat[worst])
             self.allowed = float(allowed.flat[worst]) * abs(self.variable.scale)
 

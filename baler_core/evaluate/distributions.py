@@ -77,7 +77,7 @@ def _decades(positive: np.ndarray) -> float:
 
 def _bulk(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """The whole range, or where all but a few values lie if that is much narrower."""
-    inner_low, inner_high = (float(q) for q in np.quantile(values, [0.0005, 0.9995]))
+    inner_low, inner_high = (float(q) for q in np.quantile(values, [0.0005, 0.9995], method="nearest"))
     margin = 0.1 * (inner_high - inner_low)
     if margin > 0 and high - low > 5 * (inner_high - inner_low):
         return max(low, inner_low - margin), min(high, inner_high + margin)
@@ -180,7 +180,7 @@ def _loss_histogram(values: np.ndarray) -> Histogram:
     magnitude = np.abs(values)
     largest, bulk = float(magnitude.max()), float(np.quantile(magnitude, 0.995))
     end = largest if largest <= 3 * bulk else 1.5 * bulk
-    end = (end or largest or 1.0) * 1.02
+    end = (end or largest or 1.0) * (1 + 1e-9)
     edges = np.linspace(-end, end, _LOSS_BINS + 1)
     counts = np.histogram(values, edges)[0].astype(np.int64)
     return Histogram(edges, counts, int(np.count_nonzero(values < -end)), int(np.count_nonzero(values > end)))

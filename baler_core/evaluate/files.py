@@ -13,7 +13,7 @@ from baler_core.config import ComponentSpec
 from baler_core.container import MAGIC
 from baler_core.dataset import Schema
 from baler_core.decode import BalFile, make_component
-from baler_core.decompress import Info, read_info
+from baler_core.decompression import Info, read_info
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves

@@ -82,6 +82,7 @@ def _ratio(axes: Axes, shown: Distribution) -> None:
         x = centres[filled][places]
         axes.plot(x, np.full(x.shape, height), marker, markersize=3, color=AFTER, transform=axes.get_xaxis_transform())
     axes.set_ylim(1 - spread, 1 + spread)
+    axes.locator_params(axis="y", nbins=4, prune="both")
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_ylabel("restored /\noriginal")
 

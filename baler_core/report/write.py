@@ -67,15 +67,12 @@ def read_results(folder: Path) -> Results:
         raise DataError(f"{path}: {error}") from error
 
 
-def redraw(folder: Path, variables: Sequence[str] = ("*",), *, output: Path | None = None) -> list[Path]:
-    """Draw variables again, from the results that `write_report` left in a folder.
+def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
+    """Draw variables whose names match patterns again, from the results that `write_report` left in a folder.
 
-    Parameters
-    ----------
-    variables
-        Patterns of their names.
-    output
-        Where the PNG files go; None takes the folder's plots/.
+    Returns
+    -------
+    The PNG files, in the folder's plots/.
 
     Raises
     ------
@@ -90,7 +87,7 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",), *, output: Path | No
                 f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
             )
     wanted = [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in variables)]
-    return [path for paths in draw_variables(results, wanted, output or folder / "plots").values() for path in paths]
+    return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 
 
 def chosen(results: Results, plots: Plots) -> list[str]:

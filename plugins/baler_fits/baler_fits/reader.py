@@ -39,6 +39,13 @@ class FitsReader(Reader):
     suffixes = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz", ".fits.fz")
     Options: ClassVar[type[baler_core.Options]] = FitsOptions
 
+    @classmethod
+    def formulas(cls, names: Sequence[str]) -> Sequence[baler_core.Formula]:
+        """Relations that the names of a catalogue's columns suggest: colours, distances, coordinates."""
+        from baler_fits.formulas import suggested_formulas
+
+        return suggested_formulas(names)
+
     def open(self, path: Path, variables: Sequence[str] | None = None) -> FitsSource:
         """Open a FITS file."""
         return FitsSource(path, variables, hdu=self.options.hdu, decode_tiles=self.options.tiles == "decode")

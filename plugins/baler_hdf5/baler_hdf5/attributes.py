@@ -39,7 +39,7 @@ def read_attributes(
     for name in item.attrs:
         try:
             record = _read_attribute(item, name, named, path_of)
-            if record["name"] != "REFERENCE_LIST" or record["shape"] != [0]:
+            if record["name"] != "REFERENCE_LIST" or record.get("shape") != [0]:
                 records.append(record)
         except (UnsupportedTypeError, UnicodeEncodeError, OSError, TypeError, ValueError, MemoryError) as error:
             warn(f"attribute {name!r} of {item.name!r} is left out: {error}")
@@ -51,9 +51,9 @@ def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], pa
 
     attribute = h5a.open(item.id, name.encode("utf-8"))
     tid = attribute.get_type()
-    record: dict[str, Json] = {"name": name, "type": describe_type(tid, named), "shape": None, "value": None}
+    record: dict[str, Json] = {"name": name, "type": describe_type(tid, named)}
     if attribute.get_space().get_simple_extent_type() == h5s.NULL:
-        return record
+        return {**record, "shape": None}
     claimed = math.prod(attribute.shape) * tid.get_size()
     if claimed > LARGEST_ATTRIBUTE:
         raise UnsupportedTypeError(f"it claims {claimed} bytes")
@@ -64,9 +64,9 @@ def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], pa
     if name == "REFERENCE_LIST":
         # Kept by HDF5 itself on dimension scales; those who left the file must leave the list too.
         values = values[[path_of(row[0]) is not None for row in values]]
-    record["shape"] = list(values.shape)
-    record["value"] = encode_cells(values, record["type"], path_of)
-    return record
+    if values.shape:
+        record["shape"] = list(values.shape)
+    return {**record, "value": encode_cells(values, record["type"], path_of)}
 
 
 def write_attribute(
@@ -76,7 +76,7 @@ def write_attribute(
     from h5py import h5a, h5s
 
     tid = build_type(record["type"], named)
-    shape = record["shape"]
+    shape = record.get("shape", [])
     if shape is None:
         space = h5s.create(h5s.NULL)
     else:
@@ -95,7 +95,8 @@ def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, A
     """Values of the simple attributes among `wanted`: text as `str`, numbers as arrays of rank 0 or 1."""
     found: dict[str, Any] = {}
     for record in records:
-        if record["name"] not in wanted or record["shape"] is None or len(record["shape"]) > 1:
+        shape = record.get("shape", [])
+        if record["name"] not in wanted or shape is None or len(shape) > 1:
             continue
         kind = record["type"]
         if isinstance(kind, dict) and "text" in kind and kind["text"] is None:
@@ -105,7 +106,7 @@ def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, A
         raw = raw_dtype(kind)
         if raw is None or raw.kind not in "iufSb" or raw.subdtype:
             continue
-        values = decode_cells(record["value"], kind, tuple(record["shape"]), raw, lambda path: None)
+        values = decode_cells(record["value"], kind, tuple(shape), raw, lambda path: None)
         found[record["name"]] = _as_text(values) if raw.kind == "S" else values
     return found
 

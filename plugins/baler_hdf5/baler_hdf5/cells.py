@@ -15,15 +15,18 @@ from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
 PathOf = Callable[[Any], str | None]
 ReferenceTo = Callable[[str | None], Any]
 
+MOST_LISTED = 64
+
 
 def encode_cells(values: np.ndarray, record: Json, path_of: PathOf) -> Json:
     """The JSON form of an array whose elements have the datatype `record`.
 
-    Fixed-size elements become base64 of their bytes; text and references become lists; compounds with such members
-    one entry per member.
+    Text, references and small integers become lists, other fixed-size elements base64 of their bytes; compounds with
+    members of variable length one entry per member.
     """
-    if raw_dtype(record) is not None:
-        return encode_bytes(values)
+    raw = raw_dtype(record)
+    if raw is not None:
+        return _encode_fixed(values, raw)
     if "named" in record:
         return encode_cells(values, record["is"], path_of)
     if "compound" in record:
@@ -46,7 +49,7 @@ def decode_cells(
     """The array that `encode_cells` stored, with the h5py dtype `dtype`."""
     raw = raw_dtype(record)
     if raw is not None:
-        return decode_bytes(stored, raw, shape)
+        return _decode_fixed(stored, raw, shape)
     if "named" in record:
         return decode_cells(stored, record["is"], shape, dtype, reference_to)
     if "array" in record:
@@ -65,6 +68,24 @@ def decode_cells(
         else:
             flat[index] = _decode_run(entry, record["vlen"], dtype, reference_to)
     return values
+
+
+def _encode_fixed(values: np.ndarray, raw: np.dtype[Any]) -> Json:
+    """Numbers a reader of JSON can read where they are few and whole, text where it is UTF-8; else base64."""
+    if raw.subdtype is None and raw.kind in "iuS" and values.size <= MOST_LISTED:
+        cells = np.frombuffer(np.ascontiguousarray(values).tobytes(), raw).tolist()
+        try:
+            return [cell.decode("utf-8") for cell in cells] if raw.kind == "S" else cells
+        except UnicodeDecodeError:
+            pass
+    return encode_bytes(values)
+
+
+def _decode_fixed(stored: Json, raw: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    if not isinstance(stored, list):
+        return decode_bytes(stored, raw, shape)
+    cells = [cell.encode("utf-8") for cell in stored] if raw.kind == "S" else stored
+    return np.array(cells, raw).reshape(shape)
 
 
 def _decode_run(entry: Json, base: Json, dtype: np.dtype[Any], reference_to: ReferenceTo) -> np.ndarray:

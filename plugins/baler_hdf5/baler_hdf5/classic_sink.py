@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ class ClassicSink(Sink):
     """
 
     def __init__(self, path: Path, schema: Schema) -> None:
-        raw = base64.b64decode(schema.skeleton["header"])
+        raw = schema.skeleton["header"].encode("latin-1")
         self._header = parse_header(raw, "the record of the original file")
         self._stored = {variable.name: variable for variable in self._header.variables}
         self._written = dict.fromkeys(self._stored, 0)

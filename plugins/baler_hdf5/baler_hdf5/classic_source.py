@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ class ClassicSource(Source):
         kept = _choose(self._header, patterns, path.name)
         skeleton = {
             "format": "netcdf3",
-            "header": base64.b64encode(header_with(self._header, raw, kept)).decode("ascii"),
+            "header": header_with(self._header, raw, kept).decode("latin-1"),
         }
         self.schema = _schema(self._header, self._records, kept, skeleton)
         self._stored = {variable.name: variable for variable in self._header.variables}

@@ -15,7 +15,7 @@ from baler_hdf5.datasets import StoredDataset, describe_dataset, report_left_out
 from baler_hdf5.datatypes import Json
 from baler_hdf5.dimensions import Dimensions, Marks, name_dimensions, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.raw_datatypes import decode_bytes, raw_dtype
-from baler_hdf5.skeleton import Recorder
+from baler_hdf5.skeleton import Recorder, shortened
 from baler_hdf5.tree import Entry, Tree, walk
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def read_contents(file: h5py.File, patterns: Sequence[str] | None, where: str, w
     records = [recorder.record(entry) for entry in _kept_entries(tree, dropped)]
     dimensions = name_dimensions(list(kept.values()), scales)
     variables = _variables(list(kept.values()), dimensions, {record["path"]: record for record in records})
-    schema = Schema(tuple(variables), dimensions.sizes, {}, {"format": "hdf5", "entries": records})
+    schema = Schema(
+        tuple(variables), dimensions.sizes, {}, {"format": "hdf5", "entries": [shortened(r) for r in records]}
+    )
     return Contents(schema, tuple(kept.values()), path_of)
 
 

@@ -13,6 +13,7 @@ from baler_hdf5.datatypes import Json
 from baler_hdf5.elements import empty_elements, write_elements
 from baler_hdf5.fields import Field, element_size, fields_of, insert
 from baler_hdf5.rebuild import rebuild
+from baler_hdf5.skeleton import completed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,7 +31,7 @@ class Hdf5Sink(Sink):
     def __init__(self, path: Path, schema: Schema) -> None:
         import h5py
 
-        entries = schema.skeleton["entries"]
+        entries = [completed(record) for record in schema.skeleton["entries"]]
         self._records = {entry["path"]: entry for entry in entries if entry["kind"] == "dataset" and entry["variables"]}
         self._fields = {path: _fields(record) for path, record in self._records.items()}
         self._owners = {name: path for path, fields in self._fields.items() for name in fields}

@@ -17,6 +17,42 @@ if TYPE_CHECKING:
     import h5py
 
 
+# What most entries say, and the skeleton therefore leaves out.
+USUAL: dict[str, dict[str, Json]] = {
+    "group": {"order": [0, 0], "attributes": []},
+    "type": {"attributes": []},
+    "dataset": {
+        "kind": "dataset",
+        "order": 0,
+        "fill": None,
+        "fill_time": 2,
+        "layout": "contiguous",
+        "filters": [],
+        "attributes": [],
+    },
+}
+
+
+def shortened(record: Json) -> Json:
+    """A record without what `completed` adds again."""
+    usual = _usual(record)
+    return {key: value for key, value in record.items() if key not in usual or usual[key] != value}
+
+
+def completed(record: Json) -> Json:
+    """A record with all its parts."""
+    return {**_usual(record), **record}
+
+
+def _usual(record: Json) -> dict[str, Json]:
+    kind = record.get("kind", "dataset")
+    usual = dict(USUAL.get(kind, {}))
+    if kind == "dataset":
+        usual["maxshape"] = record["shape"]
+        usual["variables"] = {record["path"]: []}
+    return usual
+
+
 @dataclass(frozen=True)
 class Recorder:
     """Makes the records of one file.
@@ -40,7 +76,7 @@ class Recorder:
     warn: Callable[[str], None]
 
     def record(self, entry: Entry) -> Json:
-        """The record of one entry."""
+        """The complete record of one entry."""
         base = {"path": entry.path, "kind": entry.kind}
         if entry.kind == "group":
             return {**base, **self._group(entry.path)}

@@ -179,7 +179,7 @@ def test_many_datasets_open_at_once(tmp_path: Path, restore: Restore) -> None:
 
 def damaged_skeletons(entries: list[Any]) -> list[list[Any]]:
     """Variants of a file's record as a hostile `.bal` could hold them."""
-    dataset = next(index for index, entry in enumerate(entries) if entry["kind"] == "dataset")
+    dataset = next(index for index, entry in enumerate(entries) if "kind" not in entry)
     changes: list[dict[str, Any]] = [
         {"type": {"opaque": -1, "tag": ""}},
         {"type": "<f16"},
@@ -228,13 +228,11 @@ def test_restoring_never_writes_through_links(tmp_path: Path) -> None:
 
 
 def test_a_hostile_classic_header_cannot_reserve_space(classic: Path, tmp_path: Path) -> None:
-    import base64
-
     with NetcdfReader().open(classic) as source:
         schema = source.schema
-    header = bytearray(base64.b64decode(schema.skeleton["header"]))
+    header = bytearray(schema.skeleton["header"].encode("latin-1"))
     header[-4:] = struct.pack(">i", 2**31 - 1)
-    skeleton = {"format": "netcdf3", "header": base64.b64encode(header).decode()}
+    skeleton = {"format": "netcdf3", "header": header.decode("latin-1")}
     with pytest.raises(FormatError, match="at byte 2147483647"):
         NetcdfReader().create(tmp_path / "big.nc", replace(schema, skeleton=skeleton))
     assert not (tmp_path / "big.nc").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Reader, hookimpl
+from baler_core import Metric, Reader, hookimpl
 
 
 @hookimpl
@@ -11,3 +11,12 @@ def baler_readers() -> list[type[Reader]]:
     from baler_root.reader import RootReader
 
     return [RootReader]
+
+
+@hookimpl
+def baler_metrics() -> list[type[Metric]]:
+    """Masses of pairs, and sums per event."""
+    from baler_root.masses import PairMass
+    from baler_root.sums import EventSums
+
+    return [EventSums, PairMass]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from baler_core import Options, Reader, Schema, Sink, Source
+from baler_core import Formula, Options, Reader, Schema, Sink, Source
 
 if TYPE_CHECKING:
     pass
@@ -30,6 +30,13 @@ class RootReader(Reader):
     summary = "ROOT files: TTree and RNTuple, flat and jagged branches"
     suffixes = (".root",)
     Options = RootOptions
+
+    @classmethod
+    def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
+        """Relations within four-momenta, and of jets to what they consist of."""
+        from baler_root.formulas import offered_formulas
+
+        return offered_formulas(names)
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open the tree; the lengths of all lists are read, values are not.

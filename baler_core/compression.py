@@ -17,6 +17,7 @@ from baler_core.config import Config
 from baler_core.container import BalWriter, pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema, block_sizes
 from baler_core.guarantee import (
+    EXACT_STREAM,
     encode_corrections,
     find_corrections,
     joined_errors,
@@ -164,6 +165,8 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
         for block in Blocks(opened, config.block_bytes):
             for layout in layouts_of(block, work.schema):
                 _group_for(work, block, layout)
+        for group in work.groups.values():
+            group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
         writer = BalWriter(file)
         header = _header(work, registry.offer("reader", reader.name).package, reader, source, [], writer)
         writer.finish(header_to_json(header))
@@ -223,7 +226,8 @@ def _encode_group(work: _Work, block: xr.Dataset, layout: Layout) -> tuple[Strea
     else:
         streams = group.encoder.encode(prepared, model_layout, tolerances)
     streams, errors = _held_to_bounds(work, block, layout, group.decoder, streams)
-    if group.floor is not None:
+    # On its first block the choice has already been measured against the floor.
+    if group.floor is not None and not (is_new and EXACT_STREAM not in streams):
         floor = group.floor.encode(prepared, model_layout, tolerances)
         if len(pack_streams([floor])) < len(pack_streams([streams])):
             streams, errors = _held_to_bounds(work, block, layout, group.floor, floor)
@@ -268,7 +272,8 @@ def _group_for(work: _Work, block: xr.Dataset, layout: Layout) -> tuple[_Group, 
     prepared, model_layout, tolerances = _as_models_see(work, block, layout)
     names = [variable.name for variable in layout.variables]
     blocks = GroupBlocks(_PreparedBlocks(work, layout), names)
-    task = Task(blocks, prepared, model_layout, tolerances, work.config.training)
+    formulas = work.registry.formulas(names)
+    task = Task(blocks, prepared, model_layout, tolerances, work.config.training, formulas)
     chosen = _choose(work, task)
     state = encode_state(chosen.model.state())
     decoder = type(chosen.model)(chosen.model.options)

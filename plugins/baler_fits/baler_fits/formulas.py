@@ -5,19 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from baler_fits.relations import (
-    SOLAR_MAGNITUDES,
-    AbsoluteMagnitude,
-    Cartesian,
-    Colour,
-    Galactic,
-    Luminosity,
-    Ratio,
-    Relation,
-)
+from baler_core import Formula
 
+# Bolometric and visual magnitudes of the Sun in use (IAU 2015 B2; Willmer 2018; HYG catalogue).
+SOLAR_MAGNITUDES = (4.74, 4.81, 4.83, 4.85)
 # Columns of one table by folded name, without the table's name.
 Columns: TypeAlias = Mapping[str, str]
 
@@ -35,7 +28,7 @@ _CARTESIAN = re.compile(r"([xyz])(_?k?pc|_gal|_eq)?$")
 _OVER_ERROR = re.compile(r"(.+)_over_(?:error|err)$")
 
 
-def suggested_relations(names: Iterable[str]) -> list[Relation]:
+def suggested_formulas(names: Iterable[str]) -> list[Formula]:
     """Formulas that may hold between columns, told from their names alone.
 
     Parameters
@@ -45,14 +38,14 @@ def suggested_relations(names: Iterable[str]) -> list[Relation]:
 
     Returns
     -------
-    list of Relation
+    list of Formula
         Several may give the same target, and none need be true: test them on the values.
     """
     tables: dict[str, dict[str, str]] = {}
     for name in names:
         table, _, column = name.rpartition("/")
         tables.setdefault(table, {})[column.casefold()] = name
-    found: list[Relation] = []
+    found: list[Formula] = []
     for columns in tables.values():
         for search in (_colours, _ratios, _absolute_magnitudes, _luminosities, _galactic, _cartesian):
             found.extend(search(columns))
@@ -72,19 +65,19 @@ def _magnitudes(columns: Columns) -> dict[tuple[str, str], dict[str, str]]:
     return found
 
 
-def _colours(columns: Columns) -> Iterator[Relation]:
+def _colours(columns: Columns) -> Iterator[Formula]:
     for folded, name in columns.items():
         if match := _COLOUR.match(folded):
             for bands in _magnitudes(columns).values():
                 if match[1] in bands and match[2] in bands:
-                    yield Colour(name, bands[match[1]], bands[match[2]])
+                    yield Formula("difference", name, (bands[match[1]], bands[match[2]]))
 
 
-def _ratios(columns: Columns) -> Iterator[Relation]:
+def _ratios(columns: Columns) -> Iterator[Formula]:
     for folded, name in columns.items():
         if (match := _OVER_ERROR.match(folded)) and match[1] in columns:
             for error in _present(columns, [f"{match[1]}_error", f"{match[1]}_err", f"e_{match[1]}"]):
-                yield Ratio(name, columns[match[1]], error)
+                yield Formula("ratio", name, (columns[match[1]], error))
 
 
 def _absolute_targets(columns: Columns) -> dict[str, str]:
@@ -93,33 +86,33 @@ def _absolute_targets(columns: Columns) -> dict[str, str]:
     return {name: match[1] or "" for name, match in matches.items() if match}
 
 
-def _absolute_magnitudes(columns: Columns) -> Iterator[Relation]:
-    ways: list[tuple[Literal["parallax", "distance"], str]] = []
-    ways += [("parallax", name) for name in _present(columns, PARALLAXES)]
-    ways += [("distance", name) for name in _present(columns, DISTANCES)]
+def _absolute_magnitudes(columns: Columns) -> Iterator[Formula]:
+    ways: list[tuple[str, str]] = []
+    ways += [("absolute_magnitude_by_parallax", name) for name in _present(columns, PARALLAXES)]
+    ways += [("absolute_magnitude", name) for name in _present(columns, DISTANCES)]
     for target, band in _absolute_targets(columns).items():
         apparent = [m for bands in _magnitudes(columns).values() for b, m in bands.items() if band in ("", b)]
         for magnitude, (by, distance) in product([*apparent, *_present(columns, ["mag"])], ways):
             if magnitude != target:
-                yield AbsoluteMagnitude(target, magnitude, distance, by)
+                yield Formula(by, target, (magnitude, distance))
 
 
-def _luminosities(columns: Columns) -> Iterator[Relation]:
+def _luminosities(columns: Columns) -> Iterator[Formula]:
     targets = _present(columns, ["lum", "luminosity", "l_sun", "lum_sun"])
     for target, magnitude, sun in product(targets, _absolute_targets(columns), SOLAR_MAGNITUDES):
-        yield Luminosity(target, magnitude, sun)
+        yield Formula("luminosity", target, (magnitude,), (sun,))
 
 
-def _galactic(columns: Columns) -> Iterator[Relation]:
+def _galactic(columns: Columns) -> Iterator[Formula]:
     equatorial = list(product(_present(columns, RIGHT_ASCENSIONS), _present(columns, DECLINATIONS)))
     for ra, dec in equatorial:
         for target in _present(columns, GALACTIC_LONGITUDES):
-            yield Galactic(target, ra, dec, "longitude")
+            yield Formula("galactic_longitude", target, (ra, dec))
         for target in _present(columns, GALACTIC_LATITUDES):
-            yield Galactic(target, ra, dec, "latitude")
+            yield Formula("galactic_latitude", target, (ra, dec))
 
 
-def _cartesian(columns: Columns) -> Iterator[Relation]:
+def _cartesian(columns: Columns) -> Iterator[Formula]:
     pairs = [
         *(
             (a, b, hours)
@@ -135,4 +128,5 @@ def _cartesian(columns: Columns) -> Iterator[Relation]:
     for folded, name in columns.items():
         if match := _CARTESIAN.match(folded):
             for (longitude, latitude, hours), distance in product(pairs, _present(columns, DISTANCES)):
-                yield Cartesian(name, longitude, latitude, distance, "xyz".index(match[1]), hours)
+                formula = f"{match[1]}_by_hours" if hours and match[1] != "z" else match[1]
+                yield Formula(formula, name, (longitude, latitude, distance))

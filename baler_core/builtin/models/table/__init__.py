@@ -1,0 +1,1 @@
+"""The `table` model: columns coded by what earlier columns say about them."""

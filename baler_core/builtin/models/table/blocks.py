@@ -1,0 +1,173 @@
+"""One block of a table to a stream and back: every column's symbols in the planned order, checked by a checksum."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.table.columns import to_symbols, to_values
+from baler_core.builtin.models.table.contexts import Known
+from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
+from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols, known_parents
+from baler_core.builtin.models.table.symbols import Symbols
+from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.errors import FormatError
+from baler_core.lattice import Lattice
+from baler_core.lattice_fit import fit_lattice
+from baler_core.varint import ByteReader, write_sized
+
+CONSTANT, MIXED, PACKED, APART = range(4)
+"""How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
+_WRONG = 0.001
+"""Share of values that may break the tolerance before a column is stored apart."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One column in a block.
+
+    Attributes
+    ----------
+    method
+        CONSTANT, MIXED, PACKED or APART.
+    data, escapes
+        Bytes of the symbols, and of what they could not tell.
+    """
+
+    method: int
+    data: bytes
+    escapes: bytes = b""
+
+
+def encode_block(
+    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan, contexts: int
+) -> bytes:
+    """The columns of a block (1-D arrays of equal length) as bytes."""
+    rows = len(values[0])
+    symbols, stored = _all_symbols(values, tolerances, plan)
+    known: dict[int, Known] = {}
+    checksum = 0
+    for number in plan.order:
+        if number in symbols:
+            found, own = symbols[number], plan.columns[number]
+            checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
+            stored[number] = _store(found, own, known_parents(number, own, known, len(values), rows), contexts)
+        known[number] = _known(symbols.get(number), plan.columns[number], rows)
+    columns = [stored[number] for number in range(len(values))]
+    head = [c.method + 4 * bool(c.escapes) for c in columns]
+    sizes = []
+    for column in columns:
+        sizes += [len(column.data)] if column.method != CONSTANT else []
+        sizes += [len(column.escapes)] if column.escapes else []
+    body = write_sized(pack_integers(np.array(head, np.int64))) + write_sized(pack_integers(np.array(sizes, np.int64)))
+    return checksum.to_bytes(4, "little") + body + b"".join(c.data + c.escapes for c in columns)
+
+
+def _all_symbols(
+    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan
+) -> tuple[dict[int, Symbols], dict[int, Stored]]:
+    """Symbols of the columns that follow the plan, and the others as they are stored."""
+    symbols: dict[int, Symbols] = {}
+    apart: dict[int, Stored] = {}
+    restored: dict[int, np.ndarray] = {}
+    for number in [*(j for j in range(len(values)) if j not in plan.derived), *plan.derived]:
+        column = plan.columns[number]
+        found = to_symbols(values[number], column, restored, tolerances[number])
+        if found is not None:
+            restored[number] = to_values(found, column, restored)
+            wrong = tolerances[number].violations(values[number], restored[number])
+            if wrong.sum() <= _WRONG * len(wrong):
+                symbols[number] = found
+                continue
+        lattice = fit_lattice(values[number], tolerances[number])
+        codes = lattice.codes(values[number])
+        apart[number] = Stored(APART, lattice.to_bytes() + pack_integers(codes))
+        restored[number] = lattice.restore(codes)
+    return symbols, apart
+
+
+def _store(symbols: Symbols, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> Stored:
+    escapes = pack_integers(symbols.escapes) if len(symbols.escapes) else b""
+    if plan.marginal is not None and not plan.packed:
+        return Stored(MIXED, encode_symbols(symbols.values, plan, parents, contexts), escapes)
+    if len(symbols.values) and (symbols.values == plan.symbols.low).all():
+        return Stored(CONSTANT, b"", escapes)
+    return Stored(PACKED, pack_integers(symbols.values), escapes)
+
+
+def _known(symbols: Symbols | None, plan: ColumnPlan, rows: int) -> Known:
+    """What a column tells to later ones: nothing if it has no bins or is stored apart."""
+    if symbols is None or plan.marginal is None:
+        nothing = np.zeros(rows, np.int64)
+        return Known(nothing, nothing, 1)
+    return Known(symbols.values, plan.marginal.bin_of(symbols.values), plan.marginal.bins)
+
+
+def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan, contexts: int) -> list[np.ndarray]:
+    """The restored columns.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    reader = ByteReader(data, "a block of a table")
+    checksum = int.from_bytes(reader.take(4), "little")
+    stored = _read_columns(reader, len(dtypes))
+    symbols: dict[int, Symbols] = {}
+    known: dict[int, Known] = {}
+    found = 0
+    for number in plan.order:
+        column = plan.columns[number]
+        if stored[number].method != APART:
+            symbols[number] = _read(
+                stored[number], rows, column, known_parents(number, column, known, len(dtypes), rows), contexts
+            )
+            found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
+        known[number] = _known(symbols.get(number), column, rows)
+    if found != checksum:
+        raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
+    return _restored(symbols, stored, rows, dtypes, plan)
+
+
+def _read_columns(reader: ByteReader, count: int) -> list[Stored]:
+    head = unpack_integers(reader.sized(), count)
+    if count and not (head.min() >= 0 and head.max() < 8):
+        raise FormatError(f"{reader.what} is damaged: a column is stored in an unknown way")
+    parts = [(method & 3 != CONSTANT, bool(method & 4)) for method in head.tolist()]
+    sizes = unpack_integers(reader.sized(), sum(sum(part) for part in parts)).tolist()
+    taken = iter(sizes)
+    columns = []
+    for method, (has_data, has_escapes) in zip(head.tolist(), parts, strict=True):
+        body = reader.take(next(taken)) if has_data else b""
+        columns.append(Stored(method & 3, body, reader.take(next(taken)) if has_escapes else b""))
+    return columns
+
+
+def _read(stored: Stored, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> Symbols:
+    if stored.method == MIXED:
+        values = decode_symbols(stored.data, rows, plan, parents, contexts)
+    elif stored.method == PACKED:
+        values = unpack_integers(stored.data, rows)
+    else:
+        values = np.full(rows, plan.symbols.low, np.int64)
+    escaped = int((values == plan.symbols.low - 1).sum())
+    return Symbols(values, unpack_integers(stored.escapes, escaped) if escaped else np.zeros(0, np.int64))
+
+
+def _restored(
+    symbols: Mapping[int, Symbols], stored: Sequence[Stored], rows: int, dtypes: Sequence[str], plan: TablePlan
+) -> list[np.ndarray]:
+    restored: dict[int, np.ndarray] = {}
+    for number in [*(j for j in range(len(dtypes)) if j not in plan.derived), *plan.derived]:
+        if number in symbols:
+            restored[number] = to_values(symbols[number], plan.columns[number], restored)
+        else:
+            reader = ByteReader(stored[number].data, "a column of a table")
+            lattice = Lattice.read(reader, dtypes[number])
+            restored[number] = lattice.restore(unpack_integers(reader.rest(), rows))
+    return [restored[number] for number in range(len(dtypes))]

@@ -1,0 +1,141 @@
+"""Contexts of a column: what is known of each row before its value is coded, as numbers of table places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+EXACT = -1
+"""In place of a number of classes: the parent's exact value."""
+_ODD = 0x9E3779B1
+_LARGEST = 18
+"""Most places (bits) of one context's table of counters."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A parent: an earlier column of the same row or of the row before, or the column itself in the row before.
+
+    Attributes
+    ----------
+    values
+        int64 per row.
+    bins
+        int64 per row, from 0.
+    count
+        How many bins.
+    own
+        The column itself, whose values are known row by row only; `values` and `bins` are 0.
+    """
+
+    values: np.ndarray
+    bins: np.ndarray
+    count: int
+    own: bool = False
+
+    def previous(self) -> Known:
+        """The same of the row before; bin 0 and value -1 in the first row."""
+        values = np.concatenate([[-1], self.values[:-1]]) if len(self.values) else self.values
+        bins = np.concatenate([[0], self.bins[:-1] + 1]) if len(self.bins) else self.bins
+        return Known(values, bins, self.count + 1)
+
+
+Recipe = tuple[tuple[int, int], ...]
+"""One context: (place among the parents, classes or EXACT) of each part."""
+
+
+def recipes(parents: int, most: int) -> list[Recipe]:
+    """The contexts worth having with so many parents, best first, at most `most`."""
+    found: list[Recipe] = [(), *(((p, 64),) for p in range(parents))]
+    if parents >= 2:
+        found.append(((0, 32), (1, 32)))
+    if parents >= 1:
+        found.append(((0, EXACT),))
+    if parents >= 3:
+        found += [((0, 16), (1, 16), (2, 16)), ((0, 32), (2, 32)), ((1, 32), (2, 32))]
+    if parents >= 2:
+        found += [((0, EXACT), (1, EXACT)), ((0, 64), (1, 64))]
+    if parents >= 4:
+        found += [((0, 8), (1, 8), (2, 8), (3, 8)), ((0, 32), (3, 32))]
+    if parents >= 3:
+        found.append(((0, 32), (1, 32), (2, 32)))
+    return found[:most]
+
+
+@dataclass(frozen=True)
+class ContextTables:
+    """Where each row's counters lie.
+
+    Attributes
+    ----------
+    base
+        int32 (rows, contexts): first place of the row's context.
+    masks, offsets
+        int64 (contexts,): size of each table less 1, and where it begins.
+    own, classes
+        int64 (contexts,): by how much the class of the column's own previous bin moves the place, and how many such
+        classes; 0 and 1 where it does not matter.
+    places
+        Total number of places.
+    """
+
+    base: np.ndarray
+    masks: np.ndarray
+    offsets: np.ndarray
+    own: np.ndarray
+    classes: np.ndarray
+    places: int
+
+
+def context_tables(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int, nodes: int) -> ContextTables:
+    """Number the contexts of every row; `nodes` is how many decisions each context must keep apart."""
+    base = np.zeros((rows, len(chosen)), np.int32)
+    sizes, own, classes = (np.zeros(len(chosen), np.int64) for _ in range(3))
+    for column, recipe in enumerate(chosen):
+        state = _states(parents, recipe, rows)
+        wanted = max(1, (min(state.count, rows) * nodes - 1).bit_length())
+        sizes[column] = 1 << min(wanted, _LARGEST)
+        direct = state.count * nodes <= sizes[column]
+        spread = state.number * nodes if direct else _hashed(state.number)
+        base[:, column] = spread & (sizes[column] - 1)
+        own[column] = state.own * nodes if direct else state.own * _ODD & (sizes[column] - 1)
+        classes[column] = state.classes
+    return ContextTables(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, int(sizes.sum()))
+
+
+@dataclass
+class _States:
+    """The state of a context in each row (int64), how many there may be, and the part of the column's own past."""
+
+    number: np.ndarray
+    count: int = 1
+    own: int = 0
+    classes: int = 1
+
+
+def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
+    state = _States(np.zeros(rows, np.int64))
+    for place, classes in recipe:
+        parent = parents[place]
+        if classes == EXACT and not parent.own:
+            distinct, part = np.unique(parent.values, return_inverse=True)
+            count = len(distinct)
+        else:
+            count = parent.count if classes == EXACT else min(classes, parent.count)
+            part = parent.bins * count // parent.count
+        state.number = state.number * count + part
+        state.own *= count
+        if parent.own:
+            state.own, state.classes = 1, count
+        state.count *= max(count, 1)
+    return state
+
+
+def _hashed(number: np.ndarray) -> np.ndarray:
+    """Well-spread numbers from state numbers."""
+    mixed = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return (mixed >> np.uint64(33)).astype(np.int64)

@@ -1,0 +1,73 @@
+"""Finds sparse linear relations with coefficients k/4 between columns: sums, differences, negatives, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+MOST_PARENTS = 8
+_SOLVED_AT_ONCE = 48
+
+Terms = tuple[tuple[int, float], ...]
+"""(candidate, coefficient) of each term."""
+
+
+def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> Terms | None:
+    """The terms that add up to `target` in every row, or None.
+
+    Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993), then least squares with all candidates, each with
+    the coefficients rounded to quarters and verified.
+
+    Parameters
+    ----------
+    target
+        float64 (rows,), finite.
+    candidates
+        float64 (rows, candidates), finite.
+    noise
+        float64 (rows,): size of error that is of no account, > 0.
+    """
+    weights = 1 / noise
+    wanted, offered = target * weights, candidates * weights[:, None]
+    lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
+    scaled = offered / lengths
+    found = _pursue(wanted, scaled, lengths)
+    if found is None and 1 < offered.shape[1] <= min(_SOLVED_AT_ONCE, len(target) // 4):
+        found = _solve(wanted, scaled, lengths)
+    return found
+
+
+def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray) -> Terms | None:
+    chosen: list[int] = []
+    rest = wanted
+    for _ in range(min(MOST_PARENTS, scaled.shape[1])):
+        match = np.abs(scaled.T @ rest)
+        match[chosen] = -1
+        chosen.append(int(match.argmax()))
+        answer = np.linalg.lstsq(scaled[:, chosen], wanted, rcond=None)[0]
+        rest = wanted - scaled[:, chosen] @ answer
+        if np.abs(rest).max() < 1:
+            return _in_quarters(wanted, scaled, lengths, chosen, answer)
+    return None
+
+
+def _solve(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray) -> Terms | None:
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+    if values[0] <= 1e-12 * values[-1]:
+        return None
+    answer = vectors @ ((vectors.T @ (scaled.T @ wanted)) / values)
+    return _in_quarters(wanted, scaled, lengths, list(range(scaled.shape[1])), answer)
+
+
+def _in_quarters(
+    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, chosen: Sequence[int], answer: np.ndarray
+) -> Terms | None:
+    """The terms with coefficients rounded to quarters, if they still give the target everywhere."""
+    quarters = np.rint(answer / lengths[chosen] * 4) / 4
+    terms = tuple((k, float(a)) for k, a in zip(chosen, quarters, strict=True) if a != 0)
+    if not 0 < len(terms) <= 12 or max(abs(a) for _, a in terms) > 64:
+        return None
+    picked = [k for k, _ in terms]
+    given = scaled[:, picked] @ (np.array([a for _, a in terms]) * lengths[picked])
+    return terms if np.abs(wanted - given).max() < 2 else None

@@ -1,0 +1,91 @@
+"""The `table` model: exact relations first, then each column's integers mixed from what other columns say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from baler_core.builtin.models.table.blocks import decode_block, encode_block
+from baler_core.builtin.models.table.learning import gather
+from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
+from baler_core.builtin.models.table.planning import Effort, make_plan
+from baler_core.dataset import GroupKind, Layout, values_of
+from baler_core.errors import FormatError
+from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Training
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+EFFORTS = {"fast": Effort(1, 1), "balanced": Effort(6, 2), "max": Effort(16, 3)}
+
+
+class TableOptions(Options):
+    """Options of the `table` model."""
+
+    effort: Literal["fast", "balanced", "max"] = Field(default="max", description="Speed against size.")
+    network: Literal["auto", "on", "off"] = Field(default="auto", description="Whether to train a small network.")
+    seconds: float = Field(default=60.0, gt=0, description="At most this long is spent on training.")
+
+
+class TableModel(Model):
+    """Columns along one dimension, each coded by what earlier columns and the row before say about it."""
+
+    name = "table"
+    summary = "columns by what other columns say about them: relations, context mixing, a small network"
+    kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
+    automatic = True
+    Options = TableOptions
+    _plan: TablePlan | None = None
+    _stored: bytes = b""
+
+    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+        """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
+        columns, whole = gather(blocks, layout, tolerances)
+        effort = EFFORTS[self.options.effort]
+        self._plan = make_plan(columns, self.formulas, effort, whole=whole)
+        self._stored = plan_to_bytes(self._plan)
+
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+        """One stream, `columns`."""
+        plan = self._plan_for(layout)
+        values = [values_of(block, v.name) for v in layout.variables]
+        if not layout.shape(layout.variables[0])[0]:
+            return {"columns": b""}
+        limits = [tolerances[v.name] for v in layout.variables]
+        return {"columns": encode_block(values, limits, plan, EFFORTS[self.options.effort].contexts)}
+
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+        """The block that `encode` was given."""
+        plan = self._plan_for(layout)
+        (rows,) = layout.shape(layout.variables[0])
+        names = [v.name for v in layout.variables]
+        if not rows:
+            return layout.build({v.name: np.zeros(0, v.numpy_dtype) for v in layout.variables})
+        if "columns" not in streams:
+            raise FormatError("a table group lacks its stream 'columns'")
+        dtypes = [v.dtype for v in layout.variables]
+        contexts = EFFORTS[self.options.effort].contexts
+        restored = decode_block(streams["columns"], rows, dtypes, plan, contexts)
+        return layout.build(dict(zip(names, restored, strict=True)))
+
+    def state(self) -> State:
+        """The plan, as bytes."""
+        return {"plan": np.frombuffer(self._stored, np.uint8)}
+
+    def load_state(self, state: State) -> None:
+        """Take up a plan; it is understood when the first block comes."""
+        if "plan" not in state:
+            raise FormatError("the state of a table group lacks its plan")
+        self._stored, self._plan = state["plan"].astype(np.uint8).tobytes(), None
+
+    def _plan_for(self, layout: Layout) -> TablePlan:
+        if self._plan is None:
+            self._plan = plan_from_bytes(self._stored, [v.dtype for v in layout.variables])
+        if len(self._plan.columns) != len(layout.variables):
+            raise FormatError(
+                f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
+            )
+        return self._plan

@@ -1,0 +1,225 @@
+"""What was learned of a table: for every column how it becomes symbols and how these are coded; to bytes and back."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.builtin.models.table.derive import Steps
+from baler_core.builtin.models.table.marginals import LEVELS, Marginal
+from baler_core.builtin.models.table.relations import LINEAR, Relation
+from baler_core.builtin.models.table.symbols import KINDS, SymbolMap
+from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.errors import FormatError
+from baler_core.lattice import Lattice
+from baler_core.squeeze import squeeze, unsqueeze
+from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
+
+STEP_KINDS = ("log", "plain", "whole", "codes")
+_MOST_KNOTS = 1 << 12
+_MOST_WORDS = 1 << 24
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """How one column is coded.
+
+    Attributes
+    ----------
+    lattice
+        Values to codes.
+    symbols
+        Codes (or residuals) to symbols.
+    marginal
+        Bins of the symbols; None if no column needs them.
+    parents
+        Columns that make its contexts; `number + columns` is that column in the row before.
+    inner
+        How many halvings inside a bin are mixed.
+    packed
+        The symbols are packed, not mixed.
+    relation, steps
+        From which columns it follows, and how its residuals count; None for a column by itself.
+    """
+
+    lattice: Lattice
+    symbols: SymbolMap
+    marginal: Marginal | None = None
+    parents: tuple[int, ...] = ()
+    inner: int = 0
+    packed: bool = True
+    relation: Relation | None = None
+    steps: Steps | None = None
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """Plans of all columns.
+
+    Attributes
+    ----------
+    order
+        Column numbers in the order in which symbols are coded.
+    derived
+        Columns with a relation, parents first.
+    """
+
+    columns: tuple[ColumnPlan, ...]
+    order: tuple[int, ...]
+    derived: tuple[int, ...]
+
+
+def plan_to_bytes(plan: TablePlan) -> bytes:
+    """A plan as bytes."""
+    lattices = b"".join(c.lattice.to_bytes() for c in plan.columns)
+    numbers: list[int] = [*plan.order, len(plan.derived), *plan.derived]
+    knots: list[np.ndarray] = [np.zeros(0, np.int64)]
+    levels: list[np.ndarray] = [np.zeros(0, np.uint8)]
+    words: list[np.ndarray] = [np.zeros(0, np.int64)]
+    extra = b""
+    for column in plan.columns:
+        numbers += _column_numbers(column)
+        extra += _relation_bytes(column)
+        if column.marginal is not None:
+            knots.append(np.diff(column.marginal.edges))
+            levels.append(column.marginal.levels)
+        words.append(np.diff(column.symbols.dictionary, prepend=np.int64(0)))
+    parts = [lattices, b"".join(write_varint(n) for n in numbers), extra]
+    packed = [np.concatenate(knots), np.concatenate(levels).astype(np.int64), np.concatenate(words)]
+    body = b"".join(write_sized(write_varint(len(part)) + squeeze(part)) for part in parts)
+    return body + b"".join(write_sized(write_varint(a.size) + pack_integers(a)) for a in packed)
+
+
+def _column_numbers(column: ColumnPlan) -> list[int]:
+    symbols, marginal = column.symbols, column.marginal
+    found = [KINDS.index(symbols.kind), zigzag(symbols.low), symbols.high - symbols.low, len(symbols.dictionary)]
+    found += [0 if marginal is None else marginal.bins]
+    if marginal is not None:
+        found += [int(column.packed), column.inner, len(column.parents), *column.parents]
+    return found
+
+
+def _relation_bytes(column: ColumnPlan) -> bytes:
+    relation, steps = column.relation, column.steps
+    if relation is None or steps is None:
+        return b"\0"
+    out = bytes([1 + STEP_KINDS.index(steps.kind)]) + struct.pack("<d", steps.step)
+    out += write_sized(relation.name.encode()) + write_varint(len(relation.parents))
+    out += b"".join(write_varint(p) for p in relation.parents) + write_varint(len(relation.constants))
+    if relation.name == LINEAR:
+        return out + b"".join(write_varint(zigzag(round(4 * a))) for a in relation.constants)
+    return out + struct.pack(f"<{len(relation.constants)}d", *relation.constants)
+
+
+def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
+    """The plan for columns of these dtypes.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    reader = ByteReader(data, "what was learned of a table")
+    lattices, numbers, extra = (_unsqueezed(reader) for _ in range(3))
+    arrays = _Arrays(*(_unpacked(reader) for _ in range(3)))
+    count = len(dtypes)
+    order = tuple(numbers.varint(count) for _ in range(count))
+    derived = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
+    if sorted(order) != list(range(count)) or len(set(derived)) != len(derived):
+        raise FormatError(f"{reader.what} is damaged: its order names a column twice")
+    place = {column: position for position, column in enumerate(order)}
+    ready: set[int] = set()
+    columns = []
+    for number, dtype in enumerate(dtypes):
+        column = _read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count)
+        columns.append(column)
+        if any(place[p] >= place[number] for p in column.parents if p < count):
+            raise FormatError(f"{reader.what} is damaged: a column is told by later ones")
+    relations = {number for number, column in enumerate(columns) if column.relation is not None}
+    for number in derived:
+        relation = columns[number].relation
+        if relation is None or any(p in relations and p not in ready for p in relation.parents):
+            raise FormatError(f"{reader.what} is damaged: its relations are out of order")
+        ready.add(number)
+    if ready != relations:
+        raise FormatError(f"{reader.what} is damaged: a relation is missing from its order")
+    return TablePlan(tuple(columns), order, derived)
+
+
+@dataclass
+class _Arrays:
+    """Long arrays that columns take their parts from, in turn."""
+
+    knots: np.ndarray
+    levels: np.ndarray
+    words: np.ndarray
+
+    def marginal(self, bins: int, low: int, high: int) -> Marginal:
+        gaps, self.knots = self.knots[:bins], self.knots[bins:]
+        levels, self.levels = self.levels[:bins], self.levels[bins:]
+        edges = np.concatenate([[low - 1], low - 1 + np.cumsum(gaps)]).astype(np.int64)
+        fits = len(gaps) == bins == len(levels) and (gaps > 0).all() and int(edges[-1]) == high + 1
+        if not (fits and (levels >= 0).all() and (levels < LEVELS).all()):
+            raise FormatError("what was learned of a table is damaged: its bins make no sense")
+        return Marginal(edges, levels.astype(np.uint8))
+
+    def dictionary(self, length: int) -> np.ndarray:
+        steps, self.words = self.words[:length], self.words[length:]
+        found = np.cumsum(steps, dtype=np.int64)
+        if len(found) != length or (np.diff(found) <= 0).any():
+            raise FormatError("what was learned of a table is damaged: a dictionary is out of order")
+        return found
+
+
+def _unsqueezed(reader: ByteReader) -> ByteReader:
+    part = ByteReader(reader.sized(), reader.what)
+    length = part.varint(_MOST_WORDS)
+    return ByteReader(unsqueeze(part.rest(), length), reader.what)
+
+
+def _unpacked(reader: ByteReader) -> np.ndarray:
+    part = ByteReader(reader.sized(), reader.what)
+    count = part.varint(_MOST_WORDS)
+    return unpack_integers(part.rest(), count)
+
+
+def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, arrays: _Arrays, count: int) -> ColumnPlan:
+    kind = KINDS[numbers.varint(len(KINDS))]
+    low = unzigzag(numbers.varint(2**64))
+    high = low + numbers.varint(2**64)
+    if not -(2**63) < low <= high < 2**63 - 2:
+        raise FormatError(f"{numbers.what} is damaged: symbols from {low} to {high}")
+    words = numbers.varint(_MOST_WORDS)
+    bins = numbers.varint(_MOST_KNOTS)
+    parents: tuple[int, ...] = ()
+    inner, packed = 0, 1
+    if bins:
+        packed = numbers.varint(2)
+        inner = numbers.varint(9)
+        parents = tuple(numbers.varint(2 * count) for _ in range(numbers.varint(9)))
+    symbols = SymbolMap(kind, low, high, arrays.dictionary(words))
+    if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):
+        raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
+    marginal = arrays.marginal(bins, low, high) if bins else None
+    relation, steps = _read_relation(extra, count)
+    return ColumnPlan(lattice, symbols, marginal, parents, inner, bool(packed), relation, steps)
+
+
+def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Steps | None]:
+    kind = extra.varint(1 + len(STEP_KINDS))
+    if not kind:
+        return None, None
+    (step,) = struct.unpack("<d", extra.take(8))
+    name = extra.sized().decode("utf-8", "replace")
+    parents = tuple(extra.varint(count) for _ in range(extra.varint(65)))
+    length = extra.varint(65)
+    if name == LINEAR:
+        constants = tuple(unzigzag(extra.varint(2**16)) / 4 for _ in range(length))
+    else:
+        constants = struct.unpack(f"<{length}d", extra.take(8 * length))
+    if not (np.isfinite(step) and step > 0) or (name == LINEAR and length != len(parents)) or not parents:
+        raise FormatError(f"{extra.what} is damaged: a relation makes no sense")
+    return Relation(name, parents, constants), Steps(STEP_KINDS[kind - 1], step)

@@ -1,0 +1,85 @@
+"""Symbols of one column to bytes and back, by context mixing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from baler_core.builtin.models.table import tables
+from baler_core.builtin.models.table.coder import finish, new_decoder, new_encoder
+from baler_core.builtin.models.table.contexts import Known, context_tables, recipes
+from baler_core.builtin.models.table.marginals import Marginal
+from baler_core.builtin.models.table.mixing import HALF_COUNTER, code_column
+from baler_core.builtin.models.table.plan import ColumnPlan
+from baler_core.builtin.models.table.trees import grow_tree
+from baler_core.errors import FormatError
+
+_SELECTED = 128
+_SPEED = 2
+
+
+def encode_symbols(symbols: np.ndarray, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> bytes:
+    """Symbols (int64, all inside the plan's range) as bytes.
+
+    Parameters
+    ----------
+    parents
+        What is known of each row, in the order of `plan.parents`.
+    contexts
+        How many contexts are mixed at most.
+    """
+    state = new_encoder()
+    out = np.zeros(len(symbols) * 10 + 64, np.uint8)
+    _run(False, state, out, symbols.copy(), plan, parents, contexts)
+    return out[: finish(state, out)].tobytes()
+
+
+def decode_symbols(data: bytes, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> np.ndarray:
+    """The symbols that `encode_symbols` was given."""
+    stored = np.frombuffer(data, np.uint8).copy()
+    symbols = np.zeros(rows, np.int64)
+    _run(True, new_decoder(stored), stored, symbols, plan, parents, contexts)
+    return symbols
+
+
+def _run(
+    decoding: bool,
+    state: np.ndarray,
+    data: np.ndarray,
+    symbols: np.ndarray,
+    plan: ColumnPlan,
+    parents: Sequence[Known],
+    contexts: int,
+) -> None:
+    marginal = _marginal(plan)
+    tree = grow_tree(marginal.masses)
+    places = tree.nodes + (marginal.bins << plan.inner)
+    context = context_tables(parents, recipes(len(parents), contexts), len(symbols), places)
+    counters = np.full(context.places, HALF_COUNTER, np.int32)
+    selector = np.minimum(parents[0].bins, _SELECTED - 1) if parents else np.zeros(len(symbols), np.int64)
+    own_selects = bool(parents) and parents[0].own
+    code_column(
+        decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, tree.chances, tree.depths,
+        plan.inner, context.base, context.masks, context.offsets, context.own, context.classes, counters,
+        selector, own_selects, _SELECTED,
+        tables.stretch_table(), tables.squash_table(), tables.trust_table(), tables.rate_table(), _SPEED,
+    )  # fmt: skip
+
+
+def _marginal(plan: ColumnPlan) -> Marginal:
+    if plan.marginal is None:
+        raise FormatError("a column of a table is said to be mixed but has no bins")
+    return plan.marginal
+
+
+def known_parents(number: int, plan: ColumnPlan, known: Mapping[int, Known], columns: int, rows: int) -> list[Known]:
+    """What is known of the parents of column `number`; `known` holds all columns coded before."""
+    parents = []
+    for parent in plan.parents:
+        if parent == number + columns:
+            nothing = np.zeros(rows, np.int64)
+            parents.append(Known(nothing, nothing, _marginal(plan).bins + 1, own=True))
+        else:
+            parents.append(known[parent] if parent < columns else known[parent - columns].previous())
+    return parents

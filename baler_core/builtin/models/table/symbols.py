@@ -1,0 +1,126 @@
+"""Codes of a column to symbols in a limited range, and back: as they are, as differences of rows, or by a dictionary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from baler_core.errors import FormatError
+
+SymbolKind = Literal["codes", "differences", "dictionary"]
+KINDS: tuple[SymbolKind, ...] = ("codes", "differences", "dictionary")
+_LARGEST = 2**61
+_NONE = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What is coded of a column.
+
+    Attributes
+    ----------
+    values
+        int64 per row, in low - 1 .. high of its map; low - 1 stands for an escape.
+    escapes
+        int64, one per escape, in order of rows: what could not be told otherwise.
+    """
+
+    values: np.ndarray
+    escapes: np.ndarray
+
+
+@dataclass(frozen=True)
+class SymbolMap:
+    """How codes become symbols.
+
+    Attributes
+    ----------
+    low, high
+        Range of symbols other than the escape, low - 1.
+    dictionary
+        Ascending codes that the symbols number, for kind `dictionary`.
+    """
+
+    kind: SymbolKind
+    low: int
+    high: int
+    dictionary: np.ndarray = field(default_factory=lambda: _NONE)
+
+    def forward(self, codes: np.ndarray) -> Symbols:
+        """Symbols of int64 codes (1-D)."""
+        if self.kind == "dictionary":
+            moved = np.minimum(np.searchsorted(self.dictionary, codes), len(self.dictionary) - 1)
+            outside = self.dictionary[moved] != codes
+            escapes = codes[outside]
+        else:
+            moved = np.diff(codes, prepend=np.int64(0)) if self.kind == "differences" else codes
+            outside = (moved < self.low) | (moved > self.high)
+            escapes = moved[outside]
+        return Symbols(np.where(outside, self.low - 1, moved), escapes)
+
+    def backward(self, symbols: Symbols) -> np.ndarray:
+        """Codes from symbols.
+
+        Raises
+        ------
+        FormatError
+            If there are more or fewer escapes than the symbols call for.
+        """
+        outside = symbols.values == self.low - 1
+        if int(outside.sum()) != len(symbols.escapes):
+            raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(outside.sum())} places")
+        values = symbols.values.copy()
+        if self.kind == "dictionary":
+            values = self.dictionary[np.clip(values, 0, len(self.dictionary) - 1)]
+        values[outside] = symbols.escapes
+        return np.cumsum(values, dtype=np.int64) if self.kind == "differences" else values
+
+
+def choose_map(codes: np.ndarray, *, whole: bool) -> SymbolMap:
+    """The kind of symbols that looks cheapest for a sample of codes (int64, 1-D, not empty).
+
+    Parameters
+    ----------
+    whole
+        The sample is all there is, so that its distinct codes are all that will ever occur.
+    """
+    if not len(codes):
+        return SymbolMap("codes", 0, 0)
+    plain = _range_map("codes", codes)
+    options = [(smooth_bits(codes), plain)]
+    if len(codes) > 16:
+        moved = np.diff(codes)
+        differences = _range_map("differences", moved)
+        options.append((smooth_bits(moved) * 1.02 + 0.05, differences))
+    distinct = np.unique(codes)
+    span = int(codes.max()) - int(codes.min()) + 1
+    if whole and 1 < len(distinct) < min(len(codes) // 2, 1 << 16) and span > 1.2 * len(distinct):
+        ranks = np.searchsorted(distinct, codes)
+        dictionary = SymbolMap("dictionary", 0, len(distinct) - 1, distinct)
+        listed = len(distinct) * (smooth_bits(np.diff(distinct)) + 0.5) / len(codes)
+        options.append((smooth_bits(ranks) + listed + 0.02, dictionary))
+    return min(options, key=lambda option: option[0])[1]
+
+
+def _range_map(kind: SymbolKind, codes: np.ndarray) -> SymbolMap:
+    """The map whose range holds all codes but those of a size that leaves no room for an escape."""
+    inside = codes[(codes > -_LARGEST) & (codes < _LARGEST)]
+    return SymbolMap(kind, int(inside.min()), int(inside.max())) if len(inside) else SymbolMap(kind, 0, 0)
+
+
+def smooth_bits(codes: np.ndarray) -> float:
+    """Bits per value of a distribution known by 128 bins of equal weight, even inside them, heavy values apart."""
+    distinct, counts = np.unique(codes, return_counts=True)
+    if len(distinct) < 2:
+        return 0.0
+    cumulative = np.cumsum(counts)
+    places = np.unique(np.searchsorted(cumulative, np.arange(1, 128) * len(codes) / 128))
+    heavy = np.flatnonzero(counts > len(codes) / 128)
+    starts = np.unique(np.concatenate([[0], places, heavy, np.minimum(heavy + 1, len(distinct) - 1)]))
+    weights = np.add.reduceat(counts, starts).astype(np.float64)
+    edges = np.append(distinct[starts].astype(np.float64), float(distinct[-1]) + 1)
+    widths = np.maximum(np.diff(edges), 1.0)
+    widths[np.isin(starts, heavy)] = 1.0
+    return float((weights * (np.log2(widths) - np.log2(weights / len(codes)))).sum() / len(codes))
