@@ -15,6 +15,7 @@ LAYERS = [
     "errors",
     "varint",
     "bounds",
+    "formulas",
     "dataset",
     "streaming",
     "comparison",
