@@ -179,18 +179,28 @@ def _prepare(config: Config, registry: Registry, source: Source, model: Path | N
         logger.warning("the bound for %r matches no variable", pattern)
     bounds = bounds_of(schema, config.bounds)
     tolerances = tolerances_of(source, bounds, config.block_bytes)
+    named = dict(zip(schema.names, tolerances, strict=True))
+    exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
     if trained is not None:
-        pipeline = trained.pipeline
+        pipeline = Pipeline(trained.pipeline.steps, exact)
     else:
         steps = [Step(registry.preprocessor(s.name)(s.options), s.variables) for s in config.preprocess]
-        pipeline = Pipeline(steps)
-        if steps:
-            for block in Blocks(source, config.block_bytes):
-                pipeline.fit(block)
-                break
-    named = dict(zip(schema.names, tolerances, strict=True))
+        pipeline = Pipeline(steps, exact)
+        _fit_preprocessors(pipeline, source, config.block_bytes)
     return _Work(config, registry, source, bounds, named, pipeline, trained)
+
+
+def _fit_preprocessors(pipeline: Pipeline, source: Source, block_bytes: int) -> None:
+    """Show each preprocessor the first block that holds a variable."""
+    waiting = {v.name for v in source.schema.variables} if pipeline.steps else set()
+    for block in Blocks(source, block_bytes) if waiting else ():
+        present = waiting & {str(name) for name in block.variables}
+        if present:
+            pipeline.fit(block)
+            waiting -= present
+        if not waiting:
+            break
 
 
 def _write_blocks(work: _Work, writer: BalWriter, title: str) -> list[BlockRecord]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.arithmetic import finish, new_decoder, new_encoder
+from baler_core.builtin.models.field_layout import tiles
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.transform.layout import tiles
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError

@@ -10,13 +10,14 @@ import numpy as np
 
 from baler_core.arithmetic import OVERRUN, finish, new_decoder, new_encoder
 from baler_core.bounds import Tolerance
-from baler_core.builtin.models.transform import holes
+from baler_core.builtin.models import field_holes as holes
+from baler_core.builtin.models.families import Effort, Family
+from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, time_blocks
 from baler_core.builtin.models.transform.bound_layer import whole
 from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
 from baler_core.builtin.models.transform.coder import code_integers
 from baler_core.builtin.models.transform.contexts import new_memory
-from baler_core.builtin.models.transform.layout import Arrangement, read_arrangement, time_blocks
-from baler_core.builtin.models.transform.search import Effort, Trials, choose_recipe
+from baler_core.builtin.models.transform.search import Trials, choose_recipe
 from baler_core.builtin.models.transform.temporal import links
 from baler_core.builtin.models.transform.units import Units, choose_units, read_units
 from baler_core.dataset import Variable
@@ -45,9 +46,7 @@ class Field:
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
-    """A field, or None if it cannot be transformed under this tolerance."""
-    if values.ndim < 2 or not values.size:
-        return None
+    """A field, or None if it cannot be transformed under its tolerance."""
     found, specials = holes.classes(values, tolerance.fill)
     ordinary = values.ravel() if found is None else values[found == 0]
     units = choose_units(ordinary, tolerance)
@@ -71,8 +70,9 @@ def chunk_of(fields: Sequence[Field], arrangement: Arrangement, block: slice) ->
     return Chunk(holes.fill_smoothly(stacked, masked), masked)
 
 
-def encode_family(fields: Sequence[Field], arrangement: Arrangement, effort: Effort) -> bytes:
+def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
+    fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
         parts.append(write_sized(field.units.to_bytes()))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
+from baler_core.builtin.models.families import Effort
 from baler_core.builtin.models.transform import wavelet
 from baler_core.builtin.models.transform.basis import Basis
 from baler_core.builtin.models.transform.chunk import Chunk, encode_chunk, learn
 from baler_core.builtin.models.transform.recipe import STEPS, Recipe
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS
 
-Effort = Literal["fast", "balanced", "max"]
 _SAMPLE = {"fast": 1 << 17, "balanced": 1 << 18, "max": 1 << 20}
 _FIRST_STEP = 19  # 2.6 tolerances
 _STRIDES = {"fast": (), "balanced": (4, 2), "max": (5, 2, 1)}

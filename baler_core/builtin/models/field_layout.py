@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_varint
 
@@ -82,6 +83,12 @@ def arrangements(shape: tuple[int, ...], dims: tuple[str, ...], axes: Mapping[st
     if rank <= 3:
         found.append(image)
     return list(dict.fromkeys(found))
+
+
+def arrangements_of(variables: Sequence[Variable], shape: tuple[int, ...]) -> list[Arrangement]:
+    """Arrangements worth trying for variables on the same dimensions, of `shape`."""
+    axes = {dim: axis for variable in variables for dim, axis in variable.axes.items()}
+    return arrangements(shape, variables[0].dims, axes)
 
 
 def time_blocks(frames: int) -> list[slice]:
