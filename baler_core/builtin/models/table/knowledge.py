@@ -8,7 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.table.contexts import Known
 from baler_core.builtin.models.table.plan import ColumnPlan
-from baler_core.builtin.models.table.predictor import FEATURES, features, predicted, scores
+from baler_core.builtin.models.table.predictor import FEATURES, features, predicted
 from baler_core.errors import FormatError
 
 
@@ -77,13 +77,6 @@ class Knowledge:
         part._plans = self._plans
         part._known = {n: replace(k, values=k.values[rows], bins=k.bins[rows]) for n, k in self._known.items()}
         return part
-
-
-def target_scores(symbols: np.ndarray, plan: ColumnPlan) -> np.ndarray:
-    """What a predictor of the column aims at: int64 (rows,)."""
-    if plan.marginal is None:
-        raise FormatError("a column of a table without bins has no scores")
-    return scores(symbols, plan.marginal)
 
 
 def _bins(plan: ColumnPlan) -> int:

@@ -13,6 +13,7 @@ from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.order import choose_parents, entropy
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
+from baler_core.builtin.models.table.predictor import Scatter
 from baler_core.builtin.models.table.relations import Column, Relation, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
 from baler_core.builtin.models.table.trials import Effort, Trial
@@ -22,6 +23,7 @@ _MEASURED = 1 << 14
 _WIDEST = 2**46
 """Symbols over a wider range are packed, not mixed."""
 _FEWEST_ROWS = 64
+_WIDE = 500
 
 
 def make_plan(columns: Sequence[Column], formulas: Sequence[Formula], effort: Effort, *, whole: bool) -> TablePlan:
@@ -104,7 +106,7 @@ def _choose_contexts(
         plans[j] = replace(plans[j], marginal=bins)
         everything.add(j, plans[j], symbols[j])
     head = np.arange(min(rows, _MEASURED))
-    trial = Trial(everything.at(head), everything.at(np.linspace(0, rows - 1, len(head)).astype(np.int64)), effort)
+    trial = Trial(everything.at(head), _scatter(everything, mixed) if effort.predictor else None, effort)
     binned = [everything.bins(j) for j in mixed]
     chosen = choose_parents(binned, range(len(mixed)), effort.parents)
     total = 0.0
@@ -115,6 +117,14 @@ def _choose_contexts(
         total += size
     _drop_unused(plans, mixed)
     return total
+
+
+def _scatter(everything: Knowledge, mixed: Sequence[int]) -> Scatter | None:
+    """What predictors learn from; None for tables so wide that it would fill the memory."""
+    if len(mixed) > _WIDE:
+        return None
+    spread = everything.at(np.linspace(0, everything.rows - 1, min(everything.rows, _MEASURED)).astype(np.int64))
+    return Scatter.of({j: spread.features(j) for j in mixed})
 
 
 def _varies(symbols: np.ndarray) -> bool:

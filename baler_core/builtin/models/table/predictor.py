@@ -19,6 +19,7 @@ ONE = 64
 FEATURES = 4
 _LARGEST_WEIGHT = 127
 _RIDGE = 1e-3
+_MOST_LOOKED_AT = 48
 _FAR = 1000
 """Largest linear score, where 512 is the distance between the 1 % and 99 % borders."""
 
@@ -91,28 +92,41 @@ def _linear_value(code: int, lattice: Lattice) -> Decimal:
     return exponent.exp().copy_sign(Decimal(code)) if code else Decimal(0)
 
 
-def fit_predictor(target: np.ndarray, candidates: Sequence[int], known: Mapping[int, np.ndarray]) -> Predictor | None:
-    """Ridge regression of scores on features of the candidate columns; None if it says nothing.
+@dataclass(frozen=True)
+class Scatter:
+    """Products of the features of all columns, from which any ridge regression of scores follows.
 
-    Parameters
+    Attributes
     ----------
-    target
-        Scores of the column.
-    known
-        Features by column.
+    columns
+        Column numbers; each has FEATURES rows and columns of `products`, its score first.
+    products
+        float64: mean products of centred features.
     """
-    if not candidates:
-        return None
-    inputs = np.concatenate([known[c] for c in candidates], axis=1).astype(np.float64) / ONE
-    wanted = target / ONE
-    inputs -= inputs.mean(axis=0)
-    wanted = wanted - wanted.mean()
-    scatter = inputs.T @ inputs
-    scatter[np.diag_indices_from(scatter)] += _RIDGE * len(target)
-    answer = np.linalg.solve(scatter, inputs.T @ wanted)
-    weights = np.clip(np.rint(answer * ONE), -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8).reshape(-1, FEATURES)
-    used = np.flatnonzero(weights.any(axis=1))
-    return Predictor(tuple(candidates[int(u)] for u in used), weights[used]) if len(used) else None
+
+    columns: Sequence[int]
+    products: np.ndarray
+
+    @classmethod
+    def of(cls, known: Mapping[int, np.ndarray]) -> Scatter:
+        """The scatter of columns whose features are (rows, FEATURES) integers."""
+        inputs = np.concatenate([known[c] for c in known], axis=1).astype(np.float32) / ONE
+        inputs -= inputs.mean(axis=0)
+        return cls(list(known), (inputs.T @ inputs).astype(np.float64) / max(1, len(inputs)))
+
+    def predictor(self, target: int, candidates: Sequence[int]) -> Predictor | None:
+        """Ridge regression of a column's score on the features of candidate columns; None if it says nothing."""
+        place = {column: FEATURES * k for k, column in enumerate(self.columns)}
+        strength = {c: np.abs(self.products[place[target], place[c] : place[c] + FEATURES]).max() for c in candidates}
+        looked = sorted(sorted(strength, key=lambda c: -strength[c])[:_MOST_LOOKED_AT])
+        if not looked:
+            return None
+        inside = np.concatenate([np.arange(place[c], place[c] + FEATURES) for c in looked])
+        within = self.products[np.ix_(inside, inside)] + _RIDGE * np.eye(len(inside))
+        answer = np.linalg.solve(within, self.products[inside, place[target]]) * ONE
+        weights = np.clip(np.rint(answer), -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8).reshape(-1, FEATURES)
+        used = [int(u) for u in np.flatnonzero(weights.any(axis=1))]
+        return Predictor(tuple(looked[u] for u in used), weights[used]) if used else None
 
 
 def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> Known:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.knowledge import Knowledge, target_scores
+from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan
-from baler_core.builtin.models.table.predictor import Predictor, fit_predictor
+from baler_core.builtin.models.table.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.streams import encode_symbols
+from baler_core.builtin.models.table.symbols import smooth_bits
 from baler_core.entropy import pack_integers
+from baler_core.squeeze import zstd
 
 _INNER = (0, 2, 5)
-_MOST_LOOKED_AT = 48
 _WEIGHT_BITS = 5
 _KNOT_BYTES = 2
 
@@ -46,12 +47,12 @@ class Trial:
     ----------
     head
         All columns of the first rows: what is encoded to compare.
-    spread
-        All columns of rows from everywhere: what predictors learn from.
+    scatter
+        Of all columns in rows from everywhere: what predictors learn from; None without predictors.
     """
 
     head: Knowledge
-    spread: Knowledge
+    scatter: Scatter | None
     effort: Effort
 
     def cheapest(self, number: int, plan: ColumnPlan, earlier: Sequence[int], rows: int) -> tuple[ColumnPlan, float]:
@@ -66,21 +67,29 @@ class Trial:
         rows
             Of the whole sample, to share the bytes of the plan among them.
         """
-        symbols = self.head.values(number)
         share = self.head.rows / rows
-        best, size = replace(plan, packed=True, parents=(), inner=0), float(len(pack_integers(symbols)))
+        best, size = plan, np.inf
         for candidate in self._depths(plan):
             bytes_ = self._size(number, candidate) + _KNOT_BYTES * _bins(plan) * share
             if bytes_ < size:
                 best, size = candidate, bytes_
-        predictor = self._predictor(number, plan, earlier) if self.effort.predictor else None
+        predictor = None if self.scatter is None else self.scatter.predictor(number, earlier)
         if predictor is not None:
-            base = plan if best.packed else best
-            candidate = replace(base, predictor=predictor)
+            candidate = replace(best, predictor=predictor)
             bytes_ = self._size(number, candidate) + (_bins(plan) * _KNOT_BYTES + _weight_bytes(predictor)) * share
             if bytes_ < size:
                 best, size = candidate, bytes_
+        packed = self._packed_size(number, size)
+        if packed < size:
+            return replace(plan, packed=True, parents=(), inner=0), packed
         return best, size
+
+    def _packed_size(self, number: int, mixed: float) -> float:
+        """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
+        symbols = self.head.values(number)
+        if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95) > mixed:
+            return np.inf
+        return float(len(pack_integers(symbols)))
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
@@ -89,15 +98,6 @@ class Trial:
     def _size(self, number: int, plan: ColumnPlan) -> float:
         parents = self.head.parents(number, plan)
         return float(len(encode_symbols(self.head.values(number), plan, parents, self.effort.contexts)))
-
-    def _predictor(self, number: int, plan: ColumnPlan, earlier: Sequence[int]) -> Predictor | None:
-        target = target_scores(self.spread.values(number), plan)
-        known = {c: self.spread.features(c) for c in earlier}
-        if len(known) > _MOST_LOOKED_AT:
-            aims = target - target.mean()
-            strength = {c: float(np.abs(aims @ f).max()) for c, f in known.items()}
-            known = {c: known[c] for c in sorted(strength, key=lambda c: -strength[c])[:_MOST_LOOKED_AT]}
-        return fit_predictor(target, sorted(known), known)
 
 
 def _bins(plan: ColumnPlan) -> int:
