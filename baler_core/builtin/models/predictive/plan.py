@@ -19,11 +19,11 @@ _FRAMES = 8
 def plan_families(members: Sequence[Prepared]) -> list[Family]:
     """Families of all `members`: all in one, or each by itself; variables in the order given."""
     fields = [member.field for member in members]
-    choices = arrangements_of([member.variable for member in members], fields[0].codes.shape)
+    choices = arrangements_of([member.variable for member in members], fields[0].steps.shape)
     alone = [
         min(((_rate([field], choice), choice) for choice in choices), key=lambda pair: pair[0]) for field in fields
     ]
-    if len(fields) > 1:
+    if len(fields) > 1 and len({field.closed for field in fields}) == 1:
         common = max(alone, key=lambda pair: pair[0])[1]
         if _rate(fields, common) * len(fields) < sum(rate for rate, _ in alone):
             return [Family(tuple(members), common)]
@@ -32,11 +32,11 @@ def plan_families(members: Sequence[Prepared]) -> list[Family]:
 
 def _rate(fields: Sequence[Field], arrangement: Arrangement) -> float:
     """Bytes per value of a sample."""
-    shape = arrangement.shape(fields[0].codes.shape)
+    shape = arrangement.shape(fields[0].steps.shape)
     sample = gather(fields, arrangement, _middle(shape, len(fields)))
     if sample.holes is not None and sample.holes.all():
         sample = replace(sample, holes=None)
-    return len(encode_integers(sample)) / max(1, sample.values.size)
+    return len(encode_integers(sample, passes=1)) / max(1, sample.values.size)
 
 
 def _middle(shape: tuple[int, int, int, int], count: int) -> tuple[slice, ...]:
