@@ -58,21 +58,26 @@ class Field:
         return isinstance(self.scale, Units)
 
 
-def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
-    """A field, or None if its integers are too large to be predicted."""
+def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
+    """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none."""
     if tolerance.kind == "free" or values.dtype.kind == "b":
         return None
+    found = (_anywhere(values, tolerance), _on_lattice(values, fit_lattice(values, tolerance)))
+    return tuple(field for field in found if field is not None) or None
+
+
+def _anywhere(values: np.ndarray, tolerance: Tolerance) -> Field | None:
     special, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if special is None else values[special == 0]
     units = choose_units(ordinary, tolerance)
-    if units is not None and units.kind != "lattice":
-        numbers = units.forward(values) * _PER_TOLERANCE
-        numbers[~(np.abs(numbers) < _LARGEST)] = np.nan
-        bad = ~np.isfinite(numbers) if special is None else ~np.isfinite(numbers) & (special == 0)
-        if not ordinary.size or bad.mean() > 1e-3:
-            return None
-        return Field(units, 0, np.rint(np.nan_to_num(numbers)).astype(np.int64), special, specials)
-    return _on_lattice(values, fit_lattice(values, tolerance))
+    if units is None or (units.lattice is not None and units.lattice.merge == 1):
+        return None
+    numbers = units.forward(values) * _PER_TOLERANCE
+    numbers[~(np.abs(numbers) < _LARGEST)] = np.nan
+    bad = ~np.isfinite(numbers) if special is None else ~np.isfinite(numbers) & (special == 0)
+    if bad.mean() > 1e-3:
+        return None
+    return Field(units, 0, np.rint(np.nan_to_num(numbers)).astype(np.int64), special, specials)
 
 
 def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
@@ -154,7 +159,7 @@ def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, 
         frames, depth, ny, nx = parts[0].shape
         flat = (frames * depth, len(heads), ny, nx)
         holes_here = _holes(heads, place, parts[0].shape).reshape(flat) if masked else None
-        restored = decode_integers(reader.sized(), flat, holes_here, depth)
+        restored = decode_integers(reader.sized(), flat, holes_here, depth, heads[0].closed)
         for number, part in enumerate(parts):
             part[...] = restored[:, number].reshape(part.shape)
     return [_restore(head, arrangement, v, shape) for head, v in zip(heads, variables, strict=True)]
@@ -171,7 +176,7 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     special = None
     if reader.varint(2):
         flat = (shape[0] * shape[1], 1, *shape[2:])
-        classes = decode_integers(reader.sized(), flat, None, shape[1]) >> FRACTION
+        classes = decode_integers(reader.sized(), flat, None, shape[1], False) >> FRACTION
         if classes.size and not 0 <= classes.min() <= classes.max() <= count:
             raise FormatError(f"the special values of {variable.name!r} are damaged")
         special = classes.reshape(shape).astype(np.uint8)

@@ -17,7 +17,6 @@ from baler_core.errors import FormatError
 
 _STARTS = np.cumsum([0, len(WITHIN), len(BEFORE), len(EARLIER), len(BESIDE)]).astype(np.int64)
 _LARGEST = 1 << 24
-_WHOLE_FROM = 1.2
 _WEIGHT_KIND, _LIMIT_KIND = 0, 1
 
 
@@ -97,17 +96,12 @@ def encode_integers(integers: Integers, passes: int = 2) -> bytes:
     Parameters
     ----------
     passes
-        How often weights are learned; after the first time from what was restored before. With more than one, whole
-        steps are tried as well: above some bits per value they tell more about the size of errors nearby.
+        How often weights are learned; after the first time from what was restored before.
     """
     restored, best = integers.values, b""
     for _ in range(passes if integers.closed else 1):
         data, restored = _encode_once(integers, learn_stencils(integers, restored))
         best = min(best or data, data, key=len)
-    if integers.closed and passes > 1 and len(best) * 8 > _WHOLE_FROM * integers.values.size:
-        rounded = (integers.values + (1 << (FRACTION - 1)) >> FRACTION) << FRACTION
-        whole = replace(integers, values=rounded, closed=False)
-        best = min(best, _encode_once(whole, learn_stencils(whole, rounded))[0], key=len)
     return best
 
 
@@ -123,11 +117,13 @@ def _encode_once(integers: Integers, weights: np.ndarray) -> tuple[bytes, np.nda
         values = integers.values.copy()
         _code(coder, replace(integers, values=values), weights, (low << FRACTION, high << FRACTION))
         if not coder.registers[OVERRUN]:
-            return bytes([integers.closed]) + _checksum(values) + finish(coder), values
+            return _checksum(values) + finish(coder), values
         capacity *= 4
 
 
-def decode_integers(data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int) -> np.ndarray:
+def decode_integers(
+    data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool
+) -> np.ndarray:
     """The values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
 
     Raises
@@ -135,18 +131,18 @@ def decode_integers(data: bytes, shape: tuple[int, ...], holes: np.ndarray | Non
     FormatError
         If the bytes are damaged.
     """
-    if len(data) < 4 or data[0] > 1:
+    if len(data) < 3:
         raise FormatError("a predicted field is cut short")
-    coder = new_decoder(data[4:])
+    coder = new_decoder(data[3:])
     numbers = NumberCoder(coder)
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
     if not -_LARGEST < low <= high < _LARGEST:
         raise FormatError("a predicted field is damaged: its limits are impossible")
-    integers = Integers(np.zeros(shape, np.int64), holes, stack, data[0] == 1)
+    integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
     weights = np.zeros((shape[1], 2, FEATURES), np.int64)
     _code_weights(numbers, weights, integers)
     _code(coder, integers, weights, (low << FRACTION, high << FRACTION))
-    if _checksum(integers.values) != data[1:4]:
+    if _checksum(integers.values) != data[:3]:
         raise FormatError("a predicted field is damaged: its integers have another checksum")
     return integers.values
 
