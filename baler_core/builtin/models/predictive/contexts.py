@@ -105,7 +105,7 @@ def find_places(
         weight += 2
     bin_number = logarithmic(total // weight)
     half = bin_number >> 1
-    places[0] = (abs(fraction) >> 3) * BINS + bin_number
+    places[0] = min(3, abs(fraction) >> 3) * BINS + bin_number
     places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(before) >> 1)
     places[2] = (logarithmic(errors[0, y, x - 1]) >> 1) * 32 + (logarithmic(errors[0, y - 1, x]) >> 1)
     places[3] = (logarithmic(apart) >> 1) * 32 + half
