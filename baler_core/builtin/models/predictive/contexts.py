@@ -33,7 +33,8 @@ from baler_core.mixing import new_counters
 
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 64 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
-_SIGNS = 16 * 8 * 9
+_SIGNS = 17 * 8 * 9
+_HALF = 1 << (FRACTION - 1)
 
 
 class Memory(NamedTuple):
@@ -104,7 +105,7 @@ def find_places(
         weight += 2
     bin_number = logarithmic(total // weight)
     half = bin_number >> 1
-    places[0] = (abs(fraction) >> 3) * BINS + bin_number
+    places[0] = min(3, abs(fraction) >> 3) * BINS + bin_number
     places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(before) >> 1)
     places[2] = (logarithmic(errors[0, y, x - 1]) >> 1) * 32 + (logarithmic(errors[0, y - 1, x]) >> 1)
     places[3] = (logarithmic(apart) >> 1) * 32 + half
@@ -133,16 +134,17 @@ def code_slice(
     starts: Array,
     offsets: Array,
     limits: Array,
+    closed: Integer,
 ) -> None:
-    """Write or read the integers of a slice, row by row.
+    """Write or read the values of a slice, row by row; all of them in 1/1024 of a quantisation step.
 
     Parameters
     ----------
     shape
         y and x.
     sources
-        int64 (4, padded size): this slice (read, or filled in), two before it, and the variable beside, flattened with
-        a margin of 3.
+        int64 (4, padded size): this slice (read, and replaced by what is restored), two before it, and the variable
+        beside, flattened with a margin of 3.
     known
         int64 (5,): which of them there are; the last is scratch.
     holes
@@ -156,6 +158,8 @@ def code_slice(
         Features of each source, and how far their neighbours are.
     limits
         Smallest and largest value.
+    closed
+        Whether restored values are the prediction plus whole steps, wherever that falls, or whole steps themselves.
     """
     ny, nx = shape[0], shape[1]
     width = nx + 2 * MARGIN
@@ -166,7 +170,6 @@ def code_slice(
     predictions = np.zeros(PREDICTIONS, np.int64)
     recent = np.zeros((PREDICTIONS, 2, nx + 4), np.int64)
     residuals = np.zeros((2, nx + 4), np.int64)
-    low, high = limits[0] << FRACTION, limits[1] << FRACTION
     for y in range(ny):
         row = (y + MARGIN) * width + MARGIN
         side = y & 1
@@ -174,21 +177,24 @@ def code_slice(
         for x in range(nx):
             here = row + x
             known[4] = here
+            wanted = values[here]
             base = sources[1, here] if known[1] else values[here - 1]
             gather(inputs, sources, known, starts, offsets, base)
-            predict(predictions, inputs, stencil, adaptive, base, low, high)
+            predict(predictions, inputs, stencil, adaptive, base, limits[0], limits[1])
             mean = blend(predictions, recent, side, x + 2)
-            guess = (mean + (1 << (FRACTION - 1))) >> FRACTION
+            guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
+            values[here] = guess
             if holes[y, x]:
-                values[here] = guess
                 continue
-            fraction = mean - (guess << FRACTION)
-            apart = (abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])) >> 2
+            apart = (abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])) >> (FRACTION - 4)
             west, north, corner = values[here - 1], values[here - width], values[here - width - 1]
-            texture = 8 * (abs(west - corner) + abs(north - corner) + abs(north - values[here - width + 1]))
-            level = 2 * bit_length(max(0, guess - limits[0]))
+            texture = (abs(west - corner) + abs(north - corner) + abs(north - values[here - width + 1])) >> (
+                FRACTION - 3
+            )
+            level = 2 * bit_length(max(0, guess - limits[0]) >> FRACTION)
+            fraction = (mean - guess) >> (FRACTION - 6)
             chosen = find_places(places, errors, known, y + 2, x + 2, fraction, apart, texture, level)
-            left = values[here] - guess
+            left = (wanted - guess + _HALF) >> FRACTION
             size = code_magnitude(registers, data, counters, mixers, places, mixed, chosen, 1, abs(left), 0)
             if size:
                 place = ((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)
@@ -196,10 +202,10 @@ def code_slice(
                 left = -size if code_simply(registers, data, signs, place, 1 if left < 0 else 0) else size
             else:
                 left = np.int64(0)
-            actual = (guess + left) << FRACTION
-            values[here] = guess + left
+            actual = guess + (left << FRACTION)
+            values[here] = actual
             residuals[side, x + 2] = left
-            errors[0, y + 2, x + 2] = min(abs(actual - mean) >> 2, 1 << 40)
+            errors[0, y + 2, x + 2] = min(abs(actual - mean) >> (FRACTION - 4), 1 << 40)
             for k in range(PREDICTIONS):
                 recent[k, side, x + 2] = abs(actual - predictions[k])
             adapt(adaptive, inputs, predictions, actual)

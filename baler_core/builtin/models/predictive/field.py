@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,12 +11,12 @@ from baler_core.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encod
 from baler_core.builtin.models.numbers import NumberCoder
 from baler_core.builtin.models.predictive import stencil
 from baler_core.builtin.models.predictive.contexts import Memory, code_slice, new_memory
-from baler_core.builtin.models.predictive.predictor import PREDICTIONS
+from baler_core.builtin.models.predictive.predictor import FRACTION, PREDICTIONS
 from baler_core.builtin.models.predictive.stencil import BEFORE, BESIDE, EARLIER, FEATURES, WITHIN
 from baler_core.errors import FormatError
 
 _STARTS = np.cumsum([0, len(WITHIN), len(BEFORE), len(EARLIER), len(BESIDE)]).astype(np.int64)
-_LARGEST = 1 << 26
+_LARGEST = 1 << 24
 _WEIGHT_KIND, _LIMIT_KIND = 0, 1
 
 
@@ -27,21 +27,24 @@ class Integers:
     Attributes
     ----------
     values
-        int64 (slices, variables, y, x).
+        int64 (slices, variables, y, x) in 1/1024 of a quantisation step.
     holes
         Boolean, same shape: places that need not be restored; or None.
     stack
         How many slices lie behind each other at one time; the slice before is that many back, and within a stack the
         neighbour counts as the earlier one. 1 for plain series.
+    closed
+        Whether values may be restored anywhere within half a step, or are whole steps and must come back exactly.
     """
 
     values: np.ndarray
     holes: np.ndarray | None
     stack: int = 1
+    closed: bool = False
 
 
 def fits(values: np.ndarray) -> bool:
-    """Whether integers are small enough to be predicted in 64 bits."""
+    """Whether numbers of steps are small enough to be predicted in 64 bits."""
     return not values.size or (int(values.min()) > -_LARGEST and int(values.max()) < _LARGEST)
 
 
@@ -54,22 +57,25 @@ def _links(number: int, stack: int) -> tuple[int, int]:
     return before, (number - 2 if number > 1 else before)
 
 
-def learn_stencils(integers: Integers) -> np.ndarray:
-    """Weights for each variable, without and with a slice before: int64 (variables, 2, FEATURES)."""
+def learn_stencils(integers: Integers, restored: np.ndarray) -> np.ndarray:
+    """Weights for each variable, without and with a slice before: int64 (variables, 2, FEATURES).
+
+    Neighbours are taken from `restored` (same shape as the values), as a decoder will see them.
+    """
     slices, variables, ny, nx = integers.values.shape
     weights = np.zeros((variables, 2, FEATURES), np.int64)
-    padded = [[stencil.padded(plane) for plane in planes] for planes in integers.values]
+    padded = [[stencil.padded(plane) for plane in planes] for planes in restored]
     for variable in range(variables):
         for temporal in (False, True):
             numbers = [s for s in range(slices) if (_links(s, integers.stack)[0] >= 0) == temporal]
             if not numbers:
                 continue
-            share = min(1.0, 60_000 / (len(numbers) * ny * nx))
+            share = min(1.0, 60_000 / max(1, len(numbers) * ny * nx))
             sample = stencil.Sample()
             for number in numbers:
                 sources = _sources(padded, number, variable, integers.stack)
                 good = np.ones((ny, nx), bool) if integers.holes is None else ~integers.holes[number, variable]
-                sample.add(sources, good, share)
+                sample.add(integers.values[number, variable], sources, good, share)
             weights[variable, int(temporal), stencil.used_features(temporal, variable > 0)] = sample.weights()
     return weights
 
@@ -84,9 +90,22 @@ def _sources(padded: list[list[np.ndarray]], number: int, variable: int, stack: 
     return sources
 
 
-def encode_integers(integers: Integers) -> bytes:
-    """All integers outside holes, and a checksum."""
-    weights = learn_stencils(integers)
+def encode_integers(integers: Integers, passes: int = 2) -> bytes:
+    """All values outside holes, and a checksum of what will be restored.
+
+    Parameters
+    ----------
+    passes
+        How often weights are learned; after the first time from what was restored before.
+    """
+    restored, best = integers.values, b""
+    for _ in range(passes if integers.closed else 1):
+        data, restored = _encode_once(integers, learn_stencils(integers, restored))
+        best = min(best or data, data, key=len)
+    return best
+
+
+def _encode_once(integers: Integers, weights: np.ndarray) -> tuple[bytes, np.ndarray]:
     low, high = _limits(integers)
     capacity = 4096 + 4 * integers.values.size
     while True:
@@ -96,14 +115,16 @@ def encode_integers(integers: Integers) -> bytes:
             numbers.code(limit, _LIMIT_KIND)
         _code_weights(numbers, weights, integers)
         values = integers.values.copy()
-        _code(coder, Integers(values, integers.holes, integers.stack), weights, (low, high))
+        _code(coder, replace(integers, values=values), weights, (low << FRACTION, high << FRACTION))
         if not coder.registers[OVERRUN]:
-            return _checksum(values) + finish(coder)
+            return _checksum(values) + finish(coder), values
         capacity *= 4
 
 
-def decode_integers(data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int) -> np.ndarray:
-    """The integers: int64 (slices, variables, y, x); predictions in holes.
+def decode_integers(
+    data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool
+) -> np.ndarray:
+    """The values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
 
     Raises
     ------
@@ -117,10 +138,10 @@ def decode_integers(data: bytes, shape: tuple[int, ...], holes: np.ndarray | Non
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
     if not -_LARGEST < low <= high < _LARGEST:
         raise FormatError("a predicted field is damaged: its limits are impossible")
-    integers = Integers(np.zeros(shape, np.int64), holes, stack)
+    integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
     weights = np.zeros((shape[1], 2, FEATURES), np.int64)
     _code_weights(numbers, weights, integers)
-    _code(coder, integers, weights, (low, high))
+    _code(coder, integers, weights, (low << FRACTION, high << FRACTION))
     if _checksum(integers.values) != data[:3]:
         raise FormatError("a predicted field is damaged: its integers have another checksum")
     return integers.values
@@ -128,7 +149,9 @@ def decode_integers(data: bytes, shape: tuple[int, ...], holes: np.ndarray | Non
 
 def _limits(integers: Integers) -> tuple[int, int]:
     ordinary = integers.values if integers.holes is None else integers.values[~integers.holes]
-    return (int(ordinary.min()), int(ordinary.max())) if ordinary.size else (0, 0)
+    if not ordinary.size:
+        return 0, 0
+    return int(ordinary.min()) >> FRACTION, -(-int(ordinary.max()) >> FRACTION)
 
 
 def _code_weights(numbers: NumberCoder, weights: np.ndarray, integers: Integers) -> None:
@@ -166,6 +189,7 @@ def _code(coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[i
                 (weights[variable, temporal], adaptive[variable, temporal]),
                 offsets,
                 limits,
+                integers.closed,
             )
             integers.values[number, variable] = padded[number, variable][inner]
 
@@ -190,6 +214,7 @@ def _code_one(
     stencils: tuple[np.ndarray, np.ndarray],
     offsets: np.ndarray,
     limits: tuple[int, int],
+    closed: bool,
 ) -> None:
     """One slice; takes up what is coded into `padded` and `errors`."""
     temporal, beside = step.before >= 0, step.variable > 0
@@ -221,6 +246,7 @@ def _code_one(
         _STARTS,
         offsets,
         np.array(limits, np.int64),
+        int(closed),
     )
     inner = sources[0][stencil.MARGIN : -stencil.MARGIN, stencil.MARGIN : -stencil.MARGIN]
     padded[step.number, step.variable] = np.pad(inner, stencil.MARGIN, mode="edge")

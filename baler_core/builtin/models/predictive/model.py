@@ -21,8 +21,8 @@ class PredictiveModel(FamilyModel):
     name = "predictive"
     summary = "fields and images: every value predicted from neighbours in space, time and variables"
 
-    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Field | None:
-        """A field; None if it has no small enough integers on a lattice of the tolerance."""
+    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
+        """Ways to hold a variable; None if it has no small enough integers on a lattice of the tolerance."""
         from baler_core.builtin.models.predictive.family import prepare
 
         return prepare(values, tolerance)

@@ -1,6 +1,6 @@
 """Predictions of one value: the learned stencil, two corrections of it that adapt along the way, and their blend.
 
-All in 64-bit integers. Values count in 1/64 of a quantisation step. The corrections are normalised least mean squares
+All in 64-bit integers. Values count in 1/1024 of a quantisation step. The corrections are normalised least mean squares
 (Widrow and Hoff); the blend weighs each prediction by its errors nearby (Seemann and Tischer, "Generalized locally
 adaptive DPCM", 1997).
 """
@@ -12,12 +12,20 @@ import numpy as np
 from baler_core.builtin.models.predictive.stencil import WEIGHT_BITS
 from baler_core.compiled import Array, Integer, compiled
 
-FRACTION = 6
+FRACTION = 10
 PREDICTIONS = 3
 # Learning rates of the two corrections, as powers of 1/2.
 RATES = np.array([5, 8], np.int64)
 _ADAPTIVE_BITS = 20
-_FEATURE_LIMIT = 1 << 20
+# What adapts takes values in 1/64, up to 2^20 steps, so that squares stay within 64 bits.
+_COARSE = FRACTION - 6
+_FEATURE_LIMIT = 1 << 26
+
+
+@compiled
+def coarse(value: Integer) -> Integer:
+    """A value in the units of the adaptive part."""
+    return min(max(value >> _COARSE, -_FEATURE_LIMIT), _FEATURE_LIMIT)
 
 
 @compiled
@@ -43,17 +51,17 @@ def gather(inputs: Array, sources: Array, places: Array, counts: Array, offsets:
 def predict(
     predictions: Array, inputs: Array, weights: Array, adaptive: Array, base: Integer, low: Integer, high: Integer
 ) -> None:
-    """All predictions of a value, in 1/64, kept between the smallest and largest value."""
+    """All predictions of a value, kept between the smallest and largest value."""
     total = np.int64(0)
     for i in range(inputs.size):
         total += weights[i] * inputs[i]
-    plain = (base << FRACTION) + (total >> (WEIGHT_BITS - FRACTION))
+    plain = base + (total >> WEIGHT_BITS)
     predictions[0] = min(max(plain, low), high)
     for k in range(PREDICTIONS - 1):
         correction = np.int64(0)
         for i in range(inputs.size):
-            correction += adaptive[k, i] * min(max(inputs[i], -_FEATURE_LIMIT), _FEATURE_LIMIT)
-        predictions[k + 1] = min(max(predictions[0] + (correction >> (_ADAPTIVE_BITS - FRACTION)), low), high)
+            correction += adaptive[k, i] * coarse(inputs[i])
+        predictions[k + 1] = min(max(predictions[0] + (correction >> (_ADAPTIVE_BITS - _COARSE)), low), high)
 
 
 @compiled
@@ -68,7 +76,7 @@ def blend(predictions: Array, errors: Array, z: Integer, x: Integer) -> Integer:
     total = np.int64(0)
     weight = np.int64(0)
     for k in range(PREDICTIONS):
-        share = ((least + 8) << 8) // (nearby(errors, k, z, x) + 8)
+        share = ((least + 128) << 8) // (nearby(errors, k, z, x) + 128)
         share *= share
         total += share * (predictions[k] - predictions[0])
         weight += share
@@ -85,16 +93,15 @@ def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
 
 @compiled
 def adapt(adaptive: Array, inputs: Array, predictions: Array, actual: Integer) -> None:
-    """Move the corrections along the gradient of their squared error; `actual` in 1/64."""
+    """Move the corrections along the gradient of their squared error."""
     norm = np.int64(256)
     for i in range(inputs.size):
-        size = min(max(inputs[i], -_FEATURE_LIMIT), _FEATURE_LIMIT)
-        norm += size * size
+        inputs[i] = coarse(inputs[i])
+        norm += inputs[i] * inputs[i]
     for k in range(PREDICTIONS - 1):
-        error = min(max(actual - predictions[k + 1], -(1 << 26)), 1 << 26)
+        error = coarse(actual - predictions[k + 1])
         ratio = (error << 28) // norm
-        shift = 28 + FRACTION - _ADAPTIVE_BITS + RATES[k]
+        shift = 28 - _ADAPTIVE_BITS + RATES[k]
         for i in range(inputs.size):
-            size = min(max(inputs[i], -_FEATURE_LIMIT), _FEATURE_LIMIT)
-            moved = adaptive[k, i] + ((ratio * size + (1 << (shift - 1))) >> shift)
+            moved = adaptive[k, i] + ((ratio * inputs[i] + (1 << (shift - 1))) >> shift)
             adaptive[k, i] = min(max(moved, -(1 << 24)), 1 << 24)

@@ -56,13 +56,16 @@ class Sample:
         self._targets: list[np.ndarray] = []
         self._random = np.random.default_rng(seed)
 
-    def add(self, sources: list[np.ndarray], good: np.ndarray, share: float) -> None:
+    def add(self, values: np.ndarray, sources: list[np.ndarray], good: np.ndarray, share: float) -> None:
         """Take a random share of the places of a slice.
 
         Parameters
         ----------
+        values
+            What is predicted: (y, x).
         sources
-            The slice, the slices before (or none), and the variable beside (or none), padded.
+            What it is predicted from: the slice itself, the slices before (or none), and the variable beside (or none),
+            as they are restored, padded.
         good
             Boolean (y, x): places that are coded at all.
         """
@@ -73,7 +76,7 @@ class Sample:
         offsets = _offsets_for(len(sources))
         columns = [s[y + dy, x + dx] - base for s, group in zip(sources, offsets, strict=True) for dy, dx in group]
         self._rows.append(np.stack(columns, 1).astype(np.float64))
-        self._targets.append((sources[0][y, x] - base).astype(np.float64))
+        self._targets.append((values[y - MARGIN, x - MARGIN] - base).astype(np.float64))
 
     def weights(self) -> np.ndarray:
         """int64, one per feature of these sources, in 1/4096; zeros if there is too little to learn from."""
@@ -89,7 +92,7 @@ class Sample:
             matrix = (rows * trust[:, None]).T @ rows
             matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9
             weights = np.linalg.solve(matrix, rows.T @ (targets * trust))
-            trust = 1 / (np.abs(targets - rows @ weights) + 0.3)
+            trust = 1 / (np.abs(targets - rows @ weights) + 300)
         rounded = np.rint(weights * (1 << WEIGHT_BITS))
         return np.clip(rounded, -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int64)
 

@@ -13,13 +13,13 @@ from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
 from baler_core.builtin.models.families import Effort, Family
 from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, time_blocks
+from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.transform.bound_layer import whole
 from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
 from baler_core.builtin.models.transform.coder import code_integers
 from baler_core.builtin.models.transform.contexts import new_memory
 from baler_core.builtin.models.transform.search import Trials, choose_recipe
 from baler_core.builtin.models.transform.temporal import links
-from baler_core.builtin.models.transform.units import Units, choose_units, read_units
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized, write_varint
@@ -47,7 +47,7 @@ class Field:
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
     """A field, or None if it cannot be transformed under its tolerance."""
-    found, specials = holes.classes(values, tolerance.fill)
+    found, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if found is None else values[found == 0]
     units = choose_units(ordinary, tolerance)
     return None if units is None else Field(values, units, found, specials)
@@ -116,14 +116,9 @@ def _read_head(
     units = read_units(reader.sized(), variable.dtype)
     count = reader.varint(256)
     specials = struct.unpack(f"<{count}d", reader.take(8 * count))
-    if variable.numpy_dtype.kind in "iu" and not all(_fits(value, variable.numpy_dtype) for value in specials):
+    if not holes.hold(specials, variable.numpy_dtype):
         raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
     return units, _decode_classes(reader.sized(), shape, count) if count else None, specials
-
-
-def _fits(value: float, dtype: np.dtype) -> bool:
-    limits = np.iinfo(dtype)
-    return bool(np.isfinite(value)) and limits.min <= value <= limits.max
 
 
 def _encode_classes(found: np.ndarray) -> bytes:

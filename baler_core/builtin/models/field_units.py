@@ -19,7 +19,7 @@ _HEAD = struct.Struct("<Bdd")
 # Predictions are repeated on another machine up to rounding; this share of the tolerance is kept free for it.
 _MARGIN = 1e-6
 # Lattices finer than this many points per tolerance gain nothing over plain rounding.
-_MOST_MERGED = 16
+_MOST_MERGED = 256
 _LARGEST = 2.0**44
 
 
