@@ -145,7 +145,7 @@ def compress(
         header.input_bytes,
         file_bytes,
         work.errors,
-        {group.layout.name: group.encoder.name for group in work.groups.values()},
+        {_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
     )
 
@@ -221,6 +221,11 @@ def _write_blocks(work: _Work, writer: BalWriter, title: str) -> list[BlockRecor
             )
             progress.update(sum(layout.nbytes for layout in layouts))
     return records
+
+
+def _title(layout: Layout) -> str:
+    """How a group is called in reports; variables that are no numbers form one of their own."""
+    return f"{layout.name} (other)" if layout.kind == "other" else layout.name
 
 
 def _key(layout: Layout) -> GroupKey:
@@ -327,7 +332,7 @@ class _PreparedBlocks:
 
 
 def _histories(work: _Work) -> dict[str, object]:
-    found = {group.layout.name: getattr(group.encoder, "history", None) for group in work.groups.values()}
+    found = {_title(group.layout): getattr(group.encoder, "history", None) for group in work.groups.values()}
     return {name: history for name, history in found.items() if history is not None}
 
 

@@ -87,7 +87,10 @@ class Trial:
     def _packed_size(self, number: int, mixed: float) -> float:
         """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
-        if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95) > mixed:
+        if (
+            min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95)
+            > mixed
+        ):
             return np.inf
         return float(len(pack_integers(symbols)))
 
