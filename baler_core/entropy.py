@@ -12,7 +12,6 @@ EMPTY, CONSTANT, PCODEC, BYTES, DIFFERENCES, BITS = range(6)
 _WIDTHS = (1, 2, 4, 8)
 # Up to this many values every method is run to its end.
 _ALWAYS = 1 << 15
-_LONG = 1 << 20
 _PCODEC_CHUNK = 1 << 18
 
 
@@ -77,9 +76,19 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
     if flat.size <= _ALWAYS:
         return methods
-    # Slow compressors make up to a third less than the fast one; on very long arrays only a clear hope is worth them.
-    hope = 1.4 if flat.size <= _LONG else 1.1
-    return [method for method in methods if len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3)) < hope * best]
+    return [method for method in methods if _worth_trying(flat, best, method)]
+
+
+def _worth_trying(flat: np.ndarray, best: int, method: int) -> bool:
+    """Whether a fast compressor beats `best` already, or comes near and a slow one wins on pieces."""
+    quick = len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3))
+    if quick < best or quick > 1.4 * best:
+        return quick < best
+    middle = flat.size // 2
+    pieces = np.concatenate([flat[: _ALWAYS // 2], flat[middle : middle + _ALWAYS // 2]])
+    if int(pieces.min()) == int(pieces.max()):
+        return False
+    return len(_pack(pieces, method)) < len(_pack(pieces, PCODEC))
 
 
 def _prepared(flat: np.ndarray, method: int) -> np.ndarray:

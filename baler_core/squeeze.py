@@ -9,7 +9,7 @@ from baler_core.errors import FormatError
 
 # Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
-_LONG: Final = 1 << 22
+_LONG: Final = 1 << 20
 STORED, XZ, ZSTD = 0, 1, 5
 _METHODS: Final = [XZ, XZ + 1, XZ + 2, XZ + 3, ZSTD]
 

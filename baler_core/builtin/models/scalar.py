@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -146,33 +146,36 @@ def _choose_sharing(coded: Sequence[_Coded]) -> None:
         form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
         for one, form in zip(candidates, better, strict=True)
     ]
-    choices = [[OWN] * len(candidates), keen, better]
+    choices = [keen, better]
     if all(one.values for one in candidates):
         choices.append([SHARED_VALUES] * len(candidates))
-    best = min(choices, key=lambda methods: _total(candidates, methods))
+    own = sum(len(one.own) for one in candidates)
+    best = min(choices, key=lambda methods: _total(candidates, methods, _size))
+    if _total(candidates, best, _size) > 1.15 * own or _total(candidates, best, _squeezed_size) >= own:
+        best = [OWN] * len(candidates)
     for one, method in zip(candidates, best, strict=True):
         one.method = method
 
 
-def _total(candidates: Sequence[_Coded], methods: Sequence[int]) -> int:
-    """Bytes of the candidates, each by its method."""
-    own = sum(len(one.own) for one in candidates)
+def _total(candidates: Sequence[_Coded], methods: Sequence[int], size: Callable[[bytes], int]) -> int:
+    """Bytes of the candidates, each by its method; `size` tells those of the shared stream."""
     pairs = list(zip(candidates, methods, strict=True))
     alone = sum(len(one.own) for one, method in pairs if method == OWN)
-    shared = b"".join(one.form(method) for one, method in pairs)
-    return alone + (_size(shared, promising=int(1.15 * (own - alone))) if shared else 0)
+    return alone + size(b"".join(one.form(method) for one, method in pairs))
 
 
 def _better_shared_form(one: _Coded) -> int:
     return SHARED_VALUES if one.values and _size(one.values) < _size(one.codes) else SHARED_CODES
 
 
-def _size(data: bytes, promising: int = 0) -> int:
-    """What general compression makes of `data`: exact for small data and where a quick estimate is promising."""
-    if len(data) <= _SMALL:
-        return len(squeeze.xz(data))
-    estimate = len(squeeze.zstd(data, 5))
-    return len(squeeze.squeeze(data)) if estimate < promising and len(data) <= 32 * _SMALL else estimate
+def _size(data: bytes) -> int:
+    """What general compression makes of `data`: exact for small data, a quick upper estimate for large."""
+    return len(squeeze.xz(data)) if len(data) <= _SMALL else len(squeeze.zstd(data, 5))
+
+
+def _squeezed_size(data: bytes) -> int:
+    """What the container will make of a shared stream."""
+    return len(squeeze.squeeze(data)) if data else 0
 
 
 def _decode(
