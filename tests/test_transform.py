@@ -14,6 +14,8 @@ from baler_core.arithmetic import code_bit, finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import Arrangement, arrangements, tiles
 from baler_core.builtin.models.transform import temporal, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
+from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.mixing import SQUASH, STRETCH
 
 DIMS = ("time", "z", "y", "x")
@@ -97,3 +99,13 @@ def test_tiles_cover_space_once() -> None:
         covered[box] += 1
         assert 100 * covered[box].size <= 1 << 22
     assert (covered == 1).all()
+
+
+def test_fields_larger_than_a_tile_come_back() -> None:
+    values = np.random.default_rng(5).normal(size=(1, 2100, 2100)).astype("f4")
+    chunk = Chunk(np.cumsum(values, axis=2, dtype="f8")[:, None, None])
+    recipe = Recipe("none", 3, 19, mixed=False)
+    common, coded = encode_chunk(chunk, recipe, None)
+    assert len(tiles(1, (1, 2100, 2100))) > 1
+    restored = decode_chunk(common + coded, chunk.field.shape)
+    assert np.abs(restored - chunk.field).max() <= 1 + 1e-9

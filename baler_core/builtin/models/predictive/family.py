@@ -12,7 +12,7 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
-from baler_core.builtin.models.families import Family
+from baler_core.builtin.models.families import Effort, Family
 from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
@@ -24,6 +24,7 @@ from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
 _MOST_SPECIALS = 128
+_PASSES = {"fast": 1, "balanced": 2, "max": 3}
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 _PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
 _LARGEST = 2.0**33
@@ -119,14 +120,14 @@ def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice
     return Integers(codes.reshape(shape), holes, depth, fields[0].closed)
 
 
-def encode_family(family: Family) -> bytes:
+def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
         parts.append(_head(field, arrangement))
     for place in chunks(arrangement.shape(fields[0].steps.shape), len(fields)):
-        parts.append(write_sized(encode_integers(gather(fields, arrangement, place))))
+        parts.append(write_sized(encode_integers(gather(fields, arrangement, place), _PASSES[effort])))
     return b"".join(parts)
 
 
