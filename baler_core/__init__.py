@@ -6,6 +6,7 @@ from typing import Any
 
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.builtin.models.autoencoder import Autoencoder
+from baler_core.comparison import Pairs, is_measured, pair_values
 from baler_core.dataset import (
     Layout,
     Schema,
@@ -42,6 +43,7 @@ from baler_core.interfaces import (
     Tolerances,
     Training,
 )
+from baler_core.streaming import Moments, Sample
 
 __version__ = "0.1.0"
 
@@ -59,10 +61,13 @@ __all__ = [
     "Metric",
     "MetricResult",
     "Model",
+    "Moments",
     "Options",
+    "Pairs",
     "PluginError",
     "Preprocessor",
     "Reader",
+    "Sample",
     "Schema",
     "Sink",
     "Source",
@@ -78,7 +83,9 @@ __all__ = [
     "evaluate_formula",
     "family_slices",
     "hookimpl",
+    "is_measured",
     "make_block",
+    "pair_values",
     "select_names",
     "values_of",
 ]

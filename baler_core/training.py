@@ -47,6 +47,10 @@ class History:
     best_epoch: int = -1
     seconds: float = 0.0
 
+    def curves(self) -> dict[str, list[float]]:
+        """The losses by kind of rows, for reports."""
+        return {name: losses for name, losses in (("train", self.train), ("validation", self.validation)) if losses}
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:

@@ -5,11 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from baler_core import Autoencoder, FormatError, PluginError, Tolerance, Training, make_block, values_of
+from baler_core import (
+    Autoencoder,
+    BoundRules,
+    ErrorBound,
+    FormatError,
+    PluginError,
+    Tolerance,
+    Training,
+    make_block,
+    values_of,
+)
 from baler_core.builtin.models.conv_autoencoder import ConvAutoencoder
 from baler_core.builtin.models.dense_autoencoder import DenseAutoencoder
+from baler_core.compression import compress, train
+from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import Layout, Variable
+from baler_core.decompression import decompress
 from baler_core.errors import DataError
+from baler_core.plugins import load_plugins
 from baler_core.state import decode_state, encode_state
 
 QUICK = Training(epochs=6, batch_size=256, learning_rate=0.005, early_stopping=40, validation=0.1)
@@ -195,6 +209,33 @@ def decoded_with(state, streams, layout, tolerances):
     model = DenseAutoencoder()
     model.load_state(state)
     return model.decode(streams, layout, tolerances)
+
+
+def test_a_model_trained_on_one_file_compresses_another(tmp_path):
+    columns = {name: values for name, values in table(900).items() if name.startswith("x")}
+    np.savez(tmp_path / "a.npz", **{name: values[:600] for name, values in columns.items()})
+    np.savez(tmp_path / "b.npz", **{name: values[600:] for name, values in columns.items()})
+    config = Config(
+        path=None,
+        inputs=(tmp_path / "a.npz",),
+        reader=None,
+        variables=None,
+        preprocess=(),
+        metrics=(),
+        block_bytes=1 << 20,
+        bounds=BoundRules((("*", ErrorBound("abs", 0.1)),)),
+        model=ComponentSpec("dense_autoencoder", DenseAutoencoder.Options(ratio=2, hidden=(16,))),
+        training=QUICK,
+        output=tmp_path,
+    )
+    registry = load_plugins()
+    model = train(config, registry, output=tmp_path / "a.balm")
+    compressed = compress(config, registry, source=tmp_path / "b.npz", output=tmp_path / "b.bal", model=model)
+    assert compressed.models == {"dim0": "dense_autoencoder"}
+    decompress(tmp_path / "b.bal", registry, output=tmp_path / "restored.npz")
+    with np.load(tmp_path / "restored.npz") as found:
+        for name, values in columns.items():
+            assert not Tolerance("abs", 0.1).violations(values[600:], found[name]).any()
 
 
 def test_damaged_states_and_streams_are_refused():

@@ -93,3 +93,9 @@ def test_zero_has_next_to_no_leeway_when_mantissa_bits_are_kept(dtype: str) -> N
     smallest_normal = np.finfo(dtype).smallest_normal
     assert (Tolerance("bits", 5).allowed(zeros) < smallest_normal).all()
     assert Tolerance("bits", 5).violations(zeros, np.array([0.0, 0.01], dtype)).tolist() == [False, True]
+
+
+def test_a_name_with_brackets_matches_itself() -> None:
+    rules = BoundRules((("pt [GeV]", ErrorBound("abs", 0.5)),))
+    assert rules.bound_for("pt [GeV]", "<f4") == ErrorBound("abs", 0.5)
+    assert rules.unmatched(["pt [GeV]"]) == []

@@ -81,7 +81,6 @@ class _Run:
             compressed=compressed.path,
             histories=compressed.histories,
             plots=self.config.plots,
-            block_bytes=self.config.block_bytes,
         )
 
     def _report(self, results: Results, source: Path) -> Path:

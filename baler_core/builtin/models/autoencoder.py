@@ -29,7 +29,7 @@ from baler_core.dataset import Layout, Variable, make_block, values_of
 from baler_core.errors import DataError, FormatError
 from baler_core.interfaces import Model, State, Streams, Tolerances, Training
 from baler_core.residual import decode_residual, encode_residual
-from baler_core.training import History, loss_named, seeded, train_network
+from baler_core.training import loss_named, seeded, train_network
 from baler_core.varint import ByteReader, write_sized
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Autoencoder(Model):
 
     def __init__(self, options: object = None) -> None:
         super().__init__(options)
-        self.history: History | None = None
+        self.history: Mapping[str, Sequence[float]] = {}
         self._scaling: Normalisation | None = None
         self._weights: SmallWeights | None = None
         self._steps = np.zeros(0)
@@ -88,7 +88,7 @@ class Autoencoder(Model):
         network = torch.nn.Sequential(pair.encoder, pair.decoder)
         self.history = train_network(
             network, samples, loss=loss_named(training.loss), training=training, title=f"train {self.name}"
-        )
+        ).curves()
         self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
         self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
 

@@ -11,8 +11,9 @@ import numpy as np
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.columns import to_symbols, to_values
 from baler_core.builtin.models.table.contexts import Known
+from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
-from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols, known_parents
+from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
 from baler_core.builtin.models.table.symbols import Symbols
 from baler_core.entropy import pack_integers, unpack_integers
 from baler_core.errors import FormatError
@@ -49,14 +50,14 @@ def encode_block(
     """The columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
     symbols, stored = _all_symbols(values, tolerances, plan)
-    known: dict[int, Known] = {}
+    knowledge = Knowledge(rows, len(values))
     checksum = 0
     for number in plan.order:
         if number in symbols:
             found, own = symbols[number], plan.columns[number]
             checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
-            stored[number] = _store(found, own, known_parents(number, own, known, len(values), rows), contexts)
-        known[number] = _known(symbols.get(number), plan.columns[number], rows)
+            stored[number] = _store(found, own, knowledge.parents(number, own), contexts)
+        knowledge.add(number, plan.columns[number], _values(symbols.get(number)))
     columns = [stored[number] for number in range(len(values))]
     head = [c.method + 4 * bool(c.escapes) for c in columns]
     sizes = []
@@ -99,12 +100,8 @@ def _store(symbols: Symbols, plan: ColumnPlan, parents: Sequence[Known], context
     return Stored(PACKED, pack_integers(symbols.values), escapes)
 
 
-def _known(symbols: Symbols | None, plan: ColumnPlan, rows: int) -> Known:
-    """What a column tells to later ones: nothing if it has no bins or is stored apart."""
-    if symbols is None or plan.marginal is None:
-        nothing = np.zeros(rows, np.int64)
-        return Known(nothing, nothing, 1)
-    return Known(symbols.values, plan.marginal.bin_of(symbols.values), plan.marginal.bins)
+def _values(symbols: Symbols | None) -> np.ndarray | None:
+    return None if symbols is None else symbols.values
 
 
 def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan, contexts: int) -> list[np.ndarray]:
@@ -119,16 +116,14 @@ def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan,
     checksum = int.from_bytes(reader.take(4), "little")
     stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
-    known: dict[int, Known] = {}
+    knowledge = Knowledge(rows, len(dtypes))
     found = 0
     for number in plan.order:
         column = plan.columns[number]
         if stored[number].method != APART:
-            symbols[number] = _read(
-                stored[number], rows, column, known_parents(number, column, known, len(dtypes), rows), contexts
-            )
+            symbols[number] = _read(stored[number], rows, column, knowledge.parents(number, column), contexts)
             found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
-        known[number] = _known(symbols.get(number), column, rows)
+        knowledge.add(number, column, _values(symbols.get(number)))
     if found != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
     return _restored(symbols, stored, rows, dtypes, plan)

@@ -64,6 +64,18 @@ def recipes(parents: int, most: int) -> list[Recipe]:
     return found[:most]
 
 
+def recipes_with_predictor(parents: int, most: int) -> list[Recipe]:
+    """The same when the last of the parents is a predicted class."""
+    predicted = parents - 1
+    found: list[Recipe] = [((predicted, 64),), ((predicted, EXACT),)]
+    if predicted >= 1:
+        found += [((predicted, 32), (0, 32)), ((predicted, 16), (0, 64))]
+    if predicted >= 2:
+        found += [((predicted, 32), (1, 32)), ((predicted, 16), (0, 16), (1, 16))]
+    plain = recipes(predicted, most)
+    return [*plain[: parents + 1], *found, *plain[parents + 1 :]][: most + 4]
+
+
 @dataclass(frozen=True)
 class ContextTables:
     """Where each row's counters lie.

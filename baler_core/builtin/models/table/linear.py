@@ -32,31 +32,38 @@ def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarra
     wanted, offered = target * weights, candidates * weights[:, None]
     lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
     scaled = offered / lengths
-    found = _pursue(wanted, scaled, lengths)
+    products, match = scaled.T @ scaled, scaled.T @ wanted
+    found = _pursue(wanted, scaled, lengths, products, match)
     if found is None and 1 < offered.shape[1] <= min(_SOLVED_AT_ONCE, len(target) // 4):
-        found = _solve(wanted, scaled, lengths)
+        found = _solve(wanted, scaled, lengths, products, match)
     return found
 
 
-def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray) -> Terms | None:
+def _pursue(
+    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, products: np.ndarray, match: np.ndarray
+) -> Terms | None:
     chosen: list[int] = []
-    rest = wanted
+    rest = match
     for _ in range(min(MOST_PARENTS, scaled.shape[1])):
-        match = np.abs(scaled.T @ rest)
-        match[chosen] = -1
-        chosen.append(int(match.argmax()))
-        answer = np.linalg.lstsq(scaled[:, chosen], wanted, rcond=None)[0]
-        rest = wanted - scaled[:, chosen] @ answer
-        if np.abs(rest).max() < 1:
+        strength = np.abs(rest)
+        strength[chosen] = -1
+        chosen.append(int(strength.argmax()))
+        within = products[np.ix_(chosen, chosen)] + 1e-14 * np.eye(len(chosen))
+        answer = np.linalg.solve(within, match[chosen])
+        rest = match - products[:, chosen] @ answer
+        energy = float(wanted @ wanted - match[chosen] @ answer)
+        if energy < len(wanted) and np.abs(wanted - scaled[:, chosen] @ answer).max() < 1:
             return _in_quarters(wanted, scaled, lengths, chosen, answer)
     return None
 
 
-def _solve(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray) -> Terms | None:
-    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+def _solve(
+    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, products: np.ndarray, match: np.ndarray
+) -> Terms | None:
+    values, vectors = np.linalg.eigh(products)
     if values[0] <= 1e-12 * values[-1]:
         return None
-    answer = vectors @ ((vectors.T @ (scaled.T @ wanted)) / values)
+    answer = vectors @ ((vectors.T @ match) / values)
     return _in_quarters(wanted, scaled, lengths, list(range(scaled.shape[1])), answer)
 
 

@@ -11,7 +11,8 @@ from pydantic import Field
 from baler_core.builtin.models.table.blocks import decode_block, encode_block
 from baler_core.builtin.models.table.learning import gather
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
-from baler_core.builtin.models.table.planning import Effort, make_plan
+from baler_core.builtin.models.table.planning import make_plan
+from baler_core.builtin.models.table.trials import Effort
 from baler_core.dataset import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
 from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Training
@@ -19,7 +20,11 @@ from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Tr
 if TYPE_CHECKING:
     import xarray as xr
 
-EFFORTS = {"fast": Effort(1, 1), "balanced": Effort(6, 2), "max": Effort(16, 3)}
+EFFORTS = {
+    "fast": Effort(contexts=1, parents=1, predictor=False),
+    "balanced": Effort(contexts=5, parents=2, predictor=True),
+    "max": Effort(contexts=16, parents=3, predictor=True),
+}
 
 
 class TableOptions(Options):

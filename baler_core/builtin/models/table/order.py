@@ -8,6 +8,7 @@ import numpy as np
 
 _ROWS = 20_000
 _CANDIDATES = 12
+_TOGETHER = 64
 _WORTH = 0.004
 """Bits per value that a further parent must promise."""
 
@@ -89,13 +90,15 @@ def _shared_information(middle: list[np.ndarray], few: list[np.ndarray]) -> np.n
     widths = np.array([h.shape[1] for h in hot])
     starts = np.cumsum(widths) - widths
     everything = np.concatenate(hot, axis=1)
-    count = len(few) // 2
     given = everything.mean(0)
+    count = len(few) // 2
     shared = np.zeros((count, len(few)))
-    for column in range(count):
-        joint = hot[column].T @ everything / len(picked)
-        own = hot[column].mean(0)
+    for first in range(0, count, _TOGETHER):
+        last = min(first + _TOGETHER, count)
+        own = slice(starts[first], starts[last - 1] + widths[last - 1])
+        joint = everything[:, own].T @ everything / len(picked)
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(joint > 0, joint * np.log2(joint / (own[:, None] * given)), 0)
-        shared[column] = np.add.reduceat(terms.sum(0), starts)
+            terms = np.where(joint > 0, joint * np.log2(joint / (given[own, None] * given)), 0)
+        by_candidate = np.add.reduceat(terms, starts, axis=1)
+        shared[first:last] = np.add.reduceat(by_candidate, starts[first:last] - starts[first], axis=0)
     return shared

@@ -10,6 +10,7 @@ import numpy as np
 
 from baler_core.builtin.models.table.derive import Steps
 from baler_core.builtin.models.table.marginals import LEVELS, Marginal
+from baler_core.builtin.models.table.predictor import FEATURES, Predictor
 from baler_core.builtin.models.table.relations import LINEAR, Relation
 from baler_core.builtin.models.table.symbols import KINDS, SymbolMap
 from baler_core.entropy import pack_integers, unpack_integers
@@ -39,6 +40,8 @@ class ColumnPlan:
         Columns that make its contexts; `number + columns` is that column in the row before.
     inner
         How many halvings inside a bin are mixed.
+    predictor
+        A further parent, after the others: classes of a score predicted from all earlier columns.
     packed
         The symbols are packed, not mixed.
     relation, steps
@@ -51,6 +54,7 @@ class ColumnPlan:
     parents: tuple[int, ...] = ()
     inner: int = 0
     packed: bool = True
+    predictor: Predictor | None = None
     relation: Relation | None = None
     steps: Steps | None = None
 
@@ -78,6 +82,7 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
     numbers: list[int] = [*plan.order, len(plan.derived), *plan.derived]
     knots: list[np.ndarray] = [np.zeros(0, np.int64)]
     levels: list[np.ndarray] = [np.zeros(0, np.uint8)]
+    weights: list[np.ndarray] = [np.zeros(0, np.int64)]
     words: list[np.ndarray] = [np.zeros(0, np.int64)]
     extra = b""
     for column in plan.columns:
@@ -86,9 +91,11 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
         if column.marginal is not None:
             knots.append(np.diff(column.marginal.edges))
             levels.append(column.marginal.levels)
+        if column.predictor is not None:
+            weights.append(column.predictor.weights.astype(np.int64).ravel())
         words.append(np.diff(column.symbols.dictionary, prepend=np.int64(0)))
     parts = [lattices, b"".join(write_varint(n) for n in numbers), extra]
-    packed = [np.concatenate(knots), np.concatenate(levels).astype(np.int64), np.concatenate(words)]
+    packed = [np.concatenate(arrays).astype(np.int64) for arrays in (knots, levels, words, weights)]
     body = b"".join(write_sized(write_varint(len(part)) + squeeze(part)) for part in parts)
     return body + b"".join(write_sized(write_varint(a.size) + pack_integers(a)) for a in packed)
 
@@ -99,6 +106,8 @@ def _column_numbers(column: ColumnPlan) -> list[int]:
     found += [0 if marginal is None else marginal.bins]
     if marginal is not None:
         found += [int(column.packed), column.inner, len(column.parents), *column.parents]
+        looked = () if column.predictor is None else column.predictor.columns
+        found += [len(looked), *looked]
     return found
 
 
@@ -124,7 +133,7 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     """
     reader = ByteReader(data, "what was learned of a table")
     lattices, numbers, extra = (_unsqueezed(reader) for _ in range(3))
-    arrays = _Arrays(*(_unpacked(reader) for _ in range(3)))
+    arrays = _Arrays(*(_unpacked(reader) for _ in range(4)))
     count = len(dtypes)
     order = tuple(numbers.varint(count) for _ in range(count))
     derived = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
@@ -136,7 +145,9 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     for number, dtype in enumerate(dtypes):
         column = _read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count)
         columns.append(column)
-        if any(place[p] >= place[number] for p in column.parents if p < count):
+        looked = () if column.predictor is None else column.predictor.columns
+        told = [p % count for p in column.parents if p != number + count]
+        if any(place[p] >= place[number] for p in (*told, *looked)):
             raise FormatError(f"{reader.what} is damaged: a column is told by later ones")
     relations = {number for number, column in enumerate(columns) if column.relation is not None}
     for number in derived:
@@ -156,6 +167,15 @@ class _Arrays:
     knots: np.ndarray
     levels: np.ndarray
     words: np.ndarray
+    weights: np.ndarray
+
+    def predictor(self, columns: tuple[int, ...]) -> Predictor | None:
+        """A predictor that looks at these columns; None if it looks at none."""
+        size = len(columns) * FEATURES
+        found, self.weights = self.weights[:size], self.weights[size:]
+        if len(found) != size or (np.abs(found) > 127).any():
+            raise FormatError("what was learned of a table is damaged: weights are missing")
+        return Predictor(columns, found.astype(np.int8).reshape(-1, FEATURES)) if columns else None
 
     def marginal(self, bins: int, low: int, high: int) -> Marginal:
         gaps, self.knots = self.knots[:bins], self.knots[bins:]
@@ -195,17 +215,20 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     words = numbers.varint(_MOST_WORDS)
     bins = numbers.varint(_MOST_KNOTS)
     parents: tuple[int, ...] = ()
-    inner, packed = 0, 1
+    inner, packed, looked = 0, 1, parents
     if bins:
         packed = numbers.varint(2)
         inner = numbers.varint(9)
         parents = tuple(numbers.varint(2 * count) for _ in range(numbers.varint(9)))
+        looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
     symbols = SymbolMap(kind, low, high, arrays.dictionary(words))
     if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):
         raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
     marginal = arrays.marginal(bins, low, high) if bins else None
     relation, steps = _read_relation(extra, count)
-    return ColumnPlan(lattice, symbols, marginal, parents, inner, bool(packed), relation, steps)
+    return ColumnPlan(
+        lattice, symbols, marginal, parents, inner, bool(packed), arrays.predictor(looked), relation, steps
+    )
 
 
 def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Steps | None]:

@@ -8,43 +8,59 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from baler_core.builtin.models.table.columns import predicted, to_symbols, to_values
-from baler_core.builtin.models.table.contexts import Known
 from baler_core.builtin.models.table.derive import FAR, residuals
+from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.order import choose_parents, entropy
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
-from baler_core.builtin.models.table.relations import Column, find_relations
-from baler_core.builtin.models.table.streams import encode_symbols, known_parents
+from baler_core.builtin.models.table.predictor import Scatter
+from baler_core.builtin.models.table.relations import Column, Relation, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
-from baler_core.entropy import pack_integers
+from baler_core.builtin.models.table.trials import Effort, Trial
 from baler_core.formulas import Formula
 
 _MEASURED = 1 << 14
 _WIDEST = 2**46
 """Symbols over a wider range are packed, not mixed."""
-_INNER = (0, 2, 5)
 _FEWEST_ROWS = 64
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard the model tries.
-
-    Attributes
-    ----------
-    contexts
-        How many contexts are mixed at most.
-    parents
-        How many parents a column may have.
-    """
-
-    contexts: int
-    parents: int
+_WIDE = 500
 
 
 def make_plan(columns: Sequence[Column], formulas: Sequence[Formula], effort: Effort, *, whole: bool) -> TablePlan:
     """The plan for a table of which `columns` hold a sample, or the whole."""
     relations = find_relations(columns, formulas)
+    plain = _plan_with(columns, relations, effort, whole=whole, differences=False)
+    if all(_same_map(column, number in relations, whole=whole) for number, column in enumerate(columns)):
+        return plain.plan
+    eager = _plan_with(columns, relations, effort, whole=whole, differences=True)
+    return (plain if plain.size <= eager.size else eager).plan
+
+
+def _same_map(column: Column, derived: bool, *, whole: bool) -> bool:
+    """Whether a column becomes the same symbols, be differences liked or not."""
+    if derived:
+        return True
+    codes = column.lattice.codes(column.values)
+    return choose_map(codes, whole=whole).kind == choose_map(codes, whole=whole, differences=False).kind
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A plan, and how many bytes the first rows took with it."""
+
+    plan: TablePlan
+    size: float
+
+
+def _plan_with(
+    columns: Sequence[Column],
+    relations: Mapping[int, Relation],
+    effort: Effort,
+    *,
+    whole: bool,
+    differences: bool,
+) -> _Tried:
+    """The plan that takes differences of rows gladly or reluctantly."""
     plans: dict[int, ColumnPlan] = {}
     symbols: dict[int, np.ndarray] = {}
     restored: dict[int, np.ndarray] = {}
@@ -54,14 +70,15 @@ def make_plan(columns: Sequence[Column], formulas: Sequence[Formula], effort: Ef
             plan = replace(plan, relation=relations[number], steps=columns[number].steps)
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
         else:
-            plan = replace(plan, symbols=choose_map(plan.lattice.codes(columns[number].values), whole=whole))
+            codes = plan.lattice.codes(columns[number].values)
+            plan = replace(plan, symbols=choose_map(codes, whole=whole, differences=differences))
         found = to_symbols(columns[number].values, plan, restored, columns[number].tolerance)
         assert found is not None
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
-    plans = _with_contexts(plans, symbols, order, effort)
-    return TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations))
+    size = _choose_contexts(plans, symbols, order, effort)
+    return _Tried(TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations)), size)
 
 
 def _residual_map(column: Column, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> SymbolMap:
@@ -74,27 +91,40 @@ def _residual_map(column: Column, plan: ColumnPlan, restored: Mapping[int, np.nd
     return SymbolMap("codes", low - len(plan.lattice.specials), high)
 
 
-def _with_contexts(
+def _choose_contexts(
     plans: dict[int, ColumnPlan], symbols: Mapping[int, np.ndarray], order: Sequence[int], effort: Effort
-) -> dict[int, ColumnPlan]:
-    """Plans with bins, parents and depth of mixing for every column that gains from being mixed."""
-    rows = len(symbols[0])
-    bins = knots_wanted(rows)
+) -> float:
+    """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
+    rows, count = len(symbols[0]), len(plans)
     mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
     if not mixed:
-        return plans
+        return 0.0
+    everything = Knowledge(rows, count)
     for j in mixed:
         limits = plans[j].symbols
-        plans[j] = replace(plans[j], marginal=fit_marginal(symbols[j], limits.low - 1, limits.high, bins))
-    known = {j: known_symbols(symbols[j], plans[j]) for j in mixed}
-    chosen = choose_parents([known[j].bins for j in mixed], range(len(mixed)), effort.parents)
-    count = len(plans)
-    for j, parents in zip(mixed, chosen, strict=True):
+        bins = fit_marginal(symbols[j], limits.low - 1, limits.high, knots_wanted(rows))
+        plans[j] = replace(plans[j], marginal=bins)
+        everything.add(j, plans[j], symbols[j])
+    head = np.arange(min(rows, _MEASURED))
+    trial = Trial(everything.at(head), _scatter(everything, mixed) if effort.predictor else None, effort)
+    binned = [everything.bins(j) for j in mixed]
+    chosen = choose_parents(binned, range(len(mixed)), effort.parents)
+    total = 0.0
+    for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
         numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
-        plans[j] = _cheapest(
-            j, replace(plans[j], parents=tuple(numbers), packed=False), symbols[j], known, count, effort
-        )
-    return _without_unused(plans, mixed)
+        plans[j] = replace(plans[j], parents=tuple(numbers), packed=False)
+        plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
+        total += size
+    _drop_unused(plans, mixed)
+    return total
+
+
+def _scatter(everything: Knowledge, mixed: Sequence[int]) -> Scatter | None:
+    """What predictors learn from; None for tables so wide that it would fill the memory."""
+    if len(mixed) > _WIDE:
+        return None
+    spread = everything.at(np.linspace(0, everything.rows - 1, min(everything.rows, _MEASURED)).astype(np.int64))
+    return Scatter.of({j: spread.features(j) for j in mixed})
 
 
 def _varies(symbols: np.ndarray) -> bool:
@@ -105,37 +135,13 @@ def _narrow(limits: SymbolMap) -> bool:
     return limits.high - limits.low < _WIDEST
 
 
-def known_symbols(symbols: np.ndarray, plan: ColumnPlan) -> Known:
-    """What a column tells to later ones."""
-    assert plan.marginal is not None
-    return Known(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
-
-
-def _cheapest(
-    number: int, plan: ColumnPlan, symbols: np.ndarray, known: Mapping[int, Known], columns: int, effort: Effort
-) -> ColumnPlan:
-    """The plan mixed to the depth that pays, or with `inner` -1 if packing is smaller, measured on the first rows."""
-    rows = min(len(symbols), _MEASURED)
-    needed = {p % columns for p in plan.parents} - {number}
-    head = {j: Known(known[j].values[:rows], known[j].bins[:rows], known[j].count) for j in needed}
-    parents = known_parents(number, plan, head, columns, rows)
-    widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
-    sizes = {-1: float(len(pack_integers(symbols[:rows])))}
-    for inner in _INNER:
-        if not inner or widest > 1 << (inner - 1):
-            coded = encode_symbols(symbols[:rows], replace(plan, inner=inner), parents, effort.contexts)
-            sizes[inner] = len(coded) + 2.5 * (0 if plan.marginal is None else plan.marginal.bins) * rows / len(symbols)
-    return replace(plan, inner=min(sizes, key=lambda inner: sizes[inner]))
-
-
-def _without_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> dict[int, ColumnPlan]:
+def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
     """Columns that are better packed lose their bins, unless others have them as parents."""
     count = len(plans)
+    needed: set[int] = set()
     for j in reversed(mixed):
-        packed = plans[j].inner < 0
-        if packed:
-            plans[j] = replace(plans[j], inner=0, parents=(), packed=True)
-            needed = any(j in (p % count for p in plan.parents) for plan in plans.values())
-            if not needed:
-                plans[j] = replace(plans[j], marginal=None)
-    return plans
+        plan = plans[j]
+        if plan.packed and j not in needed:
+            plans[j] = replace(plan, marginal=None)
+        needed.update(p % count for p in plan.parents)
+        needed.update(plan.predictor.columns if plan.predictor is not None else ())

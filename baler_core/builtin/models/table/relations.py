@@ -17,7 +17,7 @@ from baler_core.lattice import Lattice
 
 LINEAR = ""
 """Name of a linear relation; others are names of formulas."""
-_SEARCHED, _TESTED = 2_000, 20_000
+_SEARCHED, _TESTED = 1_000, 20_000
 _WIDE = 300
 _HUGE = 1e30
 """Larger values are left out of the search, so that their squares stay finite."""

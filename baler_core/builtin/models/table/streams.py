@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from baler_core.builtin.models.table import tables
 from baler_core.builtin.models.table.coder import finish, new_decoder, new_encoder
-from baler_core.builtin.models.table.contexts import Known, context_tables, recipes
+from baler_core.builtin.models.table.contexts import Known, context_tables, recipes, recipes_with_predictor
 from baler_core.builtin.models.table.marginals import Marginal
 from baler_core.builtin.models.table.mixing import HALF_COUNTER, code_column
 from baler_core.builtin.models.table.plan import ColumnPlan
@@ -16,7 +16,7 @@ from baler_core.builtin.models.table.trees import grow_tree
 from baler_core.errors import FormatError
 
 _SELECTED = 128
-_SPEED = 2
+_SPEED = 4
 
 
 def encode_symbols(symbols: np.ndarray, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> bytes:
@@ -55,7 +55,9 @@ def _run(
     marginal = _marginal(plan)
     tree = grow_tree(marginal.masses)
     places = tree.nodes + (marginal.bins << plan.inner)
-    context = context_tables(parents, recipes(len(parents), contexts), len(symbols), places)
+    count = len(parents)
+    chosen = recipes_with_predictor(count, contexts) if plan.predictor else recipes(count, contexts)
+    context = context_tables(parents, chosen, len(symbols), places)
     counters = np.full(context.places, HALF_COUNTER, np.int32)
     selector = np.minimum(parents[0].bins, _SELECTED - 1) if parents else np.zeros(len(symbols), np.int64)
     own_selects = bool(parents) and parents[0].own
@@ -71,15 +73,3 @@ def _marginal(plan: ColumnPlan) -> Marginal:
     if plan.marginal is None:
         raise FormatError("a column of a table is said to be mixed but has no bins")
     return plan.marginal
-
-
-def known_parents(number: int, plan: ColumnPlan, known: Mapping[int, Known], columns: int, rows: int) -> list[Known]:
-    """What is known of the parents of column `number`; `known` holds all columns coded before."""
-    parents = []
-    for parent in plan.parents:
-        if parent == number + columns:
-            nothing = np.zeros(rows, np.int64)
-            parents.append(Known(nothing, nothing, _marginal(plan).bins + 1, own=True))
-        else:
-            parents.append(known[parent] if parent < columns else known[parent - columns].previous())
-    return parents

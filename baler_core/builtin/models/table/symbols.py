@@ -78,13 +78,16 @@ class SymbolMap:
         return np.cumsum(values, dtype=np.int64) if self.kind == "differences" else values
 
 
-def choose_map(codes: np.ndarray, *, whole: bool) -> SymbolMap:
+def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> SymbolMap:
     """The kind of symbols that looks cheapest for a sample of codes (int64, 1-D, not empty).
 
     Parameters
     ----------
     whole
         The sample is all there is, so that its distinct codes are all that will ever occur.
+    differences
+        Take differences wherever they look cheaper, although later columns then learn less from this one; else only
+        where they are much cheaper.
     """
     if not len(codes):
         return SymbolMap("codes", 0, 0)
@@ -92,8 +95,7 @@ def choose_map(codes: np.ndarray, *, whole: bool) -> SymbolMap:
     options = [(smooth_bits(codes), plain)]
     if len(codes) > 16:
         moved = np.diff(codes)
-        differences = _range_map("differences", moved)
-        options.append((smooth_bits(moved) * 1.02 + 0.05, differences))
+        options.append((smooth_bits(moved) * (1.02 if differences else 1.5) + 0.05, _range_map("differences", moved)))
     distinct = np.unique(codes)
     span = int(codes.max()) - int(codes.min()) + 1
     if whole and 1 < len(distinct) < min(len(codes) // 2, 1 << 16) and span > 1.2 * len(distinct):

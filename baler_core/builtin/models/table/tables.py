@@ -32,14 +32,14 @@ def stretch_table() -> np.ndarray:
 
 @cache
 def rate_table() -> np.ndarray:
-    """2^16 / (n + 1.6): how far a counter that has seen n bits moves, int32, length 512."""
-    return np.array([655360 // (10 * n + 16) for n in range(COUNT_LIMIT + 1)], np.int32)
+    """2^16 / (n + 1.4): how far a counter that has seen n bits moves, int32, length 512."""
+    return np.array([655360 // (10 * n + 14) for n in range(COUNT_LIMIT + 1)], np.int32)
 
 
 @cache
 def trust_table() -> np.ndarray:
-    """2^10 * n / (n + 1.5): how far a counter that has seen n bits is believed, int32, length 512."""
-    return np.array([2048 * n // (2 * n + 3) for n in range(COUNT_LIMIT + 1)], np.int32)
+    """2^10 * n / (n + 0.5): how far a counter that has seen n bits is believed, int32, length 512."""
+    return np.array([2048 * n // (2 * n + 1) for n in range(COUNT_LIMIT + 1)], np.int32)
 
 
 @cache

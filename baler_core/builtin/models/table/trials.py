@@ -1,0 +1,114 @@
+"""Tries ways to code a column on a part of the sample, and keeps the one with the fewest bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from baler_core.builtin.models.table.knowledge import Knowledge
+from baler_core.builtin.models.table.plan import ColumnPlan
+from baler_core.builtin.models.table.predictor import Predictor, Scatter
+from baler_core.builtin.models.table.streams import encode_symbols
+from baler_core.builtin.models.table.symbols import smooth_bits
+from baler_core.entropy import pack_integers
+from baler_core.squeeze import zstd
+
+_INNER = (0, 2, 5)
+_WEIGHT_BITS = 5
+_KNOT_BYTES = 2
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard the model tries.
+
+    Attributes
+    ----------
+    contexts
+        How many contexts are mixed at most.
+    parents
+        How many parents a column may have.
+    predictor
+        Whether all earlier columns together may predict a column.
+    """
+
+    contexts: int
+    parents: int
+    predictor: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Where ways are tried.
+
+    Attributes
+    ----------
+    head
+        All columns of the first rows: what is encoded to compare.
+    scatter
+        Of all columns in rows from everywhere: what predictors learn from; None without predictors.
+    """
+
+    head: Knowledge
+    scatter: Scatter | None
+    effort: Effort
+
+    def cheapest(self, number: int, plan: ColumnPlan, earlier: Sequence[int], rows: int) -> tuple[ColumnPlan, float]:
+        """The plan of a column with the depth and the predictor that pay, or packed; and its bytes for the first rows.
+
+        Parameters
+        ----------
+        plan
+            With bins and parents.
+        earlier
+            Columns that a predictor may look at.
+        rows
+            Of the whole sample, to share the bytes of the plan among them.
+        """
+        share = self.head.rows / rows
+        best, size = plan, np.inf
+        for candidate in self._depths(plan):
+            bytes_ = self._size(number, candidate) + _KNOT_BYTES * _bins(plan) * share
+            if bytes_ < size:
+                best, size = candidate, bytes_
+        predictor = None if self.scatter is None else self.scatter.predictor(number, earlier)
+        if predictor is not None:
+            candidate = replace(best, predictor=predictor)
+            bytes_ = self._size(number, candidate) + (_bins(plan) * _KNOT_BYTES + _weight_bytes(predictor)) * share
+            if bytes_ < size:
+                best, size = candidate, bytes_
+        packed = self._packed_size(number, size)
+        if packed < size:
+            return replace(plan, packed=True, parents=(), inner=0), packed
+        return best, size
+
+    def _packed_size(self, number: int, mixed: float) -> float:
+        """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
+        symbols = self.head.values(number)
+        if (
+            min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95)
+            > mixed
+        ):
+            return np.inf
+        return float(len(pack_integers(symbols)))
+
+    def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
+        widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
+        return [replace(plan, inner=inner) for inner in _INNER if not inner or widest > 1 << (inner - 1)]
+
+    def _size(self, number: int, plan: ColumnPlan) -> float:
+        parents = self.head.parents(number, plan)
+        return float(len(encode_symbols(self.head.values(number), plan, parents, self.effort.contexts)))
+
+
+def _bins(plan: ColumnPlan) -> int:
+    return 0 if plan.marginal is None else plan.marginal.bins
+
+
+def _weight_bytes(predictor: Predictor) -> float:
+    """About what the predictor adds to the plan."""
+    return float(np.count_nonzero(predictor.weights) * _WEIGHT_BITS + predictor.weights.size) / 8 + len(
+        predictor.columns
+    )
