@@ -14,7 +14,7 @@ from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
-from baler_core.columnar import narrow_bytes
+from baler_core.entropy import narrow
 from baler_core.errors import FormatError
 from baler_core.interfaces import Model, Options, Streams, Tolerances
 from baler_core.lattice_fit import fit_lattice
@@ -129,7 +129,7 @@ def _quick_size(values: np.ndarray, tolerance: Tolerance) -> int:
     """Bytes of a variable's integers, differenced or not, by a fast compressor."""
     codes = fit_lattice(values, tolerance).codes(values)
     forms = (codes, difference(codes, best_axes(codes)))
-    return min(len(zstd(narrow_bytes(form.ravel()), 3)) for form in forms)
+    return min(len(zstd(narrow(form.ravel())[1], 3)) for form in forms)
 
 
 def _only(layout: Layout, names: set[str]) -> Layout:
