@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from baler_core import FormatError
 from baler_core.arithmetic import code_bit, finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import Arrangement, arrangements, tiles
+from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.transform import temporal, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
@@ -109,3 +110,15 @@ def test_fields_larger_than_a_tile_come_back() -> None:
     assert len(tiles(1, (1, 2100, 2100))) > 1
     restored = decode_chunk(common + coded, chunk.field.shape)
     assert np.abs(restored - chunk.field).max() <= 1 + 1e-9
+
+
+def test_masks_are_restored_and_cost_little_when_they_stay() -> None:
+    rng = np.random.default_rng(6)
+    plane = np.zeros((40, 50), np.uint8)
+    plane[5:20, 10:30], plane[25:, :7] = 1, 2
+    classes = np.repeat(plane[None], 12, axis=0)
+    classes[3] = rng.integers(0, 4, plane.shape)
+    data = encode_classes(classes, 3)
+    np.testing.assert_array_equal(decode_classes(data, classes.shape, 3), classes)
+    still = np.repeat(plane[None], 12, axis=0)
+    assert len(encode_classes(still, 3)) < 100
