@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from baler_core import FormatError
 from baler_core.arithmetic import code_bit, finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import Arrangement, arrangements, tiles
+from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.transform import temporal, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
+from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.mixing import SQUASH, STRETCH
 
 DIMS = ("time", "z", "y", "x")
@@ -97,3 +100,25 @@ def test_tiles_cover_space_once() -> None:
         covered[box] += 1
         assert 100 * covered[box].size <= 1 << 22
     assert (covered == 1).all()
+
+
+def test_fields_larger_than_a_tile_come_back() -> None:
+    values = np.random.default_rng(5).normal(size=(1, 2100, 2100)).astype("f4")
+    chunk = Chunk(np.cumsum(values, axis=2, dtype="f8")[:, None, None])
+    recipe = Recipe("none", 3, 19, mixed=False)
+    common, coded = encode_chunk(chunk, recipe, None)
+    assert len(tiles(1, (1, 2100, 2100))) > 1
+    restored = decode_chunk(common + coded, chunk.field.shape)
+    assert np.abs(restored - chunk.field).max() <= 1 + 1e-9
+
+
+def test_masks_are_restored_and_cost_little_when_they_stay() -> None:
+    rng = np.random.default_rng(6)
+    plane = np.zeros((40, 50), np.uint8)
+    plane[5:20, 10:30], plane[25:, :7] = 1, 2
+    classes = np.repeat(plane[None], 12, axis=0)
+    classes[3] = rng.integers(0, 4, plane.shape)
+    data = encode_classes(classes, 3)
+    np.testing.assert_array_equal(decode_classes(data, classes.shape, 3), classes)
+    still = np.repeat(plane[None], 12, axis=0)
+    assert len(encode_classes(still, 3)) < 100

@@ -12,8 +12,9 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
-from baler_core.builtin.models.families import Family
+from baler_core.builtin.models.families import Effort, Family
 from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
+from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
 from baler_core.builtin.models.predictive.predictor import FRACTION
@@ -24,6 +25,7 @@ from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
 _MOST_SPECIALS = 128
+_PASSES = {"fast": 1, "balanced": 2, "max": 3}
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 _PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
 _LARGEST = 2.0**33
@@ -119,14 +121,14 @@ def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice
     return Integers(codes.reshape(shape), holes, depth, fields[0].closed)
 
 
-def encode_family(family: Family) -> bytes:
+def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
         parts.append(_head(field, arrangement))
     for place in chunks(arrangement.shape(fields[0].steps.shape), len(fields)):
-        parts.append(write_sized(encode_integers(gather(fields, arrangement, place))))
+        parts.append(write_sized(encode_integers(gather(fields, arrangement, place), _PASSES[effort])))
     return b"".join(parts)
 
 
@@ -136,9 +138,12 @@ def _head(field: Field, arrangement: Arrangement) -> bytes:
     head += write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials)
     if field.special is None:
         return head + write_varint(0)
-    classes = arrangement.forward(field.special).astype(np.int64) << FRACTION
-    flat = classes.reshape(-1, 1, *classes.shape[2:])
-    return head + write_varint(1) + write_sized(encode_integers(Integers(flat, None, classes.shape[1])))
+    classes = arrangement.forward(field.special)
+    return (
+        head
+        + write_varint(1)
+        + write_sized(encode_classes(classes.reshape(-1, *classes.shape[2:]), len(field.specials)))
+    )
 
 
 def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -175,11 +180,8 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
         raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
     special = None
     if reader.varint(2):
-        flat = (shape[0] * shape[1], 1, *shape[2:])
-        classes = decode_integers(reader.sized(), flat, None, shape[1], False) >> FRACTION
-        if classes.size and not 0 <= classes.min() <= classes.max() <= count:
-            raise FormatError(f"the special values of {variable.name!r} are damaged")
-        special = classes.reshape(shape).astype(np.uint8)
+        flat = (shape[0] * shape[1], *shape[2:])
+        special = decode_classes(reader.sized(), flat, count).reshape(shape)
     return Field(scale, middle, np.empty(shape, np.int64), special, specials)
 
 

@@ -37,7 +37,7 @@ class PredictiveModel(FamilyModel):
         """Lattices, special values, and chunk after chunk."""
         from baler_core.builtin.models.predictive.family import encode_family
 
-        return encode_family(family)
+        return encode_family(family, self.options.effort)
 
     def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
         """Restored values; FormatError if `data` is damaged."""

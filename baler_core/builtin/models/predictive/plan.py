@@ -29,7 +29,9 @@ class _Choice:
 def plan_families(members: Sequence[Prepared]) -> list[Family]:
     """Families of all `members`: all in one, or each by itself; variables in the order given."""
     shape = members[0].field[0].steps.shape
-    arrangements = arrangements_of([member.variable for member in members], shape)
+    choices = arrangements_of([member.variable for member in members], shape)
+    # frames of a single row see fewer neighbours than the image that the rows make
+    arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
     alone = [_best(member.field, arrangements) for member in members]
     if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
         common = max(alone, key=lambda choice: choice.rate).arrangement

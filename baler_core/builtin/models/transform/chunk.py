@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +18,9 @@ from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None) -> tuple[byt
         basis = _trimmed(basis, parts)
         kept = basis.bits.size
         parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
-    coded = [write_sized(encode_tile(part, recipe)) for part in parts]
+    coded = [write_sized(data) for data in _in_parallel(lambda part: encode_tile(part, recipe), parts)]
     return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
 
 
@@ -73,15 +80,27 @@ def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     matrix = None if basis is None else basis.matrix()
     slices = shape[0] if basis is None else basis.bits.size
     field = np.empty(shape)
-    parts = []
-    for box in tiles(shape[0], shape[2:]):
-        place = (slice(None), slice(None), *box)
-        part = decode_tile(reader.sized(), slices, field[place].shape, recipe)
+    places = [(slice(None), slice(None), *box) for box in tiles(shape[0], shape[2:])]
+    stored_tiles = [(reader.sized(), place) for place in places]
+
+    def restore(tile: tuple[bytes, tuple[slice, ...]]) -> TileIntegers:
+        data, place = tile
+        part = decode_tile(data, slices, field[place].shape, recipe)
         field[place] = synthesise(part, recipe, matrix)
-        parts.append(part)
+        return part
+
+    parts = _in_parallel(restore, stored_tiles)
     if reader.rest() != _checksum(parts, basis):
         raise FormatError("a transformed field is damaged: its integers have another checksum")
     return field
+
+
+def _in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Results in order; the compiled loops release Python's lock."""
+    if len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(function, items))
 
 
 def _trimmed(basis: Basis, parts: list[TileIntegers]) -> Basis:

@@ -8,18 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.arithmetic import OVERRUN, finish, new_decoder, new_encoder
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
 from baler_core.builtin.models.families import Effort, Family
 from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, time_blocks
+from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
-from baler_core.builtin.models.transform.bound_layer import whole
 from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
-from baler_core.builtin.models.transform.coder import code_integers
-from baler_core.builtin.models.transform.contexts import new_memory
 from baler_core.builtin.models.transform.search import Trials, choose_recipe
-from baler_core.builtin.models.transform.temporal import links
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized, write_varint
@@ -78,7 +74,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
         parts.append(write_sized(field.units.to_bytes()))
         parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
         if field.classes is not None:
-            parts.append(write_sized(_encode_classes(arrangement.forward(field.classes))))
+            parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
     for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
         trials = Trials(chunk_of(fields, arrangement, block), effort)
         recipe = replace(choose_recipe(trials, effort), mixed=effort != "fast")
@@ -118,23 +114,15 @@ def _read_head(
     specials = struct.unpack(f"<{count}d", reader.take(8 * count))
     if not holes.hold(specials, variable.numpy_dtype):
         raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
-    return units, _decode_classes(reader.sized(), shape, count) if count else None, specials
+    return units, _read_classes(reader, shape, count), specials
 
 
-def _encode_classes(found: np.ndarray) -> bytes:
-    capacity = 4096 + found.size
-    while True:
-        coder = new_encoder(capacity)
-        integers = found.astype(np.int32)[:, None]
-        code_integers(coder, new_memory(), integers, whole(found.shape[1:]), links(len(found), "none"), None, True)
-        if not coder.registers[OVERRUN]:
-            return finish(coder)
-        capacity *= 4
+def _read_classes(reader: ByteReader, shape: tuple[int, ...], count: int) -> np.ndarray | None:
+    if not count:
+        return None
+    return decode_classes(reader.sized(), (shape[0] * shape[1], shape[2], shape[3]), count).reshape(shape)
 
 
-def _decode_classes(data: bytes, shape: tuple[int, ...], count: int) -> np.ndarray:
-    integers = np.zeros((shape[0], 1, *shape[1:]), np.int32)
-    code_integers(new_decoder(data), new_memory(), integers, whole(shape[1:]), links(shape[0], "none"), None, True)
-    if integers.size and (integers.min() < 0 or integers.max() > count):
-        raise FormatError("the special values of a field are damaged")
-    return integers[:, 0].astype(np.uint8)
+def _planes(classes: np.ndarray) -> np.ndarray:
+    """(frames, z, y, x) as (frames * z, y, x)."""
+    return classes.reshape(-1, *classes.shape[2:])
