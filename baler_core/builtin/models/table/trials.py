@@ -87,13 +87,17 @@ class Trial:
     def _packed_size(self, number: int, mixed: float) -> float:
         """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
-        if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95) > mixed:
+        if (
+            min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95)
+            > mixed
+        ):
             return np.inf
         return float(len(pack_integers(symbols)))
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
-        return [replace(plan, inner=inner) for inner in _INNER if not inner or widest > 1 << (inner - 1)]
+        depths = _INNER if self.effort.contexts > 1 else (0,)
+        return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
         parents = self.head.parents(number, plan)
