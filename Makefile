@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits
 
-.PHONY: install demo test lint docs benchmarks clean
+.PHONY: install demo test lint docs clean
 
 install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	@echo "installing into $(VENV), which takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[all,test]" $(PLUGINS)
@@ -26,7 +27,7 @@ lint: install
 	$(BIN)/mypy
 
 docs: install
-	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[docs]"
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
 
 clean:

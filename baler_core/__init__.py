@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.builtin.models.autoencoder import Autoencoder
+from baler_core.comparison import Pairs, is_measured, pair_values
 from baler_core.dataset import (
     Layout,
     Schema,
@@ -40,6 +43,7 @@ from baler_core.interfaces import (
     Tolerances,
     Training,
 )
+from baler_core.streaming import Moments, Sample
 
 __version__ = "0.1.0"
 
@@ -57,10 +61,13 @@ __all__ = [
     "Metric",
     "MetricResult",
     "Model",
+    "Moments",
     "Options",
+    "Pairs",
     "PluginError",
     "Preprocessor",
     "Reader",
+    "Sample",
     "Schema",
     "Sink",
     "Source",
@@ -76,7 +83,18 @@ __all__ = [
     "evaluate_formula",
     "family_slices",
     "hookimpl",
+    "is_measured",
     "make_block",
+    "pair_values",
     "select_names",
     "values_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`compress`, `decompress` and `open`, imported when first used since they bring the whole house with them."""
+    if name in ("compress", "decompress", "open"):
+        from baler_core import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'baler_core' has no attribute {name!r}")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.bounds import BoundRules, ErrorBound
-from baler_core.compress import Compressed
-from baler_core.compress import compress as compress_file
+from baler_core.compression import Compressed
+from baler_core.compression import compress as compress_file
 from baler_core.config import ComponentSpec, Config, PreprocessSpec
 from baler_core.dataset import make_block, values_of
 from baler_core.decode import BalFile
-from baler_core.decompress import decompress as decompress_file
+from baler_core.decompression import decompress as decompress_file
 from baler_core.errors import DataError
 from baler_core.interfaces import Training
 from baler_core.plugins import Kind, Registry, load_plugins

@@ -6,11 +6,11 @@ CACM 30, 520, 1987); leading bytes on which both ends agree are written out.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.compiled import compiled
+from baler_core.compiled import Array, Integer, compiled
 
 LOW, HIGH, WINDOW, POSITION, ENCODING, OVERRUN = range(6)
 _FULL = 0xFFFFFFFF
@@ -28,8 +28,8 @@ class Coder(NamedTuple):
         uint8: the bytes written so far and room for more, or the bytes to read.
     """
 
-    registers: np.ndarray[Any, Any]
-    data: np.ndarray[Any, Any]
+    registers: Array
+    data: Array
 
 
 def new_encoder(capacity: int) -> Coder:
@@ -61,7 +61,7 @@ def finish(coder: Coder) -> bytes:
 
 
 @compiled
-def code_bit(registers: np.ndarray[Any, Any], data: np.ndarray[Any, Any], bit: int, probability: int) -> int:
+def code_bit(registers: Array, data: Array, bit: Integer, probability: Integer) -> Integer:
     """Write `bit`, or read one and return it; `probability` of a 1 in 1/65536, from 1 to 65535."""
     low = registers[LOW]
     high = registers[HIGH]

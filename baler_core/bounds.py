@@ -78,6 +78,11 @@ UNBOUNDED = ErrorBound("none")
 DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 
 
+def name_matches(name: str, pattern: str) -> bool:
+    """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not."""
+    return name == pattern or fnmatch.fnmatchcase(name, pattern)
+
+
 @dataclass(frozen=True)
 class BoundRules:
     """Bounds by variable-name pattern (shell style); the first match wins.
@@ -101,7 +106,7 @@ class BoundRules:
         """
         kind = _kind_of(dtype)
         for pattern, bound in self.rules:
-            if fnmatch.fnmatchcase(name, pattern):
+            if name_matches(name, pattern):
                 if coordinate and pattern != name:
                     return LOSSLESS
                 return self._applied(bound, name, dtype, kind, named=pattern == name, packed=packed)
@@ -120,7 +125,7 @@ class BoundRules:
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""
-        return [p for p, _ in self.rules if p != "*" and not any(fnmatch.fnmatchcase(n, p) for n in names)]
+        return [p for p, _ in self.rules if p != "*" and not any(name_matches(n, p) for n in names)]
 
 
 def _kind_of(dtype: str) -> str:
@@ -246,10 +251,11 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 
 def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype."""
+    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype; that for zero."""
     exponent = np.frexp(magnitude)[1] - 1
     if dtype.kind == "f":
-        exponent = np.maximum(exponent, np.finfo(dtype).minexp)
+        lowest = np.finfo(dtype).minexp
+        exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
     return exponent
 
 

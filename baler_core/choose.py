@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import Tolerance
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+# Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
+SAMPLE_BYTES = 12 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def fitted(model: Model, task: Task) -> Chosen:
 
 
 def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
-    """The candidate with the fewest bytes: its state, and the first block's streams.
+    """The candidate with the fewest bytes, state included, measured on the first block or on a part of a large one.
 
     A candidate that fails is reported and left out, as long as another works.
 
@@ -71,6 +73,31 @@ def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
     suitable = [model for model in candidates if task.layout.kind in model.kinds]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
+    sample = _sample(task) if len(suitable) > 1 else task
+    best = _smallest(suitable, sample)
+    return best if sample is task else fitted(type(best.model)(), task)
+
+
+def _sample(task: Task) -> Task:
+    """The task itself if it is small; else with the middle of its first block, cut across the longest dimensions.
+
+    The leading dimension of a grid is cut last: what models learn of time needs all of it.
+    """
+    layout, block = task.layout, task.first
+    while layout.nbytes > SAMPLE_BYTES:
+        leading, *others = layout.variables[0].dims
+        long = [dim for dim in others if layout.sizes[dim] > 32]
+        dim = max(long, key=lambda name: layout.sizes[name]) if long else leading
+        length = layout.sizes[dim]
+        if length < 2:
+            break
+        block = block.isel({dim: slice(length // 4, length // 4 + length // 2)})
+        layout = replace(layout, sizes={**layout.sizes, dim: length // 2})
+    return task if layout is task.layout else replace(task, blocks=[block], first=block, layout=layout)
+
+
+def _smallest(suitable: Sequence[type[Model]], task: Task) -> Chosen:
+    """Whichever model makes the fewest bytes of a task."""
     results: list[tuple[int, Chosen]] = []
     failures: list[Exception] = []
     for kind in suitable:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from baler_core.bounds import name_matches
 from baler_core.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -187,7 +187,10 @@ def leading_dimension(variable: Variable, schema: Schema) -> str | None:
     if not variable.dims:
         return None
     dim = variable.dims[0]
-    while dim in schema.counts:
+    # A chain of jagged dimensions is at most as long as there are dimensions: a hostile file's circle ends here.
+    for _ in schema.counts:
+        if dim not in schema.counts:
+            break
         dim = schema[schema.counts[dim]].dims[0]
     return dim
 
@@ -230,7 +233,7 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     for pattern in patterns:
         if not set("*?[") & set(pattern) and pattern not in names:
             raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
-    chosen = [name for name in names if any(name == p or fnmatch.fnmatchcase(name, p) for p in patterns)]
+    chosen = [name for name in names if any(name_matches(name, p) for p in patterns)]
     if not chosen:
         raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
     return chosen

@@ -87,7 +87,8 @@ class BalFile:
                 assert isinstance(preprocessor, Preprocessor)
                 preprocessor.load_state(self._state(record.state_section))
                 steps.append(Step(preprocessor, record.variables))
-            self._pipeline = Pipeline(steps)
+            pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
+            self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
         return self._pipeline
 
     def _state(self, section: int) -> dict[str, np.ndarray]:

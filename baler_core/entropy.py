@@ -12,6 +12,7 @@ EMPTY, CONSTANT, PCODEC, BYTES, DIFFERENCES, BITS = range(6)
 _WIDTHS = (1, 2, 4, 8)
 # Up to this many values every method is run to its end.
 _ALWAYS = 1 << 15
+_LONG = 1 << 20
 _PCODEC_CHUNK = 1 << 18
 
 
@@ -76,7 +77,9 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
     if flat.size <= _ALWAYS:
         return methods
-    return [method for method in methods if len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3)) < 1.4 * best]
+    # Slow compressors make up to a third less than the fast one; on very long arrays only a clear hope is worth them.
+    hope = 1.4 if flat.size <= _LONG else 1.1
+    return [method for method in methods if len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3)) < hope * best]
 
 
 def _prepared(flat: np.ndarray, method: int) -> np.ndarray:

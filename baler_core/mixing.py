@@ -8,11 +8,10 @@ on any machine finds the same numbers.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from baler_core.compiled import compiled
+from baler_core.compiled import Array, Integer, compiled
 
 # Probabilities are 16-bit; the logistic scale has 256 steps per unit and reaches to +-12.
 SCALE = 256
@@ -21,13 +20,13 @@ _STRETCH_BITS = 14
 WEIGHT_ONE = 1 << 16
 
 
-def _squash_table() -> np.ndarray[Any, Any]:
+def _squash_table() -> Array:
     """65536 / (1 + exp(-x / 256)) for x = -REACH .. REACH, rounded, within 1 .. 65535."""
     values = [65536 / (1 + math.exp(-x / SCALE)) for x in range(-REACH, REACH + 1)]
     return np.array([min(65535, max(1, round(value))) for value in values], np.int64)
 
 
-def _stretch_table() -> np.ndarray[Any, Any]:
+def _stretch_table() -> Array:
     """256 ln(p / (1 - p)) rounded, for p at the middle of 2^14 equal cells."""
     count = 1 << _STRETCH_BITS
     values = [SCALE * math.log((i + 0.5) / (count - i - 0.5)) for i in range(count)]
@@ -42,19 +41,19 @@ RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int64)
 
 
 @compiled
-def squash(x: int) -> int:
+def squash(x: Integer) -> Integer:
     """The probability (1 .. 65535) at `x` on the logistic scale."""
     return SQUASH[min(REACH, max(-REACH, x)) + REACH]
 
 
 @compiled
-def stretch(probability: int) -> int:
+def stretch(probability: Integer) -> Integer:
     """The place of a 16-bit probability on the logistic scale."""
     return STRETCH[probability >> 2]
 
 
 @compiled
-def learn_counter(counters: np.ndarray[Any, Any], place: int, bit: int, limit: int) -> None:
+def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer) -> None:
     """Move a counter (probability in the upper 22 bits, bits seen in the lower 10) towards `bit`."""
     counter = np.int64(counters[place])
     seen = counter & 1023
@@ -67,7 +66,7 @@ def learn_counter(counters: np.ndarray[Any, Any], place: int, bit: int, limit: i
 
 
 @compiled
-def dot(weights: np.ndarray[Any, Any], row: int, inputs: np.ndarray[Any, Any], count: int) -> int:
+def dot(weights: Array, row: Integer, inputs: Array, count: Integer) -> Integer:
     """Weighted sum of the inputs, on the logistic scale."""
     total = np.int64(0)
     for i in range(count):
@@ -76,14 +75,12 @@ def dot(weights: np.ndarray[Any, Any], row: int, inputs: np.ndarray[Any, Any], c
 
 
 @compiled
-def learn_weights(
-    weights: np.ndarray[Any, Any], row: int, inputs: np.ndarray[Any, Any], count: int, error: int, rate: int
-) -> None:
+def learn_weights(weights: Array, row: Integer, inputs: Array, count: Integer, error: Integer, rate: Integer) -> None:
     """Move the weights along the gradient of the code length; `error` is (bit - probability) in 1/65536."""
     for i in range(count):
         weights[row, i] += (inputs[i] * error * rate + 524288) >> 20
 
 
-def new_counters(size: int) -> np.ndarray[Any, Any]:
+def new_counters(size: int) -> Array:
     """Counters that have seen nothing: probability one half."""
     return np.full(size, (1 << 21) << 10, np.uint32)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
+from baler_core.bounds import Tolerance, name_matches
 from baler_core.dataset import Layout, Variable, make_block, values_of
 from baler_core.errors import PluginError
 from baler_core.interfaces import Preprocessor
@@ -27,19 +26,23 @@ class Step:
 
     def applies(self, name: str) -> bool:
         """Whether the variable `name` is one of them."""
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
+        return any(name_matches(name, pattern) for pattern in self.patterns)
 
 
 class Pipeline:
-    """Preprocessors one after the other; variables that none applies to, and non-numeric ones, pass untouched."""
+    """Preprocessors one after the other; variables that none applies to, and non-numeric ones, pass untouched.
 
-    def __init__(self, steps: Sequence[Step] = ()) -> None:
+    So do the variables named in `exact`: a change of variables would cost them their exactness.
+    """
+
+    def __init__(self, steps: Sequence[Step] = (), exact: Iterable[str] = ()) -> None:
         self.steps = tuple(steps)
+        self._exact = frozenset(exact)
 
     def fit(self, block: xr.Dataset) -> None:
         """Let each preprocessor learn from the block as it will see it."""
         for step in self.steps:
-            part = _part(block, step)
+            part = self._part(block, step)
             if part is not None:
                 step.preprocessor.fit(part)
                 block = _with(block, step.preprocessor.encode(part), part)
@@ -47,7 +50,7 @@ class Pipeline:
     def encode(self, block: xr.Dataset) -> xr.Dataset:
         """The block that models see."""
         for step in self.steps:
-            part = _part(block, step)
+            part = self._part(block, step)
             if part is not None:
                 block = _with(block, step.preprocessor.encode(part), part)
         return block
@@ -55,7 +58,7 @@ class Pipeline:
     def decode(self, block: xr.Dataset, layout: Layout) -> xr.Dataset:
         """The inverse, in the layout's own dtypes."""
         for step in reversed(self.steps):
-            part = _part(block, step)
+            part = self._part(block, step)
             if part is not None:
                 block = _with(block, step.preprocessor.decode(part), part)
         return self._rounded(block, layout)
@@ -99,16 +102,16 @@ class Pipeline:
         )
 
     def _touched(self, variable: Variable) -> bool:
-        return variable.is_numeric and any(step.applies(variable.name) for step in self.steps)
+        applies = any(step.applies(variable.name) for step in self.steps)
+        return applies and variable.is_numeric and variable.name not in self._exact
 
-
-def _part(block: xr.Dataset, step: Step) -> xr.Dataset | None:
-    names = [str(n) for n in block.variables if step.applies(str(n)) and values_of(block, str(n)).dtype.kind in "biuf"]
-    return (
-        make_block({n: (tuple(map(str, block.variables[n].dims)), values_of(block, n)) for n in names})
-        if names
-        else None
-    )
+    def _part(self, block: xr.Dataset, step: Step) -> xr.Dataset | None:
+        """The variables of a block that a step applies to."""
+        wanted = [name for name in map(str, block.variables) if step.applies(name) and name not in self._exact]
+        names = [name for name in wanted if values_of(block, name).dtype.kind in "biuf"]
+        if not names:
+            return None
+        return make_block({n: (tuple(map(str, block.variables[n].dims)), values_of(block, n)) for n in names})
 
 
 def _with(block: xr.Dataset, changed: xr.Dataset, part: xr.Dataset) -> xr.Dataset:

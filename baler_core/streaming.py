@@ -44,10 +44,11 @@ class Moments:
 
 
 class Sample:
-    """A uniform random sample of all values seen, of at most `size`; the same for the same values and seed.
+    """A uniform random sample of all values seen, of at most `size`; the same for the same pieces and seed.
 
     Every value draws a random key, and those with the smallest keys stay (Efraimidis & Spirakis, Inf. Proc. Lett. 97
-    (2006) 181, with equal weights): unlike every n-th value it cannot fall in step with the rows of a grid.
+    (2006) 181, with equal weights): unlike every n-th value it cannot fall in step with the rows of a grid. Once few
+    values have a chance to stay, the gaps between them are drawn instead of a key for each.
     """
 
     def __init__(self, size: int, *, seed: int = 1) -> None:
@@ -62,14 +63,24 @@ class Sample:
         """Take in an array of any shape, as float64."""
         flat = values.ravel()
         self.seen += flat.size
-        keys = self._random.random(flat.size)
-        kept = keys < self._cut
-        self._keys = np.concatenate([self._keys, keys[kept]])
-        self._values = np.concatenate([self._values, flat[kept].astype(np.float64)])
+        places = self._places(flat.size)
+        self._keys = np.concatenate([self._keys, self._cut * self._random.random(places.size)])
+        self._values = np.concatenate([self._values, flat[places].astype(np.float64)])
         if self._keys.size > self.size:
             smallest = np.argpartition(self._keys, self.size)[: self.size]
             self._keys, self._values = self._keys[smallest], self._values[smallest]
             self._cut = float(self._keys.max())
+
+    def _places(self, count: int) -> np.ndarray:
+        """Which of the next `count` values draw a key below the largest that stays: each with that probability."""
+        if self._cut == 1:
+            return np.arange(count)
+        expected = count * self._cut
+        places = np.empty(0, np.int64)
+        while not places.size or places[-1] < count:
+            gaps = self._random.geometric(self._cut, int(expected + 6 * math.sqrt(expected)) + 16)
+            places = np.concatenate([places, (places[-1] if places.size else -1) + np.cumsum(gaps)])
+        return places[places < count]
 
     @property
     def values(self) -> np.ndarray:

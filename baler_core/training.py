@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 LOWEST_LEARNING_RATE = 1.0e-6
+# Multiplications per batch up to which a second thread costs more than it brings; and how many a value may take in a
+# network that uses its weights more than once.
+_WORK_OF_ONE_THREAD = 100_000_000
+_WORK_PER_VALUE = 50
 
 
 @dataclass
@@ -43,6 +47,10 @@ class History:
     best_epoch: int = -1
     seconds: float = 0.0
 
+    def curves(self) -> dict[str, list[float]]:
+        """The losses by kind of rows, for reports."""
+        return {name: losses for name, losses in (("train", self.train), ("validation", self.validation)) if losses}
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
@@ -52,6 +60,19 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def one_thread(*, unless: bool = False) -> Iterator[None]:
+    """torch computes on one thread, inside: for small networks that is faster, and the same on every machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if unless else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def loss_named(name: str) -> Loss:
@@ -75,7 +96,7 @@ def choose_device(wanted: str) -> torch.device:
 def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, training: Training, title: str) -> History:
     """Train a network to give back its input; it ends on the CPU with the weights of its best epoch.
 
-    The same rows, network, seed and number of threads give the same weights on the CPU.
+    The same rows, network and seed give the same weights on the CPU; for large networks, the same number of threads too.
 
     Parameters
     ----------
@@ -89,10 +110,26 @@ def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, tra
     import torch
 
     started = time.monotonic()
-    device = choose_device(training.device)
-    network.to(device)
+    network.to(choose_device(training.device))
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    work = training.batch_size * max(weights, _WORK_PER_VALUE * rows[0].size)
+    with one_thread(unless=work > _WORK_OF_ONE_THREAD):
+        history, best = _train(network, torch.from_numpy(rows), loss, training, title, started)
+    best.restore(network)
+    network.to("cpu").eval()
+    history.best_epoch, history.seconds = best.epoch, time.monotonic() - started
+    return history
+
+
+def _train(
+    network: torch.nn.Module, rows: torch.Tensor, loss: Loss, training: Training, title: str, started: float
+) -> tuple[History, _Best]:
+    """Epochs until one of the reasons to stop holds."""
+    import torch
+
+    device = next(network.parameters()).device
     shuffle = torch.Generator().manual_seed(training.seed)
-    train_rows, validation_rows = (part.to(device) for part in _split(torch.from_numpy(rows), training, shuffle))
+    train_rows, validation_rows = (part.to(device) for part in _split(rows, training, shuffle))
     optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=0.5, patience=training.patience, min_lr=LOWEST_LEARNING_RATE
@@ -113,10 +150,7 @@ def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, tra
             out_of_time = training.seconds is not None and time.monotonic() - started > training.seconds
             if out_of_time or not math.isfinite(watched) or epoch - best.epoch >= training.early_stopping:
                 break
-    best.restore(network)
-    network.to("cpu").eval()
-    history.best_epoch, history.seconds = best.epoch, time.monotonic() - started
-    return history
+    return history, best
 
 
 def _split(rows: torch.Tensor, training: Training, shuffle: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

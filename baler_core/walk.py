@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from baler_core.plugins import Registry
 
 if TYPE_CHECKING:
     import xarray as xr
+
+logger = logging.getLogger(__name__)
 
 
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
@@ -38,6 +41,8 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         raise DataError(f"{path}: is a folder; an input is a file")
     reader = make_reader(path, config.reader, registry)
     source = reader.open(path, config.variables)
+    for warning in source.warnings:
+        logger.warning("%s", warning)
     if not source.schema.variables:
         raise DataError(f"{path}: holds no variable that can be compressed")
     return reader, source

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from baselines import best
+from table_baselines import best
 
 from baler_core import api
 from baler_core.dataset import values_of

@@ -85,3 +85,17 @@ def test_whole_errors_of_integers_count_in_full() -> None:
     x = np.array([0, 0, 2**63 - 1], np.int64)
     y = np.array([7, 8, -(2**63)], np.int64)
     np.testing.assert_array_equal(Tolerance("abs", 7.0).violations(x, y), [False, True, True])
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8"])
+def test_zero_has_next_to_no_leeway_when_mantissa_bits_are_kept(dtype: str) -> None:
+    zeros = np.zeros(2, dtype)
+    smallest_normal = np.finfo(dtype).smallest_normal
+    assert (Tolerance("bits", 5).allowed(zeros) < smallest_normal).all()
+    assert Tolerance("bits", 5).violations(zeros, np.array([0.0, 0.01], dtype)).tolist() == [False, True]
+
+
+def test_a_name_with_brackets_matches_itself() -> None:
+    rules = BoundRules((("pt [GeV]", ErrorBound("abs", 0.5)),))
+    assert rules.bound_for("pt [GeV]", "<f4") == ErrorBound("abs", 0.5)
+    assert rules.unmatched(["pt [GeV]"]) == []

@@ -48,6 +48,16 @@ def test_help_loads_nothing_heavy() -> None:
     assert modules_after("run", "--help") == set()
 
 
+def test_help_takes_less_than_half_a_second_of_the_processor() -> None:
+    # Processor time, since wall-clock time depends on what else the machine does; the best of three.
+    code = (
+        "import sys, time\nfrom baler_core.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\nprint('took', time.process_time())"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    assert min(float(run.stdout.split()[-1]) for run in runs) < 0.5
+
+
 def test_listing_plugins_loads_no_torch() -> None:
     assert not modules_after("plugins") & {"torch", "matplotlib"}
 

@@ -298,7 +298,9 @@ def test_being_stopped_leaves_nothing_behind(folder: Path, number: signal.Signal
     (site / "METADATA").write_text("Metadata-Version: 2.1\nName: baler-slow\nVersion: 1\n")
     (site / "entry_points.txt").write_text("[baler]\nslow = baler_slow\n")
     (folder / "jets.yaml").write_text("input: jets.npz\nmodel: slow\noutput: out\n")
-    command = [sys.executable, "-c", "from baler_core.cli import main; main()", "compress", "jets.yaml"]
+    # Where the tests themselves run in the background, Ctrl-C is ignored and children inherit that.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heed}\nfrom baler_core.cli import main; main()", "compress", "jets.yaml"]
     environment = {**os.environ, "PYTHONPATH": str(site.parent)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(600):

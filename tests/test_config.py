@@ -272,3 +272,18 @@ def test_broken_plugins_are_named_when_a_component_is_missing(load: Load, regist
     registry.plugins.append(PluginStatus("fancy", "baler-fancy", "0.3", "broken", "ImportError: no jax"))
     assert "fancy of baler-fancy, broken ImportError: no jax" in problems(load, "input: a.npy\nmodel: fancy")[0]
     assert "root" in KNOWN_PACKAGES
+
+
+def test_paths_are_told_without_detours(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    config = load("input: [deep/../a.npy, 'deep/../run*.npy']\noutput: deep/../out")
+    assert config.inputs == (tmp_path / "a.npy", tmp_path / "run10.npy", tmp_path / "run2.npy")
+    assert config.output == tmp_path / "out"
+
+
+def test_a_symbolic_link_is_followed_before_going_up(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "a.npy").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    (found,) = load("input: link/../a.npy").inputs
+    assert found.resolve() == tmp_path / "elsewhere" / "a.npy"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from baler_core.api import compress, decompress
 from baler_core.container import END, MAGIC, BalReader, BalWriter, pack_json
 from baler_core.decode import BalFile
-from baler_core.decompress import decompress as decompress_file
-from baler_core.decompress import read_info
+from baler_core.decompression import decompress as decompress_file
+from baler_core.decompression import read_info
 from baler_core.errors import BalerError, FormatError, PluginError
 from baler_core.header import header_from_json, header_to_json
 from baler_core.plugins import load_plugins

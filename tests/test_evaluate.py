@@ -269,8 +269,9 @@ def test_bins_are_wider_than_the_steps_of_a_coarse_bound() -> None:
     shown = compared(
         table(v=x), table(v=y), Wanted({"v": ErrorBound("abs", 0.01)}, others_bytes=0)
     ).drawings.distributions["v"]
-    assert len(shown.before.counts) <= 26
-    assert (shown.after.counts[:-1] > 0).all()
+    before, after = shown.before.counts, shown.after.counts
+    assert 20 <= before.size <= 28
+    np.testing.assert_allclose(after[before > 0], before[before > 0], rtol=0.1, atol=10)
 
 
 def test_only_what_may_have_changed_is_drawn_unless_asked_for() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core.bounds import BoundRules, ErrorBound
-from baler_core.compress import compress
+from baler_core.compression import compress
 from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import Layout
 from baler_core.decode import BalFile

@@ -224,6 +224,8 @@ def test_what_is_no_table_is_said_so(content, message, tmp_path):
         {"columns": [["float64", ".999999999f", "", False]]},
         {"columns": [["object", "r", "", False]]},
         {"dialect": {"newline": 3}},
+        {"dialect": {"encoding": "no-such"}},
+        {"dialect": {"encoding": "zlib_codec"}},
         {"dialect": {"unknown": "x"}},
     ],
 )

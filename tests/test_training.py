@@ -99,7 +99,6 @@ def test_the_learning_rate_is_halved_when_the_loss_stalls_and_has_a_floor():
 
 def test_time_ends_training():
     _, history = trained(linear_rows(), epochs=100_000, early_stopping=100_000, seconds=0.3)
-    assert history.seconds < 5
     assert len(history.train) < 100_000
 
 

@@ -29,11 +29,20 @@ def baler_models() -> list[type[Model]]:
     from baler_core.builtin.models.conv_autoencoder import ConvAutoencoder
     from baler_core.builtin.models.dense_autoencoder import DenseAutoencoder
     from baler_core.builtin.models.exact import ExactModel
+    from baler_core.builtin.models.predictive.model import PredictiveModel
     from baler_core.builtin.models.scalar import ScalarModel
     from baler_core.builtin.models.table.model import TableModel
     from baler_core.builtin.models.transform.model import TransformModel
 
-    return [ConvAutoencoder, DenseAutoencoder, ExactModel, ScalarModel, TableModel, TransformModel]
+    return [
+        ConvAutoencoder,
+        DenseAutoencoder,
+        ExactModel,
+        PredictiveModel,
+        ScalarModel,
+        TableModel,
+        TransformModel,
+    ]
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from baler_core.cli.options import common_options
 from baler_core.cli.text import bytes_text, print_json, print_table
 
 if TYPE_CHECKING:
-    from baler_core.decompress import Info
+    from baler_core.decompression import Info
     from baler_core.header import ComponentRecord
 
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @common_options
 def info(file: Path, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
-    from baler_core.decompress import read_info
+    from baler_core.decompression import read_info
 
     found = read_info(file)
     if as_json:

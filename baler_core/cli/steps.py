@@ -15,7 +15,7 @@ from baler_core.errors import ConfigError, DataError
 from baler_core.plugins import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.compress import Compressed
+    from baler_core.compression import Compressed
 
 _PATH = click.Path(path_type=Path)
 
@@ -30,7 +30,7 @@ def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: b
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    from baler_core.compress import train as train_model
+    from baler_core.compression import train as train_model
 
     target = ready(output or model_path(checked, registry))
     written = train_model(checked, registry, output=target)
@@ -53,7 +53,7 @@ def compress(config: Path, model: Path | None, inputs: tuple[str, ...], output: 
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    from baler_core.compress import compress as compress_file
+    from baler_core.compression import compress as compress_file
 
     if output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
@@ -74,8 +74,8 @@ def compress(config: Path, model: Path | None, inputs: tuple[str, ...], output: 
 @common_options
 def decompress(file: Path, output: Path | None, as_json: bool) -> None:
     """Restore the data file that FILE was made from, in its original format."""
-    from baler_core.decompress import decompress as decompress_file
-    from baler_core.decompress import read_info
+    from baler_core.decompression import decompress as decompress_file
+    from baler_core.decompression import read_info
 
     registry = load_plugins()
     if output is None:

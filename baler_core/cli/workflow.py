@@ -17,7 +17,7 @@ from baler_core.config.inputs import split_name
 from baler_core.plugins import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.compress import Compressed
+    from baler_core.compression import Compressed
     from baler_core.evaluate import Results
 
 
@@ -48,15 +48,15 @@ class _Run:
         """The model trained on the first input for all; a single input trains its own while it is compressed."""
         if len(self.config.inputs) == 1:
             return None
-        from baler_core.compress import train
+        from baler_core.compression import train
 
         self.tell(f"training on {self.config.inputs[0]}")
         return train(self.config, self.registry, output=ready(model_path(self.config, self.registry)))
 
     def outcome(self, source: Path, model: Path | None) -> Outcome:
         """One input on its way to the report."""
-        from baler_core.compress import compress
-        from baler_core.decompress import decompress
+        from baler_core.compression import compress
+        from baler_core.decompression import decompress
 
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
         target = ready(compressed_path(self.config, source, self.registry), source)
@@ -81,7 +81,6 @@ class _Run:
             compressed=compressed.path,
             histories=compressed.histories,
             plots=self.config.plots,
-            block_bytes=self.config.block_bytes,
         )
 
     def _report(self, results: Results, source: Path) -> Path:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from baler_core.bounds import UNBOUNDED, BoundRules
 from baler_core.config.bound_rules import parse_bounds
-from baler_core.config.inputs import find_inputs
+from baler_core.config.inputs import find_inputs, plain
 from baler_core.config.schema import ConfigFile
 from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
 from baler_core.config.wording import reworded
@@ -57,7 +57,7 @@ class Checker:
             model=model,
             training=written.training,
             metrics=tuple(self._component("metric", e, ("metrics", i)) for i, e in enumerate(written.metrics)),
-            output=self._output(path.parent / written.output),
+            output=self._output(plain(path.parent / written.output)),
             block_bytes=written.block_size,
             plots=tuple(written.plots),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,17 +47,23 @@ def find_inputs(
     return tuple(found), complaints
 
 
+def plain(path: Path) -> Path:
+    """The path without `..`, unless symbolic links make that another place."""
+    shorter = Path(os.path.normpath(path))
+    return shorter if shorter.resolve() == path.resolve() else path
+
+
 def _expanded(text: str, folder: Path) -> list[Path]:
     """The files of one path or pattern."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
         raise DataError(f"{text}: addresses are not read: download the file and name it here")
-    path = folder / Path(text).expanduser()
+    path = plain(folder / Path(text).expanduser())
     if path.is_dir():
         raise DataError(f"{path} is a folder: name files, such as {Path(text) / '*.root'}")
     if path.exists():
         return [path]
     if glob.has_magic(text):
-        matches = sorted(folder / match for match in glob.glob(text, root_dir=folder, recursive=True))
+        matches = sorted(plain(folder / match) for match in glob.glob(text, root_dir=folder, recursive=True))
         files = [match for match in matches if match.is_file()]
         if not files:
             raise DataError(f"no file matches {path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,7 @@ class BoundCheck:
     largest_error
         In physical units, over pairs of finite, non-fill values.
     allowed
-        What is allowed, in physical units, to the value with the largest share.
+        What is allowed, in physical units, to the value with the largest share; None where nothing was judged.
     share
         Largest error / allowed; infinite where nothing is allowed and there is an error.
     """
@@ -33,7 +32,7 @@ class BoundCheck:
     values: int = 0
     changed: int = 0
     largest_error: float = 0.0
-    allowed: float = math.nan
+    allowed: float | None = None
     share: float = 0.0
     violations: int = 0
 
@@ -63,10 +62,9 @@ class BoundCheck:
         allowed = self.tolerance.allowed(x)
         with np.errstate(all="ignore"):
             error = np.abs(difference(y, x))
-            share = np.where(error == 0, 0.0, error / allowed)
-        share = np.nan_to_num(share, nan=0.0, posinf=math.inf)
+            share = np.divide(error, allowed, out=np.zeros_like(error), where=error > 0)
         worst = int(share.argmax()) if share.any() else int(allowed.argmax())
-        if share.flat[worst] > self.share or math.isnan(self.allowed):
+        if share.flat[worst] > self.share or self.allowed is None:
             self.share = float(share.flat[worst])
             self.allowed = float(allowed.flat[worst]) * abs(self.variable.scale)
 
@@ -76,6 +74,8 @@ def _different(original: np.ndarray, restored: np.ndarray) -> np.ndarray:
     if original.dtype.kind == "O":
         return np.asarray(original != restored, bool)
     width = original.dtype.itemsize
-    x, y = (np.ascontiguousarray(values).reshape(-1).view(np.uint8) for values in (original, restored))
-    changed = (x != y).reshape(-1, width).any(axis=1) if width else np.zeros(original.size, bool)
-    return np.asarray(changed).reshape(original.shape)
+    flat = [np.ascontiguousarray(values).reshape(-1) for values in (original, restored)]
+    if width in (1, 2, 4, 8):
+        return np.asarray(flat[0].view(f"u{width}") != flat[1].view(f"u{width}")).reshape(original.shape)
+    x, y = (values.view(np.uint8).reshape(values.size, width) for values in flat)
+    return np.asarray((x != y).any(axis=1)).reshape(original.shape)

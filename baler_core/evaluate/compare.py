@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from baler_core.bounds import ErrorBound
 from baler_core.dataset import Schema
 from baler_core.evaluate.others import compress_with_others
@@ -71,8 +73,10 @@ def compare(
     sample = ByteSample(wanted.others_bytes, expected)
     found = survey(original(), schema, sample)
     recorders = Recorders(schema, found, bounds=wanted.bounds, metrics=wanted.metrics, drawn=wanted.drawn)
-    for piece in paired_blocks(original(), restored(), schema):
-        recorders.update(piece)
+    with tqdm(total=expected, desc=f"compare {names[0]}", unit="B", unit_scale=True, disable=None) as progress:
+        for piece in paired_blocks(original(), restored(), schema):
+            recorders.update(piece)
+            progress.update(piece.original.nbytes)
     native = sum(found.native_bytes.values())
     others = compress_with_others(sample.data)
     return Results(

@@ -52,10 +52,21 @@ def choose_bins(values: np.ndarray, low: float, high: float, allowed: np.ndarray
         margin = (high / first) ** (1 / bins)
         return Bins(np.geomspace(first / margin, high * margin, bins + 1), logarithmic=True)
     first, last = _bulk(values, low, high)
-    bins = _count(last - first, 4 * _typical(allowed) if allowed is not None else 0.0)
-    margin = (last - first) / bins  # for restored values a little beyond the original's range
-    first = max(0.0, first - margin) if low >= 0 else first - margin
-    return Bins(np.linspace(first, last + margin, bins + 1))
+    typical = _typical(allowed) if allowed is not None else 0.0
+    bins = _count(last - first, 4 * typical)
+    width = (last - first) / bins  # for restored values a little beyond the original's range
+    if allowed is not None and 0 < typical == allowed.max() and width < 40 * typical:
+        return Bins(_stepped_edges(first, last, 2 * typical, width))
+    first = max(0.0, first - width) if low >= 0 else first - width
+    return Bins(np.linspace(first, last + width, bins + 1))
+
+
+def _stepped_edges(first: float, last: float, step: float, width: float) -> np.ndarray:
+    """Edges between multiples of a step, each bin the same number of them: else bins with one more step stand out."""
+    width = step * max(1, round(width / step))
+    first = (math.floor(first / step) - 0.5) * step
+    count = math.ceil((last - first) / width) + 1
+    return np.asarray(first + width * np.arange(count + 1))
 
 
 def _typical(allowed: np.ndarray) -> float:
@@ -102,13 +113,14 @@ class _Counter:
 
     def update(self, values: np.ndarray) -> None:
         """Take in physical values, 1-D."""
-        edges = self._bins.edges
+        low, high = self._bins.edges[0], self._bins.edges[-1]
         if self._bins.logarithmic:
             self.zeros += int(np.count_nonzero(values == 0))
-            values = values[values != 0]
-        self._counts += np.histogram(values, edges)[0]
-        self._below += int(np.count_nonzero(values < edges[0]))
-        self._above += int(np.count_nonzero(values > edges[-1]))
+            self._below += int(np.count_nonzero(values < 0))
+            low, high, values = np.log(low), np.log(high), np.log(values[values > 0])
+        self._counts += np.histogram(values, self._counts.size, (low, high))[0]
+        self._below += int(np.count_nonzero(values < low))
+        self._above += int(np.count_nonzero(values > high))
 
     def histogram(self) -> Histogram:
         return Histogram(self._bins.edges, self._counts, self._below, self._above)
@@ -180,7 +192,7 @@ def _loss_histogram(values: np.ndarray) -> Histogram:
     magnitude = np.abs(values)
     largest, bulk = float(magnitude.max()), float(np.quantile(magnitude, 0.995))
     end = largest if largest <= 3 * bulk else 1.5 * bulk
-    end = (end or largest or 1.0) * 1.02
+    end = (end or largest or 1.0) * (1 + 1e-9)
     edges = np.linspace(-end, end, _LOSS_BINS + 1)
     counts = np.histogram(values, edges)[0].astype(np.int64)
     return Histogram(edges, counts, int(np.count_nonzero(values < -end)), int(np.count_nonzero(values > end)))

@@ -124,7 +124,7 @@ class Drawings:
             If the file is missing or not as `save` wrote it.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 index = json.loads(str(stored["index"]))
                 return cls(
                     {name: _take(Distribution, record, stored) for name, record in index["distributions"].items()},

@@ -13,7 +13,7 @@ from baler_core.config import ComponentSpec
 from baler_core.container import MAGIC
 from baler_core.dataset import Schema
 from baler_core.decode import BalFile, make_component
-from baler_core.decompress import Info, read_info
+from baler_core.decompression import Info, read_info
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
@@ -23,7 +23,7 @@ from baler_core.plugins import Registry
 from baler_core.walk import bounds_of, make_reader
 
 DEFAULT_METRICS = ("residual", "response")
-BLOCK_BYTES = 64 << 20
+PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
 
 
 def evaluate(
@@ -38,7 +38,6 @@ def evaluate(
     compressed: Path | None = None,
     histories: Mapping[str, object] | None = None,
     plots: Sequence[str] = ("*",),
-    block_bytes: int = BLOCK_BYTES,
     others_bytes: int = OTHERS_BYTES,
 ) -> Results:
     """Compare a file with its restored form.
@@ -73,7 +72,7 @@ def evaluate(
     bal = restored if is_bal(restored) else compressed
     info = read_info(bal) if bal is not None else None
     with ExitStack() as stack:
-        sides = _Sides(stack, registry, reader, info, block_bytes)
+        sides = _Sides(stack, registry, reader, info)
         before = sides.file(original, variables)
         after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
         schema, notes = _common(before, after)
@@ -122,7 +121,6 @@ class _Sides:
     registry: Registry
     reader: ComponentSpec | None
     info: Info | None
-    block_bytes: int
 
     def file(self, path: Path, variables: Sequence[str] | None) -> _Side:
         """A file in the original's format."""
@@ -131,7 +129,7 @@ class _Sides:
         else:
             reader = make_reader(path, self.reader, self.registry)
         source = self.stack.enter_context(reader.open(path, variables))
-        return _Side(path, source.schema, lambda: source.blocks(self.block_bytes))
+        return _Side(path, source.schema, lambda: source.blocks(PIECE_BYTES))
 
     def bal(self, path: Path) -> _Side:
         """A .bal file, restored as it is walked."""

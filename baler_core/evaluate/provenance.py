@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from baler_core.container import VERSION as FORMAT_VERSION
-from baler_core.decompress import Info
+from baler_core.decompression import Info
 from baler_core.evaluate.results import GroupResult
 from baler_core.header import ComponentRecord
 

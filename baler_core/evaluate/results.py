@@ -30,7 +30,8 @@ class VariableResult:
     largest_error
         Largest |restored - original|, in physical units, over values that are finite on both sides.
     allowed
-        The error allowed to the value that came nearest to its limit, in physical units; NaN without a bound.
+        The error allowed to the value that came nearest to its limit, in physical units; None without an
+        error bound.
     share
         That value's error / allowed: the bound holds if it is at most 1.
     violations
@@ -48,7 +49,7 @@ class VariableResult:
     values: int = 0
     changed: int = 0
     largest_error: float = 0.0
-    allowed: float = math.nan
+    allowed: float | None = None
     share: float = 0.0
     violations: int = 0
 
@@ -178,7 +179,7 @@ class Results:
 
     def worst(self) -> VariableResult | None:
         """The lossy variable that came nearest to (or went farthest past) its bound."""
-        bounded = [v for v in self.variables if v.lossy and not math.isnan(v.allowed)]
+        bounded = [v for v in self.variables if v.lossy and v.allowed is not None]
         return max(bounded, key=lambda v: v.share, default=None)
 
     def metric(self, name: str) -> Mapping[str, Mapping[str, float]]:

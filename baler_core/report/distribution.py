@@ -74,14 +74,15 @@ def _ratio(axes: Axes, shown: Distribution) -> None:
     filled = before > 0
     values = after[filled] / before[filled]
     trusted = np.abs(values[before[filled] >= 20] - 1)
-    spread = float(np.clip(1.3 * trusted.max(initial=0.0), 0.02, 1.0))
+    spread = next(step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if step >= min(1.0, trusted.max(initial=0.0)))
     axes.axhline(1.0, color=BEFORE, linewidth=0.9)
-    inside = np.abs(values - 1) <= spread
+    inside = np.abs(values - 1) <= 1.2 * spread
     axes.plot(centres[filled][inside], values[inside], ".", markersize=3.2, color=AFTER)
-    for places, marker, height in ((values > 1 + spread, "^", 0.93), (values < 1 - spread, "v", 0.07)):
+    for places, marker, height in ((values > 1 + 1.2 * spread, "^", 0.93), (values < 1 - 1.2 * spread, "v", 0.07)):
         x = centres[filled][places]
         axes.plot(x, np.full(x.shape, height), marker, markersize=3, color=AFTER, transform=axes.get_xaxis_transform())
-    axes.set_ylim(1 - spread, 1 + spread)
+    axes.set_ylim(1 - 1.3 * spread, 1 + 1.3 * spread)
+    axes.set_yticks([1 - spread, 1, 1 + spread])
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_ylabel("restored /\noriginal")
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from baler_core.evaluate import MetricOutcome, Results, VariableResult
 from baler_core.report.curves import draw_training
 from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
@@ -45,7 +47,8 @@ def draw_variables(results: Results, names: Sequence[str], folder: Path) -> dict
     """Draw the named variables, of which something is recorded."""
     variables = {variable.name: variable for variable in results.variables}
     stems = file_names(list(variables))
-    return {name: _draw_variable(results, variables[name], folder / stems[name]) for name in names}
+    shown = tqdm(names, desc="draw", unit="variable", disable=None)
+    return {name: _draw_variable(results, variables[name], folder / stems[name]) for name in shown}
 
 
 def _draw_variable(results: Results, variable: VariableResult, stem: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from baler_core.bounds import usable
 from baler_core.builtin.models.latents import pack_latents, round_latents, unpack_latents
+from baler_core.builtin.models.network_pair import NetworkPair, built_pair, through
 from baler_core.builtin.models.samples import (
     Normalisation,
     SampleForm,
@@ -25,21 +26,18 @@ from baler_core.builtin.models.samples import (
 from baler_core.builtin.models.small_weights import SmallWeights, flat_weights, put_flat_weights
 from baler_core.builtin.models.storage import Measured, choose_storage
 from baler_core.dataset import Layout, Variable, make_block, values_of
-from baler_core.entropy import pack_integers
-from baler_core.errors import DataError, FormatError, PluginError
+from baler_core.errors import DataError, FormatError
 from baler_core.interfaces import Model, State, Streams, Tolerances, Training
 from baler_core.residual import decode_residual, encode_residual
-from baler_core.training import History, loss_named, seeded, train_network
+from baler_core.training import loss_named, seeded, train_network
 from baler_core.varint import ByteReader, write_sized
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-# Values that go through a network at once: bounds the memory of its layers.
-_BATCH_VALUES = 1 << 20
 # Ways of storing are measured on about this many values.
-_PROBE_VALUES = 1 << 18
+_PROBE_VALUES = 1 << 16
 
 
 class Autoencoder(Model):
@@ -56,12 +54,12 @@ class Autoencoder(Model):
 
     def __init__(self, options: object = None) -> None:
         super().__init__(options)
-        self.history: History | None = None
+        self.history: Mapping[str, Sequence[float]] = {}
         self._scaling: Normalisation | None = None
         self._weights: SmallWeights | None = None
         self._steps = np.zeros(0)
         self._encoder_weights: np.ndarray | None = None
-        self._built: dict[tuple[int, ...], tuple[torch.nn.Module, torch.nn.Module, tuple[int, ...]]] = {}
+        self._built: dict[tuple[int, ...], NetworkPair] = {}
 
     @abstractmethod
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -81,46 +79,39 @@ class Autoencoder(Model):
         if not variables or not layout.nbytes:
             return
         shape = sample_shape(layout, variables, self.form)
-        self._latent_shape(shape)
+        with seeded(training.seed):
+            pair = built_pair(self.networks, shape, self.name)
         scaling = scaling_of(blocks, variables, tolerances)
         samples, total = training_samples(blocks, variables, scaling, tolerances, self.form)
         if not samples.size:
             return
-        with seeded(training.seed):
-            encoder, decoder = self.networks(shape)
-        network = torch.nn.Sequential(encoder, decoder)
+        network = torch.nn.Sequential(pair.encoder, pair.decoder)
         self.history = train_network(
             network, samples, loss=loss_named(training.loss), training=training, title=f"train {self.name}"
-        )
-        self._scaling, self._encoder_weights = scaling, flat_weights(encoder)
-        self._choose_storage(next(iter(blocks)), layout, tolerances, encoder, decoder, total)
+        ).curves()
+        self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
+        self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
 
     def _choose_storage(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        encoder: torch.nn.Module,
-        decoder: torch.nn.Module,
-        total: int,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, pair: NetworkPair, total: int
     ) -> None:
         """Take the weights and steps of latents that make the file smallest, measured on the start of a block."""
         variables = learned_variables(layout, tolerances)
         assert self._scaling is not None
-        block, layout = probe_of(block, layout, self.form)
+        block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.form)
         samples = to_samples(block, variables, self._scaling, tolerances, self.form)
-        latents = through(encoder, samples)
+        latents = through(pair.encoder, samples)
 
         def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
             trial = type(self)(self.options)
             trial._scaling, trial._encoder_weights = self._scaling, self._encoder_weights
             trial._weights, trial._steps = weights, steps
             coded = sum(map(len, trial.encode(block, layout, tolerances).values()))
-            size = len(pack_integers(weights.integers)) + coded * total / len(samples)
             predictions = trial._predictions(round_latents(latents, steps), layout, variables)
-            return Measured(weights, steps, size, self._free_error(block, predictions, variables, tolerances))
+            error = self._free_error(block, predictions, variables, tolerances)
+            return Measured(coded * total / len(samples), error)
 
-        chosen = choose_storage(decoder, latents, measure)
+        chosen = choose_storage(pair.decoder, latents, measure)
         self._weights, self._steps = chosen.weights, chosen.steps
 
     def _free_error(
@@ -172,7 +163,7 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances) if self._weights is not None else []
         predictions: Mapping[str, np.ndarray] = {}
         if variables and layout.nbytes:
-            _, _, latent_shape = self._networks_for(sample_shape(layout, variables, self.form))
+            latent_shape = self._networks_for(sample_shape(layout, variables, self.form)).latents
             count = _sample_count(layout, variables[0], self.form)
             latents = unpack_latents(streams.get("latents", b""), (count, *latent_shape))
             predictions = self._predictions(latents, layout, variables)
@@ -193,7 +184,7 @@ class Autoencoder(Model):
                 "that `baler train` wrote"
             )
         assert self._scaling is not None
-        encoder, _, _ = self._networks_for(sample_shape(layout, variables, self.form))
+        encoder = self._networks_for(sample_shape(layout, variables, self.form)).encoder
         samples = to_samples(block, variables, self._scaling, tolerances, self.form)
         return round_latents(through(encoder, samples), self._steps)
 
@@ -203,49 +194,34 @@ class Autoencoder(Model):
         if self._scaling.low.size != len(variables):
             raise FormatError(f"an autoencoder for {self._scaling.low.size} variables meets {len(variables)}")
         shape = sample_shape(layout, variables, self.form)
-        _, decoder, _ = self._networks_for(shape)
+        decoder = self._networks_for(shape).decoder
         steps = self._steps.reshape(-1, *[1] * (latents.ndim - 2))
         restored = through(decoder, latents * steps, per_sample=math.prod(shape))
         return from_samples(restored, layout, variables, self._scaling, self.form)
 
     # ---- networks
 
-    def _latent_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of one sample's latents, and a check that the decoder leads back; nothing is computed."""
-        import torch
-
-        with torch.device("meta"), torch.no_grad():
-            encoder, decoder = self.networks(shape)
-            latents = encoder.eval()(torch.zeros(1, *shape))
-            restored = decoder.eval()(latents)
-        if tuple(restored.shape) != (1, *shape) or latents.ndim < 2:
-            raise PluginError(
-                f"the networks of {self.name} turn samples of shape {shape} into latents {tuple(latents.shape[1:])} "
-                f"and these into {tuple(restored.shape[1:])}, which should be {shape} again"
-            )
-        return tuple(latents.shape[1:])
-
-    def _networks_for(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module, tuple[int, ...]]:
-        """Encoder (where known), decoder with the stored weights, and the shape of a sample's latents."""
+    def _networks_for(self, shape: tuple[int, ...]) -> NetworkPair:
+        """The networks for samples of a shape, with the stored weights."""
         import torch
 
         if shape in self._built:
             return self._built[shape]
         assert self._weights is not None
+        # On the device meta nothing is allocated: a damaged file cannot ask for a giant.
         with torch.device("meta"):
             _, sketch = self.networks(shape)
         if not self._weights.fits(sketch):
             raise FormatError(f"the stored weights of {self.name} do not fit samples of shape {shape}")
-        latent_shape = self._latent_shape(shape)
-        if latent_shape[0] != self._steps.size:
-            raise FormatError(f"{self.name} has steps for {self._steps.size} latents and needs {latent_shape[0]}")
         with seeded(0):
-            encoder, decoder = self.networks(shape)
-        self._weights.put_into(decoder)
+            pair = built_pair(self.networks, shape, self.name)
+        if pair.latents[0] != self._steps.size:
+            raise FormatError(f"{self.name} has steps for {self._steps.size} latents and needs {pair.latents[0]}")
+        self._weights.put_into(pair.decoder)
         if self._encoder_weights is not None:
-            put_flat_weights(encoder, self._encoder_weights)
-        self._built[shape] = (encoder, decoder, latent_shape)
-        return self._built[shape]
+            put_flat_weights(pair.encoder, self._encoder_weights)
+        self._built[shape] = pair
+        return pair
 
     # ---- state
 
@@ -289,17 +265,6 @@ class Autoencoder(Model):
 def _sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
     shape = layout.shape(variable)
     return math.prod(shape[:-2]) if form == "image" else shape[0]
-
-
-def through(network: torch.nn.Module, samples: np.ndarray, *, per_sample: int = 0) -> np.ndarray:
-    """What a network makes of samples (at least one), a batch at a time; `per_sample` values come out of each."""
-    import torch
-
-    rows = max(1, _BATCH_VALUES // max(1, per_sample, math.prod(samples.shape[1:])))
-    network.eval()
-    with torch.no_grad():
-        parts = [network(torch.from_numpy(samples[i : i + rows])).numpy() for i in range(0, len(samples), rows)]
-    return np.concatenate(parts)
 
 
 def probe_of(block: xr.Dataset, layout: Layout, form: SampleForm) -> tuple[xr.Dataset, Layout]:

@@ -160,7 +160,7 @@ def _total(candidates: Sequence[_Coded], methods: Sequence[int]) -> int:
     pairs = list(zip(candidates, methods, strict=True))
     alone = sum(len(one.own) for one, method in pairs if method == OWN)
     shared = b"".join(one.form(method) for one, method in pairs)
-    return alone + (_size(shared, promising=int(1.4 * (own - alone))) if shared else 0)
+    return alone + (_size(shared, promising=int(1.15 * (own - alone))) if shared else 0)
 
 
 def _better_shared_form(one: _Coded) -> int:
@@ -172,7 +172,7 @@ def _size(data: bytes, promising: int = 0) -> int:
     if len(data) <= _SMALL:
         return len(squeeze.xz(data))
     estimate = len(squeeze.zstd(data, 5))
-    return len(squeeze.xz(data, 1)) if estimate < promising and len(data) <= 32 * _SMALL else estimate
+    return len(squeeze.squeeze(data)) if estimate < promising and len(data) <= 32 * _SMALL else estimate
 
 
 def _decode(

@@ -10,6 +10,7 @@ import numpy as np
 
 from baler_core.builtin.models.latents import latent_steps
 from baler_core.builtin.models.small_weights import SmallWeights
+from baler_core.entropy import pack_integers
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +29,18 @@ class Measured:
     Attributes
     ----------
     size
-        Bytes of the whole file's group, weights included, extrapolated from a sample.
+        Bytes of all streams, extrapolated from a sample to the whole file.
     error
         Mean squared error of the unbounded variables in normalised units; 0 if there are none.
     """
+
+    size: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A way of storing: weights of the decoder, steps of the latents; its whole size in bytes, its error."""
 
     weights: SmallWeights
     steps: np.ndarray
@@ -41,7 +50,7 @@ class Measured:
 
 def choose_storage(
     decoder: torch.nn.Module, latents: np.ndarray, measure: Callable[[SmallWeights, np.ndarray], Measured]
-) -> Measured:
+) -> Storage:
     """The cheapest way among those that keep unbounded variables nearly as good as the network made them.
 
     Parameters
@@ -51,13 +60,22 @@ def choose_storage(
     measure
         Tries weights and steps of latents on the sample.
     """
-    fine_weights = SmallWeights.of(decoder, _FINE_WEIGHT_BITS)
-    fine = measure(fine_weights, latent_steps(latents, _FINE_LATENT_BITS))
-    coarse = [measure(fine_weights, latent_steps(latents, bits)) for bits in _LATENT_BITS]
-    best = _cheapest([fine, *coarse], fine)
-    return _cheapest([best, *(measure(SmallWeights.of(decoder, bits), best.steps) for bits in _WEIGHT_BITS)], fine)
+
+    def stored(weights: SmallWeights, weight_bytes: int, steps: np.ndarray) -> Storage:
+        measured = measure(weights, steps)
+        return Storage(weights, steps, weight_bytes + measured.size, measured.error)
+
+    weights = SmallWeights.of(decoder, _FINE_WEIGHT_BITS)
+    size = len(pack_integers(weights.integers, thorough=False))
+    fine = stored(weights, size, latent_steps(latents, _FINE_LATENT_BITS))
+    best = _cheapest([fine, *(stored(weights, size, latent_steps(latents, bits)) for bits in _LATENT_BITS)], fine)
+    for bits in _WEIGHT_BITS:
+        weights = SmallWeights.of(decoder, bits)
+        size = len(pack_integers(weights.integers, thorough=False))
+        best = _cheapest([best, stored(weights, size, best.steps)], fine)
+    return best
 
 
-def _cheapest(tried: Iterable[Measured], reference: Measured) -> Measured:
+def _cheapest(tried: Iterable[Storage], reference: Storage) -> Storage:
     good_enough = [one for one in tried if one.error <= _FREE_ERROR * reference.error]
     return min(good_enough, key=lambda one: one.size)

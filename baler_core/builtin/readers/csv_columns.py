@@ -22,7 +22,7 @@ MISSING = frozenset(
 )
 # Stands for a missing value in a column of integers: far from what any of them may become under a bound.
 MISSING_INTEGER = -(2**63)
-_FIRST_SAMPLE, _LATER_SAMPLE = 2000, 100
+_FIRST_SAMPLE, _LATER_SAMPLE, _LARGEST_SAMPLE = 2000, 100, 20_000
 _FORMAT = re.compile(r"r|j|J|d|\.\d{1,2}[feEgG]")
 _PADDED_INTEGER = re.compile(r"\s*[+-]?0\d+\s*")
 
@@ -210,6 +210,8 @@ class ColumnScan:
             self.missing = next((cell.strip() for cell in cells if cell.strip() in MISSING), None)
 
     def _add_sample(self, present: Sequence[str]) -> None:
+        if len(self.sample) > _LARGEST_SAMPLE:
+            return
         room = max(_FIRST_SAMPLE - len(self.sample), _LATER_SAMPLE)
         self.sample.extend(present[:room])
         # Formats differ in how they write whole numbers and very small ones: those must be among the sample.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
 import itertools
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
+from baler_core.builtin.readers.csv_text import ENCODINGS, Lines, compression_and_encoding, open_text, parsed
 from baler_core.dataset import Json
 from baler_core.errors import DataError, FormatError
 from baler_core.interfaces import Options
@@ -22,9 +18,6 @@ from baler_core.interfaces import Options
 QuotingStyle = Literal["minimal", "text", "all"]
 # Comma last but one: a German table has commas in all its numbers, and spaces stand in any text.
 _SEPARATORS = ("\t", ";", "|", ",", " ")
-# Gives every byte a character, so that any text comes back the same.
-FALLBACK_ENCODING = "latin-1"
-_LONGEST_LINE = 1 << 24
 _SAMPLE_LINES = 200
 
 
@@ -91,64 +84,10 @@ class Dialect:
         kinds = {f.name: list if f.name in ("header", "names") else type(f.default) for f in fields(cls)}
         if not isinstance(stored, dict) or any(not isinstance(v, kinds.get(k, ())) for k, v in stored.items()):
             raise FormatError("the description of a text table is damaged")
-        return cls(**stored)
-
-
-@contextmanager
-def open_text(path: Path, encoding: str, *, zipped: bool) -> Iterator[IO[str]]:
-    """The text of a file, line ends untouched; foreign errors become DataErrors.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or its compression is damaged.
-    """
-    try:
-        if zipped:
-            with gzip.open(path, "rt", encoding=encoding, newline="") as file:
-                yield file
-        else:
-            with path.open(encoding=encoding, newline="") as file:
-                yield file
-    except UnicodeError:
-        raise
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-
-
-class Lines:
-    """The lines of a text, counted; comments left out."""
-
-    def __init__(self, file: IO[str], comment: str, where: str) -> None:
-        self._file, self._comment, self._where = file, comment, where
-        self.number = 0
-        self.skipped = 0
-        self.last = ""
-
-    def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(_LONGEST_LINE):
-            self.number += 1
-            if len(line) == _LONGEST_LINE:
-                raise DataError(f"{self._where}:{self.number}: line longer than {_LONGEST_LINE} characters: no table")
-            self.last = line
-            if self._comment and line.startswith(self._comment):
-                self.skipped += 1
-                continue
-            yield line
-
-
-def parsed(lines: Iterator[str], separator: str, quote: str, *, padded: bool = False) -> Any:
-    """A `csv.reader` over lines."""
-    if separator == " ":
-        lines = (line.strip() for line in lines)
-    return csv.reader(
-        lines,
-        delimiter=separator,
-        quotechar=quote or None,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        skipinitialspace=padded or separator == " ",
-        strict=True,
-    )
+        dialect = cls(**stored)
+        if dialect.encoding not in ENCODINGS:
+            raise FormatError(f"a text table cannot have the encoding {dialect.encoding!r}")
+        return dialect
 
 
 def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialect:
@@ -164,7 +103,7 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
     DataError
         If the file is missing, empty, or no text.
     """
-    zipped, guess = _compression_and_encoding(path)
+    zipped, guess = compression_and_encoding(path)
     encoding = encoding or guess
     with open_text(path, encoding, zipped=zipped) as file:
         lines = list(itertools.islice(Lines(file, "", str(path)), _SAMPLE_LINES + 10_000))
@@ -194,25 +133,6 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
         header=first if with_header else None,
         names=_unique_names(first if with_header else _names_in_comment(preamble, mark, separator, len(first))),
     )
-
-
-def _compression_and_encoding(path: Path) -> tuple[bool, str]:
-    try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else path.open("rb") as file:
-            sample = file.read(1 << 16)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    if sample.startswith(b"\xef\xbb\xbf"):
-        return zipped, "utf-8-sig"
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return zipped, "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError:
-        return zipped, FALLBACK_ENCODING
-    return zipped, "utf-8"
 
 
 def is_number(cell: str) -> bool:

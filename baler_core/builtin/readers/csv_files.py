@@ -13,17 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from baler_core.builtin.readers.csv_columns import ColumnForm, ColumnScan
-from baler_core.builtin.readers.csv_dialect import (
-    FALLBACK_ENCODING,
-    CsvOptions,
-    Dialect,
-    Lines,
-    open_text,
-    parsed,
-    quoting_style,
-    sniff_dialect,
-    written,
-)
+from baler_core.builtin.readers.csv_dialect import CsvOptions, Dialect, quoting_style, sniff_dialect, written
+from baler_core.builtin.readers.csv_text import FALLBACK_ENCODING, Lines, open_text, parsed
 from baler_core.dataset import Json, Schema, Variable, family_slices, make_block, select_names, values_of
 from baler_core.errors import DataError
 from baler_core.interfaces import Options, Reader, Sink, Source

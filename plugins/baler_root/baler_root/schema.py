@@ -87,7 +87,7 @@ def list_dimensions(schema: Schema, leaf: Leaf) -> list[str]:
     """The jagged dimensions of the lists around a leaf, outermost first."""
     dims: list[str] = []
     dim = schema[leaf.name].dims[0]
-    while dim in schema.counts:
+    while dim in schema.counts and dim not in dims:
         dims.insert(0, dim)
         dim = schema[schema.counts[dim]].dims[0]
     return dims

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from baler_core import Schema, Sink, values_of
+from baler_core import FormatError, Schema, Sink, values_of
 from baler_root.branches import Branch
 from baler_root.flatten import put_together
 from baler_root.forms import leaves
 from baler_root.plans import TreePlan
 from baler_root.schema import branch_from_json, list_dimensions
+from baler_root.trees import first_line
 from baler_root.ttree import TreeWriter
 
 if TYPE_CHECKING:
@@ -34,16 +35,10 @@ class RootSink(Sink):
     def __init__(self, path: Path, schema: Schema) -> None:
         import uproot
 
-        skeleton = schema.skeleton
-        branches = [branch_from_json(stored) for stored in skeleton["branches"]]
-        found = [leaf for branch in branches for leaf in leaves(branch.form, branch.key)]
         self._schema = schema
-        self._counts_of = {
-            place: schema.counts[dim]
-            for leaf in found
-            for place, dim in zip(leaf.lists, list_dimensions(schema, leaf), strict=True)
-        }
-        self._file = uproot.recreate(str(path), compression=_compression(skeleton["compression"]))
+        branches, self._counts_of = _described(schema)
+        skeleton = schema.skeleton
+        self._file = uproot.recreate(str(path), compression=_compression(skeleton.get("compression")))
         folder, _, name = skeleton["tree"].rpartition("/")
         directory = self._file.mkdir(folder) if folder else self._file
         output = TTreeOutput if skeleton["kind"] == "TTree" else RNTupleOutput
@@ -109,6 +104,29 @@ class RNTupleOutput:
         """Nothing is left to write: each cluster has been listed as it came."""
 
 
+def _described(schema: Schema) -> tuple[list[Branch], dict[str, str]]:
+    """The branches of the skeleton, and for the place of every list the variable that holds its lengths.
+
+    Raises
+    ------
+    FormatError
+        If skeleton and variables do not fit together, as only a damaged file can have it.
+    """
+    try:
+        if schema.skeleton["kind"] not in ("TTree", "RNTuple") or not schema.skeleton["tree"]:
+            raise ValueError("no kind of tree")
+        branches = [branch_from_json(stored) for stored in schema.skeleton["branches"]]
+        counts_of = {
+            place: schema.counts[dim]
+            for branch in branches
+            for leaf in leaves(branch.form, branch.key)
+            for place, dim in zip(leaf.lists, list_dimensions(schema, leaf), strict=True)
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise FormatError(f"the description of the ROOT tree to be written is damaged: {first_line(error)}") from error
+    return branches, counts_of
+
+
 def _no_rows(form: Any) -> np.ndarray:
     return np.zeros((0, *getattr(form, "shape", ())), getattr(form, "dtype", object))
 
@@ -120,4 +138,5 @@ def _compression(stored: Sequence[Any] | None) -> Any:
     name, level = stored or ("ZLIB", 1)
     if name == "LZMA":
         name, level = "ZSTD", 5
-    return getattr(uproot, name, uproot.ZLIB)(level) if level else None
+    codecs = {"ZLIB": uproot.ZLIB, "LZ4": uproot.LZ4, "ZSTD": uproot.ZSTD}
+    return codecs.get(name, uproot.ZLIB)(min(max(int(level), 1), 9)) if level else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import uproot
 
-from baler_core import DataError
+from baler_core import DataError, FormatError
 from baler_root.reader import RootOptions, RootReader
 
 
@@ -113,3 +114,36 @@ def test_an_interrupted_output_can_be_removed(path: Path, tmp_path: Path) -> Non
         sink.write(next(source.blocks(10**5)))
         sink.abort()
     (tmp_path / "half.root").unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "open"},
+        {"tree": ""},
+        {"branches": [{"key": "pt"}]},
+        {"branches": [{"key": "pt", "form": {"list": "<f8"}}]},
+        {"branches": [{"key": "pt", "form": 7}]},
+        {"branches": 3},
+    ],
+    ids=str,
+)
+def test_a_damaged_description_is_refused(change: dict[str, object], path: Path, tmp_path: Path) -> None:
+    reader = RootReader(RootOptions(tree="Muons"))
+    with reader.open(path) as source:
+        schema = replace(source.schema, skeleton={**source.schema.skeleton, **change})
+    with pytest.raises(FormatError, match="description of the ROOT tree to be written is damaged"):
+        reader.create(tmp_path / "out.root", schema)
+    assert not (tmp_path / "out.root").exists()
+
+
+def test_only_known_compressions_are_taken_from_a_description(path: Path, tmp_path: Path) -> None:
+    reader = RootReader(RootOptions(tree="Muons"))
+    with reader.open(path) as source:
+        schema = replace(source.schema, skeleton={**source.schema.skeleton, "compression": ["open", 1]})
+        sink = reader.create(tmp_path / "out.root", schema)
+        for block in source.blocks(10**6):
+            sink.write(block)
+        sink.close()
+    with uproot.open(tmp_path / "out.root") as file:
+        assert file.file.compression.name == "ZLIB"

@@ -24,7 +24,6 @@ FILES = [
     ("glast_merit_mcgen", "user", 51, 51, 0),
     ("jets_pythia24", None, 25, 25, 1),
     ("mlhep_higgs_10000", None, 30, 30, 0),
-    ("nanoAOD_2015_CMS_Open_Data_ttbar", None, 947, 947, 22),
     ("nano_dimuon", "Events", 1601, 1601, 14),
     ("nano_tt_v12", None, 654, 654, 14),
     ("treemaker", None, 391, 391, 25),

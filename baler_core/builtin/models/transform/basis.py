@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from baler_core.arithmetic import Coder
-from baler_core.builtin.models.transform.numbers import NumberCoder
+from baler_core.builtin.models.numbers import NumberCoder
 from baler_core.errors import FormatError
 
 FEWEST_BITS, MOST_BITS = 4, 20
@@ -59,7 +59,7 @@ def learn_basis(products: np.ndarray, frames: np.ndarray, cut: float = 1.0) -> B
     frames
         float64 (frames, points) in units of the tolerance.
     """
-    variances, modes = np.linalg.eigh(products)
+    _, modes = np.linalg.eigh(products)
     modes = modes[:, ::-1]
     largest = np.abs(modes.T @ frames).max(axis=1, initial=0.0)
     beyond = np.flatnonzero(largest > cut)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.arithmetic import finish, new_decoder, new_encoder
+from baler_core.builtin.models.field_layout import tiles
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.transform.layout import tiles
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError
@@ -55,7 +55,7 @@ def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None) -> tuple[byt
         kept = basis.bits.size
         parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
     coded = [write_sized(encode_tile(part, recipe)) for part in parts]
-    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded) + _checksum(parts)
+    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
 
 
 def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -79,7 +79,7 @@ def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
         part = decode_tile(reader.sized(), slices, field[place].shape, recipe)
         field[place] = synthesise(part, recipe, matrix)
         parts.append(part)
-    if reader.rest() != _checksum(parts):
+    if reader.rest() != _checksum(parts, basis):
         raise FormatError("a transformed field is damaged: its integers have another checksum")
     return field
 
@@ -101,8 +101,8 @@ def _basis_bytes(basis: Basis | None) -> bytes:
     return write_sized(finish(coder))
 
 
-def _checksum(parts: list[TileIntegers]) -> bytes:
-    total = 0
+def _checksum(parts: list[TileIntegers], basis: Basis | None) -> bytes:
+    total = 0 if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes())
     for part in parts:
         for integers in (part.coefficients, part.corrections):
             total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).tobytes(), total)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.arithmetic import Coder
-from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, code_band, code_flag
+from baler_core.builtin.models.magnitudes import code_simply
+from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, code_band
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band
 
@@ -25,7 +26,13 @@ class _Part:
 
 
 def code_integers(
-    coder: Coder, memory: Memory, integers: np.ndarray, bands: list[Band], links: list[Links], hint: np.ndarray | None
+    coder: Coder,
+    memory: Memory,
+    integers: np.ndarray,
+    bands: list[Band],
+    links: list[Links],
+    hint: np.ndarray | None,
+    mixed: bool,
 ) -> None:
     """Write or read (in place) all integers of a field.
 
@@ -38,6 +45,8 @@ def code_integers(
     hint
         int32 (variables, z, y, x): how lively each place is, where something already coded tells; takes the place of
         the second linked slice.
+    mixed
+        Whether contexts are mixed (smaller) or one alone tells (several times faster).
     """
     parts = _parts(bands)
     encoding = bool(coder.registers[4])
@@ -51,7 +60,7 @@ def code_integers(
                 before = int(known[0] > 0 and references[0][part.box].any())
                 beside = int(known[2] > 0 and references[2][part.box].any())
                 flag = (part.flag * 2 + before) * 2 + beside
-                if code_flag(*coder, memory.empty, flag, int(lively)):
+                if code_simply(*coder, memory.empty, flag, int(lively)):
                     part.fields[17] = min(15, int(number).bit_length() * 2) * 4 + part.flag % 4
                     code_band(
                         *coder,
@@ -63,6 +72,7 @@ def code_integers(
                         known,
                         part.fields,
                         part.cousins,
+                        mixed,
                     )
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from baler_core.arithmetic import OVERRUN, finish, new_decoder, new_encoder
 from baler_core.bounds import Tolerance
-from baler_core.builtin.models.transform import holes
+from baler_core.builtin.models import field_holes as holes
+from baler_core.builtin.models.families import Effort, Family
+from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, time_blocks
+from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.transform.bound_layer import whole
 from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
 from baler_core.builtin.models.transform.coder import code_integers
 from baler_core.builtin.models.transform.contexts import new_memory
-from baler_core.builtin.models.transform.layout import Arrangement, read_arrangement, time_blocks
-from baler_core.builtin.models.transform.search import Effort, Trials, choose_recipe
+from baler_core.builtin.models.transform.search import Trials, choose_recipe
 from baler_core.builtin.models.transform.temporal import links
-from baler_core.builtin.models.transform.units import Units, choose_units, read_units
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized, write_varint
@@ -45,10 +46,8 @@ class Field:
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
-    """A field, or None if it cannot be transformed under this tolerance."""
-    if values.ndim < 2 or not values.size:
-        return None
-    found, specials = holes.classes(values, tolerance.fill)
+    """A field, or None if it cannot be transformed under its tolerance."""
+    found, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if found is None else values[found == 0]
     units = choose_units(ordinary, tolerance)
     return None if units is None else Field(values, units, found, specials)
@@ -71,8 +70,9 @@ def chunk_of(fields: Sequence[Field], arrangement: Arrangement, block: slice) ->
     return Chunk(holes.fill_smoothly(stacked, masked), masked)
 
 
-def encode_family(fields: Sequence[Field], arrangement: Arrangement, effort: Effort) -> bytes:
+def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
+    fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
         parts.append(write_sized(field.units.to_bytes()))
@@ -81,7 +81,7 @@ def encode_family(fields: Sequence[Field], arrangement: Arrangement, effort: Eff
             parts.append(write_sized(_encode_classes(arrangement.forward(field.classes))))
     for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
         trials = Trials(chunk_of(fields, arrangement, block), effort)
-        recipe = choose_recipe(trials, effort)
+        recipe = replace(choose_recipe(trials, effort), mixed=effort != "fast")
         parts.append(write_sized(b"".join(encode_chunk(trials.chunk, recipe, trials.basis(recipe)))))
     return b"".join(parts)
 
@@ -116,14 +116,9 @@ def _read_head(
     units = read_units(reader.sized(), variable.dtype)
     count = reader.varint(256)
     specials = struct.unpack(f"<{count}d", reader.take(8 * count))
-    if variable.numpy_dtype.kind in "iu" and not all(_fits(value, variable.numpy_dtype) for value in specials):
+    if not holes.hold(specials, variable.numpy_dtype):
         raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
     return units, _decode_classes(reader.sized(), shape, count) if count else None, specials
-
-
-def _fits(value: float, dtype: np.dtype) -> bool:
-    limits = np.iinfo(dtype)
-    return bool(np.isfinite(value)) and limits.min <= value <= limits.max
 
 
 def _encode_classes(found: np.ndarray) -> bytes:
@@ -131,7 +126,7 @@ def _encode_classes(found: np.ndarray) -> bytes:
     while True:
         coder = new_encoder(capacity)
         integers = found.astype(np.int32)[:, None]
-        code_integers(coder, new_memory(), integers, whole(found.shape[1:]), links(len(found), "none"), None)
+        code_integers(coder, new_memory(), integers, whole(found.shape[1:]), links(len(found), "none"), None, True)
         if not coder.registers[OVERRUN]:
             return finish(coder)
         capacity *= 4
@@ -139,7 +134,7 @@ def _encode_classes(found: np.ndarray) -> bytes:
 
 def _decode_classes(data: bytes, shape: tuple[int, ...], count: int) -> np.ndarray:
     integers = np.zeros((shape[0], 1, *shape[1:]), np.int32)
-    code_integers(new_decoder(data), new_memory(), integers, whole(shape[1:]), links(shape[0], "none"), None)
+    code_integers(new_decoder(data), new_memory(), integers, whole(shape[1:]), links(shape[0], "none"), None, True)
     if integers.size and (integers.min() < 0 or integers.max() > count):
         raise FormatError("the special values of a field are damaged")
     return integers[:, 0].astype(np.uint8)

@@ -24,11 +24,14 @@ class Recipe:
         Splits in space.
     step
         Number of the quantiser's step in `STEPS`.
+    mixed
+        Whether contexts are mixed (smaller), or one alone tells (faster).
     """
 
     time: TimeTransform
     levels: int
     step: int
+    mixed: bool = True
 
     @property
     def step_size(self) -> float:
@@ -37,13 +40,13 @@ class Recipe:
 
     def to_bytes(self) -> bytes:
         """Two bytes."""
-        return write_varint(TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels) + write_varint(
-            self.step
-        )
+        transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels
+        return write_varint(transform) + write_varint(2 * self.step + self.mixed)
 
 
 def read_recipe(reader: ByteReader) -> Recipe:
     """Inverse of `Recipe.to_bytes`; FormatError if there is no such recipe."""
     number = reader.varint(len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1))
-    step = reader.varint(len(STEPS))
-    return Recipe(TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)], number % (_MOST_LEVELS + 1), step)
+    step = reader.varint(2 * len(STEPS))
+    time = TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)]
+    return Recipe(time, number % (_MOST_LEVELS + 1), step // 2, step % 2 == 1)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
+from baler_core.builtin.models.families import Effort
 from baler_core.builtin.models.transform import wavelet
 from baler_core.builtin.models.transform.basis import Basis
 from baler_core.builtin.models.transform.chunk import Chunk, encode_chunk, learn
 from baler_core.builtin.models.transform.recipe import STEPS, Recipe
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS
 
-Effort = Literal["fast", "balanced", "max"]
 _SAMPLE = {"fast": 1 << 17, "balanced": 1 << 18, "max": 1 << 20}
 _FIRST_STEP = 19  # 2.6 tolerances
 _STRIDES = {"fast": (), "balanced": (4, 2), "max": (5, 2, 1)}
@@ -65,10 +65,10 @@ def choose_recipe(trials: Trials, effort: Effort) -> Recipe:
     frames, _, *space = trials.sample.field.shape
     levels = wavelet.useful_levels(tuple(space))
     for time in TIME_TRANSFORMS if frames > 1 else TIME_TRANSFORMS[:1]:
-        trials.size(Recipe(time, levels, _FIRST_STEP))
+        trials.size(Recipe(time, levels, _FIRST_STEP, mixed=False))
     best = trials.best()
     if levels and sum(n > 1 for n in space) == 1:
-        trials.size(Recipe(best.time, 0, best.step))
+        trials.size(replace(best, levels=0))
     best = trials.best()
     for stride in _STRIDES[effort]:
         _walk(trials.size, best, stride)
@@ -81,7 +81,7 @@ def _walk(size: Callable[[Recipe], float], start: Recipe, stride: int) -> None:
     for direction in (stride, -stride):
         here, last = start, size(start)
         while 0 <= here.step + direction < len(STEPS):
-            here = Recipe(here.time, here.levels, here.step + direction)
+            here = replace(here, step=here.step + direction)
             now = size(here)
             if now >= last:
                 break

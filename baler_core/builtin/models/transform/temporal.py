@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,7 @@ class Links:
 def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
     """Slices (time first) of frames (time first), any further axes; `matrix` (frames, modes) is the learned basis."""
     if kind == "basis" and matrix is not None:
-        return (matrix.T @ frames.reshape(len(frames), -1)).reshape(matrix.shape[1], *frames.shape[1:])
+        return (matrix.T @ _flat(frames)).reshape(matrix.shape[1], *frames.shape[1:])
     if kind == "wavelet":
         return np.moveaxis(wavelet.forward(np.moveaxis(frames, 0, -1), _levels(len(frames)), 1), -1, 0)
     return frames
@@ -33,7 +34,7 @@ def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) 
 def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
     """Inverse of `forward`."""
     if kind == "basis" and matrix is not None:
-        return (matrix @ slices.reshape(len(slices), -1)).reshape(len(matrix), *slices.shape[1:])
+        return (matrix @ _flat(slices)).reshape(len(matrix), *slices.shape[1:])
     if kind == "wavelet":
         return np.moveaxis(wavelet.inverse(np.moveaxis(slices, 0, -1), _levels(len(slices)), 1), -1, 0)
     return slices
@@ -55,6 +56,11 @@ def links(count: int, kind: TimeTransform) -> list[Links]:
             found.append(Links(before, above) if before >= 0 else Links(above, -1))
         previous = (first, end)
     return found
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """All but the first axis as one, also where there is nothing."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def _levels(count: int) -> int:

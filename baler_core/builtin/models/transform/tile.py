@@ -81,7 +81,9 @@ def _code(coder: Coder, integers: TileIntegers, recipe: Recipe) -> None:
     coefficients, corrections = integers.coefficients, integers.corrections
     space = coefficients.shape[2:]
     bands = wavelet.bands(space, recipe.levels)
-    code_integers(coder, new_memory(), coefficients, bands, temporal.links(len(coefficients), recipe.time), None)
+    code_integers(
+        coder, new_memory(), coefficients, bands, temporal.links(len(coefficients), recipe.time), None, recipe.mixed
+    )
     hint = bound_layer.liveliness(coefficients, bands) if len(coefficients) else None
     links = temporal.links(len(corrections), "none")
-    code_integers(coder, new_memory(), corrections, bound_layer.whole(space), links, hint)
+    code_integers(coder, new_memory(), corrections, bound_layer.whole(space), links, hint, recipe.mixed)

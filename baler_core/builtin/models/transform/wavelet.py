@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def forward(values: np.ndarray, levels: int, axes: int) -> np.ndarray:
     """Transform the last `axes` axes: float64, same shape, smooth part first along each."""
     out = values.copy()
     for shape in sizes_by_level(values.shape[-axes:], levels)[:-1]:
-        part = (Ellipsis, *(slice(0, n) for n in shape))
+        part = _corner(shape)
         for axis, length in enumerate(shape):
             if length >= SHORTEST:
                 out[part] = _split(out[part], values.ndim - axes + axis)
@@ -74,11 +75,16 @@ def inverse(values: np.ndarray, levels: int, axes: int) -> np.ndarray:
     """Inverse of `forward`."""
     out = values.copy()
     for shape in reversed(sizes_by_level(values.shape[-axes:], levels)[:-1]):
-        part = (Ellipsis, *(slice(0, n) for n in shape))
+        part = _corner(shape)
         for axis, length in reversed(list(enumerate(shape))):
             if length >= SHORTEST:
                 out[part] = _join(out[part], values.ndim - axes + axis)
     return out
+
+
+def _corner(shape: tuple[int, ...]) -> Any:
+    """The index of the first part along the last axes."""
+    return (Ellipsis, *(slice(0, n) for n in shape))
 
 
 def _split(values: np.ndarray, axis: int) -> np.ndarray:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from baler_core.arithmetic import Coder, code_bit
-from baler_core.builtin.models.transform.contexts import LENGTHS, bit_length
-from baler_core.compiled import compiled
+from baler_core.builtin.models.magnitudes import LENGTHS, bit_length
+from baler_core.compiled import Array, Integer, compiled
 from baler_core.mixing import learn_counter, new_counters
 
 _KINDS = 4
@@ -36,9 +34,7 @@ class NumberCoder:
 
 
 @compiled
-def code_number(
-    registers: np.ndarray[Any, Any], data: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], row: int, number: int
-) -> int:
+def code_number(registers: Array, data: Array, counters: Array, row: Integer, number: Integer) -> Integer:
     """One signed number: length of its magnitude in unary, highest bit below the leading one, the rest raw, sign."""
     magnitude = abs(number)
     wanted = bit_length(magnitude)
@@ -62,9 +58,7 @@ def code_number(
 
 
 @compiled
-def code_counted(
-    registers: np.ndarray[Any, Any], data: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], place: int, bit: int
-) -> int:
+def code_counted(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
     """One bit with the probability of one counter."""
     probability = max(512, min(65024, np.int64(counters[place]) >> 16))
     bit = code_bit(registers, data, bit, probability)
@@ -74,12 +68,12 @@ def code_counted(
 
 @compiled
 def code_series(
-    registers: np.ndarray[Any, Any],
-    data: np.ndarray[Any, Any],
-    counters: np.ndarray[Any, Any],
-    values: np.ndarray[Any, Any],
-    taps: np.ndarray[Any, Any],
-    shift: int,
+    registers: Array,
+    data: Array,
+    counters: Array,
+    values: Array,
+    taps: Array,
+    shift: Integer,
 ) -> None:
     """What linear prediction leaves, in the context of how much it left just before; limits keep sums in 64 bits."""
     recent = np.int64(0)

@@ -17,6 +17,7 @@ from baler_core.config import Config
 from baler_core.container import BalWriter, pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema, block_sizes
 from baler_core.guarantee import (
+    EXACT_STREAM,
     encode_corrections,
     find_corrections,
     joined_errors,
@@ -144,7 +145,7 @@ def compress(
         header.input_bytes,
         file_bytes,
         work.errors,
-        {group.layout.name: group.encoder.name for group in work.groups.values()},
+        {_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
     )
 
@@ -178,18 +179,28 @@ def _prepare(config: Config, registry: Registry, source: Source, model: Path | N
         logger.warning("the bound for %r matches no variable", pattern)
     bounds = bounds_of(schema, config.bounds)
     tolerances = tolerances_of(source, bounds, config.block_bytes)
+    named = dict(zip(schema.names, tolerances, strict=True))
+    exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
     if trained is not None:
-        pipeline = trained.pipeline
+        pipeline = Pipeline(trained.pipeline.steps, exact)
     else:
         steps = [Step(registry.preprocessor(s.name)(s.options), s.variables) for s in config.preprocess]
-        pipeline = Pipeline(steps)
-        if steps:
-            for block in Blocks(source, config.block_bytes):
-                pipeline.fit(block)
-                break
-    named = dict(zip(schema.names, tolerances, strict=True))
+        pipeline = Pipeline(steps, exact)
+        _fit_preprocessors(pipeline, source, config.block_bytes)
     return _Work(config, registry, source, bounds, named, pipeline, trained)
+
+
+def _fit_preprocessors(pipeline: Pipeline, source: Source, block_bytes: int) -> None:
+    """Show each preprocessor the first block that holds a variable."""
+    waiting = {v.name for v in source.schema.variables} if pipeline.steps else set()
+    for block in Blocks(source, block_bytes) if waiting else ():
+        present = waiting & {str(name) for name in block.variables}
+        if present:
+            pipeline.fit(block)
+            waiting -= present
+        if not waiting:
+            break
 
 
 def _write_blocks(work: _Work, writer: BalWriter, title: str) -> list[BlockRecord]:
@@ -212,6 +223,11 @@ def _write_blocks(work: _Work, writer: BalWriter, title: str) -> list[BlockRecor
     return records
 
 
+def _title(layout: Layout) -> str:
+    """How a group is called in reports; variables that are no numbers form one of their own."""
+    return f"{layout.name} (other)" if layout.kind == "other" else layout.name
+
+
 def _key(layout: Layout) -> GroupKey:
     return layout.kind, layout.variables[0].dims
 
@@ -225,7 +241,8 @@ def _encode_group(work: _Work, block: xr.Dataset, layout: Layout) -> tuple[Strea
     else:
         streams = group.encoder.encode(prepared, model_layout, tolerances)
     streams, errors = _held_to_bounds(work, block, layout, group.decoder, streams)
-    if group.floor is not None:
+    # On its first block the choice has already been measured against the floor.
+    if group.floor is not None and not (is_new and EXACT_STREAM not in streams):
         floor = group.floor.encode(prepared, model_layout, tolerances)
         if len(pack_streams([floor])) < len(pack_streams([streams])):
             streams, errors = _held_to_bounds(work, block, layout, group.floor, floor)
@@ -315,7 +332,7 @@ class _PreparedBlocks:
 
 
 def _histories(work: _Work) -> dict[str, object]:
-    found = {group.layout.name: getattr(group.encoder, "history", None) for group in work.groups.values()}
+    found = {_title(group.layout): getattr(group.encoder, "history", None) for group in work.groups.values()}
     return {name: history for name, history in found.items() if history is not None}
 
 

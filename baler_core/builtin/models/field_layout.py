@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_varint
 
@@ -83,11 +85,17 @@ def arrangements(shape: tuple[int, ...], dims: tuple[str, ...], axes: Mapping[st
     return list(dict.fromkeys(found))
 
 
+def arrangements_of(variables: Sequence[Variable], shape: tuple[int, ...]) -> list[Arrangement]:
+    """Arrangements worth trying for variables on the same dimensions, of `shape`."""
+    axes = {dim: axis for variable in variables for dim, axis in variable.axes.items()}
+    return arrangements(shape, variables[0].dims, axes)
+
+
 def time_blocks(frames: int) -> list[slice]:
     """Even cuts of at most `LONGEST_BLOCK` frames."""
     count = max(1, -(-frames // LONGEST_BLOCK))
     edges = [frames * number // count for number in range(count + 1)]
-    return [slice(first, end) for first, end in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(first, end) for first, end in itertools.pairwise(edges)]
 
 
 def tiles(frames: int, space: tuple[int, ...]) -> list[tuple[slice, ...]]:

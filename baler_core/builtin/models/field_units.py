@@ -19,7 +19,7 @@ _HEAD = struct.Struct("<Bdd")
 # Predictions are repeated on another machine up to rounding; this share of the tolerance is kept free for it.
 _MARGIN = 1e-6
 # Lattices finer than this many points per tolerance gain nothing over plain rounding.
-_MOST_MERGED = 16
+_MOST_MERGED = 256
 _LARGEST = 2.0**44
 
 
@@ -60,7 +60,7 @@ class Units:
         with np.errstate(all="ignore"):
             numbers = field * self.radius + self.centre
             if self.kind == "lattice" and self.lattice is not None:
-                return self._points(numbers, dtype)
+                return _points(numbers, self.lattice, dtype)
             if self.kind == "log":
                 numbers = self.sign * np.exp(numbers)
             return numbers.astype(dtype)
@@ -70,22 +70,22 @@ class Units:
         """The first point of an integer lattice; float lattices count from 0."""
         return self.lattice.offset if self.lattice is not None and self.lattice.kind == "integer" else 0
 
-    def _points(self, numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        lattice = self.lattice
-        assert lattice is not None
-        half = 0.5 if lattice.merge % 2 == 0 else 0.0
-        points = np.clip(np.rint(numbers - half) + half, -(2.0**62), 2.0**62)
-        if lattice.kind == "step":
-            return (points * lattice.step / lattice.divisor).astype(dtype)
-        whole = points.astype(np.int64) * np.int64(lattice.step) + np.int64(lattice.offset)
-        limits = np.iinfo(dtype)
-        return np.clip(whole, limits.min, limits.max).astype(dtype)
-
     def to_bytes(self) -> bytes:
         """About twenty bytes."""
         own = self.lattice.to_bytes() if self.lattice is not None else b""
         number = _KINDS.index(self.kind) * 2 + (self.sign < 0)
         return _HEAD.pack(number, self.radius, self.centre) + own
+
+
+def _points(numbers: np.ndarray, lattice: Lattice, dtype: np.dtype) -> np.ndarray:
+    """The nearest points of a lattice, of `merge` neighbours the middle."""
+    half = 0.5 if lattice.merge % 2 == 0 else 0.0
+    points = np.clip(np.rint(numbers - half) + half, -(2.0**62), 2.0**62)
+    if lattice.kind == "step":
+        return (points * lattice.step / lattice.divisor).astype(dtype)
+    whole = points.astype(np.int64) * np.int64(lattice.step) + np.int64(lattice.offset)
+    limits = np.iinfo(dtype)
+    return np.clip(whole, limits.min, limits.max).astype(dtype)
 
 
 def read_units(stored: bytes, dtype: str) -> Units:
@@ -96,7 +96,7 @@ def read_units(stored: bytes, dtype: str) -> Units:
     if number >= 2 * len(_KINDS) or not (np.isfinite(centre) and 0 < radius < np.inf):
         raise FormatError("the units of a field are impossible")
     kind = _KINDS[number // 2]
-    lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype)[0] if kind == "lattice" else None
+    lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype) if kind == "lattice" else None
     if kind != "lattice" and np.dtype(dtype).kind != "f":
         raise FormatError("whole numbers without a lattice")
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from baler_core.bounds import Tolerance
 
-def classes(values: np.ndarray, fill: tuple[float, ...]) -> tuple[np.ndarray | None, tuple[float, ...]]:
+
+def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None, tuple[float, ...]]:
     """Which values are special.
 
     Returns
@@ -17,7 +19,10 @@ def classes(values: np.ndarray, fill: tuple[float, ...]) -> tuple[np.ndarray | N
     """
     found = np.zeros(values.shape, np.uint8)
     specials: list[float] = []
-    candidates = (*fill, np.nan, np.inf, -np.inf) if values.dtype.kind == "f" else fill
+    # under a relative bound zeros must stay zeros, and have no logarithm
+    candidates: tuple[float, ...] = (*tolerance.fill, 0.0) if tolerance.kind == "rel" else tolerance.fill
+    if values.dtype.kind == "f":
+        candidates = (*candidates, np.nan, np.inf, -np.inf)
     for candidate in candidates:
         hit = _equal(values, candidate) & (found == 0)
         if hit.any():
@@ -32,6 +37,14 @@ def _equal(values: np.ndarray, candidate: float) -> np.ndarray:
     if values.dtype.kind in "iu" and not np.isfinite(candidate):
         return np.zeros(values.shape, bool)
     return np.asarray(values == np.asarray(candidate).astype(values.dtype))
+
+
+def hold(specials: tuple[float, ...], dtype: np.dtype) -> bool:
+    """Whether all special values are values of `dtype`."""
+    if dtype.kind not in "iu":
+        return True
+    limits = np.iinfo(dtype)
+    return all(np.isfinite(value) and limits.min <= value <= limits.max for value in specials)
 
 
 def put_back(values: np.ndarray, found: np.ndarray, specials: tuple[float, ...]) -> None:

@@ -1,0 +1,126 @@
+"""The base of models that code fields of one grid in families: what they cannot hold, or not better, goes to `scalar`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field as Option
+
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.dataset import GroupKind, Layout, Variable, values_of
+from baler_core.errors import FormatError
+from baler_core.interfaces import Model, Options, Streams, Tolerances
+from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from baler_core.builtin.models.field_layout import Arrangement
+
+STREAM = "fields"
+Effort = Literal["fast", "balanced", "max"]
+
+
+class FieldOptions(Options):
+    """Options of the models of fields."""
+
+    effort: Effort = Option(default="balanced", description="How hard to try for few bytes, against time.")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A variable, and what a model made of its values before coding (a `Field` of its own)."""
+
+    variable: Variable
+    field: Any
+
+
+@dataclass(frozen=True)
+class Family:
+    """Variables coded together, and how their arrays are arranged."""
+
+    members: tuple[Prepared, ...]
+    arrangement: Arrangement
+
+
+class FamilyModel(Model):
+    """Codes fields in families; authors say which variables they can hold, and how a family becomes bytes."""
+
+    kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
+    automatic = True
+    Options = FieldOptions
+
+    @abstractmethod
+    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Any | None:
+        """A variable of rank 2 or more with at least one value, made ready; None if this model cannot hold it."""
+
+    @abstractmethod
+    def plan(self, members: Sequence[Prepared]) -> list[Family]:
+        """Families of all `members`, which have one shape."""
+
+    @abstractmethod
+    def encode_family(self, family: Family) -> bytes:
+        """A family as bytes."""
+
+    @abstractmethod
+    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Restored values; FormatError if `data` is damaged."""
+
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+        """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
+        members = []
+        for variable in layout.variables:
+            values = values_of(block, variable.name)
+            ready = self.prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
+            if ready is not None:
+                members.append(Prepared(variable, ready))
+        families = self.plan(members) if members else []
+        coded = [(family, self.encode_family(family)) for family in families]
+        kept = [pair for pair in coded if _worth(pair, block, layout, tolerances)]
+        numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
+        parts = [write_varint(len(kept))]
+        for family, data in kept:
+            places = [numbers[member.variable.name] for member in family.members]
+            parts.append(write_varint(len(places)) + write_varints(places) + write_sized(data))
+        rest = _without(layout, {member.variable.name for family, _ in kept for member in family.members})
+        plain = ScalarModel().encode(block, rest, tolerances) if rest.variables else {}
+        return {STREAM: b"".join(parts), **plain}
+
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+        """The block that `encode` was given, within its tolerances."""
+        reader = ByteReader(streams.get(STREAM, b""), "the fields of a group")
+        arrays: dict[str, np.ndarray] = {}
+        for _ in range(reader.varint(len(layout.variables) + 1)):
+            count = reader.varint(len(layout.variables) + 1)
+            members = [layout.variables[reader.varint(len(layout.variables))] for _ in range(count)]
+            if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
+                raise FormatError("a family of fields holds something else")
+            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]))
+            arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
+        rest = _without(layout, set(arrays))
+        if rest.variables:
+            plain = ScalarModel().decode(streams, rest, tolerances)
+            arrays.update({variable.name: values_of(plain, variable.name) for variable in rest.variables})
+        return layout.build(arrays)
+
+
+def _worth(pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> bool:
+    """Whether a family is smaller than its variables by the `scalar` model."""
+    family, data = pair
+    names = {member.variable.name for member in family.members}
+    streams = ScalarModel().encode(block, _only(layout, names), tolerances)
+    return len(data) < sum(len(stream) for stream in streams.values())
+
+
+def _only(layout: Layout, names: set[str]) -> Layout:
+    kept = tuple(variable for variable in layout.variables if variable.name in names)
+    return Layout(layout.kind, kept, layout.sizes, layout.counts)
+
+
+def _without(layout: Layout, names: set[str]) -> Layout:
+    return _only(layout, {variable.name for variable in layout.variables} - names)

@@ -1,0 +1,154 @@
+"""Codes magnitudes and signs of integers bit by bit, with probabilities mixed from several contexts.
+
+A magnitude is spelt along a binary tree: how many bits it has, in unary, then its bits below the leading one. Each node
+has a counter in each context; what they say is mixed (see `mixing`). Shared by the models of fields.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.arithmetic import code_bit
+from baler_core.compiled import Array, Integer, compiled
+from baler_core.mixing import WEIGHT_ONE, dot, learn_counter, learn_weights, new_counters, squash, stretch
+
+# Nodes of the binary tree: 32 for the length in bits, then three for each length.
+LENGTHS = 32
+NODES = LENGTHS * 4
+CONTEXTS = 7
+INPUTS = CONTEXTS + 1
+BINS = 64
+SETS = 4 * BINS
+
+
+def new_weights() -> Array:
+    """Weights of the two mixers, chosen by node and by expected magnitude; the first context counts most at first."""
+    weights = np.full((NODES + 4 * SETS, INPUTS), WEIGHT_ONE // 6, np.int64)
+    weights[:, 0] = WEIGHT_ONE * 6 // 10
+    return weights
+
+
+def first_counters(size: int) -> Array:
+    """Counters of which the first context, of 4 families and 64 bins, starts from geometric distributions.
+
+    For a bin of expected magnitude m: P(|q| >= t) = (m / (1 + m))^t. Only exactly rounded operations are used.
+    """
+    counters = new_counters(size)
+    for bin_number in range(BINS):
+        ratio = _bin_centre(bin_number) / 16
+        # P(more than n bits | at least n bits) is tail for n = 0 and tail^(2^(n - 1)) for others
+        probability = tail = ratio / (1 + ratio)
+        for length in range(LENGTHS):
+            first = int(min(max(probability, 1 / 4096), 1 - 1 / 4096) * (1 << 22))
+            for family in range(4):
+                counters[(family * BINS + bin_number) * NODES + length] = (first << 10) | 6
+            probability = tail if length == 0 else probability * probability
+    return counters
+
+
+def _bin_centre(bin_number: int) -> float:
+    """The middle of the sums that `logarithmic` maps to a bin."""
+    if bin_number < 8:
+        return bin_number + 0.25
+    return (4 + bin_number % 4 + 0.5) * 2.0 ** (bin_number // 4 - 1)
+
+
+@compiled
+def bit_length(number: Integer) -> Integer:
+    """Number of bits of a number >= 0."""
+    length = 0
+    while number > 0:
+        number >>= 1
+        length += 1
+    return length
+
+
+@compiled
+def logarithmic(number: Integer) -> Integer:
+    """A number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63."""
+    if number < 8:
+        return number
+    length = bit_length(number)
+    return min(63, 4 * (length - 2) + ((number >> (length - 3)) & 3))
+
+
+@compiled
+def code_node(
+    registers: Array,
+    data: Array,
+    counters: Array,
+    weights: Array,
+    places: Array,
+    inputs: Array,
+    node: Integer,
+    chosen: Integer,
+    bit: Integer,
+) -> Integer:
+    """One bit of the tree: mix what the contexts say, code, and learn from it."""
+    for i in range(CONTEXTS):
+        inputs[i] = stretch(np.int64(counters[places[i] + node]) >> 16)
+    inputs[CONTEXTS] = 256
+    other = NODES + chosen * 4 + min(node, 3)
+    first = dot(weights, node, inputs, INPUTS)
+    second = dot(weights, other, inputs, INPUTS)
+    bit = code_bit(registers, data, bit, squash((first + second) >> 1))
+    target = 65535 if bit else 0
+    learn_weights(weights, node, inputs, INPUTS, target - squash(first), 24)
+    learn_weights(weights, other, inputs, INPUTS, target - squash(second), 24)
+    for i in range(CONTEXTS):
+        learn_counter(counters, places[i] + node, bit, 250 if i == 0 else 160)
+    return bit
+
+
+@compiled
+def code_simply(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
+    """One bit by one counter alone."""
+    probability = max(16, min(65520, np.int64(counters[place]) >> 16))
+    bit = code_bit(registers, data, bit, probability)
+    learn_counter(counters, place, bit, 400)
+    return bit
+
+
+@compiled
+def code_magnitude(
+    registers: Array,
+    data: Array,
+    counters: Array,
+    weights: Array,
+    places: Array,
+    inputs: Array,
+    chosen: Integer,
+    mixed: Integer,
+    magnitude: Integer,
+    length: Integer,
+) -> Integer:
+    """A magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
+
+    `mixed` false codes every bit by the first context alone; `length` is 1 if the magnitude is known not to be 0, else 0.
+    """
+    wanted = bit_length(magnitude)
+    while length < LENGTHS - 1:
+        bit = 1 if wanted > length else 0
+        if mixed:
+            bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, bit)
+        else:
+            bit = code_simply(registers, data, counters, places[0] + length, bit)
+        if bit == 0:
+            break
+        length += 1
+    if length <= 1:
+        return length
+    value = 1
+    node = LENGTHS + 3 * length
+    for i in range(length - 1):
+        bit = (magnitude >> (length - 2 - i)) & 1
+        if i >= 2:
+            bit = code_bit(registers, data, bit, 32768)
+        else:
+            if mixed:
+                bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, bit)
+            else:
+                bit = code_simply(registers, data, counters, places[0] + node, bit)
+            node += 1 + bit
+        value = (value << 1) | bit
+    return value

@@ -1,0 +1,201 @@
+"""Variables of one grid that are predicted together: to integers, chunk by chunk to bytes, and back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models import field_holes as holes
+from baler_core.builtin.models.families import Family
+from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
+from baler_core.builtin.models.field_units import Units, choose_units, read_units
+from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
+from baler_core.builtin.models.predictive.predictor import FRACTION
+from baler_core.dataset import Variable
+from baler_core.errors import FormatError
+from baler_core.lattice import Lattice
+from baler_core.lattice_fit import fit_lattice
+from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
+
+_MOST_SPECIALS = 128
+# A step of two tolerances has 1024 parts; rounding to parts takes half of one.
+_PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
+_LARGEST = 2.0**33
+_LARGEST_CHUNK = 1 << 23
+
+
+@dataclass(frozen=True)
+class Field:
+    """One variable in 1/1024 of quantisation steps.
+
+    Attributes
+    ----------
+    scale
+        How steps become values: `units` if restored values may lie anywhere, a `lattice` if only on its points.
+    middle
+        The number of steps from which is counted.
+    steps
+        int64, shape of the variable.
+    special, specials
+        uint8, same shape: 0 for ordinary values, else 1 + index into the special values; None if all are ordinary.
+    """
+
+    scale: Units | Lattice
+    middle: int
+    steps: np.ndarray
+    special: np.ndarray | None
+    specials: tuple[float, ...]
+
+    @property
+    def closed(self) -> bool:
+        """Whether values may be restored anywhere within half a step."""
+        return isinstance(self.scale, Units)
+
+
+def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
+    """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none."""
+    if tolerance.kind == "free" or values.dtype.kind == "b":
+        return None
+    found = (_anywhere(values, tolerance), _on_lattice(values, fit_lattice(values, tolerance)))
+    return tuple(field for field in found if field is not None) or None
+
+
+def _anywhere(values: np.ndarray, tolerance: Tolerance) -> Field | None:
+    special, specials = holes.classes(values, tolerance)
+    ordinary = values.ravel() if special is None else values[special == 0]
+    units = choose_units(ordinary, tolerance)
+    if units is None or (units.lattice is not None and units.lattice.merge == 1):
+        return None
+    numbers = units.forward(values) * _PER_TOLERANCE
+    numbers[~(np.abs(numbers) < _LARGEST)] = np.nan
+    bad = ~np.isfinite(numbers) if special is None else ~np.isfinite(numbers) & (special == 0)
+    if bad.mean() > 1e-3:
+        return None
+    return Field(units, 0, np.rint(np.nan_to_num(numbers)).astype(np.int64), special, specials)
+
+
+def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
+    codes, special = lattice.quantise(values)
+    ordinary = codes[special == 0]
+    if not ordinary.size or len(lattice.specials) > _MOST_SPECIALS:
+        return None
+    middle = int(np.median(ordinary))
+    with np.errstate(over="ignore"):
+        codes = np.where(special == 0, codes - middle, 0)
+    found = special if special.any() else None
+    return Field(lattice, middle, codes << FRACTION, found, lattice.specials) if fits(codes) else None
+
+
+def chunks(shape: tuple[int, int, int, int], count: int) -> Iterator[tuple[slice, ...]]:
+    """Blocks of frames, or tiles of single frames, of (frames, z, y, x) of `count` variables, coded by themselves."""
+    per_frame = max(1, count * math.prod(shape[1:]))
+    blocks = min(max(1, shape[0]), -(-shape[0] * per_frame // _LARGEST_CHUNK)) or 1
+    edges = [shape[0] * number // blocks for number in range(blocks + 1)]
+    for first, end in itertools.pairwise(edges):
+        for box in tiles(count, shape[1:]) if end - first == 1 else [(slice(None),) * 3]:
+            yield (slice(first, end), *box)
+
+
+def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
+    """The integers of a chunk of all fields."""
+    codes = np.stack([arrangement.forward(field.steps)[place] for field in fields], 2)
+    frames, depth, count, ny, nx = codes.shape
+    shape = (frames * depth, count, ny, nx)
+    holes = None
+    if any(field.special is not None for field in fields):
+        masks = [
+            np.zeros((frames, depth, ny, nx), bool)
+            if field.special is None
+            else arrangement.forward(field.special)[place] > 0
+            for field in fields
+        ]
+        holes = np.stack(masks, 2).reshape(shape)
+    return Integers(codes.reshape(shape), holes, depth, fields[0].closed)
+
+
+def encode_family(family: Family) -> bytes:
+    """All fields as bytes."""
+    fields, arrangement = [member.field for member in family.members], family.arrangement
+    parts = [arrangement.to_bytes()]
+    for field in fields:
+        parts.append(_head(field, arrangement))
+    for place in chunks(arrangement.shape(fields[0].steps.shape), len(fields)):
+        parts.append(write_sized(encode_integers(gather(fields, arrangement, place))))
+    return b"".join(parts)
+
+
+def _head(field: Field, arrangement: Arrangement) -> bytes:
+    """How steps become values, and where special values are."""
+    head = bytes([field.closed]) + write_sized(field.scale.to_bytes()) + write_varint(zigzag(field.middle))
+    head += write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials)
+    if field.special is None:
+        return head + write_varint(0)
+    classes = arrangement.forward(field.special).astype(np.int64) << FRACTION
+    flat = classes.reshape(-1, 1, *classes.shape[2:])
+    return head + write_varint(1) + write_sized(encode_integers(Integers(flat, None, classes.shape[1])))
+
+
+def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Restored values of each variable.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    reader = ByteReader(data, "a family of predicted fields")
+    arrangement = read_arrangement(reader, len(shape))
+    arranged = arrangement.shape(shape)
+    heads = [_read_head(reader, variable, arranged) for variable in variables]
+    masked = any(head.special is not None for head in heads)
+    for place in chunks(arranged, len(variables)):
+        parts = [head.steps[place] for head in heads]
+        frames, depth, ny, nx = parts[0].shape
+        flat = (frames * depth, len(heads), ny, nx)
+        holes_here = _holes(heads, place, parts[0].shape).reshape(flat) if masked else None
+        restored = decode_integers(reader.sized(), flat, holes_here, depth, heads[0].closed)
+        for number, part in enumerate(parts):
+            part[...] = restored[:, number].reshape(part.shape)
+    return [_restore(head, arrangement, v, shape) for head, v in zip(heads, variables, strict=True)]
+
+
+def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> Field:
+    """A field of zeros, still to be filled in."""
+    closed, stored = reader.varint(2), reader.sized()
+    scale = read_units(stored, variable.dtype) if closed else Lattice.from_bytes(stored, variable.dtype)
+    middle, count = unzigzag(reader.varint(2**64)), reader.varint(_MOST_SPECIALS + 1)
+    specials = struct.unpack(f"<{count}d", reader.take(8 * count))
+    if not -(2**63) <= middle < 2**63 or not holes.hold(specials, variable.numpy_dtype):
+        raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
+    special = None
+    if reader.varint(2):
+        flat = (shape[0] * shape[1], 1, *shape[2:])
+        classes = decode_integers(reader.sized(), flat, None, shape[1], False) >> FRACTION
+        if classes.size and not 0 <= classes.min() <= classes.max() <= count:
+            raise FormatError(f"the special values of {variable.name!r} are damaged")
+        special = classes.reshape(shape).astype(np.uint8)
+    return Field(scale, middle, np.empty(shape, np.int64), special, specials)
+
+
+def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Boolean (frames, z, variables, y, x)."""
+    masks = [np.zeros(shape, bool) if field.special is None else field.special[place] > 0 for field in fields]
+    return np.stack(masks, 2)
+
+
+def _restore(field: Field, arrangement: Arrangement, variable: Variable, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(field.scale, Units):
+        values = field.scale.backward(field.steps / _PER_TOLERANCE, variable.numpy_dtype)
+    else:
+        with np.errstate(over="ignore"):
+            codes = (field.steps >> FRACTION) + np.int64(field.middle)
+        values = field.scale.dequantise(codes, np.zeros(codes.shape, np.uint8))
+    if field.special is not None:
+        holes.put_back(values, field.special, field.specials)
+    return arrangement.backward(values, shape)

@@ -1,0 +1,46 @@
+"""The `predictive` model: fields and images by learned and adaptive prediction of every value from its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.families import Family, FamilyModel, Prepared
+from baler_core.dataset import Variable
+
+if TYPE_CHECKING:
+    from baler_core.builtin.models.predictive.family import Field
+
+
+class PredictiveModel(FamilyModel):
+    """Chaotic flow, still images, noisy fields, and anything above about two bits per value."""
+
+    name = "predictive"
+    summary = "fields and images: every value predicted from neighbours in space, time and variables"
+
+    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
+        """Ways to hold a variable; None if it has no small enough integers on a lattice of the tolerance."""
+        from baler_core.builtin.models.predictive.family import prepare
+
+        return prepare(values, tolerance)
+
+    def plan(self, members: Sequence[Prepared]) -> list[Family]:
+        """All in one family, or each by itself."""
+        from baler_core.builtin.models.predictive.plan import plan_families
+
+        return plan_families(members)
+
+    def encode_family(self, family: Family) -> bytes:
+        """Lattices, special values, and chunk after chunk."""
+        from baler_core.builtin.models.predictive.family import encode_family
+
+        return encode_family(family)
+
+    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Restored values; FormatError if `data` is damaged."""
+        from baler_core.builtin.models.predictive.family import decode_family
+
+        return decode_family(data, variables, shape)

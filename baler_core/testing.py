@@ -1,0 +1,148 @@
+"""Checks for plugin authors: that a reader, preprocessor, model or metric keeps what its interface promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.bounds import Tolerance
+from baler_core.dataset import Layout, Variable, make_block, values_of
+from baler_core.guarantee import find_corrections, restored_arrays
+from baler_core.interfaces import Metric, Model, Preprocessor, Reader, Training
+from baler_core.state import decode_state, encode_state
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_BLOCK = 1 << 20
+
+
+def check_reader(reader: Reader, path: Path, folder: Path) -> Path:
+    """Read `path`, write it again into `folder`, and compare schema and every value; returns the written file.
+
+    Raises
+    ------
+    AssertionError
+        If anything differs, or blocks do not add up to what the schema announced.
+    """
+    target = folder / f"restored-{path.name}"
+    with reader.open(path) as source:
+        schema = source.schema
+        lengths: dict[str, int] = {}
+        sink = reader.create(target, schema)
+        for block in source.blocks(_BLOCK):
+            for variable in (schema[str(name)] for name in block.variables):
+                values = values_of(block, variable.name)
+                assert values.dtype == variable.numpy_dtype, f"{variable.name}: {values.dtype}, not {variable.dtype}"
+                assert tuple(map(str, block.variables[variable.name].dims)) == variable.dims
+                if variable.dims:
+                    lengths[variable.name] = lengths.get(variable.name, 0) + values.shape[0]
+            sink.write(block)
+        sink.close()
+        for name, length in lengths.items():
+            assert length == schema.sizes[schema[name].dims[0]], f"{name}: blocks hold {length} rows"
+        with reader.open(target) as again:
+            assert again.schema.names == schema.names
+            for first, second in zip(source.blocks(_BLOCK), again.blocks(_BLOCK), strict=True):
+                _assert_same(first, second)
+    return target
+
+
+def _assert_same(first: xr.Dataset, second: xr.Dataset) -> None:
+    assert set(first.variables) == set(second.variables)
+    for name in map(str, first.variables):
+        before, after = values_of(first, name), values_of(second, name)
+        assert before.dtype == after.dtype, f"{name}: dtype {after.dtype}, not {before.dtype}"
+        np.testing.assert_array_equal(before, after, err_msg=name)
+
+
+def difficult_blocks(kind: str) -> Iterator[tuple[xr.Dataset, Layout, dict[str, Tolerance]]]:
+    """Blocks that models stumble over, with layouts and tolerances: specials, constants, integers, few and no rows."""
+    rng = np.random.default_rng(0)
+    for rows in (200, 1, 0):
+        shape = (rows,) if kind == "table" else (rows, 6, 5)
+        dims = ("row", "y", "x")[: len(shape)]
+        special = rng.normal(size=shape).astype(np.float32)
+        special.reshape(-1)[:4] = [np.nan, np.inf, -np.inf, -0.0][: special.size]
+        arrays: dict[str, np.ndarray] = {
+            "smooth": np.cumsum(rng.normal(size=shape), axis=0),
+            "special": special,
+            "constant": np.full(shape, 2.5),
+            "integer": rng.integers(-3, 1000, shape).astype(np.int32),
+            "flag": rng.random(shape) > 0.5,
+        }
+        tolerances = dict.fromkeys(arrays, Tolerance("exact"))
+        tolerances |= {"smooth": Tolerance("abs", 0.01), "special": Tolerance("rel", 1e-3)}
+        variables = tuple(Variable(name, array.dtype.str, dims) for name, array in arrays.items())
+        layout = Layout("table" if kind == "table" else "grid", variables, dict(zip(dims, shape, strict=True)))
+        yield make_block({name: (dims, array) for name, array in arrays.items()}), layout, tolerances
+
+
+def check_model(model: Model, *, training: Training | None = None) -> None:
+    """Fit, encode, and decode with a fresh model that knows only the state; values may be wrong, nothing else.
+
+    Raises
+    ------
+    AssertionError
+        If shapes, names or states are lost, or the restored values differ from one decoding to the next.
+    """
+    for kind in sorted(model.kinds & {"table", "grid"}):
+        for block, layout, tolerances in difficult_blocks(kind):
+            fitted = type(model)(model.options)
+            fitted.fit([block], layout=layout, tolerances=tolerances, training=training or Training(epochs=2))
+            streams = fitted.encode(block, layout, tolerances)
+            assert all(isinstance(name, str) and isinstance(data, bytes) for name, data in streams.items())
+            fresh = type(model)(model.options)
+            fresh.load_state(decode_state(encode_state(fitted.state()), memory_limit=1 << 30))
+            first = restored_arrays(fresh, fresh.decode(dict(streams), layout, tolerances), layout)
+            second = restored_arrays(fresh, fresh.decode(dict(streams), layout, tolerances), layout)
+            for name in first:
+                np.testing.assert_array_equal(first[name], second[name])
+            corrections = find_corrections(block, first, tolerances)
+            corrections.apply(first)
+            assert not find_corrections(block, first, tolerances).places
+
+
+def check_preprocessor(preprocessor: Preprocessor, values: np.ndarray, tolerance: Tolerance) -> None:
+    """Encode and decode values, shifted by the tolerance that the preprocessor claims for encoded values.
+
+    Raises
+    ------
+    AssertionError
+        If the original tolerance is broken for more than one value in a thousand.
+    """
+    block = make_block({"x": (("row",), values)})
+    preprocessor.fit(block)
+    fresh = type(preprocessor)(preprocessor.options)
+    fresh.load_state(decode_state(encode_state(preprocessor.state()), memory_limit=1 << 30))
+    encoded = values_of(preprocessor.encode(block), "x").astype(np.float64)
+    assert encoded.shape == values.shape
+    allowed = preprocessor.tolerance("x", tolerance).allowed(encoded)
+    shifted = make_block({"x": (("row",), encoded + 0.99 * allowed)})
+    with np.errstate(all="ignore"):
+        restored = values_of(fresh.decode(shifted), "x").astype(values.dtype)
+    assert tolerance.violations(values, restored).mean() <= 1e-3
+
+
+def check_metric(metric: Metric, block: xr.Dataset, variables: dict[str, Variable]) -> None:
+    """Feed a block twice, against itself and against a changed copy; every number must be a float.
+
+    Raises
+    ------
+    AssertionError
+        If a result is no number.
+    """
+    changed = make_block(
+        {
+            str(name): (tuple(map(str, v.dims)), v.values * 1.01 if v.values.dtype.kind == "f" else v.values)
+            for name, v in block.variables.items()
+        }
+    )
+    metric.update(block, block, variables)
+    metric.update(block, changed, variables)
+    for name, statistics in metric.result().values.items():
+        for statistic, number in statistics.items():
+            assert isinstance(number, int | float), f"{name}/{statistic} is {number!r}"

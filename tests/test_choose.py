@@ -1,0 +1,81 @@
+"""`auto` takes the model that measured bytes show to be smallest, also where it looks at a part of the data only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core import Layout, Variable, make_block
+from baler_core import choose as choosing
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.choose import Task, choose
+from baler_core.interfaces import Training
+
+
+class Wasteful(ScalarModel):
+    """Works, but takes more bytes."""
+
+    name = "wasteful"
+
+    def encode(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+        streams = super().encode(block, layout, tolerances)
+        return {**streams, "waste": np.random.default_rng(0).bytes(5000)}
+
+
+class Failing(ScalarModel):
+    """Fails on everything."""
+
+    name = "failing"
+
+    def encode(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+        raise RuntimeError("never works")
+
+
+def task(shape: tuple[int, ...]) -> Task:
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    dims = ("time", "y", "x")[: len(shape)]
+    layout = Layout(
+        "grid" if len(shape) > 1 else "table", (Variable("f", "<f4", dims),), dict(zip(dims, shape, strict=True))
+    )
+    block = make_block({"f": (dims, values)})
+    return Task([block], block, layout, {"f": Tolerance("abs", 0.01)}, Training())
+
+
+@pytest.mark.parametrize("shape", [(900,), (10, 40, 30)])
+@pytest.mark.parametrize("sample", [1 << 30, 2000])
+def test_the_smallest_is_taken_and_codes_the_whole_block(shape, sample, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(choosing, "SAMPLE_BYTES", sample)
+    given = task(shape)
+    chosen = choose([Wasteful, ScalarModel, Failing], given)
+    assert chosen.model.name == "scalar"
+    restored = chosen.model.decode(chosen.streams, given.layout, given.tolerances)
+    assert np.abs(restored["f"].values - given.first["f"].values).max() <= 0.01
+
+
+def test_a_failing_model_is_reported_and_stops_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    choose([Failing, ScalarModel], task((50,)))
+    assert "failing" in caplog.text
+    assert "never works" in caplog.text
+
+
+def test_without_any_working_model_the_reason_is_said() -> None:
+    with pytest.raises(baler_core.BalerError, match="never works"):
+        choose([Failing], task((50,)))
+    with pytest.raises(baler_core.ConfigError, match="no model"):
+        choose([], task((50,)))
+
+
+def test_auto_is_never_larger_than_the_floor(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x": rng.normal(size=4000),
+        "y": rng.integers(0, 100, 4000),
+        "f": np.cumsum(rng.normal(size=(9, 20, 20)), 1),
+    }
+    auto = baler_core.compress(arrays, tmp_path / "a.bal", bounds={"abs": 0.01})
+    floor = baler_core.compress(arrays, tmp_path / "s.bal", bounds={"abs": 0.01}, model="scalar")
+    assert auto.file_bytes <= floor.file_bytes + 60

@@ -1,0 +1,88 @@
+"""The kit for plugin authors passes good components and catches bad ones; our own pass it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.builtin.readers.numpy_files import NpzReader
+from baler_core.dataset import Layout, Variable, make_block
+from baler_core.errors import PluginError
+from baler_core.interfaces import Metric, MetricResult, Model, Preprocessor
+from baler_core.plugins import load_plugins
+from baler_core.testing import check_metric, check_model, check_preprocessor, check_reader
+
+
+def test_our_models_pass() -> None:
+    check_model(ScalarModel())
+
+
+def test_a_model_that_loses_a_variable_is_caught() -> None:
+    class Forgetful(ScalarModel):
+        name = "forgetful"
+
+        def decode(self, streams, layout, tolerances):  # type: ignore[no-untyped-def]
+            return super().decode(streams, layout, tolerances).drop_vars("smooth")
+
+    with pytest.raises(PluginError, match="smooth"):
+        check_model(Forgetful())
+
+
+def test_a_model_that_keeps_state_to_itself_is_caught() -> None:
+    class Secretive(Model):
+        name = "secretive"
+
+        def encode(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+            self.block = block
+            return {"": b""}
+
+        def decode(self, streams, layout: Layout, tolerances):  # type: ignore[no-untyped-def]
+            return self.block
+
+    with pytest.raises(AttributeError):
+        check_model(Secretive())
+
+
+def test_readers_are_compared_value_by_value(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.arange(10.0), y=np.ones((3, 4), np.float32))
+    check_reader(NpzReader(), path, tmp_path)
+
+
+def test_preprocessors_are_held_to_their_tolerance() -> None:
+    values = np.exp(np.random.default_rng(0).normal(size=500))
+    log = load_plugins().preprocessor("log")
+    check_preprocessor(log(), values, Tolerance("rel", 1e-3))
+
+    class Careless(Preprocessor):
+        name = "careless"
+
+        def encode(self, block):  # type: ignore[no-untyped-def]
+            return block / 1000
+
+        def decode(self, block):  # type: ignore[no-untyped-def]
+            return block * 1000
+
+    with pytest.raises(AssertionError):
+        check_preprocessor(Careless(), values, Tolerance("abs", 1e-3))
+
+
+def test_metrics_must_give_numbers() -> None:
+    class Wordy(Metric):
+        name = "wordy"
+
+        def update(self, original, restored, variables):  # type: ignore[no-untyped-def]
+            pass
+
+        def result(self) -> MetricResult:
+            return MetricResult({"x": {"how": "well"}})  # type: ignore[dict-item]
+
+    block = make_block({"x": (("row",), np.arange(5.0))})
+    variables = {"x": Variable("x", "<f8", ("row",))}
+    check_metric(load_plugins().metric("residual")(), block, variables)
+    with pytest.raises(AssertionError, match="well"):
+        check_metric(Wordy(), block, variables)

@@ -1,0 +1,99 @@
+"""The transform model: every bound on every value, special values, shapes, damage, and integers that never change."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baler_core import FormatError
+from baler_core.arithmetic import code_bit, finish, new_decoder, new_encoder
+from baler_core.builtin.models.field_layout import Arrangement, arrangements, tiles
+from baler_core.builtin.models.transform import temporal, wavelet
+from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.mixing import SQUASH, STRETCH
+
+DIMS = ("time", "z", "y", "x")
+
+
+def waves(frames: int = 24, ny: int = 40, nx: int = 48, dtype: str = "f4") -> np.ndarray:
+    t, y, x = np.meshgrid(np.arange(frames), np.arange(ny), np.arange(nx), indexing="ij")
+    return (np.sin(x / 7 - t / 5) * np.cos(y / 9) + 0.3 * np.sin(y / 4 + t / 3) + 2).astype(dtype)
+
+
+def test_tables_of_integers_never_change() -> None:
+    assert zlib.crc32(SQUASH.astype("<i4").tobytes()) == 1314331451
+    assert zlib.crc32(STRETCH.astype("<i4").tobytes()) == 3303036465
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 65535)), max_size=300))
+@settings(max_examples=40, deadline=None)
+def test_arithmetic_coder_returns_the_bits(bits: list[tuple[bool, int]]) -> None:
+    encoder = new_encoder(4096)
+    for bit, probability in bits:
+        code_bit(*encoder, int(bit), probability)
+    decoder = new_decoder(finish(encoder))
+    assert [bool(code_bit(*decoder, 0, probability)) for _, probability in bits] == [bit for bit, _ in bits]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 17, 8), (9, 31, 64), (1, 1, 100)])
+def test_wavelet_is_invertible_and_its_bands_tile_space(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(2).normal(size=(2, *shape))
+    levels = wavelet.useful_levels(shape)
+    back = wavelet.inverse(wavelet.forward(values, levels, 3), levels, 3)
+    np.testing.assert_allclose(back, values, atol=1e-9)
+    covered = np.zeros(shape, int)
+    for band in wavelet.bands(shape, levels):
+        covered[tuple(slice(first, end) for first, end in band.box)] += 1
+    assert (covered == 1).all()
+
+
+def test_wavelet_along_time_is_invertible_and_links_point_back() -> None:
+    frames = np.random.default_rng(3).normal(size=(37, 1, 2, 3, 4))
+    slices = temporal.forward(frames, "wavelet", None)
+    np.testing.assert_allclose(temporal.inverse(slices, "wavelet", None), frames, atol=1e-9)
+    for number, link in enumerate(temporal.links(37, "wavelet")):
+        assert link.nearest < number
+        assert link.second < number
+
+
+def test_basis_is_orthonormal_and_survives_coding() -> None:
+    frames = waves(30).reshape(30, -1).astype("f8") * 100
+    basis = learn_basis(gram(frames), frames)
+    coder = new_encoder(1 << 16)
+    write_basis(basis, coder)
+    stored = finish(coder)
+    again = read_basis(new_decoder(stored), 30)
+    np.testing.assert_array_equal(again.entries, basis.entries)
+    matrix = again.matrix()
+    np.testing.assert_allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-9)
+    assert len(stored) < basis.entries.size
+
+
+def test_a_basis_of_too_many_modes_is_refused() -> None:
+    coder = new_encoder(1 << 12)
+    write_basis(Basis(np.zeros((4, 4), np.int64), np.full(4, 5)), coder)
+    with pytest.raises(FormatError, match="modes"):
+        read_basis(new_decoder(finish(coder)), 3)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (1, 7), (4, 5, 6), (2, 3, 4, 5), (2, 2, 3, 4, 5)])
+def test_arrangements_are_reversible(shape: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(shape)).reshape(shape)
+    choices = arrangements(shape, tuple("abcde"[: len(shape)]), {})
+    assert choices
+    for choice in choices:
+        np.testing.assert_array_equal(choice.backward(choice.forward(values), shape), values)
+    assert Arrangement(0, 1).shape(shape)[0] == shape[0]
+
+
+def test_tiles_cover_space_once() -> None:
+    space = (3, 700, 900)
+    covered = np.zeros(space, int)
+    for box in tiles(100, space):
+        covered[box] += 1
+        assert 100 * covered[box].size <= 1 << 22
+    assert (covered == 1).all()
