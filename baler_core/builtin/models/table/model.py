@@ -31,15 +31,13 @@ class TableOptions(Options):
     """Options of the `table` model."""
 
     effort: Literal["fast", "balanced", "max"] = Field(default="max", description="Speed against size.")
-    network: Literal["auto", "on", "off"] = Field(default="auto", description="Whether to train a small network.")
-    seconds: float = Field(default=60.0, gt=0, description="At most this long is spent on training.")
 
 
 class TableModel(Model):
     """Columns along one dimension, each coded by what earlier columns and the row before say about it."""
 
     name = "table"
-    summary = "columns by what other columns say about them: relations, context mixing, a small network"
+    summary = "columns by what other columns say about them: relations, a linear predictor, context mixing"
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     Options = TableOptions

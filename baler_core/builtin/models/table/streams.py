@@ -10,9 +10,9 @@ from baler_core.builtin.models.table import tables
 from baler_core.builtin.models.table.coder import finish, new_decoder, new_encoder
 from baler_core.builtin.models.table.contexts import Known, context_tables, recipes, recipes_with_predictor
 from baler_core.builtin.models.table.marginals import Marginal
-from baler_core.builtin.models.table.mixing import HALF_COUNTER, code_column
+from baler_core.builtin.models.table.mixing import HALF_COUNTER, code_by_counters, code_column, marginal_counters
 from baler_core.builtin.models.table.plan import ColumnPlan
-from baler_core.builtin.models.table.trees import grow_tree
+from baler_core.builtin.models.table.trees import BinTree, grow_tree
 from baler_core.errors import FormatError
 
 _SELECTED = 128
@@ -54,6 +54,9 @@ def _run(
 ) -> None:
     marginal = _marginal(plan)
     tree = grow_tree(marginal.masses)
+    if contexts == 1:
+        _run_fast(decoding, state, data, symbols, marginal, tree, parents)
+        return
     places = tree.nodes + (marginal.bins << plan.inner)
     count = len(parents)
     chosen = recipes_with_predictor(count, contexts) if plan.predictor else recipes(count, contexts)
@@ -66,6 +69,26 @@ def _run(
         plan.inner, context.base, context.masks, context.offsets, context.own, context.classes, counters,
         selector, own_selects, _SELECTED,
         tables.stretch_table(), tables.squash_table(), tables.trust_table(), tables.rate_table(), _SPEED,
+    )  # fmt: skip
+
+
+def _run_fast(
+    decoding: bool,
+    state: np.ndarray,
+    data: np.ndarray,
+    symbols: np.ndarray,
+    marginal: Marginal,
+    tree: BinTree,
+    parents: Sequence[Known],
+) -> None:
+    """With the bins of the first parent as the only context."""
+    chosen = recipes(min(len(parents), 1), 2)[-1:]
+    places = max(tree.nodes, 1)
+    context = context_tables(parents, chosen, len(symbols), places)
+    counters = marginal_counters(tree.chances, places, tree.nodes, context.places)
+    code_by_counters(
+        decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, context.base[:, 0].copy(),
+        int(context.own[0]), int(context.classes[0]), int(context.masks[0]), counters, tables.rate_table(),
     )  # fmt: skip
 
 

@@ -11,9 +11,6 @@ STRETCH_LIMIT = 2047
 """Largest log-odds, in units of 1/256."""
 COUNT_LIMIT = 511
 """Largest count a counter remembers."""
-SIGMOID_RANGE = 16
-SIGMOID_STEPS = 64
-"""Entries of the fine sigmoid table per unit of its argument, which runs over +-SIGMOID_RANGE."""
 
 
 @cache
@@ -40,26 +37,6 @@ def rate_table() -> np.ndarray:
 def trust_table() -> np.ndarray:
     """2^10 * n / (n + 0.5): how far a counter that has seen n bits is believed, int32, length 512."""
     return np.array([2048 * n // (2 * n + 1) for n in range(COUNT_LIMIT + 1)], np.int32)
-
-
-@cache
-def sigmoid_table() -> np.ndarray:
-    """1 / (1 + exp(-x / 64)) for x / 64 in -16..16, times 2^32: int64, length 2049."""
-    return _sigmoid(SIGMOID_RANGE * SIGMOID_STEPS, SIGMOID_STEPS, 32)
-
-
-@cache
-def exponential_table(steps: int, lowest: int, highest: int, bits: int) -> np.ndarray:
-    """exp(k / steps) for k in lowest..highest, times 2^bits: int64."""
-    with localcontext() as context:
-        context.prec = 40
-        ratio = (Decimal(1) / steps).exp()
-        value = (Decimal(lowest) / steps).exp() * (1 << bits)
-        found = []
-        for _ in range(lowest, highest + 1):
-            found.append(int(value.to_integral_value()))
-            value *= ratio
-    return np.array(found, np.int64)
 
 
 def _sigmoid(limit: int, steps: int, bits: int) -> np.ndarray:

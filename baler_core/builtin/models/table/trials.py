@@ -96,7 +96,8 @@ class Trial:
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
-        return [replace(plan, inner=inner) for inner in _INNER if not inner or widest > 1 << (inner - 1)]
+        depths = _INNER if self.effort.contexts > 1 else (0,)
+        return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
         parents = self.head.parents(number, plan)

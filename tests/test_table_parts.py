@@ -1,0 +1,178 @@
+"""The steps of the table model, each by itself: tables of integers, coder, bins, trees, relations, symbols."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baler_core.bounds import Tolerance
+from baler_core.builtin.models.table import tables
+from baler_core.builtin.models.table.coder import (
+    decode_bit,
+    decode_even,
+    encode_bit,
+    encode_even,
+    finish,
+    new_decoder,
+    new_encoder,
+)
+from baler_core.builtin.models.table.linear import sparse_relation
+from baler_core.builtin.models.table.marginals import fit_marginal
+from baler_core.builtin.models.table.order import choose_parents, entropy
+from baler_core.builtin.models.table.predictor import Scatter, features, linear_edges, predicted, scores
+from baler_core.builtin.models.table.relations import LINEAR, Column, find_relations
+from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
+from baler_core.builtin.models.table.trees import grow_tree
+from baler_core.lattice_fit import fit_lattice
+
+random = np.random.default_rng(11)
+
+
+@pytest.mark.parametrize(
+    ("table", "digest"),
+    [
+        (tables.squash_table(), "88877a13ed4e0f0d"),
+        (tables.stretch_table(), "96ca8475e70cad50"),
+        (tables.rate_table(), "6283f06ffb213477"),
+        (tables.trust_table(), "b5ecc9ca492096c5"),
+    ],
+    ids=["squash", "stretch", "rate", "trust"],
+)
+def test_tables_are_the_same_on_every_machine(table: np.ndarray, digest: str) -> None:
+    assert hashlib.sha256(table.astype("<i8").tobytes()).hexdigest()[:16] == digest
+
+
+def test_squash_and_stretch_are_inverse() -> None:
+    squash, stretch = tables.squash_table(), tables.stretch_table()
+    assert (np.diff(squash) >= 0).all()
+    assert (np.diff(stretch) >= 0).all()
+    middle = np.arange(200, 3896)
+    assert np.abs(squash[stretch[middle] + 2047] // 16 - middle).max() <= 5
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(32, 65504), st.integers(0, 1)), max_size=300), st.integers(1, 2**60))
+def test_bits_and_even_numbers_come_back(bits: list[tuple[int, int]], size: int) -> None:
+    numbers = [0, size - 1, size // 2, size // 3]
+    state, out = new_encoder(), np.zeros(4000, np.uint8)
+    for chance, bit in bits:
+        encode_bit(state, out, chance, bit)
+    for number in numbers:
+        encode_even(state, out, number, size)
+    data = out[: finish(state, out)].copy()
+    state = new_decoder(data)
+    assert [decode_bit(state, data, chance) for chance, _ in bits] == [bit for _, bit in bits]
+    assert [decode_even(state, data, size) for _ in numbers] == numbers
+
+
+def test_bits_cost_what_their_chance_says() -> None:
+    state, out = new_encoder(), np.zeros(20_000, np.uint8)
+    told = random.random(20_000) < 0.1
+    for bit in told.tolist():
+        encode_bit(state, out, 6554, int(bit))
+    share = told.mean()
+    ideal = -(share * np.log2(0.1) + (1 - share) * np.log2(0.9)) * len(told) / 8
+    assert finish(state, out) == pytest.approx(ideal, rel=0.01)
+
+
+def test_bins_are_of_equal_weight_and_heavy_values_alone() -> None:
+    values = np.where(random.random(20_000) < 0.3, 0, random.normal(500, 100, 20_000)).astype(np.int64)
+    marginal = fit_marginal(values, int(values.min()) - 1, int(values.max()), 32)
+    assert (marginal.edges[0], marginal.edges[-1]) == (values.min() - 1, values.max() + 1)
+    zero = int(marginal.bin_of(np.zeros(1, np.int64))[0])
+    assert marginal.edges[zero + 1] - marginal.edges[zero] == 1
+    counts = np.bincount(marginal.bin_of(values), minlength=marginal.bins)
+    assert counts[zero] / len(values) == pytest.approx(0.3, abs=0.02)
+    assert np.delete(counts, zero).max() < len(values) / 16
+    assert np.abs(marginal.masses / marginal.masses.sum() - counts / len(values)).max() < 0.03
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=40))
+def test_trees_lead_to_every_bin(masses: list[int]) -> None:
+    tree = grow_tree(np.array(masses, np.int64))
+    assert tree.nodes == len(masses) - 1
+    for wanted in range(len(masses)):
+        node = 0 if tree.nodes else -1
+        while node >= 0:
+            node = int(tree.children[node, int(wanted >= tree.splits[node])])
+        assert -1 - node == wanted
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=60), st.booleans(), st.booleans())
+def test_symbols_lead_back_to_codes(codes: list[int], whole: bool, differences: bool) -> None:
+    given_codes = np.array(codes, np.int64)
+    chosen = choose_map(given_codes, whole=whole, differences=differences)
+    symbols = chosen.forward(given_codes)
+    assert symbols.values.min() >= chosen.low - 1
+    assert symbols.values.max() <= chosen.high
+    np.testing.assert_array_equal(chosen.backward(symbols), given_codes)
+
+
+def test_counters_become_differences_and_sparse_values_a_dictionary() -> None:
+    assert choose_map(np.arange(1000) * 7 + 5, whole=True).kind == "differences"
+    words = random.integers(0, 2**40, 500)
+    assert choose_map(words[random.integers(0, 500, 5000)], whole=True).kind == "dictionary"
+    assert choose_map(random.integers(0, 50, 5000), whole=True).kind == "codes"
+    unknown = SymbolMap("dictionary", 0, 2, np.array([3, 7, 9]))
+    assert unknown.forward(np.array([9, 8, 3])).escapes.tolist() == [8]
+
+
+def test_sparse_relations_are_found_with_their_coefficients() -> None:
+    columns = random.lognormal(0, 1, (1000, 12))
+    target = columns[:, 2] + 0.5 * columns[:, 5] - 2 * columns[:, 9]
+    terms = sparse_relation(target, columns, 1e-6 * np.abs(target).mean() * np.ones(1000))
+    assert terms is not None
+    assert dict(terms) == {2: 1.0, 5: 0.5, 9: -2.0}
+    assert sparse_relation(random.normal(size=1000), columns, np.full(1000, 1e-6)) is None
+
+
+def test_relations_never_follow_from_each_other_in_a_circle() -> None:
+    a, b = random.lognormal(size=2000), random.lognormal(size=2000)
+    values = {"a": a, "b": b, "sum": a + b, "copy": a.copy(), "minus": -(a + b), "difference": a - b}
+    tolerance = Tolerance("rel", 1e-3)
+    found = find_relations([Column(n, v, fit_lattice(v, tolerance), tolerance) for n, v in values.items()])
+    names = list(values)
+    assert {"sum", "copy", "minus"} & {names[j] for j in found} or len(found) >= 3
+    done = set(range(len(names))) - set(found)
+    for target, relation in found.items():
+        assert relation.name == LINEAR
+        assert set(relation.parents) <= done
+        done.add(target)
+
+
+def test_parents_are_the_columns_that_tell_most() -> None:
+    cause = random.integers(0, 30, 5000)
+    effect, noise = cause // 2 + random.integers(0, 2, 5000), random.integers(0, 30, 5000)
+    parents = choose_parents([noise, cause, effect], [0, 1, 2], 2)
+    assert parents[2][0] == 1
+    assert 1 not in parents[0]
+    steady = np.repeat(random.integers(0, 30, 50), 100)
+    assert choose_parents([noise, steady], [0, 1], 2)[1][0] == 2 + 1
+
+
+def test_entropy_is_not_flattered_by_few_rows() -> None:
+    assert entropy(random.integers(0, 256, 2000)) == pytest.approx(8, abs=0.05)
+
+
+def test_a_predictor_joins_what_several_columns_say() -> None:
+    tolerance = Tolerance("rel", 1e-3)
+    values = [random.lognormal(2, 0.5, 8000) for _ in range(3)]
+    values.append(values[0] + values[1] + values[2] + random.normal(0, 0.1, 8000))
+    known, targets = {}, {}
+    for number, column in enumerate(values):
+        lattice = fit_lattice(column, tolerance)
+        symbols = lattice.codes(column)
+        marginal = fit_marginal(symbols, int(symbols.min()) - 1, int(symbols.max()), 64)
+        chosen = SymbolMap("codes", int(symbols.min()), int(symbols.max()))
+        edges = linear_edges(marginal, lattice, chosen)
+        assert (np.diff(edges) >= 0).all()
+        known[number], targets[number] = features(symbols, marginal, lattice, chosen), scores(symbols, marginal)
+    predictor = Scatter.of(known).predictor(3, [0, 1, 2])
+    assert predictor is not None
+    classes = predicted(predictor, known)
+    assert classes.bins.max() < 64
+    assert np.corrcoef(classes.values, targets[3])[0, 1] > 0.9
