@@ -12,6 +12,7 @@ from pydantic import Field as Option
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
 from baler_core.entropy import narrow
@@ -122,7 +123,8 @@ def _worth(pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolera
     if len(data) < _FAR_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
         return True
     streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
-    return len(data) < sum(len(stream) for stream in streams.values())
+    # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
+    return len(data) < len(pack_streams([streams]))
 
 
 def _quick_size(values: np.ndarray, tolerance: Tolerance) -> int:
