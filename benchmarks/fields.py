@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from baselines import smallest
+from field_baselines import smallest
 
 import baler_core.api as baler
 from baler_core.bounds import usable, value_range
