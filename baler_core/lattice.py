@@ -30,7 +30,7 @@ class Lattice:
         `log`: +-exp(code * step) * centre, magnitudes counted from `offset`, sign as the sign of the code.
         `bits`: the float's own bits in ascending order, `merge` low bits dropped; lossless with merge = 0 or where the
         data have those bits zero.
-        `log_integer`: integers up to `offset` as they are, larger ones on a log lattice, rounded.
+        `log_integer`: integers up to `offset` as they are, larger ones on a log lattice (centred by `divisor`), rounded.
     dtype
         numpy dtype string of the values.
     step, divisor
@@ -177,7 +177,7 @@ class Lattice:
 
     def _dequantise_log_integer(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         size = np.abs(codes)
-        far = np.exp((size - self.offset - 1) * self.step) * self.offset
+        far = np.exp((size - self.offset - 1) * self.step) * (self.offset * self.divisor)
         magnitude = np.rint(np.where(size <= self.offset, size, far))
         limits = np.iinfo(dtype)
         return np.clip(np.where(codes < 0, -magnitude, magnitude), float(limits.min), _below(limits.max)).astype(dtype)

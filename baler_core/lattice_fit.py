@@ -62,8 +62,10 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     near = int(np.ceil(8 / tolerance.value))
     if largest <= near or tolerance.shift:
         return _exact_integers(values)
-    step = 2 * np.arctanh(tolerance.value * SAFETY * (1 - 1 / 16))
-    return Lattice("log_integer", dtype, step=float(step), offset=near, specials=fill)
+    # a sixteenth of the tolerance is kept for rounding to whole numbers, at most 0.5 of more than 8 / tolerance
+    eps = tolerance.value * SAFETY * (1 - 1 / 16)
+    step, centre = float(2 * np.arctanh(eps)), float(np.sqrt((1 - eps) * (1 + eps)))
+    return Lattice("log_integer", dtype, step=step, divisor=centre, offset=near, specials=fill)
 
 
 def _exact_integers(values: np.ndarray) -> Lattice:

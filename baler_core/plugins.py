@@ -232,8 +232,8 @@ def _offered(entry: EntryPoint) -> list[tuple[Kind, type[Component]]]:
     manager = pluggy.PluginManager("baler")
     manager.add_hookspecs(hookspecs)
     manager.register(plugin, entry.name)
-    manager.check_pending()
     _refuse_misspelt(plugin)
+    manager.check_pending()
     offered: list[tuple[Kind, type[Component]]] = []
     for kind, base in KINDS.items():
         for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():

@@ -200,7 +200,7 @@ class Lattice:
             negative = np.where(c < 0, np.uint64(1 << (8 * width - 1)), np.uint64(0))
             magnitude = np.where(c < 0, -1 - c, c).astype("<u8") << np.uint64(self.merge)
             return (magnitude | negative).astype(f"<u{width}").view(f"<f{width}")
-        far = np.exp((abs(c) - self.offset - 1) * self.step) * self.offset
+        far = np.exp((abs(c) - self.offset - 1) * self.step) * (self.offset * self.divisor)
         return np.rint(np.where(abs(c) <= self.offset, c, sign * far))
 
 

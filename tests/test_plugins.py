@@ -1,0 +1,115 @@
+"""Broken, clashing, misspelt and disabled plugins are named, and never stop the others."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from baler_core.errors import DataError, PluginError
+from baler_core.plugins import PluginStatus, Registry, load_plugins
+
+GOOD = """
+from baler_core import Metric, MetricResult, hookimpl
+
+class Count(Metric):
+    name = "{name}"
+    def update(self, original, restored, variables): pass
+    def result(self): return MetricResult({{}})
+
+@hookimpl
+def baler_metrics(): return [Count]
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Puts a distribution with one module and an entry point where Python finds it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(module: str, code: str, version: str = "2.0") -> None:
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
+        info = tmp_path / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[baler]\n{module} = {module}\n")
+
+    return put
+
+
+def status(registry: Registry, name: str) -> PluginStatus:
+    return next(plugin for plugin in registry.plugins if plugin.name == name)
+
+
+def test_a_third_party_component_is_found_by_name(install) -> None:  # type: ignore[no-untyped-def]
+    install("plugin_good", GOOD.format(name="plugin_good_metric"))
+    registry = load_plugins()
+    offer = registry.offer("metric", "plugin_good_metric")
+    assert (offer.package, offer.version) == ("plugin-good", "2.0")
+    assert status(registry, "plugin_good").state == "loaded"
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "problem"),
+    [
+        ("plugin_raising", "raise RuntimeError('no licence')", "no licence"),
+        ("plugin_importing", "import package_that_is_absent", "package_that_is_absent"),
+        (
+            "plugin_misspelt",
+            "from baler_core import hookimpl\n@hookimpl\ndef baler_modells(): return []",
+            "baler_models",
+        ),
+        ("plugin_unmarked", "def baler_models(): return []", "hookimpl"),
+        ("plugin_wrong", "from baler_core import hookimpl\n@hookimpl\ndef baler_models(): return [int]", "int"),
+        (
+            "plugin_partial",
+            "from baler_core import Model, hookimpl\nclass M(Model):\n    name='m'\n@hookimpl\ndef baler_models(): return [M]",
+            "encode",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named_and_stops_nobody(install, monkeypatch, module: str, code: str, problem: str) -> None:  # type: ignore[no-untyped-def]
+    install(module, code)
+    registry = load_plugins()
+    broken = status(registry, module)
+    assert (broken.state, broken.package, broken.version) == ("broken", module.replace("_", "-"), "2.0")
+    assert problem in broken.problem
+    assert "scalar" in registry.names("model")
+    with pytest.raises(PluginError, match=module):
+        registry.model("sorcery")
+    monkeypatch.setenv("BALER_STRICT_PLUGINS", "1")
+    with pytest.raises(PluginError, match=module):
+        load_plugins()
+
+
+def test_two_of_the_same_name_are_an_error_that_names_both(install) -> None:  # type: ignore[no-untyped-def]
+    install("plugin_one", GOOD.format(name="twice"))
+    install("plugin_two", GOOD.format(name="twice"), version="3.1")
+    registry = load_plugins()
+    with pytest.raises(PluginError, match=r"plugin-one 2\.0 and plugin-two 3\.1"):
+        registry.metric("twice")
+    assert registry.metric("residual").name == "residual"
+
+
+def test_a_disabled_plugin_offers_nothing(install, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    install("plugin_off", GOOD.format(name="off"))
+    monkeypatch.setenv("BALER_DISABLE_PLUGINS", "plugin_off, fits")
+    registry = load_plugins()
+    assert {status(registry, name).state for name in ("plugin_off", "fits")} == {"disabled"}
+    with pytest.raises(PluginError, match="disabled"):
+        registry.metric("off")
+
+
+def test_a_missing_reader_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALER_DISABLE_PLUGINS", "root,hdf5,fits")
+    registry = load_plugins()
+    for suffix, extra in ((".root", "hep"), (".h5", "cfd"), (".nc", "cfd"), (".fits.gz", "astro")):
+        with pytest.raises(DataError, match=rf"pip install 'baler-core\[{extra}\]'"):
+            registry.reader_for(Path(f"x{suffix}"))
+    assert registry.reader_for(Path("x.CSV")) == "csv"
+
+
+def test_a_wrong_name_gets_the_nearest_right_one() -> None:
+    with pytest.raises(PluginError, match="scalar"):
+        load_plugins().model("scaler")
