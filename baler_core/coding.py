@@ -1,0 +1,222 @@
+"""Codes the groups of a file's blocks: prepares, has models chosen and fitted, encodes, and holds every bound."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.choose import Chosen, GroupBlocks, Task, choose, fitted
+from baler_core.config import Config
+from baler_core.container import pack_streams
+from baler_core.dataset import GroupKind, Layout, Schema
+from baler_core.guarantee import (
+    EXACT_STREAM,
+    encode_corrections,
+    find_corrections,
+    joined_errors,
+    restored_arrays,
+    verify,
+    with_corrections,
+)
+from baler_core.header import ErrorRecord
+from baler_core.interfaces import Model, Source, Streams
+from baler_core.plugins import Registry
+from baler_core.preprocess import Pipeline, Step
+from baler_core.state import decode_state, encode_state
+from baler_core.trained import TrainedModels
+from baler_core.walk import Blocks, bounds_of, tolerances_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger(__name__)
+FLOOR = "scalar"
+GroupKey = tuple[GroupKind, tuple[str, ...]]
+
+
+@dataclass
+class CodedGroup:
+    """A group on its way through the file.
+
+    Attributes
+    ----------
+    encoder, decoder
+        The chosen model, and a fresh one that knows only the stored state, as the reader of the file will have it.
+    state
+        That state, as bytes.
+    floor, floor_used
+        The model that takes over blocks on which it is smaller, and whether it did.
+    first
+        Streams of the first block, where choosing has already made them.
+    """
+
+    layout: Layout
+    encoder: Model
+    decoder: Model
+    state: bytes
+    floor: Model | None
+    first: Streams | None
+    floor_used: bool = False
+
+
+@dataclass
+class Work:
+    """Everything that compressing or training one file needs."""
+
+    config: Config
+    registry: Registry
+    source: Source
+    bounds: tuple[ErrorBound, ...]
+    tolerances: dict[str, Tolerance]
+    pipeline: Pipeline
+    trained: TrainedModels | None = None
+    groups: dict[GroupKey, CodedGroup] = field(default_factory=dict)
+    errors: dict[str, ErrorRecord] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Schema:
+        return self.source.schema
+
+
+def prepare(config: Config, registry: Registry, source: Source, model: Path | None) -> Work:
+    """Bounds, tolerances, preprocessors and trained models for one source; reads it once if a bound needs a range."""
+    schema = source.schema
+    for pattern in config.bounds.unmatched(schema.names):
+        logger.warning("the bound for %r matches no variable", pattern)
+    bounds = bounds_of(schema, config.bounds)
+    tolerances = tolerances_of(source, bounds, config.block_bytes)
+    named = dict(zip(schema.names, tolerances, strict=True))
+    exact = [name for name, tolerance in named.items() if not tolerance.lossy]
+    trained = TrainedModels(model, registry) if model is not None else None
+    if trained is not None:
+        pipeline = Pipeline(trained.pipeline.steps, exact)
+    else:
+        steps = [Step(registry.preprocessor(s.name)(s.options), s.variables) for s in config.preprocess]
+        pipeline = Pipeline(steps, exact)
+        _fit_preprocessors(pipeline, source, config.block_bytes)
+    return Work(config, registry, source, bounds, named, pipeline, trained)
+
+
+def _fit_preprocessors(pipeline: Pipeline, source: Source, block_bytes: int) -> None:
+    """Show each preprocessor the first block that holds a variable."""
+    waiting = {v.name for v in source.schema.variables} if pipeline.steps else set()
+    for block in Blocks(source, block_bytes) if waiting else ():
+        present = waiting & {str(name) for name in block.variables}
+        if present:
+            pipeline.fit(block)
+            waiting -= present
+        if not waiting:
+            break
+
+
+def group_title(layout: Layout) -> str:
+    """How a group is called in reports; variables that are no numbers form one of their own."""
+    return f"{layout.name} (other)" if layout.kind == "other" else layout.name
+
+
+def group_key(layout: Layout) -> GroupKey:
+    """What tells a group from the others of the file, the same in every block."""
+    return layout.kind, layout.variables[0].dims
+
+
+def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams, int]:
+    """One group of one block: its streams, and which of the group's models made them (0 the chosen one, 1 the floor)."""
+    group, is_new = group_for(work, block, layout)
+    prepared, model_layout, tolerances = _as_models_see(work, block, layout)
+    if is_new and group.first is not None:
+        streams, group.first = group.first, None
+    else:
+        streams = group.encoder.encode(prepared, model_layout, tolerances)
+    streams, errors = _held_to_bounds(work, block, layout, group.decoder, streams)
+    # On its first block the choice has already been measured against the floor.
+    if group.floor is not None and not (is_new and EXACT_STREAM not in streams):
+        floor = group.floor.encode(prepared, model_layout, tolerances)
+        if len(pack_streams([floor])) < len(pack_streams([streams])):
+            streams, errors = _held_to_bounds(work, block, layout, group.floor, floor)
+            group.floor_used = True
+            work.errors = joined_errors(work.errors, errors)
+            return streams, 1
+    work.errors = joined_errors(work.errors, errors)
+    return streams, 0
+
+
+def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
+    """Block, layout and tolerances after preprocessing."""
+    names = [variable.name for variable in layout.variables]
+    tolerances = {name: work.tolerances[name] for name in names}
+    if not work.pipeline.touches(layout):
+        return block, layout, tolerances
+    encoded = work.pipeline.encode(block)
+    return encoded, work.pipeline.encoded_layout(layout), work.pipeline.tolerances(tolerances)
+
+
+def _held_to_bounds(
+    work: Work, block: xr.Dataset, layout: Layout, decoder: Model, streams: Streams
+) -> tuple[Streams, dict[str, ErrorRecord]]:
+    """The streams with corrections for whatever breaks a bound when they are decoded."""
+    _, model_layout, model_tolerances = _as_models_see(work, block, layout)
+    decoded = work.pipeline.decode(decoder.decode(streams, model_layout, model_tolerances), layout)
+    arrays = restored_arrays(decoder, decoded, layout)
+    tolerances = {variable.name: work.tolerances[variable.name] for variable in layout.variables}
+    corrections = find_corrections(block, arrays, tolerances)
+    if corrections.places:
+        lost = sum(positions.size for positions, _ in corrections.places.values())
+        logger.debug("group %s: %d values are stored exactly", layout.name, lost)
+    stream = encode_corrections(corrections, layout)
+    corrections.apply(arrays)
+    return with_corrections(streams, stream), verify(block, arrays, layout, tolerances)
+
+
+def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup, bool]:
+    """The group's models, chosen and fitted when it is met first; and whether that was now."""
+    if group_key(layout) in work.groups:
+        return work.groups[group_key(layout)], False
+    prepared, model_layout, tolerances = _as_models_see(work, block, layout)
+    names = [variable.name for variable in layout.variables]
+    blocks = GroupBlocks(_PreparedBlocks(work, layout), names)
+    formulas = work.registry.formulas(names)
+    task = Task(blocks, prepared, model_layout, tolerances, work.config.training, formulas)
+    chosen = _choose(work, task)
+    state = encode_state(chosen.model.state())
+    decoder = type(chosen.model)(chosen.model.options)
+    decoder.load_state(decode_state(state, memory_limit=len(state) * 10_000 + 2**30))
+    floor: Model | None = None
+    if work.config.model.name == "auto" and chosen.model.name != FLOOR and layout.kind != "other":
+        floor = work.registry.model(FLOOR)()
+    logger.info("group %s: model %s", layout.name, chosen.model.name)
+    work.groups[group_key(layout)] = CodedGroup(layout, chosen.model, decoder, state, floor, chosen.streams)
+    return work.groups[group_key(layout)], True
+
+
+def _choose(work: Work, task: Task) -> Chosen:
+    if work.trained is not None:
+        known = work.trained.model_for(task.layout)
+        if known is not None:
+            return Chosen(known, known.encode(task.first, task.layout, task.tolerances))
+        logger.warning("the trained models know no group %r like this one; it is coded anew", task.layout.name)
+    wanted = work.config.model
+    if wanted.name != "auto":
+        model = work.registry.model(wanted.name)
+        if task.layout.kind in model.kinds:
+            return fitted(model(wanted.options), task)
+        logger.info(
+            "model %s does not code %s groups: auto chooses for %s", wanted.name, task.layout.kind, task.layout.name
+        )
+    return choose(work.registry.automatic_models(), task)
+
+
+class _PreparedBlocks:
+    """The source's blocks as models see them."""
+
+    def __init__(self, work: Work, layout: Layout) -> None:
+        self._work = work
+        self._layout = layout
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        for block in Blocks(self._work.source, self._work.config.block_bytes):
+            if self._layout.variables[0].name in block.variables:
+                yield _as_models_see(self._work, block, self._layout)[0]
