@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo test lint docs clean-compiled clean
 
 install: $(VENV)/installed
 
@@ -32,3 +32,6 @@ docs: install
 
 clean:
 	rm -rf $(VENV) docs/_build examples/output .pytest_cache .mypy_cache .ruff_cache
+
+clean-compiled:
+	find . -name "*.nb[ic]" -delete
