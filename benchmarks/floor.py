@@ -20,7 +20,7 @@ import zstandard
 
 from baler_core.api import compress
 from baler_core.bounds import ErrorBound
-from baler_core.dataset import values_of
+from baler_core.dataset import Schema, Variable, values_of
 from baler_core.decode import BalFile
 from baler_core.interfaces import Source
 from baler_core.plugins import Registry, load_plugins
@@ -57,9 +57,19 @@ def general_sizes(raw: bytes) -> dict[str, int]:
     }
 
 
-def holds(original: dict[str, np.ndarray], restored: dict[str, np.ndarray], bound: ErrorBound) -> bool:
-    """Whether every float is within the bound and everything else exactly as it was; the bound on all float columns."""
-    return all(_column_holds(original[name], restored[name], bound) for name in original)
+def holds(original: dict[str, np.ndarray], restored: dict[str, np.ndarray], bound: ErrorBound, schema: Schema) -> bool:
+    """Whether every float, packed ones in physical units, is within the bound and everything else exactly as it was."""
+    return all(
+        _column_holds(*(_physical(values[name], schema[name]) for values in (original, restored)), bound)
+        for name in original
+    )
+
+
+def _physical(values: np.ndarray, variable: Variable) -> np.ndarray:
+    """A packed variable's values as float64, fill values as NaN; any other as it is."""
+    if (variable.scale, variable.offset) == (1.0, 0.0):
+        return values
+    return np.where(np.isin(values, variable.fill), np.nan, values * variable.scale + variable.offset)
 
 
 def _column_holds(x: np.ndarray, y: np.ndarray, bound: ErrorBound) -> bool:
@@ -90,7 +100,7 @@ def restored_columns(path: Path, registry: Registry) -> dict[str, np.ndarray]:
 def compare(path: Path, bounds: list[ErrorBound], model: str, registry: Registry) -> Iterator[str]:
     """One line per bound."""
     with registry.reader(registry.reader_for(path))().open(path) as source:
-        values = columns(source)
+        values, schema = columns(source), source.schema
     raw = native_bytes(values)
     sizes = general_sizes(raw)
     best = min(sizes.values())
@@ -100,7 +110,7 @@ def compare(path: Path, bounds: list[ErrorBound], model: str, registry: Registry
             stated = bound.kind if bound.kind == "lossless" else {"*": {bound.kind: bound.value}}
             compress(path, target, bounds=stated, model=model)
             ours = target.stat().st_size
-            kept = holds(values, restored_columns(target, registry), bound)
+            kept = holds(values, restored_columns(target, registry), bound, schema)
         general = " ".join(f"{name} {size:>9}" for name, size in sizes.items())
         yield (
             f"{path.name:45.45} {bound!s:12} native {len(raw):>9} {general} bal {ours:>9} "
