@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -116,16 +116,3 @@ def _smallest(suitable: Sequence[type[Model]], task: Task) -> Chosen:
     if not results:
         raise failures[0] if isinstance(failures[0], BalerError) else BalerError(str(failures[0])) from failures[0]
     return min(results, key=lambda result: result[0])[1]
-
-
-class GroupBlocks:
-    """The blocks of one group, prepared for models; iterable again and again."""
-
-    def __init__(self, blocks: Iterable[xr.Dataset], names: Sequence[str]) -> None:
-        self._blocks = blocks
-        self._names = list(names)
-
-    def __iter__(self) -> Iterator[xr.Dataset]:
-        for block in self._blocks:
-            if self._names[0] in block.variables:
-                yield block

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.choose import Chosen, GroupBlocks, Task, choose, fitted
+from baler_core.choose import Chosen, Task, choose, fitted
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
@@ -177,7 +177,7 @@ def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup
         return work.groups[group_key(layout)], False
     prepared, model_layout, tolerances = _as_models_see(work, block, layout)
     names = [variable.name for variable in layout.variables]
-    blocks = GroupBlocks(_PreparedBlocks(work, layout), names)
+    blocks = _PreparedBlocks(work, layout)
     formulas = work.registry.formulas(names)
     task = Task(blocks, prepared, model_layout, tolerances, work.config.training, formulas)
     chosen = _choose(work, task)
@@ -210,7 +210,7 @@ def _choose(work: Work, task: Task) -> Chosen:
 
 
 class _PreparedBlocks:
-    """The source's blocks as models see them."""
+    """The blocks of one group as models see them; iterable again and again."""
 
     def __init__(self, work: Work, layout: Layout) -> None:
         self._work = work

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
 
 if TYPE_CHECKING:
-    import xarray as xr
+    pass
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,6 @@ def _checked_size(header: Header, path: Path, output: Path) -> int:
     if total > free:
         raise FormatError(f"{path}: restores to {total} bytes, but only {free} are free in {folder}")
     return total
-
-
-def restored_blocks(path: Path, registry: Registry) -> Iterator[xr.Dataset]:
-    """The restored blocks of a .bal file, without writing a file."""
-    with BalFile(path, registry) as stored:
-        yield from stored.blocks()
 
 
 def read_info(path: Path) -> Info:

@@ -37,11 +37,6 @@ def linear_offsets(width: int) -> np.ndarray:
     return np.array([dy * width + dx for dy, dx in (*WITHIN, *BEFORE, *EARLIER, *BESIDE)], np.int64)
 
 
-def feature_count(temporal: bool, beside: bool) -> int:
-    """How many of the features are used; the unused ones have weight 0."""
-    return len(WITHIN) + (len(BEFORE) + len(EARLIER) if temporal else 0) + (len(BESIDE) if beside else 0)
-
-
 def used_features(temporal: bool, beside: bool) -> np.ndarray:
     """Boolean (FEATURES,)."""
     sources = [True] * len(WITHIN) + [temporal] * (len(BEFORE) + len(EARLIER)) + [beside] * len(BESIDE)
