@@ -20,6 +20,8 @@ from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized, write_varint
 
+_MIXED = {"fast": 0, "balanced": 3, "max": 7}
+
 
 @dataclass(frozen=True)
 class Field:
@@ -77,7 +79,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
     for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
         trials = Trials(chunk_of(fields, arrangement, block), effort)
-        recipe = replace(choose_recipe(trials, effort), mixed=effort != "fast")
+        recipe = replace(choose_recipe(trials, effort), mixed=_MIXED[effort])
         parts.append(write_sized(b"".join(encode_chunk(trials.chunk, recipe, trials.basis(recipe)))))
     return b"".join(parts)
 

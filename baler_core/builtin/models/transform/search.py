@@ -65,7 +65,7 @@ def choose_recipe(trials: Trials, effort: Effort) -> Recipe:
     frames, _, *space = trials.sample.field.shape
     levels = wavelet.useful_levels(tuple(space))
     for time in TIME_TRANSFORMS if frames > 1 else TIME_TRANSFORMS[:1]:
-        trials.size(Recipe(time, levels, _FIRST_STEP, mixed=False))
+        trials.size(Recipe(time, levels, _FIRST_STEP, mixed=0))
     best = trials.best()
     if levels and sum(n > 1 for n in space) == 1:
         trials.size(replace(best, levels=0))
