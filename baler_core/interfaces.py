@@ -180,7 +180,10 @@ class Model(Component, ABC):
     """Guesses about relations between the group's variables, set before `fit`; to be tested before use."""
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
-        """Learn from blocks (iterable again and again) that hold the group's variables."""
+        """Learn from blocks (iterable again and again) that hold the group's variables, and the counts of a jagged group.
+
+        `layout` is that of the first block.
+        """
 
     @abstractmethod
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
