@@ -18,7 +18,7 @@ from baler_core.builtin.models.table.mixtures import (
     whole_weight,
 )
 from baler_core.builtin.models.table.trees import BinTree
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import REACH, WEIGHT_ONE, dot, learn_counter, learn_weights, squash, stretch
 
 COUNT_LIMIT = 511
@@ -79,7 +79,7 @@ def _initial(sets: Integer, width: Integer) -> Array:
     return weights
 
 
-@compiled
+@inlined
 def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
     """Find what each context knows at this node; returns how many know it well."""
     sure = 0
@@ -96,11 +96,11 @@ def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: In
     return sure
 
 
-@compiled
+@inlined
 def _decide(
     registers: Array, data: Array, bit: Integer, inputs: Array, weights: _Weights, sets: tuple[int, int, int], rate: Integer
-) -> tuple[Integer, Integer]:  # fmt: skip
-    """Code one bit by the mean log-odds of three mixers, which learn from it; returns the bit and its foreseen chance."""
+) -> Integer:  # fmt: skip
+    """Code one bit by the mean log-odds of three mixers, which learn from it."""
     width = len(inputs)
     one = min(max(dot(weights.decision, sets[0], inputs, width), -REACH), REACH)
     two = min(max(dot(weights.first, sets[1], inputs, width), -REACH), REACH)
@@ -188,12 +188,10 @@ def code_column(
                 else:
                     high = middle
         past = found + 1
-        if not encoding:
-            values[row] = low
         code_rest(registers, data, values, row, low, high)
 
 
-@compiled
+@inlined
 def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: Integer, high: Integer) -> None:
     """Code where between `low` and `high` (not included) a value lies, all places being equally likely."""
     encoding = registers[ENCODING] == 1

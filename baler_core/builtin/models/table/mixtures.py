@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 
 COMPONENTS = 3
 SCORE = 4096
@@ -41,6 +41,12 @@ class Mixture(NamedTuple):
     weights: Array
     centres: Array
     scales: Array
+
+
+def no_mixture() -> Mixture:
+    """Mixtures of no rows: nothing is said."""
+    nothing = np.zeros((0, COMPONENTS), np.int64)
+    return Mixture(nothing, nothing, nothing)
 
 
 @cache
@@ -73,13 +79,13 @@ def _exact(places: Iterable[int], function: Callable[[Decimal], Decimal], unit: 
         return np.array([int((function(Decimal(k)) * unit).to_integral_value()) for k in places], np.int64)
 
 
-@compiled
+@inlined
 def score(below: Integer, total: Integer, logs: Array) -> Integer:
     """The score of a point with `below` out of `total` (both below 2^48) under it."""
     return _log(max(below, 1), logs) - _log(max(total - below, 1), logs)
 
 
-@compiled
+@inlined
 def _log(number: Integer, logs: Array) -> Integer:
     """The natural logarithm of a positive number in units of 1 / SCORE."""
     power, scaled = 12, number
@@ -105,7 +111,7 @@ def weight_below(point: Integer, row: Integer, mixture: Mixture, sigmoids: Array
     return total
 
 
-@compiled
+@inlined
 def whole_weight(row: Integer, mixture: Mixture) -> Integer:
     """All of a row's mixture, in the units of `weight_below`."""
     total = np.int64(0)
@@ -114,7 +120,7 @@ def whole_weight(row: Integer, mixture: Mixture) -> Integer:
     return total << 28
 
 
-@compiled
+@inlined
 def upper_chance(low: Integer, middle: Integer, high: Integer) -> Integer:
     """Chance, of 16 bits, to be above `middle` when between `low` and `high`; 0 if too little is there to tell."""
     between = (high - low) >> 12

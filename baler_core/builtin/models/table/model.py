@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 EFFORTS = {
     "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
-    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16),
-    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17),
+    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30),
+    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60),
 }
 
 
@@ -34,6 +35,22 @@ class TableOptions(Options):
     """Options of the `table` model."""
 
     effort: Literal["fast", "balanced", "max"] = Field(default="max", description="Speed against size.")
+    network: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="A small network per column: `auto` trains and keeps those that pay, `on` keeps all, `off` none.",
+    )
+
+
+_ON_SECONDS = 60.0
+
+
+def _effort(options: TableOptions, training: Training) -> Effort:
+    """What the options ask for; `training.seconds`, where stated, is the time for networks."""
+    effort = EFFORTS[options.effort]
+    seconds = 0.0
+    if options.network == "on" or (options.network == "auto" and effort.network_seconds):
+        seconds = training.seconds or effort.network_seconds or _ON_SECONDS
+    return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
 
 
 class TableModel(Model):
@@ -50,7 +67,7 @@ class TableModel(Model):
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
         columns, whole = gather(blocks, layout, tolerances)
-        effort = EFFORTS[self.options.effort]
+        effort = _effort(self.options, training)
         self._plan = make_plan(columns, self.formulas, effort, whole=whole)
         self._stored = plan_to_bytes(self._plan)
 

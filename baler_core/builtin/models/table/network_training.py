@@ -1,38 +1,43 @@
-"""Trains the small network of one column: from the scores of earlier columns to a mixture of logistics over its own.
+"""Trains the small network of one column on a sample of rows.
 
-Method: a mixture of logistics by a network with one hidden layer and a linear path around it (a conditional density
-as in Bishop 1994, "Mixture density networks"), fitted by Adam (Kingma and Ba 2015) to the exact chance of each integer,
-with weights rounded to what will be stored during the second half (straight-through estimator, Bengio et al. 2013).
+Method: a mixture of logistics by a network with one hidden layer and a linear path around it (a mixture density network,
+Bishop 1994), fitted to the chance of each whole number by Adam (Kingma and Ba 2015); during the second half with the
+weights rounded to what will be stored (straight-through estimator, Bengio et al. 2013). A penalty that grows with the
+logarithm of the weights, as their bytes do, keeps most of them 0.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.table.network import ACTIVATION, COMPONENTS, FINE, COARSE, Network
-from baler_core.compiled import compiled
+from baler_core.builtin.models.table.mixtures import COMPONENTS
+from baler_core.builtin.models.table.network import COARSE, FINE, LARGEST_HIDDEN, OUTPUTS, Network
+from baler_core.builtin.models.table.surprise import surprise
+from baler_core.compiled import Array, Integer, compiled, inlined
 
-Array: TypeAlias = np.ndarray
 _RATE = 6e-3
-_BATCH = 512
-_MARGINAL = 2.0**-9
-"""Share of the marginal in the fitted distribution, so that no value is impossible."""
+_BATCH = 256
+_WARM_UP = 30
+_KNEE = 20.0
+"""A weight of 1 / _KNEE is pressed towards 0 half as hard as the smallest: large ones cost few more bytes than small."""
+_LARGEST_STEP = 2.0
+_LARGEST_WEIGHT = 127.0
+_TOP = np.float32(LARGEST_HIDDEN / FINE)
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What a network is to learn from.
+class Lesson(NamedTuple):
+    """What a network learns from.
 
     Attributes
     ----------
     inputs
         float32 (rows, inputs): features of earlier columns.
     low, high
-        float64 (rows,): scores at the lower and upper end of each integer value.
+        float64 (rows,): scores of both ends of each value.
     mass
         float64 (rows,): chance of each value by the marginal.
     """
@@ -43,194 +48,187 @@ class Lesson:
     mass: Array
 
 
-@compiled
-def _forward(x: Array, w1: Array, b1: Array, w2: Array, b2: Array, skip: Array, hidden: Array, out: Array, rounded: bool) -> None:
-    for k in range(len(b1)):
-        hidden[k] = b1[k]
-    for k in range(len(b2)):
-        out[k] = b2[k]
-    parts = skip.shape[1]
-    for f in range(len(x)):
-        value = x[f]
-        if value != 0:
-            for k in range(len(b1)):
-                hidden[k] += value * w1[f, k]
-            for k in range(parts):
-                out[parts + k] += value * skip[f, k]
-    for k in range(len(b1)):
-        h = min(max(hidden[k], np.float32(0)), np.float32(7.96875))
-        if rounded:
-            h = np.float32(math.floor(h * 32 + 0.5) / 32)
-        hidden[k] = h
-        if h > 0:
-            for c in range(len(b2)):
-                out[c] += h * w2[k, c]
+class _Parts(NamedTuple):
+    """Views of a vector of all weights: as in `Network`."""
+
+    into: Array
+    bias: Array
+    out: Array
+    out_bias: Array
+    skip: Array
 
 
-@compiled
-def _logistic(x: float) -> float:
-    if x >= 0:
-        return 1 / (1 + math.exp(-min(x, 700.0)))
-    e = math.exp(max(x, -700.0))
-    return e / (1 + e)
+class _Adam(NamedTuple):
+    """State of the optimiser: weights, their units, penalties, and moving means of slopes and of their squares."""
+
+    weights: Array
+    units: Array
+    penalties: Array
+    slopes: Array
+    squares: Array
 
 
-@compiled
-def _surprise(out: Array, low: float, high: float, mass: float, slope: Array, shares: Array, parts: Array) -> float:
-    """-ln of the chance of the interval; leaves its derivative by `out` in `slope`."""
-    count = len(out) // 3
-    top = out[0]
-    for k in range(1, count):
-        top = max(top, out[k])
-    total = 0.0
-    for k in range(count):
-        shares[k] = math.exp(float(out[k] - top))
-        total += shares[k]
-    inside = 0.0
-    for k in range(count):
-        shares[k] /= total
-        wide = min(max(float(out[2 * count + k]), -7.0), 2.5)
-        inverse = math.exp(-wide)
-        a, b = (low - out[count + k]) * inverse, (high - out[count + k]) * inverse
-        below, above = _logistic(a), _logistic(b)
-        chance = above * (1 - below) * -math.expm1(min(a - b, 0.0))
-        if b < 0 or chance == 0.0:
-            chance = above - below if above - below > chance else chance
-        parts[k] = chance
-        edge_a, edge_b = below * (1 - below), above * (1 - above)
-        slope[count + k] = shares[k] * inverse * (edge_a - edge_b)
-        inner = 0.0
-        if -7.0 < out[2 * count + k] < 2.5:
-            inner = shares[k] * (edge_a * a - edge_b * b)
-        slope[2 * count + k] = inner
-        inside += shares[k] * chance
-    likely = (1 - _MARGINAL) * inside + _MARGINAL * mass
-    scale = -(1 - _MARGINAL) / likely
-    for k in range(count):
-        slope[k] = scale * shares[k] * (parts[k] - inside)
-        slope[count + k] *= scale
-        slope[2 * count + k] *= scale
-    return -math.log(likely)
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    width
+        Hidden units.
+    epochs
+        Passes over the rows.
+    penalty
+        On the sum of absolute weights, in nats per row.
+    seed
+        Of first weights and order of rows.
+    """
+
+    width: int
+    epochs: int
+    penalty: float
+    seed: int
 
 
-@compiled
-def _learn_batch(
-    x: Array, low: Array, high: Array, mass: Array, rows: Array, theta: Array, gradient: Array, width: int, rounded: bool
-) -> float:
-    """The mean surprise of some rows, and its gradient."""
-    features = x.shape[1]
-    w1, b1, w2, b2, skip = _split(theta, features, width)
-    g1, gb1, g2, gb2, gs = _split(gradient, features, width)
-    hidden, out = np.zeros(width, np.float32), np.zeros(len(b2), np.float32)
-    slope, shares, parts = np.zeros(len(b2)), np.zeros(len(b2) // 3), np.zeros(len(b2) // 3)
-    back = np.zeros(width, np.float32)
-    flow = np.zeros(len(b2), np.float32)
-    total = 0.0
-    gradient[:] = 0
-    count = len(b2) // 3
-    for row in rows:
-        _forward(x[row], w1, b1, w2, b2, skip, hidden, out, rounded)
-        total += _surprise(out, low[row], high[row], mass[row], slope, shares, parts)
-        for c in range(len(b2)):
-            flow[c] = slope[c]
-            gb2[c] += flow[c]
-        for k in range(width):
-            back[k] = 0
-            h = hidden[k]
-            if h > 0:
-                g = np.float32(0)
-                for c in range(len(b2)):
-                    g += flow[c] * w2[k, c]
-                    g2[k, c] += h * flow[c]
-                if h < np.float32(7.96875):
-                    back[k] = g
-                    gb1[k] += g
-        for f in range(features):
-            value = x[row, f]
-            if value != 0:
-                for k in range(width):
-                    g1[f, k] += value * back[k]
-                for k in range(count):
-                    gs[f, k] += value * flow[count + k]
-    gradient /= np.float32(len(rows))
-    return total / len(rows)
-
-
-@compiled
-def _split(theta: Array, features: int, width: int) -> tuple[Array, Array, Array, Array, Array]:
-    outs = 9
-    a = features * width
-    b = a + width
-    c = b + width * outs
-    d = c + outs
-    return (
-        theta[:a].reshape((features, width)), theta[a:b], theta[b:c].reshape((width, outs)), theta[c:d],
-        theta[d:].reshape((features, outs // 3)),
-    )  # fmt: skip
-
-
-@compiled
-def _train(
-    x: Array, low: Array, high: Array, mass: Array, order: Array, theta: Array, scales: Array, sparse: Array,
-    momentum: Array, energy: Array, width: int, batch: int, first: int, steps: int, rate: float,
-) -> float:  # fmt: skip
-    """Steps `first`, first + 1, ... of `steps` through the rows of `order`; returns the mean surprise."""
-    gradient = np.zeros(len(theta), np.float32)
-    used = theta.copy()
-    total, done = 0.0, 0
-    for start in range(0, len(order) - batch + 1, batch):
-        step = first + done
-        part = step / steps
-        rounded = part > 0.5
-        for i in range(len(theta)):
-            used[i] = theta[i]
-            if rounded:
-                used[i] = np.float32(np.rint(theta[i] * scales[i]) / scales[i])
-        total += _learn_batch(x, low, high, mass, order[start : start + batch], used, gradient, width, rounded)
-        now = rate * min(1.0, step / 30 + 0.03) * (0.5 * (1 + math.cos(math.pi * part)) + 0.005)
-        norm = 0.0
-        for i in range(len(theta)):
-            gradient[i] += sparse[i] * np.sign(theta[i])
-            norm += float(gradient[i]) ** 2
-        shrink = min(1.0, 2.0 / math.sqrt(norm + 1e-12))
-        fix1, fix2 = 1 - 0.9 ** (step + 1), 1 - 0.98 ** (step + 1)
-        for i in range(len(theta)):
-            g = float(gradient[i]) * shrink
-            momentum[i] += (g - momentum[i]) * 0.1
-            energy[i] += (g * g - energy[i]) * 0.02
-            limit = 127.0 / scales[i] if sparse[i] >= 0 else 1000.0
-            moved = theta[i] - now * (momentum[i] / fix1) / (math.sqrt(energy[i] / fix2) + 1e-8)
-            theta[i] = min(max(moved, -limit), limit)
-        done += 1
-    return total / max(done, 1)
-
-
-def train_network(lesson: Lesson, columns: tuple[int, ...], width: int, epochs: int, sparsity: float, seed: int) -> tuple[Network, float]:
-    """The network, and the bits per value of the last pass."""
-    rng = np.random.default_rng(seed)
-    rows, features = lesson.inputs.shape
-    outs = 3 * COMPONENTS
-    fan = max(features, 4)
-    b2 = np.zeros(outs)
-    b2[COMPONENTS : 2 * COMPONENTS] = np.linspace(-1, 1, COMPONENTS)
-    b2[2 * COMPONENTS :] = -0.1
-    theta = np.concatenate([
-        rng.normal(size=features * width) * 0.7 / fan**0.5, rng.normal(size=width) * 0.5,
-        rng.normal(size=width * outs) * 0.15 / width**0.5, b2, np.zeros(features * COMPONENTS),
-    ]).astype(np.float32)  # fmt: skip
-    sizes = [features * width, width, width * outs, outs, features * COMPONENTS]
-    scales = np.repeat([FINE, FINE, COARSE, COARSE, COARSE], sizes).astype(np.float32)
-    sparse = np.repeat([sparsity, 0, 0.3 * sparsity, 0, sparsity], sizes).astype(np.float32)
-    momentum, energy = np.zeros(len(theta), np.float32), np.zeros(len(theta), np.float32)
+def train_network(lesson: Lesson, columns: tuple[int, ...], schedule: Schedule) -> Network:
+    """The network of a column that looks at `columns`."""
+    rng = np.random.default_rng(schedule.seed)
+    rows, inputs = lesson.inputs.shape
+    adam = _start(rng, inputs, schedule)
     batch = min(_BATCH, rows)
     each = rows // batch
-    surprise = 0.0
-    for epoch in range(epochs):
+    for epoch in range(schedule.epochs):
         order = rng.permutation(rows)
-        surprise = _train(
-            lesson.inputs, lesson.low, lesson.high, lesson.mass, order, theta, scales, sparse,
-            momentum, energy, width, batch, epoch * each, epochs * each, _RATE,
-        )  # fmt: skip
-    weights = np.rint(theta * scales).astype(np.int16)
-    parts = np.split(weights, np.cumsum(sizes)[:-1])
-    return Network(columns, parts[0].reshape(features, width), parts[1], parts[2].reshape(width, outs), parts[3], parts[4].reshape(features, COMPONENTS)), surprise / math.log(2)
+        _run_epoch(lesson, order, adam, schedule.width, batch, epoch * each, schedule.epochs * each)
+    whole = np.rint(adam.weights * adam.units).astype(np.int16)
+    parts = _split(whole, inputs, schedule.width)
+    return Network(columns, parts.into, parts.bias, parts.out, parts.out_bias, parts.skip)
+
+
+def _start(rng: np.random.Generator, inputs: int, schedule: Schedule) -> _Adam:
+    width = schedule.width
+    out_bias = np.concatenate([np.zeros(COMPONENTS), np.linspace(-1, 1, COMPONENTS), np.full(COMPONENTS, -0.1)])
+    weights = np.concatenate(
+        [
+            rng.normal(0, 0.7 / max(inputs, 4) ** 0.5, inputs * width),
+            rng.normal(0, 0.5, width),
+            rng.normal(0, 0.15 / width**0.5, width * OUTPUTS),
+            out_bias,
+            np.zeros(inputs * COMPONENTS),
+        ]
+    )
+    sizes = [inputs * width, width, width * OUTPUTS, OUTPUTS, inputs * COMPONENTS]
+    units = np.repeat([FINE, FINE, COARSE, COARSE, COARSE], sizes)
+    penalties = schedule.penalty * np.repeat([1, 0, 0.3, 0, 1], sizes)
+    nothing = np.zeros(len(weights))
+    return _Adam(*(a.astype(np.float32) for a in (weights, units, penalties, nothing, nothing)))
+
+
+@inlined
+def _split(vector: Array, inputs: Integer, width: Integer) -> _Parts:
+    a = inputs * width
+    b, c, d = a + width, a + width + width * OUTPUTS, a + width + width * OUTPUTS + OUTPUTS
+    return _Parts(
+        vector[:a].reshape((inputs, width)),
+        vector[a:b],
+        vector[b:c].reshape((width, OUTPUTS)),
+        vector[c:d],
+        vector[d:].reshape((inputs, COMPONENTS)),
+    )
+
+
+@compiled
+def _run_epoch(
+    lesson: Lesson, order: Array, adam: _Adam, width: Integer, batch: Integer, first: Integer, steps: Integer
+) -> None:
+    """One pass over the rows: steps `first`, `first` + 1, ... of `steps`."""
+    gradient, used = np.zeros_like(adam.weights), np.zeros_like(adam.weights)
+    for number in range(len(order) // batch):
+        done = (first + number) / steps
+        rounded = done > 0.5
+        for i in range(len(used)):
+            used[i] = adam.weights[i]
+            if rounded:
+                used[i] = np.float32(np.rint(adam.weights[i] * adam.units[i]) / adam.units[i])
+        _find_gradient(lesson, order[number * batch : (number + 1) * batch], used, gradient, width, rounded)
+        rate = _RATE * min(1.0, (first + number + 1) / _WARM_UP) * (0.5 * (1 + math.cos(math.pi * done)) + 0.005)
+        _step(adam, gradient, rate, first + number + 1)
+
+
+@compiled
+def _find_gradient(lesson: Lesson, rows: Array, weights: Array, gradient: Array, width: Integer, rounded: bool) -> None:
+    """The mean slope of the code length of some rows by every weight."""
+    net, slope = _split(weights, lesson.inputs.shape[1], width), _split(gradient, lesson.inputs.shape[1], width)
+    hidden, back = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    out, flow = np.zeros(OUTPUTS, np.float32), np.zeros(OUTPUTS, np.float32)
+    shares, inside = np.zeros(COMPONENTS), np.zeros(COMPONENTS)
+    gradient[:] = 0
+    for row in rows:
+        x = lesson.inputs[row]
+        _forward(x, net, hidden, out, rounded)
+        surprise(out, lesson.low[row], lesson.high[row], lesson.mass[row], flow, shares, inside)
+        _backward(x, net, slope, hidden, back, flow)
+    gradient /= np.float32(len(rows))
+
+
+@inlined
+def _forward(x: Array, net: _Parts, hidden: Array, out: Array, rounded: bool) -> None:
+    """Hidden units and outputs for one row."""
+    hidden[:] = net.bias
+    out[:] = net.out_bias
+    for f in range(len(x)):
+        if x[f] != 0:
+            for k in range(len(hidden)):
+                hidden[k] += x[f] * net.into[f, k]
+            for k in range(COMPONENTS):
+                out[COMPONENTS + k] += x[f] * net.skip[f, k]
+    for k in range(len(hidden)):
+        reached = min(max(hidden[k], np.float32(0)), _TOP)
+        if rounded:
+            reached = np.float32(math.floor(reached * FINE + 0.5) / FINE)
+        hidden[k] = reached
+        if reached > 0:
+            for c in range(OUTPUTS):
+                out[c] += reached * net.out[k, c]
+
+
+@inlined
+def _backward(x: Array, net: _Parts, slope: _Parts, hidden: Array, back: Array, flow: Array) -> None:
+    """Add one row's part to the slopes, from the slopes by its outputs (`flow`)."""
+    for c in range(OUTPUTS):
+        slope.out_bias[c] += flow[c]
+    for k in range(len(hidden)):
+        back[k] = 0
+        if hidden[k] > 0:
+            total = np.float32(0)
+            for c in range(OUTPUTS):
+                total += flow[c] * net.out[k, c]
+                slope.out[k, c] += hidden[k] * flow[c]
+            if hidden[k] < _TOP:
+                back[k] = total
+                slope.bias[k] += total
+    for f in range(len(x)):
+        if x[f] != 0:
+            for k in range(len(hidden)):
+                slope.into[f, k] += x[f] * back[k]
+            for k in range(COMPONENTS):
+                slope.skip[f, k] += x[f] * flow[COMPONENTS + k]
+
+
+@compiled
+def _step(adam: _Adam, gradient: Array, rate: float, number: Integer) -> None:
+    """One step of Adam, on the penalised slopes, none of them too long."""
+    total = 0.0
+    for i in range(len(gradient)):
+        weight = adam.weights[i]
+        gradient[i] += adam.penalties[i] * np.sign(weight) / (1 + abs(weight) * _KNEE)
+        total += float(gradient[i]) ** 2
+    shrink = min(1.0, _LARGEST_STEP / math.sqrt(total + 1e-12))
+    slow, slower = 1 - 0.9**number, 1 - 0.98**number
+    for i in range(len(gradient)):
+        g = float(gradient[i]) * shrink
+        adam.slopes[i] += (g - adam.slopes[i]) * 0.1
+        adam.squares[i] += (g * g - adam.squares[i]) * 0.02
+        moved = adam.weights[i] - rate * (adam.slopes[i] / slow) / (math.sqrt(adam.squares[i] / slower) + 1e-8)
+        limit = _LARGEST_WEIGHT / adam.units[i]
+        adam.weights[i] = min(max(moved, -limit), limit)
