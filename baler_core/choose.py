@@ -35,6 +35,8 @@ class Task:
         The first of them.
     formulas
         Guesses of plugins about relations between the group's variables.
+    for_other_files
+        Whether what is learned will serve other files too.
     """
 
     blocks: Iterable[xr.Dataset]
@@ -43,6 +45,7 @@ class Task:
     tolerances: Mapping[str, Tolerance]
     training: Training
     formulas: Sequence[Formula] = ()
+    for_other_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Chosen:
 
 def fitted(model: Model, task: Task) -> Chosen:
     """The model, trained and tried on the first block."""
-    model.formulas = task.formulas
+    model.formulas, model.for_other_files = task.formulas, task.for_other_files
     model.fit(task.blocks, layout=task.layout, tolerances=task.tolerances, training=task.training)
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
@@ -73,12 +76,12 @@ def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
     suitable = [model for model in candidates if task.layout.kind in model.kinds]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
-    sample = _sample(task) if len(suitable) > 1 else task
+    sample = sample_of(task) if len(suitable) > 1 else task
     best = _smallest(suitable, sample)
     return best if sample is task else fitted(type(best.model)(), task)
 
 
-def _sample(task: Task) -> Task:
+def sample_of(task: Task) -> Task:
     """The task itself if it is small; else with the middle of its first block, cut across the longest dimensions.
 
     The leading dimension of a grid is cut last: what models learn of time needs all of it.

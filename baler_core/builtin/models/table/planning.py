@@ -73,7 +73,6 @@ def _plan_with(
             codes = plan.lattice.codes(columns[number].values)
             plan = replace(plan, symbols=choose_map(codes, whole=whole, differences=differences))
         found = to_symbols(columns[number].values, plan, restored, columns[number].tolerance)
-        assert found is not None
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
