@@ -225,7 +225,7 @@ def _choose(work: Work, task: Task) -> tuple[Chosen, TrainedModel | None]:
         logger.warning("group %s: the trained models do not know it (%s): it is learned anew", task.layout.name, why)
         return _anew(work, task), None
     chosen, is_trained = reuse(work).chosen(known, task)
-    return chosen, known if work.by_reference and is_trained and known.state else None
+    return chosen, known if is_trained and chosen.model.by_reference else None
 
 
 def reuse(work: Work) -> Reuse:

@@ -210,6 +210,10 @@ class Model(Component, ABC):
         """
         return {}
 
+    def gains_by_reference(self) -> bool:
+        """Whether files become smaller by referring to the model file; asked after `load_state`."""
+        return bool(self.state() or self.encoder_state())
+
     def load_state(self, state: State) -> None:
         """Take up what `state` gave (and from a model file `encoder_state` too, in one mapping), on any machine."""
 

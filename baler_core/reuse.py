@@ -44,13 +44,13 @@ class Reuse:
         be in the file. A model that `auto` would never try was the user's choice and is kept.
         """
         model, sample = trained.model, sample_of(task)
-        model.by_reference = self.by_reference
+        model.by_reference = self.by_reference and model.gains_by_reference()
         try:
             found = Chosen(model, model.encode(sample.first, sample.layout, sample.tolerances))
             if not self._comparable(model, task) or self._as_in_training(trained, found, sample):
                 return (found if sample is task else self._whole(model, task)), True
             fresh = self.anew(sample)
-            sizes = self._size(found, own_state=not self.by_reference), self._size(fresh, own_state=True)
+            sizes = self._size(found, own_state=not model.by_reference), self._size(fresh, own_state=True)
             if sizes[0] <= ENOUGH * sizes[1]:
                 return (found if sample is task else self._whole(model, task)), True
         except (MemoryError, BoundBroken):
@@ -73,7 +73,7 @@ class Reuse:
         if trained.share is None:
             return False
         floor = self._floor_size(sample)
-        size = self._size(found, own_state=not self.by_reference)
+        size = self._size(found, own_state=not found.model.by_reference)
         return size <= min(1.0, ENOUGH * trained.share) * floor
 
     def _floor_size(self, task: Task) -> int:

@@ -42,6 +42,17 @@ def plan_families(members: Sequence[Prepared]) -> list[Family]:
     return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
 
 
+def hold_alike(family: Family) -> Family | None:
+    """A family planned for another file, its variables held as there, or else in one way; None if there is none."""
+    wanted = family.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
+    ways = [{field.closed: field for field in member.field} for member in family.members]
+    for closed in (wanted[0] if wanted else True, True, False):
+        if all(closed in way for way in ways):
+            held = [replace(m, field=way[closed]) for m, way in zip(family.members, ways, strict=True)]
+            return replace(family, members=tuple(held))
+    return None
+
+
 def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prepared, ...]:
     return tuple(replace(m, field=choice.field) for m, choice in zip(members, choices, strict=True))
 

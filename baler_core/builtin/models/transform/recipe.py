@@ -8,6 +8,7 @@ from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTr
 from baler_core.varint import ByteReader, write_varint
 
 _MOST_LEVELS = 8
+_TRANSFORMS = len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1)
 # Step of the quantiser in units of the tolerance, by number.
 STEPS = tuple(round(0.5 * 2 ** (i / 8), 6) for i in range(64))
 
@@ -26,12 +27,15 @@ class Recipe:
         Number of the quantiser's step in `STEPS`.
     mixed
         Whether contexts are mixed (smaller), or one alone tells (faster).
+    background
+        Whether modes of another file have been taken off the field before.
     """
 
     time: TimeTransform
     levels: int
     step: int
     mixed: bool = True
+    background: bool = False
 
     @property
     def step_size(self) -> float:
@@ -40,13 +44,13 @@ class Recipe:
 
     def to_bytes(self) -> bytes:
         """Two bytes."""
-        transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels
+        transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels + self.background * _TRANSFORMS
         return write_varint(transform) + write_varint(2 * self.step + self.mixed)
 
 
 def read_recipe(reader: ByteReader) -> Recipe:
     """Inverse of `Recipe.to_bytes`; FormatError if there is no such recipe."""
-    number = reader.varint(len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1))
+    background, number = divmod(reader.varint(2 * _TRANSFORMS), _TRANSFORMS)
     step = reader.varint(2 * len(STEPS))
     time = TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)]
-    return Recipe(time, number % (_MOST_LEVELS + 1), step // 2, step % 2 == 1)
+    return Recipe(time, number % (_MOST_LEVELS + 1), step // 2, step % 2 == 1, background == 1)

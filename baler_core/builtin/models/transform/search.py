@@ -60,10 +60,15 @@ class Trials:
         return min(self.sizes, key=self.sizes.__getitem__)
 
 
-def choose_recipe(trials: Trials, effort: Effort) -> Recipe:
-    """Try transforms along time, splits in space, and steps."""
+def choose_recipe(trials: Trials, effort: Effort, start: Recipe | None = None) -> Recipe:
+    """Try transforms along time, splits in space, and steps; of a `start` that suited another file only other steps."""
     frames, _, *space = trials.sample.field.shape
     levels = wavelet.useful_levels(tuple(space))
+    if start is not None and start.levels <= levels and (frames > 1 or start.time == "none"):
+        for stride in _STRIDES[effort][-1:]:
+            _walk(trials.size, start, stride)
+        trials.size(start)
+        return trials.best()
     for time in TIME_TRANSFORMS if frames > 1 else TIME_TRANSFORMS[:1]:
         trials.size(Recipe(time, levels, _FIRST_STEP, mixed=False))
     best = trials.best()
