@@ -13,6 +13,7 @@ from baler_core.dataset import Layout
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
 from baler_core.interfaces import Model, Streams, Training
+from baler_core.progress import rate, shown
 from baler_core.state import encode_state
 
 if TYPE_CHECKING:
@@ -103,19 +104,21 @@ def _smallest(suitable: Sequence[type[Model]], task: Task) -> Chosen:
     """Whichever model makes the fewest bytes of a task."""
     results: list[tuple[int, Chosen]] = []
     failures: list[Exception] = []
-    for kind in suitable:
-        try:
-            chosen = fitted(kind(), task)
-        except (MemoryError, BoundBroken):
-            raise
-        except Exception as error:
-            logger.warning("model %s failed on group %s and is left out: %s", kind.name, task.layout.name, error)
-            logger.debug("its traceback", exc_info=True)
-            failures.append(error)
-            continue
-        size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
-        logger.info("group %s: %s takes %d bytes", task.layout.name, kind.name, size)
-        results.append((size, chosen))
+    with shown(f"choose {task.layout.name}", "model", len(suitable)) as step:
+        for kind in suitable:
+            try:
+                chosen = fitted(kind(), task)
+            except (MemoryError, BoundBroken):
+                raise
+            except Exception as error:
+                logger.warning("model %s failed on group %s and is left out: %s", kind.name, task.layout.name, error)
+                logger.debug("its traceback", exc_info=True)
+                failures.append(error)
+                continue
+            size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+            logger.info("group %s: %s takes %d bytes", task.layout.name, kind.name, size)
+            results.append((size, chosen))
+            step(rate(task.layout, min(size for size, _ in results)))
     if not results:
         raise failures[0] if isinstance(failures[0], BalerError) else BalerError(str(failures[0])) from failures[0]
     return min(results, key=lambda result: result[0])[1]

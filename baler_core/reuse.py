@@ -16,6 +16,8 @@ from baler_core.trained import TrainedModel
 logger = logging.getLogger(__name__)
 ENOUGH = 1.03
 """A trained model may take this many times the bytes of one learned anew."""
+AS_EXPECTED = 1.05
+"""It is not questioned if its share of the floor's bytes is at most this many times that on its training data."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Reuse:
             return False
         floor = self._floor_size(sample)
         size = self._size(found, own_state=not found.model.by_reference)
-        return size <= min(1.0, ENOUGH * trained.share) * floor
+        return size <= min(1.0, AS_EXPECTED * trained.share) * floor
 
     def _floor_size(self, task: Task) -> int:
         return len(pack_streams([self.floor().encode(task.first, task.layout, task.tolerances)]))

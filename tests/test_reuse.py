@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 from collections.abc import Mapping
@@ -232,3 +233,28 @@ def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     for number in (1, 2):
         baler_core.compress(arrays, tmp_path / f"{number}.bal", bounds={"u": {"abs": 1e-3}}, model=name)
     assert (tmp_path / "1.bal").read_bytes() == (tmp_path / "2.bal").read_bytes()
+
+
+class Terminal(io.StringIO):
+    """Standard error that claims to be watched."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "unit"),
+    [
+        ("table", table(400, 1), "bits/row"),
+        ("transform", field(9, 1), "bits/value"),
+        ("predictive", field(9, 1), "bits/value"),
+    ],
+)
+def test_learning_shows_its_rate_on_terminals_only(
+    name: str, arrays: Arrays, unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stream, wanted in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        baler_core.compress(arrays, tmp_path / "x.bal", bounds={"abs": 1e-2}, model=name)
+        assert (unit in stream.getvalue()) == wanted
+        assert bool(stream.getvalue()) == wanted

@@ -18,6 +18,7 @@ from baler_core.builtin.models.table.relations import Column, Relation, find_rel
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
 from baler_core.builtin.models.table.trials import Effort, Trial
 from baler_core.formulas import Formula
+from baler_core.progress import bits_per_row, shown
 
 _MEASURED = 1 << 14
 _WIDEST = 2**46
@@ -109,11 +110,13 @@ def _choose_contexts(
     binned = [everything.bins(j) for j in mixed]
     chosen = choose_parents(binned, range(len(mixed)), effort.parents)
     total = 0.0
-    for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
-        numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
-        plans[j] = replace(plans[j], parents=tuple(numbers), packed=False)
-        plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
-        total += size
+    with shown("learn table", "column", len(mixed)) as step:
+        for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
+            numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
+            plans[j] = replace(plans[j], parents=tuple(numbers), packed=False)
+            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
+            total += size
+            step(bits_per_row(total, len(head)))
     _drop_unused(plans, mixed)
     return total
 
