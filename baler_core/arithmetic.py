@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, inlined
 
 LOW, HIGH, WINDOW, POSITION, ENCODING, OVERRUN = range(6)
 _FULL = 0xFFFFFFFF
@@ -60,7 +60,7 @@ def finish(coder: Coder) -> bytes:
     return (coder.data[:position].tobytes() + tail).rstrip(b"\0")
 
 
-@compiled
+@inlined
 def code_bit(registers: Array, data: Array, bit: Integer, probability: Integer) -> Integer:
     """Write `bit`, or read one and return it; `probability` of a 1 in 1/65536, from 1 to 65535."""
     low = registers[LOW]

@@ -15,8 +15,17 @@ Integer: TypeAlias = Any  # in compiled loops int and numpy.int64 are one
 
 def compiled(function: Function) -> Function:
     """`function` as machine code that releases Python's lock; exact on integers, checked nowhere."""
+    return _to_machine_code(function)
+
+
+def inlined(function: Function) -> Function:
+    """The same for a small function that is called for every bit: made part of each function that calls it."""
+    return _to_machine_code(function, forceinline=True)
+
+
+def _to_machine_code(function: Function, *, forceinline: bool = False) -> Function:
     try:
-        machine: Any = numba.njit(cache=True, nogil=True)(function)
+        machine: Any = numba.njit(cache=True, nogil=True, forceinline=forceinline)(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written to
-        machine = numba.njit(nogil=True)(function)
+        machine = numba.njit(nogil=True, forceinline=forceinline)(function)
     return cast(Function, machine)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, inlined
 
 # Probabilities are 16-bit; the logistic scale has 256 steps per unit and reaches to +-12.
 SCALE = 256
@@ -33,52 +33,54 @@ def _stretch_table() -> Array:
     return np.array([min(REACH, max(-REACH, round(value))) for value in values], np.int64)
 
 
-# Rounded so far from any tie that no mathematics library can give other integers; a test compares their checksum.
-SQUASH = _squash_table()
-STRETCH = _stretch_table()
+# Rounded so far from any tie that no mathematics library can give other integers; a test compares their checksum. Kept
+# narrow, since they share the processor's smallest cache with what is coded.
+SQUASH = _squash_table().astype(np.uint16)
+STRETCH = _stretch_table().astype(np.int16)
 # How far a counter moves towards the bit it saw, by how many it has seen: 65536 / (n + 1.5).
-RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.int64)
+RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.uint16)
 
 
-@compiled
+@inlined
 def squash(x: Integer) -> Integer:
     """The probability (1 .. 65535) at `x` on the logistic scale."""
-    return SQUASH[min(REACH, max(-REACH, x)) + REACH]
+    return np.int64(SQUASH[min(REACH, max(-REACH, x)) + REACH])
 
 
-@compiled
+@inlined
 def stretch(probability: Integer) -> Integer:
     """The place of a 16-bit probability on the logistic scale."""
-    return STRETCH[probability >> 2]
+    return np.int64(STRETCH[probability >> 2])
 
 
-@compiled
+@inlined
 def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer) -> None:
     """Move a counter (probability in the upper 22 bits, bits seen in the lower 10) towards `bit`."""
     counter = np.int64(counters[place])
     seen = counter & 1023
     probability = counter >> 10
     target = 4194303 if bit else 0
-    probability += ((target - probability) * RATES[seen]) >> 16
+    probability += ((target - probability) * np.int64(RATES[seen])) >> 16
     if seen < limit:
         seen += 1
     counters[place] = (probability << 10) | seen
 
 
-@compiled
+@inlined
 def dot(weights: Array, row: Integer, inputs: Array, count: Integer) -> Integer:
     """Weighted sum of the inputs, on the logistic scale."""
     total = np.int64(0)
     for i in range(count):
-        total += weights[row, i] * inputs[i]
+        total += np.int64(weights[row, i]) * np.int64(inputs[i])
     return total >> 16
 
 
-@compiled
+@inlined
 def learn_weights(weights: Array, row: Integer, inputs: Array, count: Integer, error: Integer, rate: Integer) -> None:
     """Move the weights along the gradient of the code length; `error` is (bit - probability) in 1/65536."""
+    change = error * rate
     for i in range(count):
-        weights[row, i] += (inputs[i] * error * rate + 524288) >> 20
+        weights[row, i] += (np.int64(inputs[i]) * change + 524288) >> 20
 
 
 def new_counters(size: int) -> Array:

@@ -105,7 +105,7 @@ def test_tiles_cover_space_once() -> None:
 def test_fields_larger_than_a_tile_come_back() -> None:
     values = np.random.default_rng(5).normal(size=(1, 2100, 2100)).astype("f4")
     chunk = Chunk(np.cumsum(values, axis=2, dtype="f8")[:, None, None])
-    recipe = Recipe("none", 3, 19, mixed=False)
+    recipe = Recipe("none", 3, 19, mixed=0)
     common, coded = encode_chunk(chunk, recipe, None)
     assert len(tiles(1, (1, 2100, 2100))) > 1
     restored = decode_chunk(common + coded, chunk.field.shape, None)

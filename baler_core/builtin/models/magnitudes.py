@@ -9,8 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.arithmetic import code_bit
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, inlined
 from baler_core.mixing import WEIGHT_ONE, dot, learn_counter, learn_weights, new_counters, squash, stretch
+
+
+def _quarter_octaves(number: int) -> int:
+    length = number.bit_length()
+    return number if number < 8 else 4 * (length - 2) + ((number >> (length - 3)) & 3)
+
 
 # Nodes of the binary tree: 32 for the length in bits, then three for each length.
 LENGTHS = 32
@@ -19,11 +25,14 @@ CONTEXTS = 7
 INPUTS = CONTEXTS + 1
 BINS = 64
 SETS = 4 * BINS
+_TABLED = 1 << 12
+BIT_LENGTHS = np.array([number.bit_length() for number in range(_TABLED)], np.int8)
+LOGARITHMS = np.array([_quarter_octaves(number) for number in range(_TABLED)], np.int8)
 
 
 def new_weights() -> Array:
     """Weights of the two mixers, chosen by node and by expected magnitude; the first context counts most at first."""
-    weights = np.full((NODES + 4 * SETS, INPUTS), WEIGHT_ONE // 6, np.int64)
+    weights = np.full((NODES + 4 * SETS, INPUTS), WEIGHT_ONE // 6, np.int32)
     weights[:, 0] = WEIGHT_ONE * 6 // 10
     return weights
 
@@ -53,26 +62,25 @@ def _bin_centre(bin_number: int) -> float:
     return (4 + bin_number % 4 + 0.5) * 2.0 ** (bin_number // 4 - 1)
 
 
-@compiled
+@inlined
 def bit_length(number: Integer) -> Integer:
     """Number of bits of a number >= 0."""
-    length = 0
-    while number > 0:
-        number >>= 1
-        length += 1
-    return length
+    length = np.int64(0)
+    while number >= _TABLED:
+        number >>= 12
+        length += 12
+    return length + BIT_LENGTHS[number]
 
 
-@compiled
+@inlined
 def logarithmic(number: Integer) -> Integer:
     """A number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63."""
-    if number < 8:
-        return number
-    length = bit_length(number)
-    return min(63, 4 * (length - 2) + ((number >> (length - 3)) & 3))
+    if number < _TABLED:
+        return np.int64(LOGARITHMS[number])
+    return np.int64(LOGARITHMS[number >> 5]) + 20 if number < 32 * _TABLED else np.int64(BINS - 1)
 
 
-@compiled
+@inlined
 def code_node(
     registers: Array,
     data: Array,
@@ -82,25 +90,26 @@ def code_node(
     inputs: Array,
     node: Integer,
     chosen: Integer,
+    mixed: Integer,
     bit: Integer,
 ) -> Integer:
-    """One bit of the tree: mix what the contexts say, code, and learn from it."""
-    for i in range(CONTEXTS):
+    """One bit of the tree: mix what the first `mixed` contexts say, code, and learn from it."""
+    for i in range(mixed):
         inputs[i] = stretch(np.int64(counters[places[i] + node]) >> 16)
-    inputs[CONTEXTS] = 256
+    inputs[mixed] = 256
     other = NODES + chosen * 4 + min(node, 3)
-    first = dot(weights, node, inputs, INPUTS)
-    second = dot(weights, other, inputs, INPUTS)
+    first = dot(weights, node, inputs, mixed + 1)
+    second = dot(weights, other, inputs, mixed + 1)
     bit = code_bit(registers, data, bit, squash((first + second) >> 1))
     target = 65535 if bit else 0
-    learn_weights(weights, node, inputs, INPUTS, target - squash(first), 24)
-    learn_weights(weights, other, inputs, INPUTS, target - squash(second), 24)
-    for i in range(CONTEXTS):
+    learn_weights(weights, node, inputs, mixed + 1, target - squash(first), 24)
+    learn_weights(weights, other, inputs, mixed + 1, target - squash(second), 24)
+    for i in range(mixed):
         learn_counter(counters, places[i] + node, bit, 250 if i == 0 else 160)
     return bit
 
 
-@compiled
+@inlined
 def code_simply(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
     """One bit by one counter alone."""
     probability = max(16, min(65520, np.int64(counters[place]) >> 16))
@@ -109,7 +118,7 @@ def code_simply(registers: Array, data: Array, counters: Array, place: Integer, 
     return bit
 
 
-@compiled
+@inlined
 def code_magnitude(
     registers: Array,
     data: Array,
@@ -124,13 +133,13 @@ def code_magnitude(
 ) -> Integer:
     """A magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
 
-    `mixed` false codes every bit by the first context alone; `length` is 1 if the magnitude is known not to be 0, else 0.
+    `mixed` is how many contexts are mixed; 0 codes every bit by the first alone. `length` is 1 if the magnitude is known not to be 0, else 0.
     """
     wanted = bit_length(magnitude)
     while length < LENGTHS - 1:
         bit = 1 if wanted > length else 0
         if mixed:
-            bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, bit)
+            bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, mixed, bit)
         else:
             bit = code_simply(registers, data, counters, places[0] + length, bit)
         if bit == 0:
@@ -146,7 +155,7 @@ def code_magnitude(
             bit = code_bit(registers, data, bit, 32768)
         else:
             if mixed:
-                bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, bit)
+                bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, mixed, bit)
             else:
                 bit = code_simply(registers, data, counters, places[0] + node, bit)
             node += 1 + bit

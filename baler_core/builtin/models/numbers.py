@@ -6,7 +6,7 @@ import numpy as np
 
 from baler_core.arithmetic import Coder, code_bit
 from baler_core.builtin.models.magnitudes import LENGTHS, bit_length
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import learn_counter, new_counters
 
 _KINDS = 4
@@ -33,7 +33,7 @@ class NumberCoder:
         return values
 
 
-@compiled
+@inlined
 def code_number(registers: Array, data: Array, counters: Array, row: Integer, number: Integer) -> Integer:
     """One signed number: length of its magnitude in unary, highest bit below the leading one, the rest raw, sign."""
     magnitude = abs(number)
@@ -57,7 +57,7 @@ def code_number(registers: Array, data: Array, counters: Array, row: Integer, nu
     return -value if negative else value
 
 
-@compiled
+@inlined
 def code_counted(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
     """One bit with the probability of one counter."""
     probability = max(512, min(65024, np.int64(counters[place]) >> 16))

@@ -28,7 +28,7 @@ from baler_core.builtin.models.predictive.predictor import (
     predict,
 )
 from baler_core.builtin.models.predictive.stencil import MARGIN
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import new_counters
 
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 64 * 32)
@@ -65,21 +65,21 @@ def _first_counters() -> Array:
     return counters
 
 
-@compiled
+@inlined
 def own_errors(errors: Array, y: Integer, x: Integer) -> Integer:
     """16 x the weighted mean error of the neighbours already coded; margin 2 above and left, 1 right."""
     total = 4 * errors[y, x - 1] + errors[y, x - 2] + 4 * errors[y - 1, x] + errors[y - 2, x]
     return (total + 2 * (errors[y - 1, x - 1] + errors[y - 1, x + 1])) // 14
 
 
-@compiled
+@inlined
 def other_errors(errors: Array, y: Integer, x: Integer) -> Integer:
     """16 x the weighted mean error about a place of a slice already coded."""
     edge = errors[y, x - 1] + errors[y, x + 1] + errors[y - 1, x] + errors[y + 1, x]
     return (4 * errors[y, x] + edge) // 8
 
 
-@compiled
+@inlined
 def find_places(
     places: Array,
     errors: Array,
@@ -165,7 +165,7 @@ def code_slice(
     width = nx + 2 * MARGIN
     values = sources[0]
     inputs = np.zeros(offsets.size, np.int64)
-    mixed = np.zeros(INPUTS, np.int64)
+    mixed = np.zeros(INPUTS, np.int32)
     places = np.zeros(CONTEXTS, np.int64)
     predictions = np.zeros(PREDICTIONS, np.int64)
     recent = np.zeros((PREDICTIONS, 2, nx + 4), np.int64)
@@ -195,7 +195,7 @@ def code_slice(
             fraction = (mean - guess) >> (FRACTION - 6)
             chosen = find_places(places, errors, known, y + 2, x + 2, fraction, apart, texture, level)
             left = (wanted - guess + _HALF) >> FRACTION
-            size = code_magnitude(registers, data, counters, mixers, places, mixed, chosen, 1, abs(left), 0)
+            size = code_magnitude(registers, data, counters, mixers, places, mixed, chosen, CONTEXTS, abs(left), 0)
             if size:
                 place = ((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)
                 place = place * 9 + 3 * sign(residuals[side, x + 1]) + sign(residuals[1 - side, x + 2])
@@ -212,7 +212,7 @@ def code_slice(
         close_row(values, row, nx)
 
 
-@compiled
+@inlined
 def sign(number: Integer) -> Integer:
     """0 for zero, 1 for positive, 2 for negative."""
     return 0 if number == 0 else 1 if number > 0 else 2

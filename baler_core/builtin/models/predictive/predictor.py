@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.builtin.models.predictive.stencil import WEIGHT_BITS
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, inlined
 
 FRACTION = 10
 PREDICTIONS = 3
@@ -22,13 +22,13 @@ _COARSE = FRACTION - 6
 _FEATURE_LIMIT = 1 << 26
 
 
-@compiled
+@inlined
 def coarse(value: Integer) -> Integer:
     """A value in the units of the adaptive part."""
     return min(max(value >> _COARSE, -_FEATURE_LIMIT), _FEATURE_LIMIT)
 
 
-@compiled
+@inlined
 def gather(inputs: Array, sources: Array, places: Array, counts: Array, offsets: Array, base: Integer) -> None:
     """Differences of all neighbours to `base`; sources that are absent give 0.
 
@@ -47,7 +47,7 @@ def gather(inputs: Array, sources: Array, places: Array, counts: Array, offsets:
             inputs[i] = sources[s, here + offsets[i]] - base if places[s] else 0
 
 
-@compiled
+@inlined
 def predict(
     predictions: Array, inputs: Array, weights: Array, adaptive: Array, base: Integer, low: Integer, high: Integer
 ) -> None:
@@ -64,7 +64,7 @@ def predict(
         predictions[k + 1] = min(max(predictions[0] + (correction >> (_ADAPTIVE_BITS - _COARSE)), low), high)
 
 
-@compiled
+@inlined
 def blend(predictions: Array, errors: Array, z: Integer, x: Integer) -> Integer:
     """The mean of the predictions, each weighed by the inverse square of its errors nearby.
 
@@ -83,7 +83,7 @@ def blend(predictions: Array, errors: Array, z: Integer, x: Integer) -> Integer:
     return predictions[0] + total // weight
 
 
-@compiled
+@inlined
 def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
     """Weighted errors of a prediction at the left and upper neighbours."""
     above = 1 - row
@@ -91,7 +91,7 @@ def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
     return total + 2 * errors[k, above, x] + errors[k, above, x - 1] + errors[k, above, x + 1]
 
 
-@compiled
+@inlined
 def adapt(adaptive: Array, inputs: Array, predictions: Array, actual: Integer) -> None:
     """Move the corrections along the gradient of their squared error."""
     norm = np.int64(256)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from baler_core.arithmetic import Coder
-from baler_core.builtin.models.magnitudes import code_simply
+from baler_core.arithmetic import ENCODING, Coder
+from baler_core.builtin.models.magnitudes import bit_length, code_simply
 from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, code_band
+from baler_core.builtin.models.transform.surroundings import lively, means
 from baler_core.builtin.models.transform.temporal import Links
-from baler_core.builtin.models.transform.wavelet import Band
+from baler_core.builtin.models.transform.wavelet import Band, Box
+from baler_core.compiled import Array, Integer, compiled
 
-_ABSENT = np.zeros((0, 6), np.int64)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A band in the form that the compiled loop takes."""
-
-    box: tuple[slice, ...]
-    fields: np.ndarray
-    cousins: np.ndarray
-    flag: int
+_MOST_COUSINS = 7
 
 
 def code_integers(
@@ -32,9 +22,9 @@ def code_integers(
     bands: list[Band],
     links: list[Links],
     hint: np.ndarray | None,
-    mixed: bool,
+    mixed: int,
 ) -> None:
-    """Write or read (in place) all integers of a field.
+    """Write or read (in place, zeros at first) all integers of a field.
 
     Parameters
     ----------
@@ -46,80 +36,121 @@ def code_integers(
         int32 (variables, z, y, x): how lively each place is, where something already coded tells; takes the place of
         the second linked slice.
     mixed
-        Whether contexts are mixed (smaller) or one alone tells (several times faster).
+        How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
     """
-    parts = _parts(bands)
-    encoding = bool(coder.registers[4])
-    references = np.zeros((3, *integers.shape[2:]), np.int32)
-    for number, link in enumerate(links):
+    fields, cousins = _descriptions(bands)
+    pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
+    hints = np.zeros((0, 1, 1, 1), np.int32) if hint is None else hint
+    around = np.zeros(integers.shape, np.int32)
+    code_slices(*coder, *memory, integers, around, hints, pairs, fields, cousins, mixed)
+
+
+@compiled
+def code_slices(
+    registers: Array,
+    data: Array,
+    counters: Array,
+    signs: Array,
+    empty: Array,
+    weights: Array,
+    integers: Array,
+    around: Array,
+    hints: Array,
+    links: Array,
+    bands: Array,
+    cousins: Array,
+    mixed: Integer,
+) -> None:
+    """Slice after slice, variable after variable; `around` takes the means of what is coded."""
+    blank = np.zeros(integers.shape[2:], np.int32)
+    others = np.zeros((3, *blank.shape), np.int32)
+    hinted = np.zeros(hints.shape, np.int32)
+    for variable in range(hints.shape[0]):
+        means(hints[variable], bands[0], hinted[variable])
+    for number in range(integers.shape[0]):
+        nearest, second = links[number, 0], links[number, 1]
         for variable in range(integers.shape[1]):
-            known = _look_up(references, integers, number, variable, link, hint)
-            values = integers[number, variable]
-            for part in parts:
-                lively = bool(values[part.box].any()) if encoding else False
-                before = int(known[0] > 0 and references[0][part.box].any())
-                beside = int(known[2] > 0 and references[2][part.box].any())
-                flag = (part.flag * 2 + before) * 2 + beside
-                if code_simply(*coder, memory.empty, flag, int(lively)):
-                    part.fields[17] = min(15, int(number).bit_length() * 2) * 4 + part.flag % 4
-                    code_band(
-                        *coder,
-                        memory.counters,
-                        memory.signs,
-                        memory.weights,
-                        values,
-                        references,
-                        known,
-                        part.fields,
-                        part.cousins,
-                        mixed,
-                    )
+            ahead = integers[nearest, variable] if nearest >= 0 else blank
+            side = integers[number, variable - 1] if variable > 0 else blank
+            others[0] = around[nearest, variable] if nearest >= 0 else blank
+            others[2] = around[number, variable - 1] if variable > 0 else blank
+            if hints.size:
+                others[1] = hinted[variable]
+            else:
+                others[1] = around[second, variable] if second >= 0 else blank
+            known = (nearest >= 0, second >= 0 and hints.size == 0, variable > 0)
+            values, own = integers[number, variable], around[number, variable]
+            code_variable(
+                registers, data, counters, signs, empty, weights, values, own, ahead, side, others, known,
+                number, bands, cousins, mixed,
+            )  # fmt: skip
 
 
-def _look_up(
-    references: np.ndarray, integers: np.ndarray, number: int, variable: int, link: Links, hint: np.ndarray | None
-) -> np.ndarray:
-    """Fill in the slices that tell about this one; returns which there are (2: as a context only)."""
-    known = np.zeros(3, np.int64)
-    if link.nearest >= 0:
-        references[0] = integers[link.nearest, variable]
-        known[0] = 1
-    if hint is not None:
-        references[1] = hint[variable]
-        known[1] = 2
-    elif link.second >= 0:
-        references[1] = integers[link.second, variable]
-        known[1] = 1
-    if variable > 0:
-        references[2] = integers[number, variable - 1]
-        known[2] = 1
-    return known
+@compiled
+def code_variable(
+    registers: Array,
+    data: Array,
+    counters: Array,
+    signs: Array,
+    empty: Array,
+    weights: Array,
+    values: Array,
+    own: Array,
+    nearest: Array,
+    beside: Array,
+    others: Array,
+    known: tuple[bool, bool, bool],
+    number: Integer,
+    bands: Array,
+    cousins: Array,
+    mixed: Integer,
+) -> None:
+    """All bands of one slice of one variable; `known` says which other slices there are."""
+    for b in range(bands.shape[0]):
+        band = bands[b]
+        wanted = lively(values, band) if registers[ENCODING] else 0
+        flag = (band[23] * 2 + lively(nearest, band)) * 2 + lively(beside, band)
+        if code_simply(registers, data, empty, flag, wanted):
+            band[17] = min(15, 2 * bit_length(number)) * 4 + band[23] % 4
+            band[18] = known[1]
+            near = band[21] + 2 * known[0] + known[1] + 2 * known[2] + band[15]
+            band[22] = (1 << 16) // near + 1
+            code_band(
+                registers, data, counters, signs, empty, weights, values, own, nearest, beside, others, band,
+                cousins[b, : band[24]], mixed,
+            )  # fmt: skip
+            means(values, band, own)
 
 
-def _parts(bands: list[Band]) -> list[_Part]:
+def _descriptions(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:
+    """The fields of each band, and the boxes of the bands of its level that come before it."""
     finest = max(band.level for band in bands)
-    parts: list[_Part] = []
-    level: list[Band] = []
-    for band in bands:
-        level = [*level, band] if level and level[0].level == band.level else [band]
-        parts.append(_part(band, finest, level[:-1]))
-    return parts
+    fields = np.zeros((len(bands), BAND_FIELDS), np.int64)
+    cousins = np.zeros((len(bands), _MOST_COUSINS, 6), np.int64)
+    for number, band in enumerate(bands):
+        before = [_corners(other.box) for other in bands[:number] if other.level == band.level]
+        cousins[number, : len(before)] = np.array(before, np.int64).reshape(-1, 6)
+        fields[number] = _fields(band, finest)
+        fields[number, 24] = len(before)
+    return fields, cousins
 
 
-def _part(band: Band, finest: int, cousins: list[Band]) -> _Part:
+def _fields(band: Band, finest: int) -> np.ndarray:
     fields = np.zeros(BAND_FIELDS, np.int64)
-    fields[0:6] = [first for first, _ in band.box] + [end for _, end in band.box]
+    fields[0:6] = _corners(band.box)
     if band.parent is not None:
-        fields[6:12] = [first for first, _ in band.parent] + [end for _, end in band.parent]
+        fields[6:12] = _corners(band.parent)
         fields[12:15] = band.halved
         fields[15] = 1
     depth = 0 if band.level < 0 else min(3, 1 + finest - band.level)
+    deep, high = (int(end - first > 1) for first, end in band.box[:2])
     fields[16] = depth
-    detail = min(3, sum(first > 0 for first, _ in band.box))
-    boxes = [[first for first, _ in other.box] + [end for _, end in other.box] for other in cousins]
-    return _Part(
-        tuple(slice(first, end) for first, end in band.box),
-        fields,
-        np.array(boxes, np.int64) if boxes else _ABSENT,
-        depth * 4 + detail,
-    )
+    fields[19] = high
+    fields[20] = (16 << 16) // (6 + 9 * high + 9 * deep) + 1
+    fields[21] = 2 + high + deep
+    fields[23] = depth * 4 + min(3, sum(first > 0 for first, _ in band.box))
+    return fields
+
+
+def _corners(box: Box) -> list[int]:
+    return [first for first, _ in box] + [end for _, end in box]

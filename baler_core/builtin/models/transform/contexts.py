@@ -1,8 +1,7 @@
 """Codes the integers of one band: each coefficient's bits with probabilities from the coefficients already known.
 
-What is known: neighbours in the band, the same place in up to three reference slices (earlier modes or frames, another
-variable), in the parent band and in the bands of the same level. Only magnitudes of coded integers enter, so that a
-decoder finds the same probabilities whatever its floating point does.
+What is known: neighbours in the band, the same place in up to three other slices (earlier modes or frames, another
+variable), in the parent band and in the bands of the same level (see `surroundings`).
 """
 
 from __future__ import annotations
@@ -17,20 +16,44 @@ from baler_core.builtin.models.magnitudes import (
     CONTEXTS,
     INPUTS,
     NODES,
+    bit_length,
     code_magnitude,
     code_simply,
     first_counters,
     logarithmic,
     new_weights,
 )
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.builtin.models.transform.surroundings import (
+    ABOVE,
+    CLOSE,
+    FAMILY_BINS,
+    FIRST,
+    FIRST_BIN,
+    OTHER_BINS,
+    QUIET,
+    SHEET_ROWS,
+    TOTAL,
+    add_above,
+    add_cousins,
+    fill_bins,
+    fill_close,
+    find_quiet,
+    spread,
+)
+from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import new_counters
 
-_SHAPES = (4 * BINS, 32 * 32, 32 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32, 64 * 32, 32 * 32)
+_SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 64 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
 _SIGNS = 3**5
-# Fields of the description of a band that `code_band` takes.
-BAND_FIELDS = 18
+# Places in the counters of bands and runs of zeros: whole bands first, then runs.
+_RUNS = 64
+_SHORTEST_RUN, _LONGEST_RUN = 8, 64
+_LARGEST = 1 << 22
+# Fields of the description of a band: its box (6), the box of its parent (6), shift from band to parent places (3),
+# whether there is a parent, family (0 .. 3), place context (0 .. 63), weight of the second slice, whether rows have
+# rows above them, the weight of its own row and two scales that stand for divisions, kind, and number of cousins.
+BAND_FIELDS = 25
 
 
 class Memory(NamedTuple):
@@ -39,9 +62,9 @@ class Memory(NamedTuple):
     Attributes
     ----------
     counters, signs, empty
-        uint32 adaptive probabilities of magnitudes, of signs, and of whole bands being zero.
+        uint32 adaptive probabilities of magnitudes, of signs, and of bands and runs being zero.
     weights
-        int64 weights of the two mixers, chosen by node and by expected magnitude.
+        int32 weights of the two mixers, chosen by node and by expected magnitude.
     """
 
     counters: Array
@@ -52,7 +75,7 @@ class Memory(NamedTuple):
 
 def new_memory() -> Memory:
     """Counters and weights before anything is coded."""
-    return Memory(_first_counters().copy(), new_counters(_SIGNS * 4), new_counters(64 * 8), new_weights())
+    return Memory(_first_counters().copy(), new_counters(_SIGNS * 4), new_counters(_RUNS * 5), new_weights())
 
 
 @functools.cache
@@ -62,74 +85,7 @@ def _first_counters() -> Array:
     return counters
 
 
-@compiled
-def means(values: Array, box: Array, out: Array) -> None:
-    """16 x the weighted mean magnitude about each place of a box of a known slice, into the start of `out`."""
-    deep, high = box[3] - box[0] > 1, box[4] - box[1] > 1
-    weight = 12 + (4 if high else 0) + (4 if deep else 0)
-    for z in range(box[0], box[3]):
-        for y in range(box[1], box[4]):
-            for x in range(box[2], box[5]):
-                edge = np.int64(0)
-                if x > box[2]:
-                    edge += abs(np.int64(values[z, y, x - 1]))
-                if x + 1 < box[5]:
-                    edge += abs(np.int64(values[z, y, x + 1]))
-                if y > box[1]:
-                    edge += abs(np.int64(values[z, y - 1, x]))
-                if y + 1 < box[4]:
-                    edge += abs(np.int64(values[z, y + 1, x]))
-                if z > box[0]:
-                    edge += abs(np.int64(values[z - 1, y, x]))
-                if z + 1 < box[3]:
-                    edge += abs(np.int64(values[z + 1, y, x]))
-                total = 16 * (8 * abs(np.int64(values[z, y, x])) + 2 * edge)
-                out[z - box[0], y - box[1], x - box[2]] = min(total // weight, 1 << 30)
-
-
-@compiled
-def spread(coarse: Array, band: Array, out: Array) -> None:
-    """The means of the parent band at each place of a band."""
-    for z in range(band[3] - band[0]):
-        for y in range(band[4] - band[1]):
-            for x in range(band[5] - band[2]):
-                pz = min(z >> band[12], coarse.shape[0] - 1)
-                py = min(y >> band[13], coarse.shape[1] - 1)
-                px = min(x >> band[14], coarse.shape[2] - 1)
-                out[z, y, x] = coarse[pz, py, px]
-
-
-@compiled
-def add_cousins(values: Array, band: Array, cousins: Array, out: Array) -> None:
-    """16 x the sum of magnitudes at the same place of other bands of the level."""
-    for z in range(band[3] - band[0]):
-        for y in range(band[4] - band[1]):
-            for x in range(band[5] - band[2]):
-                total = np.int64(0)
-                for c in range(cousins.shape[0]):
-                    cz = min(cousins[c, 0] + z, cousins[c, 3] - 1)
-                    cy = min(cousins[c, 1] + y, cousins[c, 4] - 1)
-                    cx = min(cousins[c, 2] + x, cousins[c, 5] - 1)
-                    total += abs(np.int64(values[cz, cy, cx]))
-                out[z, y, x] = min(total * 16, 1 << 30)
-
-
-@compiled
-def behind(near: Array, z: Integer, y: Integer, x: Integer, high: Integer, deep: Integer) -> Integer:
-    """16 x the weighted mean magnitude of the neighbours already coded; `near` has a margin of 2 zeros."""
-    total = 4 * near[z, y, x - 1] + 2 * near[z, y, x - 2]
-    weight = 6
-    if high:
-        total += 4 * near[z, y - 1, x] + near[z, y - 2, x] + 2 * (near[z, y - 1, x - 1] + near[z, y - 1, x + 1])
-        weight += 9
-    if deep:
-        total += 4 * near[z - 1, y, x] + near[z - 2, y, x] + near[z - 1, y - 1, x] + near[z - 1, y + 1, x]
-        total += near[z - 1, y, x - 1] + near[z - 1, y, x + 1]
-        weight += 9
-    return (16 * total) // weight
-
-
-@compiled
+@inlined
 def sign_of(values: Array, z: Integer, y: Integer, x: Integer, box: Array) -> Integer:
     """0, 1 or 2 for a zero (or nothing), positive or negative neighbour."""
     if z < box[0] or y < box[1] or x < box[2]:
@@ -138,59 +94,147 @@ def sign_of(values: Array, z: Integer, y: Integer, x: Integer, box: Array) -> In
     return 0 if value == 0 else 1 if value > 0 else 2
 
 
-@compiled
+@inlined
 def code_sign(
     registers: Array,
     data: Array,
     signs: Array,
     values: Array,
-    references: Array,
-    known: Array,
-    box: Array,
-    family: Integer,
+    nearest: Array,
+    beside: Array,
+    band: Array,
     z: Integer,
     y: Integer,
     x: Integer,
     negative: Integer,
 ) -> Integer:
     """The sign of one coefficient, in the context of the signs about it."""
-    place = sign_of(values, z, y, x - 1, box) * 3 + sign_of(values, z, y - 1, x, box)
-    place = place * 3 + sign_of(values, z - 1, y, x, box)
-    place = place * 3 + (sign_of(references[0], z, y, x, box) if known[0] else 0)
-    place = place * 3 + (sign_of(references[2], z, y, x, box) if known[2] else 0)
-    return code_simply(registers, data, signs, place * 4 + family, negative)
+    place = sign_of(values, z, y, x - 1, band) * 3 + sign_of(values, z, y - 1, x, band)
+    place = place * 3 + sign_of(values, z - 1, y, x, band)
+    place = place * 3 + sign_of(nearest, z, y, x, band)
+    place = place * 3 + sign_of(beside, z, y, x, band)
+    return code_simply(registers, data, signs, place * 4 + band[16], negative)
 
 
 @compiled
-def find_places(
-    places: Array,
-    known: Array,
+def survey(
+    sheet: Array,
+    kin: Array,
+    near: Array,
+    values: Array,
+    own: Array,
+    nearest: Array,
+    beside: Array,
+    others: Array,
     band: Array,
-    local: Integer,
-    west: Integer,
-    north: Integer,
-    diagonal: Integer,
-    ahead: Integer,
-    beside: Integer,
-    first: Integer,
-    second: Integer,
-    third: Integer,
-    parent: Integer,
-    sibling: Integer,
-    bin_number: Integer,
+    cousins: Array,
+    z: Integer,
+    y: Integer,
+    mixed: Integer,
 ) -> None:
-    """Where each context keeps its counters."""
-    near = min(west, 3) * 4 + min(north, 3)
-    near = ((near * 3 + min(diagonal, 2)) * 3 + min(ahead, 2)) * 3 + min(beside, 2)
-    places[0] = band[16] * BINS + bin_number
-    places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(first) >> 1)
-    places[2] = (logarithmic(parent) >> 1) * 32 + (logarithmic(sibling) >> 1)
-    places[3] = near
-    places[4] = (logarithmic(first + second) >> 1) * 32 + (logarithmic(third) >> 1)
-    places[5] = band[17] * 32 + (bin_number >> 1)
-    places[6] = (logarithmic(local + first) >> 1) * 32 + (logarithmic(parent + sibling) >> 1)
+    """Fill in the sheet of a row (z, y) of a band: all that is known before its first place is coded.
+
+    `others` is int32 (3, z, y, x): means of the slices that tell about this one; `own` those of this slice so far.
+    """
+    high, deep = 1 if band[4] - band[1] > 1 else 0, 1 if band[3] - band[0] > 1 else 0
+    sheet[ABOVE] = 0
+    kin[:] = 0
+    add_above(near, z + 2 * deep, y + 2, high, deep, sheet[ABOVE])
+    if band[15]:
+        spread(own, band, z, y, kin[0])
+    add_cousins(values, cousins, cousins.shape[0], z, y, kin[1])
+    za, ya, first, end = z + band[0], y + band[1], band[2], band[5]
+    sheet[FIRST] = others[0, za, ya, first:end]
+    second, third = others[1, za, ya, first:end], others[2, za, ya, first:end]
+    find_quiet(sheet, second, third, kin[0], kin[1])
+    for x in range(sheet.shape[1]):
+        sheet[TOTAL, x] = 2 * sheet[FIRST, x] + 2 * third[x] + ((kin[0, x] * 7) >> 4) + band[18] * second[x]
+    if mixed:
+        fill_bins(sheet, second, third, kin[0], kin[1])
+        ahead, side = nearest[za, ya, first:end], beside[za, ya, first:end]
+        fill_close(sheet, near, ahead, side, z + 2 * deep, y + 2, high, deep)
+
+
+@inlined
+def find_places(
+    places: Array, sheet: Array, x: Integer, local: Integer, west: Integer, far: Integer, chosen: Integer, band: Array
+) -> None:
+    """Where each context keeps its counters; `chosen` is the family and bin of the expected magnitude."""
+    places[0] = chosen
+    places[1] = (logarithmic(local) >> 1) * 32 + (sheet[FIRST_BIN, x] >> 5)
+    places[2] = sheet[FAMILY_BINS, x]
+    places[3] = sheet[OTHER_BINS, x]
+    places[4] = band[17] * 32 + ((chosen & (BINS - 1)) >> 1)
+    places[5] = min(west, 3) * 108 + sheet[CLOSE, x] + (27 * min(far, 3) if band[19] == 0 else 0)
+    places[6] = (logarithmic(local + sheet[FIRST, x]) >> 1) * 32 + (sheet[FIRST_BIN, x] & 31)
     for i in range(CONTEXTS):
         places[i] = OFFSETS[i] + places[i] * NODES
+
+
+@inlined
+def code_run(registers: Array, data: Array, empty: Array, row: Array, place: Integer) -> Integer:
+    """Whether a stretch of a row whose surroundings are all zero is so itself: 1 if not."""
+    wanted = 0
+    for x in range(row.size):
+        if row[x]:
+            wanted = 1
+    return code_simply(registers, data, empty, _RUNS + place * 4 + bit_length(row.size) - 4, wanted)
+
+
+@compiled
+def code_row(
+    registers: Array,
+    data: Array,
+    counters: Array,
+    signs: Array,
+    empty: Array,
+    weights: Array,
+    values: Array,
+    nearest: Array,
+    beside: Array,
+    sheet: Array,
+    around: Array,
+    band: Array,
+    z: Integer,
+    y: Integer,
+    scratch: tuple[Array, Array],
+    mixed: Integer,
+) -> None:
+    """Write or read the integers of a row (z, y) of a slice; their magnitudes go to `around`, which has a margin of 2."""
+    places, inputs = scratch
+    row, first, family = values[z, y], band[2], band[16] * BINS
+    lone = OFFSETS[CONTEXTS] + band[17]
+    x, resume = 0, 0
+    while x < sheet.shape[1]:
+        west, far = np.int64(around[x + 1]), np.int64(around[x])
+        quiet = sheet[QUIET, x] if west + far == 0 else 0
+        if quiet >= _SHORTEST_RUN and x >= resume:
+            length = min(quiet, _LONGEST_RUN)
+            resume = x + length
+            if code_run(registers, data, empty, row[first + x : first + resume], band[17]) == 0:
+                x = resume
+                continue
+        value = np.int64(row[first + x])
+        if quiet and code_simply(registers, data, counters, lone, 1 if value else 0) == 0:
+            x += 1
+            continue
+        local = ((sheet[ABOVE, x] + 4 * west + 2 * far) * band[20]) >> 16
+        chosen = family + logarithmic(((sheet[TOTAL, x] + local * band[21]) * band[22]) >> 16)
+        if mixed:
+            find_places(places, sheet, x, local, west, far, chosen, band)
+        else:
+            places[0] = chosen * NODES
+        size = code_magnitude(
+            registers, data, counters, weights, places, inputs, chosen, mixed, abs(value), 1 if quiet else 0
+        )
+        around[x + 2] = min(size, _LARGEST)
+        if size:
+            negative = 1 if value < 0 else 0
+            negative = code_sign(registers, data, signs, values, nearest, beside, band, z, y, first + x, negative)
+            row[first + x] = -size if negative else size
+        else:
+            row[first + x] = 0
+        x += 1
 
 
 @compiled
@@ -199,10 +243,13 @@ def code_band(
     data: Array,
     counters: Array,
     signs: Array,
+    empty: Array,
     weights: Array,
     values: Array,
-    references: Array,
-    known: Array,
+    own: Array,
+    nearest: Array,
+    beside: Array,
+    others: Array,
     band: Array,
     cousins: Array,
     mixed: Integer,
@@ -212,108 +259,30 @@ def code_band(
     Parameters
     ----------
     values
-        int32 (z, y, x), the whole slice; the band's part is read (encoder) or filled in (decoder).
-    references, known
-        int32 (3, z, y, x), other slices already coded, and which of the three there are: 0 absent, 1 alike in size, 2 as
-        a context only.
+        int32 (z, y, x), the whole slice; the band's part is read (encoder) or filled in (decoder: zeros at first).
+    own
+        int32, same shape: means of its magnitudes in the bands already coded.
+    nearest, beside
+        int32, same shape: the slice most like this one, and that of the variable before; zeros where there is none.
+    others
+        int32 (3, z, y, x): means of the nearest, the second nearest (or a hint), and the variable before.
     band
-        Box of the band (6), box of its parent (6), shift from band to parent places (3), whether there is a parent,
-        family (0 .. 3), place context (0 .. 63).
+        See `BAND_FIELDS`.
     cousins
         int64 (n, 6): boxes of bands of the same level already coded.
     mixed
-        Whether contexts are mixed, or only the expected magnitude tells.
+        How many contexts are mixed; 0 if only the expected magnitude tells.
     """
-    box = band[:6]
-    family = band[16]
-    nz, ny, nx = box[3] - box[0], box[4] - box[1], box[5] - box[2]
-    high, deep = 1 if ny > 1 else 0, 1 if nz > 1 else 0
-    near = np.zeros((nz + 2 * 2 * deep, ny + 4, nx + 4), np.int64)
-    about = np.zeros((5, nz, ny, nx), np.int64)
-    for r in range(3):
-        if known[r]:
-            means(references[r], box, about[r])
-    if band[15]:
-        parent_box = band[6:12]
-        coarse = np.zeros(
-            (parent_box[3] - parent_box[0], parent_box[4] - parent_box[1], parent_box[5] - parent_box[2]), np.int64
-        )
-        means(values, parent_box, coarse)
-        spread(coarse, band, about[3])
-    if cousins.shape[0]:
-        add_cousins(values, band, cousins, about[4])
-    places = np.zeros(CONTEXTS, np.int64)
-    inputs = np.zeros(INPUTS, np.int64)
-    weight = 2 + high + deep + 2 * (known[0] > 0) + (known[1] == 1) + 2 * (known[2] > 0) + band[15]
-    lone = OFFSETS[CONTEXTS] + band[17]
+    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
+    deep = 1 if nz > 1 else 0
+    near = np.zeros((nz + 4 * deep, ny + 4, nx + 4), np.int32)
+    sheet = np.zeros((SHEET_ROWS, nx), np.int32)
+    kin = np.zeros((2, nx), np.int32)
+    scratch = (np.zeros(CONTEXTS, np.int64), np.zeros(INPUTS, np.int32))
     for z in range(nz):
         for y in range(ny):
-            for x in range(nx):
-                za, ya, xa = z + box[0], y + box[1], x + box[2]
-                zn, yn, xn = z + 2 * deep, y + 2, x + 2
-                local = behind(near, zn, yn, xn, high, deep)
-                first, second, third = about[0, z, y, x], about[1, z, y, x], about[2, z, y, x]
-                parent, sibling = about[3, z, y, x], about[4, z, y, x]
-                value = np.int64(values[za, ya, xa])
-                alone = local + first + second + third + parent + sibling == 0
-                if alone and code_simply(registers, data, counters, lone, 1 if value else 0) == 0:
-                    values[za, ya, xa] = 0
-                    continue
-                total = local * (2 + high + deep) + 2 * first + 2 * third + ((parent * 7) >> 4)
-                if known[1] == 1:
-                    total += second
-                bin_number = logarithmic(total // weight)
-                north = near[zn, yn - 1, xn] if high else near[zn, yn, xn - 2]
-                diagonal = near[zn, yn - 1, xn - 1] + near[zn, yn - 1, xn + 1]
-                if deep:
-                    diagonal += near[zn - 1, yn, xn]
-                ahead = abs(np.int64(references[0, za, ya, xa])) if known[0] else 0
-                beside = abs(np.int64(references[2, za, ya, xa])) if known[2] else 0
-                find_places(
-                    places,
-                    known,
-                    band,
-                    local,
-                    near[zn, yn, xn - 1],
-                    north,
-                    diagonal,
-                    ahead,
-                    beside,
-                    first,
-                    second,
-                    third,
-                    parent,
-                    sibling,
-                    bin_number,
-                )
-                magnitude = code_magnitude(
-                    registers,
-                    data,
-                    counters,
-                    weights,
-                    places,
-                    inputs,
-                    family * BINS + bin_number,
-                    mixed,
-                    abs(value),
-                    1 if alone else 0,
-                )
-                near[zn, yn, xn] = magnitude
-                if magnitude:
-                    negative = code_sign(
-                        registers,
-                        data,
-                        signs,
-                        values,
-                        references,
-                        known,
-                        box,
-                        family,
-                        za,
-                        ya,
-                        xa,
-                        1 if value < 0 else 0,
-                    )
-                    values[za, ya, xa] = -magnitude if negative else magnitude
-                else:
-                    values[za, ya, xa] = 0
+            survey(sheet, kin, near, values, own, nearest, beside, others, band, cousins, z, y, mixed)
+            code_row(
+                registers, data, counters, signs, empty, weights, values, nearest, beside, sheet,
+                near[z + 2 * deep, y + 2], band, z + band[0], y + band[1], scratch, mixed,
+            )  # fmt: skip

@@ -21,6 +21,8 @@ from baler_core.errors import FormatError
 from baler_core.interfaces import State
 from baler_core.varint import ByteReader, write_sized, write_varint
 
+_MIXED = {"fast": 0, "balanced": 3, "max": 7}
+
 
 @dataclass(frozen=True)
 class Field:
@@ -79,7 +81,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
     known = Experience.read(family.known, by_reference=family.by_reference)
     for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
         chosen = choose_coding(chunk_of(fields, arrangement, block), effort, known)
-        recipe = replace(chosen.recipe, mixed=effort != "fast")
+        recipe = replace(chosen.recipe, mixed=_MIXED[effort])
         basis = chosen.trials.basis(recipe)
         parts.append(write_sized(b"".join(encode_chunk(chosen.trials.chunk, recipe, basis, chosen.background))))
     return b"".join(parts)

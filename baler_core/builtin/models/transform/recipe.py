@@ -9,6 +9,8 @@ from baler_core.varint import ByteReader, write_varint
 
 _MOST_LEVELS = 8
 _TRANSFORMS = len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1)
+# Numbers of contexts that may be mixed.
+MIXED = (0, 3, 7)
 # Step of the quantiser in units of the tolerance, by number.
 STEPS = tuple(round(0.5 * 2 ** (i / 8), 6) for i in range(64))
 
@@ -26,7 +28,7 @@ class Recipe:
     step
         Number of the quantiser's step in `STEPS`.
     mixed
-        Whether contexts are mixed (smaller), or one alone tells (faster).
+        How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
     background
         Whether modes of another file have been taken off the field before.
     """
@@ -34,7 +36,7 @@ class Recipe:
     time: TimeTransform
     levels: int
     step: int
-    mixed: bool = True
+    mixed: int = MIXED[-1]
     background: bool = False
 
     @property
@@ -45,12 +47,13 @@ class Recipe:
     def to_bytes(self) -> bytes:
         """Two bytes."""
         transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels + self.background * _TRANSFORMS
-        return write_varint(transform) + write_varint(2 * self.step + self.mixed)
+        return write_varint(transform) + write_varint(len(MIXED) * self.step + MIXED.index(self.mixed))
 
 
 def read_recipe(reader: ByteReader) -> Recipe:
     """Inverse of `Recipe.to_bytes`; FormatError if there is no such recipe."""
     background, number = divmod(reader.varint(2 * _TRANSFORMS), _TRANSFORMS)
-    step = reader.varint(2 * len(STEPS))
+    step = reader.varint(len(MIXED) * len(STEPS))
     time = TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)]
-    return Recipe(time, number % (_MOST_LEVELS + 1), step // 2, step % 2 == 1, background == 1)
+    mixed = MIXED[step % len(MIXED)]
+    return Recipe(time, number % (_MOST_LEVELS + 1), step // len(MIXED), mixed, background == 1)

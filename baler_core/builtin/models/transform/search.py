@@ -82,7 +82,7 @@ def _chosen(trials: Trials, size: Callable[[Recipe], float], effort: Effort, sta
             _walk(size, start, stride)
         return trials.best()
     for time in TIME_TRANSFORMS if frames > 1 else TIME_TRANSFORMS[:1]:
-        size(Recipe(time, levels, _FIRST_STEP, mixed=False))
+        size(Recipe(time, levels, _FIRST_STEP, mixed=0))
     best = trials.best()
     if levels and sum(n > 1 for n in space) == 1:
         size(replace(best, levels=0))
