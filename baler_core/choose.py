@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from baler_core.bounds import Tolerance
 from baler_core.container import pack_streams
-from baler_core.dataset import Layout
+from baler_core.dataset import Layout, values_of, with_events
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
 from baler_core.interfaces import Model, Streams, Training
@@ -93,11 +95,24 @@ def sample_of(task: Task) -> Task:
         long = [dim for dim in others if layout.sizes[dim] > 32]
         dim = max(long, key=lambda name: layout.sizes[name]) if long else leading
         length = layout.sizes[dim]
-        if length < 2:
+        cut = {dim: slice(length // 4, length // 4 + length // 2)}
+        if layout.lengths is not None and dim == leading:
+            cut = _whole_events(layout.lengths, cut[dim], dim, str(block.variables[layout.counts].dims[0]))
+        left = len(range(length)[cut[dim]])
+        if not 0 < left < length:
             break
-        block = block.isel({dim: slice(length // 4, length // 4 + length // 2)})
-        layout = replace(layout, sizes={**layout.sizes, dim: length // 2})
+        block = block.isel(cut)
+        layout = replace(layout, sizes={**layout.sizes, dim: left})
+        if len(cut) > 1:
+            layout = with_events(layout, values_of(block, layout.counts))
     return task if layout is task.layout else replace(task, blocks=[block], first=block, layout=layout)
+
+
+def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -> dict[str, slice]:
+    """The events that begin in a slice of the rows, as slices of both dimensions."""
+    borders = np.concatenate([[0], np.cumsum(lengths)])
+    first, last = np.searchsorted(borders, [rows.start, rows.stop]).tolist()
+    return {dim: slice(int(borders[first]), int(borders[last])), events_dim: slice(first, last)}
 
 
 def _smallest(suitable: Sequence[type[Model]], task: Task) -> Chosen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from baler_core.container import BalReader, unpack_streams
-from baler_core.dataset import Layout, make_block
-from baler_core.errors import BalerError, FormatError
+from baler_core.dataset import Layout, counts_first, make_block, with_events
+from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.header import BlockRecord, ComponentRecord, Header, header_from_json
 from baler_core.interfaces import Component, Model, Preprocessor, State, Streams
@@ -147,15 +147,26 @@ class BalFile:
         streams = unpack_streams(self._bal.section(section), memory_limit=limit)
         if len(streams) != len(layouts):
             raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
-        arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-        for group, number, layout, group_streams in zip(record.groups, record.models, layouts, streams, strict=True):
-            try:
-                restored = self._group(self.model(group, number), group_streams, layout)
-            except FormatError as error:
-                raise FormatError(f"{self.path}: group {layout.name!r}: {error}") from error
-            for variable in layout.variables:
-                arrays[variable.name] = (variable.dims, restored[variable.name])
-        return make_block(arrays)
+        restored = self._groups(record, streams, layouts)
+        return make_block({v.name: (v.dims, restored[v.name]) for layout in layouts for v in layout.variables})
+
+    def _groups(
+        self, record: BlockRecord, streams: Sequence[Streams], layouts: Sequence[Layout]
+    ) -> dict[str, np.ndarray]:
+        """All restored variables of a block; a jagged group is decoded when its counts are known."""
+        arrays: dict[str, np.ndarray] = {}
+        name = ""
+        try:
+            for place in counts_first(layouts):
+                layout = layouts[place]
+                name = layout.name
+                if layout.counts in arrays:
+                    layout = with_events(layout, arrays[layout.counts])
+                model = self.model(record.groups[place], record.models[place])
+                arrays |= self._group(model, streams[place], layout)
+        except (FormatError, DataError) as error:
+            raise FormatError(f"{self.path}: group {name!r}: {error}") from error
+        return arrays
 
     def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:
         tolerances = self.header.tolerance_of(layout)

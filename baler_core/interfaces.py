@@ -184,7 +184,10 @@ class Model(Component, ABC):
     """Whether `decode` will have all of the model file, `encoder_state` too, set before `encode`."""
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
-        """Learn from blocks (iterable again and again) that hold the group's variables."""
+        """Learn from blocks (iterable again and again) that hold the group's variables, and the counts of a jagged group.
+
+        `layout` is that of the first block.
+        """
 
     @abstractmethod
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -221,7 +221,7 @@ def _quick_size(values: np.ndarray, tolerance: Tolerance) -> int:
 
 def _only(layout: Layout, names: set[str]) -> Layout:
     kept = tuple(variable for variable in layout.variables if variable.name in names)
-    return Layout(layout.kind, kept, layout.sizes, layout.counts)
+    return replace(layout, variables=kept)
 
 
 def _without(layout: Layout, names: set[str]) -> Layout:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.table.blocks import decode_block, encode_block
+from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.learning import gather
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
+from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.trials import Effort
 from baler_core.dataset import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
@@ -21,9 +24,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EFFORTS = {
-    "fast": Effort(contexts=1, parents=1, predictor=False),
-    "balanced": Effort(contexts=5, parents=2, predictor=True),
-    "max": Effort(contexts=16, parents=3, predictor=True),
+    "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
+    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16),
+    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17),
 }
 
 
@@ -53,27 +56,33 @@ class TableModel(Model):
         self._stored = plan_to_bytes(self._plan)
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """One stream, `columns`."""
+        """The streams `columns` and, where there are several row blocks, `cuts`."""
         plan = self._plan_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
-        if not layout.shape(layout.variables[0])[0]:
-            return {"columns": b""}
         limits = [tolerances[v.name] for v in layout.variables]
-        return {"columns": encode_block(values, limits, plan, EFFORTS[self.options.effort].contexts)}
+        effort = EFFORTS[self.options.effort]
+
+        def coded(rows: slice) -> RowBlock:
+            return RowBlock(rows, encode_block([v[rows] for v in values], limits, plan, effort.contexts))
+
+        return join_blocks(in_parallel(coded, cut_rows(len(values[0]), _events(layout), effort.rows)))
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """The block that `encode` was given."""
         plan = self._plan_for(layout)
         (rows,) = layout.shape(layout.variables[0])
         names = [v.name for v in layout.variables]
-        if not rows:
-            return layout.build({v.name: np.zeros(0, v.numpy_dtype) for v in layout.variables})
-        if "columns" not in streams:
-            raise FormatError("a table group lacks its stream 'columns'")
         dtypes = [v.dtype for v in layout.variables]
         contexts = EFFORTS[self.options.effort].contexts
-        restored = decode_block(streams["columns"], rows, dtypes, plan, contexts)
-        return layout.build(dict(zip(names, restored, strict=True)))
+
+        def restored(part: RowBlock) -> list[np.ndarray]:
+            return decode_block(part.data, part.rows.stop - part.rows.start, dtypes, plan, contexts)
+
+        parts = in_parallel(restored, split_blocks(streams, rows))
+        if not parts:
+            return layout.build({v.name: np.zeros(0, v.numpy_dtype) for v in layout.variables})
+        columns = (np.concatenate(column) if len(parts) > 1 else column[0] for column in zip(*parts, strict=True))
+        return layout.build(dict(zip(names, columns, strict=True)))
 
     def state(self) -> State:
         """The plan, as bytes."""
@@ -93,3 +102,8 @@ class TableModel(Model):
                 f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
             )
         return self._plan
+
+
+def _events(layout: Layout) -> Events | None:
+    """The events of a jagged table whose counts are known."""
+    return None if layout.lengths is None else Events(layout.lengths)

@@ -32,11 +32,14 @@ class Effort:
         How many parents a column may have.
     predictor
         Whether all earlier columns together may predict a column.
+    rows
+        How many rows a row block holds at most: what is decoded by itself, and beside others at the same time.
     """
 
     contexts: int
     parents: int
     predictor: bool
+    rows: int
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from baler_core.arithmetic import finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import tiles
+from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.transform.background import Background
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None, background: 
         basis = _trimmed(basis, parts)
         kept = basis.bits.size
         parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
-    coded = [write_sized(data) for data in _in_parallel(lambda part: encode_tile(part, recipe), parts)]
+    coded = [write_sized(data) for data in in_parallel(lambda part: encode_tile(part, recipe), parts)]
     head = recipe.to_bytes() + (write_sized(background) if recipe.background else b"")
     return head + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
 
@@ -107,18 +101,10 @@ def decode_chunk(data: bytes, shape: tuple[int, ...], background: Background | N
         field[place] = synthesise(part, recipe, matrix)
         return part
 
-    parts = _in_parallel(restore, stored_tiles)
+    parts = in_parallel(restore, stored_tiles)
     if reader.rest() != _checksum(parts, basis):
         raise FormatError("a transformed field is damaged: its integers have another checksum")
     return field if foretold is None else field + foretold
-
-
-def _in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Results in order; the compiled loops release Python's lock."""
-    if len(items) < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(function, items))
 
 
 def _trimmed(basis: Basis, parts: list[TileIntegers]) -> Basis:
