@@ -15,6 +15,7 @@ from baler_core.dataset import Layout, values_of, with_events
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
 from baler_core.interfaces import Model, Streams, Training
+from baler_core.progress import rate, shown
 from baler_core.state import encode_state
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Task:
         The first of them.
     formulas
         Guesses of plugins about relations between the group's variables.
+    for_other_files
+        Whether what is learned will serve other files too.
     """
 
     blocks: Iterable[xr.Dataset]
@@ -45,6 +48,7 @@ class Task:
     tolerances: Mapping[str, Tolerance]
     training: Training
     formulas: Sequence[Formula] = ()
+    for_other_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Chosen:
 
 def fitted(model: Model, task: Task) -> Chosen:
     """The model, trained and tried on the first block."""
-    model.formulas = task.formulas
+    model.formulas, model.for_other_files = task.formulas, task.for_other_files
     model.fit(task.blocks, layout=task.layout, tolerances=task.tolerances, training=task.training)
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
@@ -75,12 +79,12 @@ def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
     suitable = [model for model in candidates if task.layout.kind in model.kinds]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
-    sample = _sample(task) if len(suitable) > 1 else task
+    sample = sample_of(task) if len(suitable) > 1 else task
     best = _smallest(suitable, sample)
     return best if sample is task else fitted(type(best.model)(), task)
 
 
-def _sample(task: Task) -> Task:
+def sample_of(task: Task) -> Task:
     """The task itself if it is small; else with the middle of its first block, cut across the longest dimensions.
 
     The leading dimension of a grid is cut last: what models learn of time needs all of it.
@@ -115,19 +119,21 @@ def _smallest(suitable: Sequence[type[Model]], task: Task) -> Chosen:
     """Whichever model makes the fewest bytes of a task."""
     results: list[tuple[int, Chosen]] = []
     failures: list[Exception] = []
-    for kind in suitable:
-        try:
-            chosen = fitted(kind(), task)
-        except (MemoryError, BoundBroken):
-            raise
-        except Exception as error:
-            logger.warning("model %s failed on group %s and is left out: %s", kind.name, task.layout.name, error)
-            logger.debug("its traceback", exc_info=True)
-            failures.append(error)
-            continue
-        size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
-        logger.info("group %s: %s takes %d bytes", task.layout.name, kind.name, size)
-        results.append((size, chosen))
+    with shown(f"choose {task.layout.name}", "model", len(suitable)) as step:
+        for kind in suitable:
+            try:
+                chosen = fitted(kind(), task)
+            except (MemoryError, BoundBroken):
+                raise
+            except Exception as error:
+                logger.warning("model %s failed on group %s and is left out: %s", kind.name, task.layout.name, error)
+                logger.debug("its traceback", exc_info=True)
+                failures.append(error)
+                continue
+            size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+            logger.info("group %s: %s takes %d bytes", task.layout.name, kind.name, size)
+            results.append((size, chosen))
+            step(rate(task.layout, min(size for size, _ in results)))
     if not results:
         raise failures[0] if isinstance(failures[0], BalerError) else BalerError(str(failures[0])) from failures[0]
     return min(results, key=lambda result: result[0])[1]

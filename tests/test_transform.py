@@ -108,7 +108,7 @@ def test_fields_larger_than_a_tile_come_back() -> None:
     recipe = Recipe("none", 3, 19, mixed=0)
     common, coded = encode_chunk(chunk, recipe, None)
     assert len(tiles(1, (1, 2100, 2100))) > 1
-    restored = decode_chunk(common + coded, chunk.field.shape)
+    restored = decode_chunk(common + coded, chunk.field.shape, None)
     assert np.abs(restored - chunk.field).max() <= 1 + 1e-9
 
 

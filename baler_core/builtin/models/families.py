@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Option
 
 from baler_core.bounds import Tolerance
+from baler_core.builtin.models.field_layout import Arrangement
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
 from baler_core.entropy import narrow
 from baler_core.errors import FormatError
-from baler_core.interfaces import Model, Options, Streams, Tolerances
+from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Training
 from baler_core.lattice_fit import fit_lattice
 from baler_core.squeeze import zstd
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from baler_core.builtin.models.field_layout import Arrangement
 
 STREAM = "fields"
 _FAR_SMALLER = 0.5
@@ -48,10 +47,20 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Family:
-    """Variables coded together, and how their arrays are arranged."""
+    """Variables coded together, and how their arrays are arranged.
+
+    Attributes
+    ----------
+    known
+        What was learned of such a family from another file.
+    by_reference
+        Whether decoders will know it too.
+    """
 
     members: tuple[Prepared, ...]
     arrangement: Arrangement
+    known: State = field(default_factory=dict)
+    by_reference: bool = False
 
 
 class FamilyModel(Model):
@@ -60,6 +69,10 @@ class FamilyModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     automatic = True
     Options = FieldOptions
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._known: dict[tuple[int, ...], tuple[Arrangement, State]] = {}
 
     @abstractmethod
     def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Any | None:
@@ -74,18 +87,88 @@ class FamilyModel(Model):
         """A family as bytes."""
 
     @abstractmethod
-    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Restored values; FormatError if `data` is damaged."""
+    def decode_family(
+        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], known: State
+    ) -> list[np.ndarray]:
+        """Restored values; FormatError if `data` is damaged. `known` is empty unless the file refers to another."""
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
+    @abstractmethod
+    def learn(self, family: Family) -> State:
+        """What of a family helps to code such families of other files, as few arrays by name."""
+
+    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+        """Learn families from the first block, if that is to serve other files; a file's own are found block by block."""
+        if not self.for_other_files:
+            return
+        members = self._members(next(iter(blocks)), layout, tolerances)
+        numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
+        families = self.plan(members) if members else []
+        self._known = {
+            tuple(numbers[m.variable.name] for m in family.members): (family.arrangement, self.learn(family))
+            for family in families
+        }
+
+    def encoder_state(self) -> State:
+        """Families, their arrangements, and what was learned of each."""
+        stored: State = {}
+        for number, (places, (arrangement, known)) in enumerate(self._known.items()):
+            stored[f"{number} family"] = np.array([arrangement.lead, arrangement.frames, *places], np.int64)
+            stored.update({f"{number} {name}": array for name, array in known.items()})
+        return stored
+
+    def gains_by_reference(self) -> bool:
+        """Only if decoders can make use of what was learned."""
+        return any(self.shared(known) for _, known in self._known.values())
+
+    def shared(self, known: State) -> bool:
+        """Whether decoding makes use of what was learned of a family."""
+        return False
+
+    def load_state(self, state: State) -> None:
+        """Take up families of another file."""
+        self._known = {}
+        for name in state:
+            number, _, what = name.partition(" ")
+            if what != "family":
+                continue
+            if state[name].dtype != np.int64 or state[name].ndim != 1 or len(state[name]) < 3 or state[name].min() < 0:
+                raise FormatError("a family of fields was learned in an impossible way")
+            lead, frames, *places = state[name].tolist()
+            known = {n.partition(" ")[2]: a for n, a in state.items() if n.startswith(f"{number} ") and n != name}
+            self._known[tuple(places)] = (Arrangement(lead, frames), known)
+
+    def _members(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
         members = []
         for variable in layout.variables:
             values = values_of(block, variable.name)
             ready = self.prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
             if ready is not None:
                 members.append(Prepared(variable, ready))
-        families = self.plan(members) if members else []
+        return members
+
+    def _families(self, members: Sequence[Prepared], layout: Layout) -> list[Family]:
+        """Those of the other file where they hold the same variables, else new ones."""
+        if not members:
+            return []
+        place = {layout.variables.index(member.variable): member for member in members}
+        rank = len(members[0].variable.dims)
+        same = sorted(number for places in self._known for number in places) == sorted(place)
+        if not same or any(a.lead >= rank or a.frames >= rank for a, _ in self._known.values()):
+            return self.plan(members)
+        families = [
+            self.adapt(Family(tuple(place[number] for number in places), arrangement, known, self.by_reference))
+            for places, (arrangement, known) in self._known.items()
+        ]
+        fitting = [family for family in families if family is not None]
+        return fitting if len(fitting) == len(families) else self.plan(members)
+
+    def adapt(self, family: Family) -> Family | None:
+        """A family as planned for another file, made to suit this one; None if it cannot."""
+        return family
+
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+        """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
+        families = self._families(self._members(block, layout, tolerances), layout)
         coded = [(family, self.encode_family(family)) for family in families]
         kept = [pair for pair in coded if _worth(pair, block, layout, tolerances)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
@@ -103,10 +186,12 @@ class FamilyModel(Model):
         arrays: dict[str, np.ndarray] = {}
         for _ in range(reader.varint(len(layout.variables) + 1)):
             count = reader.varint(len(layout.variables) + 1)
-            members = [layout.variables[reader.varint(len(layout.variables))] for _ in range(count)]
+            places = tuple(reader.varint(len(layout.variables)) for _ in range(count))
+            members = [layout.variables[place] for place in places]
             if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
                 raise FormatError("a family of fields holds something else")
-            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]))
+            known = self._known[places][1] if places in self._known else {}
+            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), known)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, set(arrays))
         if rest.variables:

@@ -16,14 +16,22 @@ from baler_core.builtin.models.families import Effort, Family
 from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
-from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
+from baler_core.builtin.models.predictive.field import (
+    Integers,
+    decode_integers,
+    encode_integers,
+    fits,
+    refined_stencils,
+)
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
+from baler_core.interfaces import State
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
+STENCILS = "stencils"
 _MOST_SPECIALS = 128
 _PASSES = {"fast": 1, "balanced": 2, "max": 3}
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
@@ -128,8 +136,17 @@ def encode_family(family: Family, effort: Effort) -> bytes:
     for field in fields:
         parts.append(_head(field, arrangement))
     for place in chunks(arrangement.shape(fields[0].steps.shape), len(fields)):
-        parts.append(write_sized(encode_integers(gather(fields, arrangement, place), _PASSES[effort])))
+        integers = gather(fields, arrangement, place)
+        parts.append(write_sized(encode_integers(integers, _PASSES[effort], family.known.get(STENCILS))))
     return b"".join(parts)
+
+
+def learn_family(family: Family) -> State:
+    """Whether restored values may lie anywhere, and the stencils of the first chunk."""
+    fields, arrangement = [member.field for member in family.members], family.arrangement
+    place = next(chunks(arrangement.shape(fields[0].steps.shape), len(fields)))
+    integers = gather(fields, arrangement, place)
+    return {"closed": np.array([field.closed for field in fields]), STENCILS: refined_stencils(integers)}
 
 
 def _head(field: Field, arrangement: Arrangement) -> bytes:

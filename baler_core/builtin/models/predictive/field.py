@@ -90,14 +90,26 @@ def _sources(padded: list[list[np.ndarray]], number: int, variable: int, stack: 
     return sources
 
 
-def encode_integers(integers: Integers, passes: int = 2) -> bytes:
+def refined_stencils(integers: Integers) -> np.ndarray:
+    """Weights learned from what is restored with those learned from the values themselves."""
+    weights = learn_stencils(integers, integers.values)
+    return learn_stencils(integers, _encode_once(integers, weights)[1]) if integers.closed else weights
+
+
+def encode_integers(integers: Integers, passes: int = 2, known: np.ndarray | None = None) -> bytes:
     """All values outside holes, and a checksum of what will be restored.
 
     Parameters
     ----------
     passes
         How often weights are learned; after the first time from what was restored before.
+    known
+        Weights that suited another file: then none are learned.
     """
+    if known is not None and known.shape == (integers.values.shape[1], 2, FEATURES):
+        return _encode_once(integers, np.clip(known.astype(np.int64), -stencil.LARGEST_WEIGHT, stencil.LARGEST_WEIGHT))[
+            0
+        ]
     restored, best = integers.values, b""
     for _ in range(passes if integers.closed else 1):
         data, restored = _encode_once(integers, learn_stencils(integers, restored))

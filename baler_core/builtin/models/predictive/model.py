@@ -10,6 +10,7 @@ import numpy as np
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.families import Family, FamilyModel, Prepared
 from baler_core.dataset import Variable
+from baler_core.interfaces import State
 
 if TYPE_CHECKING:
     from baler_core.builtin.models.predictive.family import Field
@@ -39,8 +40,22 @@ class PredictiveModel(FamilyModel):
 
         return encode_family(family, self.options.effort)
 
-    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+    def decode_family(
+        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], known: State
+    ) -> list[np.ndarray]:
         """Restored values; FormatError if `data` is damaged."""
         from baler_core.builtin.models.predictive.family import decode_family
 
         return decode_family(data, variables, shape)
+
+    def learn(self, family: Family) -> State:
+        """How its variables are held, and stencils."""
+        from baler_core.builtin.models.predictive.family import learn_family
+
+        return learn_family(family)
+
+    def adapt(self, family: Family) -> Family | None:
+        """A family as planned for another file, each variable held in the same way if it can."""
+        from baler_core.builtin.models.predictive.plan import hold_alike
+
+        return hold_alike(family)

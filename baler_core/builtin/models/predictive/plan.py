@@ -11,6 +11,7 @@ from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, arrangements_of
 from baler_core.builtin.models.predictive.family import Field, gather
 from baler_core.builtin.models.predictive.field import encode_integers
+from baler_core.progress import bits_per_value, shown
 
 _SAMPLE = 3 << 16
 _FRAMES = 48
@@ -42,6 +43,17 @@ def plan_families(members: Sequence[Prepared]) -> list[Family]:
     return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
 
 
+def hold_alike(family: Family) -> Family | None:
+    """A family planned for another file, its variables held as there, or else in one way; None if there is none."""
+    wanted = family.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
+    ways = [{field.closed: field for field in member.field} for member in family.members]
+    for closed in (wanted[0] if wanted else True, True, False):
+        if all(closed in way for way in ways):
+            held = [replace(m, field=way[closed]) for m, way in zip(family.members, ways, strict=True)]
+            return replace(family, members=tuple(held))
+    return None
+
+
 def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prepared, ...]:
     return tuple(replace(m, field=choice.field) for m, choice in zip(members, choices, strict=True))
 
@@ -49,9 +61,16 @@ def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prep
 def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement]) -> _Choice:
     """The best arrangement of the first way, then the best way."""
     # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
-    found = [_choice(ways[0], arrangement) for arrangement in arrangements]
-    first = min((replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]), key=lambda choice: choice.rate)
-    others = [_choice(way, first.arrangement) for way in ways[1:]]
+    with shown("choose predictive", "trial", len(arrangements) + len(ways) - 1) as step:
+
+        def tried(field: Field, arrangement: Arrangement) -> _Choice:
+            choice = _choice(field, arrangement)
+            step(bits_per_value(choice.rate, 1))
+            return choice
+
+        found = [tried(ways[0], arrangement) for arrangement in arrangements]
+        first = min((replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]), key=lambda choice: choice.rate)
+        others = [tried(way, first.arrangement) for way in ways[1:]]
     return min((first, *others), key=lambda choice: choice.rate)
 
 

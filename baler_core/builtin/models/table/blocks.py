@@ -22,8 +22,8 @@ from baler_core.varint import ByteReader, write_sized
 
 CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
-_WRONG = 0.001
-"""Share of values that may break the tolerance before a column is stored apart."""
+_FEW, _WRONG = 2, 0.001
+"""How many values may break the tolerance before a column is stored apart: a few, and a share of all."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,11 @@ def _all_symbols(
     for number in [*(j for j in range(len(values)) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
         found = to_symbols(values[number], column, restored, tolerances[number])
-        if found is not None:
-            restored[number] = to_values(found, column, restored)
-            wrong = tolerances[number].violations(values[number], restored[number])
-            if wrong.sum() <= _WRONG * len(wrong):
-                symbols[number] = found
-                continue
+        restored[number] = to_values(found, column, restored)
+        wrong = tolerances[number].violations(values[number], restored[number])
+        if wrong.sum() <= _FEW + _WRONG * len(wrong):
+            symbols[number] = found
+            continue
         lattice = fit_lattice(values[number], tolerances[number])
         codes = lattice.codes(values[number])
         apart[number] = Stored(APART, lattice.to_bytes() + pack_integers(codes))

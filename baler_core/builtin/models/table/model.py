@@ -68,7 +68,8 @@ class TableModel(Model):
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
         columns, whole = gather(blocks, layout, tolerances)
         effort = _effort(self.options, training)
-        self._plan = make_plan(columns, self.formulas, effort, whole=whole)
+        # Other files hold values that this one does not: then even the whole table is a sample.
+        self._plan = make_plan(columns, self.formulas, effort, whole=whole and not self.for_other_files)
         self._stored = plan_to_bytes(self._plan)
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:

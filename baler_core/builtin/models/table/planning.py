@@ -20,6 +20,7 @@ from baler_core.builtin.models.table.relations import Column, Relation, find_rel
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
 from baler_core.builtin.models.table.trials import Effort, Trial
 from baler_core.formulas import Formula
+from baler_core.progress import bits_per_row, shown
 
 _MEASURED = 1 << 14
 _WIDEST = 2**46
@@ -75,7 +76,6 @@ def _plan_with(
             codes = plan.lattice.codes(columns[number].values)
             plan = replace(plan, symbols=choose_map(codes, whole=whole, differences=differences))
         found = to_symbols(columns[number].values, plan, restored, columns[number].tolerance)
-        assert found is not None
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
@@ -115,11 +115,13 @@ def _choose_contexts(
     networks = _networks(everything, plans, mixed, shared, effort) if effort.network_seconds else {}
     trial = Trial(everything.at(head), scatter, networks, effort)
     total = 0.0
-    for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
-        numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
-        plans[j] = replace(plans[j], parents=tuple(numbers), packed=False)
-        plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
-        total += size
+    with shown("learn table", "column", len(mixed)) as step:
+        for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
+            numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
+            plans[j] = replace(plans[j], parents=tuple(numbers), packed=False)
+            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
+            total += size
+            step(bits_per_row(total, len(head)))
     _drop_unused(plans, mixed)
     return total
 

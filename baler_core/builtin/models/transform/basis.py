@@ -75,7 +75,7 @@ def write_basis(basis: Basis, coder: Coder) -> None:
     numbers.code(basis.bits.size, 0)
     for mode in range(basis.bits.size):
         numbers.code(int(basis.bits[mode]), 1)
-        _code_mode(numbers, basis.entries[:, mode].copy(), _best_taps(basis.entries[:, mode]))
+        code_mode(numbers, basis.entries[:, mode].copy(), best_taps(basis.entries[:, mode]))
 
 
 def read_basis(coder: Coder, frames: int) -> Basis:
@@ -96,11 +96,11 @@ def read_basis(coder: Coder, frames: int) -> Basis:
         bits[mode] = numbers.code(0, 1)
         if not FEWEST_BITS <= bits[mode] <= MOST_BITS:
             raise FormatError(f"a mode of {bits[mode]} bits")
-        entries[:, mode] = _code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
+        entries[:, mode] = code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
     return Basis(entries, bits)
 
 
-def _code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
+def code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
     """Code the taps of the predictor, then what it leaves of a mode."""
     order = numbers.code(_ORDERS.index(taps.size), 2)
     if not 0 <= order < len(_ORDERS):
@@ -111,7 +111,7 @@ def _code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> n
     return numbers.code_series(entries, taps, _TAP_BITS)
 
 
-def _best_taps(entries: np.ndarray) -> np.ndarray:
+def best_taps(entries: np.ndarray) -> np.ndarray:
     """Integer taps (newest first, in 1/1024) of the linear prediction that leaves the fewest bits."""
     candidates = [_fitted_taps(entries, order) for order in _ORDERS if entries.size > 4 * order]
     return min(candidates, key=lambda taps: _series_bits(entries, taps))

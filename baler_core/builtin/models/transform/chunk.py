@@ -10,6 +10,7 @@ import numpy as np
 from baler_core.arithmetic import finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import tiles
 from baler_core.builtin.models.parallel import in_parallel
+from baler_core.builtin.models.transform.background import Background
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
@@ -46,8 +47,14 @@ def learn(chunk: Chunk, recipe: Recipe) -> Basis | None:
     return learn_basis(gram(frames), frames)
 
 
-def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None) -> tuple[bytes, bytes]:
-    """What is common to all tiles (recipe, basis), and the tiles with a checksum of all integers."""
+def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None, background: bytes = b"") -> tuple[bytes, bytes]:
+    """What is common to all tiles (recipe, background, basis), and the tiles with a checksum of all integers.
+
+    Parameters
+    ----------
+    background
+        What the chunk's background was, where the recipe says that one has been taken off.
+    """
     matrix = None if basis is None else basis.matrix()
     boxes = tiles(len(chunk.field), chunk.field.shape[2:])
     parts = [analyse(chunk.tile(box).field, chunk.tile(box).holes, recipe, matrix) for box in boxes]
@@ -56,11 +63,17 @@ def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None) -> tuple[byt
         kept = basis.bits.size
         parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
     coded = [write_sized(data) for data in in_parallel(lambda part: encode_tile(part, recipe), parts)]
-    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
+    head = recipe.to_bytes() + (write_sized(background) if recipe.background else b"")
+    return head + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
 
 
-def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+def decode_chunk(data: bytes, shape: tuple[int, ...], background: Background | None) -> np.ndarray:
     """The restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original.
+
+    Parameters
+    ----------
+    background
+        Modes of another file, if there are any for frames of this shape.
 
     Raises
     ------
@@ -69,6 +82,11 @@ def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """
     reader = ByteReader(data, "a transformed field")
     recipe = read_recipe(reader)
+    foretold = None
+    if recipe.background:
+        if background is None:
+            raise FormatError("a transformed field needs modes that the trained model does not have")
+        foretold = background.read(reader.sized(), shape)
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
     matrix = None if basis is None else basis.matrix()
@@ -86,7 +104,7 @@ def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     parts = in_parallel(restore, stored_tiles)
     if reader.rest() != _checksum(parts, basis):
         raise FormatError("a transformed field is damaged: its integers have another checksum")
-    return field
+    return field if foretold is None else field + foretold
 
 
 def _trimmed(basis: Basis, parts: list[TileIntegers]) -> Basis:

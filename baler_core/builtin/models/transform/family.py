@@ -15,9 +15,10 @@ from baler_core.builtin.models.field_layout import Arrangement, read_arrangement
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
-from baler_core.builtin.models.transform.search import Trials, choose_recipe
+from baler_core.builtin.models.transform.experience import Experience, choose_coding, learn_experience
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
+from baler_core.interfaces import State
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 _MIXED = {"fast": 0, "balanced": 3, "max": 7}
@@ -77,14 +78,25 @@ def encode_family(family: Family, effort: Effort) -> bytes:
         parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
         if field.classes is not None:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
+    known = Experience.read(family.known, by_reference=family.by_reference)
     for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
-        trials = Trials(chunk_of(fields, arrangement, block), effort)
-        recipe = replace(choose_recipe(trials, effort), mixed=_MIXED[effort])
-        parts.append(write_sized(b"".join(encode_chunk(trials.chunk, recipe, trials.basis(recipe)))))
+        chosen = choose_coding(chunk_of(fields, arrangement, block), effort, known)
+        recipe = replace(chosen.recipe, mixed=_MIXED[effort])
+        basis = chosen.trials.basis(recipe)
+        parts.append(write_sized(b"".join(encode_chunk(chosen.trials.chunk, recipe, basis, chosen.background))))
     return b"".join(parts)
 
 
-def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+def learn_family(family: Family, effort: Effort) -> State:
+    """What the first block of frames tells about such fields of other files."""
+    fields = [member.field for member in family.members]
+    block = time_blocks(family.arrangement.shape(fields[0].values.shape)[0])[0]
+    return learn_experience(chunk_of(fields, family.arrangement, block), effort).to_state()
+
+
+def decode_family(
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State
+) -> list[np.ndarray]:
     """Restored values of each variable.
 
     Raises
@@ -97,9 +109,11 @@ def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, 
     arranged = arrangement.shape(shape)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
     restored = [np.empty(arranged, variable.numpy_dtype) for variable in variables]
+    known = Experience.read(learned, by_reference=True)
+    background = known.background((len(variables), *arranged[1:]))
     for block in time_blocks(arranged[0]):
         frames = len(range(arranged[0])[block])
-        field = decode_chunk(reader.sized(), (frames, len(variables), *arranged[1:]))
+        field = decode_chunk(reader.sized(), (frames, len(variables), *arranged[1:]), background)
         for number, (units, _, _) in enumerate(heads):
             restored[number][block] = units.backward(field[:, number], restored[number].dtype)
     for values, (_, found, specials) in zip(restored, heads, strict=True):

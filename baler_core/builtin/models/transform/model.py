@@ -10,6 +10,7 @@ import numpy as np
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.families import Family, FamilyModel, Prepared
 from baler_core.dataset import Variable
+from baler_core.interfaces import State
 
 if TYPE_CHECKING:
     from baler_core.builtin.models.transform.family import Field
@@ -39,8 +40,20 @@ class TransformModel(FamilyModel):
 
         return encode_family(family, self.options.effort)
 
-    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+    def decode_family(
+        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], known: State
+    ) -> list[np.ndarray]:
         """Restored values; FormatError if `data` is damaged."""
         from baler_core.builtin.models.transform.family import decode_family
 
-        return decode_family(data, variables, shape)
+        return decode_family(data, variables, shape, known)
+
+    def shared(self, known: State) -> bool:
+        """If there are modes."""
+        return "modes" in known
+
+    def learn(self, family: Family) -> State:
+        """A recipe, and modes in space if they foretell other frames."""
+        from baler_core.builtin.models.transform.family import learn_family
+
+        return learn_family(family, self.options.effort)

@@ -13,6 +13,7 @@ from baler_core.builtin.models.transform.basis import Basis
 from baler_core.builtin.models.transform.chunk import Chunk, encode_chunk, learn
 from baler_core.builtin.models.transform.recipe import STEPS, Recipe
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS
+from baler_core.progress import bits_per_value, shown
 
 _SAMPLE = {"fast": 1 << 17, "balanced": 1 << 18, "max": 1 << 20}
 _FIRST_STEP = 19  # 2.6 tolerances
@@ -60,18 +61,34 @@ class Trials:
         return min(self.sizes, key=self.sizes.__getitem__)
 
 
-def choose_recipe(trials: Trials, effort: Effort) -> Recipe:
-    """Try transforms along time, splits in space, and steps."""
+def choose_recipe(trials: Trials, effort: Effort, start: Recipe | None = None) -> Recipe:
+    """Try transforms along time, splits in space, and steps; of a `start` that suited another file only other steps."""
+    with shown("choose transform", "trial") as step:
+
+        def size(recipe: Recipe) -> float:
+            found = trials.size(recipe)
+            step(bits_per_value(min(trials.sizes.values()), trials.chunk.field.size))
+            return found
+
+        return _chosen(trials, size, effort, start)
+
+
+def _chosen(trials: Trials, size: Callable[[Recipe], float], effort: Effort, start: Recipe | None) -> Recipe:
     frames, _, *space = trials.sample.field.shape
     levels = wavelet.useful_levels(tuple(space))
+    if start is not None and start.levels <= levels and (frames > 1 or start.time == "none"):
+        size(start)
+        for stride in _STRIDES[effort][-1:]:
+            _walk(size, start, stride)
+        return trials.best()
     for time in TIME_TRANSFORMS if frames > 1 else TIME_TRANSFORMS[:1]:
-        trials.size(Recipe(time, levels, _FIRST_STEP, mixed=0))
+        size(Recipe(time, levels, _FIRST_STEP, mixed=0))
     best = trials.best()
     if levels and sum(n > 1 for n in space) == 1:
-        trials.size(replace(best, levels=0))
+        size(replace(best, levels=0))
     best = trials.best()
     for stride in _STRIDES[effort]:
-        _walk(trials.size, best, stride)
+        _walk(size, best, stride)
         best = trials.best()
     return best
 
