@@ -91,7 +91,7 @@ def _blend(inputs: Array, first: Array, second: Array, chances: Array, squash: A
 def code_column(
     decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
     chances0: Array, depths: Array, inner: int, base: Array, masks: Array, offsets: Array, own: Array, classes: Array,
-    counters: Array, selector: Array, own_selects: bool, mixers: int, stretch: Array, squash: Array, trust: Array,
+    pasts: Array, counters: Array, selector: Array, own_selects: bool, mixers: int, stretch: Array, squash: Array, trust: Array,
     rates: Array, speed: int,
 ) -> None:  # fmt: skip
     """Encode `values` into `data`, or decode `data` into `values` (both int64 and uint8, changed in place)."""
@@ -106,12 +106,17 @@ def code_column(
     by_parent = np.zeros((mixers, 4, width), np.int32)
     by_parent[:, :, width - 1] = 65536
     inputs[width - 2] = 256
-    past, bins = 0, len(edges)
+    coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
+    bins = len(edges)
     place0 = np.zeros(contexts, np.int64)
     for row in range(len(values)):
         for c in range(contexts):
-            place0[c] = int(base[row, c]) + past * int(classes[c]) // bins * int(own[c])
-        chosen = min(past, mixers - 1) if own_selects else int(selector[row])
+            place0[c] = int(base[row, c])
+        for p in range(pasts.shape[1]):
+            past = int(coded[pasts[row, p]])
+            for c in range(contexts):
+                place0[c] += past * int(classes[c, p]) // bins * int(own[c, p])
+        chosen = min(int(coded[pasts[row, 0]]), mixers - 1) if own_selects else int(selector[row])
         step = speed + (6 * 4000) // (row + 4000)
         low, high = int(edges[0]), int(edges[len(edges) - 1])
         value = int(values[row])
@@ -128,7 +133,7 @@ def code_column(
                 if leaf == 0:
                     low, high = int(edges[-1 - node]), int(edges[-node])
                     leaf = 1
-                    past = -node
+                    coded[row] = -node
                     inputs[width - 1] = 0
                     level = 0
                 if high - low < 2 or level >= inner:
@@ -180,13 +185,15 @@ def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Arr
 @compiled
 def code_by_counters(
     decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
-    base: Array, own: int, classes: int, mask: int, counters: Array, rates: Array,
+    base: Array, own: int, classes: int, pasts: Array, mask: int, counters: Array, rates: Array,
 ) -> None:  # fmt: skip
     """The same as `code_column` with one context and no mixing: fast."""
     slot = np.zeros(1, np.int64)
-    past = 0
+    coded = np.zeros(len(values) + 1, np.int64)
     for row in range(len(values)):
-        place = int(base[row]) + past * classes // len(edges) * own
+        place = int(base[row])
+        if own:
+            place += int(coded[pasts[row]]) * classes // len(edges) * own
         value = int(values[row])
         node = 0 if len(splits) else -1
         while node >= 0:
@@ -200,7 +207,7 @@ def code_by_counters(
             _count(counters, slot, bit, rates)
             node = int(children[node, bit])
         low, high = int(edges[-1 - node]), int(edges[-node])
-        past = -node
+        coded[row] = -node
         if high - low > 1:
             if decoding:
                 low += decode_even(state, data, high - low)

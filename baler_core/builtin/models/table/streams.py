@@ -63,10 +63,11 @@ def _run(
     context = context_tables(parents, chosen, len(symbols), places)
     counters = np.full(context.places, HALF_COUNTER, np.int32)
     selector = np.minimum(parents[0].bins, _SELECTED - 1) if parents else np.zeros(len(symbols), np.int64)
-    own_selects = bool(parents) and parents[0].own
+    own_selects = bool(parents) and parents[0].own is not None
     code_column(
         decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, tree.chances, tree.depths,
-        plan.inner, context.base, context.masks, context.offsets, context.own, context.classes, counters,
+        plan.inner, context.base, context.masks, context.offsets, context.own, context.classes,
+        context.pasts, counters,
         selector, own_selects, _SELECTED,
         tables.stretch_table(), tables.squash_table(), tables.trust_table(), tables.rate_table(), _SPEED,
     )  # fmt: skip
@@ -85,10 +86,12 @@ def _run_fast(
     chosen = recipes(min(len(parents), 1), 2)[-1:]
     places = max(tree.nodes, 1)
     context = context_tables(parents, chosen, len(symbols), places)
+    own = context.own.shape[1] > 0
     counters = marginal_counters(tree.chances, places, tree.nodes, context.places)
     code_by_counters(
         decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, context.base[:, 0].copy(),
-        int(context.own[0]), int(context.classes[0]), int(context.masks[0]), counters, tables.rate_table(),
+        int(context.own[0, 0]) if own else 0, int(context.classes[0, 0]) if own else 1,
+        context.pasts[:, 0].copy() if own else np.zeros(0, np.int64), int(context.masks[0]), counters, tables.rate_table(),
     )  # fmt: skip
 
 
