@@ -10,6 +10,7 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.columns import to_symbols, to_values
+from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
@@ -44,12 +45,16 @@ class Stored:
 
 
 def encode_block(
-    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan, contexts: int
+    values: Sequence[np.ndarray],
+    tolerances: Sequence[Tolerance],
+    plan: TablePlan,
+    contexts: int,
+    events: Events | None = None,
 ) -> bytes:
     """The columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
     symbols, stored = _all_symbols(values, tolerances, plan)
-    knowledge = Knowledge(rows, len(values))
+    knowledge = Knowledge(rows, len(values), events)
     checksum = 0
     for number in plan.order:
         if number in symbols:
@@ -103,7 +108,9 @@ def _values(symbols: Symbols | None) -> np.ndarray | None:
     return None if symbols is None else symbols.values
 
 
-def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan, contexts: int) -> list[np.ndarray]:
+def decode_block(
+    data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan, contexts: int, events: Events | None = None
+) -> list[np.ndarray]:
     """The restored columns.
 
     Raises
@@ -115,7 +122,7 @@ def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan,
     checksum = int.from_bytes(reader.take(4), "little")
     stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
-    knowledge = Knowledge(rows, len(dtypes))
+    knowledge = Knowledge(rows, len(dtypes), events)
     found = 0
     for number in plan.order:
         column = plan.columns[number]
