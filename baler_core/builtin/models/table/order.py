@@ -10,6 +10,9 @@ import numpy as np
 _ROWS = 20_000
 _CANDIDATES = 12
 _TOGETHER = 64
+_MOST_PAIRED, _FEWEST_PAIRED = 3000, 500
+_PAIRED = 3_000_000
+"""Rows for pairs of columns, and rows times candidates: fewer rows in wide tables."""
 _WORTH = 0.004
 """Bits per value that a further parent must promise."""
 
@@ -104,7 +107,8 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _shared_information(count: int, few: list[np.ndarray]) -> np.ndarray:
     """Mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
     rows = len(few[0])
-    picked = np.linspace(0, rows - 1, min(rows, 3000)).astype(np.int64)
+    few_enough = max(_FEWEST_PAIRED, _PAIRED // len(few))
+    picked = np.linspace(0, rows - 1, min(rows, _MOST_PAIRED, few_enough)).astype(np.int64)
     hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f[picked]] for f in few]
     widths = np.array([h.shape[1] for h in hot])
     starts = np.cumsum(widths) - widths
