@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 _ROWS = 20_000
-_FEW_ROWS = 3000
 _CANDIDATES = 12
 _TOGETHER = 64
+_MOST_PAIRED, _FEWEST_PAIRED = 3000, 500
+_PAIRED = 3_000_000
+"""Rows for pairs of columns, and rows times candidates: fewer rows in wide tables."""
 _WORTH = 0.004
 """Bits per value that a further parent must promise."""
 
@@ -51,7 +53,8 @@ class Candidate:
 
 def shared_information(count: int, told: Sequence[Candidate], rows: int) -> np.ndarray:
     """Bits that each of the first `count` candidates, the columns, shares with each candidate: (count, candidates)."""
-    picked = np.linspace(1, rows - 1, min(rows - 1, _FEW_ROWS)).astype(np.int64)
+    most = min(_MOST_PAIRED, max(_FEWEST_PAIRED, _PAIRED // len(told)))
+    picked = np.linspace(1, rows - 1, min(rows - 1, most)).astype(np.int64)
     return _shared_information(count, [coarse(coarse(candidate.bins(picked), 12), 6) for candidate in told])
 
 
