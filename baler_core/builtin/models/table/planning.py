@@ -45,12 +45,13 @@ _WIDE = 500
 def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: Effort) -> TablePlan:
     """The plan for a table."""
     relations = find_relations(sample.columns, formulas)
-    plain = _plan_with(sample, relations, effort, differences=False)
     derived = (number in relations for number in range(len(sample.columns)))
-    if all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
-        return plain.plan
-    eager = _plan_with(sample, relations, effort, differences=True)
-    return (plain if plain.size <= eager.size else eager).plan
+    differences = False
+    if not all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
+        quick = replace(effort, network_seconds=0.0)
+        sizes = [_plan_with(sample, relations, quick, differences=eager).size for eager in (False, True)]
+        differences = sizes[1] < sizes[0]
+    return _plan_with(sample, relations, effort, differences=differences).plan
 
 
 def _same_map(column: Column, derived: bool, *, whole: bool) -> bool:
