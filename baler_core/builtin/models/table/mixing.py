@@ -92,9 +92,12 @@ def code_column(
     decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
     chances0: Array, depths: Array, inner: int, base: Array, masks: Array, offsets: Array, own: Array, classes: Array,
     counters: Array, selector: Array, own_selects: bool, mixers: int, stretch: Array, squash: Array, trust: Array,
-    rates: Array, speed: int,
+    rates: Array, speed: int, known: int,
 ) -> None:  # fmt: skip
-    """Encode `values` into `data`, or decode `data` into `values` (both int64 and uint8, changed in place)."""
+    """Encode `values` into `data`, or decode `data` into `values` (both int64 and uint8, changed in place).
+
+    The first `known` values are not coded but learned from.
+    """
     contexts = len(masks)
     slots = np.zeros(contexts, np.int64)
     inputs = np.zeros(2 * contexts + 2, np.int64)
@@ -140,11 +143,12 @@ def code_column(
             first = by_node[mixer, 0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2]
             second = by_parent[chosen, 0 if depth < 2 else 1 if depth < 4 else 2 if depth < 6 else 3]
             chance = _blend(inputs, first, second, chances, squash)
-            if decoding:
+            if decoding and row >= known:
                 bit = decode_bit(state, data, chance)
             else:
                 bit = 1 if value >= middle else 0
-                encode_bit(state, data, chance, bit)
+                if row >= known:
+                    encode_bit(state, data, chance, bit)
             _learn(inputs, first, ((bit << 16) - int(chances[0])) * step)
             _learn(inputs, second, ((bit << 16) - int(chances[1])) * step)
             _count(counters, slots, bit, rates)
@@ -157,6 +161,8 @@ def code_column(
                     high = middle
                 leaf = 2 * leaf + bit
                 level += 1
+        if row < known:
+            continue
         if high - low > 1:
             if decoding:
                 low += decode_even(state, data, high - low)
@@ -180,7 +186,7 @@ def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Arr
 @compiled
 def code_by_counters(
     decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
-    base: Array, own: int, classes: int, mask: int, counters: Array, rates: Array,
+    base: Array, own: int, classes: int, mask: int, counters: Array, rates: Array, known: int,
 ) -> None:  # fmt: skip
     """The same as `code_column` with one context and no mixing: fast."""
     slot = np.zeros(1, np.int64)
@@ -192,15 +198,18 @@ def code_by_counters(
         while node >= 0:
             slot[0] = (place + node) & mask
             chance = min(max(int(counters[slot[0]]) >> (COUNT_BITS + 6), 32), 65536 - 32)
-            if decoding:
+            if decoding and row >= known:
                 bit = decode_bit(state, data, chance)
             else:
                 bit = 1 if value >= edges[splits[node]] else 0
-                encode_bit(state, data, chance, bit)
+                if row >= known:
+                    encode_bit(state, data, chance, bit)
             _count(counters, slot, bit, rates)
             node = int(children[node, bit])
         low, high = int(edges[-1 - node]), int(edges[-node])
         past = -node
+        if row < known:
+            continue
         if high - low > 1:
             if decoding:
                 low += decode_even(state, data, high - low)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from baler_core.builtin.models.parallel import in_parallel
-from baler_core.builtin.models.table.blocks import decode_block, encode_block
+from baler_core.builtin.models.table.blocks import NO_PRIMER, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.learning import gather
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
+from baler_core.builtin.models.table.primer import Primer, chosen_rows, read_primer
+from baler_core.builtin.models.table.relations import Column
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.trials import Effort
 from baler_core.dataset import GroupKind, Layout, values_of
@@ -46,6 +48,11 @@ class TableModel(Model):
     Options = TableOptions
     _plan: TablePlan | None = None
     _stored: bytes = b""
+    _primer: Primer = NO_PRIMER
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._state: State = {}
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
@@ -54,16 +61,18 @@ class TableModel(Model):
         # Other files hold values that this one does not: then even the whole table is a sample.
         self._plan = make_plan(columns, self.formulas, effort, whole=whole and not self.for_other_files)
         self._stored = plan_to_bytes(self._plan)
+        if self.for_other_files and len(columns[0].values):
+            self._primer = _primer(columns, self._plan)
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """The streams `columns` and, where there are several row blocks, `cuts`."""
         plan = self._plan_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
         limits = [tolerances[v.name] for v in layout.variables]
-        effort = EFFORTS[self.options.effort]
+        effort, primer = EFFORTS[self.options.effort], self._primer if self.by_reference else NO_PRIMER
 
         def coded(rows: slice) -> RowBlock:
-            return RowBlock(rows, encode_block([v[rows] for v in values], limits, plan, effort.contexts))
+            return RowBlock(rows, encode_block([v[rows] for v in values], limits, plan, effort.contexts, primer))
 
         return join_blocks(in_parallel(coded, cut_rows(len(values[0]), _events(layout), effort.rows)))
 
@@ -76,7 +85,7 @@ class TableModel(Model):
         contexts = EFFORTS[self.options.effort].contexts
 
         def restored(part: RowBlock) -> list[np.ndarray]:
-            return decode_block(part.data, part.rows.stop - part.rows.start, dtypes, plan, contexts)
+            return decode_block(part.data, part.rows.stop - part.rows.start, dtypes, plan, contexts, self._primer)
 
         parts = in_parallel(restored, split_blocks(streams, rows))
         if not parts:
@@ -88,20 +97,33 @@ class TableModel(Model):
         """The plan, as bytes."""
         return {"plan": np.frombuffer(self._stored, np.uint8)}
 
+    def encoder_state(self) -> State:
+        """Rows that prime the counters."""
+        return self._primer.to_state()
+
     def load_state(self, state: State) -> None:
-        """Take up a plan; it is understood when the first block comes."""
+        """Take up a plan, and rows that prime the counters; they are understood when the first block comes."""
         if "plan" not in state:
             raise FormatError("the state of a table group lacks its plan")
         self._stored, self._plan = state["plan"].astype(np.uint8).tobytes(), None
+        self._state = dict(state)
 
     def _plan_for(self, layout: Layout) -> TablePlan:
         if self._plan is None:
             self._plan = plan_from_bytes(self._stored, [v.dtype for v in layout.variables])
+            self._primer = read_primer(self._state, self._plan)
         if len(self._plan.columns) != len(layout.variables):
             raise FormatError(
                 f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
             )
         return self._plan
+
+
+def _primer(columns: Sequence[Column], plan: TablePlan) -> Primer:
+    """Symbols of some rows of the sample; none if a column does not follow the plan."""
+    rows = chosen_rows(len(columns[0].values))
+    symbols, _ = all_symbols([c.values[rows] for c in columns], [c.tolerance for c in columns], plan)
+    return Primer(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else NO_PRIMER
 
 
 def _events(layout: Layout) -> Events | None:

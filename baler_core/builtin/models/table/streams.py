@@ -17,30 +17,37 @@ from baler_core.errors import FormatError
 
 _SELECTED = 128
 _SPEED = 4
+_NONE = np.zeros(0, np.int64)
 
 
-def encode_symbols(symbols: np.ndarray, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> bytes:
+def encode_symbols(
+    symbols: np.ndarray, plan: ColumnPlan, parents: Sequence[Known], contexts: int, known: np.ndarray = _NONE
+) -> bytes:
     """Symbols (int64, all inside the plan's range) as bytes.
 
     Parameters
     ----------
     parents
-        What is known of each row, in the order of `plan.parents`.
+        What is known of each row, those of `known` first, in the order of `plan.parents`.
     contexts
         How many contexts are mixed at most.
+    known
+        Symbols of rows before these that decoders have too: they are learned from.
     """
     state = new_encoder()
     out = np.zeros(len(symbols) * 10 + 64, np.uint8)
-    _run(False, state, out, symbols.copy(), plan, parents, contexts)
+    _run(False, state, out, np.concatenate([known, symbols]), plan, parents, contexts, len(known))
     return out[: finish(state, out)].tobytes()
 
 
-def decode_symbols(data: bytes, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> np.ndarray:
+def decode_symbols(
+    data: bytes, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int, known: np.ndarray = _NONE
+) -> np.ndarray:
     """The symbols that `encode_symbols` was given."""
     stored = np.frombuffer(data, np.uint8).copy()
-    symbols = np.zeros(rows, np.int64)
-    _run(True, new_decoder(stored), stored, symbols, plan, parents, contexts)
-    return symbols
+    symbols = np.concatenate([known, np.zeros(rows, np.int64)])
+    _run(True, new_decoder(stored), stored, symbols, plan, parents, contexts, len(known))
+    return symbols[len(known) :]
 
 
 def _run(
@@ -51,11 +58,12 @@ def _run(
     plan: ColumnPlan,
     parents: Sequence[Known],
     contexts: int,
+    known: int,
 ) -> None:
     marginal = _marginal(plan)
     tree = grow_tree(marginal.masses)
     if contexts == 1:
-        _run_fast(decoding, state, data, symbols, marginal, tree, parents)
+        _run_fast(decoding, state, data, symbols, marginal, tree, parents, known)
         return
     places = tree.nodes + (marginal.bins << plan.inner)
     count = len(parents)
@@ -68,7 +76,7 @@ def _run(
         decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, tree.chances, tree.depths,
         plan.inner, context.base, context.masks, context.offsets, context.own, context.classes, counters,
         selector, own_selects, _SELECTED,
-        tables.stretch_table(), tables.squash_table(), tables.trust_table(), tables.rate_table(), _SPEED,
+        tables.stretch_table(), tables.squash_table(), tables.trust_table(), tables.rate_table(), _SPEED, known,
     )  # fmt: skip
 
 
@@ -80,6 +88,7 @@ def _run_fast(
     marginal: Marginal,
     tree: BinTree,
     parents: Sequence[Known],
+    known: int,
 ) -> None:
     """With the bins of the first parent as the only context."""
     chosen = recipes(min(len(parents), 1), 2)[-1:]
@@ -88,7 +97,7 @@ def _run_fast(
     counters = marginal_counters(tree.chances, places, tree.nodes, context.places)
     code_by_counters(
         decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, context.base[:, 0].copy(),
-        int(context.own[0]), int(context.classes[0]), int(context.masks[0]), counters, tables.rate_table(),
+        int(context.own[0]), int(context.classes[0]), int(context.masks[0]), counters, tables.rate_table(), known,
     )  # fmt: skip
 
 
