@@ -10,7 +10,6 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.columns import to_symbols, to_values
-from baler_core.builtin.models.table.contexts import Known
 from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.primer import Primer
@@ -63,7 +62,7 @@ def encode_block(
         if number in symbols:
             found, own = symbols[number], plan.columns[number]
             checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
-            stored[number] = _store(found, own, knowledge.parents(number, own), contexts, primer.of(number))
+            stored[number] = _store(number, found, own, knowledge, contexts, primer.of(number))
         knowledge.add(number, plan.columns[number], _values(symbols.get(number), primer.of(number)))
     columns = [stored[number] for number in range(len(values))]
     head = [c.method + 4 * bool(c.escapes) for c in columns]
@@ -97,10 +96,13 @@ def all_symbols(
     return symbols, apart
 
 
-def _store(symbols: Symbols, plan: ColumnPlan, parents: Sequence[Known], contexts: int, known: np.ndarray) -> Stored:
+def _store(
+    number: int, symbols: Symbols, plan: ColumnPlan, knowledge: Knowledge, contexts: int, known: np.ndarray
+) -> Stored:
     escapes = pack_integers(symbols.escapes) if len(symbols.escapes) else b""
     if plan.marginal is not None and not plan.packed:
-        return Stored(MIXED, encode_symbols(symbols.values, plan, parents, contexts, known), escapes)
+        parents, mixture = knowledge.parents(number, plan), knowledge.mixture(plan)
+        return Stored(MIXED, encode_symbols(symbols.values, plan, parents, contexts, mixture, known), escapes)
     if len(symbols.values) and (symbols.values == plan.symbols.low).all():
         return Stored(CONSTANT, b"", escapes)
     return Stored(PACKED, pack_integers(symbols.values), escapes)
@@ -130,8 +132,7 @@ def decode_block(
     for number in plan.order:
         column = plan.columns[number]
         if stored[number].method != APART:
-            parents, known = knowledge.parents(number, column), primer.of(number)
-            symbols[number] = _read(stored[number], rows, column, parents, contexts, known)
+            symbols[number] = _read(number, stored[number], column, knowledge, contexts, primer.of(number))
             found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
         knowledge.add(number, column, _values(symbols.get(number), primer.of(number)))
     if found != checksum:
@@ -154,10 +155,12 @@ def _read_columns(reader: ByteReader, count: int) -> list[Stored]:
 
 
 def _read(
-    stored: Stored, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int, known: np.ndarray
+    number: int, stored: Stored, plan: ColumnPlan, knowledge: Knowledge, contexts: int, known: np.ndarray
 ) -> Symbols:
+    rows = knowledge.rows - len(known)
     if stored.method == MIXED:
-        values = decode_symbols(stored.data, rows, plan, parents, contexts, known)
+        parents, mixture = knowledge.parents(number, plan), knowledge.mixture(plan)
+        values = decode_symbols(stored.data, rows, plan, parents, contexts, mixture, known)
     elif stored.method == PACKED:
         values = unpack_integers(stored.data, rows)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -76,8 +77,7 @@ def recipes_with_predictor(parents: int, most: int) -> list[Recipe]:
     return [*plain[: parents + 1], *found, *plain[parents + 1 :]][: most + 4]
 
 
-@dataclass(frozen=True)
-class ContextTables:
+class Places(NamedTuple):
     """Where each row's counters lie.
 
     Attributes
@@ -89,8 +89,6 @@ class ContextTables:
     own, classes
         int64 (contexts,): by how much the class of the column's own previous bin moves the place, and how many such
         classes; 0 and 1 where it does not matter.
-    places
-        Total number of places.
     """
 
     base: np.ndarray
@@ -98,10 +96,14 @@ class ContextTables:
     offsets: np.ndarray
     own: np.ndarray
     classes: np.ndarray
-    places: int
+
+    @property
+    def total(self) -> int:
+        """Total number of counters."""
+        return int((self.masks + 1).sum())
 
 
-def context_tables(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int, nodes: int) -> ContextTables:
+def place_contexts(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int, nodes: int) -> Places:
     """Number the contexts of every row; `nodes` is how many decisions each context must keep apart."""
     base = np.zeros((rows, len(chosen)), np.int32)
     sizes, own, classes = (np.zeros(len(chosen), np.int64) for _ in range(3))
@@ -114,7 +116,7 @@ def context_tables(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int
         base[:, column] = spread & (sizes[column] - 1)
         own[column] = state.own * nodes if direct else state.own * _ODD & (sizes[column] - 1)
         classes[column] = state.classes
-    return ContextTables(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, int(sizes.sum()))
+    return Places(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes)
 
 
 @dataclass

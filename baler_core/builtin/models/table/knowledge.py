@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from baler_core.builtin.models.table.contexts import Known
+from baler_core.builtin.models.table.mixtures import Mixture
+from baler_core.builtin.models.table.network import mixture_of
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.predictor import FEATURES, features, predicted
 from baler_core.errors import FormatError
@@ -46,6 +49,16 @@ class Knowledge:
         if plan.predictor is not None:
             parents.append(predicted(plan.predictor, {c: self.features(c) for c in plan.predictor.columns}))
         return parents
+
+    def mixture(self, plan: ColumnPlan) -> Mixture | None:
+        """What a column's network says of each row; None if it has none."""
+        if plan.network is None:
+            return None
+        return mixture_of(plan.network, self.inputs(plan.network.columns))
+
+    def inputs(self, columns: Sequence[int]) -> np.ndarray:
+        """Features of several columns side by side: int16 (rows, FEATURES * columns)."""
+        return np.concatenate([self.features(column) for column in columns], axis=1)
 
     def _parent(self, number: int, parent: int, plan: ColumnPlan) -> Known:
         if parent == number + self._columns:

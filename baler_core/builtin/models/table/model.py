@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 EFFORTS = {
     "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
-    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16),
-    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17),
+    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30),
+    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60),
 }
 
 
@@ -36,6 +37,22 @@ class TableOptions(Options):
     """Options of the `table` model."""
 
     effort: Literal["fast", "balanced", "max"] = Field(default="max", description="Speed against size.")
+    network: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="A small network per column: `auto` trains and keeps those that pay, `on` keeps all, `off` none.",
+    )
+
+
+_ON_SECONDS = 60.0
+
+
+def _effort(options: TableOptions, training: Training) -> Effort:
+    """What the options ask for; `training.seconds`, where stated, is the time for networks."""
+    effort = EFFORTS[options.effort]
+    seconds = 0.0
+    if options.network == "on" or (options.network == "auto" and effort.network_seconds):
+        seconds = training.seconds or effort.network_seconds or _ON_SECONDS
+    return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
 
 
 class TableModel(Model):
@@ -57,7 +74,7 @@ class TableModel(Model):
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
         columns, whole = gather(blocks, layout, tolerances)
-        effort = EFFORTS[self.options.effort]
+        effort = _effort(self.options, training)
         # Other files hold values that this one does not: then even the whole table is a sample.
         self._plan = make_plan(columns, self.formulas, effort, whole=whole and not self.for_other_files)
         self._stored = plan_to_bytes(self._plan)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _ROWS = 20_000
+_FEW_ROWS = 3000
 _CANDIDATES = 12
 _TOGETHER = 64
 _WORTH = 0.004
@@ -31,13 +32,30 @@ def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
     return np.unique((centres / counts.sum() * classes * 0.9999).astype(np.int64), return_inverse=True)[1][inverse]
 
 
-def choose_parents(bins: Sequence[np.ndarray], order: Sequence[int], most: int) -> list[list[int]]:
+def shared_information(bins: Sequence[np.ndarray]) -> np.ndarray:
+    """Bits that each column shares with every other: float64 (columns, 2 * columns), those in the row before last.
+
+    Parameters
+    ----------
+    bins
+        Per column: int64 (rows,), from 0.
+    """
+    rows = len(bins[0])
+    picked = np.linspace(1, rows - 1, min(rows - 1, _FEW_ROWS)).astype(np.int64)
+    middle = [coarse(b, 12) for b in bins]
+    few = [coarse(m, 6) for m in middle]
+    return _shared_information([f[picked] for f in few] + [f[picked - 1] for f in few])
+
+
+def choose_parents(bins: Sequence[np.ndarray], order: Sequence[int], most: int, shared: np.ndarray) -> list[list[int]]:
     """For each column of `order`: up to `most` parents by greedy conditional mutual information.
 
     Parameters
     ----------
     bins
         Per column: int64 (rows,), from 0.
+    shared
+        From `shared_information`.
 
     Returns
     -------
@@ -49,7 +67,6 @@ def choose_parents(bins: Sequence[np.ndarray], order: Sequence[int], most: int) 
     fine = [coarse(b[picked], 24) for b in bins]
     middle = [coarse(b[picked], 12) for b in bins] + [coarse(b[picked - 1], 12) for b in bins]
     few = [coarse(m, 6) for m in middle]
-    shared = _shared_information(middle, few)
     parents = []
     for position, column in enumerate(order):
         allowed = [*order[:position], *(count + k for k in order[: position + 1])]
@@ -82,11 +99,10 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return first * (int(second.max(initial=0)) + 1) + second
 
 
-def _shared_information(middle: list[np.ndarray], few: list[np.ndarray]) -> np.ndarray:
-    """Mutual information of every pair, from few classes of a sample: (columns, candidates)."""
+def _shared_information(few: list[np.ndarray]) -> np.ndarray:
+    """Mutual information of the first half with all: (columns, 2 * columns)."""
+    hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f] for f in few]
     rows = len(few[0])
-    picked = np.linspace(0, rows - 1, min(rows, 3000)).astype(np.int64)
-    hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f[picked]] for f in few]
     widths = np.array([h.shape[1] for h in hot])
     starts = np.cumsum(widths) - widths
     everything = np.concatenate(hot, axis=1)
@@ -96,7 +112,7 @@ def _shared_information(middle: list[np.ndarray], few: list[np.ndarray]) -> np.n
     for first in range(0, count, _TOGETHER):
         last = min(first + _TOGETHER, count)
         own = slice(starts[first], starts[last - 1] + widths[last - 1])
-        joint = everything[:, own].T @ everything / len(picked)
+        joint = everything[:, own].T @ everything / rows
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(joint > 0, joint * np.log2(joint / (given[own, None] * given)), 0)
         by_candidate = np.add.reduceat(terms, starts, axis=1)

@@ -10,8 +10,10 @@ import numpy as np
 from baler_core.builtin.models.table.columns import predicted, to_symbols, to_values
 from baler_core.builtin.models.table.derive import FAR, residuals
 from baler_core.builtin.models.table.knowledge import Knowledge
+from baler_core.builtin.models.table.lessons import Pupil, most_telling, train_networks
 from baler_core.builtin.models.table.marginals import fit_marginal, knots_wanted
-from baler_core.builtin.models.table.order import choose_parents, entropy
+from baler_core.builtin.models.table.network import Network
+from baler_core.builtin.models.table.order import choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.predictor import Scatter
 from baler_core.builtin.models.table.relations import Column, Relation, find_relations
@@ -106,9 +108,12 @@ def _choose_contexts(
         plans[j] = replace(plans[j], marginal=bins)
         everything.add(j, plans[j], symbols[j])
     head = np.arange(min(rows, _MEASURED))
-    trial = Trial(everything.at(head), _scatter(everything, mixed) if effort.predictor else None, effort)
     binned = [everything.bins(j) for j in mixed]
-    chosen = choose_parents(binned, range(len(mixed)), effort.parents)
+    shared = shared_information(binned)
+    chosen = choose_parents(binned, range(len(mixed)), effort.parents, shared)
+    scatter = _scatter(everything, mixed) if effort.predictor else None
+    networks = _networks(everything, plans, mixed, shared, effort) if effort.network_seconds else {}
+    trial = Trial(everything.at(head), scatter, networks, effort)
     total = 0.0
     with shown("learn table", "column", len(mixed)) as step:
         for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
@@ -119,6 +124,23 @@ def _choose_contexts(
             step(bits_per_row(total, len(head)))
     _drop_unused(plans, mixed)
     return total
+
+
+def _networks(
+    everything: Knowledge,
+    plans: Mapping[int, ColumnPlan],
+    mixed: Sequence[int],
+    shared: np.ndarray,
+    effort: Effort,
+) -> Mapping[int, Network]:
+    """Networks of the mixed columns, as far as time allows."""
+    telling = most_telling(shared, mixed)
+    pupils = []
+    for j in mixed:
+        marginal = plans[j].marginal
+        assert marginal is not None
+        pupils.append(Pupil(j, marginal, everything.values(j), telling[j]))
+    return train_networks(pupils, everything, effort.network_seconds, effort.seed)
 
 
 def _scatter(everything: Knowledge, mixed: Sequence[int]) -> Scatter | None:
@@ -147,3 +169,4 @@ def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
             plans[j] = replace(plan, marginal=None)
         needed.update(p % count for p in plan.parents)
         needed.update(plan.predictor.columns if plan.predictor is not None else ())
+        needed.update(plan.network.columns if plan.network is not None else ())
