@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.linear import sparse_relation
 from baler_core.builtin.models.table.marginals import Marginal, fit_marginal
-from baler_core.builtin.models.table.order import choose_parents, entropy, shared_information
+from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.predictor import Scatter, features, linear_edges, predicted, scores
 from baler_core.builtin.models.table.relations import LINEAR, Column, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
@@ -85,16 +85,23 @@ def test_relations_never_follow_from_each_other_in_a_circle() -> None:
         done.add(target)
 
 
+def told(first: int, bins: np.ndarray) -> Candidate:
+    return Candidate(first, lambda rows: bins[rows])
+
+
 def test_parents_are_the_columns_that_tell_most() -> None:
     cause = random.integers(0, 30, 5000)
     effect, noise = cause // 2 + random.integers(0, 2, 5000), random.integers(0, 30, 5000)
-    bins = [noise, cause, effect]
-    parents = choose_parents(bins, [0, 1, 2], 2, shared_information(bins))
+    columns = [noise, cause, effect]
+    candidates = [told(place + 1, bins) for place, bins in enumerate(columns)]
+    parents = choose_parents(columns, candidates, 2, shared_information(3, candidates, 5000))
     assert parents[2][0] == 1
     assert 1 not in parents[0]
     steady = np.repeat(random.integers(0, 30, 50), 100)
-    bins = [noise, steady]
-    assert choose_parents(bins, [0, 1], 2, shared_information(bins))[1][0] == 2 + 1
+    before = [told(0, np.roll(noise, 1)), told(1, np.roll(steady, 1))]
+    candidates = [told(1, noise), told(2, steady), *before]
+    shared = shared_information(2, candidates, 5000)
+    assert choose_parents([noise, steady], candidates, 2, shared)[1][0] == 3
 
 
 def test_entropy_is_not_flattered_by_few_rows() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.columns import to_symbols, to_values
+from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.primer import Primer
@@ -50,13 +51,14 @@ def encode_block(
     tolerances: Sequence[Tolerance],
     plan: TablePlan,
     contexts: int,
+    events: Events | None = None,
     primer: Primer = NO_PRIMER,
 ) -> bytes:
     """The columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
-    primer = primer.where_it_pays(rows)
+    primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
     symbols, stored = all_symbols(values, tolerances, plan)
-    knowledge = Knowledge(primer.rows + rows, len(values))
+    knowledge = Knowledge(primer.rows + rows, len(values), events)
     checksum = 0
     for number in plan.order:
         if number in symbols:
@@ -113,7 +115,13 @@ def _values(symbols: Symbols | None, known: np.ndarray) -> np.ndarray | None:
 
 
 def decode_block(
-    data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan, contexts: int, primer: Primer = NO_PRIMER
+    data: bytes,
+    rows: int,
+    dtypes: Sequence[str],
+    plan: TablePlan,
+    contexts: int,
+    events: Events | None = None,
+    primer: Primer = NO_PRIMER,
 ) -> list[np.ndarray]:
     """The restored columns.
 
@@ -126,8 +134,8 @@ def decode_block(
     checksum = int.from_bytes(reader.take(4), "little")
     stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
-    primer = primer.where_it_pays(rows)
-    knowledge = Knowledge(primer.rows + rows, len(dtypes))
+    primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
+    knowledge = Knowledge(primer.rows + rows, len(dtypes), events)
     found = 0
     for number in plan.order:
         column = plan.columns[number]

@@ -40,7 +40,7 @@ class Selectors(NamedTuple):
     first, last
         int64 (rows,): bins of the first and of the last parent.
     own
-        Whether the first parent is the column itself in the row before.
+        Whether the first parent is the column itself in an earlier row.
     """
 
     first: Array
@@ -95,6 +95,15 @@ def _initial(sets: Integer, width: Integer) -> Array:
 
 
 @inlined
+def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: Places) -> Integer:
+    """By how much the column's own earlier rows move the place of a context."""
+    moved = np.int64(0)
+    for p in range(places.pasts.shape[1]):
+        moved += coded[places.pasts[row, p]] * places.classes[context, p] // bins * places.own[context, p]
+    return moved
+
+
+@inlined
 def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
     """Find what each context knows at this node; returns how many know it well."""
     sure = 0
@@ -142,14 +151,16 @@ def code_column(
     weights = _Weights(
         _initial((nodes + inner + 1) * 3, width), _initial(_SELECTED * 4, width), _initial(_SELECTED * 4, width)
     )
-    total, past = advice.shares[last_bin + 1], 0
+    coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
+    total = advice.shares[last_bin + 1]
     for row in range(len(values)):
         if row == rehearsal.rows:
             registers[:] = rehearsal.registers
             encoding = registers[ENCODING] == 1
         for c in range(contexts):
-            base[c] = places.base[row, c] + past * places.classes[c] // (last_bin + 2) * places.own[c]
-        first = min(past if selectors.own else selectors.first[row], _SELECTED - 1)
+            base[c] = places.base[row, c] + _own_place(coded, row, c, last_bin + 2, places)
+        first = coded[places.pasts[row, 0]] if selectors.own else selectors.first[row]
+        first = min(first, _SELECTED - 1)
         last = min(selectors.last[row], _SELECTED - 1)
         rate = 4 * speed + (24 * 4000) // (row + 4000)
         below, above = np.int64(0), np.int64(0)
@@ -205,7 +216,7 @@ def code_column(
                     low = middle
                 else:
                     high = middle
-        past = found + 1
+        coded[row] = found + 1
         code_rest(registers, data, values, row, low, high)
 
 
@@ -242,12 +253,12 @@ def code_by_counters(
 ) -> None:
     """The same as `code_column` with one context and no mixing: fast."""
     encoding = registers[ENCODING] == 1
-    past, edges = 0, tree.edges
+    coded, edges = np.zeros(len(values) + 1, np.int64), tree.edges
     for row in range(len(values)):
         if row == rehearsal.rows:
             registers[:] = rehearsal.registers
             encoding = registers[ENCODING] == 1
-        place = places.base[row, 0] + past * places.classes[0] // len(edges) * places.own[0]
+        place = places.base[row, 0] + _own_place(coded, row, 0, len(edges), places)
         node = 0 if len(tree.splits) else -1
         while node >= 0:
             slot = (place + node) & places.masks[0]
@@ -256,5 +267,5 @@ def code_by_counters(
             bit = code_bit(registers, data, wanted, chance)
             learn_counter(counters, slot, bit, COUNT_LIMIT)
             node = tree.children[node, bit]
-        past = -node
+        coded[row] = -node
         code_rest(registers, data, values, row, edges[-1 - node], edges[-node])

@@ -73,25 +73,28 @@ class TableModel(Model):
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
-        columns, whole = gather(blocks, layout, tolerances)
-        effort = _effort(self.options, training)
+        sample = gather(blocks, layout, tolerances)
         # Other files hold values that this one does not: then even the whole table is a sample.
-        self._plan = make_plan(columns, self.formulas, effort, whole=whole and not self.for_other_files)
+        sample = replace(sample, whole=sample.whole and not self.for_other_files)
+        self._plan = make_plan(sample, self.formulas, _effort(self.options, training))
         self._stored = plan_to_bytes(self._plan)
-        if self.for_other_files and len(columns[0].values):
-            self._primer = _primer(columns, self._plan)
+        if self.for_other_files and len(sample.columns[0].values):
+            self._primer = _primer(sample.columns, self._plan)
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """The streams `columns` and, where there are several row blocks, `cuts`."""
         plan = self._plan_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
         limits = [tolerances[v.name] for v in layout.variables]
-        effort, primer = EFFORTS[self.options.effort], self._primer if self.by_reference else NO_PRIMER
+        effort, events = EFFORTS[self.options.effort], _events(layout)
+        primer = self._primer if self.by_reference else NO_PRIMER
 
         def coded(rows: slice) -> RowBlock:
-            return RowBlock(rows, encode_block([v[rows] for v in values], limits, plan, effort.contexts, primer))
+            own = None if events is None else events.part(rows)
+            part = [v[rows] for v in values]
+            return RowBlock(rows, encode_block(part, limits, plan, effort.contexts, own, primer))
 
-        return join_blocks(in_parallel(coded, cut_rows(len(values[0]), _events(layout), effort.rows)))
+        return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, effort.rows)))
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """The block that `encode` was given."""
@@ -99,10 +102,11 @@ class TableModel(Model):
         (rows,) = layout.shape(layout.variables[0])
         names = [v.name for v in layout.variables]
         dtypes = [v.dtype for v in layout.variables]
-        contexts = EFFORTS[self.options.effort].contexts
+        contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
 
         def restored(part: RowBlock) -> list[np.ndarray]:
-            return decode_block(part.data, part.rows.stop - part.rows.start, dtypes, plan, contexts, self._primer)
+            own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
+            return decode_block(part.data, count, dtypes, plan, contexts, own, self._primer)
 
         parts = in_parallel(restored, split_blocks(streams, rows))
         if not parts:

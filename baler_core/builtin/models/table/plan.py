@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.table.derive import Steps
+from baler_core.builtin.models.table.events import HERE, Source, sources
 from baler_core.builtin.models.table.marginals import LEVELS, Marginal
 from baler_core.builtin.models.table.network import Network
 from baler_core.builtin.models.table.network_weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
@@ -39,7 +40,7 @@ class ColumnPlan:
     marginal
         Bins of the symbols; None if no column needs them.
     parents
-        Columns that make its contexts; `number + columns` is that column in the row before.
+        Numbers of the sources that make its contexts: columns of this or an earlier row, or the event.
     inner
         How many halvings inside a bin are mixed.
     predictor
@@ -166,8 +167,9 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         columns.append(column)
         looked = [] if column.predictor is None else list(column.predictor.columns)
         looked += [] if column.network is None else column.network.columns
-        told = [p % count for p in column.parents if p != number + count]
-        if any(place[p] >= place[number] for p in (*told, *looked)):
+        told = [Source.of(p, count) for p in column.parents]
+        seen = [s.column for s in told if not s.of_event and not (s.column == number and s.place != HERE)]
+        if any(place[c] >= place[number] for c in (*seen, *looked)):
             raise FormatError(f"{reader.what} is damaged: a column is told by later ones")
     relations = {number for number, column in enumerate(columns) if column.relation is not None}
     for number in derived:
@@ -240,7 +242,7 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     if bins:
         packed = numbers.varint(2)
         inner = numbers.varint(9)
-        parents = tuple(numbers.varint(2 * count) for _ in range(numbers.varint(9)))
+        parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
         looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
         width = numbers.varint(MOST_WIDE + 1)
         if width:

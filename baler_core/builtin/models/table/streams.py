@@ -102,7 +102,7 @@ def _run(
     selectors = Selectors(
         parents[0].bins if parents else none,
         parents[-1].bins if len(parents) > 1 else none,
-        bool(parents) and parents[0].own,
+        bool(parents) and parents[0].own is not None,
     )
     shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
     advice = Advice(no_mixture() if mixture is None else mixture, shares)
