@@ -13,6 +13,7 @@ import pytest
 
 import baler_core
 from baler_core import DataError, FormatError
+from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.transform.model import TransformModel
 from baler_core.compression import Compressed
 from baler_core.container import BalReader, BalWriter, unpack_streams
@@ -258,3 +259,42 @@ def test_learning_shows_its_rate_on_terminals_only(
         baler_core.compress(arrays, tmp_path / "x.bal", bounds={"abs": 1e-2}, model=name)
         assert (unit in stream.getvalue()) == wanted
         assert bool(stream.getvalue()) == wanted
+
+
+def test_rows_of_the_other_table_prime_the_counters(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    levels = rng.lognormal(0, 1, 400)
+
+    def rows(count: int, seed: int) -> Arrays:
+        drawn = np.random.default_rng(seed)
+        kind = drawn.integers(0, 400, count)
+        return {"kind": kind, "level": np.round(levels[kind] * 1000).astype("<i4") + drawn.integers(0, 3, count)}
+
+    model = baler_core.train(rows(6000, 1), tmp_path / "m.balm", bounds="lossless", model="table")
+    arrays = rows(300, 2)
+    done = baler_core.compress(
+        arrays, tmp_path / "a.bal", bounds="lossless", model="table", trained=model, model_storage="reference"
+    )
+    fresh = baler_core.compress(arrays, tmp_path / "b.bal", bounds="lossless", model="table")
+    assert done.file_bytes < 0.8 * fresh.file_bytes
+    restored = baler_core.open(tmp_path / "a.bal", trained=model)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(restored[name].values, values)
+
+
+def test_damaged_primers_are_refused(model: Path, tmp_path: Path) -> None:
+    compress(table(300, 2), tmp_path / "a.bal", trained=model, model_storage="reference")
+    with BalReader(model) as stored:
+        header = header_from_json(stored.header)
+        state = decode_state(stored.section(header.groups[0].state_sections[0]), memory_limit=1 << 30)
+    with BalReader(tmp_path / "a.bal") as stored:
+        coded = header_from_json(stored.header)
+        streams = unpack_streams(stored.section(0), memory_limit=1 << 30)[0]
+    layout = coded.layout(coded.groups[0], coded.schema.sizes)
+    good = state["primer 1"]
+    for broken in (good[:-1], good + 10**6, good.astype("f8"), good[:, None], None):
+        damaged = {name: array for name, array in state.items() if name != "primer 1"}
+        loaded = TableModel(TableModel.Options(effort="fast"))
+        loaded.load_state(damaged if broken is None else {**damaged, "primer 1": broken})
+        with pytest.raises(FormatError):
+            loaded.decode(dict(streams), layout, coded.tolerance_of(layout))

@@ -63,6 +63,21 @@ class Advice(NamedTuple):
     shares: Array
 
 
+class Rehearsal(NamedTuple):
+    """Rows that are only learned from.
+
+    Attributes
+    ----------
+    rows
+        How many of the first rows: they are known to both sides, and coded to nowhere.
+    registers
+        Of the coder, to be taken up after them.
+    """
+
+    rows: Integer
+    registers: Array
+
+
 class _Weights(NamedTuple):
     """Weights of the mixers, one row per set: by decision and confidence, by first parent, by last parent."""
 
@@ -125,7 +140,7 @@ def _decide(
 @compiled
 def code_column(
     registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
-    selectors: Selectors, advice: Advice, speed: Integer,
+    selectors: Selectors, advice: Advice, speed: Integer, rehearsal: Rehearsal,
 ) -> None:  # fmt: skip
     """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin."""
     encoding, advised = registers[ENCODING] == 1, len(advice.mixture.weights) > 0
@@ -139,6 +154,9 @@ def code_column(
     coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
     total = advice.shares[last_bin + 1]
     for row in range(len(values)):
+        if row == rehearsal.rows:
+            registers[:] = rehearsal.registers
+            encoding = registers[ENCODING] == 1
         for c in range(contexts):
             base[c] = places.base[row, c] + _own_place(coded, row, c, last_bin + 2, places)
         first = coded[places.pasts[row, 0]] if selectors.own else selectors.first[row]
@@ -231,12 +249,15 @@ def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Arr
 
 @compiled
 def code_by_counters(
-    registers: Array, data: Array, values: Array, tree: BinTree, places: Places, counters: Array
+    registers: Array, data: Array, values: Array, tree: BinTree, places: Places, counters: Array, rehearsal: Rehearsal
 ) -> None:
     """The same as `code_column` with one context and no mixing: fast."""
     encoding = registers[ENCODING] == 1
     coded, edges = np.zeros(len(values) + 1, np.int64), tree.edges
     for row in range(len(values)):
+        if row == rehearsal.rows:
+            registers[:] = rehearsal.registers
+            encoding = registers[ENCODING] == 1
         place = places.base[row, 0] + _own_place(coded, row, 0, len(edges), places)
         node = 0 if len(tree.splits) else -1
         while node >= 0:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from baler_core.arithmetic import Coder, finish, new_decoder, new_encoder
+from baler_core.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
 from baler_core.builtin.models.table.contexts import Known, place_contexts, recipes, recipes_with_predictor
 from baler_core.builtin.models.table.marginals import Marginal
 from baler_core.builtin.models.table.mixing import (
     Advice,
+    Rehearsal,
     Selectors,
     code_by_counters,
     code_column,
@@ -22,6 +23,7 @@ from baler_core.builtin.models.table.trees import BinTree, grow_tree
 from baler_core.errors import FormatError
 from baler_core.mixing import new_counters
 
+_NONE = np.zeros(0, np.int64)
 _SPEED = 4
 _SPEED_ADVISED = 2
 _ADVISED = 8
@@ -34,20 +36,23 @@ def encode_symbols(
     parents: Sequence[Known],
     contexts: int,
     mixture: Mixture | None = None,
+    known: np.ndarray = _NONE,
 ) -> bytes:
     """Symbols (int64, all inside the plan's range) as bytes.
 
     Parameters
     ----------
     parents
-        What is known of each row, in the order of `plan.parents`.
+        What is known of each row, those of `known` first, in the order of `plan.parents`.
     contexts
         How many contexts are mixed at most.
     mixture
         What the column's network says of each row.
+    known
+        Symbols of rows before these that decoders have too: they are learned from.
     """
     coder = new_encoder(len(symbols) * 10 + 64)
-    _run(coder, symbols.copy(), plan, parents, contexts, mixture)
+    _run(coder, np.concatenate([known, symbols]), plan, parents, contexts, mixture, len(known))
     return finish(coder)
 
 
@@ -58,11 +63,20 @@ def decode_symbols(
     parents: Sequence[Known],
     contexts: int,
     mixture: Mixture | None = None,
+    known: np.ndarray = _NONE,
 ) -> np.ndarray:
     """The symbols that `encode_symbols` was given."""
-    symbols = np.zeros(rows, np.int64)
-    _run(new_decoder(data), symbols, plan, parents, contexts, mixture)
-    return symbols
+    symbols = np.concatenate([known, np.zeros(rows, np.int64)])
+    _run(new_decoder(data), symbols, plan, parents, contexts, mixture, len(known))
+    return symbols[len(known) :]
+
+
+def _rehearse(coder: Coder, rows: int) -> Rehearsal:
+    """Make the coder write nowhere until `rows` are over."""
+    registers = coder.registers.copy()
+    coder.registers[:] = new_encoder(0).registers
+    coder.registers[POSITION] = len(coder.data)
+    return Rehearsal(rows, registers)
 
 
 def _run(
@@ -72,11 +86,12 @@ def _run(
     parents: Sequence[Known],
     contexts: int,
     mixture: Mixture | None,
+    known: int,
 ) -> None:
-    marginal = _marginal(plan)
+    marginal, rehearsal = _marginal(plan), _rehearse(coder, known)
     tree = grow_tree(marginal)
     if contexts == 1:
-        _run_fast(coder, symbols, marginal, tree, parents)
+        _run_fast(coder, symbols, marginal, tree, parents, rehearsal)
         return
     nodes = len(tree.splits) + (marginal.bins << plan.inner)
     most = contexts if mixture is None else min(contexts, _ADVISED)
@@ -92,16 +107,24 @@ def _run(
     shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
     advice = Advice(no_mixture() if mixture is None else mixture, shares)
     speed = _SPEED if mixture is None else _SPEED_ADVISED
-    code_column(*coder, symbols, tree, plan.inner, places, new_counters(places.total), selectors, advice, speed)
+    counters = new_counters(places.total)
+    code_column(*coder, symbols, tree, plan.inner, places, counters, selectors, advice, speed, rehearsal)
 
 
-def _run_fast(coder: Coder, symbols: np.ndarray, marginal: Marginal, tree: BinTree, parents: Sequence[Known]) -> None:
+def _run_fast(
+    coder: Coder,
+    symbols: np.ndarray,
+    marginal: Marginal,
+    tree: BinTree,
+    parents: Sequence[Known],
+    rehearsal: Rehearsal,
+) -> None:
     """With the bins of the first parent as the only context."""
     chosen = recipes(min(len(parents), 1), 2)[-1:]
     nodes = max(len(tree.splits), 1)
     places = place_contexts(parents, chosen, len(symbols), nodes)
     counters = marginal_counters(tree.chances, nodes, len(tree.splits), places.total)
-    code_by_counters(*coder, symbols, tree, places, counters)
+    code_by_counters(*coder, symbols, tree, places, counters, rehearsal)
 
 
 def _marginal(plan: ColumnPlan) -> Marginal:
