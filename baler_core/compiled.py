@@ -25,7 +25,7 @@ def inlined(function: Function) -> Function:
 
 def _to_machine_code(function: Function, *, forceinline: bool = False) -> Function:
     try:
-        machine: Any = numba.njit(cache=True, nogil=True, forceinline=forceinline)(function)
+        machine: Any = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=forceinline)(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written to
-        machine = numba.njit(nogil=True, forceinline=forceinline)(function)
+        machine = numba.njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
     return cast(Function, machine)

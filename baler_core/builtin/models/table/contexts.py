@@ -11,6 +11,8 @@ import numpy as np
 EXACT = -1
 """In place of a number of classes: the parent's exact value."""
 _ODD = 0x9E3779B1
+_SORTED = 1 << 20
+"""Values over a wider range are ranked by sorting."""
 _LARGEST = 18
 """Most places (bits) of one context's table of counters."""
 
@@ -141,8 +143,7 @@ def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
     for place, classes in recipe:
         parent = parents[place]
         if classes == EXACT and parent.own is None:
-            distinct, part = np.unique(parent.values, return_inverse=True)
-            count = len(distinct)
+            part, count = _ranks(parent.values)
         else:
             count = parent.count if classes == EXACT else min(classes, parent.count)
             part = parent.bins * count // parent.count
@@ -153,6 +154,18 @@ def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
             state.own[past], state.classes[past] = 1, count
         state.count *= max(count, 1)
     return state
+
+
+def _ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """The place of each value among those that occur (int64 per row), and how many occur."""
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if high - low >= _SORTED:
+        distinct, part = np.unique(values, return_inverse=True)
+        return part, len(distinct)
+    occurs = np.zeros(high - low + 1, np.int64)
+    occurs[values - low] = 1
+    places = np.cumsum(occurs)
+    return places[values - low] - 1, int(places[-1]) if len(values) else 0
 
 
 def _hashed(number: np.ndarray) -> np.ndarray:

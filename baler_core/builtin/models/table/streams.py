@@ -26,8 +26,6 @@ from baler_core.mixing import new_counters
 _NONE = np.zeros(0, np.int64)
 _SPEED = 4
 _SPEED_ADVISED = 3
-_ADVISED = 10
-"""Most contexts that are mixed where a network has spoken; it leaves them little to add."""
 
 
 def encode_symbols(
@@ -94,7 +92,8 @@ def _run(
         _run_fast(coder, symbols, marginal, tree, parents, rehearsal)
         return
     nodes = len(tree.splits) + (marginal.bins << plan.inner)
-    most = contexts if mixture is None else min(contexts, _ADVISED)
+    # where a network has spoken, it leaves contexts little to add
+    most = contexts if mixture is None else contexts * 5 // 8
     count = len(parents)
     chosen = recipes_with_predictor(count, most) if plan.predictor else recipes(count, most)
     places = place_contexts(parents, chosen, len(symbols), nodes)
