@@ -23,7 +23,7 @@ from baler_core.guarantee import (
     with_corrections,
 )
 from baler_core.header import ErrorRecord
-from baler_core.interfaces import Model, Source, Streams
+from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.state import decode_state, encode_state
@@ -206,7 +206,12 @@ def _choose(work: Work, task: Task) -> Chosen:
         logger.info(
             "model %s does not code %s groups: auto chooses for %s", wanted.name, task.layout.kind, task.layout.name
         )
-    return choose(work.registry.automatic_models(), task)
+    return choose(work.registry.automatic_models(), task, _effort(wanted.options))
+
+
+def _effort(options: Options) -> Effort:
+    """The effort that `auto` was asked for; that of its default where another model was named."""
+    return options.effort if isinstance(options, AutoOptions) else AutoOptions().effort
 
 
 class _PreparedBlocks:

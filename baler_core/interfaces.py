@@ -32,6 +32,15 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Effort = Literal["fast", "balanced", "max"]
+
+
+class AutoOptions(Options):
+    """Options of `model: auto`."""
+
+    effort: Effort = Field(default="max", description="How hard to try for few bytes, against time.")
+
+
 class Training(BaseModel):
     """How learning models are trained (the `training` section of the configuration)."""
 
@@ -181,6 +190,13 @@ class Model(Component, ABC):
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn from blocks (iterable again and again) that hold the group's variables."""
+
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
+        """About how many bytes `encode` would make of the block, if that is told much faster than by encoding it.
+
+        None, the default, has `model: auto` encode the block or a part of it.
+        """
+        return None
 
     @abstractmethod
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:

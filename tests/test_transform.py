@@ -65,7 +65,7 @@ def test_wavelet_along_time_is_invertible_and_links_point_back() -> None:
 
 def test_basis_is_orthonormal_and_survives_coding() -> None:
     frames = waves(30).reshape(30, -1).astype("f8") * 100
-    basis = learn_basis(gram(frames), frames)
+    basis = learn_basis(gram(frames), [frames])
     coder = new_encoder(1 << 16)
     write_basis(basis, coder)
     stored = finish(coder)

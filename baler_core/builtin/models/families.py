@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Option
 
 from baler_core.bounds import Tolerance
-from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
 from baler_core.entropy import narrow
 from baler_core.errors import FormatError
-from baler_core.interfaces import Model, Options, Streams, Tolerances
+from baler_core.interfaces import Effort, Model, Options, Streams, Tolerances
 from baler_core.lattice_fit import fit_lattice
 from baler_core.squeeze import zstd
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from baler_core.builtin.models.field_layout import Arrangement
 
 STREAM = "fields"
-_FAR_SMALLER = 0.5
-Effort = Literal["fast", "balanced", "max"]
+# A family this much smaller than what `scalar` is expected to take is not compared any further.
+_FAR_SMALLER: Mapping[Effort, float] = {"fast": 0.9, "balanced": 0.6, "max": 0.4}
+_QUICKLY_SMALLER = 0.5
 
 
 class FieldOptions(Options):
     """Options of the models of fields."""
 
-    effort: Effort = Option(default="balanced", description="How hard to try for few bytes, against time.")
+    effort: Effort = Option(default="max", description="How hard to try for few bytes, against time.")
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,20 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Family:
-    """Variables coded together, and how their arrays are arranged."""
+    """Variables coded together, and how their arrays are arranged.
+
+    Attributes
+    ----------
+    expected
+        About the bytes they will take.
+    recipe
+        What the model found out while planning and encodes by; None if nothing.
+    """
 
     members: tuple[Prepared, ...]
     arrangement: Arrangement
+    expected: float = 0.0
+    recipe: Any = None
 
 
 class FamilyModel(Model):
@@ -77,17 +88,38 @@ class FamilyModel(Model):
     def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
         """Restored values; FormatError if `data` is damaged."""
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._planned: tuple[xr.Dataset, list[Family]] | None = None
+
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
+        """What families are expected to take, `scalar` where that is less; the plan is kept for `encode`."""
+        families = self._families(block, layout, tolerances)
+        self._planned = (block, families)
+        plain = {v.name: estimated_size(values_of(block, v.name), tolerances[v.name]) for v in layout.variables}
+        total = 0.0
+        for family in families:
+            total += min(family.expected, sum(plain.pop(member.variable.name) for member in family.members))
+        return total + sum(plain.values())
+
+    def _families(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Family]:
+        """The plan of a block, as it was last estimated or anew."""
+        planned, self._planned = self._planned, None
+        if planned is not None and planned[0] is block:
+            return planned[1]
         members = []
         for variable in layout.variables:
             values = values_of(block, variable.name)
             ready = self.prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
             if ready is not None:
                 members.append(Prepared(variable, ready))
-        families = self.plan(members) if members else []
+        return self.plan(members) if members else []
+
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+        """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
+        families = self._families(block, layout, tolerances)
         coded = [(family, self.encode_family(family)) for family in families]
-        kept = [pair for pair in coded if _worth(pair, block, layout, tolerances)]
+        kept = [pair for pair in coded if _worth(pair, block, layout, tolerances, self.options.effort)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
         parts = [write_varint(len(kept))]
         for family, data in kept:
@@ -115,12 +147,16 @@ class FamilyModel(Model):
         return layout.build(arrays)
 
 
-def _worth(pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> bool:
+def _worth(
+    pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances, effort: Effort
+) -> bool:
     """Whether a family is smaller than its variables by the `scalar` model."""
     family, data = pair
     names = [member.variable.name for member in family.members]
-    # the full comparison takes long: it is spared where even a fast compressor is far behind
-    if len(data) < _FAR_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
+    # the full comparison takes long: it is spared where pieces, or all values by a fast compressor, are far behind
+    if len(data) < _FAR_SMALLER[effort] * sum(estimated_size(values_of(block, n), tolerances[n]) for n in names):
+        return True
+    if len(data) < _QUICKLY_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
         return True
     streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
     # What the container makes of them counts: scalar leaves streams that variables share uncompressed.

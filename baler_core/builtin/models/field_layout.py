@@ -13,6 +13,7 @@ from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_varint
 
+Box = tuple[slice, ...]
 LONGEST_BLOCK = 256
 LARGEST_TILE = 1 << 22
 _SLOW_AXES = ("time", "member", "level", "spectral")
@@ -98,7 +99,7 @@ def time_blocks(frames: int) -> list[slice]:
     return [slice(first, end) for first, end in itertools.pairwise(edges)]
 
 
-def tiles(frames: int, space: tuple[int, ...]) -> list[tuple[slice, ...]]:
+def tiles(frames: int, space: tuple[int, ...]) -> list[Box]:
     """Even cuts of space such that a tile of all frames holds at most `LARGEST_TILE` values or is one point."""
     boxes = [tuple((0, n) for n in space)]
     while frames * math.prod(end - first for first, end in boxes[0]) > LARGEST_TILE:

@@ -12,7 +12,7 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
-from baler_core.builtin.models.families import Effort, Family
+from baler_core.builtin.models.families import Family
 from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
@@ -20,6 +20,7 @@ from baler_core.builtin.models.predictive.field import Integers, decode_integers
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
+from baler_core.interfaces import Effort
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol
 
 import numpy as np
 
 from baler_core.arithmetic import finish, new_decoder, new_encoder
-from baler_core.builtin.models.field_layout import tiles
+from baler_core.builtin.models.field_layout import Box, tiles
+from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_CHECKSUM = 3
+
+
+class Block(Protocol):
+    """Frames whose tiles are made ready when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, variables, z, y, x)."""
+
+    def tile(self, box: Box) -> Chunk:
+        """The part inside a box of space."""
 
 
 @dataclass(frozen=True)
@@ -38,35 +47,91 @@ class Chunk:
     field: np.ndarray
     holes: np.ndarray | None = None
 
-    def tile(self, box: tuple[slice, ...]) -> Chunk:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, variables, z, y, x)."""
+        return self.field.shape
+
+    def tile(self, box: Box) -> Chunk:
         """The part inside a box of space."""
         place = (slice(None), slice(None), *box)
         return Chunk(self.field[place], None if self.holes is None else self.holes[place])
 
 
-def learn(chunk: Chunk, recipe: Recipe) -> Basis | None:
-    """The basis that a recipe asks for."""
-    if recipe.time != "basis":
-        return None
-    frames = chunk.field.reshape(len(chunk.field), -1)
-    return learn_basis(gram(frames), frames)
+def learn(block: Block) -> Basis:
+    """The basis of all frames, from all of their points."""
+    boxes = tiles(block.shape[0], block.shape[2:])
+
+    def frames() -> Iterator[np.ndarray]:
+        return (block.tile(box).field.reshape(block.shape[0], -1) for box in boxes)
+
+    return learn_basis(np.sum([gram(part) for part in frames()], axis=0), frames())
 
 
-def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None) -> tuple[bytes, bytes]:
-    """What is common to all tiles (recipe, basis), and the tiles with a checksum of all integers."""
+def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None) -> tuple[bytes, bytes]:
+    """What is common to all tiles (recipe, basis), and the tiles, each with a checksum of its integers."""
     matrix = None if basis is None else basis.matrix()
-    boxes = tiles(len(chunk.field), chunk.field.shape[2:])
-    parts = [analyse(chunk.tile(box).field, chunk.tile(box).holes, recipe, matrix) for box in boxes]
+
+    def integers(box: Box) -> TileIntegers:
+        chunk = block.tile(box)
+        return analyse(chunk.field, chunk.holes, recipe, matrix)
+
+    parts = in_parallel(integers, tiles(block.shape[0], block.shape[2:]))
     if basis is not None:
-        basis = _trimmed(basis, parts)
-        kept = basis.bits.size
-        parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
-    coded = [write_sized(data) for data in _in_parallel(lambda part: encode_tile(part, recipe), parts)]
-    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
+        basis = basis.first(used_slices(parts))
+        parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
+    start = _checksum_of_basis(basis)
+    coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
+    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded)
 
 
-def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original.
+def used_slices(parts: Sequence[TileIntegers]) -> int:
+    """How many slices there are up to the last that is not zero throughout."""
+    lively = np.zeros(len(parts[0].coefficients), bool)
+    for part in parts:
+        lively |= part.coefficients.any(axis=(1, 2, 3, 4))
+    return int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk read up to its tiles, which can be restored one by one.
+
+    Attributes
+    ----------
+    boxes
+        Where the tiles lie in space.
+    """
+
+    boxes: list[Box]
+    _recipe: Recipe
+    _matrix: np.ndarray | None
+    _slices: int
+    _tiles: list[bytes]
+    _shape: tuple[int, ...]
+    _start: int
+
+    def restore(self, number: int) -> np.ndarray:
+        """One tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+
+        Raises
+        ------
+        FormatError
+            If its bytes are damaged.
+        """
+        data = self._tiles[number]
+        shape = (
+            *self._shape[:2],
+            *(len(range(n)[part]) for n, part in zip(self._shape[2:], self.boxes[number], strict=True)),
+        )
+        part = decode_tile(data[:-_CHECKSUM], self._slices, shape, self._recipe)
+        if data[-_CHECKSUM:] != _checksum(part, self._start):
+            raise FormatError("a transformed field is damaged: its integers have another checksum")
+        return synthesise(part, self._recipe, self._matrix)
+
+
+def read_chunk(data: bytes, shape: tuple[int, ...]) -> StoredChunk:
+    """A chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
 
     Raises
     ------
@@ -77,39 +142,25 @@ def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     recipe = read_recipe(reader)
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
-    matrix = None if basis is None else basis.matrix()
-    slices = shape[0] if basis is None else basis.bits.size
+    boxes = tiles(shape[0], shape[2:])
+    return StoredChunk(
+        boxes,
+        recipe,
+        None if basis is None else basis.matrix(),
+        shape[0] if basis is None else basis.bits.size,
+        [reader.sized() for _ in boxes],
+        shape,
+        _checksum_of_basis(basis),
+    )
+
+
+def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The whole restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original."""
+    stored = read_chunk(data, shape)
     field = np.empty(shape)
-    places = [(slice(None), slice(None), *box) for box in tiles(shape[0], shape[2:])]
-    stored_tiles = [(reader.sized(), place) for place in places]
-
-    def restore(tile: tuple[bytes, tuple[slice, ...]]) -> TileIntegers:
-        data, place = tile
-        part = decode_tile(data, slices, field[place].shape, recipe)
-        field[place] = synthesise(part, recipe, matrix)
-        return part
-
-    parts = _in_parallel(restore, stored_tiles)
-    if reader.rest() != _checksum(parts, basis):
-        raise FormatError("a transformed field is damaged: its integers have another checksum")
+    for number, box in enumerate(stored.boxes):
+        field[(slice(None), slice(None), *box)] = stored.restore(number)
     return field
-
-
-def _in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Results in order; the compiled loops release Python's lock."""
-    if len(items) < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(function, items))
-
-
-def _trimmed(basis: Basis, parts: list[TileIntegers]) -> Basis:
-    """Without the last modes, if nothing is left of them after rounding."""
-    lively = np.zeros(basis.bits.size, bool)
-    for part in parts:
-        lively |= part.coefficients.any(axis=(1, 2, 3, 4))
-    used = int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
-    return Basis(basis.entries[:, :used], basis.bits[:used])
 
 
 def _basis_bytes(basis: Basis | None) -> bytes:
@@ -120,9 +171,12 @@ def _basis_bytes(basis: Basis | None) -> bytes:
     return write_sized(finish(coder))
 
 
-def _checksum(parts: list[TileIntegers], basis: Basis | None) -> bytes:
-    total = 0 if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes())
-    for part in parts:
-        for integers in (part.coefficients, part.corrections):
-            total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).tobytes(), total)
-    return total.to_bytes(4, "little")[:3]
+def _checksum_of_basis(basis: Basis | None) -> int:
+    return 0 if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes())
+
+
+def _checksum(part: TileIntegers, start: int) -> bytes:
+    total = start
+    for integers in (part.coefficients, part.corrections):
+        total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).data, total)
+    return total.to_bytes(4, "little")[:_CHECKSUM]

@@ -10,14 +10,17 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
-from baler_core.builtin.models.families import Effort, Family
-from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, time_blocks
+from baler_core.builtin.models.families import Family
+from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrangement, time_blocks
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
+from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
-from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
-from baler_core.builtin.models.transform.search import Trials, choose_recipe
+from baler_core.builtin.models.transform.chunk import Chunk, StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.transform.recipe import Recipe
+from baler_core.builtin.models.transform.search import Trials, choose_step, learn_quickly
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
+from baler_core.interfaces import Effort
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 _MIXED = {"fast": 0, "balanced": 3, "max": 7}
@@ -51,21 +54,43 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
     return None if units is None else Field(values, units, found, specials)
 
 
-def chunk_of(fields: Sequence[Field], arrangement: Arrangement, block: slice) -> Chunk:
-    """One block of frames of all fields: float64 in units of each field's tolerance."""
-    numbers, empty = [], []
-    for field in fields:
-        part = arrangement.forward(field.values)[block]
-        number = field.units.forward(part)
-        hole = ~np.isfinite(number)
-        if field.classes is not None:
-            hole |= arrangement.forward(field.classes)[block] > 0
-        numbers.append(number)
-        empty.append(hole)
-    stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
-    if not masked.any():
-        return Chunk(stacked)
-    return Chunk(holes.fill_smoothly(stacked, masked), masked)
+class FieldBlock:
+    """A block of frames of all fields, of which tiles are made ready when asked for; the last one is kept."""
+
+    def __init__(self, fields: Sequence[Field], arrangement: Arrangement, block: slice) -> None:
+        self._fields = fields
+        self._arrangement = arrangement
+        self._block = block
+        self._last: tuple[Box, Chunk] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, variables, z, y, x)."""
+        frames, *space = self._arrangement.shape(self._fields[0].values.shape)
+        return (len(range(frames)[self._block]), len(self._fields), *space)
+
+    def tile(self, box: Box) -> Chunk:
+        """The part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
+        last = self._last
+        if last is None or last[0] != box:
+            last = (box, self._made(box))
+            self._last = last
+        return last[1]
+
+    def _made(self, box: Box) -> Chunk:
+        numbers, empty = [], []
+        for field in self._fields:
+            place = (self._block, *box)
+            number = field.units.forward(self._arrangement.forward(field.values)[place])
+            hole = ~np.isfinite(number)
+            if field.classes is not None:
+                hole |= self._arrangement.forward(field.classes)[place] > 0
+            numbers.append(number)
+            empty.append(hole)
+        stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
+        if not masked.any():
+            return Chunk(stacked)
+        return Chunk(holes.fill_smoothly(stacked, masked), masked)
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
@@ -77,11 +102,22 @@ def encode_family(family: Family, effort: Effort) -> bytes:
         parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
         if field.classes is not None:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
-    for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
-        trials = Trials(chunk_of(fields, arrangement, block), effort)
-        recipe = replace(choose_recipe(trials, effort), mixed=_MIXED[effort])
-        parts.append(write_sized(b"".join(encode_chunk(trials.chunk, recipe, trials.basis(recipe)))))
+    blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
+    for number, place in enumerate(blocks):
+        block = FieldBlock(fields, arrangement, place)
+        recipe = family.recipe
+        # the plan has looked at the block in the middle
+        if effort == "max" and number != len(blocks) // 2:
+            recipe = choose_step(Trials(block, effort), recipe, effort)
+        parts.append(write_sized(_encode_block(block, replace(recipe, mixed=_MIXED[effort]), effort)))
     return b"".join(parts)
+
+
+def _encode_block(block: FieldBlock, recipe: Recipe, effort: Effort) -> bytes:
+    basis = None
+    if recipe.time == "basis":
+        basis = learn_quickly(block) if effort == "fast" else learn(block)
+    return b"".join(encode_chunk(block, recipe, basis))
 
 
 def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -97,11 +133,19 @@ def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, 
     arranged = arrangement.shape(shape)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
     restored = [np.empty(arranged, variable.numpy_dtype) for variable in variables]
+    jobs = []
     for block in time_blocks(arranged[0]):
         frames = len(range(arranged[0])[block])
-        field = decode_chunk(reader.sized(), (frames, len(variables), *arranged[1:]))
-        for number, (units, _, _) in enumerate(heads):
-            restored[number][block] = units.backward(field[:, number], restored[number].dtype)
+        chunk = read_chunk(reader.sized(), (frames, len(variables), *arranged[1:]))
+        jobs += [(chunk, number, (block, *box)) for number, box in enumerate(chunk.boxes)]
+
+    def restore(job: tuple[StoredChunk, int, Box]) -> None:
+        chunk, number, place = job
+        field = chunk.restore(number)
+        for values, (units, _, _), part in zip(restored, heads, np.moveaxis(field, 1, 0), strict=True):
+            values[place] = units.backward(part, values.dtype)
+
+    in_parallel(restore, jobs)
     for values, (_, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
             holes.put_back(values, found, specials)

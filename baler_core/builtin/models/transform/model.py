@@ -31,7 +31,7 @@ class TransformModel(FamilyModel):
         """All in one family, or each by itself."""
         from baler_core.builtin.models.transform.plan import plan_families
 
-        return plan_families(members)
+        return plan_families(members, self.options.effort)
 
     def encode_family(self, family: Family) -> bytes:
         """Units, special values, and chunk after chunk."""
