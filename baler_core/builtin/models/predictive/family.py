@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,9 @@ import numpy as np
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
 from baler_core.builtin.models.families import Family
-from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
+from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrangement, tiles
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
+from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
 from baler_core.builtin.models.predictive.predictor import FRACTION
@@ -26,11 +27,14 @@ from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
 _MOST_SPECIALS = 128
-_PASSES = {"fast": 1, "balanced": 2, "max": 3}
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 _PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
 _LARGEST = 2.0**33
-_LARGEST_CHUNK = 1 << 23
+# Values of a chunk, as a power of two: small ones are many to work on side by side, large ones learn for longer.
+_CHUNK_BITS: Mapping[Effort, int] = {"fast": 20, "balanced": 20, "max": 22}
+_MOST_CHUNK_BITS = 30
+# Where frames are large, space is cut before time is cut shorter than this.
+_FEWEST_FRAMES = 16
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,19 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
     return Field(lattice, middle, codes << FRACTION, found, lattice.specials) if fits(codes) else None
 
 
-def chunks(shape: tuple[int, int, int, int], count: int) -> Iterator[tuple[slice, ...]]:
-    """Blocks of frames, or tiles of single frames, of (frames, z, y, x) of `count` variables, coded by themselves."""
+def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
+    """Blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
+
+    Each holds about 2^bits values.
+    """
+    largest = 1 << bits
     per_frame = max(1, count * math.prod(shape[1:]))
-    blocks = min(max(1, shape[0]), -(-shape[0] * per_frame // _LARGEST_CHUNK)) or 1
+    blocks = max(1, min(shape[0], -(-shape[0] * per_frame // largest)))
+    if per_frame * _FEWEST_FRAMES > largest:
+        blocks = max(1, shape[0] // _FEWEST_FRAMES)
     edges = [shape[0] * number // blocks for number in range(blocks + 1)]
     for first, end in itertools.pairwise(edges):
-        for box in tiles(count, shape[1:]) if end - first == 1 else [(slice(None),) * 3]:
+        for box in tiles((end - first) * count, shape[1:], 2 * largest):
             yield (slice(first, end), *box)
 
 
@@ -125,12 +135,15 @@ def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice
 def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
-    parts = [arrangement.to_bytes()]
+    parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:
         parts.append(_head(field, arrangement))
-    for place in chunks(arrangement.shape(fields[0].steps.shape), len(fields)):
-        parts.append(write_sized(encode_integers(gather(fields, arrangement, place), _PASSES[effort])))
-    return b"".join(parts)
+    places = list(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
+
+    def encoded(place: Box) -> bytes:
+        return write_sized(encode_integers(gather(fields, arrangement, place), effort))
+
+    return b"".join(parts + in_parallel(encoded, places))
 
 
 def _head(field: Field, arrangement: Arrangement) -> bytes:
@@ -156,19 +169,24 @@ def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, 
         If the bytes are damaged.
     """
     reader = ByteReader(data, "a family of predicted fields")
-    arrangement = read_arrangement(reader, len(shape))
+    arrangement, bits = read_arrangement(reader, len(shape)), reader.varint(_MOST_CHUNK_BITS)
     arranged = arrangement.shape(shape)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
-    masked = any(head.special is not None for head in heads)
-    for place in chunks(arranged, len(variables)):
-        parts = [head.steps[place] for head in heads]
-        frames, depth, ny, nx = parts[0].shape
-        flat = (frames * depth, len(heads), ny, nx)
-        holes_here = _holes(heads, place, parts[0].shape).reshape(flat) if masked else None
-        restored = decode_integers(reader.sized(), flat, holes_here, depth, heads[0].closed)
-        for number, part in enumerate(parts):
-            part[...] = restored[:, number].reshape(part.shape)
+    jobs = [(place, reader.sized()) for place in chunks(arranged, len(variables), bits)]
+    in_parallel(lambda job: _decode_chunk(heads, *job), jobs)
     return [_restore(head, arrangement, v, shape) for head, v in zip(heads, variables, strict=True)]
+
+
+def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> None:
+    """Fill in the steps of a chunk of all fields."""
+    parts = [head.steps[place] for head in heads]
+    frames, depth, ny, nx = parts[0].shape
+    flat = (frames * depth, len(heads), ny, nx)
+    masked = any(head.special is not None for head in heads)
+    holes_here = _holes(heads, place, parts[0].shape).reshape(flat) if masked else None
+    restored = decode_integers(data, flat, holes_here, depth, heads[0].closed)
+    for number, part in enumerate(parts):
+        part[...] = restored[:, number].reshape(part.shape)
 
 
 def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> Field:

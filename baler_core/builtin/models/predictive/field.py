@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +13,20 @@ from baler_core.builtin.models.numbers import NumberCoder
 from baler_core.builtin.models.predictive import stencil
 from baler_core.builtin.models.predictive.contexts import Memory, code_slice, new_memory
 from baler_core.builtin.models.predictive.predictor import FRACTION, PREDICTIONS
+from baler_core.builtin.models.predictive.quick import code_slice_quickly
 from baler_core.builtin.models.predictive.stencil import BEFORE, BESIDE, EARLIER, FEATURES, WITHIN
 from baler_core.errors import FormatError
+from baler_core.interfaces import Effort
 
 _STARTS = np.cumsum([0, len(WITHIN), len(BEFORE), len(EARLIER), len(BESIDE)]).astype(np.int64)
 _LARGEST = 1 << 24
+# Numbers of contexts that are mixed; with none, the stencil alone predicts.
+_MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
+_PASSES = 2
+# Values that stencils are learned from.
+_ROWS: Mapping[Effort, int] = {"fast": 10_000, "balanced": 20_000, "max": 40_000}
+# Values of the slices from which stencils are learned again.
+_FEW = 1 << 17
 _WEIGHT_KIND, _LIMIT_KIND = 0, 1
 
 
@@ -57,10 +67,11 @@ def _links(number: int, stack: int) -> tuple[int, int]:
     return before, (number - 2 if number > 1 else before)
 
 
-def learn_stencils(integers: Integers, restored: np.ndarray) -> np.ndarray:
+def learn_stencils(integers: Integers, restored: np.ndarray, rows: int) -> np.ndarray:
     """Weights for each variable, without and with a slice before: int64 (variables, 2, FEATURES).
 
-    Neighbours are taken from `restored` (same shape as the values), as a decoder will see them.
+    Neighbours are taken from `restored` (same shape as the values), as a decoder will see them; values of about `rows`
+    places are looked at.
     """
     slices, variables, ny, nx = integers.values.shape
     weights = np.zeros((variables, 2, FEATURES), np.int64)
@@ -70,8 +81,8 @@ def learn_stencils(integers: Integers, restored: np.ndarray) -> np.ndarray:
             numbers = [s for s in range(slices) if (_links(s, integers.stack)[0] >= 0) == temporal]
             if not numbers:
                 continue
-            share = min(1.0, 60_000 / max(1, len(numbers) * ny * nx))
-            sample = stencil.Sample()
+            share = min(1.0, 1.5 * rows / max(1, len(numbers) * ny * nx))
+            sample = stencil.Sample(rows)
             for number in numbers:
                 sources = _sources(padded, number, variable, integers.stack)
                 good = np.ones((ny, nx), bool) if integers.holes is None else ~integers.holes[number, variable]
@@ -90,22 +101,43 @@ def _sources(padded: list[list[np.ndarray]], number: int, variable: int, stack: 
     return sources
 
 
-def encode_integers(integers: Integers, passes: int = 2) -> bytes:
+def encode_integers(integers: Integers, effort: Effort = "max") -> bytes:
     """All values outside holes, and a checksum of what will be restored.
 
-    Parameters
-    ----------
-    passes
-        How often weights are learned; after the first time from what was restored before.
+    The stencils are learned again from what was restored by those before, of a few slices or (at `max`) of all.
     """
-    restored, best = integers.values, b""
-    for _ in range(passes if integers.closed else 1):
-        data, restored = _encode_once(integers, learn_stencils(integers, restored))
-        best = min(best or data, data, key=len)
+    rows = _ROWS[effort]
+    weights = learn_stencils(integers, integers.values, rows)
+    if integers.closed:
+        weights = _relearned(integers if effort == "max" else _few_slices(integers), weights, rows)
+    best, restored = _encode_once(integers, weights, _MIXED[effort])
+    if integers.closed and effort == "max":
+        again, _ = _encode_once(integers, learn_stencils(integers, restored, rows), _MIXED[effort])
+        best = min(best, again, key=len)
     return best
 
 
-def _encode_once(integers: Integers, weights: np.ndarray) -> tuple[bytes, np.ndarray]:
+def _relearned(integers: Integers, weights: np.ndarray, rows: int) -> np.ndarray:
+    """Stencils learned from what was restored by those before, as long as quick coding says that this pays."""
+    least, restored = _encode_once(integers, weights, _MIXED["fast"])
+    for _ in range(_PASSES):
+        others = learn_stencils(integers, restored, rows)
+        data, restored = _encode_once(integers, others, _MIXED["fast"])
+        if len(data) >= len(least):
+            break
+        weights, least = others, data
+    return weights
+
+
+def _few_slices(integers: Integers) -> Integers:
+    """The first slices, whole stacks of them."""
+    per_stack = integers.stack * int(np.prod(integers.values.shape[1:]))
+    count = integers.stack * max(3, -(-_FEW // max(1, per_stack)))
+    holes = None if integers.holes is None else integers.holes[:count]
+    return replace(integers, values=integers.values[:count], holes=holes)
+
+
+def _encode_once(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[bytes, np.ndarray]:
     low, high = _limits(integers)
     capacity = 4096 + 4 * integers.values.size
     while True:
@@ -115,9 +147,9 @@ def _encode_once(integers: Integers, weights: np.ndarray) -> tuple[bytes, np.nda
             numbers.code(limit, _LIMIT_KIND)
         _code_weights(numbers, weights, integers)
         values = integers.values.copy()
-        _code(coder, replace(integers, values=values), weights, (low << FRACTION, high << FRACTION))
+        _code(coder, replace(integers, values=values), weights, (low << FRACTION, high << FRACTION), mixed)
         if not coder.registers[OVERRUN]:
-            return _checksum(values) + finish(coder), values
+            return bytes([mixed]) + _checksum(values) + finish(coder), values
         capacity *= 4
 
 
@@ -131,9 +163,9 @@ def decode_integers(
     FormatError
         If the bytes are damaged.
     """
-    if len(data) < 3:
-        raise FormatError("a predicted field is cut short")
-    coder = new_decoder(data[3:])
+    if len(data) < 4 or data[0] not in _MIXED.values():
+        raise FormatError("a predicted field is cut short, or damaged")
+    coder = new_decoder(data[4:])
     numbers = NumberCoder(coder)
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
     if not -_LARGEST < low <= high < _LARGEST:
@@ -141,8 +173,8 @@ def decode_integers(
     integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
     weights = np.zeros((shape[1], 2, FEATURES), np.int64)
     _code_weights(numbers, weights, integers)
-    _code(coder, integers, weights, (low << FRACTION, high << FRACTION))
-    if _checksum(integers.values) != data[:3]:
+    _code(coder, integers, weights, (low << FRACTION, high << FRACTION), data[0])
+    if _checksum(integers.values) != data[1:4]:
         raise FormatError("a predicted field is damaged: its integers have another checksum")
     return integers.values
 
@@ -164,7 +196,7 @@ def _code_weights(numbers: NumberCoder, weights: np.ndarray, integers: Integers)
                 row[place] = numbers.code(int(row[place]), _WEIGHT_KIND)
 
 
-def _code(coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[int, int]) -> None:
+def _code(coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[int, int], mixed: int) -> None:
     slices, variables, ny, nx = integers.values.shape
     memories = [new_memory() for _ in range(min(variables, 4))]
     adaptive = np.zeros((variables, 2, PREDICTIONS - 1, FEATURES), np.int64)
@@ -190,6 +222,7 @@ def _code(coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[i
                 offsets,
                 limits,
                 integers.closed,
+                mixed,
             )
             integers.values[number, variable] = padded[number, variable][inner]
 
@@ -215,6 +248,7 @@ def _code_one(
     offsets: np.ndarray,
     limits: tuple[int, int],
     closed: bool,
+    mixed: int,
 ) -> None:
     """One slice; takes up what is coded into `padded` and `errors`."""
     temporal, beside = step.before >= 0, step.variable > 0
@@ -234,20 +268,17 @@ def _code_one(
             errors[step.number, step.variable - 1],
         ]
     )
-    code_slice(
-        *coder,
-        *memory,
-        np.array(holes.shape, np.int64),
-        sources.reshape(4, -1),
-        np.array([1, temporal, temporal, beside, 0], np.int64),
-        holes,
-        near,
-        *stencils,
-        _STARTS,
-        offsets,
-        np.array(limits, np.int64),
-        int(closed),
-    )
+    shape, limit = np.array(holes.shape, np.int64), np.array(limits, np.int64)
+    known = np.array([1, temporal, temporal, beside, 0], np.int64)
+    flat, weights, adaptive = sources.reshape(4, -1), *stencils
+    if mixed:
+        code_slice(
+            *coder, *memory, shape, flat, known, holes, near, weights, adaptive, _STARTS, offsets, limit, int(closed), mixed
+        )  # fmt: skip
+    else:
+        code_slice_quickly(
+            *coder, *memory, shape, flat, known, holes, near, weights, _STARTS, offsets, limit, int(closed)
+        )  # fmt: skip
     inner = sources[0][stencil.MARGIN : -stencil.MARGIN, stencil.MARGIN : -stencil.MARGIN]
     padded[step.number, step.variable] = np.pad(inner, stencil.MARGIN, mode="edge")
     errors[step.number, step.variable] = near[0]

@@ -31,7 +31,7 @@ class PredictiveModel(FamilyModel):
         """All in one family, or each by itself."""
         from baler_core.builtin.models.predictive.plan import plan_families
 
-        return plan_families(members)
+        return plan_families(members, self.options.effort)
 
     def encode_family(self, family: Family) -> bytes:
         """Lattices, special values, and chunk after chunk."""
