@@ -25,7 +25,7 @@ from baler_core.varint import ByteReader, write_sized, write_varint, write_varin
 if TYPE_CHECKING:
     import xarray as xr
 
-    from baler_core.builtin.models.field_layout import Arrangement
+    from baler_core.builtin.models.field_layout import Arrangement, Box
 
 STREAM = "fields"
 # A family this much smaller than what `scalar` is expected to take is not compared any further.
@@ -85,8 +85,10 @@ class FamilyModel(Model):
         """A family as bytes."""
 
     @abstractmethod
-    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Restored values; FormatError if `data` is damaged."""
+    def decode_family(
+        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+    ) -> list[np.ndarray]:
+        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -131,6 +133,23 @@ class FamilyModel(Model):
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """The block that `encode` was given, within its tolerances."""
+        return layout.build(self._decoded(streams, layout, tolerances, {}))
+
+    def decode_region(
+        self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
+    ) -> dict[str, np.ndarray]:
+        """A region of all variables, of which only the blocks and tiles that it touches are decoded.
+
+        Parameters
+        ----------
+        region
+            Slices with positive steps by dimension; dimensions left out are taken whole.
+        """
+        return self._decoded(streams, layout, tolerances, region)
+
+    def _decoded(
+        self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
+    ) -> dict[str, np.ndarray]:
         reader = ByteReader(streams.get(STREAM, b""), "the fields of a group")
         arrays: dict[str, np.ndarray] = {}
         for _ in range(reader.varint(len(layout.variables) + 1)):
@@ -138,13 +157,16 @@ class FamilyModel(Model):
             members = [layout.variables[reader.varint(len(layout.variables))] for _ in range(count)]
             if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
                 raise FormatError("a family of fields holds something else")
-            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]))
+            box = tuple(region.get(dim, slice(None)) for dim in members[0].dims)
+            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), box if region else None)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, set(arrays))
         if rest.variables:
             plain = ScalarModel().decode(streams, rest, tolerances)
-            arrays.update({variable.name: values_of(plain, variable.name) for variable in rest.variables})
-        return layout.build(arrays)
+            for variable in rest.variables:
+                box = tuple(region.get(dim, slice(None)) for dim in variable.dims)
+                arrays[variable.name] = values_of(plain, variable.name)[box]
+        return arrays
 
 
 def _worth(

@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrang
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
+from baler_core.builtin.models.field_window import Window, window_of
 from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
@@ -160,37 +162,50 @@ def _head(field: Field, arrangement: Arrangement) -> bytes:
     )
 
 
-def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Restored values of each variable.
+def decode_family(
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+) -> list[np.ndarray]:
+    """Restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
     FormatError
-        If the bytes are damaged.
+        If what is needed of the bytes is damaged.
     """
     reader = ByteReader(data, "a family of predicted fields")
     arrangement, bits = read_arrangement(reader, len(shape)), reader.varint(_MOST_CHUNK_BITS)
-    arranged = arrangement.shape(shape)
+    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
-    jobs = [(place, reader.sized()) for place in chunks(arranged, len(variables), bits)]
-    in_parallel(lambda job: _decode_chunk(heads, *job), jobs)
-    return [_restore(head, arrangement, v, shape) for head, v in zip(heads, variables, strict=True)]
+    restored = np.empty((len(variables), *window.shape), np.int64)
+
+    def restore(job: tuple[Box, bytes, Any, Any]) -> None:
+        place, stored, inside, outside = job
+        for number, part in enumerate(_decode_chunk(heads, place, stored)):
+            restored[number][outside] = part[inside]
+
+    jobs = []
+    for place in chunks(arranged, len(variables), bits):
+        stored, found = reader.sized(), window.overlap(place)
+        if found is not None:
+            jobs.append((place, stored, *found))
+    in_parallel(restore, jobs)
+    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
+    parts = zip(heads, restored, variables, strict=True)
+    return [arrangement.backward(_restore(head, steps, window, variable), part) for head, steps, variable in parts]
 
 
-def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> None:
-    """Fill in the steps of a chunk of all fields."""
-    parts = [head.steps[place] for head in heads]
-    frames, depth, ny, nx = parts[0].shape
-    flat = (frames * depth, len(heads), ny, nx)
+def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> np.ndarray:
+    """The steps of a chunk: int64 (variables, frames, z, y, x)."""
+    frames, depth, ny, nx = (part.stop - part.start for part in place)
+    shape = (frames * depth, len(heads), ny, nx)
     masked = any(head.special is not None for head in heads)
-    holes_here = _holes(heads, place, parts[0].shape).reshape(flat) if masked else None
-    restored = decode_integers(data, flat, holes_here, depth, heads[0].closed)
-    for number, part in enumerate(parts):
-        part[...] = restored[:, number].reshape(part.shape)
+    holes_here = _holes(heads, place, (frames, depth, ny, nx)).reshape(shape) if masked else None
+    restored = decode_integers(data, shape, holes_here, depth, heads[0].closed)
+    return np.moveaxis(restored, 1, 0).reshape(len(heads), frames, depth, ny, nx)
 
 
 def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> Field:
-    """A field of zeros, still to be filled in."""
+    """A field without its steps."""
     closed, stored = reader.varint(2), reader.sized()
     scale = read_units(stored, variable.dtype) if closed else Lattice.from_bytes(stored, variable.dtype)
     middle, count = unzigzag(reader.varint(2**64)), reader.varint(_MOST_SPECIALS + 1)
@@ -201,7 +216,7 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     if reader.varint(2):
         flat = (shape[0] * shape[1], *shape[2:])
         special = decode_classes(reader.sized(), flat, count).reshape(shape)
-    return Field(scale, middle, np.empty(shape, np.int64), special, specials)
+    return Field(scale, middle, np.empty(0, np.int64), special, specials)
 
 
 def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -210,13 +225,14 @@ def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, 
     return np.stack(masks, 2)
 
 
-def _restore(field: Field, arrangement: Arrangement, variable: Variable, shape: tuple[int, ...]) -> np.ndarray:
+def _restore(field: Field, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
+    """Values of the window's shape."""
     if isinstance(field.scale, Units):
-        values = field.scale.backward(field.steps / _PER_TOLERANCE, variable.numpy_dtype)
+        values = field.scale.backward(steps / _PER_TOLERANCE, variable.numpy_dtype)
     else:
         with np.errstate(over="ignore"):
-            codes = (field.steps >> FRACTION) + np.int64(field.middle)
+            codes = (steps >> FRACTION) + np.int64(field.middle)
         values = field.scale.dequantise(codes, np.zeros(codes.shape, np.uint8))
     if field.special is not None:
-        holes.put_back(values, field.special, field.specials)
-    return arrangement.backward(values, shape)
+        holes.put_back(values, window.cut(field.special), field.specials)
+    return values

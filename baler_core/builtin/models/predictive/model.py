@@ -12,6 +12,7 @@ from baler_core.builtin.models.families import Family, FamilyModel, Prepared
 from baler_core.dataset import Variable
 
 if TYPE_CHECKING:
+    from baler_core.builtin.models.field_layout import Box
     from baler_core.builtin.models.predictive.family import Field
 
 
@@ -39,8 +40,10 @@ class PredictiveModel(FamilyModel):
 
         return encode_family(family, self.options.effort)
 
-    def decode_family(self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Restored values; FormatError if `data` is damaged."""
+    def decode_family(
+        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+    ) -> list[np.ndarray]:
+        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
         from baler_core.builtin.models.predictive.family import decode_family
 
-        return decode_family(data, variables, shape)
+        return decode_family(data, variables, shape, region)

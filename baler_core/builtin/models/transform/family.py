@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrang
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
+from baler_core.builtin.models.field_window import Window, window_of
 from baler_core.builtin.models.transform.chunk import Chunk, StoredChunk, encode_chunk, learn, read_chunk
 from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.search import Trials, choose_step, learn_quickly
@@ -120,36 +122,50 @@ def _encode_block(block: FieldBlock, recipe: Recipe, effort: Effort) -> bytes:
     return b"".join(encode_chunk(block, recipe, basis))
 
 
-def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Restored values of each variable.
+def decode_family(
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+) -> list[np.ndarray]:
+    """Restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
     FormatError
-        If the bytes are damaged.
+        If what is needed of the bytes is damaged.
     """
     reader = ByteReader(data, "a family of fields")
     arrangement = read_arrangement(reader, len(shape))
-    arranged = arrangement.shape(shape)
+    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
-    restored = [np.empty(arranged, variable.numpy_dtype) for variable in variables]
-    jobs = []
-    for block in time_blocks(arranged[0]):
-        frames = len(range(arranged[0])[block])
-        chunk = read_chunk(reader.sized(), (frames, len(variables), *arranged[1:]))
-        jobs += [(chunk, number, (block, *box)) for number, box in enumerate(chunk.boxes)]
+    restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
 
-    def restore(job: tuple[StoredChunk, int, Box]) -> None:
-        chunk, number, place = job
-        field = chunk.restore(number)
-        for values, (units, _, _), part in zip(restored, heads, np.moveaxis(field, 1, 0), strict=True):
-            values[place] = units.backward(part, values.dtype)
+    def restore(job: tuple[StoredChunk, int, Any, Any]) -> None:
+        chunk, number, inside, outside = job
+        field = np.moveaxis(chunk.restore(number), 1, 0)
+        for values, (units, _, _), part in zip(restored, heads, field, strict=True):
+            values[outside] = units.backward(part[inside], values.dtype)
 
-    in_parallel(restore, jobs)
+    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window)))
     for values, (_, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
-            holes.put_back(values, found, specials)
-    return [arrangement.backward(values, shape) for values in restored]
+            holes.put_back(values, window.cut(found), specials)
+    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
+    return [arrangement.backward(values, part) for values in restored]
+
+
+def _needed_tiles(
+    reader: ByteReader, arranged: tuple[int, int, int, int], variables: int, window: Window
+) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
+    """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
+    frames, *space = arranged
+    for block in time_blocks(frames):
+        data = reader.sized()
+        if window.overlap((block, *(slice(0, n) for n in space))) is None:
+            continue
+        chunk = read_chunk(data, (block.stop - block.start, variables, *space))
+        for number, box in enumerate(chunk.boxes):
+            found = window.overlap((block, *box))
+            if found is not None:
+                yield chunk, number, *found
 
 
 def _read_head(
