@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,10 @@ _LARGEST = 1 << 24
 # Numbers of contexts that are mixed; with none, the stencil alone predicts.
 _MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
 _PASSES = 2
+# Of slices whose values are so many times more than are learned from, some are left out.
+_LOOKED_AT = 20
+_PLANES_KEPT = 8
+_Planes = Callable[[int, int], np.ndarray]
 # Values that stencils are learned from.
 _ROWS: Mapping[Effort, int] = {"fast": 10_000, "balanced": 20_000, "max": 40_000}
 # Values of the slices from which stencils are learned again.
@@ -75,12 +80,17 @@ def learn_stencils(integers: Integers, restored: np.ndarray, rows: int) -> np.nd
     """
     slices, variables, ny, nx = integers.values.shape
     weights = np.zeros((variables, 2, FEATURES), np.int64)
-    padded = [[stencil.padded(plane) for plane in planes] for planes in restored]
+
+    @functools.lru_cache(maxsize=_PLANES_KEPT)
+    def padded(number: int, variable: int) -> np.ndarray:
+        return stencil.padded(restored[number, variable])
+
     for variable in range(variables):
         for temporal in (False, True):
             numbers = [s for s in range(slices) if (_links(s, integers.stack)[0] >= 0) == temporal]
             if not numbers:
                 continue
+            numbers = numbers[:: max(1, len(numbers) * ny * nx // (_LOOKED_AT * rows))]
             share = min(1.0, 1.5 * rows / max(1, len(numbers) * ny * nx))
             sample = stencil.Sample(rows)
             for number in numbers:
@@ -91,13 +101,13 @@ def learn_stencils(integers: Integers, restored: np.ndarray, rows: int) -> np.nd
     return weights
 
 
-def _sources(padded: list[list[np.ndarray]], number: int, variable: int, stack: int) -> list[np.ndarray]:
+def _sources(padded: _Planes, number: int, variable: int, stack: int) -> list[np.ndarray]:
     before, earlier = _links(number, stack)
-    sources = [padded[number][variable]]
+    sources = [padded(number, variable)]
     if before >= 0:
-        sources += [padded[before][variable], padded[earlier][variable]]
+        sources += [padded(before, variable), padded(earlier, variable)]
     if variable > 0:
-        sources.append(padded[number][variable - 1])
+        sources.append(padded(number, variable - 1))
     return sources
 
 

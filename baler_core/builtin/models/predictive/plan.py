@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from baler_core.builtin.models.families import Family, Prepared
-from baler_core.builtin.models.field_layout import Arrangement, arrangements_of
+from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.predictive.family import Field, gather
-from baler_core.builtin.models.predictive.field import encode_integers
+from baler_core.builtin.models.predictive.field import Integers, encode_integers
 from baler_core.interfaces import Effort
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 18, "max": 1 << 20}
 _THOROUGH_SAMPLE = 3 << 16
-_FRAMES = 96
+_FEWEST_FRAMES, _FRAMES = 16, 96
 # Choices that differ by less than this factor are near each other.
 _CLOSE = 1.05
 _ADVANTAGE = 0.97
@@ -91,16 +91,30 @@ def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, 
     """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
     shape = arrangement.shape(fields[0].steps.shape)
     most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
-    sample = gather(fields, arrangement, _middle(shape, len(fields), most))
-    if sample.holes is not None and sample.holes.all():
-        sample = replace(sample, holes=None)
+    sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
     return len(encode_integers(sample, "balanced" if thorough else "fast")) / max(1, sample.values.size)
 
 
-def _middle(shape: tuple[int, int, int, int], count: int, most: int) -> tuple[slice, ...]:
-    """A part of a few frames from the middle of an array."""
-    lengths = [min(shape[0], _FRAMES), *shape[1:]]
-    while count * int(np.prod(lengths)) > most and max(lengths[1:]) > 16:
-        axis = 1 + lengths[1:].index(max(lengths[1:]))
+def _joined(parts: Sequence[Integers]) -> Integers:
+    """Boxes one after the other, as if they were one series."""
+    values = np.concatenate([part.values for part in parts])
+    masks = [part.holes for part in parts if part.holes is not None]
+    holes = np.concatenate(masks) if masks else None
+    return replace(parts[0], values=values, holes=None if holes is None or holes.all() else holes)
+
+
+def _places(shape: tuple[int, int, int, int], count: int, most: int) -> list[Box]:
+    """All of an array, or two boxes of it; rows are shortened before there are fewer of them, as they differ more."""
+    if count * math.prod(shape) <= most:
+        return [tuple(slice(0, n) for n in shape)]
+    frames = min(shape[0], max(_FEWEST_FRAMES, min(_FRAMES, most // 8192)))
+    lengths = [frames, *shape[1:]]
+    while 2 * count * math.prod(lengths) > most and max(lengths[1:]) > 16:
+        axis = max((1, 2, 3), key=lambda number: lengths[number] * (2 if number == 3 and lengths[3] > 32 else 1))
         lengths[axis] = max(16, lengths[axis] // 2)
-    return tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(shape, lengths, strict=True))
+    spare = [n - m for n, m in zip(shape, lengths, strict=True)]
+    quarters = ((1, 1, 3, 1), (3, 3, 1, 3))
+    return [
+        tuple(slice(free * q // 4, free * q // 4 + m) for free, q, m in zip(spare, box, lengths, strict=True))
+        for box in quarters
+    ]
