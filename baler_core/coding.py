@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 FLOOR = "scalar"
+# A model that expects to take this many times the bytes is not tried.
+_FAR_LARGER = 1.5
 GroupKey = tuple[GroupKind, tuple[str, ...]]
 
 
@@ -133,7 +135,12 @@ def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams
         streams = group.encoder.encode(prepared, model_layout, tolerances)
     streams, errors = _held_to_bounds(work, block, layout, group.decoder, streams)
     # On its first block the choice has already been measured against the floor.
-    if group.floor is not None and not (is_new and EXACT_STREAM not in streams):
+    measured = is_new and EXACT_STREAM not in streams
+    if (
+        group.floor is not None
+        and not measured
+        and _may_be_smaller(group.floor, streams, prepared, model_layout, tolerances)
+    ):
         floor = group.floor.encode(prepared, model_layout, tolerances)
         if len(pack_streams([floor])) < len(pack_streams([streams])):
             streams, errors = _held_to_bounds(work, block, layout, group.floor, floor)
@@ -142,6 +149,14 @@ def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams
             return streams, 1
     work.errors = joined_errors(work.errors, errors)
     return streams, 0
+
+
+def _may_be_smaller(
+    floor: Model, streams: Streams, block: xr.Dataset, layout: Layout, tolerances: dict[str, Tolerance]
+) -> bool:
+    """Whether it is worth coding a block by the floor too."""
+    expected = floor.estimate(block, layout, tolerances)
+    return expected is None or expected < _FAR_LARGER * len(pack_streams([streams]))
 
 
 def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:

@@ -71,14 +71,15 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | Non
     """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none."""
     if tolerance.kind == "free" or values.dtype.kind == "b":
         return None
-    found = (_anywhere(values, tolerance), _on_lattice(values, fit_lattice(values, tolerance)))
+    lattice = fit_lattice(values, tolerance)
+    found = (_anywhere(values, tolerance, lattice), _on_lattice(values, lattice))
     return tuple(field for field in found if field is not None) or None
 
 
-def _anywhere(values: np.ndarray, tolerance: Tolerance) -> Field | None:
+def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Field | None:
     special, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if special is None else values[special == 0]
-    units = choose_units(ordinary, tolerance)
+    units = choose_units(ordinary, tolerance, lattice)
     if units is None or (units.lattice is not None and units.lattice.merge == 1):
         return None
     numbers = units.forward(values) * _PER_TOLERANCE
