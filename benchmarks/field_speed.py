@@ -71,7 +71,7 @@ def timed_others(fields: Fields, fraction: float) -> dict[str, Timed]:
                 started = time.process_time()
                 size, _ = run(np.ascontiguousarray(cut if len(cut) > 1 else cut[0]), bound)
                 total = Timed(total.size + size, total.encode + time.process_time() - started, 0.0)
-        except (ValueError, RuntimeError, TypeError, OSError):
+        except (ValueError, RuntimeError, TypeError, OSError, AttributeError):
             continue
         found[f"{name} (encode and decode)"] = total
     return found
