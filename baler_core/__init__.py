@@ -92,8 +92,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`compress`, `decompress` and `open`, imported when first used since they bring the whole house with them."""
-    if name in ("compress", "decompress", "open"):
+    """`compress`, `train`, `decompress` and `open`, imported when first used since they bring the whole house with them."""
+    if name in ("compress", "train", "decompress", "open"):
         from baler_core import api
 
         return getattr(api, name)

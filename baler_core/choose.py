@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from baler_core.bounds import Tolerance
 from baler_core.container import pack_streams
-from baler_core.dataset import Layout
+from baler_core.dataset import Layout, values_of, with_events
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
 from baler_core.interfaces import Effort, Model, Streams, Training
+from baler_core.progress import rate, shown
 from baler_core.state import encode_state
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ class Task:
         The first of them.
     formulas
         Guesses of plugins about relations between the group's variables.
+    for_other_files
+        Whether what is learned will serve other files too.
     """
 
     blocks: Iterable[xr.Dataset]
@@ -46,6 +51,7 @@ class Task:
     tolerances: Mapping[str, Tolerance]
     training: Training
     formulas: Sequence[Formula] = ()
+    for_other_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Chosen:
 
 def fitted(model: Model, task: Task) -> Chosen:
     """The model, trained and tried on the first block."""
-    model.formulas = task.formulas
+    model.formulas, model.for_other_files = task.formulas, task.for_other_files
     model.fit(task.blocks, layout=task.layout, tolerances=task.tolerances, training=task.training)
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
@@ -97,11 +103,24 @@ def sample_of(task: Task) -> Task:
         long = [dim for dim in others if layout.sizes[dim] > 32]
         dim = max(long, key=lambda name: layout.sizes[name]) if long else leading
         length = layout.sizes[dim]
-        if length < 2:
+        cut = {dim: slice(length // 4, length // 4 + length // 2)}
+        if layout.lengths is not None and dim == leading:
+            cut = _whole_events(layout.lengths, cut[dim], dim, str(block.variables[layout.counts].dims[0]))
+        left = len(range(length)[cut[dim]])
+        if not 0 < left < length:
             break
-        block = block.isel({dim: slice(length // 4, length // 4 + length // 2)})
-        layout = replace(layout, sizes={**layout.sizes, dim: length // 2})
+        block = block.isel(cut)
+        layout = replace(layout, sizes={**layout.sizes, dim: left})
+        if len(cut) > 1:
+            layout = with_events(layout, values_of(block, layout.counts))
     return task if layout is task.layout else replace(task, blocks=[block], first=block, layout=layout)
+
+
+def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -> dict[str, slice]:
+    """The events that begin in a slice of the rows, as slices of both dimensions."""
+    borders = np.concatenate([[0], np.cumsum(lengths)])
+    first, last = np.searchsorted(borders, [rows.start, rows.stop]).tolist()
+    return {dim: slice(int(borders[first]), int(borders[last])), events_dim: slice(first, last)}
 
 
 class _Trial:
@@ -134,12 +153,15 @@ class _Trial:
     def smallest(self, kinds: Sequence[type[Model]]) -> Chosen:
         """Whichever makes the fewest bytes of the task; the first failure if none works."""
         results: list[tuple[int, Chosen]] = []
-        for kind in kinds:
-            with self._guarded(kind):
-                chosen = fitted(self._model(kind), self._task)
-                size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
-                logger.info("group %s: %s takes %d bytes", self._task.layout.name, kind.name, size)
-                results.append((size, chosen))
+        layout = self._task.layout
+        with shown(f"choose {layout.name}", "model", len(kinds)) as step:
+            for kind in kinds:
+                with self._guarded(kind):
+                    chosen = fitted(self._model(kind), self._task)
+                    size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+                    logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
+                    results.append((size, chosen))
+                    step(rate(layout, min(size for size, _ in results)))
         if not results:
             failure = next(iter(self._failures.values()))
             raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure

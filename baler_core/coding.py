@@ -26,8 +26,9 @@ from baler_core.header import ErrorRecord
 from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
+from baler_core.reuse import Reuse
 from baler_core.state import decode_state, encode_state
-from baler_core.trained import TrainedModels
+from baler_core.trained import TrainedModel, TrainedModels
 from baler_core.walk import Blocks, bounds_of, tolerances_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class CodedGroup:
         The model that takes over blocks on which it is smaller, and whether it did.
     first
         Streams of the first block, where choosing has already made them.
+    section
+        Where the state lies in the file of trained models, if this file refers to that.
+    task
+        What the model was chosen for.
     """
 
     layout: Layout
@@ -62,12 +67,24 @@ class CodedGroup:
     state: bytes
     floor: Model | None
     first: Streams | None
+    task: Task
+    section: int | None = None
     floor_used: bool = False
 
 
 @dataclass
 class Work:
-    """Everything that compressing or training one file needs."""
+    """Everything that compressing or training one file needs.
+
+    Attributes
+    ----------
+    trained
+        Models trained before.
+    by_reference
+        Whether the file refers to them instead of holding their states.
+    for_other_files
+        Whether what is learned will serve other files.
+    """
 
     config: Config
     registry: Registry
@@ -76,6 +93,8 @@ class Work:
     tolerances: dict[str, Tolerance]
     pipeline: Pipeline
     trained: TrainedModels | None = None
+    by_reference: bool = False
+    for_other_files: bool = False
     groups: dict[GroupKey, CodedGroup] = field(default_factory=dict)
     errors: dict[str, ErrorRecord] = field(default_factory=dict)
 
@@ -84,7 +103,7 @@ class Work:
         return self.source.schema
 
 
-def prepare(config: Config, registry: Registry, source: Source, model: Path | None) -> Work:
+def prepare(config: Config, registry: Registry, source: Source, model: Path | None = None) -> Work:
     """Bounds, tolerances, preprocessors and trained models for one source; reads it once if a bound needs a range."""
     schema = source.schema
     for pattern in config.bounds.unmatched(schema.names):
@@ -100,7 +119,8 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
         steps = [Step(registry.preprocessor(s.name)(s.options), s.variables) for s in config.preprocess]
         pipeline = Pipeline(steps, exact)
         _fit_preprocessors(pipeline, source, config.block_bytes)
-    return Work(config, registry, source, bounds, named, pipeline, trained)
+    by_reference = trained is not None and config.model_storage == "reference"
+    return Work(config, registry, source, bounds, named, pipeline, trained, by_reference)
 
 
 def _fit_preprocessors(pipeline: Pipeline, source: Source, block_bytes: int) -> None:
@@ -194,25 +214,42 @@ def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup
     names = [variable.name for variable in layout.variables]
     blocks = _PreparedBlocks(work, layout)
     formulas = work.registry.formulas(names)
-    task = Task(blocks, prepared, model_layout, tolerances, work.config.training, formulas)
-    chosen = _choose(work, task)
+    task = Task(blocks, prepared, model_layout, tolerances, work.config.training, formulas, work.for_other_files)
+    chosen, referred = _choose(work, task)
     state = encode_state(chosen.model.state())
     decoder = type(chosen.model)(chosen.model.options)
-    decoder.load_state(decode_state(state, memory_limit=len(state) * 10_000 + 2**30))
+    known = decode_state(state, memory_limit=len(state) * 10_000 + 2**30) if referred is None else referred.state
+    decoder.load_state(known)
     floor: Model | None = None
     if work.config.model.name == "auto" and chosen.model.name != FLOOR and layout.kind != "other":
         floor = work.registry.model(FLOOR)()
     logger.info("group %s: model %s", layout.name, chosen.model.name)
-    work.groups[group_key(layout)] = CodedGroup(layout, chosen.model, decoder, state, floor, chosen.streams)
-    return work.groups[group_key(layout)], True
+    section = None if referred is None else referred.section
+    group = CodedGroup(layout, chosen.model, decoder, state, floor, chosen.streams, task, section)
+    work.groups[group_key(layout)] = group
+    return group, True
 
 
-def _choose(work: Work, task: Task) -> Chosen:
-    if work.trained is not None:
-        known = work.trained.model_for(task.layout)
-        if known is not None:
-            return Chosen(known, known.encode(task.first, task.layout, task.tolerances))
-        logger.warning("the trained models know no group %r like this one; it is coded anew", task.layout.name)
+def _choose(work: Work, task: Task) -> tuple[Chosen, TrainedModel | None]:
+    """The model; and the trained one that the file refers to for it, if it does."""
+    if work.trained is None:
+        return _anew(work, task), None
+    known = work.trained.model_for(task.layout)
+    if known is None:
+        why = work.trained.difference(task.layout)
+        logger.warning("group %s: the trained models do not know it (%s): it is learned anew", task.layout.name, why)
+        return _anew(work, task), None
+    chosen, is_trained = reuse(work).chosen(known, task)
+    return chosen, known if is_trained and chosen.model.by_reference else None
+
+
+def reuse(work: Work) -> Reuse:
+    """How trained models are used for this file."""
+    return Reuse(work.by_reference, work.registry.model(FLOOR), lambda task: _anew(work, task))
+
+
+def _anew(work: Work, task: Task) -> Chosen:
+    """The configured model, or the one that `auto` chooses, learned for the task."""
     wanted = work.config.model
     if wanted.name != "auto":
         model = work.registry.model(wanted.name)

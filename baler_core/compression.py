@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from baler_core.atomic import completed
-from baler_core.coding import Work, encode_group, group_for, group_key, group_title, prepare
+from baler_core.coding import Work, encode_group, group_for, group_key, group_title, prepare, reuse
 from baler_core.config import Config
 from baler_core.container import BalWriter, pack_streams
 from baler_core.dataset import block_sizes
@@ -20,6 +20,7 @@ from baler_core.header import (
     GroupRecord,
     Header,
     PreprocessRecord,
+    TrainedRecord,
     header_to_json,
 )
 from baler_core.interfaces import Component
@@ -44,6 +45,8 @@ class Compressed:
         Name of the chosen model per group.
     histories
         Training history per group, of models that keep one.
+    trained
+        Name of the file of trained models that is needed to restore it; empty if none is.
     """
 
     path: Path
@@ -52,10 +55,11 @@ class Compressed:
     errors: Mapping[str, ErrorRecord]
     models: Mapping[str, str]
     histories: Mapping[str, object]
+    trained: str = ""
 
     @property
     def ratio(self) -> float:
-        """Compression ratio, everything counted."""
+        """Compression ratio, everything in the file counted."""
         return self.input_bytes / self.file_bytes
 
 
@@ -71,7 +75,8 @@ def compress(
     output
         The .bal file; appears when complete.
     model
-        A file of trained models to use instead of training.
+        A file of trained models to use instead of training, where they suit; held inside or referred to, as
+        `model_storage` of the configuration says.
 
     Raises
     ------
@@ -94,6 +99,7 @@ def compress(
         work.errors,
         {group_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
+        header.trained.name if header.trained is not None else "",
     )
 
 
@@ -108,15 +114,17 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
     source = config.inputs[0]
     reader, opened = open_input(source, config, registry)
     with opened, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, opened, None)
+        work = prepare(config, registry, opened)
+        work.for_other_files = True
         for block in Blocks(opened, config.block_bytes):
             for layout in layouts_of(block, work.schema):
                 group_for(work, block, layout)
         for group in work.groups.values():
             group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
+        shares = tuple(reuse(work).share(group.encoder, group.task) for group in work.groups.values())
         writer = BalWriter(file)
         header = _header(work, registry.offer("reader", reader.name).package, reader, source, [], writer)
-        writer.finish(header_to_json(header))
+        writer.finish(header_to_json(replace(header, shares=shares)))
     return output
 
 
@@ -165,7 +173,7 @@ def _header(
         models = [group.encoder] + ([group.floor] if group.floor is not None and group.floor_used else [])
         sections = []
         for model in models:
-            writer.add(group.state if model is group.encoder else b"")
+            writer.add(group.state if model is group.encoder and group.section is None else b"")
             sections.append(next_section)
             next_section += 1
         members = tuple(number[variable.name] for variable in group.layout.variables)
@@ -184,7 +192,15 @@ def _header(
         errors=work.errors,
         input_bytes=sum(schema.nbytes(variable) for variable in schema.variables),
         input_file_bytes=source.stat().st_size,
+        trained=_trained_record(work),
     )
+
+
+def _trained_record(work: Work) -> TrainedRecord | None:
+    """The file of trained models that groups refer to, if any does."""
+    numbered = enumerate(work.groups.values())
+    sections = {number: group.section for number, group in numbered if group.section is not None}
+    return work.trained.record(sections) if work.trained is not None and sections else None
 
 
 def component_record(kind: Kind, component: Component, registry: Registry) -> ComponentRecord:

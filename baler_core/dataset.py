@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -123,12 +123,16 @@ class Layout:
         Length of every dimension they use, in this block.
     counts
         For a jagged table: name of the variable (in another group) that cuts its rows into events. Else empty.
+    lengths
+        int64, the rows of each event of this block, which add up to its rows; None where there are no events, or the
+        variable `counts` is not stored.
     """
 
     kind: GroupKind
     variables: tuple[Variable, ...]
     sizes: Mapping[str, int]
     counts: str = ""
+    lengths: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -152,6 +156,54 @@ class Layout:
                 values = np.asarray(arrays[v.name]).reshape(self.shape(v))
                 block[v.name] = (v.dims, values.astype(v.numpy_dtype, copy=False))
         return make_block(block)
+
+
+def with_events(layout: Layout, counts: np.ndarray) -> Layout:
+    """A jagged group's layout with the rows of each event, from the values of its counts.
+
+    Raises
+    ------
+    DataError
+        If they do not fit.
+    """
+    rows = layout.sizes[layout.variables[0].dims[0]]
+    return replace(layout, lengths=event_lengths(counts, rows, layout.counts))
+
+
+def event_lengths(counts: np.ndarray, rows: int, name: str) -> np.ndarray:
+    """The values of a variable of counts as int64, known to add up to `rows`.
+
+    Raises
+    ------
+    DataError
+        If they do not, or cannot be counts at all.
+    """
+    if counts.ndim != 1 or counts.dtype.kind not in "iu":
+        raise DataError(f"{name!r} cannot hold counts of a jagged dimension: it is {counts.ndim}-D {counts.dtype}")
+    # Summed as float64: exact below 2^53, and beyond that no overflow can feign the right sum.
+    total = counts.sum(dtype=np.float64)
+    if (counts < 0).any() or total != rows:
+        raise DataError(f"the counts in {name!r} do not fit: they are for {total:.0f} rows, and there are {rows}")
+    return counts.astype(np.int64)
+
+
+def counts_first(layouts: Sequence[Layout]) -> list[int]:
+    """Places of groups in an order in which the counts of each come before it.
+
+    Raises
+    ------
+    DataError
+        If groups need each other's counts in a circle.
+    """
+    holder = {v.name: place for place, layout in enumerate(layouts) for v in layout.variables}
+    order: list[int] = []
+    while len(order) < len(layouts):
+        waiting = [place for place in range(len(layouts)) if place not in order]
+        ready = [place for place in waiting if holder.get(layouts[place].counts) not in waiting]
+        if not ready:
+            raise DataError(f"the counts of the group {layouts[waiting[0]].name!r} depend on themselves")
+        order += ready
+    return order
 
 
 def make_block(variables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> xr.Dataset:

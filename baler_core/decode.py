@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,17 +12,20 @@ import numpy as np
 from pydantic import ValidationError
 
 from baler_core.container import BalReader, unpack_streams
-from baler_core.dataset import Layout, make_block
-from baler_core.errors import BalerError, FormatError
+from baler_core.dataset import Layout, counts_first, make_block, with_events
+from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.header import BlockRecord, ComponentRecord, Header, header_from_json
-from baler_core.interfaces import Component, Model, Preprocessor, Streams
+from baler_core.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugins import Kind, Registry
 from baler_core.preprocess import Pipeline, Step
+from baler_core.reference import Lookup, find_trained
 from baler_core.state import decode_state
 
 if TYPE_CHECKING:
     import xarray as xr
+
+NOWHERE_ELSE = Lookup()
 
 
 def memory_limit() -> int:
@@ -53,26 +56,42 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
         ) from error
 
 
+def _header_of(stored: BalReader) -> Header:
+    try:
+        return header_from_json(stored.header)
+    except BalerError as error:
+        raise FormatError(f"{stored.path}: {error}") from error
+
+
+def _state(stored: BalReader, section: int) -> State:
+    return decode_state(stored.section(section), memory_limit=memory_limit() // 8)
+
+
 class BalFile:
     """An open .bal file whose blocks can be restored one by one.
+
+    Parameters
+    ----------
+    lookup
+        Where to look for the trained models that the file may refer to.
 
     Raises
     ------
     FormatError
-        If the file is damaged, hostile or of a newer version.
+        If the file is damaged, hostile or of a newer version, or the trained models it refers to are missing.
     """
 
-    def __init__(self, path: Path, registry: Registry) -> None:
+    def __init__(self, path: Path, registry: Registry, lookup: Lookup = NOWHERE_ELSE) -> None:
         self.path = path
         self._registry = registry
+        self._trained: BalReader | None = None
         self._models: dict[tuple[int, int], Model] = {}
         self._pipeline: Pipeline | None = None
         self._bal = BalReader(path)
         try:
-            self.header: Header = header_from_json(self._bal.header)
-        except BalerError as error:
-            self._bal.close()
-            raise FormatError(f"{path}: {error}") from error
+            self.header: Header = _header_of(self._bal)
+            if self.header.trained is not None:
+                self._trained = BalReader(find_trained(self.header.trained, path, lookup))
         except BaseException:
             self._bal.close()
             raise
@@ -85,14 +104,11 @@ class BalFile:
             for record in self.header.preprocess:
                 preprocessor = make_component("preprocessor", record.component, self._registry, self.path)
                 assert isinstance(preprocessor, Preprocessor)
-                preprocessor.load_state(self._state(record.state_section))
+                preprocessor.load_state(_state(self._bal, record.state_section))
                 steps.append(Step(preprocessor, record.variables))
             pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
             self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
         return self._pipeline
-
-    def _state(self, section: int) -> dict[str, np.ndarray]:
-        return decode_state(self._bal.section(section), memory_limit=memory_limit() // 8)
 
     def model(self, group: int, number: int) -> Model:
         """A group's model, with its state."""
@@ -100,9 +116,16 @@ class BalFile:
             record = self.header.groups[group]
             model = make_component("model", record.models[number], self._registry, self.path)
             assert isinstance(model, Model)
-            model.load_state(self._state(record.state_sections[number]))
+            model.load_state(self.state(group, number))
             self._models[group, number] = model
         return self._models[group, number]
+
+    def state(self, group: int, number: int) -> State:
+        """What a group's model learned, from this file or from the one that it refers to."""
+        trained = self.header.trained
+        if self._trained is not None and trained is not None and number == 0 and group in trained.sections:
+            return _state(self._trained, trained.sections[group])
+        return _state(self._bal, self.header.groups[group].state_sections[number])
 
     def blocks(self) -> Iterator[xr.Dataset]:
         """The restored blocks, in the order and cut of the original's.
@@ -124,15 +147,26 @@ class BalFile:
         streams = unpack_streams(self._bal.section(section), memory_limit=limit)
         if len(streams) != len(layouts):
             raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
-        arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-        for group, number, layout, group_streams in zip(record.groups, record.models, layouts, streams, strict=True):
-            try:
-                restored = self._group(self.model(group, number), group_streams, layout)
-            except FormatError as error:
-                raise FormatError(f"{self.path}: group {layout.name!r}: {error}") from error
-            for variable in layout.variables:
-                arrays[variable.name] = (variable.dims, restored[variable.name])
-        return make_block(arrays)
+        restored = self._groups(record, streams, layouts)
+        return make_block({v.name: (v.dims, restored[v.name]) for layout in layouts for v in layout.variables})
+
+    def _groups(
+        self, record: BlockRecord, streams: Sequence[Streams], layouts: Sequence[Layout]
+    ) -> dict[str, np.ndarray]:
+        """All restored variables of a block; a jagged group is decoded when its counts are known."""
+        arrays: dict[str, np.ndarray] = {}
+        name = ""
+        try:
+            for place in counts_first(layouts):
+                layout = layouts[place]
+                name = layout.name
+                if layout.counts in arrays:
+                    layout = with_events(layout, arrays[layout.counts])
+                model = self.model(record.groups[place], record.models[place])
+                arrays |= self._group(model, streams[place], layout)
+        except (FormatError, DataError) as error:
+            raise FormatError(f"{self.path}: group {name!r}: {error}") from error
+        return arrays
 
     def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:
         tolerances = self.header.tolerance_of(layout)
@@ -150,6 +184,8 @@ class BalFile:
     def close(self) -> None:
         """Release the file."""
         self._bal.close()
+        if self._trained is not None:
+            self._trained.close()
 
     def __enter__(self) -> Self:
         return self

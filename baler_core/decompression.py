@@ -5,20 +5,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from baler_core.atomic import completed
 from baler_core.container import BalReader
-from baler_core.decode import BalFile, make_component
+from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.errors import DataError, FormatError
 from baler_core.header import Header, header_from_json
 from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
-
-if TYPE_CHECKING:
-    pass
+from baler_core.reference import Lookup
 
 
 @dataclass(frozen=True)
@@ -41,26 +38,28 @@ class Info:
 
     @property
     def ratio(self) -> float:
-        """Compression ratio against the native bytes of all values, everything counted."""
+        """Compression ratio against the native bytes of all values, everything in the file counted."""
         return self.header.input_bytes / self.file_bytes
 
 
-def decompress(path: Path, registry: Registry, *, output: Path) -> Path:
+def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup = NOWHERE_ELSE) -> Path:
     """Restore a .bal file.
 
     Parameters
     ----------
     output
         The restored file; appears when complete.
+    lookup
+        Where to look for the trained models that the file may refer to.
 
     Raises
     ------
     FormatError
-        If the .bal file is damaged, or cannot be restored within the memory and disk there are.
+        If the .bal file is damaged, the trained models it refers to are missing, or it cannot be restored within the memory and disk there are.
     PluginError
         If a component it needs is not installed.
     """
-    with BalFile(path, registry) as stored:
+    with BalFile(path, registry, lookup) as stored:
         header = stored.header
         if not header.blocks:
             raise DataError(f"{path}: holds trained models and no data; use it with compress --model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,25 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True)
+class TrainedRecord:
+    """A file of trained models without which this one cannot be decoded.
+
+    Attributes
+    ----------
+    name
+        Its bare file name.
+    sha256
+        Of all its bytes, 64 hexadecimal digits.
+    sections
+        For each group whose chosen model took its state from there: the section of that file.
+    """
+
+    name: str
+    sha256: str
+    sections: Mapping[int, int]
+
+
+@dataclass(frozen=True)
 class Header:
     """The header of a .bal file.
 
@@ -71,6 +91,10 @@ class Header:
         Section number of the first block; the others follow.
     input_bytes, input_file_bytes
         Native bytes of all values, and of the file they came from.
+    trained
+        The file of trained models it refers to, if it does.
+    shares
+        In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     """
 
     version: str
@@ -86,6 +110,8 @@ class Header:
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     input_bytes: int = 0
     input_file_bytes: int = 0
+    trained: TrainedRecord | None = None
+    shares: tuple[float, ...] = ()
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """The layout of a group at the given sizes."""
@@ -111,6 +137,12 @@ def header_to_json(header: Header) -> Json:
     """The header as plain lists and dicts, short where defaults hold."""
     schema = header.schema
     dims = list(schema.sizes)
+    extras: dict[str, Json] = {}
+    if header.trained is not None:
+        places = [[group, section] for group, section in header.trained.sections.items()]
+        extras["trained"] = [header.trained.name, header.trained.sha256, places]
+    if header.shares:
+        extras["shares"] = [_short(share) for share in header.shares]
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -130,6 +162,7 @@ def header_to_json(header: Header) -> Json:
         "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
         "errors": {name: [_short(e.largest), _short(e.share)] for name, e in header.errors.items()},
         "skeleton": dict(schema.skeleton),
+        **extras,
     }
 
 
@@ -230,7 +263,23 @@ def _header(record: Json) -> Header:
         errors={str(n): ErrorRecord(float(e[0]), float(e[1])) for n, e in record["errors"].items()},
         input_bytes=_count(native),
         input_file_bytes=_count(on_disk),
+        trained=_trained(record["trained"]) if "trained" in record else None,
+        shares=tuple(float(share) for share in record.get("shares", ())),
     )
+
+
+def _trained(record: Json) -> TrainedRecord:
+    name, digest, places = record
+    # Whoever wrote the file must not choose a place that is opened: only a name, looked for where the user says.
+    bare = isinstance(name, str) and name not in ("", ".", "..") and len(name) < 256 and name.isprintable()
+    if not bare or any(mark in name for mark in "/\\:"):
+        raise ValueError(f"{name!r} is not the bare name of a file")
+    if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
+        raise ValueError(f"{digest!r} is no SHA-256 checksum")
+    sections = {_count(group): _count(section) for group, section in places}
+    if len(sections) != len(places) or not sections:
+        raise ValueError("the groups that use trained models are not told")
+    return TrainedRecord(name, digest, sections)
 
 
 def _count(value: Any) -> int:
@@ -300,6 +349,10 @@ def _check(header: Header) -> None:
     for group in header.groups:
         if len({header.schema.variables[number].dims for number in group.variables}) != 1:
             raise ValueError("the variables of a group have different dimensions")
+    if header.trained is not None and not (header.blocks and max(header.trained.sections) < len(header.groups)):
+        raise ValueError("its trained models belong to no group")
+    if header.shares and len(header.shares) != len(header.groups):
+        raise ValueError("not every trained model tells how well it did")
     if header.groups and len(header.tolerances) != len(names):
         raise ValueError("not every variable has a tolerance")
     for block in header.blocks:

@@ -187,9 +187,16 @@ class Model(Component, ABC):
     """Whether `model: auto` may try and choose it."""
     formulas: Sequence[Formula] = ()
     """Guesses about relations between the group's variables, set before `fit`; to be tested before use."""
+    for_other_files: bool = False
+    """Whether what is learned will serve other files too (`baler train`), set before `fit`."""
+    by_reference: bool = False
+    """Whether `decode` will have all of the model file, `encoder_state` too, set before `encode`."""
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
-        """Learn from blocks (iterable again and again) that hold the group's variables."""
+        """Learn from blocks (iterable again and again) that hold the group's variables, and the counts of a jagged group.
+
+        `layout` is that of the first block.
+        """
 
     def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
         """About how many bytes `encode` would make of the block, if that is told much faster than by encoding it.
@@ -217,8 +224,14 @@ class Model(Component, ABC):
         return {}
 
     def encoder_state(self) -> State:
-        """What encoding needs beyond `state`: stored in model files, which `compress` may use, not in compressed ones."""
+        """What model files hold beyond `state`, and compressed ones do not: what encoding needs, and what both sides may
+        lean on where `by_reference` is set.
+        """
         return {}
+
+    def gains_by_reference(self) -> bool:
+        """Whether files become smaller by referring to the model file; asked after `load_state`."""
+        return bool(self.state() or self.encoder_state())
 
     def load_state(self, state: State) -> None:
         """Take up what `state` gave (and from a model file `encoder_state` too, in one mapping), on any machine."""

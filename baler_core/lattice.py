@@ -43,7 +43,8 @@ class Lattice:
         Values outside the lattice (NaN, infinities, -0.0, fill values, 0 under `rel`), which get the codes
         `lowest - 1`, `lowest - 2`, ... in merged form.
     lowest
-        Smallest code of an ordinary value.
+        Smallest code of the ordinary values that the lattice was made for; in merged form smaller ones move down to
+        make room for the special values.
     """
 
     kind: LatticeKind
@@ -82,7 +83,8 @@ class Lattice:
         """One array from the two that `quantise` returns."""
         if not self.specials:
             return codes
-        return np.where(special > 0, self.lowest - special.astype(np.int64), codes)
+        moved = np.where(codes < self.lowest, codes - len(self.specials), codes)
+        return np.where(special > 0, self.lowest - special.astype(np.int64), moved)
 
     def split_specials(self, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inverse of `merge_specials`."""
@@ -91,7 +93,8 @@ class Lattice:
             return merged, np.zeros(merged.shape, np.uint8)
         below = self.lowest - merged
         is_special = (below > 0) & (below <= count)
-        return np.where(is_special, 0, merged), np.where(is_special, below, 0).astype(np.uint8)
+        moved = np.where(below > count, merged + count, merged)
+        return np.where(is_special, 0, moved), np.where(is_special, below, 0).astype(np.uint8)
 
     # ---- codes to values
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, value_range
 from baler_core.config import ComponentSpec, Config
-from baler_core.dataset import Layout, Schema, block_sizes, group_variables, values_of
+from baler_core.dataset import (
+    Layout,
+    Schema,
+    block_sizes,
+    counts_first,
+    group_variables,
+    values_of,
+    with_events,
+)
 from baler_core.errors import DataError
 from baler_core.interfaces import Reader, Source
 from baler_core.plugins import Registry
@@ -80,9 +88,20 @@ def _ranges(source: Source, bounds: Sequence[ErrorBound], block_bytes: int) -> d
 
 
 def layouts_of(block: xr.Dataset, schema: Schema) -> list[Layout]:
-    """The groups of a block."""
+    """The groups of a block, with the rows of each event where they are jagged.
+
+    Raises
+    ------
+    DataError
+        If the counts in the block do not fit its rows.
+    """
     present = [variable for variable in schema.variables if variable.name in block.variables]
-    return group_variables(present, block_sizes(block), schema)
+    layouts = group_variables(present, block_sizes(block), schema)
+    counts_first(layouts)
+    return [
+        with_events(layout, values_of(block, layout.counts)) if layout.counts in block.variables else layout
+        for layout in layouts
+    ]
 
 
 class Blocks:

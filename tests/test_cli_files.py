@@ -97,6 +97,39 @@ def test_a_model_trained_once_serves_other_files(
     assert_within(others, folder / "m.npz")
 
 
+def test_files_refer_to_the_model_file(
+    folder: Path, arrays: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("jets.yaml").write_text(CONFIG.replace("model: scalar", "model: {name: table, effort: fast}"))
+    assert run_main("compress", "jets.yaml", "--reference") == 1
+    assert "--model" in capsys.readouterr().err
+    assert run_main("train", "jets.yaml", "-o", "kept/jets.balm") == 0
+    assert run_main("compress", "jets.yaml", "--model", "kept/jets.balm", "--reference") == 0
+    assert "restored only with jets.balm" in capsys.readouterr().out
+    assert run_main("info", "out/jets.bal", "--json") == 0
+    found = answer(capsys)["trained"]
+    assert (found["name"], found["found"]) == ("jets.balm", None)
+    assert run_main("decompress", "out/jets.bal") == 1
+    assert "out/jets.balm (not there)" in capsys.readouterr().err
+    assert run_main("info", "out/jets.bal", "--model", "kept/jets.balm") == 0
+    assert "found at kept/jets.balm" in capsys.readouterr().out
+    assert run_main("decompress", "out/jets.bal", "--model", "kept/jets.balm") == 0
+    assert_within(arrays, folder / "out" / "jets.restored.npz")
+    assert run_main("evaluate", "jets.npz", "out/jets.bal", "--model", "kept/jets.balm") == 0
+    Path("kept/jets.balm").rename("jets.balm")
+    assert run_main("evaluate", "jets.npz", "out/jets.bal", "--config", "jets.yaml") == 0
+
+
+def test_a_run_lets_its_files_refer_to_their_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = CONFIG.replace("model: scalar", "model: {name: table, effort: fast}\nmodel_storage: reference")
+    Path("jets.yaml").write_text(text)
+    assert run_main("run", "jets.yaml", "--json") == 0
+    [record] = answer(capsys)["files"]
+    assert (record["refers_to"], record["violations"]) == ("jets.balm", 0)
+    assert run_main("run", "jets.yaml", "--model", "out/jets.balm", "-o", "again", "--json") == 0
+    assert answer(capsys)["files"][0]["file_bytes"] == record["file_bytes"]
+
+
 def test_info_tells_bounds_errors_and_components(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("compress", "jets.yaml") == 0
     capsys.readouterr()

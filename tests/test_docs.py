@@ -54,7 +54,9 @@ def test_python_runs(page: str, code: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     (tmp_path / "snippet.py").write_text(code)
     runpy.run_path("snippet.py")
-    assert (tmp_path / "height.npz").exists()
+    written = re.findall(r'"(\w+\.(?:npz|balm?))"', code)
+    assert written
+    assert all((tmp_path / name).exists() for name in written)
 
 
 def commands() -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baler_core import FormatError, Layout, Tolerance, Variable, make_block, values_of
-from baler_core.builtin.models import field_layout, field_threads
+from baler_core.builtin.models import field_layout, parallel
 from baler_core.builtin.models.families import FamilyModel
 from baler_core.builtin.models.field_layout import Arrangement, arrangements
 from baler_core.builtin.models.field_window import window_of
@@ -70,7 +70,7 @@ def test_threads_change_neither_bytes_nor_bits(kind: Kind, effort: Effort, monke
     values = waves()
     results = []
     for count in (1, 2):
-        monkeypatch.setattr(field_threads, "workers", lambda count=count: count)
+        monkeypatch.setattr(parallel, "workers", lambda count=count: count)
         data = encoded(kind, values, effort)
         results.append((data, decoded(kind, data, group(values)[1])["u"].tobytes()))
     assert results[0] == results[1]
@@ -162,7 +162,8 @@ def test_windows_cut_what_slices_cut(data: st.DataObject) -> None:
 BITS = """
 import hashlib, sys
 import numpy as np
-from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk, learn
+from baler_core.builtin.models.transform.block import Chunk
+from baler_core.builtin.models.transform.chunk import decode_chunk, encode_chunk, learn
 from baler_core.builtin.models.transform.recipe import Recipe
 t, x = np.meshgrid(np.arange(130), np.arange(6000), indexing="ij")
 field = (300 * np.sin(x / 70 - t / 5) + 40 * np.cos(x / 9 + t))[:, None, None, None]

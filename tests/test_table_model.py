@@ -280,12 +280,16 @@ from baler_core.dataset import Layout, Variable, make_block
 from baler_core.interfaces import Training
 numbers = np.arange(400)
 columns = {"a": numbers * 7919 % 101, "b": numbers * 7919 % 101 // 3, "c": numbers * 104729 % 5000}
-layout = Layout("table", tuple(Variable(k, v.dtype.str, ("row",)) for k, v in columns.items()), {"row": 400})
 exact = {k: Tolerance("exact") for k in columns}
-block = make_block({k: (("row",), v) for k, v in columns.items()})
-model = TableModel()
-model.fit([block], layout=layout, tolerances=exact, training=Training())
-print(hashlib.sha256(model.encode(block, layout, exact)["columns"]).hexdigest())
+lengths = np.arange(400) % 5
+lengths = lengths[np.cumsum(lengths) <= 400]
+variables = tuple(Variable(k, v.dtype.str, ("row",)) for k, v in columns.items())
+arrays = {k: (("row",), v) for k, v in columns.items()} | {"n": (("event",), lengths)}
+block = make_block(arrays)
+for layout in (Layout("table", variables, {"row": 400}), Layout("table", variables, {"row": 400}, "n", lengths)):
+    model = TableModel()
+    model.fit([block], layout=layout, tolerances=exact, training=Training())
+    print(hashlib.sha256(model.encode(block, layout, exact)["columns"]).hexdigest())
 """
 
 

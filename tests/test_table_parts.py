@@ -1,28 +1,16 @@
-"""The steps of the table model, each by itself: tables of integers, coder, bins, trees, relations, symbols."""
+"""The steps of the table model, each by itself: bins, trees, relations, symbols."""
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from baler_core.bounds import Tolerance
-from baler_core.builtin.models.table import tables
-from baler_core.builtin.models.table.coder import (
-    decode_bit,
-    decode_even,
-    encode_bit,
-    encode_even,
-    finish,
-    new_decoder,
-    new_encoder,
-)
 from baler_core.builtin.models.table.linear import sparse_relation
-from baler_core.builtin.models.table.marginals import fit_marginal
-from baler_core.builtin.models.table.order import choose_parents, entropy
+from baler_core.builtin.models.table.marginals import Marginal, fit_marginal
+from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.predictor import Scatter, features, linear_edges, predicted, scores
 from baler_core.builtin.models.table.relations import LINEAR, Column, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
@@ -30,53 +18,6 @@ from baler_core.builtin.models.table.trees import grow_tree
 from baler_core.lattice_fit import fit_lattice
 
 random = np.random.default_rng(11)
-
-
-@pytest.mark.parametrize(
-    ("table", "digest"),
-    [
-        (tables.squash_table(), "88877a13ed4e0f0d"),
-        (tables.stretch_table(), "96ca8475e70cad50"),
-        (tables.rate_table(), "6283f06ffb213477"),
-        (tables.trust_table(), "b5ecc9ca492096c5"),
-    ],
-    ids=["squash", "stretch", "rate", "trust"],
-)
-def test_tables_are_the_same_on_every_machine(table: np.ndarray, digest: str) -> None:
-    assert hashlib.sha256(table.astype("<i8").tobytes()).hexdigest()[:16] == digest
-
-
-def test_squash_and_stretch_are_inverse() -> None:
-    squash, stretch = tables.squash_table(), tables.stretch_table()
-    assert (np.diff(squash) >= 0).all()
-    assert (np.diff(stretch) >= 0).all()
-    middle = np.arange(200, 3896)
-    assert np.abs(squash[stretch[middle] + 2047] // 16 - middle).max() <= 5
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(32, 65504), st.integers(0, 1)), max_size=300), st.integers(1, 2**60))
-def test_bits_and_even_numbers_come_back(bits: list[tuple[int, int]], size: int) -> None:
-    numbers = [0, size - 1, size // 2, size // 3]
-    state, out = new_encoder(), np.zeros(4000, np.uint8)
-    for chance, bit in bits:
-        encode_bit(state, out, chance, bit)
-    for number in numbers:
-        encode_even(state, out, number, size)
-    data = out[: finish(state, out)].copy()
-    state = new_decoder(data)
-    assert [decode_bit(state, data, chance) for chance, _ in bits] == [bit for _, bit in bits]
-    assert [decode_even(state, data, size) for _ in numbers] == numbers
-
-
-def test_bits_cost_what_their_chance_says() -> None:
-    state, out = new_encoder(), np.zeros(20_000, np.uint8)
-    told = random.random(20_000) < 0.1
-    for bit in told.tolist():
-        encode_bit(state, out, 6554, int(bit))
-    share = told.mean()
-    ideal = -(share * np.log2(0.1) + (1 - share) * np.log2(0.9)) * len(told) / 8
-    assert finish(state, out) == pytest.approx(ideal, rel=0.01)
 
 
 def test_bins_are_of_equal_weight_and_heavy_values_alone() -> None:
@@ -91,12 +32,12 @@ def test_bins_are_of_equal_weight_and_heavy_values_alone() -> None:
     assert np.abs(marginal.masses / marginal.masses.sum() - counts / len(values)).max() < 0.03
 
 
-@given(st.lists(st.integers(1, 1000), min_size=1, max_size=40))
-def test_trees_lead_to_every_bin(masses: list[int]) -> None:
-    tree = grow_tree(np.array(masses, np.int64))
-    assert tree.nodes == len(masses) - 1
-    for wanted in range(len(masses)):
-        node = 0 if tree.nodes else -1
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=40))
+def test_trees_lead_to_every_bin(levels: list[int]) -> None:
+    tree = grow_tree(Marginal(np.arange(len(levels) + 1), np.array(levels, np.uint8)))
+    assert len(tree.splits) == len(levels) - 1
+    for wanted in range(len(levels)):
+        node = 0 if len(tree.splits) else -1
         while node >= 0:
             node = int(tree.children[node, int(wanted >= tree.splits[node])])
         assert -1 - node == wanted
@@ -144,14 +85,23 @@ def test_relations_never_follow_from_each_other_in_a_circle() -> None:
         done.add(target)
 
 
+def told(first: int, bins: np.ndarray) -> Candidate:
+    return Candidate(first, lambda rows: bins[rows])
+
+
 def test_parents_are_the_columns_that_tell_most() -> None:
     cause = random.integers(0, 30, 5000)
     effect, noise = cause // 2 + random.integers(0, 2, 5000), random.integers(0, 30, 5000)
-    parents = choose_parents([noise, cause, effect], [0, 1, 2], 2)
+    columns = [noise, cause, effect]
+    candidates = [told(place + 1, bins) for place, bins in enumerate(columns)]
+    parents = choose_parents(columns, candidates, 2, shared_information(3, candidates, 5000))
     assert parents[2][0] == 1
     assert 1 not in parents[0]
     steady = np.repeat(random.integers(0, 30, 50), 100)
-    assert choose_parents([noise, steady], [0, 1], 2)[1][0] == 2 + 1
+    before = [told(0, np.roll(noise, 1)), told(1, np.roll(steady, 1))]
+    candidates = [told(1, noise), told(2, steady), *before]
+    shared = shared_information(2, candidates, 5000)
+    assert choose_parents([noise, steady], candidates, 2, shared)[1][0] == 3
 
 
 def test_entropy_is_not_flattered_by_few_rows() -> None:

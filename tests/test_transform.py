@@ -15,7 +15,8 @@ from baler_core.builtin.models.field_layout import Arrangement, arrangements, ti
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.transform import temporal, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
+from baler_core.builtin.models.transform.block import Chunk
+from baler_core.builtin.models.transform.chunk import decode_chunk, encode_chunk
 from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.mixing import SQUASH, STRETCH
 

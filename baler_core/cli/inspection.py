@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options
+from baler_core.cli.options import common_options, model_file
 from baler_core.cli.text import bytes_text, print_json, print_table
+from baler_core.errors import FormatError
+from baler_core.reference import Lookup, find_trained
 
 if TYPE_CHECKING:
     from baler_core.decompression import Info
@@ -17,22 +19,37 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show what a .bal file holds.")
 @click.argument("file", type=click.Path(path_type=Path))
+@model_file
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
-def info(file: Path, as_json: bool) -> None:
+def info(file: Path, model: Path | None, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
     from baler_core.decompression import read_info
 
     found = read_info(file)
+    trained = _trained(found, model)
     if as_json:
-        print_json(_record(found))
+        print_json({**_record(found), "trained": trained})
     else:
-        _show_file(found)
+        _show_file(found, trained)
         _show_groups(found)
         _show_variables(found)
 
 
-def _show_file(found: Info) -> None:
+def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:
+    """The file of trained models that FILE refers to, and where it is; None if it refers to none."""
+    wanted = found.header.trained
+    if wanted is None:
+        return None
+    record: dict[str, Any] = {"name": wanted.name, "sha256": wanted.sha256, "found": None, "problem": None}
+    try:
+        record["found"] = str(find_trained(wanted, found.path, Lookup(model)))
+    except FormatError as error:
+        record["problem"] = str(error)
+    return record
+
+
+def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
     header = found.header
     ratio = f", ratio {found.ratio:.2f}" if header.blocks else ", trained models without data"
     values = f"{bytes_text(header.input_bytes)} of values, file of {bytes_text(header.input_file_bytes)}"
@@ -47,8 +64,11 @@ def _show_file(found: Info) -> None:
             ),
             ("blocks", f"{len(found.block_bytes)}, together {bytes_text(sum(found.block_bytes))}"),
             ("learned", bytes_text(found.state_bytes)),
+            *([("refers to", f"{trained['name']}, SHA-256 {trained['sha256']}")] if trained else []),
         ]
     )
+    if trained is not None:
+        click.echo(f"  found at {trained['found']}" if trained["found"] else f"  {trained['problem']}")
 
 
 def _component_text(record: ComponentRecord) -> str:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -32,6 +33,13 @@ def common_options(command: Command) -> Command:
         "--traceback", is_flag=True, expose_value=False, callback=_traceback, help="Show where an error arose."
     )
     return verbose(trace(command))
+
+
+def model_file(command: Command) -> Command:
+    """Add --model to a command that restores values."""
+    place = click.Path(path_type=Path)
+    text = "The model file that the .bal file refers to [looked for beside the .bal file]."
+    return click.option("--model", type=place, help=text)(command)
 
 
 def _verbose(context: click.Context, parameter: click.Parameter, value: int) -> None:

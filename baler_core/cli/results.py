@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from baler_core.cli.options import common_options
+from baler_core.cli.options import common_options, model_file
 from baler_core.cli.text import bytes_text, print_json, print_table
 from baler_core.config import ComponentSpec, load_config
 from baler_core.errors import BoundBroken
 from baler_core.plugins import load_plugins
+from baler_core.reference import Lookup
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results, VariableResult
@@ -24,6 +25,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("restored", type=_PATH)
 @click.option("--config", type=_PATH, help="Take reader, variables, bounds and metrics from this configuration.")
 @click.option("--metric", "metric_names", multiple=True, metavar="NAME", help="A metric to compute; may be repeated.")
+@model_file
 @click.option("-o", "--output", type=_PATH, help="A folder to write the report and its plots to.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers, for programs.")
 @common_options
@@ -32,6 +34,7 @@ def evaluate(
     restored: Path,
     config: Path | None,
     metric_names: tuple[str, ...],
+    model: Path | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -42,7 +45,7 @@ def evaluate(
     from baler_core.evaluate import evaluate as compare
 
     if checked is None:
-        results = compare(original, restored, registry, metrics=metrics)
+        results = compare(original, restored, registry, metrics=metrics, lookup=Lookup(model))
     else:
         results = compare(
             original,
@@ -53,6 +56,7 @@ def evaluate(
             bounds=checked.bounds,
             metrics=metrics or checked.metrics,
             plots=checked.plots,
+            lookup=Lookup(model, (config.parent,) if config is not None else ()),
         )
     if as_json:
         print_json(results.to_json())

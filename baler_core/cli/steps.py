@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options
+from baler_core.cli.options import common_options, model_file
 from baler_core.cli.text import bytes_text, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError, DataError
 from baler_core.plugins import Registry, load_plugins
+from baler_core.reference import Lookup
 
 if TYPE_CHECKING:
     from baler_core.compression import Compressed
@@ -45,14 +47,24 @@ def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: b
 @click.option(
     "--model", type=_PATH, help="A model file that 'baler train' wrote; without it, the model is trained first."
 )
+@click.option(
+    "--reference",
+    is_flag=True,
+    help="Refer to the model file instead of holding the model: smaller, but restored only where that file is at hand.",
+)
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Compress this file instead of 'input'.")
 @click.option("-o", "--output", type=_PATH, help="The file to write [OUTPUT/STEM.bal].")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
-def compress(config: Path, model: Path | None, inputs: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+def compress(
+    config: Path, model: Path | None, reference: bool, inputs: tuple[str, ...], output: Path | None, as_json: bool
+) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
+    checked = replace(checked, model_storage="reference") if reference else checked
+    if model is None and checked.model_storage == "reference":
+        raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     from baler_core.compression import compress as compress_file
 
     if output is not None and len(checked.inputs) > 1:
@@ -70,9 +82,10 @@ def compress(config: Path, model: Path | None, inputs: tuple[str, ...], output: 
 @click.command(short_help="Restore the data file of a .bal file.")
 @click.argument("file", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="The file to write [STEM.restored.SUFFIX beside FILE].")
+@model_file
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
-def decompress(file: Path, output: Path | None, as_json: bool) -> None:
+def decompress(file: Path, output: Path | None, model: Path | None, as_json: bool) -> None:
     """Restore the data file that FILE was made from, in its original format."""
     from baler_core.decompression import decompress as decompress_file
     from baler_core.decompression import read_info
@@ -81,7 +94,7 @@ def decompress(file: Path, output: Path | None, as_json: bool) -> None:
     if output is None:
         suffix = split_name(Path(read_info(file).header.input_name), registry)[1]
         output = file.with_name(f"{file.stem}.restored{suffix}")
-    restored = decompress_file(file, registry, output=ready(output, file))
+    restored = decompress_file(file, registry, output=ready(output, file), lookup=Lookup(model))
     if as_json:
         print_json({"restored": str(restored), "file_bytes": restored.stat().st_size})
     else:
@@ -117,7 +130,8 @@ def restored_path(config: Config, source: Path, registry: Registry) -> Path:
 def one_line(compressed: Compressed) -> str:
     """What became of one input."""
     sizes = f"{bytes_text(compressed.input_bytes)} -> {bytes_text(compressed.file_bytes)}"
-    return f"wrote {compressed.path} ({sizes}, ratio {compressed.ratio:.2f})"
+    needs = f"; restored only with {compressed.trained}" if compressed.trained else ""
+    return f"wrote {compressed.path} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
 
 
 def compressed_record(compressed: Compressed) -> dict[str, Any]:
@@ -128,5 +142,6 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "file_bytes": compressed.file_bytes,
         "ratio": compressed.ratio,
         "models": dict(compressed.models),
+        "refers_to": compressed.trained or None,
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

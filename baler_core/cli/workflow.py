@@ -15,6 +15,7 @@ from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.plugins import Registry, load_plugins
+from baler_core.reference import Lookup
 
 if TYPE_CHECKING:
     from baler_core.compression import Compressed
@@ -39,6 +40,7 @@ class _Run:
     config: Config
     registry: Registry
     silent: bool
+    model: Path | None = None
 
     def tell(self, text: str) -> None:
         if not self.silent:
@@ -46,7 +48,9 @@ class _Run:
 
     def trained(self) -> Path | None:
         """The model trained on the first input for all; a single input trains its own while it is compressed."""
-        if len(self.config.inputs) == 1:
+        if self.model is not None:
+            return self.model
+        if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
             return None
         from baler_core.compression import train
 
@@ -63,7 +67,7 @@ class _Run:
         compressed = compress(self.config, self.registry, source=source, output=target, model=model)
         self.tell(f"restoring {target}")
         restored = ready(restored_path(self.config, source, self.registry), source)
-        decompress(target, self.registry, output=restored)
+        decompress(target, self.registry, output=restored, lookup=Lookup(model))
         self.tell(f"comparing {source} and {restored}")
         results = self._evaluate(source, restored, compressed)
         return Outcome(source, compressed, restored, results, self._report(results, source))
@@ -98,17 +102,18 @@ class _Run:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
+@click.option("--model", type=click.Path(path_type=Path), help="Use this model file instead of training.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for programs.")
 @common_options
-def run(config: Path, inputs: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+def run(config: Path, inputs: tuple[str, ...], output: Path | None, model: Path | None, as_json: bool) -> None:
     """Train on the first input of CONFIG, compress and restore every input, and report what was lost."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     if output is not None:
         checked = replace(checked, output=output)
-    work = _Run(checked, registry, as_json)
-    model = work.trained()
-    outcomes = [work.outcome(source, model) for source in checked.inputs]
+    work = _Run(checked, registry, as_json, model)
+    trained = work.trained()
+    outcomes = [work.outcome(source, trained) for source in checked.inputs]
     if as_json:
         print_json({"files": [_record(outcome) for outcome in outcomes]})
     else:

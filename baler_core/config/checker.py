@@ -60,6 +60,7 @@ class Checker:
             output=self._output(plain(path.parent / written.output)),
             block_bytes=written.block_size,
             plots=tuple(written.plots),
+            model_storage=written.model_storage,
         )
 
     def _complain(self, path: KeyPath, message: str) -> None:

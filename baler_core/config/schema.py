@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from baler_core.config.settings import ModelStorage
 from baler_core.interfaces import Training
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -70,6 +71,11 @@ class ConfigFile(BaseModel):
         default={"name": "auto"},
         description="Name of the model, or a mapping with its options. `auto` takes what is smallest for each group of "
         "variables.",
+    )
+    model_storage: ModelStorage = Field(
+        default="inside",
+        description="Where `.bal` files made with a trained model (`baler compress --model`) keep it: `inside` each, or "
+        "by `reference` to the model file, which is then needed to restore them.",
     )
     training: Training = Field(default=Training(), description="How models that learn are trained.")
     metrics: list[NamedOptions] = Field(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from baler_core.bounds import BoundRules
 from baler_core.config.yaml_nodes import Problem
 from baler_core.errors import ConfigError
 from baler_core.interfaces import Options, Training
+
+ModelStorage = Literal["inside", "reference"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Config:
         About how much is held in memory and coded at a time.
     plots
         Patterns of the variables to draw.
+    model_storage
+        Whether compressed files hold what trained models learned, or refer to the file of trained models.
     """
 
     path: Path | None
@@ -63,6 +68,7 @@ class Config:
     output: Path
     block_bytes: int
     plots: tuple[str, ...] = ("*",)
+    model_storage: ModelStorage = "inside"
 
 
 class InvalidConfig(ConfigError):

@@ -12,7 +12,7 @@ from baler_core.bounds import BoundRules, ErrorBound
 from baler_core.config import ComponentSpec
 from baler_core.container import MAGIC
 from baler_core.dataset import Schema
-from baler_core.decode import BalFile, make_component
+from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.decompression import Info, read_info
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
@@ -20,6 +20,7 @@ from baler_core.evaluate.provenance import details_of, groups_of, listed, traini
 from baler_core.evaluate.results import Results
 from baler_core.interfaces import Metric, Reader
 from baler_core.plugins import Registry
+from baler_core.reference import Lookup
 from baler_core.walk import bounds_of, make_reader
 
 DEFAULT_METRICS = ("residual", "response")
@@ -39,6 +40,7 @@ def evaluate(
     histories: Mapping[str, object] | None = None,
     plots: Sequence[str] = ("*",),
     others_bytes: int = OTHERS_BYTES,
+    lookup: Lookup = NOWHERE_ELSE,
 ) -> Results:
     """Compare a file with its restored form.
 
@@ -60,6 +62,8 @@ def evaluate(
         What models recorded while they trained, by group.
     plots
         Patterns of the variables to draw.
+    lookup
+        Where to look for the trained models that the `.bal` file may refer to.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def evaluate(
     bal = restored if is_bal(restored) else compressed
     info = read_info(bal) if bal is not None else None
     with ExitStack() as stack:
-        sides = _Sides(stack, registry, reader, info)
+        sides = _Sides(stack, registry, reader, info, lookup)
         before = sides.file(original, variables)
         after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
         schema, notes = _common(before, after)
@@ -121,6 +125,7 @@ class _Sides:
     registry: Registry
     reader: ComponentSpec | None
     info: Info | None
+    lookup: Lookup
 
     def file(self, path: Path, variables: Sequence[str] | None) -> _Side:
         """A file in the original's format."""
@@ -133,7 +138,7 @@ class _Sides:
 
     def bal(self, path: Path) -> _Side:
         """A .bal file, restored as it is walked."""
-        stored = self.stack.enter_context(BalFile(path, self.registry))
+        stored = self.stack.enter_context(BalFile(path, self.registry, self.lookup))
         if not stored.header.blocks:
             raise DataError(f"{path}: holds trained models and no data to compare")
         return _Side(path, stored.header.schema, stored.blocks)

@@ -50,6 +50,10 @@ def details_of(info: Info | None) -> dict[str, str]:
         for step in header.preprocess:
             details[f"preprocessor {step.component.name}"] = f"{_component(step.component)} on {listed(step.variables)}"
         details["packages of the file"] = ", ".join(sorted({f"{r.package} {r.version}" for r in records if r.package}))
+        if header.trained is not None:
+            details["trained models"] = (
+                f"{header.trained.name}, not counted in the ratio; SHA-256 {header.trained.sha256}"
+            )
         details["blocks"] = str(len(header.blocks))
     details["evaluated with"] = (
         f"baler-core {version('baler-core')}, Python {platform.python_version()}, NumPy {np.__version__}"

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Option
 
 from baler_core.bounds import Tolerance
+from baler_core.builtin.models.field_layout import Arrangement, Box
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
 from baler_core.entropy import narrow
 from baler_core.errors import FormatError
-from baler_core.interfaces import Effort, Model, Options, Streams, Tolerances
+from baler_core.interfaces import Effort, Model, Options, State, Streams, Tolerances, Training
 from baler_core.lattice_fit import fit_lattice
 from baler_core.squeeze import zstd
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from baler_core.builtin.models.field_layout import Arrangement, Box
 
 STREAM = "fields"
 # A family this much smaller than what `scalar` is expected to take is not compared any further.
@@ -57,12 +56,18 @@ class Family:
         About the bytes they will take.
     recipe
         What the model found out while planning and encodes by; None if nothing.
+    known
+        What was learned of such a family from another file; then it is not planned, and nothing is expected of it.
+    by_reference
+        Whether decoders will know it too.
     """
 
     members: tuple[Prepared, ...]
     arrangement: Arrangement
     expected: float = 0.0
     recipe: Any = None
+    known: State = field(default_factory=dict)
+    by_reference: bool = False
 
 
 class FamilyModel(Model):
@@ -71,6 +76,11 @@ class FamilyModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     automatic = True
     Options = FieldOptions
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._known: dict[tuple[int, ...], tuple[Arrangement, State]] = {}
+        self._planned: tuple[xr.Dataset, list[Family]] | None = None
 
     @abstractmethod
     def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Any | None:
@@ -86,13 +96,63 @@ class FamilyModel(Model):
 
     @abstractmethod
     def decode_family(
-        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+        self,
+        data: bytes,
+        variables: Sequence[Variable],
+        shape: tuple[int, ...],
+        known: State,
+        region: Box | None = None,
     ) -> list[np.ndarray]:
-        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
+        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged.
 
-    def __init__(self, options: Any = None) -> None:
-        super().__init__(options)
-        self._planned: tuple[xr.Dataset, list[Family]] | None = None
+        `known` is empty unless the file refers to another.
+        """
+
+    @abstractmethod
+    def learn(self, family: Family) -> State:
+        """What of a family helps to code such families of other files, as few arrays by name."""
+
+    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+        """Learn families from the first block, if that is to serve other files; a file's own are found block by block."""
+        if not self.for_other_files:
+            return
+        block = next(iter(blocks))
+        families = self._families(block, layout, tolerances)
+        self._planned = (block, families)
+        numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
+        self._known = {
+            tuple(numbers[m.variable.name] for m in family.members): (family.arrangement, self.learn(family))
+            for family in families
+        }
+
+    def encoder_state(self) -> State:
+        """Families, their arrangements, and what was learned of each."""
+        stored: State = {}
+        for number, (places, (arrangement, known)) in enumerate(self._known.items()):
+            stored[f"{number} family"] = np.array([arrangement.lead, arrangement.frames, *places], np.int64)
+            stored.update({f"{number} {name}": array for name, array in known.items()})
+        return stored
+
+    def gains_by_reference(self) -> bool:
+        """Only if decoders can make use of what was learned."""
+        return any(self.shared(known) for _, known in self._known.values())
+
+    def shared(self, known: State) -> bool:
+        """Whether decoding makes use of what was learned of a family."""
+        return False
+
+    def load_state(self, state: State) -> None:
+        """Take up families of another file."""
+        self._known = {}
+        for name in state:
+            number, _, what = name.partition(" ")
+            if what != "family":
+                continue
+            if state[name].dtype != np.int64 or state[name].ndim != 1 or len(state[name]) < 3 or state[name].min() < 0:
+                raise FormatError("a family of fields was learned in an impossible way")
+            lead, frames, *places = state[name].tolist()
+            known = {n.partition(" ")[2]: a for n, a in state.items() if n.startswith(f"{number} ") and n != name}
+            self._known[tuple(places)] = (Arrangement(lead, frames), known)
 
     def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
         """What families are expected to take, `scalar` where that is less; the plan is kept for `encode`."""
@@ -105,17 +165,44 @@ class FamilyModel(Model):
         return total + sum(plain.values())
 
     def _families(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Family]:
-        """The plan of a block, as it was last estimated or anew."""
+        """The plan of a block: as it was last made, as in another file, or anew."""
         planned, self._planned = self._planned, None
         if planned is not None and planned[0] is block:
             return planned[1]
+        members = self._members(block, layout, tolerances)
+        return (self._known_families(members, layout) or self.plan(members)) if members else []
+
+    def _members(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
+        """Variables that this model can hold."""
         members = []
         for variable in layout.variables:
             values = values_of(block, variable.name)
             ready = self.prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
             if ready is not None:
                 members.append(Prepared(variable, ready))
-        return self.plan(members) if members else []
+        return members
+
+    def _known_families(self, members: Sequence[Prepared], layout: Layout) -> list[Family]:
+        """Those of the other file if they hold the same variables and suit them, else none."""
+        place = {layout.variables.index(member.variable): member for member in members}
+        rank = len(members[0].variable.dims)
+        same = sorted(number for places in self._known for number in places) == sorted(place)
+        if not same or any(a.lead >= rank or a.frames >= rank for a, _ in self._known.values()):
+            return []
+        families = [
+            self.adapt(
+                Family(
+                    tuple(place[number] for number in places), arrangement, known=known, by_reference=self.by_reference
+                )
+            )
+            for places, (arrangement, known) in self._known.items()
+        ]
+        fitting = [family for family in families if family is not None]
+        return fitting if len(fitting) == len(families) else []
+
+    def adapt(self, family: Family) -> Family | None:
+        """A family as planned for another file, made to suit this one; None if it cannot."""
+        return family
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
@@ -154,11 +241,13 @@ class FamilyModel(Model):
         arrays: dict[str, np.ndarray] = {}
         for _ in range(reader.varint(len(layout.variables) + 1)):
             count = reader.varint(len(layout.variables) + 1)
-            members = [layout.variables[reader.varint(len(layout.variables))] for _ in range(count)]
+            places = tuple(reader.varint(len(layout.variables)) for _ in range(count))
+            members = [layout.variables[place] for place in places]
             if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
                 raise FormatError("a family of fields holds something else")
-            box = tuple(region.get(dim, slice(None)) for dim in members[0].dims)
-            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), box if region else None)
+            known = self._known[places][1] if places in self._known else {}
+            box = tuple(region.get(dim, slice(None)) for dim in members[0].dims) if region else None
+            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), known, box)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, set(arrays))
         if rest.variables:
@@ -194,7 +283,7 @@ def _quick_size(values: np.ndarray, tolerance: Tolerance) -> int:
 
 def _only(layout: Layout, names: set[str]) -> Layout:
     kept = tuple(variable for variable in layout.variables if variable.name in names)
-    return Layout(layout.kind, kept, layout.sizes, layout.counts)
+    return replace(layout, variables=kept)
 
 
 def _without(layout: Layout, names: set[str]) -> Layout:

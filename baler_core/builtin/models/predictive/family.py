@@ -16,18 +16,25 @@ from baler_core.builtin.models import field_holes as holes
 from baler_core.builtin.models.families import Family
 from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrangement, tiles
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
-from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.field_window import Window, window_of
-from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_integers, fits
+from baler_core.builtin.models.parallel import in_parallel
+from baler_core.builtin.models.predictive.field import (
+    Integers,
+    decode_integers,
+    encode_integers,
+    fits,
+    refined_stencils,
+)
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
-from baler_core.interfaces import Effort
+from baler_core.interfaces import Effort, State
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
+STENCILS = "stencils"
 _MOST_SPECIALS = 128
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 _PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
@@ -142,11 +149,20 @@ def encode_family(family: Family, effort: Effort) -> bytes:
     for field in fields:
         parts.append(_head(field, arrangement))
     places = list(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
+    known = family.known.get(STENCILS)
 
     def encoded(place: Box) -> bytes:
-        return write_sized(encode_integers(gather(fields, arrangement, place), effort))
+        return write_sized(encode_integers(gather(fields, arrangement, place), effort, known))
 
     return b"".join(parts + in_parallel(encoded, places))
+
+
+def learn_family(family: Family, effort: Effort) -> State:
+    """Whether restored values may lie anywhere, and the stencils of the first chunk."""
+    fields, arrangement = [member.field for member in family.members], family.arrangement
+    place = next(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
+    integers = gather(fields, arrangement, place)
+    return {"closed": np.array([field.closed for field in fields]), STENCILS: refined_stencils(integers, effort)}
 
 
 def _head(field: Field, arrangement: Arrangement) -> bytes:

@@ -111,18 +111,29 @@ def _sources(padded: _Planes, number: int, variable: int, stack: int) -> list[np
     return sources
 
 
-def encode_integers(integers: Integers, effort: Effort = "max") -> bytes:
-    """All values outside holes, and a checksum of what will be restored.
-
-    The stencils are learned again from what was restored by those before, of a few slices or (at `max`) of all.
-    """
+def refined_stencils(integers: Integers, effort: Effort) -> np.ndarray:
+    """Stencils, learned again from what was restored by those before, of a few slices or (at `max`) of all."""
     rows = _ROWS[effort]
     weights = learn_stencils(integers, integers.values, rows)
-    if integers.closed:
-        weights = _relearned(integers if effort == "max" else _few_slices(integers), weights, rows)
-    best, restored = _encode_once(integers, weights, _MIXED[effort])
+    if not integers.closed:
+        return weights
+    return _relearned(integers if effort == "max" else _few_slices(integers), weights, rows)
+
+
+def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarray | None = None) -> bytes:
+    """All values outside holes, and a checksum of what will be restored.
+
+    Parameters
+    ----------
+    known
+        Stencils that suited another file: then none are learned.
+    """
+    if known is not None and known.shape == (integers.values.shape[1], 2, FEATURES):
+        weights = np.clip(known.astype(np.int64), -stencil.LARGEST_WEIGHT, stencil.LARGEST_WEIGHT)
+        return _encode_once(integers, weights, _MIXED[effort])[0]
+    best, restored = _encode_once(integers, refined_stencils(integers, effort), _MIXED[effort])
     if integers.closed and effort == "max":
-        again, _ = _encode_once(integers, learn_stencils(integers, restored, rows), _MIXED[effort])
+        again, _ = _encode_once(integers, learn_stencils(integers, restored, _ROWS[effort]), _MIXED[effort])
         best = min(best, again, key=len)
     return best
 

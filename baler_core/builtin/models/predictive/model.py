@@ -10,6 +10,7 @@ import numpy as np
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.families import Family, FamilyModel, Prepared
 from baler_core.dataset import Variable
+from baler_core.interfaces import State
 
 if TYPE_CHECKING:
     from baler_core.builtin.models.field_layout import Box
@@ -41,9 +42,26 @@ class PredictiveModel(FamilyModel):
         return encode_family(family, self.options.effort)
 
     def decode_family(
-        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+        self,
+        data: bytes,
+        variables: Sequence[Variable],
+        shape: tuple[int, ...],
+        known: State,
+        region: Box | None = None,
     ) -> list[np.ndarray]:
         """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
         from baler_core.builtin.models.predictive.family import decode_family
 
         return decode_family(data, variables, shape, region)
+
+    def learn(self, family: Family) -> State:
+        """How its variables are held, and stencils."""
+        from baler_core.builtin.models.predictive.family import learn_family
+
+        return learn_family(family, self.options.effort)
+
+    def adapt(self, family: Family) -> Family | None:
+        """A family as planned for another file, each variable held in the same way if it can."""
+        from baler_core.builtin.models.predictive.plan import hold_alike
+
+        return hold_alike(family)

@@ -13,6 +13,7 @@ from baler_core.builtin.models.field_layout import Arrangement, Box, arrangement
 from baler_core.builtin.models.predictive.family import Field, gather
 from baler_core.builtin.models.predictive.field import Integers, encode_integers
 from baler_core.interfaces import Effort
+from baler_core.progress import bits_per_value, shown
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 18, "max": 1 << 20}
 _THOROUGH_SAMPLE = 3 << 16
@@ -51,6 +52,17 @@ def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     ]
 
 
+def hold_alike(family: Family) -> Family | None:
+    """A family planned for another file, its variables held as there, or else in one way; None if there is none."""
+    wanted = family.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
+    ways = [{field.closed: field for field in member.field} for member in family.members]
+    for closed in (wanted[0] if wanted else True, True, False):
+        if all(closed in way for way in ways):
+            held = [replace(m, field=way[closed]) for m, way in zip(family.members, ways, strict=True)]
+            return replace(family, members=tuple(held))
+    return None
+
+
 def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prepared, ...]:
     return tuple(replace(m, field=choice.field) for m, choice in zip(members, choices, strict=True))
 
@@ -69,9 +81,16 @@ def _pays(
 def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
     """The best arrangement of the first way, then the best way."""
     # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
-    found = [_choice(ways[0], arrangement, effort) for arrangement in arrangements]
-    first = _least([replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]], effort)
-    return _least([first, *(_choice(way, first.arrangement, effort) for way in ways[1:])], effort)
+    with shown("choose predictive", "trial", len(arrangements) + len(ways) - 1) as step:
+
+        def tried(field: Field, arrangement: Arrangement) -> _Choice:
+            choice = _choice(field, arrangement, effort)
+            step(bits_per_value(choice.rate, 1))
+            return choice
+
+        found = [tried(ways[0], arrangement) for arrangement in arrangements]
+        first = _least([replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]], effort)
+        return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
 
 
 def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:

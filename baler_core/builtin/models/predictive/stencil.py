@@ -10,7 +10,7 @@ import numpy as np
 MARGIN = 3
 WEIGHT_BITS = 12
 _PASSES = 5
-_LARGEST_WEIGHT = 1 << 18
+LARGEST_WEIGHT = 1 << 18
 
 _Offsets = tuple[tuple[int, int], ...]
 # Already coded in the same slice; anywhere in the slice before, the one before that, and the variable before.
@@ -89,7 +89,7 @@ class Sample:
             weights = np.linalg.solve(matrix, rows.T @ (targets * trust))
             trust = 1 / (np.abs(targets - rows @ weights) + 300)
         rounded = np.rint(weights * (1 << WEIGHT_BITS))
-        return np.clip(rounded, -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int64)
+        return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
 
 
 def base_of(values: np.ndarray, before: np.ndarray | None, y: np.ndarray, x: np.ndarray) -> np.ndarray:

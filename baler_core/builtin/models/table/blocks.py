@@ -10,9 +10,10 @@ import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.columns import to_symbols, to_values
-from baler_core.builtin.models.table.contexts import Known
+from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
+from baler_core.builtin.models.table.primer import Primer
 from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
 from baler_core.builtin.models.table.symbols import Symbols
 from baler_core.entropy import pack_integers, unpack_integers
@@ -21,10 +22,11 @@ from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, write_sized
 
+NO_PRIMER = Primer()
 CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
-_WRONG = 0.001
-"""Share of values that may break the tolerance before a column is stored apart."""
+_FEW, _WRONG = 2, 0.001
+"""How many values may break the tolerance before a column is stored apart: a few, and a share of all."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,25 @@ class Stored:
 
 
 def encode_block(
-    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan, contexts: int
+    values: Sequence[np.ndarray],
+    tolerances: Sequence[Tolerance],
+    plan: TablePlan,
+    contexts: int,
+    events: Events | None = None,
+    primer: Primer = NO_PRIMER,
 ) -> bytes:
     """The columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
-    symbols, stored = _all_symbols(values, tolerances, plan)
-    knowledge = Knowledge(rows, len(values))
+    primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
+    symbols, stored = all_symbols(values, tolerances, plan)
+    knowledge = Knowledge(primer.rows + rows, len(values), events)
     checksum = 0
     for number in plan.order:
         if number in symbols:
             found, own = symbols[number], plan.columns[number]
             checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
-            stored[number] = _store(found, own, knowledge.parents(number, own), contexts)
-        knowledge.add(number, plan.columns[number], _values(symbols.get(number)))
+            stored[number] = _store(number, found, own, knowledge, contexts, primer.of(number))
+        knowledge.add(number, plan.columns[number], _values(symbols.get(number), primer.of(number)))
     columns = [stored[number] for number in range(len(values))]
     head = [c.method + 4 * bool(c.escapes) for c in columns]
     sizes = []
@@ -68,7 +76,7 @@ def encode_block(
     return checksum.to_bytes(4, "little") + body + b"".join(c.data + c.escapes for c in columns)
 
 
-def _all_symbols(
+def all_symbols(
     values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan
 ) -> tuple[dict[int, Symbols], dict[int, Stored]]:
     """Symbols of the columns that follow the plan, and the others as they are stored."""
@@ -78,12 +86,11 @@ def _all_symbols(
     for number in [*(j for j in range(len(values)) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
         found = to_symbols(values[number], column, restored, tolerances[number])
-        if found is not None:
-            restored[number] = to_values(found, column, restored)
-            wrong = tolerances[number].violations(values[number], restored[number])
-            if wrong.sum() <= _WRONG * len(wrong):
-                symbols[number] = found
-                continue
+        restored[number] = to_values(found, column, restored)
+        wrong = tolerances[number].violations(values[number], restored[number])
+        if wrong.sum() <= _FEW + _WRONG * len(wrong):
+            symbols[number] = found
+            continue
         lattice = fit_lattice(values[number], tolerances[number])
         codes = lattice.codes(values[number])
         apart[number] = Stored(APART, lattice.to_bytes() + pack_integers(codes))
@@ -91,20 +98,31 @@ def _all_symbols(
     return symbols, apart
 
 
-def _store(symbols: Symbols, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> Stored:
+def _store(
+    number: int, symbols: Symbols, plan: ColumnPlan, knowledge: Knowledge, contexts: int, known: np.ndarray
+) -> Stored:
     escapes = pack_integers(symbols.escapes) if len(symbols.escapes) else b""
     if plan.marginal is not None and not plan.packed:
-        return Stored(MIXED, encode_symbols(symbols.values, plan, parents, contexts), escapes)
+        parents, mixture = knowledge.parents(number, plan), knowledge.mixture(plan)
+        return Stored(MIXED, encode_symbols(symbols.values, plan, parents, contexts, mixture, known), escapes)
     if len(symbols.values) and (symbols.values == plan.symbols.low).all():
         return Stored(CONSTANT, b"", escapes)
     return Stored(PACKED, pack_integers(symbols.values), escapes)
 
 
-def _values(symbols: Symbols | None) -> np.ndarray | None:
-    return None if symbols is None else symbols.values
+def _values(symbols: Symbols | None, known: np.ndarray) -> np.ndarray | None:
+    return None if symbols is None else np.concatenate([known, symbols.values])
 
 
-def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan, contexts: int) -> list[np.ndarray]:
+def decode_block(
+    data: bytes,
+    rows: int,
+    dtypes: Sequence[str],
+    plan: TablePlan,
+    contexts: int,
+    events: Events | None = None,
+    primer: Primer = NO_PRIMER,
+) -> list[np.ndarray]:
     """The restored columns.
 
     Raises
@@ -116,14 +134,15 @@ def decode_block(data: bytes, rows: int, dtypes: Sequence[str], plan: TablePlan,
     checksum = int.from_bytes(reader.take(4), "little")
     stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
-    knowledge = Knowledge(rows, len(dtypes))
+    primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
+    knowledge = Knowledge(primer.rows + rows, len(dtypes), events)
     found = 0
     for number in plan.order:
         column = plan.columns[number]
         if stored[number].method != APART:
-            symbols[number] = _read(stored[number], rows, column, knowledge.parents(number, column), contexts)
+            symbols[number] = _read(number, stored[number], column, knowledge, contexts, primer.of(number))
             found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
-        knowledge.add(number, column, _values(symbols.get(number)))
+        knowledge.add(number, column, _values(symbols.get(number), primer.of(number)))
     if found != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
     return _restored(symbols, stored, rows, dtypes, plan)
@@ -143,9 +162,13 @@ def _read_columns(reader: ByteReader, count: int) -> list[Stored]:
     return columns
 
 
-def _read(stored: Stored, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> Symbols:
+def _read(
+    number: int, stored: Stored, plan: ColumnPlan, knowledge: Knowledge, contexts: int, known: np.ndarray
+) -> Symbols:
+    rows = knowledge.rows - len(known)
     if stored.method == MIXED:
-        values = decode_symbols(stored.data, rows, plan, parents, contexts)
+        parents, mixture = knowledge.parents(number, plan), knowledge.mixture(plan)
+        values = decode_symbols(stored.data, rows, plan, parents, contexts, mixture, known)
     elif stored.method == PACKED:
         values = unpack_integers(stored.data, rows)
     else:

@@ -15,8 +15,8 @@ from baler_core.errors import FormatError
 
 def to_symbols(
     values: np.ndarray, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance
-) -> Symbols | None:
-    """Symbols of a column's values (1-D); None if they do not fit the plan and must be stored apart.
+) -> Symbols:
+    """Symbols of a column's values (1-D).
 
     Parameters
     ----------
@@ -25,10 +25,7 @@ def to_symbols(
     """
     if plan.relation is not None:
         return _residual_symbols(values, plan, predicted(plan, restored), tolerance)
-    codes, special = plan.lattice.quantise(values)
-    if plan.lattice.specials and (codes[special == 0] < plan.lattice.lowest).any():
-        return None
-    return plan.symbols.forward(plan.lattice.merge_specials(codes, special))
+    return plan.symbols.forward(plan.lattice.codes(values))
 
 
 def to_values(symbols: Symbols, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,19 +28,19 @@ class Known:
     count
         How many bins.
     own
-        The column itself, whose values are known row by row only; `values` and `bins` are 0.
+        Where the parent is the column itself, known row by row only: the earlier row that is looked at, -1 for none,
+        int64 per row. `values` and `bins` are then 0. Else None.
     """
 
     values: np.ndarray
     bins: np.ndarray
     count: int
-    own: bool = False
+    own: np.ndarray | None = None
 
-    def previous(self) -> Known:
-        """The same of the row before; bin 0 and value -1 in the first row."""
-        values = np.concatenate([[-1], self.values[:-1]]) if len(self.values) else self.values
-        bins = np.concatenate([[0], self.bins[:-1] + 1]) if len(self.bins) else self.bins
-        return Known(values, bins, self.count + 1)
+    def looked_up(self, rows: np.ndarray) -> Known:
+        """The same of another row each (int64 per row); bin 0 and value -1 where that is -1."""
+        there = rows >= 0
+        return Known(np.where(there, self.values[rows], -1), np.where(there, self.bins[rows] + 1, 0), self.count + 1)
 
 
 Recipe = tuple[tuple[int, int], ...]
@@ -76,8 +77,7 @@ def recipes_with_predictor(parents: int, most: int) -> list[Recipe]:
     return [*plain[: parents + 1], *found, *plain[parents + 1 :]][: most + 4]
 
 
-@dataclass(frozen=True)
-class ContextTables:
+class Places(NamedTuple):
     """Where each row's counters lie.
 
     Attributes
@@ -87,10 +87,10 @@ class ContextTables:
     masks, offsets
         int64 (contexts,): size of each table less 1, and where it begins.
     own, classes
-        int64 (contexts,): by how much the class of the column's own previous bin moves the place, and how many such
-        classes; 0 and 1 where it does not matter.
-    places
-        Total number of places.
+        int64 (contexts, pasts): by how much the class of the column's own bin in an earlier row moves the place, and how
+        many such classes; 0 and 1 where it does not matter.
+    pasts
+        int64 (rows, pasts): the earlier rows that are looked at, -1 for none.
     """
 
     base: np.ndarray
@@ -98,13 +98,20 @@ class ContextTables:
     offsets: np.ndarray
     own: np.ndarray
     classes: np.ndarray
-    places: int
+    pasts: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """Total number of counters."""
+        return int((self.masks + 1).sum())
 
 
-def context_tables(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int, nodes: int) -> ContextTables:
+def place_contexts(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int, nodes: int) -> Places:
     """Number the contexts of every row; `nodes` is how many decisions each context must keep apart."""
     base = np.zeros((rows, len(chosen)), np.int32)
-    sizes, own, classes = (np.zeros(len(chosen), np.int64) for _ in range(3))
+    pasts = [parent.own for parent in parents if parent.own is not None]
+    sizes = np.zeros(len(chosen), np.int64)
+    own, classes = (np.zeros((len(chosen), len(pasts)), np.int64) for _ in range(2))
     for column, recipe in enumerate(chosen):
         state = _states(parents, recipe, rows)
         wanted = max(1, (min(state.count, rows) * nodes - 1).bit_length())
@@ -114,24 +121,26 @@ def context_tables(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int
         base[:, column] = spread & (sizes[column] - 1)
         own[column] = state.own * nodes if direct else state.own * _ODD & (sizes[column] - 1)
         classes[column] = state.classes
-    return ContextTables(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, int(sizes.sum()))
+    looked_at = np.stack(pasts, axis=1) if pasts else np.zeros((rows, 0), np.int64)
+    return Places(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, looked_at)
 
 
 @dataclass
 class _States:
-    """The state of a context in each row (int64), how many there may be, and the part of the column's own past."""
+    """The state of a context in each row (int64), how many there may be, and the parts of the column's own pasts."""
 
     number: np.ndarray
+    own: np.ndarray
+    classes: np.ndarray
     count: int = 1
-    own: int = 0
-    classes: int = 1
 
 
 def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
-    state = _States(np.zeros(rows, np.int64))
+    pasts = [place for place, parent in enumerate(parents) if parent.own is not None]
+    state = _States(np.zeros(rows, np.int64), np.zeros(len(pasts), np.int64), np.ones(len(pasts), np.int64))
     for place, classes in recipe:
         parent = parents[place]
-        if classes == EXACT and not parent.own:
+        if classes == EXACT and parent.own is None:
             distinct, part = np.unique(parent.values, return_inverse=True)
             count = len(distinct)
         else:
@@ -139,8 +148,9 @@ def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
             part = parent.bins * count // parent.count
         state.number = state.number * count + part
         state.own *= count
-        if parent.own:
-            state.own, state.classes = 1, count
+        if parent.own is not None:
+            past = pasts.index(place)
+            state.own[past], state.classes[past] = 1, count
         state.count *= max(count, 1)
     return state
 

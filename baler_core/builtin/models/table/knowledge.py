@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from baler_core.builtin.models.table.contexts import Known
+from baler_core.builtin.models.table.events import HERE, POSITION, Events, Source
+from baler_core.builtin.models.table.mixtures import Mixture
+from baler_core.builtin.models.table.network import mixture_of
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.predictor import FEATURES, features, predicted
-from baler_core.errors import FormatError
+
+_COUNTED = 15
+"""Rows of an event are told one from another up to here."""
 
 
 class Knowledge:
@@ -21,11 +27,14 @@ class Knowledge:
         Number of rows of the block.
     columns
         Number of columns of the table.
+    events
+        How the rows are cut into events; None for one.
     """
 
-    def __init__(self, rows: int, columns: int) -> None:
+    def __init__(self, rows: int, columns: int, events: Events | None = None) -> None:
         self.rows = rows
-        self._columns = columns
+        self.columns = columns
+        self._events = Events(np.array([rows], np.int64)) if events is None else events
         self._known: dict[int, Known] = {}
         self._plans: dict[int, ColumnPlan] = {}
         self._features: dict[int, np.ndarray] = {}
@@ -36,22 +45,40 @@ class Knowledge:
         if symbols is None or plan.marginal is None:
             nothing = np.zeros(self.rows, np.int64)
             self._known[number] = Known(nothing, nothing, 1)
-            self._features[number] = np.zeros((self.rows, FEATURES), np.int16)
         else:
             self._known[number] = Known(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
 
     def parents(self, number: int, plan: ColumnPlan) -> list[Known]:
         """What is known of the parents of column `number`, its predicted class last."""
-        parents = [self._parent(number, parent, plan) for parent in plan.parents]
+        parents = [self._parent(number, Source.of(parent, self.columns), plan) for parent in plan.parents]
         if plan.predictor is not None:
             parents.append(predicted(plan.predictor, {c: self.features(c) for c in plan.predictor.columns}))
         return parents
 
-    def _parent(self, number: int, parent: int, plan: ColumnPlan) -> Known:
-        if parent == number + self._columns:
+    def mixture(self, plan: ColumnPlan) -> Mixture | None:
+        """What a column's network says of each row; None if it has none."""
+        if plan.network is None:
+            return None
+        return mixture_of(plan.network, self.inputs(plan.network.columns))
+
+    def inputs(self, columns: Sequence[int]) -> np.ndarray:
+        """Features of several columns side by side: int16 (rows, FEATURES * columns)."""
+        return np.concatenate([self.features(column) for column in columns], axis=1)
+
+    def _parent(self, number: int, source: Source, plan: ColumnPlan) -> Known:
+        if source.column == number and not source.of_event:
             nothing = np.zeros(self.rows, np.int64)
-            return Known(nothing, nothing, _bins(plan) + 1, own=True)
-        return self._known[parent] if parent < self._columns else self._known[parent - self._columns].previous()
+            return Known(nothing, nothing, _bins(plan) + 1, own=self._events.rows_at(source.place))
+        return self.known(source.number(self.columns))
+
+    def known(self, number: int) -> Known:
+        """What a source, told by its number, says of each row."""
+        source = Source.of(number, self.columns)
+        if source.of_event:
+            told = self._events.position if source.column == POSITION else self._events.size
+            return Known(told, np.minimum(told, _COUNTED), _COUNTED + 1)
+        known = self._known[source.column]
+        return known if source.place == HERE else known.looked_up(self._events.rows_at(source.place))
 
     def bins(self, number: int) -> np.ndarray:
         """Bins of a column: int64 (rows,)."""
@@ -64,18 +91,21 @@ class Knowledge:
     def features(self, number: int) -> np.ndarray:
         """Features of a column for predictors: int16 (rows, FEATURES)."""
         if number not in self._features:
-            plan = self._plans[number]
-            if plan.marginal is None:
-                raise FormatError("a column of a table is predicted from one without bins")
-            found = features(self._known[number].values, plan.marginal, plan.lattice, plan.symbols)
-            self._features[number] = found.astype(np.int16)
+            self._features[number] = self.features_at(number, np.arange(self.rows))
         return self._features[number]
 
-    def at(self, rows: np.ndarray) -> Knowledge:
-        """The same of some neighbouring rows."""
-        part = Knowledge(len(rows), self._columns)
+    def features_at(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """The same in some rows (int64)."""
+        plan = self._plans[number]
+        if plan.marginal is None or self._known[number].count == 1:
+            return np.zeros((len(rows), FEATURES), np.int16)
+        return features(self.values(number)[rows], plan.marginal, plan.lattice, plan.symbols).astype(np.int16)
+
+    def head(self, rows: int) -> Knowledge:
+        """The same of the first rows."""
+        part = Knowledge(rows, self.columns, self._events.part(slice(0, rows)))
         part._plans = self._plans
-        part._known = {n: replace(k, values=k.values[rows], bins=k.bins[rows]) for n, k in self._known.items()}
+        part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}
         return part
 
 

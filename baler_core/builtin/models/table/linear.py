@@ -8,6 +8,8 @@ import numpy as np
 
 MOST_PARENTS = 8
 _SOLVED_AT_ONCE = 48
+_PURSUED = 256
+"""In wider tables only so many candidates, those most like the target, are looked at closely."""
 
 Terms = tuple[tuple[int, float], ...]
 """(candidate, coefficient) of each term."""
@@ -32,25 +34,30 @@ def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarra
     wanted, offered = target * weights, candidates * weights[:, None]
     lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
     scaled = offered / lengths
-    products, match = scaled.T @ scaled, scaled.T @ wanted
-    found = _pursue(wanted, scaled, lengths, products, match)
+    match = scaled.T @ wanted
+    if len(match) > _PURSUED:
+        strongest = np.sort(np.argpartition(-np.abs(match), _PURSUED)[:_PURSUED])
+        found = _pursue(wanted, scaled[:, strongest], lengths[strongest], match[strongest])
+        return None if found is None else tuple((int(strongest[k]), factor) for k, factor in found)
+    found = _pursue(wanted, scaled, lengths, match)
     if found is None and 1 < offered.shape[1] <= min(_SOLVED_AT_ONCE, len(target) // 4):
-        found = _solve(wanted, scaled, lengths, products, match)
+        found = _solve(wanted, scaled, lengths, scaled.T @ scaled, match)
     return found
 
 
-def _pursue(
-    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, products: np.ndarray, match: np.ndarray
-) -> Terms | None:
+def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, match: np.ndarray) -> Terms | None:
     chosen: list[int] = []
+    # products of the chosen columns with all others: those of all with all would take far longer in wide tables
+    products = np.zeros((scaled.shape[1], 0))
     rest = match
     for _ in range(min(MOST_PARENTS, scaled.shape[1])):
         strength = np.abs(rest)
         strength[chosen] = -1
         chosen.append(int(strength.argmax()))
-        within = products[np.ix_(chosen, chosen)] + 1e-14 * np.eye(len(chosen))
+        products = np.column_stack([products, scaled.T @ scaled[:, chosen[-1]]])
+        within = products[chosen] + 1e-14 * np.eye(len(chosen))
         answer = np.linalg.solve(within, match[chosen])
-        rest = match - products[:, chosen] @ answer
+        rest = match - products @ answer
         energy = float(wanted @ wanted - match[chosen] @ answer)
         if energy < len(wanted) and np.abs(wanted - scaled[:, chosen] @ answer).max() < 1:
             return _in_quarters(wanted, scaled, lengths, chosen, answer)

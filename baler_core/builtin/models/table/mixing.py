@@ -1,169 +1,239 @@
-"""Context mixing: what several contexts say about a binary decision, weighed by how right they were, in exact integers.
-
-Method: logistic mixing of adaptive counters as in the PAQ family (Mahoney 2005, "Adaptive weighing of context models for
-lossless data compression"), with a tree of bins in place of bytes.
-"""
+"""Context mixing: what several contexts and a network say about each binary decision, weighed by how right they were."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.table.coder import decode_bit, decode_even, encode_bit, encode_even
-from baler_core.compiled import compiled
+from baler_core.arithmetic import ENCODING, code_bit
+from baler_core.builtin.models.table.contexts import Places
+from baler_core.builtin.models.table.mixtures import (
+    Mixture,
+    log_table,
+    score,
+    sigmoid_table,
+    upper_chance,
+    weight_below,
+    whole_weight,
+)
+from baler_core.builtin.models.table.trees import BinTree
+from baler_core.compiled import Array, Integer, compiled, inlined
+from baler_core.mixing import REACH, WEIGHT_ONE, dot, learn_counter, learn_weights, squash, stretch
 
-Array: TypeAlias = np.ndarray
-LIMIT = 2047
-HALF_COUNTER = 1 << 30
-"""A counter that has seen nothing: chance 1/2 in its upper 22 bits, count 0 in its lower 9."""
-COUNT_BITS = 9
-COUNT_MASK = (1 << COUNT_BITS) - 1
+COUNT_LIMIT = 511
+_STATES = 1024
+_TRUST = np.array([2048 * n // (2 * n + 1) for n in range(_STATES)], np.int64)
+"""How far a counter that has seen n bits is believed: 2^10 n / (n + 0.5)."""
+_BIAS = 256
+_SELECTED = 128
+"""Most sets of weights that a parent selects among."""
+_LOGS = log_table()
+_SIGMOIDS = sigmoid_table()
+
+
+class Selectors(NamedTuple):
+    """Which weights a row uses.
+
+    Attributes
+    ----------
+    first, last
+        int64 (rows,): bins of the first and of the last parent.
+    own
+        Whether the first parent is the column itself in an earlier row.
+    """
+
+    first: Array
+    last: Array
+    own: bool
+
+
+class Advice(NamedTuple):
+    """What a network says of each row; mixtures of no rows where there is none.
+
+    Attributes
+    ----------
+    mixture
+        Over scores.
+    shares
+        int64 (bins + 1,): the marginal's cumulative weight at the edges of its bins.
+    """
+
+    mixture: Mixture
+    shares: Array
+
+
+class Rehearsal(NamedTuple):
+    """Rows that are only learned from.
+
+    Attributes
+    ----------
+    rows
+        How many of the first rows: they are known to both sides, and coded to nowhere.
+    registers
+        Of the coder, to be taken up after them.
+    """
+
+    rows: Integer
+    registers: Array
+
+
+class _Weights(NamedTuple):
+    """Weights of the mixers, one row per set: by decision and confidence, by first parent, by last parent."""
+
+    decision: Array
+    first: Array
+    last: Array
 
 
 @compiled
-def _gather(
-    counters: Array,
-    slots: Array,
-    inputs: Array,
-    base: Array,
-    node: int,
-    masks: Array,
-    offsets: Array,
-    stretch: Array,
-    trust: Array,
-) -> int:
-    """Look up what each context knows at this node; returns how many know it well."""
+def _initial(sets: Integer, width: Integer) -> Array:
+    """Weights that believe the last input, the rest nothing."""
+    weights = np.zeros((sets, width), np.int64)
+    weights[:, width - 1] = WEIGHT_ONE
+    return weights
+
+
+@inlined
+def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: Places) -> Integer:
+    """By how much the column's own earlier rows move the place of a context."""
+    moved = np.int64(0)
+    for p in range(places.pasts.shape[1]):
+        moved += coded[places.pasts[row, p]] * places.classes[context, p] // bins * places.own[context, p]
+    return moved
+
+
+@inlined
+def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
+    """Find what each context knows at this node; returns how many know it well."""
     sure = 0
-    for c in range(len(masks)):
-        slot = int(offsets[c]) + ((int(base[c]) + node) & int(masks[c]))
+    for c in range(len(slots)):
+        slot = places.offsets[c] + ((base[c] + node) & places.masks[c])
         slots[c] = slot
-        counter = int(counters[slot])
-        count = counter & COUNT_MASK
-        chance = counter >> (COUNT_BITS + 10)
-        belief = int(trust[count])
-        inputs[2 * c] = (int(stretch[chance]) * belief) >> 10
-        inputs[2 * c + 1] = ((chance - 2048) * belief) >> 11
-        if count > 30:
+        counter = np.int64(counters[slot])
+        seen = counter & 1023
+        chance = counter >> 16
+        inputs[2 * c] = (stretch(chance) * _TRUST[seen]) >> 10
+        inputs[2 * c + 1] = ((chance - 32768) * _TRUST[seen]) >> 15
+        if seen > 30:
             sure += 1
     return sure
 
 
-@compiled
-def _dot(inputs: Array, weights: Array) -> int:
-    total = 0
-    for k in range(len(weights)):
-        total += int(inputs[k]) * int(weights[k])
-    total >>= 16
-    return min(max(total, -LIMIT), LIMIT)
-
-
-@compiled
-def _learn(inputs: Array, weights: Array, error: int) -> None:
-    for k in range(len(weights)):
-        weights[k] += (int(inputs[k]) * error + (1 << 17)) >> 18
-
-
-@compiled
-def _count(counters: Array, slots: Array, bit: int, rates: Array) -> None:
-    """Move every counter towards the bit it should have foreseen."""
-    for c in range(len(slots)):
-        counter = int(counters[slots[c]])
-        count = counter & COUNT_MASK
-        chance = counter >> COUNT_BITS
-        target = 4194303 if bit else 0
-        chance += (((target - chance) >> 2) * int(rates[count])) >> 14
-        if count < COUNT_MASK:
-            count += 1
-        counters[slots[c]] = (chance << COUNT_BITS) | count
-
-
-@compiled
-def _blend(inputs: Array, first: Array, second: Array, chances: Array, squash: Array) -> int:
-    """The mean log-odds of two mixers as a chance of 16 bits; leaves each mixer's own in `chances`."""
-    a, b = _dot(inputs, first), _dot(inputs, second)
-    chances[0] = squash[a + LIMIT]
-    chances[1] = squash[b + LIMIT]
-    return int(squash[((a + b) >> 1) + LIMIT])
+@inlined
+def _decide(
+    registers: Array, data: Array, bit: Integer, inputs: Array, weights: _Weights, sets: tuple[int, int, int], rate: Integer
+) -> Integer:  # fmt: skip
+    """Code one bit by the mean log-odds of three mixers, which learn from it."""
+    width = len(inputs)
+    one = min(max(dot(weights.decision, sets[0], inputs, width), -REACH), REACH)
+    two = min(max(dot(weights.first, sets[1], inputs, width), -REACH), REACH)
+    three = min(max(dot(weights.last, sets[2], inputs, width), -REACH), REACH)
+    chance = min(max(squash(((one + two + three) * 21845) >> 16), 16), 65520)
+    bit = code_bit(registers, data, bit, chance)
+    learn_weights(weights.decision, sets[0], inputs, width, (bit << 16) - squash(one), rate)
+    learn_weights(weights.first, sets[1], inputs, width, (bit << 16) - squash(two), rate)
+    learn_weights(weights.last, sets[2], inputs, width, (bit << 16) - squash(three), rate)
+    return bit
 
 
 @compiled
 def code_column(
-    decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
-    chances0: Array, depths: Array, inner: int, base: Array, masks: Array, offsets: Array, own: Array, classes: Array,
-    counters: Array, selector: Array, own_selects: bool, mixers: int, stretch: Array, squash: Array, trust: Array,
-    rates: Array, speed: int,
+    registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
+    selectors: Selectors, advice: Advice, speed: Integer, rehearsal: Rehearsal,
 ) -> None:  # fmt: skip
-    """Encode `values` into `data`, or decode `data` into `values` (both int64 and uint8, changed in place)."""
-    contexts = len(masks)
-    slots = np.zeros(contexts, np.int64)
-    inputs = np.zeros(2 * contexts + 2, np.int64)
-    chances = np.zeros(2, np.int64)
-    nodes = len(splits)
-    width = 2 * contexts + 2
-    by_node = np.zeros((nodes + inner + 1, 3, width), np.int32)
-    by_node[:, :, width - 1] = 65536
-    by_parent = np.zeros((mixers, 4, width), np.int32)
-    by_parent[:, :, width - 1] = 65536
-    inputs[width - 2] = 256
-    past, bins = 0, len(edges)
-    place0 = np.zeros(contexts, np.int64)
+    """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin."""
+    encoding, advised = registers[ENCODING] == 1, len(advice.mixture.weights) > 0
+    edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
+    width = 2 * contexts + 3
+    inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts, np.int64), np.zeros(contexts, np.int64)
+    inputs[width - 3] = _BIAS
+    weights = _Weights(
+        _initial((nodes + inner + 1) * 3, width), _initial(_SELECTED * 4, width), _initial(_SELECTED * 4, width)
+    )
+    coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
+    total = advice.shares[last_bin + 1]
     for row in range(len(values)):
+        if row == rehearsal.rows:
+            registers[:] = rehearsal.registers
+            encoding = registers[ENCODING] == 1
         for c in range(contexts):
-            place0[c] = int(base[row, c]) + past * int(classes[c]) // bins * int(own[c])
-        chosen = min(past, mixers - 1) if own_selects else int(selector[row])
-        step = speed + (6 * 4000) // (row + 4000)
-        low, high = int(edges[0]), int(edges[len(edges) - 1])
-        value = int(values[row])
-        node = 0 if nodes else -1
-        place, depth = 0, 0
-        leaf = 0
+            base[c] = places.base[row, c] + _own_place(coded, row, c, last_bin + 2, places)
+        first = coded[places.pasts[row, 0]] if selectors.own else selectors.first[row]
+        first = min(first, _SELECTED - 1)
+        last = min(selectors.last[row], _SELECTED - 1)
+        rate = 4 * speed + (24 * 4000) // (row + 4000)
+        below, above = np.int64(0), np.int64(0)
+        if advised:
+            above = whole_weight(row, advice.mixture)
+        low, high = edges[0], edges[last_bin + 1]
+        node, depth, leaf, found = 0 if nodes else -1, 0, 0, 0
         while True:
             if node >= 0:
-                middle = int(edges[splits[node]])
-                place, mixer = node, node
-                depth = int(depths[node])
-                inputs[width - 1] = stretch[chances0[node] >> 4]
+                middle, place, mixer = edges[tree.splits[node]], node, node
+                share = advice.shares[tree.splits[node]]
+                prior = stretch(tree.chances[node])
+                depth = tree.depths[node]
             else:
                 if leaf == 0:
-                    low, high = int(edges[-1 - node]), int(edges[-node])
-                    leaf = 1
-                    past = -node
-                    inputs[width - 1] = 0
+                    found = -1 - node
+                    low, high, leaf = edges[found], edges[found + 1], 1
                     level = 0
                 if high - low < 2 or level >= inner:
                     break
                 middle = (low + high) >> 1
-                place, mixer = nodes + ((-1 - node) << inner) + leaf, nodes + level
+                place, mixer = nodes + (found << inner) + leaf, nodes + level
+                wide = edges[found + 1] - edges[found]
+                share = advice.shares[found]
+                share += (advice.shares[found + 1] - share) * (middle - edges[found]) // wide
+                prior = 0
                 depth += 1
-            sure = _gather(counters, slots, inputs, place0, place, masks, offsets, stretch, trust)
-            first = by_node[mixer, 0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2]
-            second = by_parent[chosen, 0 if depth < 2 else 1 if depth < 4 else 2 if depth < 6 else 3]
-            chance = _blend(inputs, first, second, chances, squash)
-            if decoding:
-                bit = decode_bit(state, data, chance)
+            inputs[width - 2] = prior
+            inputs[width - 1] = prior
+            between = np.int64(0)
+            if advised:
+                between = weight_below(score(share, total, _LOGS), row, advice.mixture, _SIGMOIDS)
+                chance = upper_chance(below, between, above)
+                inputs[width - 1] = stretch(chance) if chance else 0
+            sure = _look_up(counters, slots, inputs, base, place, places)
+            sets = (
+                3 * mixer + (0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2),
+                4 * first + min(depth >> 1, 3),
+                4 * last + min((depth + 1) >> 1, 3),
+            )
+            bit = _decide(registers, data, 1 if encoding and values[row] >= middle else 0, inputs, weights, sets, rate)
+            for c in range(contexts):
+                learn_counter(counters, slots[c], bit, COUNT_LIMIT)
+            if bit:
+                below = between
             else:
-                bit = 1 if value >= middle else 0
-                encode_bit(state, data, chance, bit)
-            _learn(inputs, first, ((bit << 16) - int(chances[0])) * step)
-            _learn(inputs, second, ((bit << 16) - int(chances[1])) * step)
-            _count(counters, slots, bit, rates)
+                above = between
             if node >= 0:
-                node = int(children[node, bit])
+                node = tree.children[node, bit]
             else:
+                leaf, level = 2 * leaf + bit, level + 1
                 if bit:
                     low = middle
                 else:
                     high = middle
-                leaf = 2 * leaf + bit
-                level += 1
-        if high - low > 1:
-            if decoding:
-                low += decode_even(state, data, high - low)
-            else:
-                encode_even(state, data, value - low, high - low)
-        if decoding:
-            values[row] = low
+        coded[row] = found + 1
+        code_rest(registers, data, values, row, low, high)
+
+
+@inlined
+def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: Integer, high: Integer) -> None:
+    """Code where between `low` and `high` (not included) a value lies, all places being equally likely."""
+    encoding = registers[ENCODING] == 1
+    while high - low > 1:
+        middle = (low + high) >> 1
+        chance = 32768
+        if high - low < 4096:
+            chance = 65536 * (high - middle) // (high - low)
+        if code_bit(registers, data, 1 if encoding and values[row] >= middle else 0, chance):
+            low = middle
+        else:
+            high = middle
+    values[row] = low
 
 
 PRIOR_COUNT = 6
@@ -172,39 +242,30 @@ PRIOR_COUNT = 6
 
 def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
     """Counters of `size` table places that start at the marginal's chances: `places` per context, `nodes` in the tree."""
-    one = np.full(places, HALF_COUNTER, np.int64)
-    one[:nodes] = chances.astype(np.int64) << (6 + COUNT_BITS)
-    return np.resize(one | PRIOR_COUNT, size).astype(np.int32)
+    one = np.full(places, 1 << 31, np.int64)
+    one[:nodes] = chances.astype(np.int64) << 16
+    return np.resize(one | PRIOR_COUNT, size).astype(np.uint32)
 
 
 @compiled
 def code_by_counters(
-    decoding: bool, state: Array, data: Array, values: Array, edges: Array, children: Array, splits: Array,
-    base: Array, own: int, classes: int, mask: int, counters: Array, rates: Array,
-) -> None:  # fmt: skip
+    registers: Array, data: Array, values: Array, tree: BinTree, places: Places, counters: Array, rehearsal: Rehearsal
+) -> None:
     """The same as `code_column` with one context and no mixing: fast."""
-    slot = np.zeros(1, np.int64)
-    past = 0
+    encoding = registers[ENCODING] == 1
+    coded, edges = np.zeros(len(values) + 1, np.int64), tree.edges
     for row in range(len(values)):
-        place = int(base[row]) + past * classes // len(edges) * own
-        value = int(values[row])
-        node = 0 if len(splits) else -1
+        if row == rehearsal.rows:
+            registers[:] = rehearsal.registers
+            encoding = registers[ENCODING] == 1
+        place = places.base[row, 0] + _own_place(coded, row, 0, len(edges), places)
+        node = 0 if len(tree.splits) else -1
         while node >= 0:
-            slot[0] = (place + node) & mask
-            chance = min(max(int(counters[slot[0]]) >> (COUNT_BITS + 6), 32), 65536 - 32)
-            if decoding:
-                bit = decode_bit(state, data, chance)
-            else:
-                bit = 1 if value >= edges[splits[node]] else 0
-                encode_bit(state, data, chance, bit)
-            _count(counters, slot, bit, rates)
-            node = int(children[node, bit])
-        low, high = int(edges[-1 - node]), int(edges[-node])
-        past = -node
-        if high - low > 1:
-            if decoding:
-                low += decode_even(state, data, high - low)
-            else:
-                encode_even(state, data, value - low, high - low)
-        if decoding:
-            values[row] = low
+            slot = (place + node) & places.masks[0]
+            chance = min(max(np.int64(counters[slot]) >> 16, 32), 65536 - 32)
+            wanted = 1 if encoding and values[row] >= edges[tree.splits[node]] else 0
+            bit = code_bit(registers, data, wanted, chance)
+            learn_counter(counters, slot, bit, COUNT_LIMIT)
+            node = tree.children[node, bit]
+        coded[row] = -node
+        code_rest(registers, data, values, row, edges[-1 - node], edges[-node])

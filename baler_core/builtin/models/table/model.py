@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.table.blocks import decode_block, encode_block
+from baler_core.builtin.models.parallel import in_parallel
+from baler_core.builtin.models.table.blocks import NO_PRIMER, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.learning import gather
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
+from baler_core.builtin.models.table.primer import Primer, chosen_rows, read_primer
+from baler_core.builtin.models.table.relations import Column
+from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.trials import Effort
 from baler_core.dataset import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
@@ -21,9 +27,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EFFORTS = {
-    "fast": Effort(contexts=1, parents=1, predictor=False),
-    "balanced": Effort(contexts=5, parents=2, predictor=True),
-    "max": Effort(contexts=16, parents=3, predictor=True),
+    "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
+    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30),
+    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60),
 }
 
 
@@ -31,6 +37,22 @@ class TableOptions(Options):
     """Options of the `table` model."""
 
     effort: Literal["fast", "balanced", "max"] = Field(default="max", description="Speed against size.")
+    network: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="A small network per column: `auto` trains and keeps those that pay, `on` keeps all, `off` none.",
+    )
+
+
+_ON_SECONDS = 60.0
+
+
+def _effort(options: TableOptions, training: Training) -> Effort:
+    """What the options ask for; `training.seconds`, where stated, is the time for networks."""
+    effort = EFFORTS[options.effort]
+    seconds = 0.0
+    if options.network == "on" or (options.network == "auto" and effort.network_seconds):
+        seconds = training.seconds or effort.network_seconds or _ON_SECONDS
+    return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
 
 
 class TableModel(Model):
@@ -43,52 +65,88 @@ class TableModel(Model):
     Options = TableOptions
     _plan: TablePlan | None = None
     _stored: bytes = b""
+    _primer: Primer = NO_PRIMER
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._state: State = {}
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
-        columns, whole = gather(blocks, layout, tolerances)
-        effort = EFFORTS[self.options.effort]
-        self._plan = make_plan(columns, self.formulas, effort, whole=whole)
+        sample = gather(blocks, layout, tolerances)
+        # Other files hold values that this one does not: then even the whole table is a sample.
+        sample = replace(sample, whole=sample.whole and not self.for_other_files)
+        self._plan = make_plan(sample, self.formulas, _effort(self.options, training))
         self._stored = plan_to_bytes(self._plan)
+        if self.for_other_files and len(sample.columns[0].values):
+            self._primer = _primer(sample.columns, self._plan)
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """One stream, `columns`."""
+        """The streams `columns` and, where there are several row blocks, `cuts`."""
         plan = self._plan_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
-        if not layout.shape(layout.variables[0])[0]:
-            return {"columns": b""}
         limits = [tolerances[v.name] for v in layout.variables]
-        return {"columns": encode_block(values, limits, plan, EFFORTS[self.options.effort].contexts)}
+        effort, events = EFFORTS[self.options.effort], _events(layout)
+        primer = self._primer if self.by_reference else NO_PRIMER
+
+        def coded(rows: slice) -> RowBlock:
+            own = None if events is None else events.part(rows)
+            part = [v[rows] for v in values]
+            return RowBlock(rows, encode_block(part, limits, plan, effort.contexts, own, primer))
+
+        return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, effort.rows)))
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """The block that `encode` was given."""
         plan = self._plan_for(layout)
         (rows,) = layout.shape(layout.variables[0])
         names = [v.name for v in layout.variables]
-        if not rows:
-            return layout.build({v.name: np.zeros(0, v.numpy_dtype) for v in layout.variables})
-        if "columns" not in streams:
-            raise FormatError("a table group lacks its stream 'columns'")
         dtypes = [v.dtype for v in layout.variables]
-        contexts = EFFORTS[self.options.effort].contexts
-        restored = decode_block(streams["columns"], rows, dtypes, plan, contexts)
-        return layout.build(dict(zip(names, restored, strict=True)))
+        contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
+
+        def restored(part: RowBlock) -> list[np.ndarray]:
+            own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
+            return decode_block(part.data, count, dtypes, plan, contexts, own, self._primer)
+
+        parts = in_parallel(restored, split_blocks(streams, rows))
+        if not parts:
+            return layout.build({v.name: np.zeros(0, v.numpy_dtype) for v in layout.variables})
+        columns = (np.concatenate(column) if len(parts) > 1 else column[0] for column in zip(*parts, strict=True))
+        return layout.build(dict(zip(names, columns, strict=True)))
 
     def state(self) -> State:
         """The plan, as bytes."""
         return {"plan": np.frombuffer(self._stored, np.uint8)}
 
+    def encoder_state(self) -> State:
+        """Rows that prime the counters."""
+        return self._primer.to_state()
+
     def load_state(self, state: State) -> None:
-        """Take up a plan; it is understood when the first block comes."""
+        """Take up a plan, and rows that prime the counters; they are understood when the first block comes."""
         if "plan" not in state:
             raise FormatError("the state of a table group lacks its plan")
         self._stored, self._plan = state["plan"].astype(np.uint8).tobytes(), None
+        self._state = dict(state)
 
     def _plan_for(self, layout: Layout) -> TablePlan:
         if self._plan is None:
             self._plan = plan_from_bytes(self._stored, [v.dtype for v in layout.variables])
+            self._primer = read_primer(self._state, self._plan)
         if len(self._plan.columns) != len(layout.variables):
             raise FormatError(
                 f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
             )
         return self._plan
+
+
+def _primer(columns: Sequence[Column], plan: TablePlan) -> Primer:
+    """Symbols of some rows of the sample; none if a column does not follow the plan."""
+    rows = chosen_rows(len(columns[0].values))
+    symbols, _ = all_symbols([c.values[rows] for c in columns], [c.tolerance for c in columns], plan)
+    return Primer(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else NO_PRIMER
+
+
+def _events(layout: Layout) -> Events | None:
+    """The events of a jagged table whose counts are known."""
+    return None if layout.lengths is None else Events(layout.lengths)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 _ROWS = 20_000
 _CANDIDATES = 12
 _TOGETHER = 64
+_MOST_PAIRED, _FEWEST_PAIRED = 3000, 500
+_PAIRED = 3_000_000
+"""Rows for pairs of columns, and rows times candidates: fewer rows in wide tables."""
 _WORTH = 0.004
 """Bits per value that a further parent must promise."""
 
@@ -31,28 +35,56 @@ def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
     return np.unique((centres / counts.sum() * classes * 0.9999).astype(np.int64), return_inverse=True)[1][inverse]
 
 
-def choose_parents(bins: Sequence[np.ndarray], order: Sequence[int], most: int) -> list[list[int]]:
-    """For each column of `order`: up to `most` parents by greedy conditional mutual information.
+@dataclass(frozen=True)
+class Candidate:
+    """What may be a parent.
+
+    Attributes
+    ----------
+    known_from
+        The first column, in the order of coding, whose parent it may be.
+    bins
+        Gives int64 bins, from 0, of the rows it is asked for.
+    """
+
+    known_from: int
+    bins: Callable[[np.ndarray], np.ndarray]
+
+
+def shared_information(count: int, told: Sequence[Candidate], rows: int) -> np.ndarray:
+    """Bits that each of the first `count` candidates, the columns, shares with each candidate: (count, candidates)."""
+    most = min(_MOST_PAIRED, max(_FEWEST_PAIRED, _PAIRED // len(told)))
+    picked = np.linspace(1, rows - 1, min(rows - 1, most)).astype(np.int64)
+    return _shared_information(count, [coarse(coarse(candidate.bins(picked), 12), 6) for candidate in told])
+
+
+def choose_parents(
+    bins: Sequence[np.ndarray], told: Sequence[Candidate], most: int, shared: np.ndarray
+) -> list[list[int]]:
+    """For each column: up to `most` parents by greedy conditional mutual information.
 
     Parameters
     ----------
     bins
-        Per column: int64 (rows,), from 0.
+        Per column, in the order of coding: int64 (rows,), from 0.
+    told
+        What may be parents; the columns themselves first, in the same order.
+    shared
+        From `shared_information`.
 
     Returns
     -------
     list
-        Parents as column numbers; `number + len(bins)` stands for that column in the row before.
+        Parents as places in `told`.
     """
-    count, rows = len(bins), len(bins[0])
+    rows = len(bins[0])
     picked = np.linspace(1, rows - 1, min(rows - 1, _ROWS)).astype(np.int64)
     fine = [coarse(b[picked], 24) for b in bins]
-    middle = [coarse(b[picked], 12) for b in bins] + [coarse(b[picked - 1], 12) for b in bins]
+    middle = [coarse(candidate.bins(picked), 12) for candidate in told]
     few = [coarse(m, 6) for m in middle]
-    shared = _shared_information(middle, few)
     parents = []
-    for position, column in enumerate(order):
-        allowed = [*order[:position], *(count + k for k in order[: position + 1])]
+    for column in range(len(bins)):
+        allowed = [k for k, candidate in enumerate(told) if candidate.known_from <= column]
         allowed.sort(key=lambda k: -shared[column, k])
         parents.append(_greedy(fine[column], allowed[:_CANDIDATES], middle, few, most))
     return parents
@@ -82,21 +114,19 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return first * (int(second.max(initial=0)) + 1) + second
 
 
-def _shared_information(middle: list[np.ndarray], few: list[np.ndarray]) -> np.ndarray:
-    """Mutual information of every pair, from few classes of a sample: (columns, candidates)."""
+def _shared_information(count: int, few: list[np.ndarray]) -> np.ndarray:
+    """Mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
+    hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f] for f in few]
     rows = len(few[0])
-    picked = np.linspace(0, rows - 1, min(rows, 3000)).astype(np.int64)
-    hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f[picked]] for f in few]
     widths = np.array([h.shape[1] for h in hot])
     starts = np.cumsum(widths) - widths
     everything = np.concatenate(hot, axis=1)
     given = everything.mean(0)
-    count = len(few) // 2
     shared = np.zeros((count, len(few)))
     for first in range(0, count, _TOGETHER):
         last = min(first + _TOGETHER, count)
         own = slice(starts[first], starts[last - 1] + widths[last - 1])
-        joint = everything[:, own].T @ everything / len(picked)
+        joint = everything[:, own].T @ everything / rows
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(joint > 0, joint * np.log2(joint / (given[own, None] * given)), 0)
         by_candidate = np.add.reduceat(terms, starts, axis=1)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.table.derive import Steps
+from baler_core.builtin.models.table.events import HERE, Source, sources
 from baler_core.builtin.models.table.marginals import LEVELS, Marginal
+from baler_core.builtin.models.table.network import Network
+from baler_core.builtin.models.table.network_weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.predictor import FEATURES, Predictor
 from baler_core.builtin.models.table.relations import LINEAR, Relation
 from baler_core.builtin.models.table.symbols import KINDS, SymbolMap
@@ -37,13 +40,15 @@ class ColumnPlan:
     marginal
         Bins of the symbols; None if no column needs them.
     parents
-        Columns that make its contexts; `number + columns` is that column in the row before.
+        Numbers of the sources that make its contexts: columns of this or an earlier row, or the event.
     inner
         How many halvings inside a bin are mixed.
     predictor
         A further parent, after the others: classes of a score predicted from all earlier columns.
     packed
         The symbols are packed, not mixed.
+    network
+        What all earlier columns together say, as a mixture over scores.
     relation, steps
         From which columns it follows, and how its residuals count; None for a column by itself.
     """
@@ -55,6 +60,7 @@ class ColumnPlan:
     inner: int = 0
     packed: bool = True
     predictor: Predictor | None = None
+    network: Network | None = None
     relation: Relation | None = None
     steps: Steps | None = None
 
@@ -84,6 +90,7 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
     levels: list[np.ndarray] = [np.zeros(0, np.uint8)]
     weights: list[np.ndarray] = [np.zeros(0, np.int64)]
     words: list[np.ndarray] = [np.zeros(0, np.int64)]
+    networks: list[Network] = []
     extra = b""
     for column in plan.columns:
         numbers += _column_numbers(column)
@@ -93,11 +100,14 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
             levels.append(column.marginal.levels)
         if column.predictor is not None:
             weights.append(column.predictor.weights.astype(np.int64).ravel())
+        if column.network is not None:
+            networks.append(column.network)
         words.append(np.diff(column.symbols.dictionary, prepend=np.int64(0)))
     parts = [lattices, b"".join(write_varint(n) for n in numbers), extra]
     packed = [np.concatenate(arrays).astype(np.int64) for arrays in (knots, levels, words, weights)]
     body = b"".join(write_sized(write_varint(len(part)) + squeeze(part)) for part in parts)
-    return body + b"".join(write_sized(write_varint(a.size) + pack_integers(a)) for a in packed)
+    body += b"".join(write_sized(write_varint(a.size) + pack_integers(a)) for a in packed)
+    return body + networks_to_bytes(networks)
 
 
 def _column_numbers(column: ColumnPlan) -> list[int]:
@@ -108,7 +118,16 @@ def _column_numbers(column: ColumnPlan) -> list[int]:
         found += [int(column.packed), column.inner, len(column.parents), *column.parents]
         looked = () if column.predictor is None else column.predictor.columns
         found += [len(looked), *looked]
+        found += [0] if column.network is None else [_width(column.network), *_seen(column.network)]
     return found
+
+
+def _width(network: Network) -> int:
+    return len(network.bias)
+
+
+def _seen(network: Network) -> list[int]:
+    return [len(network.columns), *network.columns]
 
 
 def _relation_bytes(column: ColumnPlan) -> bytes:
@@ -133,7 +152,8 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     """
     reader = ByteReader(data, "what was learned of a table")
     lattices, numbers, extra = (_unsqueezed(reader) for _ in range(3))
-    arrays = _Arrays(*(_unpacked(reader) for _ in range(4)))
+    knots, levels, words, weights = (_unpacked(reader) for _ in range(4))
+    arrays = _Arrays(knots, levels, words, weights, NetworkReader(reader.rest(), FEATURES))
     count = len(dtypes)
     order = tuple(numbers.varint(count) for _ in range(count))
     derived = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
@@ -145,9 +165,11 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     for number, dtype in enumerate(dtypes):
         column = _read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count)
         columns.append(column)
-        looked = () if column.predictor is None else column.predictor.columns
-        told = [p % count for p in column.parents if p != number + count]
-        if any(place[p] >= place[number] for p in (*told, *looked)):
+        looked = [] if column.predictor is None else list(column.predictor.columns)
+        looked += [] if column.network is None else column.network.columns
+        told = [Source.of(p, count) for p in column.parents]
+        seen = [s.column for s in told if not s.of_event and not (s.column == number and s.place != HERE)]
+        if any(place[c] >= place[number] for c in (*seen, *looked)):
             raise FormatError(f"{reader.what} is damaged: a column is told by later ones")
     relations = {number for number, column in enumerate(columns) if column.relation is not None}
     for number in derived:
@@ -168,6 +190,7 @@ class _Arrays:
     levels: np.ndarray
     words: np.ndarray
     weights: np.ndarray
+    networks: NetworkReader
 
     def predictor(self, columns: tuple[int, ...]) -> Predictor | None:
         """A predictor that looks at these columns; None if it looks at none."""
@@ -215,19 +238,23 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     words = numbers.varint(_MOST_WORDS)
     bins = numbers.varint(_MOST_KNOTS)
     parents: tuple[int, ...] = ()
-    inner, packed, looked = 0, 1, parents
+    inner, packed, looked, network = 0, 1, parents, None
     if bins:
         packed = numbers.varint(2)
         inner = numbers.varint(9)
-        parents = tuple(numbers.varint(2 * count) for _ in range(numbers.varint(9)))
+        parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
         looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
+        width = numbers.varint(MOST_WIDE + 1)
+        if width:
+            seen = tuple(numbers.varint(count) for _ in range(numbers.varint(MOST_COLUMNS + 1)))
+            network = arrays.networks.network(seen, width)
     symbols = SymbolMap(kind, low, high, arrays.dictionary(words))
     if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):
         raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
     marginal = arrays.marginal(bins, low, high) if bins else None
     relation, steps = _read_relation(extra, count)
     return ColumnPlan(
-        lattice, symbols, marginal, parents, inner, bool(packed), arrays.predictor(looked), relation, steps
+        lattice, symbols, marginal, parents, inner, bool(packed), arrays.predictor(looked), network, relation, steps
     )
 
 

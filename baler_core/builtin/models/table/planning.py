@@ -9,15 +9,31 @@ import numpy as np
 
 from baler_core.builtin.models.table.columns import predicted, to_symbols, to_values
 from baler_core.builtin.models.table.derive import FAR, residuals
+from baler_core.builtin.models.table.events import (
+    BEFORE,
+    FIRST,
+    HERE,
+    IN_EVENT,
+    PLACES,
+    POSITION,
+    SECOND,
+    SIZE,
+    Events,
+    Source,
+)
 from baler_core.builtin.models.table.knowledge import Knowledge
+from baler_core.builtin.models.table.learning import TableSample
+from baler_core.builtin.models.table.lessons import Pupil, most_telling, train_networks
 from baler_core.builtin.models.table.marginals import fit_marginal, knots_wanted
-from baler_core.builtin.models.table.order import choose_parents, entropy
+from baler_core.builtin.models.table.network import Network
+from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.predictor import Scatter
 from baler_core.builtin.models.table.relations import Column, Relation, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
 from baler_core.builtin.models.table.trials import Effort, Trial
 from baler_core.formulas import Formula
+from baler_core.progress import bits_per_row, shown
 
 _MEASURED = 1 << 14
 _WIDEST = 2**46
@@ -26,14 +42,16 @@ _FEWEST_ROWS = 64
 _WIDE = 500
 
 
-def make_plan(columns: Sequence[Column], formulas: Sequence[Formula], effort: Effort, *, whole: bool) -> TablePlan:
-    """The plan for a table of which `columns` hold a sample, or the whole."""
-    relations = find_relations(columns, formulas)
-    plain = _plan_with(columns, relations, effort, whole=whole, differences=False)
-    if all(_same_map(column, number in relations, whole=whole) for number, column in enumerate(columns)):
-        return plain.plan
-    eager = _plan_with(columns, relations, effort, whole=whole, differences=True)
-    return (plain if plain.size <= eager.size else eager).plan
+def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: Effort) -> TablePlan:
+    """The plan for a table."""
+    relations = find_relations(sample.columns, formulas)
+    derived = (number in relations for number in range(len(sample.columns)))
+    differences = False
+    if not all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
+        quick = replace(effort, network_seconds=0.0)
+        sizes = [_plan_with(sample, relations, quick, differences=eager).size for eager in (False, True)]
+        differences = sizes[1] < sizes[0]
+    return _plan_with(sample, relations, effort, differences=differences).plan
 
 
 def _same_map(column: Column, derived: bool, *, whole: bool) -> bool:
@@ -52,15 +70,9 @@ class _Tried:
     size: float
 
 
-def _plan_with(
-    columns: Sequence[Column],
-    relations: Mapping[int, Relation],
-    effort: Effort,
-    *,
-    whole: bool,
-    differences: bool,
-) -> _Tried:
+def _plan_with(sample: TableSample, relations: Mapping[int, Relation], effort: Effort, *, differences: bool) -> _Tried:
     """The plan that takes differences of rows gladly or reluctantly."""
+    columns = sample.columns
     plans: dict[int, ColumnPlan] = {}
     symbols: dict[int, np.ndarray] = {}
     restored: dict[int, np.ndarray] = {}
@@ -71,13 +83,12 @@ def _plan_with(
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
         else:
             codes = plan.lattice.codes(columns[number].values)
-            plan = replace(plan, symbols=choose_map(codes, whole=whole, differences=differences))
+            plan = replace(plan, symbols=choose_map(codes, whole=sample.whole, differences=differences))
         found = to_symbols(columns[number].values, plan, restored, columns[number].tolerance)
-        assert found is not None
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
-    size = _choose_contexts(plans, symbols, order, effort)
+    size = _choose_contexts(plans, symbols, order, sample.events, effort)
     return _Tried(TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations)), size)
 
 
@@ -92,39 +103,78 @@ def _residual_map(column: Column, plan: ColumnPlan, restored: Mapping[int, np.nd
 
 
 def _choose_contexts(
-    plans: dict[int, ColumnPlan], symbols: Mapping[int, np.ndarray], order: Sequence[int], effort: Effort
+    plans: dict[int, ColumnPlan],
+    symbols: Mapping[int, np.ndarray],
+    order: Sequence[int],
+    events: Events | None,
+    effort: Effort,
 ) -> float:
     """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
     rows, count = len(symbols[0]), len(plans)
     mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
     if not mixed:
         return 0.0
-    everything = Knowledge(rows, count)
+    everything = Knowledge(rows, count, events)
     for j in mixed:
         limits = plans[j].symbols
         bins = fit_marginal(symbols[j], limits.low - 1, limits.high, knots_wanted(rows))
         plans[j] = replace(plans[j], marginal=bins)
         everything.add(j, plans[j], symbols[j])
-    head = np.arange(min(rows, _MEASURED))
-    trial = Trial(everything.at(head), _scatter(everything, mixed) if effort.predictor else None, effort)
+    told = _sources(mixed, jagged=events is not None)
     binned = [everything.bins(j) for j in mixed]
-    chosen = choose_parents(binned, range(len(mixed)), effort.parents)
+    candidates = [_candidate(everything, source.number(count), first) for source, first in told]
+    shared = shared_information(len(mixed), candidates, rows)
+    chosen = choose_parents(binned, candidates, effort.parents, shared)
+    scatter = _scatter(everything, mixed) if effort.predictor else None
+    networks = _networks(everything, plans, mixed, shared, effort) if effort.network_seconds else {}
+    trial = Trial(everything.head(min(rows, _MEASURED)), scatter, networks, effort)
     total = 0.0
-    for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
-        numbers = (mixed[p] if p < len(mixed) else count + mixed[p - len(mixed)] for p in parents)
-        plans[j] = replace(plans[j], parents=tuple(numbers), packed=False)
-        plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
-        total += size
+    with shown("learn table", "column", len(mixed)) as step:
+        for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
+            numbers = tuple(told[p][0].number(count) for p in parents)
+            plans[j] = replace(plans[j], parents=numbers, packed=False)
+            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
+            total += size
+            step(bits_per_row(total, trial.head.rows))
     _drop_unused(plans, mixed)
     return total
+
+
+def _networks(
+    everything: Knowledge,
+    plans: Mapping[int, ColumnPlan],
+    mixed: Sequence[int],
+    shared: np.ndarray,
+    effort: Effort,
+) -> Mapping[int, Network]:
+    """Networks of the mixed columns, as far as time allows."""
+    telling = most_telling(shared, mixed)
+    pupils = []
+    for j in mixed:
+        marginal = plans[j].marginal
+        assert marginal is not None
+        pupils.append(Pupil(j, marginal, everything.values(j), telling[j]))
+    return train_networks(pupils, everything, effort.network_seconds, effort.seed)
+
+
+def _sources(mixed: Sequence[int], *, jagged: bool) -> list[tuple[Source, int]]:
+    """What may be known of a row, and the place of the first column in the order of coding that it is known to."""
+    found = [(Source(HERE, j), place + 1) for place, j in enumerate(mixed)]
+    for past in (BEFORE, IN_EVENT, SECOND, FIRST) if jagged else (BEFORE,):
+        found += [(Source(past, j), place) for place, j in enumerate(mixed)]
+    return [*found, (Source(PLACES, POSITION), 0), (Source(PLACES, SIZE), 0)] if jagged else found
+
+
+def _candidate(everything: Knowledge, number: int, first: int) -> Candidate:
+    return Candidate(first, lambda rows: everything.known(number).bins[rows])
 
 
 def _scatter(everything: Knowledge, mixed: Sequence[int]) -> Scatter | None:
     """What predictors learn from; None for tables so wide that it would fill the memory."""
     if len(mixed) > _WIDE:
         return None
-    spread = everything.at(np.linspace(0, everything.rows - 1, min(everything.rows, _MEASURED)).astype(np.int64))
-    return Scatter.of({j: spread.features(j) for j in mixed})
+    rows = np.linspace(0, everything.rows - 1, min(everything.rows, _MEASURED)).astype(np.int64)
+    return Scatter.of({j: everything.features_at(j, rows) for j in mixed})
 
 
 def _varies(symbols: np.ndarray) -> bool:
@@ -143,5 +193,7 @@ def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
         plan = plans[j]
         if plan.packed and j not in needed:
             plans[j] = replace(plan, marginal=None)
-        needed.update(p % count for p in plan.parents)
+        told = (Source.of(number, count) for number in plan.parents)
+        needed.update(source.column for source in told if not source.of_event)
         needed.update(plan.predictor.columns if plan.predictor is not None else ())
+        needed.update(plan.network.columns if plan.network is not None else ())

@@ -11,8 +11,8 @@ import numpy as np
 from baler_core.builtin.models.table.contexts import Known
 from baler_core.builtin.models.table.marginals import Marginal
 from baler_core.builtin.models.table.symbols import SymbolMap
-from baler_core.builtin.models.table.tables import stretch_table
 from baler_core.lattice import Lattice
+from baler_core.mixing import STRETCH
 
 ONE = 64
 """A weight of 1; also the size of a feature of 1."""
@@ -43,7 +43,7 @@ class Predictor:
 def scores(values: np.ndarray, marginal: Marginal) -> np.ndarray:
     """Log-odds of the marginal's cumulative share at each value, in units of 1 / ONE: int64 within +-8 * ONE."""
     cumulative = np.concatenate([[0], np.cumsum(marginal.masses)])
-    at_edges = stretch_table()[np.minimum(cumulative * 4096 // cumulative[-1], 4095)].astype(np.int64)
+    at_edges = STRETCH[np.minimum(cumulative * len(STRETCH) // cumulative[-1], len(STRETCH) - 1)].astype(np.int64)
     return _between(values, marginal, at_edges) >> 2
 
 

@@ -6,90 +6,125 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from baler_core.builtin.models.table import tables
-from baler_core.builtin.models.table.coder import finish, new_decoder, new_encoder
-from baler_core.builtin.models.table.contexts import Known, context_tables, recipes, recipes_with_predictor
+from baler_core.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
+from baler_core.builtin.models.table.contexts import Known, place_contexts, recipes, recipes_with_predictor
 from baler_core.builtin.models.table.marginals import Marginal
-from baler_core.builtin.models.table.mixing import HALF_COUNTER, code_by_counters, code_column, marginal_counters
+from baler_core.builtin.models.table.mixing import (
+    Advice,
+    Rehearsal,
+    Selectors,
+    code_by_counters,
+    code_column,
+    marginal_counters,
+)
+from baler_core.builtin.models.table.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.trees import BinTree, grow_tree
 from baler_core.errors import FormatError
+from baler_core.mixing import new_counters
 
-_SELECTED = 128
+_NONE = np.zeros(0, np.int64)
 _SPEED = 4
+_SPEED_ADVISED = 2
+_ADVISED = 8
+"""Most contexts that are mixed where a network has spoken; it leaves them little to add."""
 
 
-def encode_symbols(symbols: np.ndarray, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> bytes:
+def encode_symbols(
+    symbols: np.ndarray,
+    plan: ColumnPlan,
+    parents: Sequence[Known],
+    contexts: int,
+    mixture: Mixture | None = None,
+    known: np.ndarray = _NONE,
+) -> bytes:
     """Symbols (int64, all inside the plan's range) as bytes.
 
     Parameters
     ----------
     parents
-        What is known of each row, in the order of `plan.parents`.
+        What is known of each row, those of `known` first, in the order of `plan.parents`.
     contexts
         How many contexts are mixed at most.
+    mixture
+        What the column's network says of each row.
+    known
+        Symbols of rows before these that decoders have too: they are learned from.
     """
-    state = new_encoder()
-    out = np.zeros(len(symbols) * 10 + 64, np.uint8)
-    _run(False, state, out, symbols.copy(), plan, parents, contexts)
-    return out[: finish(state, out)].tobytes()
+    coder = new_encoder(len(symbols) * 10 + 64)
+    _run(coder, np.concatenate([known, symbols]), plan, parents, contexts, mixture, len(known))
+    return finish(coder)
 
 
-def decode_symbols(data: bytes, rows: int, plan: ColumnPlan, parents: Sequence[Known], contexts: int) -> np.ndarray:
+def decode_symbols(
+    data: bytes,
+    rows: int,
+    plan: ColumnPlan,
+    parents: Sequence[Known],
+    contexts: int,
+    mixture: Mixture | None = None,
+    known: np.ndarray = _NONE,
+) -> np.ndarray:
     """The symbols that `encode_symbols` was given."""
-    stored = np.frombuffer(data, np.uint8).copy()
-    symbols = np.zeros(rows, np.int64)
-    _run(True, new_decoder(stored), stored, symbols, plan, parents, contexts)
-    return symbols
+    symbols = np.concatenate([known, np.zeros(rows, np.int64)])
+    _run(new_decoder(data), symbols, plan, parents, contexts, mixture, len(known))
+    return symbols[len(known) :]
+
+
+def _rehearse(coder: Coder, rows: int) -> Rehearsal:
+    """Make the coder write nowhere until `rows` are over."""
+    registers = coder.registers.copy()
+    coder.registers[:] = new_encoder(0).registers
+    coder.registers[POSITION] = len(coder.data)
+    return Rehearsal(rows, registers)
 
 
 def _run(
-    decoding: bool,
-    state: np.ndarray,
-    data: np.ndarray,
+    coder: Coder,
     symbols: np.ndarray,
     plan: ColumnPlan,
     parents: Sequence[Known],
     contexts: int,
+    mixture: Mixture | None,
+    known: int,
 ) -> None:
-    marginal = _marginal(plan)
-    tree = grow_tree(marginal.masses)
+    marginal, rehearsal = _marginal(plan), _rehearse(coder, known)
+    tree = grow_tree(marginal)
     if contexts == 1:
-        _run_fast(decoding, state, data, symbols, marginal, tree, parents)
+        _run_fast(coder, symbols, marginal, tree, parents, rehearsal)
         return
-    places = tree.nodes + (marginal.bins << plan.inner)
+    nodes = len(tree.splits) + (marginal.bins << plan.inner)
+    most = contexts if mixture is None else min(contexts, _ADVISED)
     count = len(parents)
-    chosen = recipes_with_predictor(count, contexts) if plan.predictor else recipes(count, contexts)
-    context = context_tables(parents, chosen, len(symbols), places)
-    counters = np.full(context.places, HALF_COUNTER, np.int32)
-    selector = np.minimum(parents[0].bins, _SELECTED - 1) if parents else np.zeros(len(symbols), np.int64)
-    own_selects = bool(parents) and parents[0].own
-    code_column(
-        decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, tree.chances, tree.depths,
-        plan.inner, context.base, context.masks, context.offsets, context.own, context.classes, counters,
-        selector, own_selects, _SELECTED,
-        tables.stretch_table(), tables.squash_table(), tables.trust_table(), tables.rate_table(), _SPEED,
-    )  # fmt: skip
+    chosen = recipes_with_predictor(count, most) if plan.predictor else recipes(count, most)
+    places = place_contexts(parents, chosen, len(symbols), nodes)
+    none = np.zeros(len(symbols), np.int64)
+    selectors = Selectors(
+        parents[0].bins if parents else none,
+        parents[-1].bins if len(parents) > 1 else none,
+        bool(parents) and parents[0].own is not None,
+    )
+    shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
+    advice = Advice(no_mixture() if mixture is None else mixture, shares)
+    speed = _SPEED if mixture is None else _SPEED_ADVISED
+    counters = new_counters(places.total)
+    code_column(*coder, symbols, tree, plan.inner, places, counters, selectors, advice, speed, rehearsal)
 
 
 def _run_fast(
-    decoding: bool,
-    state: np.ndarray,
-    data: np.ndarray,
+    coder: Coder,
     symbols: np.ndarray,
     marginal: Marginal,
     tree: BinTree,
     parents: Sequence[Known],
+    rehearsal: Rehearsal,
 ) -> None:
     """With the bins of the first parent as the only context."""
     chosen = recipes(min(len(parents), 1), 2)[-1:]
-    places = max(tree.nodes, 1)
-    context = context_tables(parents, chosen, len(symbols), places)
-    counters = marginal_counters(tree.chances, places, tree.nodes, context.places)
-    code_by_counters(
-        decoding, state, data, symbols, marginal.edges, tree.children, tree.splits, context.base[:, 0].copy(),
-        int(context.own[0]), int(context.classes[0]), int(context.masks[0]), counters, tables.rate_table(),
-    )  # fmt: skip
+    nodes = max(len(tree.splits), 1)
+    places = place_contexts(parents, chosen, len(symbols), nodes)
+    counters = marginal_counters(tree.chances, nodes, len(tree.splits), places.total)
+    code_by_counters(*coder, symbols, tree, places, counters, rehearsal)
 
 
 def _marginal(plan: ColumnPlan) -> Marginal:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.builtin.models.table.marginals import Marginal
 
-@dataclass(frozen=True)
-class BinTree:
+
+class BinTree(NamedTuple):
     """A balanced binary tree over the bins of a column.
 
     Attributes
     ----------
+    edges
+        int64 (bins + 1,): bin b holds edges[b] <= value < edges[b + 1].
     children
         int32 (nodes, 2): next node below and above the split, or -1 - bin at a leaf.
     splits
@@ -23,19 +26,16 @@ class BinTree:
         int32 (nodes,): decisions taken before this one.
     """
 
+    edges: np.ndarray
     children: np.ndarray
     splits: np.ndarray
     chances: np.ndarray
     depths: np.ndarray
 
-    @property
-    def nodes(self) -> int:
-        """How many decisions the tree knows: bins - 1."""
-        return len(self.splits)
 
-
-def grow_tree(masses: np.ndarray) -> BinTree:
-    """The tree that splits every set of neighbouring bins near half of its weight (int64 > 0, 1-D)."""
+def grow_tree(marginal: Marginal) -> BinTree:
+    """The tree that splits every set of neighbouring bins near half of its weight."""
+    masses = marginal.masses
     cumulative = np.concatenate([[0], np.cumsum(masses)]).tolist()
     spans, depths = [(0, len(masses))], [0]
     children, splits, chances = [], [], []
@@ -59,6 +59,7 @@ def grow_tree(masses: np.ndarray) -> BinTree:
         splits.append(split)
         done += 1
     return BinTree(
+        marginal.edges,
         np.array(children, np.int32).reshape(-1, 2),
         np.array(splits, np.int32),
         np.clip(np.array(chances, np.int64), 32, 65536 - 32).astype(np.int32),

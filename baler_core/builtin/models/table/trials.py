@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from baler_core.builtin.models.table.knowledge import Knowledge
+from baler_core.builtin.models.table.network import Network
+from baler_core.builtin.models.table.network_weights import networks_to_bytes
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.streams import encode_symbols
@@ -32,11 +34,23 @@ class Effort:
         How many parents a column may have.
     predictor
         Whether all earlier columns together may predict a column.
+    network_seconds
+        How long one core may train networks, about; 0 for none.
+    keep_networks
+        Whether networks are kept although they do not pay.
+    seed
+        Of random numbers.
+    rows
+        How many rows a row block holds at most: what is decoded by itself, and beside others at the same time.
     """
 
     contexts: int
     parents: int
     predictor: bool
+    rows: int
+    network_seconds: float = 0.0
+    keep_networks: bool = False
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,10 +63,13 @@ class Trial:
         All columns of the first rows: what is encoded to compare.
     scatter
         Of all columns in rows from everywhere: what predictors learn from; None without predictors.
+    networks
+        Of the columns that have one.
     """
 
     head: Knowledge
     scatter: Scatter | None
+    networks: Mapping[int, Network]
     effort: Effort
 
     def cheapest(self, number: int, plan: ColumnPlan, earlier: Sequence[int], rows: int) -> tuple[ColumnPlan, float]:
@@ -79,10 +96,28 @@ class Trial:
             bytes_ = self._size(number, candidate) + (_bins(plan) * _KNOT_BYTES + _weight_bytes(predictor)) * share
             if bytes_ < size:
                 best, size = candidate, bytes_
+        best, size = self._with_network(number, best, size, share)
+        if self.effort.keep_networks and best.network is not None:
+            return best, size
         packed = self._packed_size(number, size)
         if packed < size:
             return replace(plan, packed=True, parents=(), inner=0), packed
         return best, size
+
+    def _with_network(self, number: int, plan: ColumnPlan, size: float, share: float) -> tuple[ColumnPlan, float]:
+        """The plan with the column's network, and perhaps without its predictor, if that is smaller."""
+        network = self.networks.get(number)
+        if network is None:
+            return plan, size
+        fixed = len(networks_to_bytes([network])) + len(network.columns) + _bins(plan) * _KNOT_BYTES
+        best, least = plan, np.inf if self.effort.keep_networks else size
+        for predictor in [None] if plan.predictor is None else [None, plan.predictor]:
+            candidate = replace(plan, predictor=predictor, network=network)
+            added = fixed + (0 if predictor is None else _weight_bytes(predictor))
+            bytes_ = self._size(number, candidate) + added * share
+            if bytes_ < least:
+                best, least = candidate, bytes_
+        return best, least
 
     def _packed_size(self, number: int, mixed: float) -> float:
         """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
@@ -101,7 +136,8 @@ class Trial:
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
         parents = self.head.parents(number, plan)
-        return float(len(encode_symbols(self.head.values(number), plan, parents, self.effort.contexts)))
+        mixture = self.head.mixture(plan)
+        return float(len(encode_symbols(self.head.values(number), plan, parents, self.effort.contexts, mixture)))
 
 
 def _bins(plan: ColumnPlan) -> int:

@@ -85,11 +85,10 @@ def write_basis(basis: Basis, coder: Coder) -> None:
     """Code a basis."""
     numbers = NumberCoder(coder)
     numbers.code(basis.bits.size, 0)
-    candidates = list(_predictions(basis.entries))
-    best = np.argmin([bits for _, bits in candidates], axis=0)
+    taps = best_taps(basis.entries)
     for mode in range(basis.bits.size):
         numbers.code(int(basis.bits[mode]), 1)
-        _code_mode(numbers, basis.entries[:, mode].copy(), candidates[best[mode]][0][:, mode].copy())
+        code_mode(numbers, basis.entries[:, mode].copy(), taps[mode])
 
 
 def read_basis(coder: Coder, frames: int) -> Basis:
@@ -110,11 +109,11 @@ def read_basis(coder: Coder, frames: int) -> Basis:
         bits[mode] = numbers.code(0, 1)
         if not FEWEST_BITS <= bits[mode] <= MOST_BITS:
             raise FormatError(f"a mode of {bits[mode]} bits")
-        entries[:, mode] = _code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
+        entries[:, mode] = code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
     return Basis(entries, bits)
 
 
-def _code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
+def code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
     """Code the taps of the predictor, then what it leaves of a mode."""
     order = numbers.code(_ORDERS.index(taps.size), 2)
     if not 0 <= order < len(_ORDERS):
@@ -123,6 +122,13 @@ def _code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> n
     for number in range(taps.size):
         taps[number] = numbers.code(int(taps[number]), 3)
     return numbers.code_series(entries, taps, _TAP_BITS)
+
+
+def best_taps(entries: np.ndarray) -> list[np.ndarray]:
+    """For each series (frames, series) the integer taps of the linear prediction along time that leaves the fewest bits."""
+    candidates = list(_predictions(entries))
+    best = np.argmin([bits for _, bits in candidates], axis=0)
+    return [candidates[number][0][:, series].copy() for series, number in enumerate(best)]
 
 
 def _predictions(entries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -5,57 +5,21 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from baler_core.arithmetic import finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import Box, tiles
-from baler_core.builtin.models.field_threads import in_parallel
+from baler_core.builtin.models.parallel import in_parallel
+from baler_core.builtin.models.transform.background import Background, Foretold
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.builtin.models.transform.block import Block
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
 
 _CHECKSUM = 3
-
-
-class Block(Protocol):
-    """Frames whose tiles are made ready when they are asked for."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(frames, variables, z, y, x)."""
-
-    def tile(self, box: Box) -> Chunk:
-        """The part inside a box of space."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Frames in units of the tolerance.
-
-    Attributes
-    ----------
-    field
-        float64 (frames, variables, z, y, x), holes filled in.
-    holes
-        Boolean, same shape, or None.
-    """
-
-    field: np.ndarray
-    holes: np.ndarray | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(frames, variables, z, y, x)."""
-        return self.field.shape
-
-    def tile(self, box: Box) -> Chunk:
-        """The part inside a box of space."""
-        place = (slice(None), slice(None), *box)
-        return Chunk(self.field[place], None if self.holes is None else self.holes[place])
 
 
 def learn(block: Block) -> Basis:
@@ -68,8 +32,14 @@ def learn(block: Block) -> Basis:
     return learn_basis(np.sum([gram(part) for part in frames()], axis=0), frames())
 
 
-def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None) -> tuple[bytes, bytes]:
-    """What is common to all tiles (recipe, basis), and the tiles, each with a checksum of its integers."""
+def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None, foretold: bytes = b"") -> tuple[bytes, bytes]:
+    """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
+
+    Parameters
+    ----------
+    foretold
+        `Foretold.to_bytes` of the background, where the recipe says that one has been taken off.
+    """
     matrix = None if basis is None else basis.matrix()
 
     def integers(box: Box) -> TileIntegers:
@@ -80,9 +50,10 @@ def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None) -> tuple[byt
     if basis is not None:
         basis = basis.first(used_slices(parts))
         parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
-    start = _checksum_of_basis(basis)
+    start = _checksum_of_common(foretold, basis)
     coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
-    return recipe.to_bytes() + _basis_bytes(basis), b"".join(coded)
+    head = recipe.to_bytes() + (write_sized(foretold) if recipe.background else b"")
+    return head + _basis_bytes(basis), b"".join(coded)
 
 
 def used_slices(parts: Sequence[TileIntegers]) -> int:
@@ -110,6 +81,7 @@ class StoredChunk:
     _tiles: list[bytes]
     _shape: tuple[int, ...]
     _start: int
+    _foretold: Foretold | None
 
     def restore(self, number: int) -> np.ndarray:
         """One tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
@@ -127,11 +99,17 @@ class StoredChunk:
         part = decode_tile(data[:-_CHECKSUM], self._slices, shape, self._recipe)
         if data[-_CHECKSUM:] != _checksum(part, self._start):
             raise FormatError("a transformed field is damaged: its integers have another checksum")
-        return synthesise(part, self._recipe, self._matrix)
+        values = synthesise(part, self._recipe, self._matrix)
+        return values if self._foretold is None else values + self._foretold.tile(self.boxes[number])
 
 
-def read_chunk(data: bytes, shape: tuple[int, ...]) -> StoredChunk:
+def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | None = None) -> StoredChunk:
     """A chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
+
+    Parameters
+    ----------
+    background
+        Modes of another file, if there are any for frames of this shape.
 
     Raises
     ------
@@ -140,6 +118,10 @@ def read_chunk(data: bytes, shape: tuple[int, ...]) -> StoredChunk:
     """
     reader = ByteReader(data, "a transformed field")
     recipe = read_recipe(reader)
+    taken = reader.sized() if recipe.background else b""
+    if recipe.background and background is None:
+        raise FormatError("a transformed field needs modes that the trained model does not have")
+    foretold = background.read(taken, shape[0]) if recipe.background and background is not None else None
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
     boxes = tiles(shape[0], shape[2:])
@@ -150,7 +132,8 @@ def read_chunk(data: bytes, shape: tuple[int, ...]) -> StoredChunk:
         shape[0] if basis is None else basis.bits.size,
         [reader.sized() for _ in boxes],
         shape,
-        _checksum_of_basis(basis),
+        _checksum_of_common(taken, basis),
+        foretold,
     )
 
 
@@ -171,8 +154,9 @@ def _basis_bytes(basis: Basis | None) -> bytes:
     return write_sized(finish(coder))
 
 
-def _checksum_of_basis(basis: Basis | None) -> int:
-    return 0 if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes())
+def _checksum_of_common(foretold: bytes, basis: Basis | None) -> int:
+    total = zlib.crc32(foretold)
+    return total if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes(), total)
 
 
 def _checksum(part: TileIntegers, start: int) -> bytes:

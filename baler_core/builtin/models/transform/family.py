@@ -14,15 +14,17 @@ from baler_core.builtin.models import field_holes as holes
 from baler_core.builtin.models.families import Family
 from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrangement, time_blocks
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
-from baler_core.builtin.models.field_threads import in_parallel
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.field_window import Window, window_of
-from baler_core.builtin.models.transform.chunk import Chunk, StoredChunk, encode_chunk, learn, read_chunk
-from baler_core.builtin.models.transform.recipe import Recipe
+from baler_core.builtin.models.parallel import in_parallel
+from baler_core.builtin.models.transform.background import Background
+from baler_core.builtin.models.transform.block import Chunk
+from baler_core.builtin.models.transform.chunk import StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.transform.experience import Coding, Experience, choose_coding, learn_experience
 from baler_core.builtin.models.transform.search import Trials, choose_step, learn_quickly
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
-from baler_core.interfaces import Effort
+from baler_core.interfaces import Effort, State
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 _MIXED = {"fast": 0, "balanced": 3, "max": 7}
@@ -71,6 +73,13 @@ class FieldBlock:
         frames, *space = self._arrangement.shape(self._fields[0].values.shape)
         return (len(range(frames)[self._block]), len(self._fields), *space)
 
+    def halves(self) -> tuple[FieldBlock, FieldBlock]:
+        """The first and the second half of the frames."""
+        middle = self._block.start + self.shape[0] // 2
+        first, second = slice(self._block.start, middle), slice(middle, self._block.stop)
+        fields, arrangement = self._fields, self._arrangement
+        return FieldBlock(fields, arrangement, first), FieldBlock(fields, arrangement, second)
+
     def tile(self, box: Box) -> Chunk:
         """The part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
         last = self._last
@@ -104,26 +113,52 @@ def encode_family(family: Family, effort: Effort) -> bytes:
         parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
         if field.classes is not None:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
-    blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
-    for number, place in enumerate(blocks):
-        block = FieldBlock(fields, arrangement, place)
-        recipe = family.recipe
-        # the plan has looked at the block in the middle
-        if effort == "max" and number != len(blocks) // 2:
-            recipe = choose_step(Trials(block, effort), recipe, effort)
-        parts.append(write_sized(_encode_block(block, replace(recipe, mixed=_MIXED[effort]), effort)))
+    coded = _known_codings(family, effort) if family.recipe is None else _planned_codings(family, effort)
+    parts += [write_sized(_encode_block(coding, effort)) for coding in coded]
     return b"".join(parts)
 
 
-def _encode_block(block: FieldBlock, recipe: Recipe, effort: Effort) -> bytes:
+def _blocks(family: Family) -> list[FieldBlock]:
+    """The blocks of frames of a family."""
+    fields = [member.field for member in family.members]
+    frames = family.arrangement.shape(fields[0].values.shape)[0]
+    return [FieldBlock(fields, family.arrangement, place) for place in time_blocks(frames)]
+
+
+def _planned_codings(family: Family, effort: Effort) -> Iterator[Coding]:
+    """As planned; at most effort, the step of the quantiser anew for each block but the middle one, which the plan saw."""
+    blocks = _blocks(family)
+    for number, block in enumerate(blocks):
+        recipe = family.recipe
+        if effort == "max" and number != len(blocks) // 2:
+            recipe = choose_step(Trials(block, effort), recipe, effort)
+        yield Coding(block, recipe)
+
+
+def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
+    """As another file suggests."""
+    known = Experience.read(family.known, by_reference=family.by_reference)
+    blocks = _blocks(family)
+    background = known.background(blocks[0].shape[1:])
+    return (choose_coding(block, effort, known.recipe, background) for block in blocks)
+
+
+def _encode_block(coding: Coding, effort: Effort) -> bytes:
     basis = None
-    if recipe.time == "basis":
-        basis = learn_quickly(block) if effort == "fast" else learn(block)
-    return b"".join(encode_chunk(block, recipe, basis))
+    if coding.recipe.time == "basis":
+        basis = learn_quickly(coding.block) if effort == "fast" else learn(coding.block)
+    recipe = replace(coding.recipe, mixed=_MIXED[effort], background=bool(coding.foretold))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.foretold))
+
+
+def learn_family(family: Family) -> State:
+    """What the first block of frames tells about such fields of other files."""
+    first = _blocks(family)[0]
+    return learn_experience(first, first.halves(), family.recipe).to_state()
 
 
 def decode_family(
-    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
 ) -> list[np.ndarray]:
     """Restored values of each variable, all or those of a region of the arrays.
 
@@ -144,7 +179,8 @@ def decode_family(
         for values, (units, _, _), part in zip(restored, heads, field, strict=True):
             values[outside] = units.backward(part[inside], values.dtype)
 
-    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window)))
+    background = Experience.read(learned, by_reference=True).background((len(variables), *arranged[1:]))
+    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, background)))
     for values, (_, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
             holes.put_back(values, window.cut(found), specials)
@@ -153,7 +189,11 @@ def decode_family(
 
 
 def _needed_tiles(
-    reader: ByteReader, arranged: tuple[int, int, int, int], variables: int, window: Window
+    reader: ByteReader,
+    arranged: tuple[int, int, int, int],
+    variables: int,
+    window: Window,
+    background: Background | None,
 ) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
     """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
     frames, *space = arranged
@@ -161,7 +201,7 @@ def _needed_tiles(
         data = reader.sized()
         if window.overlap((block, *(slice(0, n) for n in space))) is None:
             continue
-        chunk = read_chunk(data, (block.stop - block.start, variables, *space))
+        chunk = read_chunk(data, (block.stop - block.start, variables, *space), background)
         for number, box in enumerate(chunk.boxes):
             found = window.overlap((block, *box))
             if found is not None:

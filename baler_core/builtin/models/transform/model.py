@@ -10,6 +10,7 @@ import numpy as np
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.families import Family, FamilyModel, Prepared
 from baler_core.dataset import Variable
+from baler_core.interfaces import State
 
 if TYPE_CHECKING:
     from baler_core.builtin.models.field_layout import Box
@@ -41,9 +42,24 @@ class TransformModel(FamilyModel):
         return encode_family(family, self.options.effort)
 
     def decode_family(
-        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+        self,
+        data: bytes,
+        variables: Sequence[Variable],
+        shape: tuple[int, ...],
+        known: State,
+        region: Box | None = None,
     ) -> list[np.ndarray]:
         """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
         from baler_core.builtin.models.transform.family import decode_family
 
-        return decode_family(data, variables, shape, region)
+        return decode_family(data, variables, shape, known, region)
+
+    def shared(self, known: State) -> bool:
+        """If there are modes."""
+        return "modes" in known
+
+    def learn(self, family: Family) -> State:
+        """A recipe, and modes in space if they foretell other frames."""
+        from baler_core.builtin.models.transform.family import learn_family
+
+        return learn_family(family)

@@ -8,6 +8,7 @@ from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTr
 from baler_core.varint import ByteReader, write_varint
 
 _MOST_LEVELS = 8
+_TRANSFORMS = len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1)
 # Numbers of contexts that may be mixed.
 MIXED = (0, 3, 7)
 # Step of the quantiser in units of the tolerance, by number.
@@ -28,12 +29,15 @@ class Recipe:
         Number of the quantiser's step in `STEPS`.
     mixed
         How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
+    background
+        Whether modes of another file have been taken off the field before.
     """
 
     time: TimeTransform
     levels: int
     step: int
     mixed: int = MIXED[-1]
+    background: bool = False
 
     @property
     def step_size(self) -> float:
@@ -42,13 +46,14 @@ class Recipe:
 
     def to_bytes(self) -> bytes:
         """Two bytes."""
-        transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels
+        transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels + self.background * _TRANSFORMS
         return write_varint(transform) + write_varint(len(MIXED) * self.step + MIXED.index(self.mixed))
 
 
 def read_recipe(reader: ByteReader) -> Recipe:
     """Inverse of `Recipe.to_bytes`; FormatError if there is no such recipe."""
-    number = reader.varint(len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1))
+    background, number = divmod(reader.varint(2 * _TRANSFORMS), _TRANSFORMS)
     step = reader.varint(len(MIXED) * len(STEPS))
     time = TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)]
-    return Recipe(time, number % (_MOST_LEVELS + 1), step // len(MIXED), MIXED[step % len(MIXED)])
+    mixed = MIXED[step % len(MIXED)]
+    return Recipe(time, number % (_MOST_LEVELS + 1), step // len(MIXED), mixed, background == 1)

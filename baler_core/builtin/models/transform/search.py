@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +12,12 @@ import numpy as np
 from baler_core.builtin.models.field_layout import Box
 from baler_core.builtin.models.transform import tile, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, mode_bits
-from baler_core.builtin.models.transform.chunk import Block, Chunk, encode_chunk, learn, used_slices
+from baler_core.builtin.models.transform.block import Block, Chunk
+from baler_core.builtin.models.transform.chunk import encode_chunk, learn, used_slices
 from baler_core.builtin.models.transform.recipe import STEPS, Recipe
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.interfaces import Effort
+from baler_core.progress import bits_per_value, shown
 
 _SAMPLE: dict[Effort, int] = {"fast": 1 << 17, "balanced": 1 << 18, "max": 1 << 19}
 _FIRST_STEP = 19  # 2.6 tolerances
@@ -123,21 +127,48 @@ def choose_transform(trials: Trials, times: Sequence[TimeTransform] = TIME_TRANS
     """Try transforms along time and splits in space."""
     frames, _, *space = trials.block.shape
     levels = wavelet.useful_levels(tuple(space))
-    for time in times if frames > 1 else TIME_TRANSFORMS[:1]:
-        trials.size(Recipe(time, levels, _FIRST_STEP, mixed=0))
-    if levels and sum(n > 1 for n in space) == 1:
-        trials.size(replace(trials.best(), levels=0))
+    with _watched(trials) as size:
+        for time in times if frames > 1 else TIME_TRANSFORMS[:1]:
+            size(Recipe(time, levels, _FIRST_STEP, mixed=0))
+        if levels and sum(n > 1 for n in space) == 1:
+            size(replace(trials.best(), levels=0))
     return trials.best()
 
 
-def choose_step(trials: Trials, start: Recipe, effort: Effort) -> Recipe:
-    """Try coarser and finer steps of the quantiser."""
-    best = replace(start, mixed=0)
-    trials.size(best)
-    for stride in _STRIDES[effort]:
-        _walk(trials.size, best, stride)
-        best = trials.best()
+def suits(recipe: Recipe, block: Block) -> bool:
+    """Whether a recipe from elsewhere can be used for a block."""
+    frames, _, *space = block.shape
+    return recipe.levels <= wavelet.useful_levels(tuple(space)) and (frames > 1 or recipe.time == "none")
+
+
+def choose_step(trials: Trials, start: Recipe, effort: Effort, *, near: bool = False) -> Recipe:
+    """Try coarser and finer steps of the quantiser.
+
+    Parameters
+    ----------
+    near
+        Whether the step of `start` suited another block, so that no long strides are needed.
+    """
+    best = replace(start, mixed=0, background=False)
+    with _watched(trials) as size:
+        size(best)
+        for stride in _STRIDES[effort][-1:] if near else _STRIDES[effort]:
+            _walk(size, best, stride)
+            best = trials.best()
     return best
+
+
+@contextmanager
+def _watched(trials: Trials) -> Iterator[Callable[[Recipe], float]]:
+    """`trials.size`, which shows the least bits per value so far."""
+    with shown("choose transform", "trial") as step:
+
+        def size(recipe: Recipe) -> float:
+            found = trials.size(recipe)
+            step(bits_per_value(min(trials.sizes.values()), math.prod(trials.block.shape)))
+            return found
+
+        yield size
 
 
 def _walk(size: Callable[[Recipe], float], start: Recipe, stride: int) -> None:

@@ -1,4 +1,4 @@
-"""Runs independent parts of a field side by side; the compiled loops release Python's lock."""
+"""Runs a function on many items at once, on as many threads as there are cores; compiled loops release Python's lock."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""Rows of a jagged table by event: where each row stands in its event, and which rows of the same event come before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+HERE, BEFORE, IN_EVENT, SECOND, FIRST = range(5)
+"""Where a source of knowledge stands: in the row itself; in the row before, of whatever event; in the row before of the
+same event; in the one before that; in the first row of the event."""
+PLACES = 5
+POSITION, SIZE = range(2)
+"""What an event itself tells of a row: how many rows of the event come before it, and how many there are in all."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """How rows are cut into events.
+
+    Attributes
+    ----------
+    lengths
+        int64, rows of each event, in order.
+    """
+
+    lengths: np.ndarray
+
+    @cached_property
+    def borders(self) -> np.ndarray:
+        """int64 (events + 1,): the row at which each event begins, and the number of rows."""
+        return np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.borders[-1])
+
+    @cached_property
+    def position(self) -> np.ndarray:
+        """int64 (rows,): rows of the same event that come before."""
+        return np.arange(self.rows) - np.repeat(self.borders[:-1], self.lengths)
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """int64 (rows,): rows of the event."""
+        return np.repeat(self.lengths, self.lengths)
+
+    def rows_at(self, place: int) -> np.ndarray:
+        """For each row the row at BEFORE, IN_EVENT, SECOND or FIRST, -1 where there is none: int64."""
+        rows = np.arange(self.rows)
+        if place == BEFORE:
+            return rows - 1
+        back = {IN_EVENT: 1, SECOND: 2}.get(place, self.position)
+        return np.where(self.position >= np.maximum(back, 1), rows - back, -1)
+
+    def part(self, rows: slice) -> Events:
+        """The same of neighbouring rows; an event cut by the borders of the slice counts as far as it lies inside."""
+        first = np.searchsorted(self.borders, rows.start, side="right") - 1
+        last = np.searchsorted(self.borders, rows.stop) + 1
+        return Events(np.diff(np.clip(self.borders[first:last], rows.start, rows.stop)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where knowledge of a row comes from: a column in this or an earlier row, or the event itself.
+
+    Attributes
+    ----------
+    place
+        HERE, BEFORE, IN_EVENT, SECOND or FIRST; PLACES for what the event itself tells.
+    column
+        Column number; POSITION or SIZE of the event.
+    """
+
+    place: int
+    column: int
+
+    @classmethod
+    def of(cls, number: int, columns: int) -> Source:
+        """From its number among those of a table with so many columns."""
+        return cls(*divmod(number, columns)) if number < PLACES * columns else cls(PLACES, number - PLACES * columns)
+
+    @property
+    def of_event(self) -> bool:
+        """Whether it is no column."""
+        return self.place == PLACES
+
+    def number(self, columns: int) -> int:
+        """Inverse of `of`: below columns the columns themselves, then the same of the row before, and so on."""
+        return self.place * columns + self.column
+
+
+def sources(columns: int) -> int:
+    """How many sources a table with so many columns has."""
+    return PLACES * columns + 2
