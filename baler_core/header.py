@@ -160,18 +160,28 @@ def header_to_json(header: Header) -> Json:
             for g in header.groups
         ],
         "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
-        "errors": {name: [_short(e.largest), _short(e.share)] for name, e in header.errors.items()},
+        "errors": _errors_to_json(header),
         "skeleton": dict(schema.skeleton),
         **extras,
     }
 
 
+def _errors_to_json(header: Header) -> Json:
+    """Largest errors and largest shares of what was allowed, in the order of the lossy variables."""
+    known = [header.errors[name] for name in header.schema.names if name in header.errors]
+    return [
+        _ranges([number for number, name in enumerate(header.schema.names) if name in header.errors]),
+        [_short(e.largest) for e in known],
+        [_short(e.share) for e in known],
+    ]
+
+
 def _short(number: float) -> float:
-    """Four digits, rounded up, so that a stated error is never below the true one."""
+    """Three digits, rounded up, so that a stated error is never below the true one."""
     if number == 0 or not np.isfinite(number):
         return number
-    unit = 10.0 ** (np.floor(np.log10(number)) - 3)
-    return float(f"{np.ceil(number / unit) * unit:.4g}")
+    unit = 10.0 ** (np.floor(np.log10(number)) - 2)
+    return float(f"{np.ceil(number / unit) * unit:.3g}")
 
 
 def _component_to_json(record: ComponentRecord) -> Json:
@@ -260,12 +270,20 @@ def _header(record: Json) -> Header:
         groups=tuple(_group(g, len(variables)) for g in record["groups"]),
         blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], 2**22)),
         first_block=_count(record["blocks"][0]),
-        errors={str(n): ErrorRecord(float(e[0]), float(e[1])) for n, e in record["errors"].items()},
+        errors=_errors(record["errors"], [variable.name for variable in variables]),
         input_bytes=_count(native),
         input_file_bytes=_count(on_disk),
         trained=_trained(record["trained"]) if "trained" in record else None,
         shares=tuple(float(share) for share in record.get("shares", ())),
     )
+
+
+def _errors(record: Json, names: Sequence[str]) -> dict[str, ErrorRecord]:
+    if isinstance(record, dict):  # as the first files had them
+        return {str(name): ErrorRecord(float(e[0]), float(e[1])) for name, e in record.items()}
+    ranges, largest, shares = record
+    pairs = zip(_unranged(ranges, len(names)), largest, shares, strict=True)
+    return {names[number]: ErrorRecord(float(most), float(share)) for number, most, share in pairs}
 
 
 def _trained(record: Json) -> TrainedRecord:
@@ -315,14 +333,22 @@ def _group(record: Json, count: int) -> GroupRecord:
     kind, ranges, models, sections = record
     if kind not in ("table", "grid", "other"):
         raise ValueError(f"{kind!r} is no kind of group")
-    if sum(_count(length) for _, length in ranges) > count:
-        raise ValueError("a group has more variables than the file")
-    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
-    if not numbers or min(numbers) < 0 or max(numbers) >= count or len(models) != len(sections) or not models:
+    numbers = _unranged(ranges, count)
+    if not numbers or len(models) != len(sections) or not models:
         raise ValueError("a group points outside the file")
     return GroupRecord(
         kind, numbers, tuple(_component(m) for m in models), tuple(_count(section) for section in sections)
     )
+
+
+def _unranged(ranges: Json, count: int) -> tuple[int, ...]:
+    """Inverse of `_ranges`, for numbers below `count`."""
+    if sum(_count(length) for _, length in ranges) > count:
+        raise ValueError("more variables are named than the file has")
+    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
+    if numbers and (min(numbers) < 0 or max(numbers) >= count):
+        raise ValueError("a variable outside the file is named")
+    return numbers
 
 
 def _block(record: Json) -> BlockRecord:

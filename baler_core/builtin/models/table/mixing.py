@@ -8,6 +8,7 @@ import numpy as np
 
 from baler_core.arithmetic import ENCODING, code_bit
 from baler_core.builtin.models.table.contexts import Places
+from baler_core.builtin.models.table.mixers import Mixers, decide, initial_corrections, initial_weights
 from baler_core.builtin.models.table.mixtures import (
     Mixture,
     log_table,
@@ -19,7 +20,7 @@ from baler_core.builtin.models.table.mixtures import (
 )
 from baler_core.builtin.models.table.trees import BinTree
 from baler_core.compiled import Array, Integer, compiled, inlined
-from baler_core.mixing import REACH, WEIGHT_ONE, dot, learn_counter, learn_weights, squash, stretch
+from baler_core.mixing import learn_counter, stretch
 
 COUNT_LIMIT = 511
 _STATES = 1024
@@ -78,22 +79,6 @@ class Rehearsal(NamedTuple):
     registers: Array
 
 
-class _Weights(NamedTuple):
-    """Weights of the mixers, one row per set: by decision and confidence, by first parent, by last parent."""
-
-    decision: Array
-    first: Array
-    last: Array
-
-
-@compiled
-def _initial(sets: Integer, width: Integer) -> Array:
-    """Weights that believe the last input, the rest nothing."""
-    weights = np.zeros((sets, width), np.int64)
-    weights[:, width - 1] = WEIGHT_ONE
-    return weights
-
-
 @inlined
 def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: Places) -> Integer:
     """By how much the column's own earlier rows move the place of a context."""
@@ -120,23 +105,6 @@ def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: In
     return sure
 
 
-@inlined
-def _decide(
-    registers: Array, data: Array, bit: Integer, inputs: Array, weights: _Weights, sets: tuple[int, int, int], rate: Integer
-) -> Integer:  # fmt: skip
-    """Code one bit by the mean log-odds of three mixers, which learn from it."""
-    width = len(inputs)
-    one = min(max(dot(weights.decision, sets[0], inputs, width), -REACH), REACH)
-    two = min(max(dot(weights.first, sets[1], inputs, width), -REACH), REACH)
-    three = min(max(dot(weights.last, sets[2], inputs, width), -REACH), REACH)
-    chance = min(max(squash(((one + two + three) * 21845) >> 16), 16), 65520)
-    bit = code_bit(registers, data, bit, chance)
-    learn_weights(weights.decision, sets[0], inputs, width, (bit << 16) - squash(one), rate)
-    learn_weights(weights.first, sets[1], inputs, width, (bit << 16) - squash(two), rate)
-    learn_weights(weights.last, sets[2], inputs, width, (bit << 16) - squash(three), rate)
-    return bit
-
-
 @compiled
 def code_column(
     registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
@@ -148,8 +116,12 @@ def code_column(
     width = 2 * contexts + 3
     inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts, np.int64), np.zeros(contexts, np.int64)
     inputs[width - 3] = _BIAS
-    weights = _Weights(
-        _initial((nodes + inner + 1) * 3, width), _initial(_SELECTED * 4, width), _initial(_SELECTED * 4, width)
+    decisions = nodes + inner + 1
+    mixers = Mixers(
+        initial_weights(3 * decisions, width),
+        initial_weights(4 * _SELECTED, width),
+        initial_weights(4 * _SELECTED, width),
+        initial_corrections(decisions),
     )
     coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
     total = advice.shares[last_bin + 1]
@@ -201,7 +173,8 @@ def code_column(
                 4 * first + min(depth >> 1, 3),
                 4 * last + min((depth + 1) >> 1, 3),
             )
-            bit = _decide(registers, data, 1 if encoding and values[row] >= middle else 0, inputs, weights, sets, rate)
+            wanted = 1 if encoding and values[row] >= middle else 0
+            bit = decide(registers, data, wanted, inputs, mixers, mixer, sets, rate)
             for c in range(contexts):
                 learn_counter(counters, slots[c], bit, COUNT_LIMIT)
             if bit:

@@ -25,8 +25,8 @@ from baler_core.mixing import new_counters
 
 _NONE = np.zeros(0, np.int64)
 _SPEED = 4
-_SPEED_ADVISED = 2
-_ADVISED = 8
+_SPEED_ADVISED = 3
+_ADVISED = 10
 """Most contexts that are mixed where a network has spoken; it leaves them little to add."""
 
 

@@ -110,13 +110,22 @@ class Trial:
         if network is None:
             return plan, size
         fixed = len(networks_to_bytes([network])) + len(network.columns) + _bins(plan) * _KNOT_BYTES
-        best, least = plan, np.inf if self.effort.keep_networks else size
-        for predictor in [None] if plan.predictor is None else [None, plan.predictor]:
-            candidate = replace(plan, predictor=predictor, network=network)
-            added = fixed + (0 if predictor is None else _weight_bytes(predictor))
-            bytes_ = self._size(number, candidate) + added * share
+
+        def sized(candidate: ColumnPlan) -> float:
+            weights = 0.0 if candidate.predictor is None else _weight_bytes(candidate.predictor)
+            return self._size(number, candidate) + (fixed + weights) * share
+
+        advised = [replace(plan, network=network)]
+        if plan.predictor is not None:
+            advised.append(replace(plan, network=network, predictor=None))
+        least, best = min(((sized(candidate), candidate) for candidate in advised), key=lambda found: found[0])
+        if least >= size and not self.effort.keep_networks:
+            return plan, size
+        for depth in self._depths(plan):
+            candidate = replace(best, inner=depth.inner)
+            bytes_ = sized(candidate) if depth.inner != plan.inner else np.inf
             if bytes_ < least:
-                best, least = candidate, bytes_
+                least, best = bytes_, candidate
         return best, least
 
     def _packed_size(self, number: int, mixed: float) -> float:
