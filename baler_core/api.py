@@ -20,7 +20,7 @@ from baler_core.dataset import make_block, values_of
 from baler_core.decode import BalFile
 from baler_core.decompression import decompress as decompress_file
 from baler_core.errors import DataError
-from baler_core.interfaces import Training
+from baler_core.interfaces import AutoOptions, Training
 from baler_core.plugins import Kind, Registry, load_plugins
 from baler_core.reference import Lookup
 
@@ -209,7 +209,7 @@ def _name_and_options(stated: Stated) -> tuple[str, dict[str, Any]]:
 def _spec(kind: Kind, stated: Stated, registry: Registry) -> ComponentSpec:
     name, options = _name_and_options(stated)
     if kind == "model" and name == "auto":
-        return ComponentSpec(name, registry.model("scalar").Options())
+        return ComponentSpec(name, AutoOptions(**options))
     return ComponentSpec(name, registry.offer(kind, name).component.Options(**options))
 
 

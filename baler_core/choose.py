@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from baler_core.container import pack_streams
 from baler_core.dataset import Layout, values_of, with_events
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
-from baler_core.interfaces import Model, Streams, Training
+from baler_core.interfaces import Effort, Model, Streams, Training
 from baler_core.progress import rate, shown
 from baler_core.state import encode_state
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
 SAMPLE_BYTES = 12 << 20
+# Estimates are taken at their word beyond this factor.
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.04, "max": 1.3}
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ def fitted(model: Model, task: Task) -> Chosen:
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
 
-def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
+def choose(candidates: Sequence[type[Model]], task: Task, effort: Effort = "max") -> Chosen:
     """The candidate with the fewest bytes, state included, measured on the first block or on a part of a large one.
 
-    A candidate that fails is reported and left out, as long as another works.
+    Models that estimate their bytes and are clearly beaten by another estimate are not measured. A candidate that fails
+    is reported and left out, as long as another works.
 
     Raises
     ------
@@ -79,9 +83,13 @@ def choose(candidates: Sequence[type[Model]], task: Task) -> Chosen:
     suitable = [model for model in candidates if task.layout.kind in model.kinds]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
-    sample = sample_of(task) if len(suitable) > 1 else task
-    best = _smallest(suitable, sample)
-    return best if sample is task else fitted(type(best.model)(), task)
+    trial = _Trial(task, effort)
+    hopeful = trial.hopeful(suitable)
+    if trial.estimated(hopeful):
+        return trial.smallest(hopeful)
+    sample = sample_of(task) if len(hopeful) > 1 else task
+    best = trial.smallest(hopeful) if sample is task else _Trial(sample, effort).smallest(hopeful)
+    return best if sample is task else fitted(type(best.model)(best.model.options), task)
 
 
 def sample_of(task: Task) -> Task:
@@ -115,25 +123,65 @@ def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -
     return {dim: slice(int(borders[first]), int(borders[last])), events_dim: slice(first, last)}
 
 
-def _smallest(suitable: Sequence[type[Model]], task: Task) -> Chosen:
-    """Whichever model makes the fewest bytes of a task."""
-    results: list[tuple[int, Chosen]] = []
-    failures: list[Exception] = []
-    with shown(f"choose {task.layout.name}", "model", len(suitable)) as step:
+class _Trial:
+    """Tries models on a task; what fails is reported and left out."""
+
+    def __init__(self, task: Task, effort: Effort) -> None:
+        self._task = task
+        self._effort = effort
+        self._models: dict[type[Model], Model] = {}
+        self._estimates: dict[type[Model], float] = {}
+        self._failures: dict[type[Model], Exception] = {}
+
+    def hopeful(self, suitable: Sequence[type[Model]]) -> list[type[Model]]:
+        """Without those whose own estimate is far above the least."""
+        task = self._task
         for kind in suitable:
-            try:
-                chosen = fitted(kind(), task)
-            except (MemoryError, BoundBroken):
-                raise
-            except Exception as error:
-                logger.warning("model %s failed on group %s and is left out: %s", kind.name, task.layout.name, error)
-                logger.debug("its traceback", exc_info=True)
-                failures.append(error)
-                continue
-            size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
-            logger.info("group %s: %s takes %d bytes", task.layout.name, kind.name, size)
-            results.append((size, chosen))
-            step(rate(task.layout, min(size for size, _ in results)))
-    if not results:
-        raise failures[0] if isinstance(failures[0], BalerError) else BalerError(str(failures[0])) from failures[0]
-    return min(results, key=lambda result: result[0])[1]
+            model = self._model(kind)
+            with self._guarded(kind):
+                found = model.estimate(task.first, task.layout, task.tolerances)
+                if found is not None:
+                    logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, found)
+                    self._estimates[kind] = found
+        limit = min(self._estimates.values(), default=0.0) * _CLOSE[self._effort] + 100
+        return [kind for kind in suitable if self._estimates.get(kind, 0.0) <= limit and kind not in self._failures]
+
+    def estimated(self, kinds: Sequence[type[Model]]) -> bool:
+        """Whether all of them have said how large they will be."""
+        return bool(kinds) and all(kind in self._estimates for kind in kinds)
+
+    def smallest(self, kinds: Sequence[type[Model]]) -> Chosen:
+        """Whichever makes the fewest bytes of the task; the first failure if none works."""
+        results: list[tuple[int, Chosen]] = []
+        layout = self._task.layout
+        with shown(f"choose {layout.name}", "model", len(kinds)) as step:
+            for kind in kinds:
+                with self._guarded(kind):
+                    chosen = fitted(self._model(kind), self._task)
+                    size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+                    logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
+                    results.append((size, chosen))
+                    step(rate(layout, min(size for size, _ in results)))
+        if not results:
+            failure = next(iter(self._failures.values()))
+            raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure
+        return min(results, key=lambda result: result[0])[1]
+
+    def _model(self, kind: type[Model]) -> Model:
+        """One of a kind, with the effort if it knows of effort."""
+        if kind not in self._models:
+            known = "effort" in kind.Options.model_fields
+            self._models[kind] = kind(kind.Options(**({"effort": self._effort} if known else {})))
+        return self._models[kind]
+
+    @contextmanager
+    def _guarded(self, kind: type[Model]) -> Iterator[None]:
+        try:
+            yield
+        except (MemoryError, BoundBroken):
+            raise
+        except Exception as error:
+            name = self._task.layout.name
+            logger.warning("model %s failed on group %s and is left out: %s", kind.name, name, error)
+            logger.debug("its traceback", exc_info=True)
+            self._failures[kind] = error

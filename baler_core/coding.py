@@ -23,7 +23,7 @@ from baler_core.guarantee import (
     with_corrections,
 )
 from baler_core.header import ErrorRecord
-from baler_core.interfaces import Model, Source, Streams
+from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.reuse import Reuse
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 FLOOR = "scalar"
+# A model that expects to take this many times the bytes is not tried.
+_FAR_LARGER = 1.5
 GroupKey = tuple[GroupKind, tuple[str, ...]]
 
 
@@ -153,7 +155,12 @@ def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams
         streams = group.encoder.encode(prepared, model_layout, tolerances)
     streams, errors = _held_to_bounds(work, block, layout, group.decoder, streams)
     # On its first block the choice has already been measured against the floor.
-    if group.floor is not None and not (is_new and EXACT_STREAM not in streams):
+    measured = is_new and EXACT_STREAM not in streams
+    if (
+        group.floor is not None
+        and not measured
+        and _may_be_smaller(group.floor, streams, prepared, model_layout, tolerances)
+    ):
         floor = group.floor.encode(prepared, model_layout, tolerances)
         if len(pack_streams([floor])) < len(pack_streams([streams])):
             streams, errors = _held_to_bounds(work, block, layout, group.floor, floor)
@@ -162,6 +169,14 @@ def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams
             return streams, 1
     work.errors = joined_errors(work.errors, errors)
     return streams, 0
+
+
+def _may_be_smaller(
+    floor: Model, streams: Streams, block: xr.Dataset, layout: Layout, tolerances: dict[str, Tolerance]
+) -> bool:
+    """Whether it is worth coding a block by the floor too."""
+    expected = floor.estimate(block, layout, tolerances)
+    return expected is None or expected < _FAR_LARGER * len(pack_streams([streams]))
 
 
 def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
@@ -243,7 +258,12 @@ def _anew(work: Work, task: Task) -> Chosen:
         logger.info(
             "model %s does not code %s groups: auto chooses for %s", wanted.name, task.layout.kind, task.layout.name
         )
-    return choose(work.registry.automatic_models(), task)
+    return choose(work.registry.automatic_models(), task, _effort(wanted.options))
+
+
+def _effort(options: Options) -> Effort:
+    """The effort that `auto` was asked for; that of its default where another model was named."""
+    return options.effort if isinstance(options, AutoOptions) else AutoOptions().effort
 
 
 class _PreparedBlocks:

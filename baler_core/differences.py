@@ -25,19 +25,20 @@ def accumulate(differences: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 def best_axes(codes: np.ndarray) -> tuple[int, ...]:
     """The set of axes whose differences look cheapest on a piece of the grid; empty if none helps."""
-    piece = _piece(codes)
+    piece = middle_piece(codes, _SAMPLE)
     axes = [axis for axis in range(codes.ndim) if codes.shape[axis] > 1]
     choices = [c for count in range(min(len(axes), 3) + 1) for c in itertools.combinations(axes, count)]
     return min(choices, key=lambda choice: estimated_bits(difference(piece, choice)) + 0.01 * len(choice))
 
 
-def _piece(codes: np.ndarray) -> np.ndarray:
-    """A contiguous part from the middle, of about `_SAMPLE` values, whole along the later axes as far as possible."""
-    while codes.size > _SAMPLE:
-        axis = int(np.argmax(codes.shape))
-        quarter = max(1, codes.shape[axis] // 4)
-        codes = codes.take(range(quarter, quarter + max(1, codes.shape[axis] // 2)), axis=axis)
-    return codes
+def middle_piece(values: np.ndarray, most: int) -> np.ndarray:
+    """A contiguous part from the middle, of at most `most` values, whole along the later axes as far as possible."""
+    while values.size > most:
+        axis = int(np.argmax(values.shape))
+        quarter = max(1, values.shape[axis] // 4)
+        place = slice(quarter, quarter + max(1, values.shape[axis] // 2))
+        values = values[(*(slice(None),) * axis, place)]
+    return values
 
 
 def estimated_bits(codes: np.ndarray) -> float:

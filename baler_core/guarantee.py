@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EXACT_STREAM = "!"
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def find_corrections(
         if before.dtype.kind == "O":
             bad = np.array([a != b for a, b in zip(before.ravel(), values.ravel(), strict=True)], bool)
         elif before.dtype.kind in "biuf" and before.dtype.itemsize <= 8:
-            bad = tolerance.violations(before, values).ravel()
+            bad = np.concatenate([tolerance.violations(x, y) for x, y in _pieces(before, values)])
         else:
             bad = _rows_of_bytes(before) != _rows_of_bytes(values)
             bad = bad.any(axis=1) if bad.ndim == 2 else bad
@@ -62,6 +63,13 @@ def find_corrections(
         if positions.size:
             places[name] = (positions, before.ravel()[positions])
     return Corrections(places)
+
+
+def _pieces(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Flat pieces of arrays of one shape, so short that what is computed of them stays in the processor's cache."""
+    flat = [array.ravel() for array in arrays]
+    for first in range(0, max(1, flat[0].size), _PIECE):
+        yield tuple(array[first : first + _PIECE] for array in flat)
 
 
 def _rows_of_bytes(values: np.ndarray) -> np.ndarray:
@@ -168,12 +176,14 @@ def verify(
 
 
 def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, scale: float) -> ErrorRecord:
-    with np.errstate(all="ignore"):
-        error = np.abs(after.astype(np.float64) - before.astype(np.float64))
-        share = error / tolerance.allowed(before)
-    error = error[np.isfinite(error)]
-    share = share[np.isfinite(share)]
-    return ErrorRecord(float(error.max(initial=0.0)) * scale, float(share.max(initial=0.0)))
+    largest = ErrorRecord(0.0, 0.0)
+    for x, y in _pieces(before, after):
+        with np.errstate(all="ignore"):
+            error = np.abs(y.astype(np.float64) - x.astype(np.float64))
+            share = error / tolerance.allowed(x)
+        found = (float(each[np.isfinite(each)].max(initial=0.0)) for each in (error, share))
+        largest = ErrorRecord(*map(max, (largest.largest, largest.share), found))
+    return ErrorRecord(largest.largest * scale, largest.share)
 
 
 def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRecord]) -> dict[str, ErrorRecord]:

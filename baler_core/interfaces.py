@@ -32,6 +32,15 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Effort = Literal["fast", "balanced", "max"]
+
+
+class AutoOptions(Options):
+    """Options of `model: auto`."""
+
+    effort: Effort = Field(default="max", description="How hard to try for few bytes, against time.")
+
+
 class Training(BaseModel):
     """How learning models are trained (the `training` section of the configuration)."""
 
@@ -188,6 +197,13 @@ class Model(Component, ABC):
 
         `layout` is that of the first block.
         """
+
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
+        """About how many bytes `encode` would make of the block, if that is told much faster than by encoding it.
+
+        None, the default, has `model: auto` encode the block or a part of it.
+        """
+        return None
 
     @abstractmethod
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:

@@ -13,12 +13,19 @@ import pytest
 
 import baler_core
 from baler_core import DataError, FormatError
+from baler_core.builtin.models import field_layout
 from baler_core.builtin.models.table.model import TableModel
+from baler_core.builtin.models.transform import background, chunk
+from baler_core.builtin.models.transform.background import Background, Remainder, learn_modes
+from baler_core.builtin.models.transform.block import Chunk
 from baler_core.builtin.models.transform.model import TransformModel
+from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.compression import Compressed
 from baler_core.container import BalReader, BalWriter, unpack_streams
+from baler_core.dataset import Layout
 from baler_core.decompression import read_info
 from baler_core.header import header_from_json
+from baler_core.interfaces import State, Streams, Tolerances
 from baler_core.state import decode_state
 
 Arrays = dict[str, np.ndarray]
@@ -196,22 +203,65 @@ def test_fields_on_another_grid_do_without_modes(flow: Path, tmp_path: Path) -> 
     assert done.file_bytes < 1.04 * fresh.file_bytes + 100
 
 
+def stored_parts(trained: Path, bal: Path) -> tuple[State, Streams, Layout, Tolerances]:
+    """What a model file and a file that refers to it hold of their first group."""
+    with BalReader(trained) as stored:
+        header = header_from_json(stored.header)
+        state = decode_state(stored.section(header.groups[0].state_sections[0]), memory_limit=1 << 30)
+    with BalReader(bal) as stored:
+        coded = header_from_json(stored.header)
+        streams = unpack_streams(stored.section(0), memory_limit=1 << 30)[0]
+    layout = coded.layout(coded.groups[0], coded.schema.sizes)
+    return state, dict(streams), layout, coded.tolerance_of(layout)
+
+
 def test_damaged_modes_are_refused(flow: Path, tmp_path: Path) -> None:
     arrays = {"u": field(80, 1)["u"][48:]}
     compress_field(arrays, tmp_path / "a.bal", trained=flow, model_storage="reference")
-    with BalReader(flow) as stored:
-        header = header_from_json(stored.header)
-        state = decode_state(stored.section(header.groups[0].state_sections[0]), memory_limit=1 << 30)
+    state, streams, layout, tolerances = stored_parts(flow, tmp_path / "a.bal")
     modes = next(name for name in state if name.endswith("modes"))
-    with BalReader(tmp_path / "a.bal") as stored:
-        coded = header_from_json(stored.header)
-        streams = unpack_streams(stored.section(0), memory_limit=1 << 30)[0]
     for broken in (np.zeros(5), state[modes][:, :, :, :, :7], state[modes].astype("f4"), np.zeros(0, np.int16)):
         model = TransformModel()
         model.load_state({**state, modes: broken})
-        layout = coded.layout(coded.groups[0], coded.schema.sizes)
         with pytest.raises(FormatError):
-            model.decode(dict(streams), layout, coded.tolerance_of(layout))
+            model.decode(streams, layout, tolerances)
+
+
+def test_a_region_is_decoded_with_modes(flow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(field_layout, "LONGEST_BLOCK", 12)
+    for module in (background, chunk):
+        monkeypatch.setattr(module, "tiles", lambda frames, space: field_layout.tiles(frames, space, 3000))
+    arrays = {"u": field(80, 1)["u"][48:]}
+    done = compress_field(arrays, tmp_path / "a.bal", trained=flow, model_storage="reference")
+    assert done.trained == "flow.balm"
+    state, streams, layout, tolerances = stored_parts(flow, tmp_path / "a.bal")
+    model = TransformModel()
+    model.load_state(state)
+    whole = model.decode(streams, layout, tolerances)["u"].values
+    region = dict(zip(layout.variables[0].dims, (slice(9, 15), slice(2, 20, 3), slice(30, 32)), strict=True))
+    found = model.decode_region(streams, layout, tolerances, region)["u"]
+    np.testing.assert_array_equal(found, whole[9:15, 2:20:3, 30:32])
+
+
+def test_what_was_foretold_is_checked() -> None:
+    t, _, _, y, x = np.meshgrid(np.arange(20), [0], [0], np.arange(9), np.arange(11), indexing="ij")
+    block = Chunk(90 * np.sin(x / 3 - t) * np.cos(y / 4) + 200.0)
+    modes = Background.of(learn_modes(block), block.shape[1:])
+    assert modes is not None
+    left = Remainder(block, modes.find(block, 0))
+    foretold = left.foretold.to_bytes()
+    np.testing.assert_array_equal(modes.read(foretold, 20).coefficients, left.foretold.coefficients)
+    data = b"".join(chunk.encode_chunk(left, Recipe("none", 1, 8, background=True), None, foretold))
+    restored = chunk.read_chunk(data, block.shape, modes).restore(0)
+    assert np.abs(restored - block.field).max() <= 1 + 1e-9
+    with pytest.raises(FormatError, match="modes"):
+        chunk.read_chunk(data, block.shape)
+    place = data.index(foretold)
+    for number in range(1, len(foretold), 5):
+        damaged = bytearray(data)
+        damaged[place + number] ^= 4
+        with pytest.raises(FormatError):
+            chunk.read_chunk(bytes(damaged), block.shape, modes).restore(0)
 
 
 def test_predicted_fields_are_planned_once(tmp_path: Path) -> None:
@@ -284,17 +334,11 @@ def test_rows_of_the_other_table_prime_the_counters(tmp_path: Path) -> None:
 
 def test_damaged_primers_are_refused(model: Path, tmp_path: Path) -> None:
     compress(table(300, 2), tmp_path / "a.bal", trained=model, model_storage="reference")
-    with BalReader(model) as stored:
-        header = header_from_json(stored.header)
-        state = decode_state(stored.section(header.groups[0].state_sections[0]), memory_limit=1 << 30)
-    with BalReader(tmp_path / "a.bal") as stored:
-        coded = header_from_json(stored.header)
-        streams = unpack_streams(stored.section(0), memory_limit=1 << 30)[0]
-    layout = coded.layout(coded.groups[0], coded.schema.sizes)
+    state, streams, layout, tolerances = stored_parts(model, tmp_path / "a.bal")
     good = state["primer 1"]
     for broken in (good[:-1], good + 10**6, good.astype("f8"), good[:, None], None):
         damaged = {name: array for name, array in state.items() if name != "primer 1"}
         loaded = TableModel(TableModel.Options(effort="fast"))
         loaded.load_state(damaged if broken is None else {**damaged, "primer 1": broken})
         with pytest.raises(FormatError):
-            loaded.decode(dict(streams), layout, coded.tolerance_of(layout))
+            loaded.decode(streams, layout, tolerances)

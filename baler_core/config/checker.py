@@ -16,7 +16,7 @@ from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
 from baler_core.errors import BalerError, nearest_names
-from baler_core.interfaces import Options
+from baler_core.interfaces import AutoOptions, Options
 from baler_core.plugins import Kind, Registry
 
 NO_OPTIONS = Options()
@@ -153,7 +153,7 @@ class Checker:
             self._complain((*path, "name"), f"wanted the name of a {kind} ({known}), found {name!r}")
             return ComponentSpec("", NO_OPTIONS)
         if kind == "model" and name == AUTO:
-            schema = Options
+            schema: type[Options] = AutoOptions
         elif self._offered(kind, name, (*path, "name")):
             schema = self.registry.offer(kind, name).component.Options
         else:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Option
 
 from baler_core.bounds import Tolerance
-from baler_core.builtin.models.field_layout import Arrangement
-from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.builtin.models.field_layout import Arrangement, Box
+from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
 from baler_core.entropy import narrow
 from baler_core.errors import FormatError
-from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Training
+from baler_core.interfaces import Effort, Model, Options, State, Streams, Tolerances, Training
 from baler_core.lattice_fit import fit_lattice
 from baler_core.squeeze import zstd
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     import xarray as xr
 
 STREAM = "fields"
-_FAR_SMALLER = 0.5
-Effort = Literal["fast", "balanced", "max"]
+# A family this much smaller than what `scalar` is expected to take is not compared any further.
+_FAR_SMALLER: Mapping[Effort, float] = {"fast": 1.1, "balanced": 0.8, "max": 0.4}
+_QUICKLY_SMALLER = 0.5
 
 
 class FieldOptions(Options):
     """Options of the models of fields."""
 
-    effort: Effort = Option(default="balanced", description="How hard to try for few bytes, against time.")
+    effort: Effort = Option(default="max", description="How hard to try for few bytes, against time.")
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,20 @@ class Family:
 
     Attributes
     ----------
+    expected
+        About the bytes they will take.
+    recipe
+        What the model found out while planning and encodes by; None if nothing.
     known
-        What was learned of such a family from another file.
+        What was learned of such a family from another file; then it is not planned, and nothing is expected of it.
     by_reference
         Whether decoders will know it too.
     """
 
     members: tuple[Prepared, ...]
     arrangement: Arrangement
+    expected: float = 0.0
+    recipe: Any = None
     known: State = field(default_factory=dict)
     by_reference: bool = False
 
@@ -73,6 +80,7 @@ class FamilyModel(Model):
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self._known: dict[tuple[int, ...], tuple[Arrangement, State]] = {}
+        self._planned: tuple[xr.Dataset, list[Family]] | None = None
 
     @abstractmethod
     def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Any | None:
@@ -88,9 +96,17 @@ class FamilyModel(Model):
 
     @abstractmethod
     def decode_family(
-        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], known: State
+        self,
+        data: bytes,
+        variables: Sequence[Variable],
+        shape: tuple[int, ...],
+        known: State,
+        region: Box | None = None,
     ) -> list[np.ndarray]:
-        """Restored values; FormatError if `data` is damaged. `known` is empty unless the file refers to another."""
+        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged.
+
+        `known` is empty unless the file refers to another.
+        """
 
     @abstractmethod
     def learn(self, family: Family) -> State:
@@ -100,9 +116,10 @@ class FamilyModel(Model):
         """Learn families from the first block, if that is to serve other files; a file's own are found block by block."""
         if not self.for_other_files:
             return
-        members = self._members(next(iter(blocks)), layout, tolerances)
+        block = next(iter(blocks))
+        families = self._families(block, layout, tolerances)
+        self._planned = (block, families)
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
-        families = self.plan(members) if members else []
         self._known = {
             tuple(numbers[m.variable.name] for m in family.members): (family.arrangement, self.learn(family))
             for family in families
@@ -137,7 +154,26 @@ class FamilyModel(Model):
             known = {n.partition(" ")[2]: a for n, a in state.items() if n.startswith(f"{number} ") and n != name}
             self._known[tuple(places)] = (Arrangement(lead, frames), known)
 
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
+        """What families are expected to take, `scalar` where that is less; the plan is kept for `encode`."""
+        families = self._families(block, layout, tolerances)
+        self._planned = (block, families)
+        plain = {v.name: estimated_size(values_of(block, v.name), tolerances[v.name]) for v in layout.variables}
+        total = 0.0
+        for family in families:
+            total += min(family.expected, sum(plain.pop(member.variable.name) for member in family.members))
+        return total + sum(plain.values())
+
+    def _families(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Family]:
+        """The plan of a block: as it was last made, as in another file, or anew."""
+        planned, self._planned = self._planned, None
+        if planned is not None and planned[0] is block:
+            return planned[1]
+        members = self._members(block, layout, tolerances)
+        return (self._known_families(members, layout) or self.plan(members)) if members else []
+
     def _members(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
+        """Variables that this model can hold."""
         members = []
         for variable in layout.variables:
             values = values_of(block, variable.name)
@@ -146,21 +182,23 @@ class FamilyModel(Model):
                 members.append(Prepared(variable, ready))
         return members
 
-    def _families(self, members: Sequence[Prepared], layout: Layout) -> list[Family]:
-        """Those of the other file where they hold the same variables, else new ones."""
-        if not members:
-            return []
+    def _known_families(self, members: Sequence[Prepared], layout: Layout) -> list[Family]:
+        """Those of the other file if they hold the same variables and suit them, else none."""
         place = {layout.variables.index(member.variable): member for member in members}
         rank = len(members[0].variable.dims)
         same = sorted(number for places in self._known for number in places) == sorted(place)
         if not same or any(a.lead >= rank or a.frames >= rank for a, _ in self._known.values()):
-            return self.plan(members)
+            return []
         families = [
-            self.adapt(Family(tuple(place[number] for number in places), arrangement, known, self.by_reference))
+            self.adapt(
+                Family(
+                    tuple(place[number] for number in places), arrangement, known=known, by_reference=self.by_reference
+                )
+            )
             for places, (arrangement, known) in self._known.items()
         ]
         fitting = [family for family in families if family is not None]
-        return fitting if len(fitting) == len(families) else self.plan(members)
+        return fitting if len(fitting) == len(families) else []
 
     def adapt(self, family: Family) -> Family | None:
         """A family as planned for another file, made to suit this one; None if it cannot."""
@@ -168,9 +206,9 @@ class FamilyModel(Model):
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
-        families = self._families(self._members(block, layout, tolerances), layout)
+        families = self._families(block, layout, tolerances)
         coded = [(family, self.encode_family(family)) for family in families]
-        kept = [pair for pair in coded if _worth(pair, block, layout, tolerances)]
+        kept = [pair for pair in coded if _worth(pair, block, layout, tolerances, self.options.effort)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
         parts = [write_varint(len(kept))]
         for family, data in kept:
@@ -182,6 +220,23 @@ class FamilyModel(Model):
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """The block that `encode` was given, within its tolerances."""
+        return layout.build(self._decoded(streams, layout, tolerances, {}))
+
+    def decode_region(
+        self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
+    ) -> dict[str, np.ndarray]:
+        """A region of all variables, of which only the blocks and tiles that it touches are decoded.
+
+        Parameters
+        ----------
+        region
+            Slices with positive steps by dimension; dimensions left out are taken whole.
+        """
+        return self._decoded(streams, layout, tolerances, region)
+
+    def _decoded(
+        self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
+    ) -> dict[str, np.ndarray]:
         reader = ByteReader(streams.get(STREAM, b""), "the fields of a group")
         arrays: dict[str, np.ndarray] = {}
         for _ in range(reader.varint(len(layout.variables) + 1)):
@@ -191,21 +246,28 @@ class FamilyModel(Model):
             if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
                 raise FormatError("a family of fields holds something else")
             known = self._known[places][1] if places in self._known else {}
-            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), known)
+            box = tuple(region.get(dim, slice(None)) for dim in members[0].dims) if region else None
+            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), known, box)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, set(arrays))
         if rest.variables:
             plain = ScalarModel().decode(streams, rest, tolerances)
-            arrays.update({variable.name: values_of(plain, variable.name) for variable in rest.variables})
-        return layout.build(arrays)
+            for variable in rest.variables:
+                box = tuple(region.get(dim, slice(None)) for dim in variable.dims)
+                arrays[variable.name] = values_of(plain, variable.name)[box]
+        return arrays
 
 
-def _worth(pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> bool:
+def _worth(
+    pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances, effort: Effort
+) -> bool:
     """Whether a family is smaller than its variables by the `scalar` model."""
     family, data = pair
     names = [member.variable.name for member in family.members]
-    # the full comparison takes long: it is spared where even a fast compressor is far behind
-    if len(data) < _FAR_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
+    # the full comparison takes long: it is spared where pieces, or all values by a fast compressor, are far behind
+    if len(data) < _FAR_SMALLER[effort] * sum(estimated_size(values_of(block, n), tolerances[n]) for n in names):
+        return True
+    if len(data) < _QUICKLY_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
         return True
     streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
     # What the container makes of them counts: scalar leaves streams that variables share uncompressed.

@@ -13,6 +13,7 @@ from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_varint
 
+Box = tuple[slice, ...]
 LONGEST_BLOCK = 256
 LARGEST_TILE = 1 << 22
 _SLOW_AXES = ("time", "member", "level", "spectral")
@@ -98,10 +99,10 @@ def time_blocks(frames: int) -> list[slice]:
     return [slice(first, end) for first, end in itertools.pairwise(edges)]
 
 
-def tiles(frames: int, space: tuple[int, ...]) -> list[tuple[slice, ...]]:
-    """Even cuts of space such that a tile of all frames holds at most `LARGEST_TILE` values or is one point."""
+def tiles(frames: int, space: tuple[int, ...], largest: int = LARGEST_TILE) -> list[Box]:
+    """Even cuts of space such that a tile of all frames holds at most `largest` values or is one point."""
     boxes = [tuple((0, n) for n in space)]
-    while frames * math.prod(end - first for first, end in boxes[0]) > LARGEST_TILE:
+    while frames * math.prod(end - first for first, end in boxes[0]) > largest:
         lengths = [max(box[axis][1] - box[axis][0] for box in boxes) for axis in range(len(space))]
         axis = lengths.index(max(lengths))
         if lengths[axis] < 2:

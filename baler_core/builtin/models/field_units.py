@@ -102,13 +102,16 @@ def read_units(stored: bytes, dtype: str) -> Units:
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)
 
 
-def choose_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
-    """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance."""
+def choose_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None) -> Units | None:
+    """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
+
+    `lattice` is what `fit_lattice` finds for them, where that is known already.
+    """
     if not values.size or values.dtype.kind == "b" or tolerance.kind in ("free", "bits"):
         return None
     if tolerance.kind == "rel":
         return _log_units(values, tolerance)
-    lattice = fit_lattice(values, tolerance)
+    lattice = lattice or fit_lattice(values, tolerance)
     if lattice.kind == "integer" or (lattice.kind == "step" and _is_own(lattice, tolerance)):
         return _lattice_units(values, lattice)
     return _plain_units(values, tolerance) if tolerance.kind == "abs" else None

@@ -11,7 +11,7 @@ import numpy as np
 from baler_core import squeeze
 from baler_core.bounds import Tolerance
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
-from baler_core.differences import accumulate, best_axes, difference
+from baler_core.differences import accumulate, best_axes, difference, middle_piece
 from baler_core.entropy import narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
 from baler_core.interfaces import Model, Streams, Tolerances
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OWN, SHARED_CODES, SHARED_VALUES, REPEATED = range(4)
 # Up to this many bytes compressors are run in full to compare; above, fast ones stand in for them.
 _SMALL = 1 << 20
+# Values of the piece that an estimate looks at.
+_PIECE = 1 << 16
 
 
 @dataclass
@@ -62,6 +64,12 @@ class ScalarModel(Model):
     summary = "each variable by itself: quantise, difference, pack; no learning"
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic = True
+
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
+        """For fields: what pieces of them take."""
+        if layout.kind != "grid":
+            return None
+        return sum(estimated_size(values_of(block, v.name), tolerances[v.name]) for v in layout.variables)
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """Streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
@@ -100,6 +108,17 @@ class ScalarModel(Model):
             else:
                 arrays[variable.name] = _decode(index, method, own, shared, variable, layout.shape(variable))
         return layout.build(arrays)
+
+
+def estimated_size(values: np.ndarray, tolerance: Tolerance) -> float:
+    """About the bytes of a variable, from a piece of it."""
+    if not values.size:
+        return 0.0
+    piece = middle_piece(values, _PIECE)
+    codes, special = fit_lattice(piece, tolerance).quantise(piece)
+    codes = _filled(codes, special)
+    least = min(len(pack_integers(difference(codes, axes), thorough=False)) for axes in {(), best_axes(codes)})
+    return least * values.size / piece.size
 
 
 def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:

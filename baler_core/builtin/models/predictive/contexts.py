@@ -135,6 +135,7 @@ def code_slice(
     offsets: Array,
     limits: Array,
     closed: Integer,
+    contexts: Integer,
 ) -> None:
     """Write or read the values of a slice, row by row; all of them in 1/1024 of a quantisation step.
 
@@ -160,6 +161,8 @@ def code_slice(
         Smallest and largest value.
     closed
         Whether restored values are the prediction plus whole steps, wherever that falls, or whole steps themselves.
+    contexts
+        How many contexts are mixed.
     """
     ny, nx = shape[0], shape[1]
     width = nx + 2 * MARGIN
@@ -195,7 +198,7 @@ def code_slice(
             fraction = (mean - guess) >> (FRACTION - 6)
             chosen = find_places(places, errors, known, y + 2, x + 2, fraction, apart, texture, level)
             left = (wanted - guess + _HALF) >> FRACTION
-            size = code_magnitude(registers, data, counters, mixers, places, mixed, chosen, CONTEXTS, abs(left), 0)
+            size = code_magnitude(registers, data, counters, mixers, places, mixed, chosen, contexts, abs(left), 0)
             if size:
                 place = ((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)
                 place = place * 9 + 3 * sign(residuals[side, x + 1]) + sign(residuals[1 - side, x + 2])

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
-from baler_core.builtin.models.families import Effort, Family
-from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, tiles
+from baler_core.builtin.models.families import Family
+from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrangement, tiles
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
+from baler_core.builtin.models.field_window import Window, window_of
+from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.predictive.field import (
     Integers,
     decode_integers,
@@ -26,18 +29,21 @@ from baler_core.builtin.models.predictive.field import (
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
-from baler_core.interfaces import State
+from baler_core.interfaces import Effort, State
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
 STENCILS = "stencils"
 _MOST_SPECIALS = 128
-_PASSES = {"fast": 1, "balanced": 2, "max": 3}
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 _PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
 _LARGEST = 2.0**33
-_LARGEST_CHUNK = 1 << 23
+# Values of a chunk, as a power of two: small ones are many to work on side by side, large ones learn for longer.
+_CHUNK_BITS: Mapping[Effort, int] = {"fast": 20, "balanced": 20, "max": 22}
+_MOST_CHUNK_BITS = 30
+# Where frames are large, space is cut before time is cut shorter than this.
+_FEWEST_FRAMES = 16
 
 
 @dataclass(frozen=True)
@@ -72,14 +78,15 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | Non
     """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none."""
     if tolerance.kind == "free" or values.dtype.kind == "b":
         return None
-    found = (_anywhere(values, tolerance), _on_lattice(values, fit_lattice(values, tolerance)))
+    lattice = fit_lattice(values, tolerance)
+    found = (_anywhere(values, tolerance, lattice), _on_lattice(values, lattice))
     return tuple(field for field in found if field is not None) or None
 
 
-def _anywhere(values: np.ndarray, tolerance: Tolerance) -> Field | None:
+def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Field | None:
     special, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if special is None else values[special == 0]
-    units = choose_units(ordinary, tolerance)
+    units = choose_units(ordinary, tolerance, lattice)
     if units is None or (units.lattice is not None and units.lattice.merge == 1):
         return None
     numbers = units.forward(values) * _PER_TOLERANCE
@@ -102,13 +109,19 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
     return Field(lattice, middle, codes << FRACTION, found, lattice.specials) if fits(codes) else None
 
 
-def chunks(shape: tuple[int, int, int, int], count: int) -> Iterator[tuple[slice, ...]]:
-    """Blocks of frames, or tiles of single frames, of (frames, z, y, x) of `count` variables, coded by themselves."""
+def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
+    """Blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
+
+    Each holds about 2^bits values.
+    """
+    largest = 1 << bits
     per_frame = max(1, count * math.prod(shape[1:]))
-    blocks = min(max(1, shape[0]), -(-shape[0] * per_frame // _LARGEST_CHUNK)) or 1
+    blocks = max(1, min(shape[0], -(-shape[0] * per_frame // largest)))
+    if per_frame * _FEWEST_FRAMES > largest:
+        blocks = max(1, shape[0] // _FEWEST_FRAMES)
     edges = [shape[0] * number // blocks for number in range(blocks + 1)]
     for first, end in itertools.pairwise(edges):
-        for box in tiles(count, shape[1:]) if end - first == 1 else [(slice(None),) * 3]:
+        for box in tiles((end - first) * count, shape[1:], 2 * largest):
             yield (slice(first, end), *box)
 
 
@@ -132,21 +145,24 @@ def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice
 def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
-    parts = [arrangement.to_bytes()]
+    parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:
         parts.append(_head(field, arrangement))
-    for place in chunks(arrangement.shape(fields[0].steps.shape), len(fields)):
-        integers = gather(fields, arrangement, place)
-        parts.append(write_sized(encode_integers(integers, _PASSES[effort], family.known.get(STENCILS))))
-    return b"".join(parts)
+    places = list(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
+    known = family.known.get(STENCILS)
+
+    def encoded(place: Box) -> bytes:
+        return write_sized(encode_integers(gather(fields, arrangement, place), effort, known))
+
+    return b"".join(parts + in_parallel(encoded, places))
 
 
-def learn_family(family: Family) -> State:
+def learn_family(family: Family, effort: Effort) -> State:
     """Whether restored values may lie anywhere, and the stencils of the first chunk."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
-    place = next(chunks(arrangement.shape(fields[0].steps.shape), len(fields)))
+    place = next(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
     integers = gather(fields, arrangement, place)
-    return {"closed": np.array([field.closed for field in fields]), STENCILS: refined_stencils(integers)}
+    return {"closed": np.array([field.closed for field in fields]), STENCILS: refined_stencils(integers, effort)}
 
 
 def _head(field: Field, arrangement: Arrangement) -> bytes:
@@ -163,32 +179,50 @@ def _head(field: Field, arrangement: Arrangement) -> bytes:
     )
 
 
-def decode_family(data: bytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Restored values of each variable.
+def decode_family(
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
+) -> list[np.ndarray]:
+    """Restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
     FormatError
-        If the bytes are damaged.
+        If what is needed of the bytes is damaged.
     """
     reader = ByteReader(data, "a family of predicted fields")
-    arrangement = read_arrangement(reader, len(shape))
-    arranged = arrangement.shape(shape)
+    arrangement, bits = read_arrangement(reader, len(shape)), reader.varint(_MOST_CHUNK_BITS)
+    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
+    restored = np.empty((len(variables), *window.shape), np.int64)
+
+    def restore(job: tuple[Box, bytes, Any, Any]) -> None:
+        place, stored, inside, outside = job
+        for number, part in enumerate(_decode_chunk(heads, place, stored)):
+            restored[number][outside] = part[inside]
+
+    jobs = []
+    for place in chunks(arranged, len(variables), bits):
+        stored, found = reader.sized(), window.overlap(place)
+        if found is not None:
+            jobs.append((place, stored, *found))
+    in_parallel(restore, jobs)
+    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
+    parts = zip(heads, restored, variables, strict=True)
+    return [arrangement.backward(_restore(head, steps, window, variable), part) for head, steps, variable in parts]
+
+
+def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> np.ndarray:
+    """The steps of a chunk: int64 (variables, frames, z, y, x)."""
+    frames, depth, ny, nx = (part.stop - part.start for part in place)
+    shape = (frames * depth, len(heads), ny, nx)
     masked = any(head.special is not None for head in heads)
-    for place in chunks(arranged, len(variables)):
-        parts = [head.steps[place] for head in heads]
-        frames, depth, ny, nx = parts[0].shape
-        flat = (frames * depth, len(heads), ny, nx)
-        holes_here = _holes(heads, place, parts[0].shape).reshape(flat) if masked else None
-        restored = decode_integers(reader.sized(), flat, holes_here, depth, heads[0].closed)
-        for number, part in enumerate(parts):
-            part[...] = restored[:, number].reshape(part.shape)
-    return [_restore(head, arrangement, v, shape) for head, v in zip(heads, variables, strict=True)]
+    holes_here = _holes(heads, place, (frames, depth, ny, nx)).reshape(shape) if masked else None
+    restored = decode_integers(data, shape, holes_here, depth, heads[0].closed)
+    return np.moveaxis(restored, 1, 0).reshape(len(heads), frames, depth, ny, nx)
 
 
 def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> Field:
-    """A field of zeros, still to be filled in."""
+    """A field without its steps."""
     closed, stored = reader.varint(2), reader.sized()
     scale = read_units(stored, variable.dtype) if closed else Lattice.from_bytes(stored, variable.dtype)
     middle, count = unzigzag(reader.varint(2**64)), reader.varint(_MOST_SPECIALS + 1)
@@ -199,7 +233,7 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     if reader.varint(2):
         flat = (shape[0] * shape[1], *shape[2:])
         special = decode_classes(reader.sized(), flat, count).reshape(shape)
-    return Field(scale, middle, np.empty(shape, np.int64), special, specials)
+    return Field(scale, middle, np.empty(0, np.int64), special, specials)
 
 
 def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -208,13 +242,14 @@ def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, 
     return np.stack(masks, 2)
 
 
-def _restore(field: Field, arrangement: Arrangement, variable: Variable, shape: tuple[int, ...]) -> np.ndarray:
+def _restore(field: Field, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
+    """Values of the window's shape."""
     if isinstance(field.scale, Units):
-        values = field.scale.backward(field.steps / _PER_TOLERANCE, variable.numpy_dtype)
+        values = field.scale.backward(steps / _PER_TOLERANCE, variable.numpy_dtype)
     else:
         with np.errstate(over="ignore"):
-            codes = (field.steps >> FRACTION) + np.int64(field.middle)
+            codes = (steps >> FRACTION) + np.int64(field.middle)
         values = field.scale.dequantise(codes, np.zeros(codes.shape, np.uint8))
     if field.special is not None:
-        holes.put_back(values, field.special, field.specials)
-    return arrangement.backward(values, shape)
+        holes.put_back(values, window.cut(field.special), field.specials)
+    return values

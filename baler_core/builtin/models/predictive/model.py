@@ -13,6 +13,7 @@ from baler_core.dataset import Variable
 from baler_core.interfaces import State
 
 if TYPE_CHECKING:
+    from baler_core.builtin.models.field_layout import Box
     from baler_core.builtin.models.predictive.family import Field
 
 
@@ -32,7 +33,7 @@ class PredictiveModel(FamilyModel):
         """All in one family, or each by itself."""
         from baler_core.builtin.models.predictive.plan import plan_families
 
-        return plan_families(members)
+        return plan_families(members, self.options.effort)
 
     def encode_family(self, family: Family) -> bytes:
         """Lattices, special values, and chunk after chunk."""
@@ -41,18 +42,23 @@ class PredictiveModel(FamilyModel):
         return encode_family(family, self.options.effort)
 
     def decode_family(
-        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], known: State
+        self,
+        data: bytes,
+        variables: Sequence[Variable],
+        shape: tuple[int, ...],
+        known: State,
+        region: Box | None = None,
     ) -> list[np.ndarray]:
-        """Restored values; FormatError if `data` is damaged."""
+        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
         from baler_core.builtin.models.predictive.family import decode_family
 
-        return decode_family(data, variables, shape)
+        return decode_family(data, variables, shape, region)
 
     def learn(self, family: Family) -> State:
         """How its variables are held, and stencils."""
         from baler_core.builtin.models.predictive.family import learn_family
 
-        return learn_family(family)
+        return learn_family(family, self.options.effort)
 
     def adapt(self, family: Family) -> Family | None:
         """A family as planned for another file, each variable held in the same way if it can."""

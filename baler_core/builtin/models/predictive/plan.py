@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from baler_core.builtin.models.families import Family, Prepared
-from baler_core.builtin.models.field_layout import Arrangement, arrangements_of
+from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.predictive.family import Field, gather
-from baler_core.builtin.models.predictive.field import encode_integers
+from baler_core.builtin.models.predictive.field import Integers, encode_integers
+from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
-_SAMPLE = 3 << 16
-_FRAMES = 48
+_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 18, "max": 1 << 20}
+_THOROUGH_SAMPLE = 3 << 16
+_FEWEST_FRAMES, _FRAMES = 16, 96
+# Choices that differ by less than this factor are near each other.
+_CLOSE = 1.05
 _ADVANTAGE = 0.97
 
 
@@ -27,20 +32,24 @@ class _Choice:
     arrangement: Arrangement
 
 
-def plan_families(members: Sequence[Prepared]) -> list[Family]:
+def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     """Families of all `members`: all in one, or each by itself; variables in the order given."""
     shape = members[0].field[0].steps.shape
     choices = arrangements_of([member.variable for member in members], shape)
     # frames of a single row see fewer neighbours than the image that the rows make
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
-    alone = [_best(member.field, arrangements) for member in members]
+    alone = [_best(member.field, arrangements, effort) for member in members]
     if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
         common = max(alone, key=lambda choice: choice.rate).arrangement
         fields = [choice.field for choice in alone]
-        if _rate(fields, common) * len(fields) < sum(choice.rate for choice in alone):
-            return [Family(_held(members, alone), common)]
+        together = _rate(fields, common, effort) * len(fields)
+        if _pays(together, alone, fields, common, effort):
+            return [Family(_held(members, alone), common, together * math.prod(shape))]
     held = _held(members, alone)
-    return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
+    return [
+        Family((member,), choice.arrangement, choice.rate * math.prod(shape))
+        for member, choice in zip(held, alone, strict=True)
+    ]
 
 
 def hold_alike(family: Family) -> Family | None:
@@ -58,39 +67,73 @@ def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prep
     return tuple(replace(m, field=choice.field) for m, choice in zip(members, choices, strict=True))
 
 
-def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement]) -> _Choice:
+def _pays(
+    together: float, alone: Sequence[_Choice], fields: Sequence[Field], common: Arrangement, effort: Effort
+) -> bool:
+    """Whether fields are smaller together than alone."""
+    apart = sum(choice.rate for choice in alone)
+    if effort == "max" and 1 / _CLOSE < together / max(apart, 1e-300) < _CLOSE:
+        together = _rate(fields, common, effort, thorough=True) * len(fields)
+        apart = sum(_rate([c.field], c.arrangement, effort, thorough=True) for c in alone)
+    return together < apart
+
+
+def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
     """The best arrangement of the first way, then the best way."""
     # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
     with shown("choose predictive", "trial", len(arrangements) + len(ways) - 1) as step:
 
         def tried(field: Field, arrangement: Arrangement) -> _Choice:
-            choice = _choice(field, arrangement)
+            choice = _choice(field, arrangement, effort)
             step(bits_per_value(choice.rate, 1))
             return choice
 
         found = [tried(ways[0], arrangement) for arrangement in arrangements]
-        first = min((replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]), key=lambda choice: choice.rate)
-        others = [tried(way, first.arrangement) for way in ways[1:]]
-    return min((first, *others), key=lambda choice: choice.rate)
+        first = _least([replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]], effort)
+        return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
 
 
-def _choice(field: Field, arrangement: Arrangement) -> _Choice:
-    return _Choice(_rate([field], arrangement), field, arrangement)
+def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
+    return _Choice(_rate([field], arrangement, effort), field, arrangement)
 
 
-def _rate(fields: Sequence[Field], arrangement: Arrangement) -> float:
-    """Bytes per value of a sample."""
+def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
+    """The best choice; at most effort, those that come near it are looked at again."""
+    least = min(choices, key=lambda choice: choice.rate)
+    close = [choice for choice in choices if choice.rate < _CLOSE * least.rate]
+    if effort != "max" or len(close) < 2:
+        return least
+    return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))
+
+
+def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
+    """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
     shape = arrangement.shape(fields[0].steps.shape)
-    sample = gather(fields, arrangement, _middle(shape, len(fields)))
-    if sample.holes is not None and sample.holes.all():
-        sample = replace(sample, holes=None)
-    return len(encode_integers(sample)) / max(1, sample.values.size)
+    most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
+    sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
+    return len(encode_integers(sample, "balanced" if thorough else "fast")) / max(1, sample.values.size)
 
 
-def _middle(shape: tuple[int, int, int, int], count: int) -> tuple[slice, ...]:
-    """A part of a few frames from the middle of an array."""
-    lengths = [min(shape[0], _FRAMES), *shape[1:]]
-    while count * int(np.prod(lengths)) > _SAMPLE and max(lengths[1:]) > 16:
-        axis = 1 + lengths[1:].index(max(lengths[1:]))
+def _joined(parts: Sequence[Integers]) -> Integers:
+    """Boxes one after the other, as if they were one series."""
+    values = np.concatenate([part.values for part in parts])
+    masks = [part.holes for part in parts if part.holes is not None]
+    holes = np.concatenate(masks) if masks else None
+    return replace(parts[0], values=values, holes=None if holes is None or holes.all() else holes)
+
+
+def _places(shape: tuple[int, int, int, int], count: int, most: int) -> list[Box]:
+    """All of an array, or two boxes of it; rows are shortened before there are fewer of them, as they differ more."""
+    if count * math.prod(shape) <= most:
+        return [tuple(slice(0, n) for n in shape)]
+    frames = min(shape[0], max(_FEWEST_FRAMES, min(_FRAMES, most // 8192)))
+    lengths = [frames, *shape[1:]]
+    while 2 * count * math.prod(lengths) > most and max(lengths[1:]) > 16:
+        axis = max((1, 2, 3), key=lambda number: lengths[number] * (2 if number == 3 and lengths[3] > 32 else 1))
         lengths[axis] = max(16, lengths[axis] // 2)
-    return tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(shape, lengths, strict=True))
+    spare = [n - m for n, m in zip(shape, lengths, strict=True)]
+    quarters = ((1, 1, 3, 1), (3, 3, 1, 3))
+    return [
+        tuple(slice(free * q // 4, free * q // 4 + m) for free, q, m in zip(spare, box, lengths, strict=True))
+        for box in quarters
+    ]

@@ -10,7 +10,6 @@ import numpy as np
 MARGIN = 3
 WEIGHT_BITS = 12
 _PASSES = 5
-_SAMPLE = 40_000
 LARGEST_WEIGHT = 1 << 18
 
 _Offsets = tuple[tuple[int, int], ...]
@@ -44,9 +43,10 @@ def used_features(temporal: bool, beside: bool) -> np.ndarray:
 
 
 class Sample:
-    """Values of one kind of slice with their features, gathered to learn weights from."""
+    """Values of one kind of slice with their features, gathered to learn weights from; at most so many `rows` are used."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, rows: int, seed: int = 1) -> None:
+        self._most = rows
         self._rows: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
         self._random = np.random.default_rng(seed)
@@ -76,8 +76,8 @@ class Sample:
     def weights(self) -> np.ndarray:
         """int64, one per feature of these sources, in 1/4096; zeros if there is too little to learn from."""
         rows, targets = np.concatenate(self._rows), np.concatenate(self._targets)
-        if len(rows) > _SAMPLE:
-            chosen = self._random.choice(len(rows), _SAMPLE, replace=False)
+        if len(rows) > self._most:
+            chosen = self._random.choice(len(rows), self._most, replace=False)
             rows, targets = rows[chosen], targets[chosen]
         if len(rows) < 3 * rows.shape[1]:
             return _plain(rows.shape[1])

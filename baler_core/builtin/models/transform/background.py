@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.arithmetic import OVERRUN, finish, new_decoder, new_encoder
+from baler_core.builtin.models.field_layout import Box, tiles
 from baler_core.builtin.models.numbers import NumberCoder
-from baler_core.builtin.models.transform.basis import best_taps, code_mode
+from baler_core.builtin.models.transform.basis import best_taps, code_mode, gram
+from baler_core.builtin.models.transform.block import Block, Chunk
 from baler_core.errors import FormatError
 
 _MOST_MODES = 48
@@ -24,20 +26,24 @@ FINENESS = (0.25, 0.0625)
 """Steps of the coefficients, by number: the error that one makes at a typical place, in tolerances."""
 
 
-def learn_modes(field: np.ndarray) -> np.ndarray:
+def learn_modes(block: Block) -> np.ndarray:
     """Modes of frames in units of the tolerance: int16 (modes, variables, z, y, x), those that matter anywhere."""
-    frames = field.reshape(len(field), -1)
-    _, shapes = np.linalg.eigh(frames @ frames.T)
-    most = min(_MOST_MODES, max(1, _MOST_VALUES // max(1, frames.shape[1])))
-    modes = (frames.T @ shapes[:, ::-1][:, :most]).T
-    modes = modes[np.abs(modes).max(axis=1, initial=0.0) > 1.0]
-    largest = np.abs(modes).max(axis=1, keepdims=True, initial=1.0)
-    return np.rint(modes / largest * _FULL).astype(np.int16).reshape(-1, *field.shape[1:])
+    frames, *shape = block.shape
+    boxes = tiles(frames, tuple(shape[1:]))
+    _, shapes = np.linalg.eigh(np.sum([gram(block.tile(box).field.reshape(frames, -1)) for box in boxes], axis=0))
+    most = min(_MOST_MODES, max(1, _MOST_VALUES // max(1, math.prod(shape))))
+    strongest = shapes[:, ::-1][:, :most]
+    modes = np.empty((strongest.shape[1], *shape))
+    for box in boxes:
+        modes[(slice(None), slice(None), *box)] = np.tensordot(strongest, block.tile(box).field, (0, 0))
+    modes = modes[np.abs(modes).max(axis=(1, 2, 3, 4), initial=0.0) > 1.0]
+    largest = np.abs(modes).max(axis=(1, 2, 3, 4), keepdims=True, initial=1.0)
+    return np.rint(modes / largest * _FULL).astype(np.int16)
 
 
 @dataclass(frozen=True)
 class Background:
-    """Orthonormal modes, one that is constant for each variable among them: float64 (modes, variables * points)."""
+    """Orthonormal modes, one that is constant for each variable among them: float64 (modes, variables, z, y, x)."""
 
     modes: np.ndarray
 
@@ -48,22 +54,20 @@ class Background:
             return None
         constant = np.repeat(np.eye(shape[0]), math.prod(shape[1:]), axis=1)
         rows = np.concatenate([constant, stored.reshape(len(stored), -1) / _FULL])
-        return cls(np.linalg.qr(rows.T)[0].T) if len(rows) <= rows.shape[1] else None
+        if len(rows) > rows.shape[1]:
+            return None
+        return cls(np.ascontiguousarray(np.linalg.qr(rows.T)[0].T).reshape(-1, *shape))
 
-    def coefficients(self, field: np.ndarray, fineness: int) -> np.ndarray:
-        """How much of each mode is in each frame: int64 (frames, modes)."""
-        found = field.reshape(len(field), -1) @ self.modes.T / self._step(fineness)
-        return np.rint(np.clip(found, -(2.0**30), 2.0**30)).astype(np.int64)
+    def find(self, block: Block, fineness: int) -> Foretold:
+        """How much of each mode is in each frame of a block."""
+        found = np.zeros((block.shape[0], len(self.modes)))
+        for box in tiles(block.shape[0], block.shape[2:]):
+            found += block.tile(box).field.reshape(len(found), -1) @ self.part(box).T
+        found = np.clip(found / self.step(fineness), -(2.0**30), 2.0**30)
+        return Foretold(self, np.rint(found).astype(np.int64), fineness)
 
-    def field(self, coefficients: np.ndarray, fineness: int, shape: tuple[int, ...]) -> np.ndarray:
-        """What the coefficients say: float64 of `shape` (frames, variables, z, y, x)."""
-        return (coefficients * self._step(fineness) @ self.modes).reshape(shape)
-
-    def _step(self, fineness: int) -> float:
-        return FINENESS[fineness] * math.sqrt(self.modes.shape[1])
-
-    def read(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """The field of `shape` that `written` made `data` of.
+    def read(self, data: bytes, frames: int) -> Foretold:
+        """What `Foretold.to_bytes` made `data` of.
 
         Raises
         ------
@@ -73,18 +77,67 @@ class Background:
         if not data or data[0] >= len(FINENESS):
             raise FormatError("the modes of a transformed field are used in an unknown way")
         numbers = NumberCoder(new_decoder(data[1:]))
-        series = [code_mode(numbers, np.zeros(shape[0], np.int64), _NO_TAPS) for _ in self.modes]
-        return self.field(np.stack(series, 1), data[0], shape)
+        series = [code_mode(numbers, np.zeros(frames, np.int64), _NO_TAPS) for _ in self.modes]
+        return Foretold(self, np.stack(series, 1), data[0])
+
+    def part(self, box: Box) -> np.ndarray:
+        """The modes inside a box of space: float64 (modes, values)."""
+        part = self.modes[(slice(None), slice(None), *box)]
+        return part.reshape(len(part), -1)
+
+    def step(self, fineness: int) -> float:
+        """The step of the coefficients."""
+        return FINENESS[fineness] * math.sqrt(self.modes[0].size)
 
 
-def written(coefficients: np.ndarray, fineness: int) -> bytes:
-    """Coefficients as bytes, each mode predicted along time."""
-    capacity = 1024 + 8 * coefficients.size
-    while True:
-        coder = new_encoder(capacity)
-        numbers = NumberCoder(coder)
-        for series in coefficients.T:
-            code_mode(numbers, series.copy(), best_taps(series))
-        if not coder.registers[OVERRUN]:
-            return bytes([fineness]) + finish(coder)
-        capacity *= 2
+@dataclass(frozen=True)
+class Foretold:
+    """What a background says about the frames of a block.
+
+    Attributes
+    ----------
+    coefficients
+        How much of each mode is in each frame: int64 (frames, modes).
+    fineness
+        The number of their step in `FINENESS`.
+    """
+
+    background: Background
+    coefficients: np.ndarray
+    fineness: int
+
+    def tile(self, box: Box) -> np.ndarray:
+        """The part inside a box of space: float64 (frames, variables, z, y, x)."""
+        found = self.coefficients * self.background.step(self.fineness) @ self.background.part(box)
+        return found.reshape(len(found), *self.background.modes[0][(slice(None), *box)].shape)
+
+    def to_bytes(self) -> bytes:
+        """Coefficients, each mode predicted along time."""
+        capacity = 1024 + 8 * self.coefficients.size
+        taps = best_taps(self.coefficients)
+        while True:
+            coder = new_encoder(capacity)
+            numbers = NumberCoder(coder)
+            for number, series in enumerate(self.coefficients.T):
+                code_mode(numbers, series.copy(), taps[number].copy())
+            if not coder.registers[OVERRUN]:
+                return bytes([self.fineness]) + finish(coder)
+            capacity *= 2
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """A block without what was foretold of it."""
+
+    block: Block
+    foretold: Foretold
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, variables, z, y, x)."""
+        return self.block.shape
+
+    def tile(self, box: Box) -> Chunk:
+        """The part inside a box of space."""
+        chunk = self.block.tile(box)
+        return Chunk(chunk.field - self.foretold.tile(box), chunk.holes)

@@ -7,6 +7,7 @@ orthonormal again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,10 @@ class Basis:
     entries: np.ndarray[Any, Any]
     bits: np.ndarray[Any, Any]
 
+    def first(self, count: int) -> Basis:
+        """The first modes alone."""
+        return Basis(self.entries[:, :count], self.bits[:count])
+
     def matrix(self) -> np.ndarray[Any, Any]:
         """float64 (frames, modes) with orthonormal columns."""
         rounded = self.entries / np.exp2(self.bits.astype(np.float64))
@@ -49,7 +54,7 @@ def gram(frames: np.ndarray) -> np.ndarray:
     return frames @ frames.T
 
 
-def learn_basis(products: np.ndarray, frames: np.ndarray, cut: float = 1.0) -> Basis:
+def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float = 1.0) -> Basis:
     """Modes of which some coefficient exceeds `cut`, in order of falling variance.
 
     Parameters
@@ -57,11 +62,13 @@ def learn_basis(products: np.ndarray, frames: np.ndarray, cut: float = 1.0) -> B
     products
         Gram matrix of all frames, possibly of more points than given here.
     frames
-        float64 (frames, points) in units of the tolerance.
+        Parts of all points, each float64 (frames, points) in units of the tolerance.
     """
     _, modes = np.linalg.eigh(products)
     modes = modes[:, ::-1]
-    largest = np.abs(modes.T @ frames).max(axis=1, initial=0.0)
+    largest = np.zeros(len(modes))
+    for part in frames:
+        largest = np.maximum(largest, np.abs(modes.T @ part).max(axis=1, initial=0.0))
     beyond = np.flatnonzero(largest > cut)
     used = int(beyond[-1]) + 1 if beyond.size else 0
     needed = np.ceil(np.log2(np.maximum(largest[:used], 1e-300) / cut)) + _EXTRA_BITS
@@ -69,13 +76,19 @@ def learn_basis(products: np.ndarray, frames: np.ndarray, cut: float = 1.0) -> B
     return Basis(np.rint(modes[:, :used] * np.exp2(bits.astype(np.float64))).astype(np.int64), bits)
 
 
+def mode_bits(basis: Basis) -> np.ndarray:
+    """About the bits that each mode takes: float64 (modes,)."""
+    return np.min([bits for _, bits in _predictions(basis.entries)], axis=0)
+
+
 def write_basis(basis: Basis, coder: Coder) -> None:
     """Code a basis."""
     numbers = NumberCoder(coder)
     numbers.code(basis.bits.size, 0)
+    taps = best_taps(basis.entries)
     for mode in range(basis.bits.size):
         numbers.code(int(basis.bits[mode]), 1)
-        code_mode(numbers, basis.entries[:, mode].copy(), best_taps(basis.entries[:, mode]))
+        code_mode(numbers, basis.entries[:, mode].copy(), taps[mode])
 
 
 def read_basis(coder: Coder, frames: int) -> Basis:
@@ -111,25 +124,37 @@ def code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np
     return numbers.code_series(entries, taps, _TAP_BITS)
 
 
-def best_taps(entries: np.ndarray) -> np.ndarray:
-    """Integer taps (newest first, in 1/1024) of the linear prediction that leaves the fewest bits."""
-    candidates = [_fitted_taps(entries, order) for order in _ORDERS if entries.size > 4 * order]
-    return min(candidates, key=lambda taps: _series_bits(entries, taps))
+def best_taps(entries: np.ndarray) -> list[np.ndarray]:
+    """For each series (frames, series) the integer taps of the linear prediction along time that leaves the fewest bits."""
+    candidates = list(_predictions(entries))
+    best = np.argmin([bits for _, bits in candidates], axis=0)
+    return [candidates[number][0][:, series].copy() for series, number in enumerate(best)]
+
+
+def _predictions(entries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each order of linear prediction along time: integer taps (order, modes) in 1/1024, newest first; bits left."""
+    for order in _ORDERS:
+        if entries.shape[0] > 4 * order:
+            taps = _fitted_taps(entries.astype(np.float64), order)
+            yield taps, _series_bits(entries, taps)
 
 
 def _fitted_taps(entries: np.ndarray, order: int) -> np.ndarray:
-    if order == 0:
-        return np.zeros(0, np.int64)
-    rows = np.stack([entries[order - 1 - lag : entries.size - 1 - lag] for lag in range(order)], 1).astype(np.float64)
-    matrix = rows.T @ rows
-    matrix[np.diag_indices(order)] += 1e-9 * np.trace(matrix) + 1e-9
-    taps = np.linalg.solve(matrix, rows.T @ entries[order:].astype(np.float64))
+    count, modes = entries.shape
+    lagged = [entries[order - 1 - lag : count - 1 - lag] for lag in range(order)]
+    matrix, right = np.zeros((modes, order, order)), np.zeros((modes, order, 1))
+    for row in range(order):
+        right[:, row, 0] = (lagged[row] * entries[order:]).sum(axis=0)
+        for column in range(row + 1):
+            matrix[:, row, column] = matrix[:, column, row] = (lagged[row] * lagged[column]).sum(axis=0)
+    matrix[:, range(order), range(order)] += 1e-9 * np.trace(matrix, axis1=1, axis2=2)[:, None] + 1e-9
+    taps = np.linalg.solve(matrix, right)[:, :, 0].T
     return np.clip(np.rint(taps * (1 << _TAP_BITS)), -(1 << 15), 1 << 15).astype(np.int64)
 
 
-def _series_bits(entries: np.ndarray, taps: np.ndarray) -> float:
-    left = entries.astype(np.float64).copy()
-    order = taps.size
+def _series_bits(entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    left = entries.astype(np.float64)
+    order = len(taps)
     for lag in range(order):
-        left[order:] -= taps[lag] / (1 << _TAP_BITS) * entries[order - 1 - lag : entries.size - 1 - lag]
-    return float(np.log2(1 + 2 * np.abs(left)).sum()) + 14 * order
+        left[order:] -= taps[lag] / (1 << _TAP_BITS) * entries[order - 1 - lag : len(entries) - 1 - lag]
+    return np.log2(1 + 2 * np.abs(left)).sum(axis=0) + 14 * order

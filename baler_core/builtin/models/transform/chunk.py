@@ -3,72 +3,108 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.arithmetic import finish, new_decoder, new_encoder
-from baler_core.builtin.models.field_layout import tiles
+from baler_core.builtin.models.field_layout import Box, tiles
 from baler_core.builtin.models.parallel import in_parallel
-from baler_core.builtin.models.transform.background import Background
+from baler_core.builtin.models.transform.background import Background, Foretold
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.builtin.models.transform.block import Block
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
 
-
-@dataclass(frozen=True)
-class Chunk:
-    """Frames in units of the tolerance.
-
-    Attributes
-    ----------
-    field
-        float64 (frames, variables, z, y, x), holes filled in.
-    holes
-        Boolean, same shape, or None.
-    """
-
-    field: np.ndarray
-    holes: np.ndarray | None = None
-
-    def tile(self, box: tuple[slice, ...]) -> Chunk:
-        """The part inside a box of space."""
-        place = (slice(None), slice(None), *box)
-        return Chunk(self.field[place], None if self.holes is None else self.holes[place])
+_CHECKSUM = 3
 
 
-def learn(chunk: Chunk, recipe: Recipe) -> Basis | None:
-    """The basis that a recipe asks for."""
-    if recipe.time != "basis":
-        return None
-    frames = chunk.field.reshape(len(chunk.field), -1)
-    return learn_basis(gram(frames), frames)
+def learn(block: Block) -> Basis:
+    """The basis of all frames, from all of their points."""
+    boxes = tiles(block.shape[0], block.shape[2:])
+
+    def frames() -> Iterator[np.ndarray]:
+        return (block.tile(box).field.reshape(block.shape[0], -1) for box in boxes)
+
+    return learn_basis(np.sum([gram(part) for part in frames()], axis=0), frames())
 
 
-def encode_chunk(chunk: Chunk, recipe: Recipe, basis: Basis | None, background: bytes = b"") -> tuple[bytes, bytes]:
-    """What is common to all tiles (recipe, background, basis), and the tiles with a checksum of all integers.
+def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None, foretold: bytes = b"") -> tuple[bytes, bytes]:
+    """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
 
     Parameters
     ----------
-    background
-        What the chunk's background was, where the recipe says that one has been taken off.
+    foretold
+        `Foretold.to_bytes` of the background, where the recipe says that one has been taken off.
     """
     matrix = None if basis is None else basis.matrix()
-    boxes = tiles(len(chunk.field), chunk.field.shape[2:])
-    parts = [analyse(chunk.tile(box).field, chunk.tile(box).holes, recipe, matrix) for box in boxes]
+
+    def integers(box: Box) -> TileIntegers:
+        chunk = block.tile(box)
+        return analyse(chunk.field, chunk.holes, recipe, matrix)
+
+    parts = in_parallel(integers, tiles(block.shape[0], block.shape[2:]))
     if basis is not None:
-        basis = _trimmed(basis, parts)
-        kept = basis.bits.size
-        parts = [TileIntegers(part.coefficients[:kept], part.corrections) for part in parts]
-    coded = [write_sized(data) for data in in_parallel(lambda part: encode_tile(part, recipe), parts)]
-    head = recipe.to_bytes() + (write_sized(background) if recipe.background else b"")
-    return head + _basis_bytes(basis), b"".join(coded) + _checksum(parts, basis)
+        basis = basis.first(used_slices(parts))
+        parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
+    start = _checksum_of_common(foretold, basis)
+    coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
+    head = recipe.to_bytes() + (write_sized(foretold) if recipe.background else b"")
+    return head + _basis_bytes(basis), b"".join(coded)
 
 
-def decode_chunk(data: bytes, shape: tuple[int, ...], background: Background | None) -> np.ndarray:
-    """The restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original.
+def used_slices(parts: Sequence[TileIntegers]) -> int:
+    """How many slices there are up to the last that is not zero throughout."""
+    lively = np.zeros(len(parts[0].coefficients), bool)
+    for part in parts:
+        lively |= part.coefficients.any(axis=(1, 2, 3, 4))
+    return int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk read up to its tiles, which can be restored one by one.
+
+    Attributes
+    ----------
+    boxes
+        Where the tiles lie in space.
+    """
+
+    boxes: list[Box]
+    _recipe: Recipe
+    _matrix: np.ndarray | None
+    _slices: int
+    _tiles: list[bytes]
+    _shape: tuple[int, ...]
+    _start: int
+    _foretold: Foretold | None
+
+    def restore(self, number: int) -> np.ndarray:
+        """One tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+
+        Raises
+        ------
+        FormatError
+            If its bytes are damaged.
+        """
+        data = self._tiles[number]
+        shape = (
+            *self._shape[:2],
+            *(len(range(n)[part]) for n, part in zip(self._shape[2:], self.boxes[number], strict=True)),
+        )
+        part = decode_tile(data[:-_CHECKSUM], self._slices, shape, self._recipe)
+        if data[-_CHECKSUM:] != _checksum(part, self._start):
+            raise FormatError("a transformed field is damaged: its integers have another checksum")
+        values = synthesise(part, self._recipe, self._matrix)
+        return values if self._foretold is None else values + self._foretold.tile(self.boxes[number])
+
+
+def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | None = None) -> StoredChunk:
+    """A chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
 
     Parameters
     ----------
@@ -82,38 +118,32 @@ def decode_chunk(data: bytes, shape: tuple[int, ...], background: Background | N
     """
     reader = ByteReader(data, "a transformed field")
     recipe = read_recipe(reader)
-    foretold = None
-    if recipe.background:
-        if background is None:
-            raise FormatError("a transformed field needs modes that the trained model does not have")
-        foretold = background.read(reader.sized(), shape)
+    taken = reader.sized() if recipe.background else b""
+    if recipe.background and background is None:
+        raise FormatError("a transformed field needs modes that the trained model does not have")
+    foretold = background.read(taken, shape[0]) if recipe.background and background is not None else None
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
-    matrix = None if basis is None else basis.matrix()
-    slices = shape[0] if basis is None else basis.bits.size
+    boxes = tiles(shape[0], shape[2:])
+    return StoredChunk(
+        boxes,
+        recipe,
+        None if basis is None else basis.matrix(),
+        shape[0] if basis is None else basis.bits.size,
+        [reader.sized() for _ in boxes],
+        shape,
+        _checksum_of_common(taken, basis),
+        foretold,
+    )
+
+
+def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The whole restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original."""
+    stored = read_chunk(data, shape)
     field = np.empty(shape)
-    places = [(slice(None), slice(None), *box) for box in tiles(shape[0], shape[2:])]
-    stored_tiles = [(reader.sized(), place) for place in places]
-
-    def restore(tile: tuple[bytes, tuple[slice, ...]]) -> TileIntegers:
-        data, place = tile
-        part = decode_tile(data, slices, field[place].shape, recipe)
-        field[place] = synthesise(part, recipe, matrix)
-        return part
-
-    parts = in_parallel(restore, stored_tiles)
-    if reader.rest() != _checksum(parts, basis):
-        raise FormatError("a transformed field is damaged: its integers have another checksum")
-    return field if foretold is None else field + foretold
-
-
-def _trimmed(basis: Basis, parts: list[TileIntegers]) -> Basis:
-    """Without the last modes, if nothing is left of them after rounding."""
-    lively = np.zeros(basis.bits.size, bool)
-    for part in parts:
-        lively |= part.coefficients.any(axis=(1, 2, 3, 4))
-    used = int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
-    return Basis(basis.entries[:, :used], basis.bits[:used])
+    for number, box in enumerate(stored.boxes):
+        field[(slice(None), slice(None), *box)] = stored.restore(number)
+    return field
 
 
 def _basis_bytes(basis: Basis | None) -> bytes:
@@ -124,9 +154,13 @@ def _basis_bytes(basis: Basis | None) -> bytes:
     return write_sized(finish(coder))
 
 
-def _checksum(parts: list[TileIntegers], basis: Basis | None) -> bytes:
-    total = 0 if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes())
-    for part in parts:
-        for integers in (part.coefficients, part.corrections):
-            total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).tobytes(), total)
-    return total.to_bytes(4, "little")[:3]
+def _checksum_of_common(foretold: bytes, basis: Basis | None) -> int:
+    total = zlib.crc32(foretold)
+    return total if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes(), total)
+
+
+def _checksum(part: TileIntegers, start: int) -> bytes:
+    total = start
+    for integers in (part.coefficients, part.corrections):
+        total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).data, total)
+    return total.to_bytes(4, "little")[:_CHECKSUM]

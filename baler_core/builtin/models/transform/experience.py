@@ -1,26 +1,26 @@
-"""What another file taught about a chunk of frames: a recipe to start from, and modes that its frames may have in common."""
+"""What another file taught about a block of frames: a recipe to start from, and modes that its frames may have in common."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from baler_core.builtin.models.families import Effort
-from baler_core.builtin.models.transform.background import FINENESS, Background, learn_modes, written
-from baler_core.builtin.models.transform.chunk import Chunk
+from baler_core.builtin.models.transform.background import FINENESS, Background, Remainder, learn_modes
+from baler_core.builtin.models.transform.block import Block
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
-from baler_core.builtin.models.transform.search import Trials, choose_recipe
-from baler_core.interfaces import State
+from baler_core.builtin.models.transform.search import Trials, choose_step, choose_transform, suits
+from baler_core.interfaces import Effort, State
 from baler_core.varint import ByteReader
 
 _WORTH = 0.95
+# Modes are not learned from fewer frames than this.
 _FEWEST_FRAMES = 8
 
 
 @dataclass(frozen=True)
 class Experience:
-    """What is known before a chunk is seen.
+    """What is known before a block is seen.
 
     Attributes
     ----------
@@ -51,49 +51,58 @@ class Experience:
 
 @dataclass(frozen=True)
 class Coding:
-    """How a chunk will be coded: `trials` of what is left of it without the background, which is `background` as bytes."""
+    """How a block will be coded.
 
-    trials: Trials
+    Attributes
+    ----------
+    block
+        What is transformed: the block itself, or what is left of it without its background.
+    recipe
+        How.
+    foretold
+        The background as bytes, if there is one.
+    size
+        Estimated bytes of everything.
+    """
+
+    block: Block
     recipe: Recipe
-    background: bytes = b""
-
-    @property
-    def size(self) -> float:
-        """Estimated bytes."""
-        return self.trials.size(self.recipe) + len(self.background)
+    foretold: bytes = b""
+    size: float = 0.0
 
 
-def choose_coding(chunk: Chunk, effort: Effort, known: Experience) -> Coding:
-    """The recipe of fewest bytes, with or without the background."""
-    trials = Trials(chunk, effort)
-    plain = Coding(trials, choose_recipe(trials, effort, known.recipe))
-    background = known.background(chunk.field.shape[1:])
+def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, background: Background | None) -> Coding:
+    """The coding of fewest bytes, with or without the background; `recipe` suited another file."""
+    trials = Trials(block, effort)
+    known = recipe is not None and suits(recipe, block)
+    start = recipe if known and recipe is not None else choose_transform(trials)
+    found = choose_step(trials, start, effort, near=known)
+    plain = Coding(block, found, b"", trials.size(found))
     if background is None:
         return plain
-    before = min((_without(chunk, background, f) for f in range(len(FINENESS))), key=lambda coding: coding.size)
-    recipe = replace(choose_recipe(before.trials, effort, before.recipe), background=True)
-    return min(plain, replace(before, recipe=recipe), key=lambda coding: coding.size)
+    return min(plain, _without(block, background, effort), key=lambda coding: coding.size)
 
 
-def _without(chunk: Chunk, background: Background, fineness: int) -> Coding:
-    """What is left of a chunk without its background."""
-    coefficients = background.coefficients(chunk.field, fineness)
-    left = chunk.field - background.field(coefficients, fineness, chunk.field.shape)
-    trials = Trials(Chunk(left, chunk.holes), "fast")
-    recipe = replace(choose_recipe(trials, "fast"), background=True)
-    return Coding(trials, recipe, written(coefficients, fineness))
+def _without(block: Block, background: Background, effort: Effort) -> Coding:
+    """The best coding of what is left of a block without its background."""
+    tried = []
+    for fineness in range(len(FINENESS)):
+        left = Remainder(block, background.find(block, fineness))
+        trials, foretold = Trials(left, effort), left.foretold.to_bytes()
+        recipe = choose_transform(trials)
+        tried.append((trials.size(recipe) + len(foretold), trials, recipe, foretold))
+    _, trials, recipe, foretold = min(tried, key=lambda found: found[0])
+    recipe = choose_step(trials, recipe, effort)
+    return Coding(trials.block, recipe, foretold, trials.size(recipe) + len(foretold))
 
 
-def learn_experience(chunk: Chunk, effort: Effort) -> Experience:
-    """A recipe; and modes, if those of the first half of the frames save bytes in the second."""
-    trials = Trials(chunk, effort)
-    recipe = choose_recipe(trials, effort)
-    half = len(chunk.field) // 2
-    if half < _FEWEST_FRAMES:
+def learn_experience(block: Block, halves: tuple[Block, Block], recipe: Recipe | None) -> Experience:
+    """What suited a block; and modes, if those of the first half of its frames save bytes in the second."""
+    first, second = halves
+    if first.shape[0] < _FEWEST_FRAMES:
         return Experience(recipe)
-    second = Chunk(chunk.field[half:], None if chunk.holes is None else chunk.holes[half:])
-    known = Experience(recipe, learn_modes(chunk.field[:half]))
-    chosen = choose_coding(second, "fast", known)
-    plain = choose_coding(second, "fast", Experience(recipe))
-    pays = bool(chosen.background) and chosen.size < _WORTH * plain.size
-    return Experience(recipe, learn_modes(chunk.field)) if pays else Experience(recipe)
+    background = Background.of(learn_modes(first), block.shape[1:])
+    chosen = choose_coding(second, "fast", recipe, background)
+    plain = choose_coding(second, "fast", recipe, None)
+    pays = bool(chosen.foretold) and chosen.size < _WORTH * plain.size
+    return Experience(recipe, learn_modes(block)) if pays else Experience(recipe)

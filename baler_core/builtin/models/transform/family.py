@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models import field_holes as holes
-from baler_core.builtin.models.families import Effort, Family
-from baler_core.builtin.models.field_layout import Arrangement, read_arrangement, time_blocks
+from baler_core.builtin.models.families import Family
+from baler_core.builtin.models.field_layout import Arrangement, Box, read_arrangement, time_blocks
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
-from baler_core.builtin.models.transform.chunk import Chunk, decode_chunk, encode_chunk
-from baler_core.builtin.models.transform.experience import Experience, choose_coding, learn_experience
+from baler_core.builtin.models.field_window import Window, window_of
+from baler_core.builtin.models.parallel import in_parallel
+from baler_core.builtin.models.transform.background import Background
+from baler_core.builtin.models.transform.block import Chunk
+from baler_core.builtin.models.transform.chunk import StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.transform.experience import Coding, Experience, choose_coding, learn_experience
+from baler_core.builtin.models.transform.search import Trials, choose_step, learn_quickly
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
-from baler_core.interfaces import State
+from baler_core.interfaces import Effort, State
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 _MIXED = {"fast": 0, "balanced": 3, "max": 7}
@@ -52,21 +58,50 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
     return None if units is None else Field(values, units, found, specials)
 
 
-def chunk_of(fields: Sequence[Field], arrangement: Arrangement, block: slice) -> Chunk:
-    """One block of frames of all fields: float64 in units of each field's tolerance."""
-    numbers, empty = [], []
-    for field in fields:
-        part = arrangement.forward(field.values)[block]
-        number = field.units.forward(part)
-        hole = ~np.isfinite(number)
-        if field.classes is not None:
-            hole |= arrangement.forward(field.classes)[block] > 0
-        numbers.append(number)
-        empty.append(hole)
-    stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
-    if not masked.any():
-        return Chunk(stacked)
-    return Chunk(holes.fill_smoothly(stacked, masked), masked)
+class FieldBlock:
+    """A block of frames of all fields, of which tiles are made ready when asked for; the last one is kept."""
+
+    def __init__(self, fields: Sequence[Field], arrangement: Arrangement, block: slice) -> None:
+        self._fields = fields
+        self._arrangement = arrangement
+        self._block = block
+        self._last: tuple[Box, Chunk] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, variables, z, y, x)."""
+        frames, *space = self._arrangement.shape(self._fields[0].values.shape)
+        return (len(range(frames)[self._block]), len(self._fields), *space)
+
+    def halves(self) -> tuple[FieldBlock, FieldBlock]:
+        """The first and the second half of the frames."""
+        middle = self._block.start + self.shape[0] // 2
+        first, second = slice(self._block.start, middle), slice(middle, self._block.stop)
+        fields, arrangement = self._fields, self._arrangement
+        return FieldBlock(fields, arrangement, first), FieldBlock(fields, arrangement, second)
+
+    def tile(self, box: Box) -> Chunk:
+        """The part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
+        last = self._last
+        if last is None or last[0] != box:
+            last = (box, self._made(box))
+            self._last = last
+        return last[1]
+
+    def _made(self, box: Box) -> Chunk:
+        numbers, empty = [], []
+        for field in self._fields:
+            place = (self._block, *box)
+            number = field.units.forward(self._arrangement.forward(field.values)[place])
+            hole = ~np.isfinite(number)
+            if field.classes is not None:
+                hole |= self._arrangement.forward(field.classes)[place] > 0
+            numbers.append(number)
+            empty.append(hole)
+        stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
+        if not masked.any():
+            return Chunk(stacked)
+        return Chunk(holes.fill_smoothly(stacked, masked), masked)
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
@@ -78,48 +113,99 @@ def encode_family(family: Family, effort: Effort) -> bytes:
         parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
         if field.classes is not None:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
-    known = Experience.read(family.known, by_reference=family.by_reference)
-    for block in time_blocks(arrangement.shape(fields[0].values.shape)[0]):
-        chosen = choose_coding(chunk_of(fields, arrangement, block), effort, known)
-        recipe = replace(chosen.recipe, mixed=_MIXED[effort])
-        basis = chosen.trials.basis(recipe)
-        parts.append(write_sized(b"".join(encode_chunk(chosen.trials.chunk, recipe, basis, chosen.background))))
+    coded = _known_codings(family, effort) if family.recipe is None else _planned_codings(family, effort)
+    parts += [write_sized(_encode_block(coding, effort)) for coding in coded]
     return b"".join(parts)
 
 
-def learn_family(family: Family, effort: Effort) -> State:
-    """What the first block of frames tells about such fields of other files."""
+def _blocks(family: Family) -> list[FieldBlock]:
+    """The blocks of frames of a family."""
     fields = [member.field for member in family.members]
-    block = time_blocks(family.arrangement.shape(fields[0].values.shape)[0])[0]
-    return learn_experience(chunk_of(fields, family.arrangement, block), effort).to_state()
+    frames = family.arrangement.shape(fields[0].values.shape)[0]
+    return [FieldBlock(fields, family.arrangement, place) for place in time_blocks(frames)]
+
+
+def _planned_codings(family: Family, effort: Effort) -> Iterator[Coding]:
+    """As planned; at most effort, the step of the quantiser anew for each block but the middle one, which the plan saw."""
+    blocks = _blocks(family)
+    for number, block in enumerate(blocks):
+        recipe = family.recipe
+        if effort == "max" and number != len(blocks) // 2:
+            recipe = choose_step(Trials(block, effort), recipe, effort)
+        yield Coding(block, recipe)
+
+
+def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
+    """As another file suggests."""
+    known = Experience.read(family.known, by_reference=family.by_reference)
+    blocks = _blocks(family)
+    background = known.background(blocks[0].shape[1:])
+    return (choose_coding(block, effort, known.recipe, background) for block in blocks)
+
+
+def _encode_block(coding: Coding, effort: Effort) -> bytes:
+    basis = None
+    if coding.recipe.time == "basis":
+        basis = learn_quickly(coding.block) if effort == "fast" else learn(coding.block)
+    recipe = replace(coding.recipe, mixed=_MIXED[effort], background=bool(coding.foretold))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.foretold))
+
+
+def learn_family(family: Family) -> State:
+    """What the first block of frames tells about such fields of other files."""
+    first = _blocks(family)[0]
+    return learn_experience(first, first.halves(), family.recipe).to_state()
 
 
 def decode_family(
-    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
 ) -> list[np.ndarray]:
-    """Restored values of each variable.
+    """Restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
     FormatError
-        If the bytes are damaged.
+        If what is needed of the bytes is damaged.
     """
     reader = ByteReader(data, "a family of fields")
     arrangement = read_arrangement(reader, len(shape))
-    arranged = arrangement.shape(shape)
+    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
-    restored = [np.empty(arranged, variable.numpy_dtype) for variable in variables]
-    known = Experience.read(learned, by_reference=True)
-    background = known.background((len(variables), *arranged[1:]))
-    for block in time_blocks(arranged[0]):
-        frames = len(range(arranged[0])[block])
-        field = decode_chunk(reader.sized(), (frames, len(variables), *arranged[1:]), background)
-        for number, (units, _, _) in enumerate(heads):
-            restored[number][block] = units.backward(field[:, number], restored[number].dtype)
+    restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
+
+    def restore(job: tuple[StoredChunk, int, Any, Any]) -> None:
+        chunk, number, inside, outside = job
+        field = np.moveaxis(chunk.restore(number), 1, 0)
+        for values, (units, _, _), part in zip(restored, heads, field, strict=True):
+            values[outside] = units.backward(part[inside], values.dtype)
+
+    background = Experience.read(learned, by_reference=True).background((len(variables), *arranged[1:]))
+    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, background)))
     for values, (_, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
-            holes.put_back(values, found, specials)
-    return [arrangement.backward(values, shape) for values in restored]
+            holes.put_back(values, window.cut(found), specials)
+    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
+    return [arrangement.backward(values, part) for values in restored]
+
+
+def _needed_tiles(
+    reader: ByteReader,
+    arranged: tuple[int, int, int, int],
+    variables: int,
+    window: Window,
+    background: Background | None,
+) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
+    """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
+    frames, *space = arranged
+    for block in time_blocks(frames):
+        data = reader.sized()
+        if window.overlap((block, *(slice(0, n) for n in space))) is None:
+            continue
+        chunk = read_chunk(data, (block.stop - block.start, variables, *space), background)
+        for number, box in enumerate(chunk.boxes):
+            found = window.overlap((block, *box))
+            if found is not None:
+                yield chunk, number, *found
 
 
 def _read_head(

@@ -13,6 +13,7 @@ from baler_core.dataset import Variable
 from baler_core.interfaces import State
 
 if TYPE_CHECKING:
+    from baler_core.builtin.models.field_layout import Box
     from baler_core.builtin.models.transform.family import Field
 
 
@@ -32,7 +33,7 @@ class TransformModel(FamilyModel):
         """All in one family, or each by itself."""
         from baler_core.builtin.models.transform.plan import plan_families
 
-        return plan_families(members)
+        return plan_families(members, self.options.effort)
 
     def encode_family(self, family: Family) -> bytes:
         """Units, special values, and chunk after chunk."""
@@ -41,12 +42,17 @@ class TransformModel(FamilyModel):
         return encode_family(family, self.options.effort)
 
     def decode_family(
-        self, data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], known: State
+        self,
+        data: bytes,
+        variables: Sequence[Variable],
+        shape: tuple[int, ...],
+        known: State,
+        region: Box | None = None,
     ) -> list[np.ndarray]:
-        """Restored values; FormatError if `data` is damaged."""
+        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged."""
         from baler_core.builtin.models.transform.family import decode_family
 
-        return decode_family(data, variables, shape, known)
+        return decode_family(data, variables, shape, known, region)
 
     def shared(self, known: State) -> bool:
         """If there are modes."""
@@ -56,4 +62,4 @@ class TransformModel(FamilyModel):
         """A recipe, and modes in space if they foretell other frames."""
         from baler_core.builtin.models.transform.family import learn_family
 
-        return learn_family(family, self.options.effort)
+        return learn_family(family)

@@ -1,37 +1,82 @@
-"""Chooses which variables are transformed together, and along which axes, by bytes of a sample."""
+"""Chooses which variables are transformed together, along which axes, and how, by bytes of a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, arrangements_of, time_blocks
-from baler_core.builtin.models.transform.family import Field, chunk_of
-from baler_core.builtin.models.transform.search import Trials, choose_recipe
+from baler_core.builtin.models.transform.family import Field, FieldBlock
+from baler_core.builtin.models.transform.search import Trials, choose_step, choose_transform
+from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
+from baler_core.interfaces import Effort
+
+# Arrangements whose samples differ by less than this factor are measured on a whole block.
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.25}
 
 
-def plan_families(members: Sequence[Prepared]) -> list[Family]:
+def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     """Families of all `members`: all in one, or each by itself."""
     fields = [member.field for member in members]
     choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
-    alone = [_best([field], choices) for field in fields]
+    alone = [_best([field], choices, effort) for field in fields]
     if len(fields) > 1:
-        common = max(alone, key=lambda found: found[0])[1]
-        if _bytes(fields, common) < sum(size for size, _ in alone):
-            return [Family(tuple(members), common)]
-    return [Family((member,), choice) for member, (_, choice) in zip(members, alone, strict=True)]
+        worst = max(alone, key=_expected)
+        together = _Plan(fields, worst.arrangement, effort, (worst.time,))
+        if together.expected < sum(plan.expected for plan in alone):
+            return [together.family(members)]
+    return [plan.family([member]) for plan, member in zip(alone, members, strict=True)]
 
 
-def _best(fields: Sequence[Field], choices: Sequence[Arrangement]) -> tuple[float, Arrangement]:
-    if len(choices) == 1:
-        return _bytes(fields, choices[0]), choices[0]
-    sized = [(_bytes(fields, choice), choice) for choice in choices]
-    return min(sized, key=lambda pair: pair[0])
+def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
+    plans = [_Plan(fields, choices[0], effort)]
+    # what serves along one axis mostly serves along others
+    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, "basis")
+    plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
+    least = min(plans, key=_expected)
+    close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
+    if len(close) < 2:
+        return least
+    for plan in close:
+        plan.measure()
+    return min(close, key=_expected)
 
 
-def _bytes(fields: Sequence[Field], arrangement: Arrangement) -> float:
-    """Estimated bytes of all values, from one block of frames."""
-    blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
-    trials = Trials(chunk_of(fields, arrangement, blocks[len(blocks) // 2]), "fast")
-    choose_recipe(trials, "fast")
-    return min(trials.sizes.values()) * len(blocks)
+class _Plan:
+    """Fields in one arrangement: the best transform of their middle block, and bytes of all blocks."""
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        arrangement: Arrangement,
+        effort: Effort,
+        times: Sequence[TimeTransform] = TIME_TRANSFORMS,
+    ) -> None:
+        self.arrangement = arrangement
+        self._effort = effort
+        blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
+        self._blocks = len(blocks)
+        self._trials = Trials(FieldBlock(fields, arrangement, blocks[len(blocks) // 2]), effort)
+        self._recipe = choose_transform(self._trials, times)
+        self.expected = self._trials.size(self._recipe) * self._blocks
+
+    @property
+    def time(self) -> TimeTransform:
+        """The best transform along time."""
+        return self._recipe.time
+
+    def measure(self) -> None:
+        """Code the middle block whole."""
+        self.expected = self._trials.whole_size(self._recipe) * self._blocks
+
+    def family(self, members: Sequence[Prepared]) -> Family:
+        """The family, with the best step of the quantiser."""
+        recipe = choose_step(self._trials, self._recipe, self._effort)
+        gain = self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
+        expected = self.expected * gain
+        self._trials.forget()
+        return Family(tuple(members), self.arrangement, expected, recipe)
+
+
+def _expected(plan: _Plan) -> float:
+    return plan.expected

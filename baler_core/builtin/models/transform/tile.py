@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from baler_core.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
 from baler_core.builtin.models.transform import bound_layer, temporal, wavelet
 from baler_core.builtin.models.transform.coder import code_integers
-from baler_core.builtin.models.transform.contexts import new_memory
+from baler_core.builtin.models.transform.contexts import Memory, new_memory
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 
@@ -34,10 +35,20 @@ class TileIntegers:
 
 def analyse(tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None) -> TileIntegers:
     """Integers of a tile: float64 (frames, variables, z, y, x) in units of the tolerance, holes filled in."""
-    slices = temporal.forward(tile, recipe.time, matrix)
-    coefficients = quantise(wavelet.forward(slices, recipe.levels, _SPACE_AXES), recipe.step_size)
-    restored = _inverse(coefficients, recipe, matrix)
-    return TileIntegers(coefficients, bound_layer.corrections(tile, restored, holes))
+    return quantised(transformed(tile, recipe, matrix), tile, holes, recipe, matrix)
+
+
+def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
+    """Coefficients: float64 (slices, variables, z, y, x)."""
+    return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels, _SPACE_AXES)
+
+
+def quantised(
+    coefficients: np.ndarray, tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None
+) -> TileIntegers:
+    """Integers of coefficients, and what they leave to be corrected."""
+    integers = quantise(coefficients, recipe.step_size)
+    return TileIntegers(integers, bound_layer.corrections(tile, _inverse(integers, recipe, matrix), holes))
 
 
 def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
@@ -52,10 +63,17 @@ def _inverse(coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None
 
 def encode_tile(integers: TileIntegers, recipe: Recipe) -> bytes:
     """The integers as bytes."""
-    capacity = 4096 + 2 * integers.coefficients.size
+    return encode_tiles([integers], recipe)
+
+
+def encode_tiles(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
+    """The integers of several tiles in one stream, for trials; each is coded with what was learned from those before."""
+    capacity = 4096 + 2 * sum(part.coefficients.size for part in parts)
     while True:
         coder = new_encoder(capacity)
-        _code(coder, integers, recipe)
+        memories = new_memory(), new_memory()
+        for part in parts:
+            _code(coder, part, recipe, memories)
         if not coder.registers[OVERRUN]:
             return finish(coder)
         capacity *= 4
@@ -72,18 +90,18 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
         (frames, variables, z, y, x).
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
-    _code(new_decoder(data), integers, recipe)
+    _code(new_decoder(data), integers, recipe, (new_memory(), new_memory()))
     return integers
 
 
-def _code(coder: Coder, integers: TileIntegers, recipe: Recipe) -> None:
+def _code(coder: Coder, integers: TileIntegers, recipe: Recipe, memories: tuple[Memory, Memory]) -> None:
     """Coefficients first; then the corrections, in contexts that coefficients lend."""
     coefficients, corrections = integers.coefficients, integers.corrections
     space = coefficients.shape[2:]
     bands = wavelet.bands(space, recipe.levels)
     code_integers(
-        coder, new_memory(), coefficients, bands, temporal.links(len(coefficients), recipe.time), None, recipe.mixed
+        coder, memories[0], coefficients, bands, temporal.links(len(coefficients), recipe.time), None, recipe.mixed
     )
     hint = bound_layer.liveliness(coefficients, bands) if len(coefficients) else None
     links = temporal.links(len(corrections), "none")
-    code_integers(coder, new_memory(), corrections, bound_layer.whole(space), links, hint, recipe.mixed)
+    code_integers(coder, memories[1], corrections, bound_layer.whole(space), links, hint, recipe.mixed)
