@@ -193,7 +193,7 @@ def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
 def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:
     with np.errstate(all="ignore"):
         points = np.rint(values.astype(np.float64) * divisor / step)
-        if not (np.abs(points) < 2.0**40).all():
+        if not (np.abs(points) < 2.0**50).all():
             return False
         back = (points * step / divisor).astype(values.dtype)
     return bool(np.array_equal(back, values) and not (np.signbit(values) & (values == 0)).any())
