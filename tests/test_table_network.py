@@ -142,9 +142,25 @@ def test_a_network_learns_where_a_value_lies() -> None:
     low = centre + 0.1 * rng.logistic(size=6000)
     lesson = Lesson(inputs, low, low + 0.01, np.full(6000, 0.01))
     network = train_network(lesson, (0,), Schedule(6, 20, 1e-4, 0))
+    assert network is not None
     told = mixture_of(network, np.rint(inputs * 64).astype(np.int16))
     mean = (told.weights * told.centres).sum(axis=1) / told.weights.sum(axis=1) / SCORE
     assert np.corrcoef(mean, centre)[0, 1] > 0.95
+
+
+def test_training_that_does_not_pay_is_given_up() -> None:
+    rng = np.random.default_rng(10)
+    low = rng.logistic(size=1000)
+    lesson = Lesson(rng.normal(size=(1000, 4)).astype(np.float32), low, low + 0.01, np.full(1000, 0.01))
+    passes: list[float] = []
+
+    def goes_on(bits: float) -> bool:
+        passes.append(bits)
+        return len(passes) < 3
+
+    assert train_network(lesson, (0,), Schedule(4, 20, 1e-2, 0), goes_on) is None
+    assert len(passes) == 3
+    assert all(5 < bits < 12 for bits in passes)
 
 
 def curved(rows: int) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from baler_core.builtin.models.table.network import INPUT_ONE, Network
 from baler_core.builtin.models.table.network_training import Lesson, Schedule, train_network
 from baler_core.builtin.models.table.predictor import FEATURES
 from baler_core.builtin.models.table.symbols import smooth_bits
+from baler_core.progress import bits_per_row, shown
 
 FEWEST_ROWS = 2000
 """Below so many rows a network does not earn its bytes."""
@@ -26,6 +28,8 @@ _EPOCHS = (12, 80)
 _SECONDS_PER_VISIT = (3e-7, 0.7e-9)
 """Time to learn from one row on one core: fixed, and per weight. Estimated, so that every run stops at the same place."""
 _FEWEST_BITS = 0.25
+_HOPEFUL = 0.999
+"""A network that needs more than this share of the column's own bits half-way is given up."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,22 @@ def train_networks(pupils: Sequence[Pupil], known: Knowledge, seconds: float, se
     for pupil in chosen:  # features are made once, before threads share them
         known.inputs(pupil.looked_at)
 
-    def trained(pupil: Pupil) -> Network:
-        schedule = Schedule(width, epochs, _PENALTY / rows, seed + pupil.number)
-        return train_network(lesson_of(pupil, known), pupil.looked_at, schedule)
+    bits = {p.number: worth[p.number] for p in chosen}
+    with shown("train table", "pass", epochs * len(chosen)) as step:
 
-    return dict(zip((p.number for p in chosen), in_parallel(trained, chosen), strict=True))
+        def trained(pupil: Pupil) -> Network | None:
+            passes = itertools.count(1)
+
+            def goes_on(found: float) -> bool:
+                bits[pupil.number] = found
+                step(bits_per_row(sum(bits.values()) * rows / 8, rows))
+                return next(passes) * 2 < epochs or found < worth[pupil.number] * _HOPEFUL
+
+            schedule = Schedule(width, epochs, _PENALTY / rows, seed + pupil.number)
+            return train_network(lesson_of(pupil, known), pupil.looked_at, schedule, goes_on)
+
+        networks = in_parallel(trained, chosen)
+    return {p.number: network for p, network in zip(chosen, networks, strict=True) if network is not None}
 
 
 def hidden_units(rows: int) -> int:

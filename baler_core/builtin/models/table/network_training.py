@@ -9,6 +9,7 @@ logarithm of the weights, as their bytes do, keeps most of them 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,8 +91,16 @@ class Schedule:
     seed: int
 
 
-def train_network(lesson: Lesson, columns: tuple[int, ...], schedule: Schedule) -> Network:
-    """The network of a column that looks at `columns`."""
+def train_network(
+    lesson: Lesson, columns: tuple[int, ...], schedule: Schedule, goes_on: Callable[[float], bool] = lambda bits: True
+) -> Network | None:
+    """The network of a column that looks at `columns`.
+
+    Parameters
+    ----------
+    goes_on
+        Called after each pass with the bits per value; False ends training without a network.
+    """
     rng = np.random.default_rng(schedule.seed)
     rows, inputs = lesson.inputs.shape
     adam = _start(rng, inputs, schedule)
@@ -99,7 +108,9 @@ def train_network(lesson: Lesson, columns: tuple[int, ...], schedule: Schedule) 
     each = rows // batch
     for epoch in range(schedule.epochs):
         order = rng.permutation(rows)
-        _run_epoch(lesson, order, adam, schedule.width, batch, epoch * each, schedule.epochs * each)
+        nats = _run_epoch(lesson, order, adam, schedule.width, batch, epoch * each, schedule.epochs * each)
+        if not goes_on(nats / math.log(2)):
+            return None
     whole = np.rint(adam.weights * adam.units).astype(np.int16)
     parts = _split(whole, inputs, schedule.width)
     return Network(columns, parts.into, parts.bias, parts.out, parts.out_bias, parts.skip)
@@ -140,8 +151,9 @@ def _split(vector: Array, inputs: Integer, width: Integer) -> _Parts:
 @compiled
 def _run_epoch(
     lesson: Lesson, order: Array, adam: _Adam, width: Integer, batch: Integer, first: Integer, steps: Integer
-) -> None:
-    """One pass over the rows: steps `first`, `first` + 1, ... of `steps`."""
+) -> float:
+    """One pass over the rows: steps `first`, `first` + 1, ... of `steps`; returns the mean code length in nats."""
+    total = 0.0
     gradient, used = np.zeros_like(adam.weights), np.zeros_like(adam.weights)
     for number in range(len(order) // batch):
         done = (first + number) / steps
@@ -150,14 +162,18 @@ def _run_epoch(
             used[i] = adam.weights[i]
             if rounded:
                 used[i] = np.float32(np.rint(adam.weights[i] * adam.units[i]) / adam.units[i])
-        _find_gradient(lesson, order[number * batch : (number + 1) * batch], used, gradient, width, rounded)
+        total += _find_gradient(lesson, order[number * batch : (number + 1) * batch], used, gradient, width, rounded)
         rate = _RATE * min(1.0, (first + number + 1) / _WARM_UP) * (0.5 * (1 + math.cos(math.pi * done)) + 0.005)
         _step(adam, gradient, rate, first + number + 1)
+    return total / max(1, len(order) // batch)
 
 
 @compiled
-def _find_gradient(lesson: Lesson, rows: Array, weights: Array, gradient: Array, width: Integer, rounded: bool) -> None:
-    """The mean slope of the code length of some rows by every weight."""
+def _find_gradient(
+    lesson: Lesson, rows: Array, weights: Array, gradient: Array, width: Integer, rounded: bool
+) -> float:
+    """The mean code length of some rows, which is returned, and its slope by every weight."""
+    total = 0.0
     net, slope = _split(weights, lesson.inputs.shape[1], width), _split(gradient, lesson.inputs.shape[1], width)
     hidden, back = np.zeros(width, np.float32), np.zeros(width, np.float32)
     out, flow = np.zeros(OUTPUTS, np.float32), np.zeros(OUTPUTS, np.float32)
@@ -166,9 +182,10 @@ def _find_gradient(lesson: Lesson, rows: Array, weights: Array, gradient: Array,
     for row in rows:
         x = lesson.inputs[row]
         _forward(x, net, hidden, out, rounded)
-        surprise(out, lesson.low[row], lesson.high[row], lesson.mass[row], flow, shares, inside)
+        total += surprise(out, lesson.low[row], lesson.high[row], lesson.mass[row], flow, shares, inside)
         _backward(x, net, slope, hidden, back, flow)
     gradient /= np.float32(len(rows))
+    return total / len(rows)
 
 
 @inlined
