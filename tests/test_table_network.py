@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table import mixtures
@@ -14,6 +19,7 @@ from baler_core.builtin.models.table.model import TableModel, TableOptions
 from baler_core.builtin.models.table.network import OUTPUTS, Network, mixture_of
 from baler_core.builtin.models.table.network_training import Lesson, Schedule, train_network
 from baler_core.builtin.models.table.network_weights import NetworkReader, networks_to_bytes
+from baler_core.builtin.models.table.plan import plan_from_bytes
 from baler_core.builtin.models.table.surprise import surprise
 from baler_core.dataset import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
@@ -174,9 +180,7 @@ def curved(rows: int) -> dict[str, np.ndarray]:
 def stored(options: dict[str, object], training: Training, rows: int = 6000) -> tuple[Streams, bytes, int]:
     """Streams, state and size; the values restored by another model have been checked."""
     columns = curved(rows)
-    layout = Layout("table", tuple(Variable(n, v.dtype.str, ("row",)) for n, v in columns.items()), {"row": rows})
-    tolerances = dict.fromkeys(columns, Tolerance("abs", 1e-3))
-    block = make_block({name: (("row",), values) for name, values in columns.items()})
+    block, layout, tolerances = bounded_block(columns)
     model, other = (TableModel(TableOptions.model_validate(options)) for _ in range(2))
     model.fit([block], layout=layout, tolerances=tolerances, training=training)
     streams = model.encode(block, layout, tolerances)
@@ -204,3 +208,39 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     first, again, other = (stored({}, Training(seed=seed))[:2] for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+_ENCODE = """
+import hashlib, sys
+import numpy as np
+from test_table_network import curved, bounded_block
+from baler_core.builtin.models.table.model import TableModel
+model = TableModel()
+model.load_state({"plan": np.load(sys.argv[1])})
+block, layout, tolerances = bounded_block({name: values[:150] for name, values in curved(2500).items()})
+print(hashlib.sha256(model.encode(block, layout, tolerances)["columns"]).hexdigest())
+"""
+
+
+def bounded_block(columns: dict[str, np.ndarray]) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
+    """Columns as a model is given them, with a bound."""
+    variables = tuple(Variable(name, values.dtype.str, ("row",)) for name, values in columns.items())
+    layout = Layout("table", variables, {"row": len(next(iter(columns.values())))})
+    block = make_block({name: (("row",), values) for name, values in columns.items()})
+    return block, layout, dict.fromkeys(columns, Tolerance("abs", 1e-3))
+
+
+def test_networks_give_the_same_bytes_without_compiled_code(tmp_path: Path) -> None:
+    model = TableModel(TableOptions(network="on"))
+    block, layout, tolerances = bounded_block(curved(2500))
+    model.fit([block], layout=layout, tolerances=tolerances, training=Training())
+    plan = plan_from_bytes(model.state()["plan"].tobytes(), [v.dtype for v in layout.variables])
+    assert any(column.network is not None for column in plan.columns)
+    np.save(tmp_path / "plan.npy", model.state()["plan"])
+    found = []
+    for disabled in ("0", "1"):
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled, "PYTHONPATH": str(Path(__file__).parent)}
+        command = [sys.executable, "-c", _ENCODE, str(tmp_path / "plan.npy")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        found.append(done.stdout)
+    assert found[0] == found[1]
