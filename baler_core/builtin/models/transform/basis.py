@@ -76,11 +76,6 @@ def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float =
     return Basis(np.rint(modes[:, :used] * np.exp2(bits.astype(np.float64))).astype(np.int64), bits)
 
 
-def mode_bits(basis: Basis) -> np.ndarray:
-    """About the bits that each mode takes: float64 (modes,)."""
-    return np.min([bits for _, bits in _predictions(basis.entries)], axis=0)
-
-
 def write_basis(basis: Basis, coder: Coder) -> None:
     """Code a basis."""
     numbers = NumberCoder(coder)

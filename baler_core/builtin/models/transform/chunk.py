@@ -53,7 +53,7 @@ def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None, foretold: by
     start = _checksum_of_common(foretold, basis)
     coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
     head = recipe.to_bytes() + (write_sized(foretold) if recipe.background else b"")
-    return head + _basis_bytes(basis), b"".join(coded)
+    return head + basis_bytes(basis), b"".join(coded)
 
 
 def used_slices(parts: Sequence[TileIntegers]) -> int:
@@ -146,7 +146,8 @@ def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     return field
 
 
-def _basis_bytes(basis: Basis | None) -> bytes:
+def basis_bytes(basis: Basis | None) -> bytes:
+    """A basis as it is stored, or that there is none."""
     if basis is None:
         return write_sized(b"")
     coder = new_encoder(1024 + 16 * basis.entries.size)

@@ -11,9 +11,9 @@ import numpy as np
 
 from baler_core.builtin.models.field_layout import Box
 from baler_core.builtin.models.transform import tile, wavelet
-from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, mode_bits
+from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis
 from baler_core.builtin.models.transform.block import Block, Chunk
-from baler_core.builtin.models.transform.chunk import encode_chunk, learn, used_slices
+from baler_core.builtin.models.transform.chunk import basis_bytes, encode_chunk, learn, used_slices
 from baler_core.builtin.models.transform.recipe import STEPS, Recipe
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.interfaces import Effort
@@ -64,7 +64,8 @@ class Trials:
         self.block = block
         self.sample = [block.tile(box) for box in sample_boxes(block.shape, effort)]
         self._share = int(np.prod(block.shape)) / max(1, sum(chunk.field.size for chunk in self.sample))
-        self._basis: tuple[Basis, np.ndarray, np.ndarray] | None = None
+        self._basis: tuple[Basis, np.ndarray] | None = None
+        self._mode_bytes: dict[int, int] = {}
         self._slices: dict[tuple[str, int], list[np.ndarray]] = {}
         self.sizes: dict[Recipe, float] = {}
 
@@ -82,7 +83,7 @@ class Trials:
     def _measured(self, recipe: Recipe) -> float:
         matrix, common = None, 0.0
         if recipe.time == "basis":
-            _, matrix, bits = self._learned()
+            _, matrix = self._learned()
         key = (recipe.time, recipe.levels)
         if key not in self._slices:
             self._slices[key] = [tile.transformed(chunk.field, recipe, matrix) for chunk in self.sample]
@@ -93,15 +94,21 @@ class Trials:
         if recipe.time == "basis":
             used = used_slices(parts)
             parts = [tile.TileIntegers(part.coefficients[:used], part.corrections) for part in parts]
-            common = bits[:used].sum() / 8
+            common = self._basis_bytes(used)
         return common + len(tile.encode_tiles(parts, recipe)) * self._share
 
-    def _learned(self) -> tuple[Basis, np.ndarray, np.ndarray]:
-        """The basis of points from all of the block, its matrix, and what its modes take."""
+    def _learned(self) -> tuple[Basis, np.ndarray]:
+        """The basis of points from all of the block, and its matrix."""
         if self._basis is None:
             basis = learn_quickly(self.block)
-            self._basis = basis, basis.matrix(), mode_bits(basis)
+            self._basis = basis, basis.matrix()
         return self._basis
+
+    def _basis_bytes(self, modes: int) -> int:
+        """Bytes of the first modes."""
+        if modes not in self._mode_bytes:
+            self._mode_bytes[modes] = len(basis_bytes(self.basis().first(modes)))
+        return self._mode_bytes[modes]
 
     def basis(self) -> Basis:
         """What was learned from few points."""
