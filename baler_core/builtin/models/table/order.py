@@ -82,11 +82,12 @@ def choose_parents(
     fine = [coarse(b[picked], 24) for b in bins]
     middle = [coarse(candidate.bins(picked), 12) for candidate in told]
     few = [coarse(m, 6) for m in middle]
+    known_from = np.array([candidate.known_from for candidate in told])
     parents = []
     for column in range(len(bins)):
-        allowed = [k for k, candidate in enumerate(told) if candidate.known_from <= column]
-        allowed.sort(key=lambda k: -shared[column, k])
-        parents.append(_greedy(fine[column], allowed[:_CANDIDATES], middle, few, most))
+        allowed = np.flatnonzero(known_from <= column)
+        likeliest = allowed[np.argsort(-shared[column, allowed], kind="stable")[:_CANDIDATES]]
+        parents.append(_greedy(fine[column], likeliest.tolist(), middle, few, most))
     return parents
 
 
