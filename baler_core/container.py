@@ -100,6 +100,8 @@ class BalReader:
                 f"{self.path}: is of .bal format version {newer}, this baler reads up to {VERSION}: "
                 f"update it with pip install --upgrade baler-core"
             )
+        if start[len(MAGIC) :] == b"\0":
+            raise FormatError(f"{self.path}: is damaged: there is no .bal format version 0")
         if length < len(MAGIC) + 1 + _TRAILER:
             raise FormatError(f"{self.path}: is cut short: {length} bytes are too few for a .bal file")
         self._file.seek(length - _TRAILER)

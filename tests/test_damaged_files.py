@@ -50,6 +50,16 @@ def test_every_cut_is_recognised(bal: Path, tmp_path: Path) -> None:
             restore(cut)
 
 
+def test_every_flipped_bit_of_the_first_bytes_is_recognised(bal: Path, tmp_path: Path) -> None:
+    raw = bal.read_bytes()
+    for place in range(8 * 8):
+        damaged = bytearray(raw)
+        damaged[place // 8] ^= 1 << place % 8
+        (tmp_path / "flipped.bal").write_bytes(bytes(damaged))
+        with pytest.raises(FormatError):
+            restore(tmp_path / "flipped.bal")
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_every_flipped_bit_is_recognised(
