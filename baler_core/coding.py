@@ -203,7 +203,7 @@ def _held_to_bounds(
         logger.debug("group %s: %d values are stored exactly", layout.name, lost)
     stream = encode_corrections(corrections, layout)
     corrections.apply(arrays)
-    return with_corrections(streams, stream), verify(block, arrays, layout, tolerances)
+    return with_corrections(streams, stream), verify(block, arrays, layout, tolerances, corrections.places)
 
 
 def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup, bool]:

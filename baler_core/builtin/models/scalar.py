@@ -12,7 +12,7 @@ from baler_core import squeeze
 from baler_core.bounds import Tolerance
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import accumulate, best_axes, difference, middle_piece
-from baler_core.entropy import narrow, pack_integers, unpack_integers, widen
+from baler_core.entropy import estimated_bytes, narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
 from baler_core.interfaces import Model, Streams, Tolerances
 from baler_core.lattice import Lattice
@@ -117,7 +117,7 @@ def estimated_size(values: np.ndarray, tolerance: Tolerance) -> float:
     piece = middle_piece(values, _PIECE)
     codes, special = fit_lattice(piece, tolerance).quantise(piece)
     codes = _filled(codes, special)
-    least = min(len(pack_integers(difference(codes, axes), thorough=False)) for axes in {(), best_axes(codes)})
+    least = min(estimated_bytes(difference(codes, axes)) for axes in {(), best_axes(codes)})
     return least * values.size / piece.size
 
 
