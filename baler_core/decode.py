@@ -17,6 +17,7 @@ from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.header import BlockRecord, ComponentRecord, Header, header_from_json
 from baler_core.interfaces import Component, Model, Preprocessor, State, Streams
+from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.reference import Lookup, find_trained
@@ -138,6 +139,7 @@ class BalFile:
         for number, record in enumerate(self.header.blocks):
             yield self._block(self.header.first_block + number, record)
 
+    @one_thread
     def _block(self, section: int, record: BlockRecord) -> xr.Dataset:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
         limit = memory_limit()

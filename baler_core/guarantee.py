@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,16 +154,25 @@ def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str
 
 
 def verify(
-    original: xr.Dataset, restored: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+    original: xr.Dataset,
+    restored: Mapping[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    corrected: Iterable[str],
 ) -> dict[str, ErrorRecord]:
     """The largest error of each lossy variable after correction, in physical units.
+
+    Parameters
+    ----------
+    corrected
+        The variables that had to be corrected; the others are known to hold their tolerances.
 
     Raises
     ------
     BoundBroken
         If any value still breaks its tolerance.
     """
-    left = find_corrections(original, restored, tolerances)
+    left = find_corrections(original, {name: restored[name] for name in corrected}, tolerances)
     if left.places:
         name, (positions, _) = next(iter(left.places.items()))
         raise BoundBroken(f"{name!r} breaks its bound at {positions.size} values, first at flat index {positions[0]}")

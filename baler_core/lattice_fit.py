@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.bounds import SAFETY, Tolerance
+from baler_core.differences import occurrences
 from baler_core.lattice import Lattice, LatticeKind
 
 _SAMPLE = 20_000
+# So many values rule out nearly every spacing that is none.
+_GLANCE = 64
 # Spacings that files really have: decimals, halves and quarters of decimals, powers of two.
 _DECIMALS: tuple[tuple[float, float], ...] = tuple(
     (numerator, 10.0**power) for power in range(13) for numerator in (1.0, 5.0, 2.0, 2.5)
@@ -136,7 +139,7 @@ def _sampled(values: np.ndarray) -> np.ndarray:
 
 def _estimated_bits(codes: np.ndarray) -> float:
     """Order-0 entropy in bits per value, plus what telling the alphabet costs."""
-    counts = np.unique(codes, return_counts=True)[1]
+    counts = occurrences(codes)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum() + 0.5 * len(counts) * np.log2(codes.size + 1) / codes.size)
 
@@ -168,7 +171,7 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
     found: tuple[float, float] | None = None
     for step, divisor in (*_DECIMALS, *_gap(sample)):
         coarser = found is None or step / divisor > found[0] / found[1]
-        if coarser and _on_lattice(sample, step, divisor):
+        if coarser and _on_lattice(sample[:_GLANCE], step, divisor) and _on_lattice(sample, step, divisor):
             found = (step, divisor)
     if found is None or not _on_lattice(values, *found):
         return None

@@ -5,7 +5,8 @@ line per file and bound: bytes in memory, the .bal file, the sum over variables 
 seconds, and whether every restored value was found within its bound. Baselines see missing values filled by the mean,
 and their containers are not counted.
 
-    python benchmarks/fields.py FILE [FILE ...] [--bounds 1e-2 1e-3 1e-4] [--variables PATTERN ...] [--model auto]
+    python benchmarks/fields.py FILE [FILE ...] [--bounds 1e-2 1e-3 1e-4] [--variables PATTERN ...] [--integers]
+        [--model auto]
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ BLOCK = 1 << 32
 Fields = dict[str, tuple[Variable, np.ndarray]]
 
 
-def read_fields(path: Path, patterns: list[str] | None, registry: Registry) -> Fields:
-    """Float variables of rank 2 and more with their values."""
+def read_fields(path: Path, patterns: list[str] | None, registry: Registry, kinds: str = "f") -> Fields:
+    """Variables of rank 2 and more, floats unless said otherwise, with their values."""
     found: Fields = {}
     with registry.reader(registry.reader_for(path))().open(path, patterns) as source:
         for block in source.blocks(BLOCK):
             for name in map(str, block.variables):
                 variable, values = source.schema[name], values_of(block, name)
-                if values.ndim > 1 and values.dtype.kind == "f" and values.size > 1000:
+                if values.ndim > 1 and values.dtype.kind in kinds and values.size > 1000:
                     found[name] = (variable, values.astype(values.dtype.newbyteorder("=")))
     return found
 
@@ -45,7 +46,11 @@ def baseline(variable: Variable, values: np.ndarray, fraction: float) -> tuple[s
     if not good.any() or value_range(values, variable.fill).width == 0:
         return "constant", 0
     filled = np.where(good, values, values[good].mean())
-    return smallest(filled, fraction * value_range(values, variable.fill).width)
+    bound = fraction * value_range(values, variable.fill).width
+    if values.dtype.kind == "f":
+        return smallest(filled.astype(values.dtype), bound)
+    # what rounds to an integer within the bound
+    return smallest(filled.astype(np.float32), np.floor(bound) + 0.49)
 
 
 def holds(variable: Variable, original: np.ndarray, restored: np.ndarray, fraction: float) -> bool:
@@ -62,7 +67,9 @@ def compare(path: Path, fields: Fields, fraction: float, model: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "fields.bal"
         started = time.perf_counter()
-        baler.compress(path, target, bounds={"range": fraction}, model=model, variables=list(fields))
+        baler.compress(
+            path, target, bounds={name: {"range": fraction} for name in fields}, model=model, variables=list(fields)
+        )
         encoded = time.perf_counter()
         restored = baler.open(target)
         decoded = time.perf_counter()
@@ -84,11 +91,14 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--bounds", nargs="+", type=float, default=[1e-2, 1e-3, 1e-4])
     parser.add_argument("--variables", nargs="+")
+    parser.add_argument(
+        "--integers", action="store_true", help="integer fields in place of floats, as float32 for the others"
+    )
     parser.add_argument("--model", default="auto")
     arguments = parser.parse_args()
     registry = load_plugins()
     for path in arguments.files:
-        fields = read_fields(path, arguments.variables, registry)
+        fields = read_fields(path, arguments.variables, registry, "iu" if arguments.integers else "f")
         for fraction in arguments.bounds if fields else ():
             print(compare(path, fields, fraction, arguments.model), flush=True)
 
