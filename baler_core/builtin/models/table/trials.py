@@ -18,6 +18,8 @@ from baler_core.entropy import pack_integers
 from baler_core.squeeze import zstd
 
 _INNER = (0, 2, 5)
+_INNER_REFERRED = (2, 5, 8)
+"""References tell more about what is deep inside a bin than contexts do."""
 _WEIGHT_BITS = 5
 _KNOT_BYTES = 2
 
@@ -139,7 +141,7 @@ class Trial:
     def _with_references(
         self, number: int, plan: ColumnPlan, size: float, past: Sequence[int]
     ) -> tuple[ColumnPlan, float]:
-        """The plan with the references that save enough, the best first."""
+        """The plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
         if self.effort.worth_of_reference is None:
             return plan, size
         fixed = size - self._size(number, plan)
@@ -149,6 +151,11 @@ class Trial:
             if least > size * (1 - self.effort.worth_of_reference):
                 break
             plan, size = best, least
+        for inner in _INNER_REFERRED if plan.references else ():
+            deeper = replace(plan, inner=inner)
+            least = fixed + self._size(number, deeper) if inner > plan.inner else np.inf
+            if least < size * (1 - self.effort.worth_of_reference):
+                plan, size = deeper, least
         return replace(plan, references=tuple(place for place in REFERENCES if place in plan.references)), size
 
     def _packed_size(self, number: int, mixed: float) -> float:
