@@ -14,8 +14,6 @@ from baler_core.builtin.models.transform.contexts import Memory, new_memory
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 
-_SPACE_AXES = 3
-
 
 @dataclass(frozen=True)
 class TileIntegers:
@@ -40,7 +38,7 @@ def analyse(tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: 
 
 def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
     """Coefficients: float64 (slices, variables, z, y, x)."""
-    return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels, _SPACE_AXES)
+    return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels)
 
 
 def quantised(
@@ -57,7 +55,7 @@ def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None
 
 
 def _inverse(coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
-    slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels, _SPACE_AXES)
+    slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels)
     return temporal.inverse(slices, recipe.time, matrix)
 
 
@@ -71,7 +69,7 @@ def encode_tiles(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
     capacity = 4096 + 2 * sum(part.coefficients.size for part in parts)
     while True:
         coder = new_encoder(capacity)
-        memories = new_memory(), new_memory()
+        memories = new_memory(recipe.mixed), new_memory(recipe.mixed)
         for part in parts:
             _code(coder, part, recipe, memories)
         if not coder.registers[OVERRUN]:
@@ -90,7 +88,7 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
         (frames, variables, z, y, x).
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
-    _code(new_decoder(data), integers, recipe, (new_memory(), new_memory()))
+    _code(new_decoder(data), integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
     return integers
 
 
