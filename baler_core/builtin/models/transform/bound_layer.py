@@ -17,6 +17,15 @@ def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | 
     return steps
 
 
+def excess(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
+    """How far restored values are beyond their bound, with the sign that brings them back; 0 within it and in holes."""
+    errors = original - restored
+    beyond = errors - np.clip(errors, -1, 1)
+    if holes is not None:
+        beyond[holes] = 0
+    return beyond
+
+
 def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Restored values within the tolerance."""
     return restored + 2.0 * steps

@@ -15,6 +15,8 @@ from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 
 _SPACE_AXES = 3
+# How far coefficients may be moved, in steps, and how much of what is beyond the bound is added in a round.
+_REACH, _PUSH = 0.06, 4.0
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,19 @@ def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> 
 def quantised(
     coefficients: np.ndarray, tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None
 ) -> TileIntegers:
-    """Integers of coefficients, and what they leave to be corrected."""
-    integers = quantise(coefficients, recipe.step_size)
-    return TileIntegers(integers, bound_layer.corrections(tile, _inverse(integers, recipe, matrix), holes))
+    """Integers of coefficients, and what they leave to be corrected.
+
+    Coefficients that lie about halfway between two integers may go either way: in `recipe.rounds` rounds they are moved
+    to where fewer values will be beyond their bound.
+    """
+    bands, moved, reach = wavelet.bands(coefficients.shape[2:], recipe.levels), coefficients, _REACH * recipe.step_size
+    for number in range(recipe.rounds + 1):
+        integers = quantise(moved, recipe.step_size, bands)
+        restored = _inverse(integers, recipe, matrix)
+        if number < recipe.rounds:
+            moved = moved + _PUSH * transformed(bound_layer.excess(tile, restored, holes), recipe, matrix)
+            moved = np.clip(moved, coefficients - reach, coefficients + reach)
+    return TileIntegers(integers, bound_layer.corrections(tile, restored, holes))
 
 
 def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
