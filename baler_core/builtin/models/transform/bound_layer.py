@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.builtin.models.transform.wavelet import Band
+from baler_core.compiled import Array, compiled
 
 _LARGEST = 2.0**30
 
 
 def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
     """int32, same shape: round((original - restored) / 2), both in units of the tolerance; 0 in holes."""
-    steps = np.clip(np.rint((original - restored) / 2), -_LARGEST, _LARGEST).astype(np.int32)
+    steps = np.empty(original.shape, np.int32)
+    _steps(np.ascontiguousarray(original).reshape(-1), restored.reshape(-1), steps.reshape(-1))
     if holes is not None:
         steps[holes] = 0
     return steps
+
+
+@compiled
+def _steps(original: Array, restored: Array, steps: Array) -> None:
+    for place in range(steps.size):
+        half = (original[place] - restored[place]) / 2
+        steps[place] = np.int32(min(max(np.rint(half), -_LARGEST), _LARGEST))
 
 
 def excess(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
@@ -27,8 +36,15 @@ def excess(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None)
 
 
 def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Restored values within the tolerance."""
-    return restored + 2.0 * steps
+    """Restored values within the tolerance; changes `restored`."""
+    _add(restored.reshape(-1), steps.reshape(-1))
+    return restored
+
+
+@compiled
+def _add(restored: Array, steps: Array) -> None:
+    for place in range(steps.size):
+        restored[place] += 2.0 * steps[place]
 
 
 def liveliness(integers: np.ndarray, bands: list[Band]) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from baler_core.builtin.models.transform.wavelet import Band
 from baler_core.compiled import Array, Integer, compiled, inlined
 
-# Squared error, in steps, that saving a bit is worth.
+# Squared error, in squares of steps, that saving a bit is worth.
 _PER_BIT = 0.1
 # The mean magnitude that is expected beside zeros, and how much of the neighbours' mean magnitude is.
 _LEAST, _SHARE = 0.04, 0.9
@@ -22,23 +22,20 @@ _LARGEST = 2.0**30
 
 def quantise(coefficients: np.ndarray, step: float, bands: list[Band]) -> np.ndarray:
     """int32, same shape: (slices, variables, z, y, x); neighbours count within a band and in the slices next to it."""
-    scaled = np.ascontiguousarray(coefficients / step)
-    nearest = np.clip(np.rint(scaled), -_LARGEST, _LARGEST).astype(np.int32)
-    out = nearest.copy()
     boxes = [[first for first, _ in band.box] + [end for _, end in band.box] for band in bands]
-    round_down(scaled, nearest, out, np.array(boxes, np.int64))
-    return out
+    integers = np.empty(coefficients.shape, np.int32)
+    _round(np.ascontiguousarray(coefficients), 1 / step, np.array(boxes, np.int64), integers)
+    return integers
 
 
 def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
-    """float64, same shape."""
-    return integers * step
+    """float64, same shape, C order."""
+    return np.multiply(integers, step, order="C")
 
 
 @compiled
-def round_down(scaled: Array, nearest: Array, out: Array, boxes: Array) -> None:
-    """Make magnitudes in `out` smaller by one where they were rounded up and that does not pay."""
-    slices, variables = scaled.shape[:2]
+def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> None:
+    slices, variables = integers.shape[:2]
     for b in range(boxes.shape[0]):
         box = boxes[b]
         for s in range(slices):
@@ -46,33 +43,35 @@ def round_down(scaled: Array, nearest: Array, out: Array, boxes: Array) -> None:
                 for z in range(box[0], box[3]):
                     for y in range(box[1], box[4]):
                         for x in range(box[2], box[5]):
-                            whole = np.int64(abs(nearest[s, v, z, y, x]))
-                            lost = abs(scaled[s, v, z, y, x]) - (whole - 1)
-                            if whole == 0 or lost > 1:
-                                continue
-                            mean = _LEAST + _SHARE * mean_about(nearest, box, s, v, z, y, x)
-                            bits = math.log2((1 + mean) / mean) + (1 if whole == 1 else 0)
-                            if lost < 0.5 + _PER_BIT / 2 * bits:
-                                out[s, v, z, y, x] = whole - 1 if scaled[s, v, z, y, x] > 0 else 1 - whole
+                            size = min(abs(coefficients[s, v, z, y, x]) * scale, _LARGEST)
+                            whole = math.floor(size)
+                            if size - whole > 0.5:
+                                mean = _LEAST + _SHARE * _mean_about(coefficients, scale, box, s, v, z, y, x)
+                                bits = math.log2((1 + mean) / mean) + (1 if whole == 0 else 0)
+                                if size - whole > 0.5 + _PER_BIT / 2 * bits:
+                                    whole += 1
+                            integers[s, v, z, y, x] = whole if coefficients[s, v, z, y, x] > 0 else -whole
 
 
 @inlined
-def mean_about(nearest: Array, box: Array, s: Integer, v: Integer, z: Integer, y: Integer, x: Integer) -> float:
+def _mean_about(
+    coefficients: Array, scale: float, box: Array, s: Integer, v: Integer, z: Integer, y: Integer, x: Integer
+) -> float:
     """The weighted mean magnitude of neighbours up to two places away, and of the same place in both slices beside."""
     total, weight = 0.0, 1e-9
     for d in (-2, -1, 1, 2):
         share = 1.0 if abs(d) == 1 else 0.5
         if box[2] <= x + d < box[5]:
-            total += share * abs(nearest[s, v, z, y, x + d])
+            total += share * np.rint(abs(coefficients[s, v, z, y, x + d]) * scale)
             weight += share
         if box[1] <= y + d < box[4]:
-            total += share * abs(nearest[s, v, z, y + d, x])
+            total += share * np.rint(abs(coefficients[s, v, z, y + d, x]) * scale)
             weight += share
         if box[0] <= z + d < box[3]:
-            total += share * abs(nearest[s, v, z + d, y, x])
+            total += share * np.rint(abs(coefficients[s, v, z + d, y, x]) * scale)
             weight += share
     for other in (s - 1, s + 1):
-        if 0 <= other < nearest.shape[0]:
-            total += abs(nearest[other, v, z, y, x])
+        if 0 <= other < coefficients.shape[0]:
+            total += np.rint(abs(coefficients[other, v, z, y, x]) * scale)
             weight += 1
     return total / weight

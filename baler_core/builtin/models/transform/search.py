@@ -21,6 +21,8 @@ from baler_core.progress import bits_per_value, shown
 
 _SAMPLE: dict[Effort, int] = {"fast": 1 << 17, "balanced": 1 << 18, "max": 1 << 19}
 _FIRST_STEP = 19  # 2.6 tolerances
+# How often coefficients are moved to spare corrections.
+_ROUNDS: dict[Effort, int] = {"fast": 0, "balanced": 2, "max": 4}
 _STRIDES: dict[Effort, tuple[int, ...]] = {"fast": (4,), "balanced": (4, 2), "max": (5, 2, 1)}
 # The basis of a sample is learned from this many points per frame, spread over all of space.
 _POINTS = 8
@@ -149,20 +151,21 @@ def suits(recipe: Recipe, block: Block) -> bool:
 
 
 def choose_step(trials: Trials, start: Recipe, effort: Effort, *, near: bool = False) -> Recipe:
-    """Try coarser and finer steps of the quantiser.
+    """Try coarser and finer steps of the quantiser, then to spare corrections.
 
     Parameters
     ----------
     near
         Whether the step of `start` suited another block, so that no long strides are needed.
     """
-    best = replace(start, mixed=0, background=False)
+    best = replace(start, mixed=0, background=False, rounds=0)
     with _watched(trials) as size:
         size(best)
         for stride in _STRIDES[effort][-1:] if near else _STRIDES[effort]:
             _walk(size, best, stride)
             best = trials.best()
-    return best
+        size(replace(best, rounds=_ROUNDS[effort]))
+    return trials.best()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from baler_core.builtin.models.transform import wavelet
+from baler_core.builtin.models.transform.lifting import join_slices, split_slices
 
 TimeTransform = Literal["none", "wavelet", "basis"]
 TIME_TRANSFORMS: tuple[TimeTransform, ...] = ("none", "wavelet", "basis")
@@ -23,20 +24,24 @@ class Links:
 
 
 def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
-    """Slices (time first) of frames (time first), any further axes; `matrix` (frames, modes) is the learned basis."""
+    """Slices (time first) of frames (time first), any further axes; `matrix` (frames, modes) is the learned basis.
+
+    Always a new array in C order.
+    """
     if kind == "basis" and matrix is not None:
         return (matrix.T @ _flat(frames)).reshape(matrix.shape[1], *frames.shape[1:])
+    slices = np.array(frames, np.float64, order="C")
     if kind == "wavelet":
-        return np.moveaxis(wavelet.forward(np.moveaxis(frames, 0, -1), _levels(len(frames)), 1), -1, 0)
-    return frames
+        split_slices(slices.reshape(1, slices.size), _sizes(frames.shape))
+    return slices
 
 
 def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
-    """Inverse of `forward`."""
+    """Inverse of `forward`; may change `slices`."""
     if kind == "basis" and matrix is not None:
         return (matrix @ _flat(slices)).reshape(len(matrix), *slices.shape[1:])
     if kind == "wavelet":
-        return np.moveaxis(wavelet.inverse(np.moveaxis(slices, 0, -1), _levels(len(slices)), 1), -1, 0)
+        join_slices(slices.reshape(1, slices.size), _sizes(slices.shape))
     return slices
 
 
@@ -61,6 +66,12 @@ def links(count: int, kind: TimeTransform) -> list[Links]:
 def _flat(values: np.ndarray) -> np.ndarray:
     """All but the first axis as one, also where there is nothing."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _sizes(shape: tuple[int, ...]) -> np.ndarray:
+    """What is split at each level, time alone: int64 (levels + 1, 3)."""
+    points = math.prod(shape[1:])
+    return np.array([(n, 1, points) for (n,) in wavelet.sizes_by_level(shape[:1], _levels(shape[0]))], np.int64)
 
 
 def _levels(count: int) -> int:

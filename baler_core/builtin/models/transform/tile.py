@@ -14,9 +14,8 @@ from baler_core.builtin.models.transform.contexts import Memory, new_memory
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 
-_SPACE_AXES = 3
 # How far coefficients may be moved, in steps, and how much of what is beyond the bound is added in a round.
-_REACH, _PUSH = 0.06, 4.0
+_REACH, _PUSH = 0.06, 3.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def analyse(tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: 
 
 def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
     """Coefficients: float64 (slices, variables, z, y, x)."""
-    return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels, _SPACE_AXES)
+    return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels)
 
 
 def quantised(
@@ -53,14 +52,19 @@ def quantised(
     Coefficients that lie about halfway between two integers may go either way: in `recipe.rounds` rounds they are moved
     to where fewer values will be beyond their bound.
     """
-    bands, moved, reach = wavelet.bands(coefficients.shape[2:], recipe.levels), coefficients, _REACH * recipe.step_size
-    for number in range(recipe.rounds + 1):
+    bands, moved = wavelet.bands(coefficients.shape[2:], recipe.levels), coefficients
+    integers = quantise(moved, recipe.step_size, bands)
+    for _ in range(recipe.rounds):
+        beyond = bound_layer.excess(tile, _inverse(integers, recipe, matrix), holes)
+        moved = _nearer(coefficients, moved + _PUSH * transformed(beyond, recipe, matrix), recipe)
         integers = quantise(moved, recipe.step_size, bands)
-        restored = _inverse(integers, recipe, matrix)
-        if number < recipe.rounds:
-            moved = moved + _PUSH * transformed(bound_layer.excess(tile, restored, holes), recipe, matrix)
-            moved = np.clip(moved, coefficients - reach, coefficients + reach)
-    return TileIntegers(integers, bound_layer.corrections(tile, restored, holes))
+    return TileIntegers(integers, bound_layer.corrections(tile, _inverse(integers, recipe, matrix), holes))
+
+
+def _nearer(coefficients: np.ndarray, wanted: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """As near to what is wanted as coefficients may be moved."""
+    reach = _REACH * recipe.step_size
+    return np.clip(wanted, coefficients - reach, coefficients + reach)
 
 
 def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
@@ -69,7 +73,7 @@ def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None
 
 
 def _inverse(coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
-    slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels, _SPACE_AXES)
+    slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels)
     return temporal.inverse(slices, recipe.time, matrix)
 
 

@@ -1,19 +1,15 @@
-"""The CDF 9/7 wavelet by lifting, along chosen axes, and the bands it makes.
-
-Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps", J. Fourier Anal. Appl. 4, 247 (1998), table
-of section 7.7; scaled so that the transform is nearly orthonormal.
-"""
+"""The wavelet transform of space, level by level, and the bands it makes (see `lifting` for the wavelet itself)."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-_STEPS = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
-_GAIN = 1.149604398860241
+from baler_core.builtin.models.transform.lifting import join_slices, split_slices
+
 SHORTEST = 8
 """An axis shorter than this is not split."""
 
@@ -60,65 +56,21 @@ def useful_levels(shape: tuple[int, ...], most: int = 5) -> int:
     return levels
 
 
-def forward(values: np.ndarray, levels: int, axes: int) -> np.ndarray:
-    """Transform the last `axes` axes: float64, same shape, smooth part first along each."""
-    out = values.copy()
-    for shape in sizes_by_level(values.shape[-axes:], levels)[:-1]:
-        part = _corner(shape)
-        for axis, length in enumerate(shape):
-            if length >= SHORTEST:
-                out[part] = _split(out[part], values.ndim - axes + axis)
-    return out
+def forward(values: np.ndarray, levels: int) -> np.ndarray:
+    """Transform the last three axes of `values` (float64, C order) in place, the smooth part first along each."""
+    split_slices(_flat(values), np.array(sizes_by_level(values.shape[-3:], levels), np.int64))
+    return values
 
 
-def inverse(values: np.ndarray, levels: int, axes: int) -> np.ndarray:
+def inverse(values: np.ndarray, levels: int) -> np.ndarray:
     """Inverse of `forward`."""
-    out = values.copy()
-    for shape in reversed(sizes_by_level(values.shape[-axes:], levels)[:-1]):
-        part = _corner(shape)
-        for axis, length in reversed(list(enumerate(shape))):
-            if length >= SHORTEST:
-                out[part] = _join(out[part], values.ndim - axes + axis)
-    return out
+    join_slices(_flat(values), np.array(sizes_by_level(values.shape[-3:], levels), np.int64))
+    return values
 
 
-def _corner(shape: tuple[int, ...]) -> Any:
-    """The index of the first part along the last axes."""
-    return (Ellipsis, *(slice(0, n) for n in shape))
-
-
-def _split(values: np.ndarray, axis: int) -> np.ndarray:
-    moved = np.moveaxis(values, axis, 0)
-    even, odd = moved[0::2].copy(), moved[1::2].copy()
-    for number, factor in enumerate(_STEPS):
-        _lift(even, odd, number % 2 == 0, factor)
-    even *= _GAIN
-    odd /= _GAIN
-    return np.moveaxis(np.concatenate([even, odd]), 0, axis)
-
-
-def _join(values: np.ndarray, axis: int) -> np.ndarray:
-    moved = np.moveaxis(values, axis, 0)
-    count = (len(moved) + 1) // 2
-    even, odd = moved[:count] / _GAIN, moved[count:] * _GAIN
-    for number, factor in reversed(list(enumerate(_STEPS))):
-        _lift(even, odd, number % 2 == 0, -factor)
-    joined = np.empty(moved.shape)
-    joined[0::2], joined[1::2] = even, odd
-    return np.moveaxis(joined, 0, axis)
-
-
-def _lift(even: np.ndarray, odd: np.ndarray, into_odd: bool, factor: float) -> None:
-    """Add `factor` times both neighbours to the odd (or even) values, mirrored at the ends."""
-    if into_odd:
-        odd[: len(even) - 1] += factor * (even[:-1] + even[1:])[: len(odd)]
-        if len(odd) == len(even):
-            odd[-1] += 2 * factor * even[-1]
-    else:
-        even[1 : len(odd)] += factor * (odd[:-1] + odd[1:])
-        even[0] += 2 * factor * odd[0]
-        if len(even) > len(odd):
-            even[-1] += 2 * factor * odd[-1]
+def _flat(values: np.ndarray) -> np.ndarray:
+    """(slices, z * y * x), also where there is nothing."""
+    return values.reshape(math.prod(values.shape[:-3]), math.prod(values.shape[-3:]))
 
 
 def bands(shape: tuple[int, ...], levels: int) -> list[Band]:
