@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 from baler_core.columnar import from_columns, to_columns
 from baler_core.dataset import Json
 from baler_core.errors import FormatError
+from baler_core.header_words import WORDS
 from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
 
@@ -156,14 +157,14 @@ def _sections(index: bytes, start: int, end: int, path: Path) -> list[Section]:
 def pack_json(record: Json) -> bytes:
     """A JSON-able record as few bytes."""
     text = json.dumps(to_columns(record), separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
-    return write_varint(len(text)) + squeeze(text)
+    return write_varint(len(text)) + squeeze(text, words=WORDS)
 
 
 def unpack_json(data: bytes, what: str) -> Json:
     """The record that `pack_json` packed."""
     reader = ByteReader(data, what)
     length = reader.varint(HEADER_LIMIT)
-    text = unsqueeze(reader.rest(), length)
+    text = unsqueeze(reader.rest(), length, WORDS)
     try:
         return from_columns(json.loads(text))
     except (ValueError, RecursionError, TypeError, AttributeError, IndexError) as error:

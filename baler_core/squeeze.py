@@ -1,8 +1,9 @@
-"""General-purpose byte compression: xz and zstd without their containers, restored within a known length."""
+"""General-purpose byte compression: xz, zstd and deflate without their containers, restored within a known length."""
 
 from __future__ import annotations
 
 import lzma
+import zlib
 from typing import Any, Final
 
 from baler_core.errors import FormatError
@@ -10,7 +11,7 @@ from baler_core.errors import FormatError
 # Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
 _LONG: Final = 1 << 20
-STORED, XZ, ZSTD = 0, 1, 5
+STORED, XZ, ZSTD, WORDS = 0, 1, 5, 6
 _METHODS: Final = [XZ, XZ + 1, XZ + 2, XZ + 3, ZSTD]
 
 
@@ -46,16 +47,26 @@ def zstd(data: bytes, level: int = 19) -> bytes:
     return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
 
 
-def squeeze(data: bytes, *, thorough: bool = True) -> bytes:
+def deflate(data: bytes, words: bytes) -> bytes:
+    """Raw deflate that begins as if it had just seen `words`."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zdict=words)
+    return compressor.compress(data) + compressor.flush()
+
+
+def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     """The smallest of the stored, xz and zstd forms of `data`, with a leading byte that says which.
 
     Parameters
     ----------
     thorough
         Also try xz with other settings, and zstd (several times slower). For long data, pieces tell which is best.
+    words
+        What short data is likely to hold; `unsqueeze` must be given the same.
     """
     methods = [XZ] if not thorough else _METHODS if len(data) <= _LONG else [_best_on_pieces(data)]
     forms = [(STORED, data), *((method, _compress(data, method)) for method in methods)]
+    if words:
+        forms.append((WORDS, deflate(data, words)))
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
 
@@ -72,7 +83,7 @@ def _best_on_pieces(data: bytes) -> int:
     return min(_METHODS, key=lambda method: len(_compress(sample, method)))
 
 
-def unsqueeze(data: bytes, length: int) -> bytes:
+def unsqueeze(data: bytes, length: int, words: bytes = b"") -> bytes:
     """What `squeeze` was given, whose length is known to be `length`.
 
     Raises
@@ -84,17 +95,19 @@ def unsqueeze(data: bytes, length: int) -> bytes:
         raise FormatError("a compressed stream is empty")
     method, body = data[0], data[1:]
     try:
-        restored = _restore(method, body, length)
-    except (lzma.LZMAError, EOFError, ValueError) as error:
+        restored = _restore(method, body, length, words)
+    except (lzma.LZMAError, zlib.error, EOFError, ValueError) as error:
         raise FormatError(f"a compressed stream is damaged ({error})") from error
     if len(restored) != length:
         raise FormatError(f"a compressed stream holds {len(restored)} bytes where {length} were expected")
     return restored
 
 
-def _restore(method: int, body: bytes, length: int) -> bytes:
+def _restore(method: int, body: bytes, length: int, words: bytes) -> bytes:
     if method == STORED:
         return body
+    if method == WORDS and words:
+        return zlib.decompressobj(-zlib.MAX_WBITS, zdict=words).decompress(body, length + 1)
     if XZ <= method < XZ + len(_LC_LP_PB):
         decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ, length))
         return decoder.decompress(body, max_length=length + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from baler_core.entropy import narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
+from baler_core.header_words import WORDS
 from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader
 
@@ -74,3 +77,23 @@ def test_a_bomb_does_not_unfold() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_return_from_squeeze(data: bytes) -> None:
     assert unsqueeze(squeeze(data), len(data)) == data
+
+
+def test_known_words_make_short_data_shorter_and_are_needed_to_restore_it() -> None:
+    text = b'{"groups":[["table",[[0,24]],[["table",{},"baler-core","0.1.0"]],[1]]]}'
+    short = squeeze(text, words=WORDS)
+    assert len(short) < len(squeeze(text)) - 20
+    assert unsqueeze(short, len(text), WORDS) == text
+    with pytest.raises(FormatError):
+        unsqueeze(short, len(text))
+    with pytest.raises(FormatError, match=r"damaged|bytes where"):
+        unsqueeze(short[:-3], len(text), WORDS)
+    with pytest.raises(FormatError, match="bytes where"):
+        unsqueeze(short, len(text) - 1, WORDS)
+
+
+def test_words_of_headers_stay_as_they_are() -> None:
+    digest = "d026efe266b79e6102d02e359c4efadad9f87dd989d504143a31f53ccad24ad7"
+    assert hashlib.sha256(WORDS).hexdigest() == digest, (
+        "files are read by these words: others need a new format version"
+    )

@@ -16,6 +16,7 @@ import zstandard
 from pcodec import wrapped
 
 from baler_core import api
+from baler_core.header_words import WORDS
 
 FILTERS = [(3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3)]
 
@@ -68,6 +69,8 @@ def unsqueezed(data: bytes, length: int) -> bytes:
             size *= 2
         settings: dict[str, Any] = {"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": lc, "lp": lp, "pb": pb}
         restored = lzma.decompress(body, lzma.FORMAT_RAW, filters=[settings])
+    elif method == 6:
+        restored = zlib.decompressobj(-15, zdict=WORDS).decompress(body)
     else:
         assert method == 5
         frame = zstandard.ZstdDecompressor(max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)

@@ -9,7 +9,8 @@ import numpy as np
 from baler_core.builtin.models.transform.background import FINENESS, Background, Remainder, learn_modes
 from baler_core.builtin.models.transform.block import Block
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
-from baler_core.builtin.models.transform.search import Trials, choose_step, choose_transform, suits
+from baler_core.builtin.models.transform.search import choose_step, choose_transform, suits
+from baler_core.builtin.models.transform.trials import Trials
 from baler_core.interfaces import Effort, State
 from baler_core.varint import ByteReader
 
@@ -75,7 +76,7 @@ def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, backgroun
     """The coding of fewest bytes, with or without the background; `recipe` suited another file."""
     trials = Trials(block, effort)
     known = recipe is not None and suits(recipe, block)
-    start = recipe if known and recipe is not None else choose_transform(trials)
+    start = recipe if known and recipe is not None else choose_transform(trials, effort)
     found = choose_step(trials, start, effort, near=known)
     plain = Coding(block, found, b"", trials.size(found))
     if background is None:
@@ -89,7 +90,7 @@ def _without(block: Block, background: Background, effort: Effort) -> Coding:
     for fineness in range(len(FINENESS)):
         left = Remainder(block, background.find(block, fineness))
         trials, foretold = Trials(left, effort), left.foretold.to_bytes()
-        recipe = choose_transform(trials)
+        recipe = choose_transform(trials, effort)
         tried.append((trials.size(recipe) + len(foretold), trials, recipe, foretold))
     _, trials, recipe, foretold = min(tried, key=lambda found: found[0])
     recipe = choose_step(trials, recipe, effort)

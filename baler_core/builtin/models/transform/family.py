@@ -21,7 +21,9 @@ from baler_core.builtin.models.transform.background import Background
 from baler_core.builtin.models.transform.block import Chunk
 from baler_core.builtin.models.transform.chunk import StoredChunk, encode_chunk, learn, read_chunk
 from baler_core.builtin.models.transform.experience import Coding, Experience, choose_coding, learn_experience
-from baler_core.builtin.models.transform.search import Trials, choose_step, learn_quickly
+from baler_core.builtin.models.transform.sample import learn_quickly
+from baler_core.builtin.models.transform.search import choose_step
+from baler_core.builtin.models.transform.trials import Trials
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
 from baler_core.interfaces import Effort, State

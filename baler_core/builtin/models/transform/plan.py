@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, arrangements_of, time_blocks
 from baler_core.builtin.models.transform.family import Field, FieldBlock
-from baler_core.builtin.models.transform.search import Trials, choose_step, choose_transform
+from baler_core.builtin.models.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
+from baler_core.builtin.models.transform.trials import Trials
 from baler_core.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
@@ -57,8 +58,9 @@ class _Plan:
         blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
         self._blocks = len(blocks)
         self._trials = Trials(FieldBlock(fields, arrangement, blocks[len(blocks) // 2]), effort)
-        self._recipe = choose_transform(self._trials, times)
-        self.expected = self._trials.size(self._recipe) * self._blocks
+        self._recipe = choose_transform(self._trials, effort, times)
+        size = self._trials.size if effort == "max" else self._trials.counted
+        self.expected = size(self._recipe) * self._blocks
 
     @property
     def time(self) -> TimeTransform:
@@ -72,8 +74,7 @@ class _Plan:
     def family(self, members: Sequence[Prepared]) -> Family:
         """The family, with the best step of the quantiser."""
         recipe = choose_step(self._trials, self._recipe, self._effort)
-        gain = self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
-        expected = self.expected * gain
+        expected = self._trials.size(recipe) * self._blocks
         self._trials.forget()
         return Family(tuple(members), self.arrangement, expected, recipe)
 
