@@ -17,12 +17,16 @@ def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None
     specials
         The special values that occur.
     """
-    found = np.zeros(values.shape, np.uint8)
     specials: list[float] = []
     # under a relative bound zeros must stay zeros, and have no logarithm
     candidates: tuple[float, ...] = (*tolerance.fill, 0.0) if tolerance.kind == "rel" else tolerance.fill
     if values.dtype.kind == "f":
         candidates = (*candidates, np.nan, np.inf, -np.inf)
+    # a NaN would be the least and the largest value
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if np.isfinite(low) and np.isfinite(high):
+        candidates = tuple(candidate for candidate in candidates if low <= candidate <= high)
+    found = np.zeros(values.shape, np.uint8)
     for candidate in candidates:
         hit = _equal(values, candidate) & (found == 0)
         if hit.any():

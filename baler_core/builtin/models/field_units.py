@@ -133,13 +133,13 @@ def _lattice_units(values: np.ndarray, lattice: Lattice) -> Units | None:
 
 
 def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
-    largest = float(np.abs(values.astype(np.float64)).max())
+    largest = max(abs(float(values.min())), abs(float(values.max())))
     with np.errstate(over="ignore"):
         spare = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value, values.dtype)))
     radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
-    if not np.isfinite(radius) or radius <= 2 * spare:
+    if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:
         return None
-    return _centred(Units("plain", radius, 0.0), values / radius)
+    return Units("plain", radius, float(np.float32(values.mean(dtype=np.float64) / radius)) * radius)
 
 
 def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:

@@ -1,4 +1,4 @@
-"""Codes the integers of one slice: each value's distance to its prediction, in contexts of errors already known."""
+"""Codes the values of one slice: each one's distance to its prediction, in contexts of errors already known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.arithmetic import Coder
 from baler_core.builtin.models.magnitudes import (
     BINS,
     CONTEXTS,
@@ -27,6 +28,7 @@ from baler_core.builtin.models.predictive.predictor import (
     gather,
     predict,
 )
+from baler_core.builtin.models.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
 from baler_core.builtin.models.predictive.stencil import MARGIN
 from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import new_counters
@@ -35,17 +37,18 @@ _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 64 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
 _SIGNS = 17 * 8 * 9
 _HALF = 1 << (FRACTION - 1)
+_LARGEST_ERROR = 1 << 40
 
 
 class Memory(NamedTuple):
-    """What adapts while slices are coded.
+    """What adapts while the slices of one variable are coded.
 
     Attributes
     ----------
     counters, signs
         uint32 adaptive probabilities of magnitudes and signs.
     weights
-        int64 weights of the mixers.
+        int32 weights of the mixers.
     """
 
     counters: Array
@@ -65,6 +68,63 @@ def _first_counters() -> Array:
     return counters
 
 
+class Slice(NamedTuple):
+    """One slice on its way, and what changes from value to value.
+
+    Attributes
+    ----------
+    values, before
+        int64: this slice and the one before it, flattened; see `series.Series`.
+    errors, errors_before, errors_beside
+        int64 (y + 4, x + 4): of this slice, the one before it, and the variable beside.
+    stencil, adaptive
+        Weights of the linear prediction, and of its corrections.
+    inputs, predictions
+        Neighbours of the value, and what they predict.
+    places, mixed
+        Where its contexts keep their counters, and what they say.
+    recent
+        int64 (PREDICTIONS, 2, x + 4): errors of each prediction in this row and the one above.
+    residuals
+        int64 (2, x + 4): what was coded there.
+    """
+
+    values: Array
+    before: Array
+    errors: Array
+    errors_before: Array
+    errors_beside: Array
+    stencil: Array
+    adaptive: Array
+    inputs: Array
+    predictions: Array
+    places: Array
+    mixed: Array
+    recent: Array
+    residuals: Array
+
+
+@inlined
+def new_slice(series: Series, sources: Array, variable: Integer) -> Slice:
+    """A slice before anything of it is coded; see `series.find_sources`."""
+    temporal, nx = 1 if sources[BEFORE] >= 0 else 0, series.errors.shape[2] - 4
+    return Slice(
+        series.planes[sources[OWN]],
+        series.planes[sources[BEFORE]],
+        series.errors[sources[OWN]],
+        series.errors[sources[BEFORE]],
+        series.errors[sources[BESIDE]],
+        series.stencils[variable, temporal],
+        series.adaptive[variable, temporal],
+        np.zeros(series.offsets.size, np.int64),
+        np.zeros(PREDICTIONS, np.int64),
+        np.zeros(CONTEXTS, np.int64),
+        np.zeros(INPUTS, np.int32),
+        np.zeros((PREDICTIONS, 2, nx + 4), np.int64),
+        np.zeros((2, nx + 4), np.int64),
+    )
+
+
 @inlined
 def own_errors(errors: Array, y: Integer, x: Integer) -> Integer:
     """16 x the weighted mean error of the neighbours already coded; margin 2 above and left, 1 right."""
@@ -81,162 +141,101 @@ def other_errors(errors: Array, y: Integer, x: Integer) -> Integer:
 
 @inlined
 def find_places(
-    places: Array,
-    errors: Array,
-    known: Array,
-    y: Integer,
-    x: Integer,
-    fraction: Integer,
-    apart: Integer,
-    texture: Integer,
-    level: Integer,
+    places: Array, own: Array, before: Array, beside: Array, known: tuple[bool, bool], y: Integer, x: Integer
 ) -> Integer:
-    """Where each context keeps its counters; returns the bin of the expected error."""
-    local = own_errors(errors[0], y, x)
-    total, weight = 3 * local, 3
-    before = beside = np.int64(0)
-    if known[1]:
-        before = other_errors(errors[1], y, x)
-        total += 2 * before
-        weight += 2
-    if known[3]:
-        beside = other_errors(errors[2], y, x)
-        total += 2 * beside
-        weight += 2
-    bin_number = logarithmic(total // weight)
+    """Where contexts of errors keep their counters; returns the bin of the expected error.
+
+    `own`, `before` and `beside` are the errors of this slice, and of two others that may be `known`.
+    """
+    local = own_errors(own, y, x)
+    ahead = other_errors(before, y, x) if known[0] else np.int64(0)
+    aside = other_errors(beside, y, x) if known[1] else np.int64(0)
+    bin_number = logarithmic((3 * local + 2 * ahead + 2 * aside) // (3 + 2 * known[0] + 2 * known[1]))
+    places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(ahead) >> 1)
+    places[2] = (logarithmic(own[y, x - 1]) >> 1) * 32 + (logarithmic(own[y - 1, x]) >> 1)
+    places[4] = (logarithmic((local + ahead) >> 1) >> 1) * 32 + (logarithmic(aside) >> 1)
+    return bin_number
+
+
+@inlined
+def add_places(
+    places: Array, values: Array, predictions: Array, width: Integer, here: Integer, fraction: Integer,
+    bin_number: Integer, level: Integer,
+) -> None:  # fmt: skip
+    """Where the other contexts keep theirs: of predictions, of texture, and of the height above the lowest value."""
     half = bin_number >> 1
+    apart = (abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])) >> (FRACTION - 4)
+    west, north, corner = values[here - 1], values[here - width], values[here - width - 1]
+    texture = abs(west - corner) + abs(north - corner) + abs(north - values[here - width + 1])
     places[0] = min(3, abs(fraction) >> 3) * BINS + bin_number
-    places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(before) >> 1)
-    places[2] = (logarithmic(errors[0, y, x - 1]) >> 1) * 32 + (logarithmic(errors[0, y - 1, x]) >> 1)
     places[3] = (logarithmic(apart) >> 1) * 32 + half
-    places[4] = (logarithmic((local + before) >> 1) >> 1) * 32 + (logarithmic(beside) >> 1)
-    places[5] = (logarithmic(texture) >> 1) * 32 + half
-    places[6] = min(level, 63) * 32 + half
+    places[5] = (logarithmic(texture >> (FRACTION - 3)) >> 1) * 32 + half
+    places[6] = min(2 * bit_length(max(0, level) >> FRACTION), 63) * 32 + half
     for i in range(CONTEXTS):
         places[i] = OFFSETS[i] + places[i] * NODES
-    return bin_number
 
 
 @compiled
 def code_slice(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    signs: Array,
-    mixers: Array,
-    shape: Array,
-    sources: Array,
-    known: Array,
-    holes: Array,
-    errors: Array,
-    stencil: Array,
-    adaptive: Array,
-    starts: Array,
-    offsets: Array,
-    limits: Array,
-    closed: Integer,
-    contexts: Integer,
+    coder: Coder, memory: Memory, series: Series, sources: Array, variable: Integer, contexts: Integer
 ) -> None:
-    """Write or read the values of a slice, row by row; all of them in 1/1024 of a quantisation step.
-
-    Parameters
-    ----------
-    shape
-        y and x.
-    sources
-        int64 (4, padded size): this slice (read, and replaced by what is restored), two before it, and the variable
-        beside, flattened with a margin of 3.
-    known
-        int64 (5,): which of them there are; the last is scratch.
-    holes
-        uint8 (y, x): 1 where nothing is coded and the prediction stands in.
-    errors
-        int64 (3, y + 4, x + 4): 16 x the size of the errors of this slice (filled in), the one before, and the variable
-        beside.
-    stencil, adaptive
-        Weights of the linear prediction and of its corrections (which change).
-    starts, offsets
-        Features of each source, and how far their neighbours are.
-    limits
-        Smallest and largest value.
-    closed
-        Whether restored values are the prediction plus whole steps, wherever that falls, or whole steps themselves.
-    contexts
-        How many contexts are mixed.
-    """
-    ny, nx = shape[0], shape[1]
+    """Write or read the values of a slice, row by row, with `contexts` of them mixed."""
+    ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
     width = nx + 2 * MARGIN
-    values = sources[0]
-    inputs = np.zeros(offsets.size, np.int64)
-    mixed = np.zeros(INPUTS, np.int32)
-    places = np.zeros(CONTEXTS, np.int64)
-    predictions = np.zeros(PREDICTIONS, np.int64)
-    recent = np.zeros((PREDICTIONS, 2, nx + 4), np.int64)
-    residuals = np.zeros((2, nx + 4), np.int64)
+    here = new_slice(series, sources, variable)
     for y in range(ny):
         row = (y + MARGIN) * width + MARGIN
-        side = y & 1
-        open_row(values, row, width, nx, y, known[1], sources[1])
-        for x in range(nx):
-            here = row + x
-            known[4] = here
-            wanted = values[here]
-            base = sources[1, here] if known[1] else values[here - 1]
-            gather(inputs, sources, known, starts, offsets, base)
-            predict(predictions, inputs, stencil, adaptive, base, limits[0], limits[1])
-            mean = blend(predictions, recent, side, x + 2)
-            guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-            values[here] = guess
-            if holes[y, x]:
-                continue
-            apart = (abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])) >> (FRACTION - 4)
-            west, north, corner = values[here - 1], values[here - width], values[here - width - 1]
-            texture = (abs(west - corner) + abs(north - corner) + abs(north - values[here - width + 1])) >> (
-                FRACTION - 3
-            )
-            level = 2 * bit_length(max(0, guess - limits[0]) >> FRACTION)
-            fraction = (mean - guess) >> (FRACTION - 6)
-            chosen = find_places(places, errors, known, y + 2, x + 2, fraction, apart, texture, level)
-            left = (wanted - guess + _HALF) >> FRACTION
-            size = code_magnitude(registers, data, counters, mixers, places, mixed, chosen, contexts, abs(left), 0)
-            if size:
-                place = ((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)
-                place = place * 9 + 3 * sign(residuals[side, x + 1]) + sign(residuals[1 - side, x + 2])
-                left = -size if code_simply(registers, data, signs, place, 1 if left < 0 else 0) else size
-            else:
-                left = np.int64(0)
-            actual = guess + (left << FRACTION)
-            values[here] = actual
-            residuals[side, x + 2] = left
-            errors[0, y + 2, x + 2] = min(abs(actual - mean) >> (FRACTION - 4), 1 << 40)
-            for k in range(PREDICTIONS):
-                recent[k, side, x + 2] = abs(actual - predictions[k])
-            adapt(adaptive, inputs, predictions, actual)
-        close_row(values, row, nx)
+        open_row(here.values, here.before, sources, row, width, nx, y)
+        code_row(coder, memory, series, sources, here, y, contexts)
+        close_row(here.values, row, nx)
+
+
+@compiled
+def code_row(
+    coder: Coder, memory: Memory, series: Series, sources: Array, here: Slice, y: Integer, contexts: Integer
+) -> None:
+    """Predict each value of a row, code how far off that is, and learn from it; in holes the prediction stands."""
+    # what is used for every value is taken out of its tuple once, which takes as long as coding a bit
+    registers, data = coder
+    counters, signs, weights = memory
+    values, before, errors, ahead, aside, stencil, adaptive, inputs, predictions, places, mixed, recent, residuals = (
+        here
+    )
+    planes, starts, offsets, holes = series.planes, series.starts, series.offsets, series.holes
+    low, high, closed, masked = series.limits[0], series.limits[1], series.closed, series.holes.shape[0] > 0
+    known = (sources[BEFORE] >= 0, sources[BESIDE] >= 0)
+    nx, side, own = errors.shape[1] - 4, y & 1, sources[OWN]
+    width = nx + 2 * MARGIN
+    for x in range(nx):
+        place = (y + MARGIN) * width + MARGIN + x
+        wanted = values[place]
+        base = before[place] if known[0] else values[place - 1]
+        gather(inputs, planes, sources, starts, offsets, place, base)
+        predict(predictions, inputs, stencil, adaptive, base, low, high)
+        mean = blend(predictions, recent, side, x + 2)
+        guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
+        values[place] = guess
+        if masked and holes[own, y, x]:
+            continue
+        fraction = (mean - guess) >> (FRACTION - 6)
+        chosen = find_places(places, errors, ahead, aside, known, y + 2, x + 2)
+        add_places(places, values, predictions, width, place, fraction, chosen, guess - low)
+        left = (wanted - guess + _HALF) >> FRACTION
+        size = code_magnitude(registers, data, counters, weights, places, mixed, chosen, contexts, abs(left), 0)
+        if size:
+            sign_place = (((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)) * 9
+            sign_place += 3 * sign(residuals[side, x + 1]) + sign(residuals[1 - side, x + 2])
+            size = -size if code_simply(registers, data, signs, sign_place, 1 if left < 0 else 0) else size
+        actual = guess + (np.int64(size) << FRACTION)
+        values[place] = actual
+        residuals[side, x + 2] = size
+        errors[y + 2, x + 2] = min(abs(actual - mean) >> (FRACTION - 4), _LARGEST_ERROR)
+        for k in range(PREDICTIONS):
+            recent[k, side, x + 2] = abs(actual - predictions[k])
+        adapt(adaptive, inputs, predictions, actual)
 
 
 @inlined
 def sign(number: Integer) -> Integer:
     """0 for zero, 1 for positive, 2 for negative."""
     return 0 if number == 0 else 1 if number > 0 else 2
-
-
-@compiled
-def open_row(
-    values: Array, row: Integer, width: Integer, nx: Integer, y: Integer, temporal: Integer, before: Array
-) -> None:
-    """Margins that neighbours may touch before a row is coded: those above the first row, and left of each."""
-    if y == 0:
-        for back in range(1, MARGIN + 1):
-            for x in range(-MARGIN, nx + MARGIN):
-                values[row - back * width + x] = before[row + x] if temporal else 0
-    first = values[row - width]
-    for x in range(1, MARGIN + 1):
-        values[row - x] = first
-
-
-@compiled
-def close_row(values: Array, row: Integer, nx: Integer) -> None:
-    """The margin right of a row repeats its last value."""
-    for x in range(nx, nx + MARGIN):
-        values[row + x] = values[row + nx - 1]

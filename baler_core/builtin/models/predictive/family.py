@@ -19,13 +19,8 @@ from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.field_window import Window, window_of
 from baler_core.builtin.models.parallel import in_parallel
-from baler_core.builtin.models.predictive.field import (
-    Integers,
-    decode_integers,
-    encode_integers,
-    fits,
-    refined_stencils,
-)
+from baler_core.builtin.models.predictive.field import LARGEST, Integers, decode_integers, fits
+from baler_core.builtin.models.predictive.learning import encode_integers, refined_stencils
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
@@ -48,7 +43,7 @@ _FEWEST_FRAMES = 16
 
 @dataclass(frozen=True)
 class Field:
-    """One variable in 1/1024 of quantisation steps.
+    """One variable, and how it is held in 1/1024 of quantisation steps.
 
     Attributes
     ----------
@@ -56,15 +51,15 @@ class Field:
         How steps become values: `units` if restored values may lie anywhere, a `lattice` if only on its points.
     middle
         The number of steps from which is counted.
-    steps
-        int64, shape of the variable.
+    values
+        As given; nothing where they are to be restored.
     special, specials
         uint8, same shape: 0 for ordinary values, else 1 + index into the special values; None if all are ordinary.
     """
 
     scale: Units | Lattice
     middle: int
-    steps: np.ndarray
+    values: np.ndarray
     special: np.ndarray | None
     specials: tuple[float, ...]
 
@@ -73,9 +68,26 @@ class Field:
         """Whether values may be restored anywhere within half a step."""
         return isinstance(self.scale, Units)
 
+    def steps(self, arrangement: Arrangement, place: Box) -> np.ndarray:
+        """A part of the arranged values: int64, in 1/1024 of a step; 0, or the nearest number, for what is beyond."""
+        values = arrangement.forward(self.values)[place]
+        if isinstance(self.scale, Units):
+            numbers = self.scale.forward(values)
+            numbers *= _PER_TOLERANCE
+            numbers[~(np.abs(numbers) < _LARGEST)] = 0.0
+            return np.rint(numbers, out=numbers).astype(np.int64)
+        codes, special = self.scale.quantise(values)
+        with np.errstate(over="ignore"):
+            codes = np.clip(codes - self.middle, 1 - LARGEST, LARGEST - 1)
+        codes[special > 0] = 0
+        return codes << FRACTION
+
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
-    """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none."""
+    """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none.
+
+    Values are looked at in part. The few that a way does not hold in spite of that are for the core to correct.
+    """
     if tolerance.kind == "free" or values.dtype.kind == "b":
         return None
     lattice = fit_lattice(values, tolerance)
@@ -89,24 +101,26 @@ def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Fie
     units = choose_units(ordinary, tolerance, lattice)
     if units is None or (units.lattice is not None and units.lattice.merge == 1):
         return None
-    numbers = units.forward(values) * _PER_TOLERANCE
-    numbers[~(np.abs(numbers) < _LARGEST)] = np.nan
-    bad = ~np.isfinite(numbers) if special is None else ~np.isfinite(numbers) & (special == 0)
-    if bad.mean() > 1e-3:
+    numbers = units.forward(_some(ordinary)) * _PER_TOLERANCE
+    if (~(np.abs(numbers) < _LARGEST)).mean() > 1e-3:
         return None
-    return Field(units, 0, np.rint(np.nan_to_num(numbers)).astype(np.int64), special, specials)
+    return Field(units, 0, values, special, specials)
 
 
 def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
-    codes, special = lattice.quantise(values)
-    ordinary = codes[special == 0]
+    special = lattice.quantise(values)[1] if lattice.specials else None
+    ordinary = _some(values.ravel() if special is None else values[special == 0])
     if not ordinary.size or len(lattice.specials) > _MOST_SPECIALS:
         return None
-    middle = int(np.median(ordinary))
+    codes = lattice.quantise(ordinary)[0]
+    middle = int(np.median(codes))
     with np.errstate(over="ignore"):
-        codes = np.where(special == 0, codes - middle, 0)
-    found = special if special.any() else None
-    return Field(lattice, middle, codes << FRACTION, found, lattice.specials) if fits(codes) else None
+        return Field(lattice, middle, values, special, lattice.specials) if fits(codes - middle) else None
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """About 2^16 of many values."""
+    return values[:: max(1, values.size >> 16)]
 
 
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
@@ -127,7 +141,7 @@ def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[
 
 def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
     """The integers of a chunk of all fields."""
-    codes = np.stack([arrangement.forward(field.steps)[place] for field in fields], 2)
+    codes = np.stack([field.steps(arrangement, place) for field in fields], 2)
     frames, depth, count, ny, nx = codes.shape
     shape = (frames * depth, count, ny, nx)
     holes = None
@@ -148,7 +162,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
     parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:
         parts.append(_head(field, arrangement))
-    places = list(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
+    places = list(chunks(arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
     known = family.known.get(STENCILS)
 
     def encoded(place: Box) -> bytes:
@@ -160,7 +174,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
 def learn_family(family: Family, effort: Effort) -> State:
     """Whether restored values may lie anywhere, and the stencils of the first chunk."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
-    place = next(chunks(arrangement.shape(fields[0].steps.shape), len(fields), _CHUNK_BITS[effort]))
+    place = next(chunks(arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
     integers = gather(fields, arrangement, place)
     return {"closed": np.array([field.closed for field in fields]), STENCILS: refined_stencils(integers, effort)}
 

@@ -11,11 +11,12 @@ import numpy as np
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.predictive.family import Field, gather
-from baler_core.builtin.models.predictive.field import Integers, encode_integers
+from baler_core.builtin.models.predictive.field import Integers
+from baler_core.builtin.models.predictive.learning import encode_integers
 from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
-_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 18, "max": 1 << 20}
+_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 17, "max": 1 << 19}
 _THOROUGH_SAMPLE = 3 << 16
 _FEWEST_FRAMES, _FRAMES = 16, 96
 # Choices that differ by less than this factor are near each other.
@@ -34,7 +35,7 @@ class _Choice:
 
 def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     """Families of all `members`: all in one, or each by itself; variables in the order given."""
-    shape = members[0].field[0].steps.shape
+    shape = members[0].field[0].values.shape
     choices = arrangements_of([member.variable for member in members], shape)
     # frames of a single row see fewer neighbours than the image that the rows make
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
@@ -108,7 +109,7 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
 
 def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
     """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
-    shape = arrangement.shape(fields[0].steps.shape)
+    shape = arrangement.shape(fields[0].values.shape)
     most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
     sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
     return len(encode_integers(sample, "balanced" if thorough else "fast")) / max(1, sample.values.size)

@@ -29,22 +29,18 @@ def coarse(value: Integer) -> Integer:
 
 
 @inlined
-def gather(inputs: Array, sources: Array, places: Array, counts: Array, offsets: Array, base: Integer) -> None:
-    """Differences of all neighbours to `base`; sources that are absent give 0.
-
-    Parameters
-    ----------
-    sources
-        int64 (4, padded size): flattened slices.
-    places
-        Whether each source is there.
-    counts
-        Where the features of each source start, and the end.
-    """
-    here = places[4]
+def gather(
+    inputs: Array, planes: Array, sources: Array, starts: Array, offsets: Array, here: Integer, base: Integer
+) -> None:
+    """Differences of all neighbours to `base`; sources that are absent give 0 (see `series.Series`)."""
     for s in range(4):
-        for i in range(counts[s], counts[s + 1]):
-            inputs[i] = sources[s, here + offsets[i]] - base if places[s] else 0
+        source = sources[s]
+        if source >= 0:
+            for i in range(starts[s], starts[s + 1]):
+                inputs[i] = planes[source, here + offsets[i]] - base
+        else:
+            for i in range(starts[s], starts[s + 1]):
+                inputs[i] = 0
 
 
 @inlined

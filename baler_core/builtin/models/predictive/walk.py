@@ -1,0 +1,48 @@
+"""Walks over the slices and variables of a chunk and codes them, or reads them back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.arithmetic import Coder
+from baler_core.builtin.models.predictive.contexts import Memory, code_slice, new_memory
+from baler_core.builtin.models.predictive.quick import code_slice_quickly
+from baler_core.builtin.models.predictive.series import OWN, Series, close_plane, find_sources
+from baler_core.builtin.models.predictive.stencil import MARGIN
+from baler_core.compiled import Integer, compiled
+
+# Variables beyond these share what adapts.
+_MEMORIES = 4
+
+
+def code_values(coder: Coder, series: Series, variables: int, stack: int, contexts: int) -> None:
+    """Write or read (in place) all values of a series.
+
+    Parameters
+    ----------
+    stack
+        See `field.Integers`.
+    contexts
+        How many contexts are mixed; with none, the stencil alone predicts.
+    """
+    memories = [new_memory() for _ in range(min(variables, _MEMORIES))]
+    code_slices(coder, Memory(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, contexts)
+
+
+@compiled
+def code_slices(
+    coder: Coder, memories: Memory, series: Series, variables: Integer, stack: Integer, contexts: Integer
+) -> None:
+    """Slice after slice, variable after variable; `memories` holds one memory for each variable, or the last for more."""
+    sources = np.zeros(4, np.int64)
+    width = series.errors.shape[2] - 4 + 2 * MARGIN
+    for number in range(series.planes.shape[0] // variables):
+        for variable in range(variables):
+            find_sources(sources, number, variable, variables, stack)
+            m = min(variable, memories.counters.shape[0] - 1)
+            memory = Memory(memories.counters[m], memories.signs[m], memories.weights[m])
+            if contexts:
+                code_slice(coder, memory, series, sources, variable, contexts)
+            else:
+                code_slice_quickly(coder, memory, series, sources, variable)
+            close_plane(series.planes[sources[OWN]], width)
