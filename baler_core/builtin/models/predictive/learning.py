@@ -11,10 +11,14 @@ from baler_core.builtin.models.predictive.field import Integers, encode_with
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.builtin.models.predictive.series import BEFORE, OWN, find_sources
 from baler_core.builtin.models.predictive.stencil import (
+    COLUMNS,
+    EDGE,
     FEATURES,
     LARGEST_WEIGHT,
+    MOST_CLASSES,
     NEIGHBOURS,
     SOURCES,
+    activities,
     fitted,
     used_features,
 )
@@ -28,6 +32,7 @@ _ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 40_000}
 _RUN = 8
 # How often stencils are learned again, and from how many values of the first slices.
 _PASSES: Mapping[Effort, int] = {"fast": 0, "balanced": 1, "max": 2}
+_LARGEST_EDGE = 1 << 30
 _FEW: Mapping[Effort, int] = {"fast": 0, "balanced": 1 << 18, "max": 1 << 30}
 
 
@@ -39,19 +44,19 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
     known
         Stencils that suited another file: then none are learned.
     """
-    if known is not None and known.shape == (integers.values.shape[1], 2, FEATURES):
+    if known is not None and known.shape == (integers.values.shape[1], 2, 1, COLUMNS):
         weights = np.clip(known.astype(np.int64), -LARGEST_WEIGHT, LARGEST_WEIGHT)
         return encode_with(integers, weights, MIXED[effort])[0]
     best, restored = encode_with(integers, refined_stencils(integers, effort), MIXED[effort])
     if integers.closed and effort == "max":
-        again, _ = encode_with(integers, learn_stencils(integers, restored, _ROWS[effort]), MIXED[effort])
+        again, _ = encode_with(integers, learn_stencils(integers, restored, effort, MOST_CLASSES), MIXED[effort])
         best = min(best, again, key=len)
     return best
 
 
 def refined_stencils(integers: Integers, effort: Effort) -> np.ndarray:
     """Stencils, with more effort learned again from what was restored by those before."""
-    weights = learn_stencils(integers, None if integers.closed else integers.values, _ROWS[effort])
+    weights = learn_stencils(integers, None if integers.closed else integers.values, effort)
     if not integers.closed or _PASSES[effort] == 0:
         return weights
     return _relearned(_few_slices(integers, _FEW[effort]), weights, effort)
@@ -61,7 +66,7 @@ def _relearned(integers: Integers, weights: np.ndarray, effort: Effort) -> np.nd
     """Stencils learned from what was restored by those before, as long as quick coding says that this pays."""
     least, restored = encode_with(integers, weights, MIXED["fast"])
     for _ in range(_PASSES[effort]):
-        others = learn_stencils(integers, restored, _ROWS[effort])
+        others = learn_stencils(integers, restored, effort)
         data, restored = encode_with(integers, others, MIXED["fast"])
         if len(data) >= len(least):
             break
@@ -77,28 +82,44 @@ def _few_slices(integers: Integers, values: int) -> Integers:
     return replace(integers, values=integers.values[:count], holes=holes)
 
 
-def learn_stencils(integers: Integers, restored: np.ndarray | None, rows: int) -> np.ndarray:
-    """Weights for each variable, without and with a slice before: int64 (variables, 2, FEATURES).
+def learn_stencils(integers: Integers, restored: np.ndarray | None, effort: Effort, classes: int = 1) -> np.ndarray:
+    """Stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
 
-    Values of about `rows` places are looked at, and neighbours of them as a decoder will see them: as in `restored`
-    (same shape as the values), or with errors of up to half a step if that is not known yet.
+    Values of some places are looked at, and neighbours of them as a decoder will see them: as in `restored` (same shape
+    as the values), or with errors of up to half a step if that is not known yet.
     """
     slices, variables, ny, nx = integers.values.shape
-    weights = np.zeros((variables, 2, FEATURES), np.int64)
+    stencils = np.zeros((variables, 2, classes, COLUMNS), np.int64)
     random = np.random.default_rng(1)
     seen, blurred = (integers.values, 1) if restored is None else (restored, 0)
     for variable in range(variables):
         for temporal, numbers in enumerate((range(min(1, slices)), range(1, slices))):
             if not numbers:
                 continue
-            places = _places(numbers, ny, nx, rows, random)
+            places = _places(numbers, ny, nx, _ROWS[effort] * (1 + (classes > 1)), random)
             if integers.holes is not None:
                 places = places[~integers.holes[places[:, 0], variable, places[:, 1], places[:, 2]]]
-            used = used_features(temporal > 0, variable > 0)
+            used = used_features(temporal > 0, variable > 0, effort == "max")
             features, targets = np.zeros((len(places), FEATURES)), np.zeros(len(places))
             look_up(features, targets, integers.values, seen, places, variable, integers.stack, blurred)
-            weights[variable, temporal, used] = fitted(features[:, used], targets)
-    return weights
+            stencils[variable, temporal] = _classes(features, targets, used, temporal > 0, classes)
+    return stencils
+
+
+def _classes(features: np.ndarray, targets: np.ndarray, used: np.ndarray, temporal: bool, count: int) -> np.ndarray:
+    """Stencils of equally many values each, from calm to lively ones: int64 (count, COLUMNS)."""
+    found = np.zeros((count, COLUMNS), np.int64)
+    found[:, np.flatnonzero(used)] = common = fitted(features[:, used], targets)
+    if count == 1 or not len(features):
+        return found
+    lively = activities(features, temporal)
+    edges = np.quantile(lively, np.arange(1, count) / count).astype(np.int64)
+    number = np.searchsorted(edges, lively, side="right")
+    found[:-1, EDGE] = np.minimum(edges, _LARGEST_EDGE)
+    for own in range(count):
+        chosen = number == own
+        found[own, np.flatnonzero(used)] = fitted(features[np.ix_(chosen, used)], targets[chosen], common)
+    return found
 
 
 def _places(numbers: range, ny: int, nx: int, rows: int, random: np.random.Generator) -> np.ndarray:
