@@ -11,7 +11,7 @@ import numpy as np
 
 MARGIN = 3
 WEIGHT_BITS = 12
-_PASSES = 5
+_PASSES, _FEW_PASSES = 4, 2
 LARGEST_WEIGHT = 1 << 18
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
@@ -44,9 +44,7 @@ STARTS = np.cumsum([0, *map(len, _GROUPS)]).astype(np.int64)
 # Weights of a class are followed by the activity from which on the next class serves.
 EDGE, COLUMNS = FEATURES, FEATURES + 1
 MOST_CLASSES = 3
-_CORNERS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-_HERE = [WITHIN.index(step) for step in _CORNERS]
-_THERE = [len(WITHIN) + BEFORE.index(step) for step in _CORNERS]
+LARGEST_EDGE = 1 << 30
 
 
 def linear_offsets(width: int) -> np.ndarray:
@@ -61,33 +59,39 @@ def used_features(temporal: bool, beside: bool, far: bool = True) -> np.ndarray:
     return known[SOURCES] & (near | far)
 
 
-def activities(features: np.ndarray, temporal: bool) -> np.ndarray:
-    """How lively the surroundings of values are, from their features: (rows,); see `predictor.activity`."""
-    west, north, corner, east = features[:, _HERE].T
-    found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
-    if temporal:
-        found += np.abs(features[:, _HERE] - features[:, _THERE]) @ np.array([2.0, 2.0, 1.0, 1.0])
-    return found
-
-
-def fitted(features: np.ndarray, targets: np.ndarray, common: np.ndarray | None = None) -> np.ndarray:
+def fitted(
+    features: np.ndarray, targets: np.ndarray, start: np.ndarray | None = None, *, loyal: bool = False
+) -> np.ndarray:
     """Weights that predict `targets` (rows,) from `features` (rows, used features): int64, in 1/4096.
 
-    Where there is too little to learn from, the plane through three neighbours, or the weights `common` to all classes.
+    Where there is too little to learn from, `start`, or else the plane through three neighbours.
+
+    Parameters
+    ----------
+    start
+        Weights that are about right.
+    loyal
+        Whether to hold to them.
     """
     if len(features) < 3 * features.shape[1]:
-        return _plain(features.shape[1]) if common is None else common
-    start = np.zeros(features.shape[1]) if common is None else common / (1 << WEIGHT_BITS)
-    weights, trust = start, np.ones(len(features))
-    for _ in range(_PASSES):
+        return _plain(features.shape[1]) if start is None else start
+    weights = np.zeros(features.shape[1]) if start is None else start / (1 << WEIGHT_BITS)
+    aim = weights if loyal else np.zeros(len(weights))
+    trust = np.ones(len(features)) if start is None else _trust(features, targets, weights)
+    for _ in range(_PASSES if start is None else _FEW_PASSES):
         trusted = features * trust[:, None]
         matrix = trusted.T @ features
-        pull = (_STEADINESS if common is None else _LOYALTY) * _ROUNDING * trust.sum()
+        pull = (_LOYALTY if loyal else _STEADINESS) * _ROUNDING * trust.sum()
         matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9 + pull
-        weights = np.linalg.solve(matrix, trusted.T @ targets + pull * start)
-        trust = 1 / (np.abs(targets - features @ weights) + _SMALL_ERROR)
+        weights = np.linalg.solve(matrix, trusted.T @ targets + pull * aim)
+        trust = _trust(features, targets, weights)
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
+
+
+def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What makes squares of errors count like absolute errors."""
+    return np.asarray(1 / (np.abs(targets - features @ weights) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:
