@@ -55,7 +55,7 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
     again = learn_stencils(integers, restored, effort, None if few else stencils, far=True)
     apart = with_classes(integers, restored, effort, again)
     tries = [apart] if apart.shape[2] > 1 else []
-    if not tries or few:
+    if not tries or few or 8 * len(best) < integers.values.size:
         tries.append(again)
     return min([best, *(encode_with(integers, weights, MIXED[effort])[0] for weights in tries)], key=len)
 
@@ -114,7 +114,9 @@ def learn_stencils(
     for variable, temporal, features, targets in _samples(integers, restored, _ROWS[effort]):
         used = np.flatnonzero(used_features(temporal, variable > 0, far))
         known = None if start is None else start[variable, int(temporal), 0, used]
-        stencils[variable, int(temporal), 0, used] = fitted(features[:, used], targets, known)
+        stencils[variable, int(temporal), 0, used] = fitted(
+            features[:, used], targets, known, steady=restored is not None
+        )
     return stencils
 
 

@@ -11,14 +11,14 @@ import numpy as np
 
 MARGIN = 3
 WEIGHT_BITS = 12
-_PASSES, _FEW_PASSES = 4, 2
+_PASSES, _FEW_PASSES = 6, 2
 LARGEST_WEIGHT = 1 << 18
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
 # Mean square of what rounding to whole steps adds to each neighbour, in the same units.
 _ROUNDING = 1024.0**2 / 12
 # How much that counts, and how much weights of a class hold to those of all values.
-_STEADINESS, _LOYALTY = 0.2, 1.0
+_STEADINESS, _LOYALTY = 0.15, 1.0
 
 _Offsets = tuple[tuple[int, int], ...]
 
@@ -60,7 +60,12 @@ def used_features(temporal: bool, beside: bool, far: bool = True) -> np.ndarray:
 
 
 def fitted(
-    features: np.ndarray, targets: np.ndarray, start: np.ndarray | None = None, *, loyal: bool = False
+    features: np.ndarray,
+    targets: np.ndarray,
+    start: np.ndarray | None = None,
+    *,
+    loyal: bool = False,
+    steady: bool = True,
 ) -> np.ndarray:
     """Weights that predict `targets` (rows,) from `features` (rows, used features): int64, in 1/4096.
 
@@ -81,7 +86,7 @@ def fitted(
     for _ in range(_PASSES if start is None else _FEW_PASSES):
         trusted = features * trust[:, None]
         matrix = trusted.T @ features
-        pull = (_LOYALTY if loyal else _STEADINESS) * _ROUNDING * trust.sum()
+        pull = (_LOYALTY if loyal else _STEADINESS if steady else 0.0) * _ROUNDING * trust.sum()
         matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9 + pull
         weights = np.linalg.solve(matrix, trusted.T @ targets + pull * aim)
         trust = _trust(features, targets, weights)
