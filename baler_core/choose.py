@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.04, "max": 1.3}
+
+# A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
+_CLEARLY_MORE = 1.05
+_TINY = 4000
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,34 @@ def fitted(model: Model, task: Task) -> Chosen:
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
 
+def fitted_or_floor(model: Model, floor: Model, task: Task) -> Chosen:
+    """The model, trained and tried on the first block; the floor instead where that takes clearly fewer bytes of it."""
+    chosen = fitted(model, task)
+    expected = floor.estimate(task.first, task.layout, task.tolerances)
+    size = _size(chosen)
+    if size < _TINY or (expected is not None and expected > size):
+        return chosen
+    plain = fitted(floor, task)
+    plain_size = _size(plain)
+    if size < _CLEARLY_MORE * plain_size:
+        return chosen
+    logger.warning(
+        "group %s: model %s takes %d bytes and %s %d: %s it is",
+        task.layout.name,
+        model.name,
+        size,
+        floor.name,
+        plain_size,
+        floor.name,
+    )
+    return plain
+
+
+def _size(chosen: Chosen) -> int:
+    """Bytes of the first block and of what was learned."""
+    return len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+
+
 def choose(candidates: Sequence[type[Model]], task: Task, effort: Effort = "max") -> Chosen:
     """The candidate with the fewest bytes, state included, measured on the first block or on a part of a large one.
 
@@ -88,8 +121,11 @@ def choose(candidates: Sequence[type[Model]], task: Task, effort: Effort = "max"
     if trial.estimated(hopeful):
         return trial.smallest(hopeful)
     sample = sample_of(task) if len(hopeful) > 1 else task
-    best = trial.smallest(hopeful) if sample is task else _Trial(sample, effort).smallest(hopeful)
-    return best if sample is task else fitted(type(best.model)(best.model.options), task)
+    if sample is task:
+        return trial.smallest(hopeful)
+    on_sample = _Trial(sample, effort)
+    best = on_sample.smallest(on_sample.hopeful(hopeful))
+    return fitted(type(best.model)(best.model.options), task)
 
 
 def sample_of(task: Task) -> Task:
@@ -151,17 +187,25 @@ class _Trial:
         return bool(kinds) and all(kind in self._estimates for kind in kinds)
 
     def smallest(self, kinds: Sequence[type[Model]]) -> Chosen:
-        """Whichever makes the fewest bytes of the task; the first failure if none works."""
+        """Whichever makes the fewest bytes of the task; the first failure if none works.
+
+        Those that estimate nothing come first, and spare those that expect far more than what these then take.
+        """
         results: list[tuple[int, Chosen]] = []
         layout = self._task.layout
+        limit = math.inf
         with shown(f"choose {layout.name}", "model", len(kinds)) as step:
-            for kind in kinds:
+            for kind in sorted(kinds, key=lambda kind: self._estimates.get(kind, 0.0)):
+                if self._estimates.get(kind, 0.0) > limit:
+                    continue
                 with self._guarded(kind):
                     chosen = fitted(self._model(kind), self._task)
-                    size = len(pack_streams([chosen.streams])) + len(encode_state(chosen.model.state()))
+                    size = _size(chosen)
                     logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
                     results.append((size, chosen))
                     step(rate(layout, min(size for size, _ in results)))
+                    if kind not in self._estimates:
+                        limit = min(limit, size * _CLOSE[self._effort] + 100)
         if not results:
             failure = next(iter(self._failures.values()))
             raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure

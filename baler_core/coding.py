@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.choose import Chosen, Task, choose, fitted
+from baler_core.choose import Chosen, Task, choose, fitted, fitted_or_floor
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 FLOOR = "scalar"
 # A model that expects to take this many times the bytes is not tried.
-_FAR_LARGER = 1.5
+_FAR_LARGER = 1.1
 GroupKey = tuple[GroupKind, tuple[str, ...]]
 
 
@@ -252,9 +252,11 @@ def _anew(work: Work, task: Task) -> Chosen:
     """The configured model, or the one that `auto` chooses, learned for the task."""
     wanted = work.config.model
     if wanted.name != "auto":
-        model = work.registry.model(wanted.name)
+        model = work.registry.model(wanted.name)(wanted.options)
         if task.layout.kind in model.kinds:
-            return fitted(model(wanted.options), task)
+            floor = work.registry.model(FLOOR)()
+            comparable = model.automatic and task.layout.kind in floor.kinds and not task.for_other_files
+            return fitted_or_floor(model, floor, task) if comparable else fitted(model, task)
         logger.info(
             "model %s does not code %s groups: auto chooses for %s", wanted.name, task.layout.kind, task.layout.name
         )

@@ -14,7 +14,7 @@ _WIDTHS = (1, 2, 4, 8)
 _ALWAYS = 1 << 15
 _PCODEC_CHUNK = 1 << 18
 # What a strong compressor leaves of what a fast one does, about.
-_STRONGER = 0.85
+STRONGER = 0.85
 
 
 def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
@@ -43,7 +43,7 @@ def estimated_bytes(values: np.ndarray) -> float:
     flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
     if not flat.size or int(flat.min()) == int(flat.max()):
         return 10.0
-    return min(float(len(_pack_pcodec(flat))), _STRONGER * len(squeeze.zstd(narrow(flat)[1], 3)))
+    return min(float(len(_pack_pcodec(flat))), STRONGER * len(squeeze.zstd(narrow(flat)[1], 3)))
 
 
 def unpack_integers(data: bytes, count: int) -> np.ndarray:

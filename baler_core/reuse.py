@@ -78,8 +78,9 @@ class Reuse:
         size = self._size(found, own_state=not found.model.by_reference)
         return size <= min(1.0, AS_EXPECTED * trained.share) * floor
 
-    def _floor_size(self, task: Task) -> int:
-        return len(pack_streams([self.floor().encode(task.first, task.layout, task.tolerances)]))
+    def _floor_size(self, task: Task) -> float:
+        """About what the floor takes; shares are compared with shares, so that what it misses matters little."""
+        return self.floor().estimate(task.first, task.layout, task.tolerances) or 1.0
 
     def share(self, model: Model, task: Task) -> float:
         """What part of the floor's bytes a model takes of a sample of its task; 1 where that cannot be compared."""
@@ -87,7 +88,7 @@ class Reuse:
             return 1.0
         sample = sample_of(task)
         streams = model.encode(sample.first, sample.layout, sample.tolerances)
-        return len(pack_streams([streams])) / max(1, self._floor_size(sample))
+        return len(pack_streams([streams])) / self._floor_size(sample)
 
     @staticmethod
     def _whole(model: Model, task: Task) -> Chosen:

@@ -45,10 +45,12 @@ def baseline(variable: Variable, values: np.ndarray, fraction: float) -> tuple[s
     good = usable(values, variable.fill)
     if not good.any() or value_range(values, variable.fill).width == 0:
         return "constant", 0
-    filled = np.where(good, values, values[good].mean()).astype(
-        values.dtype if values.dtype.kind == "f" else np.float32
-    )
-    return smallest(filled, fraction * value_range(values, variable.fill).width)
+    filled = np.where(good, values, values[good].mean())
+    bound = fraction * value_range(values, variable.fill).width
+    if values.dtype.kind == "f":
+        return smallest(filled.astype(values.dtype), bound)
+    # what rounds to an integer within the bound
+    return smallest(filled.astype(np.float32), np.floor(bound) + 0.49)
 
 
 def holds(variable: Variable, original: np.ndarray, restored: np.ndarray, fraction: float) -> bool:

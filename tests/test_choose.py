@@ -79,3 +79,14 @@ def test_auto_is_never_larger_than_the_floor(tmp_path: Path) -> None:
     auto = baler_core.compress(arrays, tmp_path / "a.bal", bounds={"abs": 0.01})
     floor = baler_core.compress(arrays, tmp_path / "s.bal", bounds={"abs": 0.01}, model="scalar")
     assert auto.file_bytes <= floor.file_bytes + 60
+
+
+def test_a_named_model_gives_way_to_the_floor_where_it_clearly_loses(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(400, 3))
+    repeated = {name: np.tile(column, 10) for name, column in zip("abc", rows.T, strict=True)}
+    lost = baler_core.compress(repeated, tmp_path / "a.bal", bounds="lossless", model="table")
+    assert set(lost.models.values()) == {"scalar"}
+    random = np.random.default_rng(0).normal(size=2000)
+    related = {"a": random, "b": random * 0.5, "c": random + 1}
+    won = baler_core.compress(related, tmp_path / "b.bal", bounds="lossless", model="table")
+    assert set(won.models.values()) == {"table"}

@@ -80,6 +80,9 @@ class Watching(ScalarModel):
     name = "watching"
     seen: list[tuple[int, list[int], list[int]]]
 
+    def estimate(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+        return None
+
     def fit(self, blocks, *, layout, tolerances, training):  # type: ignore[no-untyped-def]
         for block in blocks:
             rows = values_of(block, "pt").astype(int).tolist()
