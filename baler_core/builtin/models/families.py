@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STREAM = "fields"
 # A family this much smaller than what `scalar` is expected to take is not compared any further.
-_FAR_SMALLER: Mapping[Effort, float] = {"fast": 1.1, "balanced": 0.8, "max": 0.4}
+_FAR_SMALLER: Mapping[Effort, float] = {"fast": 1.1, "balanced": 0.95, "max": 0.9}
 _QUICKLY_SMALLER = 0.5
 
 

@@ -25,7 +25,7 @@ def code_values(coder: Coder, series: Series, variables: int, stack: int, contex
     contexts
         How many contexts are mixed; with none, the stencil alone predicts.
     """
-    memories = [new_memory() for _ in range(min(variables, _MEMORIES))]
+    memories = [new_memory(contexts) for _ in range(min(variables, _MEMORIES))]
     code_slices(coder, Memory(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, contexts)
 
 

@@ -46,6 +46,8 @@ from baler_core.mixing import new_counters
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 64 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
 _SIGNS = 3**5
+# Counters of lone places come before those of magnitudes.
+_LONE = 64
 # Places in the counters of bands and runs of zeros: whole bands first, then runs.
 _RUNS = 64
 _SHORTEST_RUN, _LONGEST_RUN = 8, 64
@@ -73,14 +75,16 @@ class Memory(NamedTuple):
     weights: Array
 
 
-def new_memory() -> Memory:
-    """Counters and weights before anything is coded."""
-    return Memory(_first_counters().copy(), new_counters(_SIGNS * 4), new_counters(_RUNS * 5), new_weights())
+def new_memory(mixed: int) -> Memory:
+    """Counters and weights before anything is coded with `mixed` contexts."""
+    used = int(OFFSETS[-1]) if mixed else int(OFFSETS[1])
+    counters = np.concatenate([new_counters(_LONE), _first_counters()[:used]])
+    return Memory(counters, new_counters(_SIGNS * 4), new_counters(_RUNS * 5), new_weights())
 
 
 @functools.cache
 def _first_counters() -> Array:
-    counters = first_counters(int(OFFSETS[-1]) + 64)
+    counters = first_counters(int(OFFSETS[-1]))
     counters.setflags(write=False)
     return counters
 
@@ -168,7 +172,7 @@ def find_places(
     places[5] = min(west, 3) * 108 + sheet[CLOSE, x] + (27 * min(far, 3) if band[19] == 0 else 0)
     places[6] = (logarithmic(local + sheet[FIRST, x]) >> 1) * 32 + (sheet[FIRST_BIN, x] & 31)
     for i in range(CONTEXTS):
-        places[i] = OFFSETS[i] + places[i] * NODES
+        places[i] = _LONE + OFFSETS[i] + places[i] * NODES
 
 
 @inlined
@@ -203,7 +207,7 @@ def code_row(
     """Write or read the integers of a row (z, y) of a slice; their magnitudes go to `around`, which has a margin of 2."""
     places, inputs = scratch
     row, first, family = values[z, y], band[2], band[16] * BINS
-    lone = OFFSETS[CONTEXTS] + band[17]
+    lone = band[17]
     x, resume = 0, 0
     while x < sheet.shape[1]:
         west, far = np.int64(around[x + 1]), np.int64(around[x])
@@ -223,7 +227,7 @@ def code_row(
         if mixed:
             find_places(places, sheet, x, local, west, far, chosen, band)
         else:
-            places[0] = chosen * NODES
+            places[0] = _LONE + chosen * NODES
         size = code_magnitude(
             registers, data, counters, weights, places, inputs, chosen, mixed, abs(value), 1 if quiet else 0
         )

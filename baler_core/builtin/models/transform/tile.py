@@ -87,7 +87,7 @@ def encode_tiles(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
     capacity = 4096 + 2 * sum(part.coefficients.size for part in parts)
     while True:
         coder = new_encoder(capacity)
-        memories = new_memory(), new_memory()
+        memories = new_memory(recipe.mixed), new_memory(recipe.mixed)
         for part in parts:
             _code(coder, part, recipe, memories)
         if not coder.registers[OVERRUN]:
@@ -106,7 +106,7 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
         (frames, variables, z, y, x).
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
-    _code(new_decoder(data), integers, recipe, (new_memory(), new_memory()))
+    _code(new_decoder(data), integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
     return integers
 
 
