@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def _zeros(columns: int, width: int) -> dict[str, np.ndarray]:
 def test_inference_is_exact_in_any_order() -> None:
     network = some_network(8, 12)
     inputs = np.random.default_rng(3).integers(-512, 513, (500, 32)).astype(np.int16)
-    found = mixture_of(network, inputs)
+    found = mixture_of(network, inputs.T)
     turned = np.random.default_rng(4).permutation(32)
     again = mixture_of(
         Network(
@@ -92,7 +93,7 @@ def test_inference_is_exact_in_any_order() -> None:
             network.out_bias,
             network.skip[turned],
         ),
-        inputs[:, turned],
+        inputs[:, turned].T,
     )
     for one, other in zip(found, again, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -101,6 +102,18 @@ def test_inference_is_exact_in_any_order() -> None:
     hidden = np.clip((reached + 32) // 64, 0, 255)
     outputs = hidden.dot(network.out.astype(object)) + network.out_bias.astype(object) * 32
     centres = 2 * outputs[:, COMPONENTS : 2 * COMPONENTS] + x.dot(network.skip.astype(object))
+    np.testing.assert_array_equal(found.centres, centres.astype(np.int64))
+
+
+def test_weights_too_large_for_narrow_sums_are_summed_in_wide_ones() -> None:
+    small = some_network(8, 12)
+    large = replace(small, out=(small.out * 250).astype(np.int16), skip=(small.skip * 250).astype(np.int16))
+    inputs = np.random.default_rng(3).integers(-512, 513, (32, 300)).astype(np.int16)
+    found = mixture_of(large, inputs)
+    x = inputs.T.astype(object)
+    hidden = np.clip((x.dot(large.into.astype(object)) + large.bias.astype(object) * 64 + 32) // 64, 0, 255)
+    outputs = hidden.dot(large.out.astype(object)) + large.out_bias.astype(object) * 32
+    centres = 2 * outputs[:, COMPONENTS : 2 * COMPONENTS] + x.dot(large.skip.astype(object))
     np.testing.assert_array_equal(found.centres, centres.astype(np.int64))
 
 
@@ -149,7 +162,7 @@ def test_a_network_learns_where_a_value_lies() -> None:
     lesson = Lesson(inputs, low, low + 0.01, np.full(6000, 0.01))
     network = train_network(lesson, (0,), Schedule(6, 20, 1e-4, 0))
     assert network is not None
-    told = mixture_of(network, np.rint(inputs * 64).astype(np.int16))
+    told = mixture_of(network, np.rint(inputs * 64).astype(np.int16).T)
     mean = (told.weights * told.centres).sum(axis=1) / told.weights.sum(axis=1) / SCORE
     assert np.corrcoef(mean, centre)[0, 1] > 0.95
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baler_core.bounds import Tolerance
+from baler_core.builtin.models.table.decisions import list_decisions
 from baler_core.builtin.models.table.linear import sparse_relation
 from baler_core.builtin.models.table.marginals import Marginal, fit_marginal
 from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
-from baler_core.builtin.models.table.predictor import Scatter, features, linear_edges, predicted, scores
+from baler_core.builtin.models.table.predictor import Scatter, features, linear_edges, predicted
 from baler_core.builtin.models.table.relations import LINEAR, Column, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
 from baler_core.builtin.models.table.trees import grow_tree
@@ -41,6 +42,22 @@ def test_trees_lead_to_every_bin(levels: list[int]) -> None:
         while node >= 0:
             node = int(tree.children[node, int(wanted >= tree.splits[node])])
         assert -1 - node == wanted
+
+
+def test_decisions_halve_bins_and_rise_with_their_scores() -> None:
+    marginal = Marginal(np.array([-3, 0, 1, 9, 30]), np.array([8, 2, 12, 4], np.uint8))
+    tree, inner = grow_tree(marginal), 2
+    shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
+    decisions = list_decisions(tree, inner, shares)
+    nodes = len(tree.splits)
+    assert decisions.middles[:nodes].tolist() == marginal.edges[tree.splits].tolist()
+    inside = decisions.middles[nodes:].reshape(4, 1 << inner)
+    assert inside[2].tolist()[1:] == [5, 3, 7]
+    assert inside[3].tolist()[1:] == [19, 14, 24]
+    used = np.concatenate([np.arange(nodes), nodes + 9 + np.arange(3), nodes + 13 + np.arange(3)])
+    in_order = used[np.argsort(decisions.middles[used])]
+    assert (np.diff(decisions.scores[in_order]) > 0).all()
+    assert (decisions.priors[nodes:] == 0).all()
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=60), st.booleans(), st.booleans())
@@ -120,7 +137,8 @@ def test_a_predictor_joins_what_several_columns_say() -> None:
         chosen = SymbolMap("codes", int(symbols.min()), int(symbols.max()))
         edges = linear_edges(marginal, lattice, chosen)
         assert (np.diff(edges) >= 0).all()
-        known[number], targets[number] = features(symbols, marginal, lattice, chosen), scores(symbols, marginal)
+        known[number] = features(symbols, marginal.bin_of(symbols), marginal, lattice, chosen)
+        targets[number] = known[number][0]
     predictor = Scatter.of(known).predictor(3, [0, 1, 2])
     assert predictor is not None
     classes = predicted(predictor, known)

@@ -62,8 +62,8 @@ class Knowledge:
         return mixture_of(plan.network, self.inputs(plan.network.columns))
 
     def inputs(self, columns: Sequence[int]) -> np.ndarray:
-        """Features of several columns side by side: int16 (rows, FEATURES * columns)."""
-        return np.concatenate([self.features(column) for column in columns], axis=1)
+        """Features of several columns: int16 (FEATURES * columns, rows)."""
+        return np.concatenate([self.features(column) for column in columns])
 
     def _parent(self, number: int, source: Source, plan: ColumnPlan) -> Known:
         if source.column == number and not source.of_event:
@@ -89,17 +89,18 @@ class Knowledge:
         return self._known[number].values
 
     def features(self, number: int) -> np.ndarray:
-        """Features of a column for predictors: int16 (rows, FEATURES)."""
+        """Features of a column for predictors: int16 (FEATURES, rows)."""
         if number not in self._features:
-            self._features[number] = self.features_at(number, np.arange(self.rows))
+            self._features[number] = self.features_at(number, slice(None))
         return self._features[number]
 
-    def features_at(self, number: int, rows: np.ndarray) -> np.ndarray:
-        """The same in some rows (int64)."""
-        plan = self._plans[number]
-        if plan.marginal is None or self._known[number].count == 1:
-            return np.zeros((len(rows), FEATURES), np.int16)
-        return features(self.values(number)[rows], plan.marginal, plan.lattice, plan.symbols).astype(np.int16)
+    def features_at(self, number: int, rows: np.ndarray | slice) -> np.ndarray:
+        """The same in some rows."""
+        plan, known = self._plans[number], self._known[number]
+        values = known.values[rows]
+        if plan.marginal is None or known.count == 1:
+            return np.zeros((FEATURES, len(values)), np.int16)
+        return features(values, known.bins[rows], plan.marginal, plan.lattice, plan.symbols)
 
     def head(self, rows: int) -> Knowledge:
         """The same of the first rows."""

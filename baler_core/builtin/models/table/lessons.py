@@ -136,7 +136,7 @@ def lesson_of(pupil: Pupil, known: Knowledge) -> Lesson:
     below, above = np.interp(symbols, edges, shares), np.interp(symbols + 1, edges, shares)
     low = np.where(symbols <= edges[0], -40.0, _log_odds(below))
     high = np.where(symbols + 1 >= edges[-1], 40.0, _log_odds(above))
-    inputs = (known.inputs(pupil.looked_at) / INPUT_ONE).astype(np.float32)
+    inputs = np.ascontiguousarray((known.inputs(pupil.looked_at) / INPUT_ONE).T, np.float32)
     return Lesson(inputs, low, high, np.maximum(above - below, 1e-12))
 
 

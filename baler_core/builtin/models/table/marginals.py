@@ -39,7 +39,10 @@ class Marginal:
 
     def bin_of(self, values: np.ndarray) -> np.ndarray:
         """Bin of each value inside the edges: int64."""
-        return np.searchsorted(self.edges, values, side="right") - 1
+        span = int(self.edges[-1] - self.edges[0])
+        if span > len(values):
+            return np.searchsorted(self.edges, values, side="right") - 1
+        return np.repeat(np.arange(self.bins), np.diff(self.edges))[values - self.edges[0]]
 
 
 def _mass_table() -> np.ndarray:

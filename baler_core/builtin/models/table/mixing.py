@@ -8,11 +8,10 @@ import numpy as np
 
 from baler_core.arithmetic import ENCODING, code_bit
 from baler_core.builtin.models.table.contexts import Places
-from baler_core.builtin.models.table.mixers import Mixers, decide, initial_corrections, initial_weights
+from baler_core.builtin.models.table.decisions import Decisions
+from baler_core.builtin.models.table.mixers import Mixers, decide, decide_quickly, initial_corrections, initial_weights
 from baler_core.builtin.models.table.mixtures import (
     Mixture,
-    log_table,
-    score,
     sigmoid_table,
     upper_chance,
     weight_below,
@@ -29,7 +28,6 @@ _TRUST = np.array([2048 * n // (2 * n + 1) for n in range(_STATES)], np.int64)
 _BIAS = 256
 _SELECTED = 128
 """Most sets of weights that a parent selects among."""
-_LOGS = log_table()
 _SIGMOIDS = sigmoid_table()
 
 
@@ -47,21 +45,6 @@ class Selectors(NamedTuple):
     first: Array
     last: Array
     own: bool
-
-
-class Advice(NamedTuple):
-    """What a network says of each row; mixtures of no rows where there is none.
-
-    Attributes
-    ----------
-    mixture
-        Over scores.
-    shares
-        int64 (bins + 1,): the marginal's cumulative weight at the edges of its bins.
-    """
-
-    mixture: Mixture
-    shares: Array
 
 
 class Rehearsal(NamedTuple):
@@ -108,23 +91,25 @@ def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: In
 @compiled
 def code_column(
     registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
-    selectors: Selectors, advice: Advice, speed: Integer, rehearsal: Rehearsal,
+    selectors: Selectors, decisions: Decisions, mixture: Mixture, thorough: bool, speed: Integer, rehearsal: Rehearsal,
 ) -> None:  # fmt: skip
-    """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin."""
-    encoding, advised = registers[ENCODING] == 1, len(advice.mixture.weights) > 0
+    """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin.
+
+    `mixture` is what a network says of each row, of no rows where there is none; `thorough` joins by all mixers.
+    """
+    encoding, advised = registers[ENCODING] == 1, len(mixture.weights) > 0
     edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
     width = 2 * contexts + 3
     inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts, np.int64), np.zeros(contexts, np.int64)
     inputs[width - 3] = _BIAS
-    decisions = nodes + inner + 1
+    kinds = nodes + inner + 1
     mixers = Mixers(
-        initial_weights(3 * decisions, width),
+        initial_weights(3 * kinds, width),
         initial_weights(4 * _SELECTED, width),
         initial_weights(4 * _SELECTED, width),
-        initial_corrections(decisions),
+        initial_corrections(kinds),
     )
     coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
-    total = advice.shares[last_bin + 1]
     for row in range(len(values)):
         if row == rehearsal.rows:
             registers[:] = rehearsal.registers
@@ -137,14 +122,12 @@ def code_column(
         rate = 4 * speed + (24 * 4000) // (row + 4000)
         below, above = np.int64(0), np.int64(0)
         if advised:
-            above = whole_weight(row, advice.mixture)
+            above = whole_weight(row, mixture)
         low, high = edges[0], edges[last_bin + 1]
         node, depth, leaf, found = 0 if nodes else -1, 0, 0, 0
         while True:
             if node >= 0:
-                middle, place, mixer = edges[tree.splits[node]], node, node
-                share = advice.shares[tree.splits[node]]
-                prior = stretch(tree.chances[node])
+                place, mixer = node, node
                 depth = tree.depths[node]
             else:
                 if leaf == 0:
@@ -153,18 +136,14 @@ def code_column(
                     level = 0
                 if high - low < 2 or level >= inner:
                     break
-                middle = (low + high) >> 1
                 place, mixer = nodes + (found << inner) + leaf, nodes + level
-                wide = edges[found + 1] - edges[found]
-                share = advice.shares[found]
-                share += (advice.shares[found + 1] - share) * (middle - edges[found]) // wide
-                prior = 0
                 depth += 1
+            middle, prior = decisions.middles[place], decisions.priors[place]
             inputs[width - 2] = prior
             inputs[width - 1] = prior
             between = np.int64(0)
             if advised:
-                between = weight_below(score(share, total, _LOGS), row, advice.mixture, _SIGMOIDS)
+                between = weight_below(decisions.scores[place], row, mixture, _SIGMOIDS)
                 chance = upper_chance(below, between, above)
                 inputs[width - 1] = stretch(chance) if chance else 0
             sure = _look_up(counters, slots, inputs, base, place, places)
@@ -174,7 +153,10 @@ def code_column(
                 4 * last + min((depth + 1) >> 1, 3),
             )
             wanted = 1 if encoding and values[row] >= middle else 0
-            bit = decide(registers, data, wanted, inputs, mixers, mixer, sets, rate)
+            if thorough:
+                bit = decide(registers, data, wanted, inputs, mixers, mixer, sets, rate)
+            else:
+                bit = decide_quickly(registers, data, wanted, inputs, mixers, sets, rate)
             for c in range(contexts):
                 learn_counter(counters, slots[c], bit, COUNT_LIMIT)
             if bit:

@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.builtin.models.table.contexts import Known
 from baler_core.builtin.models.table.marginals import Marginal
 from baler_core.builtin.models.table.symbols import SymbolMap
+from baler_core.compiled import Array, Integer, compiled
 from baler_core.lattice import Lattice
 from baler_core.mixing import STRETCH
 
@@ -40,32 +41,42 @@ class Predictor:
     weights: np.ndarray
 
 
-def scores(values: np.ndarray, marginal: Marginal) -> np.ndarray:
-    """Log-odds of the marginal's cumulative share at each value, in units of 1 / ONE: int64 within +-8 * ONE."""
+def features(
+    values: np.ndarray, bins: np.ndarray, marginal: Marginal, lattice: Lattice, symbols: SymbolMap
+) -> np.ndarray:
+    """Features of a column for predictors: int16 (FEATURES, rows), about +-8 * ONE.
+
+    They are the score (log-odds of the marginal's cumulative share), its square, the value on a linear scale, and whether
+    it is the heaviest value.
+
+    Parameters
+    ----------
+    values, bins
+        int64 (rows,): symbols and their bins.
+    """
     cumulative = np.concatenate([[0], np.cumsum(marginal.masses)])
     at_edges = STRETCH[np.minimum(cumulative * len(STRETCH) // cumulative[-1], len(STRETCH) - 1)].astype(np.int64)
-    return _between(values, marginal, at_edges) >> 2
-
-
-def features(values: np.ndarray, marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np.ndarray:
-    """Features of a column for predictors: int64 (rows, FEATURES), about +-8 * ONE.
-
-    They are the score, its square, the value on a linear scale, and whether it is the heaviest value.
-    """
-    score = scores(values, marginal)
     heaviest = int(np.argmin(marginal.levels))
     alone = marginal.edges[heaviest + 1] - marginal.edges[heaviest] == 1
-    spike = (values == marginal.edges[heaviest]) * ONE if alone else np.zeros_like(values)
-    linear = _between(values, marginal, linear_edges(marginal, lattice, symbols))
-    return np.stack([score, score * score >> 8, linear, spike], axis=1)
+    found = np.zeros((FEATURES, len(values)), np.int16)
+    scales = at_edges, linear_edges(marginal, lattice, symbols)
+    fill_features(found, values, bins, marginal.edges, *scales, heaviest if alone else -1)
+    return found
 
 
-def _between(values: np.ndarray, marginal: Marginal, at_edges: np.ndarray) -> np.ndarray:
-    """Integers at the middle of each value's unit cell, linear between those at the edges of its bin."""
-    bins = marginal.bin_of(values)
-    low, high = marginal.edges[bins], marginal.edges[bins + 1]
-    below, above = at_edges[bins], at_edges[bins + 1]
-    return below + (above - below) * (2 * (values - low) + 1) // (2 * (high - low))
+@compiled
+def fill_features(
+    found: Array, values: Array, bins: Array, edges: Array, scores: Array, linear: Array, spike: Integer
+) -> None:
+    """Interpolate what is known at the edges of bins (int64) to the middle of each value's unit cell."""
+    for row in range(len(values)):
+        b = bins[row]
+        part, whole = 2 * (values[row] - edges[b]) + 1, 2 * (edges[b + 1] - edges[b])
+        score = (scores[b] + (scores[b + 1] - scores[b]) * part // whole) >> 2
+        found[0, row] = score
+        found[1, row] = (score * score) >> 8
+        found[2, row] = linear[b] + (linear[b + 1] - linear[b]) * part // whole
+        found[3, row] = ONE if b == spike else 0
 
 
 def linear_edges(marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np.ndarray:
@@ -109,8 +120,8 @@ class Scatter:
 
     @classmethod
     def of(cls, known: Mapping[int, np.ndarray]) -> Scatter:
-        """The scatter of columns whose features are (rows, FEATURES) integers."""
-        inputs = np.concatenate([known[c] for c in known], axis=1).astype(np.float32) / ONE
+        """The scatter of columns whose features are (FEATURES, rows) integers."""
+        inputs = np.concatenate([known[c] for c in known]).T.astype(np.float32, order="C") / ONE
         inputs -= inputs.mean(axis=0)
         return cls(list(known), (inputs.T @ inputs).astype(np.float64) / max(1, len(inputs)))
 
@@ -131,11 +142,20 @@ class Scatter:
 
 def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> Known:
     """The predicted scores of a block, as classes of equal numbers of rows: 256 as values, 64 as bins."""
-    total = np.zeros(len(known[predictor.columns[0]]), np.int64)
-    for column, weights in zip(predictor.columns, predictor.weights, strict=True):
-        # products and sums stay far below 2^53, so that float64 is exact, and fast
-        total += (known[column].astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
+    total = np.zeros(known[predictor.columns[0]].shape[1], np.int64)
+    for column, weights in zip(predictor.columns, predictor.weights.astype(np.int64), strict=True):
+        add_weighted(total, known[column], weights)
     ranked = np.sort(total)
     borders = np.unique(ranked[np.arange(1, 256) * len(ranked) // 256])
     fine = np.searchsorted(borders, total, side="right")
     return Known(fine, fine >> 2, 64)
+
+
+@compiled
+def add_weighted(total: Array, inputs: Array, weights: Array) -> None:
+    """Add to int64 (rows,) the weighted sum of inputs (int16, a row each); weights of 0 cost nothing."""
+    for f in range(len(weights)):
+        weight = weights[f]
+        if weight != 0:
+            for row in range(len(total)):
+                total[row] += weight * np.int64(inputs[f, row])

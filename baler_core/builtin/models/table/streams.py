@@ -8,9 +8,9 @@ import numpy as np
 
 from baler_core.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
 from baler_core.builtin.models.table.contexts import Known, place_contexts, recipes, recipes_with_predictor
+from baler_core.builtin.models.table.decisions import list_decisions
 from baler_core.builtin.models.table.marginals import Marginal
 from baler_core.builtin.models.table.mixing import (
-    Advice,
     Rehearsal,
     Selectors,
     code_by_counters,
@@ -26,6 +26,8 @@ from baler_core.mixing import new_counters
 _NONE = np.zeros(0, np.int64)
 _SPEED = 4
 _SPEED_ADVISED = 3
+_THOROUGH = 8
+"""Where fewer contexts are mixed at most, it is done by fewer mixers too: faster."""
 
 
 def encode_symbols(
@@ -104,10 +106,14 @@ def _run(
         bool(parents) and parents[0].own is not None,
     )
     shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
-    advice = Advice(no_mixture() if mixture is None else mixture, shares)
+    decisions = list_decisions(tree, plan.inner, shares)
+    told = no_mixture() if mixture is None else mixture
+    thorough = contexts >= _THOROUGH
     speed = _SPEED if mixture is None else _SPEED_ADVISED
     counters = new_counters(places.total)
-    code_column(*coder, symbols, tree, plan.inner, places, counters, selectors, advice, speed, rehearsal)
+    code_column(
+        *coder, symbols, tree, plan.inner, places, counters, selectors, decisions, told, thorough, speed, rehearsal
+    )
 
 
 def _run_fast(

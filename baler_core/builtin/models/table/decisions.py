@@ -1,0 +1,59 @@
+"""What is known of every binary decision of a column before its values are coded: where it cuts, and its chance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baler_core.builtin.models.table.mixtures import log_table, score
+from baler_core.builtin.models.table.trees import BinTree
+from baler_core.compiled import Array, Integer, compiled
+from baler_core.mixing import stretch
+
+_LOGS = log_table()
+
+
+class Decisions(NamedTuple):
+    """One entry per decision: the nodes of the tree, then 2^inner per bin, in a bin those of each level after another.
+
+    Attributes
+    ----------
+    middles
+        int64: the upper part holds this value and those above it.
+    scores
+        int64: the same point as a score, for mixtures.
+    priors
+        int64: log-odds of the upper part by the marginal.
+    """
+
+    middles: Array
+    scores: Array
+    priors: Array
+
+
+@compiled
+def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
+    """The decisions of a tree and of `inner` halvings inside each bin.
+
+    Parameters
+    ----------
+    shares
+        int64 (bins + 1,): the marginal's cumulative weight at the edges of its bins.
+    """
+    nodes, bins, total = len(tree.splits), len(tree.edges) - 1, shares[-1]
+    middles, scores, priors = np.zeros((3, nodes + (bins << inner)), np.int64)
+    for node in range(nodes):
+        middles[node] = tree.edges[tree.splits[node]]
+        scores[node] = score(shares[tree.splits[node]], total, _LOGS)
+        priors[node] = stretch(tree.chances[node])
+    lows, highs = np.zeros((2, 2 << inner), np.int64)
+    for b in range(bins):
+        lows[1], highs[1] = tree.edges[b], tree.edges[b + 1]
+        for leaf in range(1, 1 << inner):
+            middle, place = (lows[leaf] + highs[leaf]) >> 1, nodes + (b << inner) + leaf
+            part = (shares[b + 1] - shares[b]) * (middle - lows[1]) // (highs[1] - lows[1])
+            middles[place], scores[place] = middle, score(shares[b] + part, total, _LOGS)
+            lows[2 * leaf], highs[2 * leaf] = lows[leaf], middle
+            lows[2 * leaf + 1], highs[2 * leaf + 1] = middle, highs[leaf]
+    return Decisions(middles, scores, priors)
