@@ -84,6 +84,8 @@ def test_classes_are_learned_only_where_they_pay() -> None:
     assert apart[-1, here[0]] > 3500
     assert abs(apart[0, here[0]] - 1024) < 200
     assert len(learned_classes(features, differing, start, False, 20)) == 1
+    assert len(learned_classes(features, differing, np.zeros_like(start), False, 100_000)) == 1
+    assert len(learned_classes(features[:0], differing[:0], start, False, 100_000)) == 1
 
 
 def test_classes_of_stencils_make_fewer_bytes_and_restore_the_same() -> None:

@@ -50,7 +50,7 @@ def learned_classes(
     columns = np.flatnonzero(start)
     common = start[columns]
     single = np.append(start, LARGEST_EDGE)[None]
-    if not len(features):
+    if not len(features) or not len(columns):
         return single
     lively = activities(features, temporal)
     edges = np.quantile(lively, np.arange(1, MOST_CLASSES) / MOST_CLASSES).astype(np.int64)
