@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from baler_core import FormatError
 from baler_core.arithmetic import code_bit, finish, new_decoder, new_encoder
 from baler_core.builtin.models.field_layout import Arrangement, arrangements, tiles
 from baler_core.builtin.models.field_masks import decode_classes, encode_classes
-from baler_core.builtin.models.transform import temporal, wavelet
+from baler_core.builtin.models.transform import temporal, tile, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.chunk import decode_chunk, encode_chunk
+from baler_core.builtin.models.transform.chunk import encode_chunk, read_chunk
+from baler_core.builtin.models.transform.estimate import counted_size
+from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
+from baler_core.builtin.models.transform.tile import TileIntegers, encode_tile
 from baler_core.mixing import SQUASH, STRETCH
 
 DIMS = ("time", "z", "y", "x")
@@ -109,8 +113,25 @@ def test_fields_larger_than_a_tile_come_back() -> None:
     recipe = Recipe("none", 3, 19, mixed=0)
     common, coded = encode_chunk(chunk, recipe, None)
     assert len(tiles(1, (1, 2100, 2100))) > 1
-    restored = decode_chunk(common + coded, chunk.field.shape)
+    stored = read_chunk(common + coded, chunk.field.shape)
+    restored = np.empty(chunk.field.shape)
+    for number, box in enumerate(stored.boxes):
+        restored[(slice(None), slice(None), *box)] = stored.restore(number)
     assert np.abs(restored - chunk.field).max() <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("size", [0.4, 1.0, 30.0])
+def test_counting_says_about_how_many_bytes_coding_takes(size: float) -> None:
+    rng = np.random.default_rng(7)
+    integers = np.rint(rng.laplace(scale=size, size=(12, 1, 1, 40, 50))).astype(np.int32)
+    nothing = np.zeros_like(integers)
+    coded = len(encode_tile(TileIntegers(integers, nothing), Recipe("none", 0, 19, mixed=0)))
+    assert counted_size([integers]) == pytest.approx(coded, rel=0.1)
+    assert counted_size([nothing]) < 100
+
+
+def test_counting_nothing_is_possible() -> None:
+    assert counted_size([np.zeros((0, 2, 1, 3, 4), np.int32)]) == 0
 
 
 def test_masks_are_restored_and_cost_little_when_they_stay() -> None:
@@ -123,3 +144,28 @@ def test_masks_are_restored_and_cost_little_when_they_stay() -> None:
     np.testing.assert_array_equal(decode_classes(data, classes.shape, 3), classes)
     still = np.repeat(plane[None], 12, axis=0)
     assert len(encode_classes(still, 3)) < 100
+
+
+def test_large_steps_up_are_spared_beside_zeros_more_than_among_large_ones() -> None:
+    bands = wavelet.bands((1, 1, 9), 0)
+    calm, lively = np.zeros((1, 1, 1, 1, 9)), np.full((1, 1, 1, 1, 9), 12.0)
+    for size, expected in ((0.55, 0), (0.72, 0), (0.85, 1), (1.0, 1)):
+        calm[..., 4], lively[..., 4] = -2.0 * size, 2.0 * (size + 8)
+        assert quantise(calm, 2.0, bands)[..., 4] == -expected
+        assert quantise(lively, 2.0, bands)[..., 4] == 8 + (size > 0.51)
+    assert quantise(np.full((1, 1, 1, 1, 9), 1e30), 1.0, bands).max() == 2**30
+    assert dequantise(quantise(lively, 2.0, bands), 2.0)[..., 0] == 12.0
+
+
+def test_moved_coefficients_spare_corrections() -> None:
+    field = waves().astype(np.float64)[:, None, None] * 30
+    field += np.random.default_rng(7).normal(size=field.shape) * 0.3
+    holes = np.zeros(field.shape, bool)
+    holes[:, :, :, 3:6] = True
+    recipe = Recipe("wavelet", 2, 20)
+    usual = tile.analyse(field, holes, recipe, None)
+    spared = tile.analyse(field, holes, replace(recipe, rounds=4), None)
+    assert np.count_nonzero(spared.corrections) < 0.95 * np.count_nonzero(usual.corrections)
+    restored = tile.synthesise(spared, recipe, None)
+    assert np.abs(restored - field)[~holes].max() <= 1
+    assert recipe.to_bytes() == replace(recipe, rounds=4).to_bytes()

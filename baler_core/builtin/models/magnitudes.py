@@ -105,7 +105,7 @@ def code_node(
     learn_weights(weights, node, inputs, mixed + 1, target - squash(first), 24)
     learn_weights(weights, other, inputs, mixed + 1, target - squash(second), 24)
     for i in range(mixed):
-        learn_counter(counters, places[i] + node, bit, 250 if i == 0 else 160)
+        learn_counter(counters, places[i] + node, bit, 1000 if i == 0 else 400)
     return bit
 
 

@@ -23,13 +23,15 @@ from baler_core.builtin.models.magnitudes import (
 from baler_core.builtin.models.predictive.predictor import (
     FRACTION,
     PREDICTIONS,
+    activity,
     adapt,
     blend,
+    class_of,
     gather,
     predict,
 )
 from baler_core.builtin.models.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
-from baler_core.builtin.models.predictive.stencil import MARGIN
+from baler_core.builtin.models.predictive.stencil import MARGIN, STARTS
 from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import new_counters
 
@@ -79,7 +81,9 @@ class Slice(NamedTuple):
     errors, errors_before, errors_beside
         int64 (y + 4, x + 4): of this slice, the one before it, and the variable beside.
     stencil, adaptive
-        Weights of the linear prediction, and of its corrections.
+        Weights of the linear prediction, by class, with the edges of the classes, and of its corrections.
+    starts, offsets
+        Features of each source that have a weight, and how far their neighbours are.
     inputs, predictions
         Neighbours of the value, and what they predict.
     places, mixed
@@ -97,6 +101,8 @@ class Slice(NamedTuple):
     errors_beside: Array
     stencil: Array
     adaptive: Array
+    starts: Array
+    offsets: Array
     inputs: Array
     predictions: Array
     places: Array
@@ -109,21 +115,49 @@ class Slice(NamedTuple):
 def new_slice(series: Series, sources: Array, variable: Integer) -> Slice:
     """A slice before anything of it is coded; see `series.find_sources`."""
     temporal, nx = 1 if sources[BEFORE] >= 0 else 0, series.errors.shape[2] - 4
+    stencils = series.stencils[variable, temporal]
+    used, starts = used_places(stencils, sources)
     return Slice(
         series.planes[sources[OWN]],
         series.planes[sources[BEFORE]],
         series.errors[sources[OWN]],
         series.errors[sources[BEFORE]],
         series.errors[sources[BESIDE]],
-        series.stencils[variable, temporal],
+        chosen_columns(stencils, used),
         series.adaptive[variable, temporal],
-        np.zeros(series.offsets.size, np.int64),
+        starts,
+        series.offsets[used],
+        np.zeros(used.size, np.int64),
         np.zeros(PREDICTIONS, np.int64),
         np.zeros(CONTEXTS, np.int64),
         np.zeros(INPUTS, np.int32),
         np.zeros((PREDICTIONS, 2, nx + 4), np.int64),
         np.zeros((2, nx + 4), np.int64),
     )
+
+
+@compiled
+def used_places(stencils: Array, sources: Array) -> tuple[Array, Array]:
+    """Features of known sources with a weight in any class, and where those of each source start among them."""
+    used, starts, count = np.zeros(stencils.shape[1] - 1, np.int64), np.zeros(5, np.int64), 0
+    for s in range(4):
+        for i in range(STARTS[s], STARTS[s + 1]):
+            if sources[s] >= 0 and np.any(stencils[:, i] != 0):
+                used[count] = i
+                count += 1
+        starts[s + 1] = count
+    return used[:count].copy(), starts
+
+
+@compiled
+def chosen_columns(stencils: Array, used: Array) -> Array:
+    """The weights of features that are used, then the edges: (classes, used + 1)."""
+    out = np.empty((stencils.shape[0], used.size + 1), np.int64)
+    for number in range(stencils.shape[0]):
+        for i in range(used.size):
+            out[number, i] = stencils[number, used[i]]
+        out[number, used.size] = stencils[number, stencils.shape[1] - 1]
+    return out
 
 
 @inlined
@@ -199,10 +233,9 @@ def code_row(
     # what is used for every value is taken out of its tuple once, which takes as long as coding a bit
     registers, data = coder
     counters, signs, weights = memory
-    values, before, errors, ahead, aside, stencil, adaptive, inputs, predictions, places, mixed, recent, residuals = (
-        here
-    )
-    planes, starts, offsets, holes = series.planes, series.starts, series.offsets, series.holes
+    values, before, errors, ahead, aside, stencils, adaptive, starts, offsets, inputs = here[:10]
+    predictions, places, mixed, recent, residuals = here[10:]
+    planes, holes = series.planes, series.holes
     low, high, closed, masked = series.limits[0], series.limits[1], series.closed, series.holes.shape[0] > 0
     known = (sources[BEFORE] >= 0, sources[BESIDE] >= 0)
     nx, side, own = errors.shape[1] - 4, y & 1, sources[OWN]
@@ -212,6 +245,9 @@ def code_row(
         wanted = values[place]
         base = before[place] if known[0] else values[place - 1]
         gather(inputs, planes, sources, starts, offsets, place, base)
+        stencil = stencils[0]
+        if stencils.shape[0] > 1:
+            stencil = stencils[class_of(stencils, inputs.size, activity(values, before, known[0], place, width))]
         predict(predictions, inputs, stencil, adaptive, base, low, high)
         mean = blend(predictions, recent, side, x + 2)
         guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION

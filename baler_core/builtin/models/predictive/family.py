@@ -176,7 +176,10 @@ def learn_family(family: Family, effort: Effort) -> State:
     fields, arrangement = [member.field for member in family.members], family.arrangement
     place = next(chunks(arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
     integers = gather(fields, arrangement, place)
-    return {"closed": np.array([field.closed for field in fields]), STENCILS: refined_stencils(integers, effort)}
+    return {
+        "closed": np.array([field.closed for field in fields]),
+        STENCILS: refined_stencils(integers, effort, far=effort == "max"),
+    }
 
 
 def _head(field: Field, arrangement: Arrangement) -> bytes:

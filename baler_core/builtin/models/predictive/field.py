@@ -12,14 +12,14 @@ from baler_core.builtin.models.numbers import NumberCoder
 from baler_core.builtin.models.predictive import stencil
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.builtin.models.predictive.series import new_series, restored
-from baler_core.builtin.models.predictive.stencil import FEATURES
+from baler_core.builtin.models.predictive.stencil import COLUMNS, EDGE, MOST_CLASSES
 from baler_core.builtin.models.predictive.walk import code_values
 from baler_core.errors import FormatError
 
 LARGEST = 1 << 24
 # Numbers of contexts that may be mixed; with none, the stencil alone predicts.
 MIXED = (0, 3, 7)
-_WEIGHT_KIND, _LIMIT_KIND = 0, 1
+_WEIGHT_KIND, _LIMIT_KIND, _EDGE_KIND = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[by
     Parameters
     ----------
     weights
-        Stencils of each variable, without and with a slice before: int64 (variables, 2, FEATURES).
+        Stencils of each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
     """
     low, high = _limits(integers)
     capacity = 4096 + 4 * integers.values.size
@@ -65,6 +65,7 @@ def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[by
         numbers = NumberCoder(coder)
         for limit in (low, high):
             numbers.code(limit, _LIMIT_KIND)
+        numbers.code(weights.shape[2], _LIMIT_KIND)
         _code_weights(numbers, weights, len(integers.values) > 1)
         values = _code(coder, integers, weights, (low << FRACTION, high << FRACTION), mixed)
         if not coder.registers[OVERRUN]:
@@ -90,7 +91,10 @@ def decode_integers(
     if not -LARGEST < low <= high < LARGEST:
         raise FormatError("a predicted field is damaged: its limits are impossible")
     integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
-    weights = np.zeros((shape[1], 2, FEATURES), np.int64)
+    classes = numbers.code(0, _LIMIT_KIND)
+    if not 1 <= classes <= MOST_CLASSES:
+        raise FormatError(f"a predicted field of {classes} classes of stencils")
+    weights = np.zeros((shape[1], 2, classes, COLUMNS), np.int64)
     _code_weights(numbers, weights, shape[0] > 1)
     values = _code(coder, integers, weights, (low << FRACTION, high << FRACTION), data[0])
     if _checksum(values) != data[1:4]:
@@ -106,12 +110,15 @@ def _limits(integers: Integers) -> tuple[int, int]:
 
 
 def _code_weights(numbers: NumberCoder, weights: np.ndarray, several: bool) -> None:
-    """Write or read (in place) the weights of the stencils that are used for one slice, or for `several`."""
+    """Write or read (in place) the stencils that are used for one slice, or for `several`."""
     for variable in range(weights.shape[0]):
         for temporal in (False, True) if several else (False,):
-            row = weights[variable, int(temporal)]
-            for place in np.flatnonzero(stencil.used_features(temporal, variable > 0)):
-                row[place] = numbers.code(int(row[place]), _WEIGHT_KIND)
+            used = np.flatnonzero(stencil.used_features(temporal, variable > 0))
+            for number, row in enumerate(weights[variable, int(temporal)]):
+                for place in used:
+                    row[place] = numbers.code(int(row[place]), _WEIGHT_KIND)
+                if number + 1 < weights.shape[2]:
+                    row[EDGE] = numbers.code(int(row[EDGE]), _EDGE_KIND)
 
 
 def _code(coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[int, int], mixed: int) -> np.ndarray:

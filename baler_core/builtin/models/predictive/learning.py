@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from baler_core.builtin.models.predictive.classes import learned_classes
 from baler_core.builtin.models.predictive.field import Integers, encode_with
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.builtin.models.predictive.series import BEFORE, OWN, find_sources
 from baler_core.builtin.models.predictive.stencil import (
+    COLUMNS,
+    EDGE,
     FEATURES,
-    LARGEST_WEIGHT,
+    LARGEST_EDGE,
+    MOST_CLASSES,
     NEIGHBOURS,
     SOURCES,
     fitted,
@@ -24,11 +28,13 @@ from baler_core.interfaces import Effort
 # Numbers of contexts that are mixed.
 MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
 # Values that stencils are learned from, in runs of neighbours, which lie together in memory.
-_ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 40_000}
+_ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 20_000}
 _RUN = 8
 # How often stencils are learned again, and from how many values of the first slices.
 _PASSES: Mapping[Effort, int] = {"fast": 0, "balanced": 1, "max": 2}
 _FEW: Mapping[Effort, int] = {"fast": 0, "balanced": 1 << 18, "max": 1 << 30}
+# Of fewer values, more ways are tried, as far neighbours and classes may not be worth their weights.
+_FEW_VALUES = 1 << 18
 
 
 def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarray | None = None) -> bytes:
@@ -39,34 +45,45 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
     known
         Stencils that suited another file: then none are learned.
     """
-    if known is not None and known.shape == (integers.values.shape[1], 2, FEATURES):
-        weights = np.clip(known.astype(np.int64), -LARGEST_WEIGHT, LARGEST_WEIGHT)
-        return encode_with(integers, weights, MIXED[effort])[0]
-    best, restored = encode_with(integers, refined_stencils(integers, effort), MIXED[effort])
-    if integers.closed and effort == "max":
-        again, _ = encode_with(integers, learn_stencils(integers, restored, _ROWS[effort]), MIXED[effort])
-        best = min(best, again, key=len)
-    return best
+    if known is not None and _suits(known, integers.values.shape[1]):
+        return encode_with(integers, known, MIXED[effort])[0]
+    few = integers.values.size < _FEW_VALUES
+    stencils = refined_stencils(integers, effort, far=effort == "max" and not few)
+    best, restored = encode_with(integers, stencils, MIXED[effort])
+    if not integers.closed or effort != "max":
+        return best
+    again = learn_stencils(integers, restored, effort, None if few else stencils, far=True)
+    apart = with_classes(integers, restored, effort, again)
+    tries = [apart] if apart.shape[2] > 1 else []
+    if not tries or few or 8 * len(best) < integers.values.size:
+        tries.append(again)
+    return min([best, *(encode_with(integers, weights, MIXED[effort])[0] for weights in tries)], key=len)
 
 
-def refined_stencils(integers: Integers, effort: Effort) -> np.ndarray:
+def _suits(known: np.ndarray, variables: int) -> bool:
+    """Whether stencils that were read can be used."""
+    fits = known.ndim == 4 and known.dtype == np.int64 and known.shape[2] in range(1, MOST_CLASSES + 1)
+    return fits and known.shape == (variables, 2, known.shape[2], COLUMNS) and int(np.abs(known).max()) <= LARGEST_EDGE
+
+
+def refined_stencils(integers: Integers, effort: Effort, *, far: bool) -> np.ndarray:
     """Stencils, with more effort learned again from what was restored by those before."""
-    weights = learn_stencils(integers, None if integers.closed else integers.values, _ROWS[effort])
+    stencils = learn_stencils(integers, None if integers.closed else integers.values, effort, far=far)
     if not integers.closed or _PASSES[effort] == 0:
-        return weights
-    return _relearned(_few_slices(integers, _FEW[effort]), weights, effort)
+        return stencils
+    return _relearned(_few_slices(integers, _FEW[effort]), stencils, effort, far)
 
 
-def _relearned(integers: Integers, weights: np.ndarray, effort: Effort) -> np.ndarray:
+def _relearned(integers: Integers, stencils: np.ndarray, effort: Effort, far: bool) -> np.ndarray:
     """Stencils learned from what was restored by those before, as long as quick coding says that this pays."""
-    least, restored = encode_with(integers, weights, MIXED["fast"])
+    least, restored = encode_with(integers, stencils, MIXED["fast"])
     for _ in range(_PASSES[effort]):
-        others = learn_stencils(integers, restored, _ROWS[effort])
+        others = learn_stencils(integers, restored, effort, stencils, far=far)
         data, restored = encode_with(integers, others, MIXED["fast"])
         if len(data) >= len(least):
             break
-        weights, least = others, data
-    return weights
+        stencils, least = others, data
+    return stencils
 
 
 def _few_slices(integers: Integers, values: int) -> Integers:
@@ -77,14 +94,50 @@ def _few_slices(integers: Integers, values: int) -> Integers:
     return replace(integers, values=integers.values[:count], holes=holes)
 
 
-def learn_stencils(integers: Integers, restored: np.ndarray | None, rows: int) -> np.ndarray:
-    """Weights for each variable, without and with a slice before: int64 (variables, 2, FEATURES).
+def learn_stencils(
+    integers: Integers, restored: np.ndarray | None, effort: Effort, start: np.ndarray | None = None, *, far: bool
+) -> np.ndarray:
+    """Stencils for each variable, without and with a slice before: int64 (variables, 2, 1, COLUMNS).
 
-    Values of about `rows` places are looked at, and neighbours of them as a decoder will see them: as in `restored`
-    (same shape as the values), or with errors of up to half a step if that is not known yet.
+    Values of some places are looked at, and neighbours of them as a decoder will see them: as in `restored` (same shape
+    as the values), or with errors of up to half a step if that is not known yet.
+
+    Parameters
+    ----------
+    start
+        Stencils that are about right.
+    far
+        Whether neighbours further away count, too.
     """
+    stencils = np.zeros((integers.values.shape[1], 2, 1, COLUMNS), np.int64)
+    stencils[..., EDGE] = LARGEST_EDGE
+    for variable, temporal, features, targets in _samples(integers, restored, _ROWS[effort]):
+        used = np.flatnonzero(used_features(temporal, variable > 0, far))
+        known = None if start is None else start[variable, int(temporal), 0, used]
+        stencils[variable, int(temporal), 0, used] = fitted(
+            features[:, used], targets, known, steady=restored is not None
+        )
+    return stencils
+
+
+def with_classes(integers: Integers, restored: np.ndarray, effort: Effort, stencils: np.ndarray) -> np.ndarray:
+    """Stencils for calm and for lively surroundings, where that pays: int64 (variables, 2, classes, COLUMNS)."""
+    found = np.repeat(stencils, MOST_CLASSES, axis=2)
+    found[:, :, 1:, :EDGE] = 0
+    most = 1
+    for variable, temporal, features, targets in _samples(integers, restored, MOST_CLASSES * _ROWS[effort]):
+        start = stencils[variable, int(temporal), 0, :EDGE]
+        classes = learned_classes(features, targets, start, temporal, integers.values.size)
+        found[variable, int(temporal), : len(classes)] = classes
+        most = max(most, len(classes))
+    return found[:, :, :most]
+
+
+def _samples(
+    integers: Integers, restored: np.ndarray | None, rows: int
+) -> Iterator[tuple[int, bool, np.ndarray, np.ndarray]]:
+    """For each variable, without and with a slice before: features and values of places that are coded."""
     slices, variables, ny, nx = integers.values.shape
-    weights = np.zeros((variables, 2, FEATURES), np.int64)
     random = np.random.default_rng(1)
     seen, blurred = (integers.values, 1) if restored is None else (restored, 0)
     for variable in range(variables):
@@ -94,11 +147,9 @@ def learn_stencils(integers: Integers, restored: np.ndarray | None, rows: int) -
             places = _places(numbers, ny, nx, rows, random)
             if integers.holes is not None:
                 places = places[~integers.holes[places[:, 0], variable, places[:, 1], places[:, 2]]]
-            used = used_features(temporal > 0, variable > 0)
             features, targets = np.zeros((len(places), FEATURES)), np.zeros(len(places))
             look_up(features, targets, integers.values, seen, places, variable, integers.stack, blurred)
-            weights[variable, temporal, used] = fitted(features[:, used], targets)
-    return weights
+            yield variable, temporal > 0, features, targets
 
 
 def _places(numbers: range, ny: int, nx: int, rows: int, random: np.random.Generator) -> np.ndarray:

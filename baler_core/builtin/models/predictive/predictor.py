@@ -32,15 +32,35 @@ def coarse(value: Integer) -> Integer:
 def gather(
     inputs: Array, planes: Array, sources: Array, starts: Array, offsets: Array, here: Integer, base: Integer
 ) -> None:
-    """Differences of all neighbours to `base`; sources that are absent give 0 (see `series.Series`)."""
+    """Differences of all neighbours to `base`; sources that are absent have none."""
     for s in range(4):
-        source = sources[s]
-        if source >= 0:
-            for i in range(starts[s], starts[s + 1]):
-                inputs[i] = planes[source, here + offsets[i]] - base
-        else:
-            for i in range(starts[s], starts[s + 1]):
-                inputs[i] = 0
+        for i in range(starts[s], starts[s + 1]):
+            inputs[i] = planes[sources[s], here + offsets[i]] - base
+
+
+@inlined
+def activity(values: Array, before: Array, temporal: Integer, here: Integer, width: Integer) -> Integer:
+    """How much the neighbours differ, from each other and from the slice before: in 1/1024 of a step."""
+    west, north, corner, east = (
+        values[here - 1],
+        values[here - width],
+        values[here - width - 1],
+        values[here - width + 1],
+    )
+    found = abs(west - corner) + abs(north - corner) + abs(north - east)
+    if temporal:
+        found += 2 * (abs(west - before[here - 1]) + abs(north - before[here - width]))
+        found += abs(corner - before[here - width - 1]) + abs(east - before[here - width + 1])
+    return found
+
+
+@inlined
+def class_of(stencils: Array, edge: Integer, found: Integer) -> Integer:
+    """The class of stencils for an activity; `edge` is the column of the edges."""
+    number = 0
+    while number < stencils.shape[0] - 1 and found >= stencils[number, edge]:
+        number += 1
+    return number
 
 
 @inlined

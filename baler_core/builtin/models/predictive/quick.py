@@ -29,7 +29,7 @@ def sum_other_rows(sums: Array, series: Series, sources: Array, stencil: Array, 
         if sources[s] < 0:
             continue
         for i in range(series.starts[s], series.starts[s + 1]):
-            if s == 0 and -MARGIN <= series.offsets[i] < 0:
+            if stencil[i] == 0 or (s == 0 and -MARGIN <= series.offsets[i] < 0):
                 continue
             weight, first = stencil[i], row + series.offsets[i]
             neighbours = series.planes[sources[s], first : first + sums.size]
@@ -104,8 +104,8 @@ def code_slice_quickly(coder: Coder, memory: Memory, series: Series, sources: Ar
     ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
     width, temporal = nx + 2 * MARGIN, 1 if sources[BEFORE] >= 0 else 0
     values, before = series.planes[sources[OWN]], series.planes[sources[BEFORE]]
-    stencil = series.stencils[variable, temporal]
-    near = np.array([i for i in range(series.starts[1]) if -MARGIN <= series.offsets[i] < 0])
+    stencil = series.stencils[variable, temporal, 0]
+    near = np.array([i for i in range(series.starts[1]) if -MARGIN <= series.offsets[i] < 0 and stencil[i] != 0])
     sums, above, expected = np.zeros(nx, np.int64), np.zeros(nx, np.int64), np.zeros(nx, np.int64)
     holes = np.zeros(0, np.uint8)
     places, inputs = np.zeros(1, np.int64), np.zeros(INPUTS, np.int32)

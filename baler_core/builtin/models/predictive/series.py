@@ -26,8 +26,8 @@ class Series(NamedTuple):
     holes
         uint8 (slices * variables, y, x): 1 where nothing is coded and the prediction stands in; no slices if there is none.
     stencils, adaptive
-        Weights of the linear prediction, and of its corrections, which change: int64 (variables, 2, FEATURES) and
-        (variables, 2, PREDICTIONS - 1, FEATURES), without and with a slice before.
+        Weights of the linear prediction, and of its corrections, which change: int64 (variables, 2, classes, COLUMNS)
+        and (variables, 2, PREDICTIONS - 1, FEATURES), without and with a slice before.
     starts, offsets
         Features of each source, and how far their neighbours are.
     limits

@@ -1,6 +1,8 @@
 """The neighbours a value is predicted from, and the learned weights of the linear prediction.
 
-Weights minimise the absolute error on a sample (iteratively reweighted least squares) and are rounded to 1/4096.
+Weights minimise the absolute error on a sample (iteratively reweighted least squares), and a little how much of the
+rounding of neighbours they let through; they are rounded to 1/4096. Values in calm and in lively surroundings may have
+weights of their own (classes).
 """
 
 from __future__ import annotations
@@ -9,29 +11,40 @@ import numpy as np
 
 MARGIN = 3
 WEIGHT_BITS = 12
-_PASSES = 5
+_PASSES, _FEW_PASSES = 6, 2
 LARGEST_WEIGHT = 1 << 18
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
+# Mean square of what rounding to whole steps adds to each neighbour, in the same units.
+_ROUNDING = 1024.0**2 / 12
+# How much that counts, and how much weights of a class hold to those of all values.
+_STEADINESS, _LOYALTY = 0.15, 1.0
 
 _Offsets = tuple[tuple[int, int], ...]
+
+
+def _disc(squared: int) -> _Offsets:
+    """Steps (y, x) of at most so much squared length, nearest first."""
+    steps = [(y, x) for y in range(-MARGIN, MARGIN + 1) for x in range(-MARGIN, MARGIN + 1) if y * y + x * x <= squared]
+    return tuple(sorted(steps, key=lambda step: (step[0] ** 2 + step[1] ** 2, step[0] ** 2, step)))
+
+
 # Already coded in the same slice; anywhere in the slice before, the one before that, and the variable before.
-WITHIN: _Offsets = (
-    *((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)),
-    *((-2, 1), (-2, -1), (-1, -2), (-1, 2), (0, -3), (-3, 0)),
-)
-_CROSS: _Offsets = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
-_SQUARE: _Offsets = (*_CROSS, (-1, -1), (-1, 1), (1, -1), (1, 1))
-BEFORE: _Offsets = (*_SQUARE, (0, -2), (0, 2), (-2, 0), (2, 0))
-EARLIER: _Offsets = _CROSS
-BESIDE: _Offsets = _SQUARE
-FEATURES = len(WITHIN) + len(BEFORE) + len(EARLIER) + len(BESIDE)
-_GROUPS = (WITHIN, BEFORE, EARLIER, BESIDE)
+WITHIN: _Offsets = tuple(step for step in _disc(13) if step < (0, 0))
+BEFORE: _Offsets = _disc(9)
+_GROUPS = (WITHIN, BEFORE, _disc(4), _disc(8))
+# Squared lengths that are looked at where time is short.
+_NEAR = (9, 4, 1, 2)
+FEATURES = sum(map(len, _GROUPS))
 # Of each feature, its source and the step to its neighbour (y, x).
 SOURCES = np.repeat(np.arange(len(_GROUPS)), [len(group) for group in _GROUPS])
 NEIGHBOURS = np.concatenate([np.array(group, np.int64) for group in _GROUPS])
 # Where the features of each source begin, and the end.
 STARTS = np.cumsum([0, *map(len, _GROUPS)]).astype(np.int64)
+# Weights of a class are followed by the activity from which on the next class serves.
+EDGE, COLUMNS = FEATURES, FEATURES + 1
+MOST_CLASSES = 3
+LARGEST_EDGE = 1 << 30
 
 
 def linear_offsets(width: int) -> np.ndarray:
@@ -39,29 +52,51 @@ def linear_offsets(width: int) -> np.ndarray:
     return np.array([dy * width + dx for dy, dx in NEIGHBOURS.tolist()], np.int64)
 
 
-def used_features(temporal: bool, beside: bool) -> np.ndarray:
+def used_features(temporal: bool, beside: bool, far: bool = True) -> np.ndarray:
     """Boolean (FEATURES,)."""
-    sources = [True] * len(WITHIN) + [temporal] * (len(BEFORE) + len(EARLIER)) + [beside] * len(BESIDE)
-    return np.array(sources)
+    known = np.array([True, temporal, temporal, beside])
+    near = (NEIGHBOURS**2).sum(axis=1) <= np.array(_NEAR)[SOURCES]
+    return known[SOURCES] & (near | far)
 
 
-def fitted(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def fitted(
+    features: np.ndarray,
+    targets: np.ndarray,
+    start: np.ndarray | None = None,
+    *,
+    loyal: bool = False,
+    steady: bool = True,
+) -> np.ndarray:
     """Weights that predict `targets` (rows,) from `features` (rows, used features): int64, in 1/4096.
 
-    The plane through three neighbours if there is too little to learn from.
+    Where there is too little to learn from, `start`, or else the plane through three neighbours.
+
+    Parameters
+    ----------
+    start
+        Weights that are about right.
+    loyal
+        Whether to hold to them.
     """
     if len(features) < 3 * features.shape[1]:
-        return _plain(features.shape[1])
-    weights = np.zeros(features.shape[1])
-    trust = np.ones(len(features))
-    for _ in range(_PASSES):
+        return _plain(features.shape[1]) if start is None else start
+    weights = np.zeros(features.shape[1]) if start is None else start / (1 << WEIGHT_BITS)
+    aim = weights if loyal else np.zeros(len(weights))
+    trust = np.ones(len(features)) if start is None else _trust(features, targets, weights)
+    for _ in range(_PASSES if start is None else _FEW_PASSES):
         trusted = features * trust[:, None]
         matrix = trusted.T @ features
-        matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9
-        weights = np.linalg.solve(matrix, trusted.T @ targets)
-        trust = 1 / (np.abs(targets - features @ weights) + _SMALL_ERROR)
+        pull = (_LOYALTY if loyal else _STEADINESS if steady else 0.0) * _ROUNDING * trust.sum()
+        matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9 + pull
+        weights = np.linalg.solve(matrix, trusted.T @ targets + pull * aim)
+        trust = _trust(features, targets, weights)
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
+
+
+def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What makes squares of errors count like absolute errors."""
+    return np.asarray(1 / (np.abs(targets - features @ weights) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:

@@ -26,6 +26,15 @@ def _steps(original: Array, restored: Array, steps: Array) -> None:
         steps[place] = np.int32(min(max(np.rint(half), -_LARGEST), _LARGEST))
 
 
+def excess(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
+    """How far restored values are beyond their bound, with the sign that brings them back; 0 within it and in holes."""
+    errors = original - restored
+    beyond = errors - np.clip(errors, -1, 1)
+    if holes is not None:
+        beyond[holes] = 0
+    return beyond
+
+
 def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Restored values within the tolerance; changes `restored`."""
     _add(restored.reshape(-1), steps.reshape(-1))

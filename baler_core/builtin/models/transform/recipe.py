@@ -31,6 +31,8 @@ class Recipe:
         How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
     background
         Whether modes of another file have been taken off the field before.
+    rounds
+        How often the encoder moves coefficients to spare corrections; not written, for a decoder need not know.
     """
 
     time: TimeTransform
@@ -38,6 +40,7 @@ class Recipe:
     step: int
     mixed: int = MIXED[-1]
     background: bool = False
+    rounds: int = 0
 
     @property
     def step_size(self) -> float:

@@ -17,6 +17,8 @@ from baler_core.progress import bits_per_value, shown
 
 _FIRST_STEP = 19  # 2.6 tolerances
 _STRIDES: Mapping[Effort, tuple[int, ...]] = {"fast": (4,), "balanced": (4, 2), "max": (5, 2, 1)}
+# How often coefficients are moved to spare corrections.
+_ROUNDS: Mapping[Effort, int] = {"fast": 0, "balanced": 2, "max": 4}
 # Recipes counted within this factor of the least are coded too.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.2}
 _Size = Callable[[Recipe], float]
@@ -48,18 +50,21 @@ def suits(recipe: Recipe, block: Block) -> bool:
 
 
 def choose_step(trials: Trials, start: Recipe, effort: Effort, *, near: bool = False) -> Recipe:
-    """Try coarser and finer steps of the quantiser; at most effort the best by counting and its neighbours are coded.
+    """Try coarser and finer steps of the quantiser, then to spare corrections; at most effort some ways are coded.
 
     Parameters
     ----------
     near
         Whether the step of `start` suited another block, so that no long strides are needed.
     """
-    best = replace(start, mixed=0, background=False)
+    best = replace(start, mixed=0, background=False, rounds=0)
     with _watched(trials) as counted:
         for stride in _STRIDES[effort][-1:] if near else _STRIDES[effort]:
             best = _walk(counted, best, stride)
-    return _walk(trials.size, best, 1) if effort == "max" else best
+    if effort == "max":
+        best = _walk(trials.size, best, 1)
+    sparing = replace(best, rounds=_ROUNDS[effort])
+    return min(best, sparing, key=trials.size if effort == "max" else trials.counted)
 
 
 @contextmanager

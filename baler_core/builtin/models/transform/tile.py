@@ -14,6 +14,9 @@ from baler_core.builtin.models.transform.contexts import Memory, new_memory
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 
+# How far coefficients may be moved, in steps, and how much of what is beyond the bound is added in a round.
+_REACH, _PUSH = 0.06, 3.0
+
 
 @dataclass(frozen=True)
 class TileIntegers:
@@ -44,9 +47,24 @@ def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> 
 def quantised(
     coefficients: np.ndarray, tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None
 ) -> TileIntegers:
-    """Integers of coefficients, and what they leave to be corrected."""
-    integers = quantise(coefficients, recipe.step_size)
+    """Integers of coefficients, and what they leave to be corrected.
+
+    Coefficients that lie about halfway between two integers may go either way: in `recipe.rounds` rounds they are moved
+    to where fewer values will be beyond their bound.
+    """
+    bands, moved = wavelet.bands(coefficients.shape[2:], recipe.levels), coefficients
+    integers = quantise(moved, recipe.step_size, bands)
+    for _ in range(recipe.rounds):
+        beyond = bound_layer.excess(tile, _inverse(integers, recipe, matrix), holes)
+        moved = _nearer(coefficients, moved + _PUSH * transformed(beyond, recipe, matrix), recipe)
+        integers = quantise(moved, recipe.step_size, bands)
     return TileIntegers(integers, bound_layer.corrections(tile, _inverse(integers, recipe, matrix), holes))
+
+
+def _nearer(coefficients: np.ndarray, wanted: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """As near to what is wanted as coefficients may be moved."""
+    reach = _REACH * recipe.step_size
+    return np.clip(wanted, coefficients - reach, coefficients + reach)
 
 
 def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
@@ -88,7 +106,8 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
         (frames, variables, z, y, x).
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
-    _code(new_decoder(data), integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
+    coder = new_decoder(data)
+    _code(coder, integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
     return integers
 
 

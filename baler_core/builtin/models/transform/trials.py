@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from baler_core.builtin.models.transform import tile
 from baler_core.builtin.models.transform.basis import bytes_by_modes
 from baler_core.builtin.models.transform.block import Block
-from baler_core.builtin.models.transform.chunk import encode_chunk, learn, used_slices
+from baler_core.builtin.models.transform.chunk import basis_bytes, encode_chunk, learn, used_slices
 from baler_core.builtin.models.transform.estimate import counted_size
 from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.sample import learn_quickly, sample_boxes
@@ -39,8 +37,7 @@ class Trials:
         return self._counted[recipe]
 
     def size(self, recipe: Recipe) -> float:
-        """Bytes of the whole block, by coding the sample without mixing contexts."""
-        recipe = replace(recipe, mixed=0)
+        """Bytes of the whole block, by coding the sample."""
         if recipe not in self._sizes:
             parts, common = self._integers(recipe)
             size = float(len(tile.encode_tiles(parts[: self._coded], recipe)))
@@ -74,7 +71,9 @@ class Trials:
         """The matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
         if self._basis is None:
             basis = learn_quickly(self.block)
-            self._basis = basis.matrix(), bytes_by_modes(basis)
+            sizes = bytes_by_modes(basis)
+            # what is counted may be off by half, but by the same share for few modes and for all
+            self._basis = basis.matrix(), sizes * (len(basis_bytes(basis)) / max(1.0, sizes[-1]))
         return self._basis
 
     def forget(self) -> None:

@@ -1,0 +1,80 @@
+"""Learns stencils of their own for values in calm and in lively surroundings, where that pays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.builtin.models.predictive.stencil import (
+    BEFORE,
+    COLUMNS,
+    EDGE,
+    LARGEST_EDGE,
+    MOST_CLASSES,
+    WEIGHT_BITS,
+    WITHIN,
+    fitted,
+)
+
+_CORNERS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
+_HERE = [WITHIN.index(step) for step in _CORNERS]
+_THERE = [len(WITHIN) + BEFORE.index(step) for step in _CORNERS]
+# Classes must leave so much less to code, and save so many bits for each further weight.
+_PAYS, _BITS_PER_WEIGHT = 0.985, 12
+# Errors are told apart from this size on, in 1/1024 of a step; the mean ones of so many shares of the values count.
+_HALF_STEP, _SHARES = 512, 32
+
+
+def activities(features: np.ndarray, temporal: bool) -> np.ndarray:
+    """How lively the surroundings of values are, from their features: (rows,); see `predictor.activity`."""
+    west, north, corner, east = features[:, _HERE].T
+    found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
+    if temporal:
+        found += np.abs(features[:, _HERE] - features[:, _THERE]) @ np.array([2.0, 2.0, 1.0, 1.0])
+    return found
+
+
+def learned_classes(
+    features: np.ndarray, targets: np.ndarray, start: np.ndarray, temporal: bool, values: int
+) -> np.ndarray:
+    """Stencils for equally many values each, from calm to lively ones, or one for all: int64 (classes, COLUMNS).
+
+    Parameters
+    ----------
+    features, targets
+        Of a random sample: (rows, FEATURES) and (rows,).
+    start
+        Weights of one stencil for all values: int64 (FEATURES,); features without a weight get none.
+    values
+        How many will be coded.
+    """
+    columns = np.flatnonzero(start)
+    common = start[columns]
+    single = np.append(start, LARGEST_EDGE)[None]
+    if not len(features) or not len(columns):
+        return single
+    lively = activities(features, temporal)
+    edges = np.quantile(lively, np.arange(1, MOST_CLASSES) / MOST_CLASSES).astype(np.int64)
+    classes = np.searchsorted(edges, lively, side="right")
+    found = np.zeros((MOST_CLASSES, COLUMNS), np.int64)
+    found[:-1, EDGE] = np.minimum(edges, LARGEST_EDGE)
+    for number, stencil in enumerate(found):
+        own = classes == number
+        stencil[columns] = fitted(features[np.ix_(own, columns)], targets[own], common, loyal=True)
+    together = _bits(features[:, columns], targets, single[:, columns], np.zeros_like(classes), lively)
+    apart = _bits(features[:, columns], targets, found[:, columns], classes, lively)
+    cost = _BITS_PER_WEIGHT * len(columns) * (MOST_CLASSES - 1)
+    return found if apart < _PAYS * together and (together - apart) * values > cost else single
+
+
+def _bits(
+    features: np.ndarray, targets: np.ndarray, weights: np.ndarray, classes: np.ndarray, lively: np.ndarray
+) -> float:
+    """About the bits that a value's error takes, beyond what it takes at least."""
+    predicted = np.empty(len(targets))
+    for number, row in enumerate(weights):
+        own = classes == number
+        predicted[own] = features[own] @ (row / (1 << WEIGHT_BITS))
+    errors = np.abs(targets - predicted)[np.argsort(lively, kind="stable")]
+    return float(
+        np.mean([np.log2(1 + part.mean() / _HALF_STEP) for part in np.array_split(errors, _SHARES) if part.size])
+    )
