@@ -16,7 +16,7 @@ from baler_core.container import pack_streams
 from baler_core.dataset import Layout, values_of, with_events
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
-from baler_core.interfaces import Effort, Model, Streams, Training
+from baler_core.interfaces import Effort, Estimate, Model, Streams, Training
 from baler_core.progress import rate, shown
 from baler_core.state import encode_state
 
@@ -79,7 +79,7 @@ def fitted_or_floor(model: Model, floor: Model, task: Task) -> Chosen:
     chosen = fitted(model, task)
     expected = floor.estimate(task.first, task.layout, task.tolerances)
     size = _size(chosen)
-    if size < _TINY or (expected is not None and expected > size):
+    if size < _TINY or (expected is not None and sum(expected.values()) > size):
         return chosen
     plain = fitted(floor, task)
     plain_size = _size(plain)
@@ -159,6 +159,21 @@ def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -
     return {dim: slice(int(borders[first]), int(borders[last])), events_dim: slice(first, last)}
 
 
+def totals(told: Mapping[type[Model], Estimate], names: Sequence[str]) -> dict[type[Model], float]:
+    """What models expect of all variables: what they say of each set, or the least that is said of its variables alone."""
+    alone: dict[str, float] = {}
+    for estimate in told.values():
+        for members, size in estimate.items():
+            if len(members) == 1:
+                alone[members[0]] = min(size, alone.get(members[0], math.inf))
+    found = {}
+    for kind, estimate in told.items():
+        left_out = set(names).difference(*estimate)
+        sets = [min(size, sum(alone.get(name, math.inf) for name in members)) for members, size in estimate.items()]
+        found[kind] = sum(sets) + sum(alone.get(name, 0.0) for name in left_out)
+    return found
+
+
 class _Trial:
     """Tries models on a task; what fails is reported and left out."""
 
@@ -172,13 +187,15 @@ class _Trial:
     def hopeful(self, suitable: Sequence[type[Model]]) -> list[type[Model]]:
         """Without those whose own estimate is far above the least."""
         task = self._task
+        told: dict[type[Model], Estimate] = {}
         for kind in suitable:
-            model = self._model(kind)
             with self._guarded(kind):
-                found = model.estimate(task.first, task.layout, task.tolerances)
+                found = self._model(kind).estimate(task.first, task.layout, task.tolerances)
                 if found is not None:
-                    logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, found)
-                    self._estimates[kind] = found
+                    told[kind] = found
+        self._estimates = totals(told, [variable.name for variable in task.layout.variables])
+        for kind, size in self._estimates.items():
+            logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
         limit = min(self._estimates.values(), default=0.0) * _CLOSE[self._effort] + 100
         return [kind for kind in suitable if self._estimates.get(kind, 0.0) <= limit and kind not in self._failures]
 

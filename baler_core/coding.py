@@ -177,7 +177,7 @@ def _may_be_smaller(
 ) -> bool:
     """Whether it is worth coding a block by the floor too."""
     expected = floor.estimate(block, layout, tolerances)
-    return expected is None or expected < _FAR_LARGER * len(pack_streams([streams]))
+    return expected is None or sum(expected.values()) < _FAR_LARGER * len(pack_streams([streams]))
 
 
 def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
