@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+FLOOR = "scalar"
+"""The model that learns nothing: others leave to it what they cannot hold or make smaller."""
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
 SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
@@ -160,12 +162,9 @@ def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -
 
 
 def totals(told: Mapping[type[Model], Estimate], names: Sequence[str]) -> dict[type[Model], float]:
-    """What models expect of all variables: what they say of each set, or the least that is said of its variables alone."""
-    alone: dict[str, float] = {}
-    for estimate in told.values():
-        for members, size in estimate.items():
-            if len(members) == 1:
-                alone[members[0]] = min(size, alone.get(members[0], math.inf))
+    """What models expect of all variables: what they say of each set, or what the floor says of its variables alone."""
+    floor = next((estimate for kind, estimate in told.items() if kind.name == FLOOR), {})
+    alone = {members[0]: size for members, size in floor.items() if len(members) == 1}
     found = {}
     for kind, estimate in told.items():
         left_out = set(names).difference(*estimate)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.choose import Chosen, Task, choose, fitted, fitted_or_floor
+from baler_core.choose import FLOOR, Chosen, Task, choose, fitted, fitted_or_floor
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
-FLOOR = "scalar"
 # A model that expects to take this many times the bytes is not tried.
 _FAR_LARGER = 1.1
 GroupKey = tuple[GroupKind, tuple[str, ...]]

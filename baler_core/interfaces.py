@@ -203,9 +203,9 @@ class Model(Component, ABC):
     def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate | None:
         """About how many bytes `encode` would make of the block, if that is told much faster than by encoding it.
 
-        Told are the bytes of sets of variables that are coded together. Variables that are left out, and sets that other
-        models expect to make smaller, one variable at a time, count as these expect. None, the default, has
-        `model: auto` encode the block or a part of it.
+        Told are the bytes of sets of variables that are coded together. Variables that are left out, and sets that
+        `scalar` expects to make smaller, count as it expects. None, the default, has `model: auto` encode the block or
+        a part of it.
         """
         return None
 

@@ -98,6 +98,6 @@ def test_estimates_count_variables_left_out_and_those_that_are_better_alone() ->
         Wasteful: {("u", "v"): 90.0},
         Failing: {("u",): 70.0, ("v",): 80.0, ("mask",): 9.0},
     }
-    assert totals(told, ["u", "v", "mask"]) == {ScalarModel: 70 + 40 + 5, Wasteful: 90 + 5, Failing: 70 + 40 + 5}
+    assert totals(told, ["u", "v", "mask"]) == {ScalarModel: 100 + 40 + 5, Wasteful: 90 + 5, Failing: 70 + 40 + 5}
     assert totals({Wasteful: {("u", "v"): 90.0}}, ["u", "v", "mask"]) == {Wasteful: 90}
     assert totals({}, ["u"]) == {}
