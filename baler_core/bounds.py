@@ -6,6 +6,7 @@ import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +19,11 @@ ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
 # Codecs are held to slightly less than the bound, so that a check done by others in another order of
 # rounding (float32 arithmetic, say) still finds every value inside. Costs 1.4e-6 bits per value.
 SAFETY = 1.0 - 2.0**-20
+# Tolerances that follow from a range or a scale factor would have 17 digits. Costs at most 1.4e-5 bits per value, and
+# saves five bytes of header per variable.
+SHORTENED = 1e-5
+# What two roundings of float64 may have taken from a round number: 9.999999999999998 stands for 10.
+ROUNDING = Decimal("1e-12")
 
 
 @dataclass(frozen=True)
@@ -281,10 +287,21 @@ def make_tolerance(
     if bound.kind == "none":
         return Tolerance("free")
     if bound.kind == "abs":
-        return Tolerance("abs", bound.value / abs(scale), fill=fill)
+        return Tolerance("abs", rounded_down(bound.value / abs(scale)), fill=fill)
     if bound.kind == "range":
         width = limits.width if limits is not None else 0.0
-        return Tolerance("abs", bound.value * width, fill=fill) if width > 0 else Tolerance("exact")
+        return Tolerance("abs", rounded_down(bound.value * width), fill=fill) if width > 0 else Tolerance("exact")
     if bound.kind == "rel":
         return Tolerance("rel", bound.value, shift=offset / scale, fill=fill)
     return Tolerance("bits", bound.value, fill=fill)
+
+
+def rounded_down(number: float) -> float:
+    """The decimal of fewest digits that is below a positive number by at most `SHORTENED` of it."""
+    exact = Decimal(number)
+    for digits in range(1, 8):
+        unit = Decimal(1).scaleb(exact.adjusted() + 1 - digits)
+        short = float((exact * (1 + ROUNDING)).quantize(unit, ROUND_FLOOR))
+        if short >= number * (1 - SHORTENED):
+            return short
+    return number

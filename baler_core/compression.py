@@ -21,8 +21,8 @@ from baler_core.header import (
     Header,
     PreprocessRecord,
     TrainedRecord,
-    header_to_json,
 )
+from baler_core.header_json import header_to_json
 from baler_core.interfaces import Component
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry

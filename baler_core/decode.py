@@ -15,7 +15,8 @@ from baler_core.container import BalReader, unpack_streams
 from baler_core.dataset import Layout, counts_first, make_block, with_events
 from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
-from baler_core.header import BlockRecord, ComponentRecord, Header, header_from_json
+from baler_core.header import BlockRecord, ComponentRecord, Header
+from baler_core.header_json import header_from_json
 from baler_core.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry

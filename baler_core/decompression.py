@@ -12,7 +12,8 @@ from baler_core.atomic import completed
 from baler_core.container import BalReader
 from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.errors import DataError, FormatError
-from baler_core.header import Header, header_from_json
+from baler_core.header import Header
+from baler_core.header_json import header_from_json
 from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup

@@ -17,7 +17,7 @@ from baler_core.decode import BalFile
 from baler_core.decompression import decompress as decompress_file
 from baler_core.decompression import read_info
 from baler_core.errors import BalerError, FormatError, PluginError
-from baler_core.header import header_from_json, header_to_json
+from baler_core.header_json import header_from_json, header_to_json
 from baler_core.plugins import load_plugins
 
 

@@ -24,7 +24,7 @@ from baler_core.compression import Compressed
 from baler_core.container import BalReader, BalWriter, unpack_streams
 from baler_core.dataset import Layout
 from baler_core.decompression import read_info
-from baler_core.header import header_from_json
+from baler_core.header_json import header_from_json
 from baler_core.interfaces import State, Streams, Tolerances
 from baler_core.state import decode_state
 

@@ -96,8 +96,8 @@ def _show_variables(found: Info) -> None:
                 record["dtype"],
                 " x ".join(map(str, record["shape"])) or "1",
                 record["bound"],
-                "" if error is None else f"{error:.3g} {record['units']}",
-                "" if share is None else f"{share:.1%}",
+                "" if error is None else f"{error:.2g} {record['units']}",
+                "" if share is None else f"{share:.0%}",
             )
         )
     click.echo()

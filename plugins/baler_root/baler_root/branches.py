@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
-from baler_core import DataError, select_names
-from baler_root.forms import Form, List, Number, Record, Unsupported, from_awkward, leaves, pruned
+from baler_root.forms import Form, List, Number, Record, Unsupported, from_awkward
 from baler_root.trees import Tree
 
 
@@ -133,28 +131,6 @@ def _ntuple_fields(ntuple: Any) -> list[Branch | LeftOut]:
 def _is_cardinality(field: Any) -> bool:
     """Whether a field holds the lengths of another field's lists."""
     return field.record.source_field_id is not None and "Cardinality" in field.typename
-
-
-def select(
-    branches: Sequence[Branch], left_out: Sequence[LeftOut], patterns: Sequence[str] | None, where: str
-) -> tuple[list[Branch], list[LeftOut]]:
-    """The branches, and parts of records, whose variables match one of the patterns; and what of them is left out.
-
-    Raises
-    ------
-    DataError
-        If a pattern without wildcards matches nothing, or names a branch that cannot be kept.
-    """
-    if patterns is None:
-        return list(branches), list(left_out)
-    for entry in left_out:
-        if entry.key in patterns:
-            raise DataError(f"{where}: the branch {entry.key!r} of type {entry.type} cannot be kept: {entry.reason}")
-    names = [leaf.name for branch in branches for leaf in leaves(branch.form, branch.key)]
-    keep = set(select_names(names, patterns, where))
-    forms = [(branch, pruned(branch.form, branch.key, keep)) for branch in branches]
-    chosen = [replace(branch, form=form) for branch, form in forms if form is not None]
-    return chosen, [entry for entry in left_out if any(fnmatchcase(entry.key, pattern) for pattern in patterns)]
 
 
 def left_out_warnings(left_out: Sequence[LeftOut], where: str) -> list[str]:

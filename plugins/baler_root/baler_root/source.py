@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import DataError, Source, Variable, family_slices, make_block
-from baler_root.branches import Branch, left_out_warnings, list_branches, select
+from baler_root.branches import left_out_warnings, list_branches
 from baler_root.flatten import Arrays, take_apart
-from baler_root.forms import leaves
-from baler_root.jagged import Collection, find_collections, free_name
+from baler_root.jagged import Collection
 from baler_root.reading import read_layouts
 from baler_root.schema import build_schema
+from baler_root.selection import select
 from baler_root.trees import Tree, find_tree, open_file
 
 if TYPE_CHECKING:
@@ -30,20 +30,14 @@ class RootSource(Source):
         try:
             self._tree, others = find_tree(self._file, path, tree_name)
             where = f"{path}, {self._tree.name}"
-            readable, left_out = list_branches(self._tree)
-            chosen, left_out = select(readable, left_out, patterns, where)
-            self._branches = _with_counters(chosen, readable)
-            if not self._branches:
-                raise DataError(f"{where}: none of its branches can be kept")
-            names = {leaf.name for branch in readable for leaf in leaves(branch.form, branch.key)}
-            entry = free_name("entry", names)
-            self._collections = find_collections(self._tree, self._branches, entry=entry, taken=names, where=where)
-            self.schema = build_schema(self._tree, self._branches, self._collections, entry)
+            chosen = select(self._tree, *list_branches(self._tree), patterns, where)
+            self._branches, self._collections = chosen.branches, chosen.collections
+            self.schema = build_schema(self._tree, self._branches, self._collections, chosen.entry)
         except BaseException:
             self.close()
             raise
         self._where = where
-        self.warnings = [*left_out_warnings(left_out, where), *_other_objects(others, path, self._tree)]
+        self.warnings = [*left_out_warnings(chosen.left_out, where), *_other_objects(others, path, self._tree)]
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """Blocks of events; the rows of jagged dimensions belong to just these events."""
@@ -76,13 +70,6 @@ class RootSource(Source):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _with_counters(chosen: Sequence[Branch], readable: Sequence[Branch]) -> list[Branch]:
-    """The chosen branches and the counter branches they need, in file order."""
-    by_key = {branch.key: branch for branch in chosen}
-    needed = {branch.counter for branch in chosen}
-    return [by_key.get(b.key, b) for b in readable if b.key in by_key or b.key in needed]
 
 
 def _other_objects(others: Sequence[str], path: Path, tree: Tree) -> list[str]:

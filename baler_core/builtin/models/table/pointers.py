@@ -26,7 +26,7 @@ def find_pointer(plans: Mapping[int, ColumnPlan], symbols: Mapping[int, np.ndarr
             continue
         stray = (symbols[number] < -1) | (symbols[number] >= events.size)
         count = int((events.earlier(symbols[number]) >= 0).sum())
-        if stray.mean() <= _STRAY and count > most and symbols[number].max() > 0:
+        if stray.sum() <= _STRAY * stray.size and count > most and symbols[number].max() > 0:
             most, best = count, number
     return best
 

@@ -1,0 +1,303 @@
+"""The header of a .bal file as JSON, short where defaults hold, and read back without believing anything in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.dataset import TEXT_DTYPES, Json, Schema, Variable
+from baler_core.errors import FormatError
+from baler_core.header import (
+    BlockRecord,
+    ComponentRecord,
+    ErrorRecord,
+    GroupRecord,
+    Header,
+    PreprocessRecord,
+    TrainedRecord,
+)
+
+# ---- to JSON
+
+
+def header_to_json(header: Header) -> Json:
+    """The header as plain lists and dicts, short where defaults hold."""
+    schema = header.schema
+    dims = list(schema.sizes)
+    extras: dict[str, Json] = {}
+    if header.trained is not None:
+        places = [[group, section] for group, section in header.trained.sections.items()]
+        extras["trained"] = [header.trained.name, header.trained.sha256, places]
+    if header.shares:
+        extras["shares"] = [_short(share) for share in header.shares]
+    return {
+        "baler": header.version,
+        "input": [header.input_name, header.input_bytes, header.input_file_bytes],
+        "reader": _component_to_json(header.reader),
+        "dims": [dims, [schema.sizes[dim] for dim in dims]],
+        "counts": dict(schema.counts),
+        "variables": [_variable_to_json(variable, dims) for variable in schema.variables],
+        "bounds": _runs([[bound.kind, bound.value] for bound in header.bounds]),
+        "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
+        "preprocess": [
+            [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
+        ],
+        "groups": [
+            [g.kind, _ranges(g.variables), [_component_to_json(m) for m in g.models], list(g.state_sections)]
+            for g in header.groups
+        ],
+        "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
+        "errors": _errors_to_json(header),
+        "skeleton": dict(schema.skeleton),
+        **extras,
+    }
+
+
+def _errors_to_json(header: Header) -> Json:
+    """Largest shares of what was allowed, in the order of the lossy variables, and largest errors where these differ.
+
+    What is allowed everywhere alike tells the largest error from the share.
+    """
+    known = [
+        (place, header.errors[v.name]) for place, v in enumerate(header.schema.variables) if v.name in header.errors
+    ]
+    return [
+        _ranges([place for place, _ in known]),
+        [_short(e.largest) for place, e in known if header.tolerances[place].kind != "abs"],
+        [_short(e.share) for _, e in known],
+    ]
+
+
+def _short(number: float) -> float:
+    """Two digits, rounded up, so that a stated error is never below the true one."""
+    if number == 0 or not np.isfinite(number):
+        return number
+    unit = 10.0 ** (np.floor(np.log10(number)) - 1)
+    return float(f"{np.ceil(number / unit) * unit:.2g}")
+
+
+def _component_to_json(record: ComponentRecord) -> Json:
+    return [record.name, dict(record.options), record.package, record.version]
+
+
+def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
+    extras: dict[str, Json] = {}
+    if variable.label:
+        extras["title"] = variable.label
+    if variable.units:
+        extras["units"] = variable.units
+    if variable.fill:
+        extras["fill"] = list(variable.fill)
+    if (variable.scale, variable.offset) != (1.0, 0.0):
+        extras["packing"] = [variable.scale, variable.offset]
+    if variable.axes:
+        extras["axes"] = dict(variable.axes)
+    places = [dims.index(dim) for dim in variable.dims]
+    return {"key": variable.name, "form": variable.dtype, "dims": places[0] if len(places) == 1 else places, **extras}
+
+
+def _runs(records: list[Json]) -> list[Json]:
+    """Equal neighbours as one record with a count."""
+    runs: list[Json] = []
+    for record in records:
+        if runs and runs[-1][1] == record:
+            runs[-1][0] += 1
+        else:
+            runs.append([1, record])
+    return runs
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as [first, count] pairs."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and sum(ranges[-1]) == number:
+            ranges[-1][1] += 1
+        else:
+            ranges.append([number, 1])
+    return ranges
+
+
+# ---- from JSON: nothing that a stranger's file says is believed
+
+
+def header_from_json(record: Json) -> Header:
+    """The header, checked.
+
+    Raises
+    ------
+    FormatError
+        If anything in it is not as this version writes it.
+    """
+    try:
+        header = _header(record)
+        _check(header)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FormatError(f"the header is damaged ({type(error).__name__}: {error})") from error
+    return header
+
+
+def _header(record: Json) -> Header:
+    dims = [str(dim) for dim in record["dims"][0]]
+    sizes = dict(zip(dims, (_count(size) for size in record["dims"][1]), strict=True))
+    variables = tuple(_variable(v, dims) for v in record["variables"])
+    counts = {str(dim): str(name) for dim, name in record["counts"].items()}
+    name, native, on_disk = record["input"]
+    tolerances = _tolerances(record["tolerances"], variables)
+    return Header(
+        version=str(record["baler"]),
+        input_name=str(name),
+        reader=_component(record["reader"]),
+        schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
+        bounds=tuple(ErrorBound(kind, float(value)) for kind, value in _unrun(record["bounds"], len(variables))),
+        tolerances=tolerances,
+        preprocess=tuple(
+            PreprocessRecord(_component(c), tuple(str(v) for v in names), _count(section))
+            for c, names, section in record["preprocess"]
+        ),
+        groups=tuple(_group(g, len(variables)) for g in record["groups"]),
+        blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], 2**22)),
+        first_block=_count(record["blocks"][0]),
+        errors=_errors(record["errors"], variables, tolerances),
+        input_bytes=_count(native),
+        input_file_bytes=_count(on_disk),
+        trained=_trained(record["trained"]) if "trained" in record else None,
+        shares=tuple(float(share) for share in record.get("shares", ())),
+    )
+
+
+def _tolerances(runs: Json, variables: Sequence[Variable]) -> tuple[Tolerance, ...]:
+    records = _unrun(runs, len(variables))
+    pairs = zip(records, [variable.fill for variable in variables], strict=len(records) > 0)
+    return tuple(
+        Tolerance(kind, float(value), float(shift), fill if kind not in ("exact", "free") else ())
+        for (kind, value, shift), fill in pairs
+    )
+
+
+def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[Tolerance]) -> dict[str, ErrorRecord]:
+    ranges, largest, shares = record
+    places = _unranged(ranges, len(variables))
+    stated = iter(largest)
+    errors = {}
+    for place, share in zip(places, map(float, shares), strict=True):
+        variable, tolerance = variables[place], tolerances[place]
+        if tolerance.kind == "abs":
+            allowed = replace(tolerance, fill=()).allowed(np.zeros(1, variable.numpy_dtype))[0]
+            most = share * float(allowed) * abs(variable.scale)
+        else:
+            most = float(next(stated, math.nan))
+        errors[variable.name] = ErrorRecord(most, share)
+    return errors
+
+
+def _trained(record: Json) -> TrainedRecord:
+    name, digest, places = record
+    # Whoever wrote the file must not choose a place that is opened: only a name, looked for where the user says.
+    bare = isinstance(name, str) and name not in ("", ".", "..") and len(name) < 256 and name.isprintable()
+    if not bare or any(mark in name for mark in "/\\:"):
+        raise ValueError(f"{name!r} is not the bare name of a file")
+    if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
+        raise ValueError(f"{digest!r} is no SHA-256 checksum")
+    sections = {_count(group): _count(section) for group, section in places}
+    if len(sections) != len(places) or not sections:
+        raise ValueError("the groups that use trained models are not told")
+    return TrainedRecord(name, digest, sections)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _component(record: Json) -> ComponentRecord:
+    name, options, package, version = record
+    return ComponentRecord(str(name), dict(options), str(package), str(version))
+
+
+def _variable(record: Json, dims: Sequence[str]) -> Variable:
+    name, dtype, places = record["key"], record["form"], record["dims"]
+    if dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject:
+        raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
+    scale, offset = record.get("packing", (1.0, 0.0))
+    return Variable(
+        str(name),
+        str(dtype),
+        tuple(dims[_count(place)] for place in (places if isinstance(places, list) else [places])),
+        str(record.get("units", "")),
+        str(record.get("title", "")),
+        tuple(float(value) for value in record.get("fill", ())),
+        float(scale),
+        float(offset),
+        {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
+    )
+
+
+def _group(record: Json, count: int) -> GroupRecord:
+    kind, ranges, models, sections = record
+    if kind not in ("table", "grid", "other"):
+        raise ValueError(f"{kind!r} is no kind of group")
+    numbers = _unranged(ranges, count)
+    if not numbers or len(models) != len(sections) or not models:
+        raise ValueError("a group points outside the file")
+    return GroupRecord(
+        kind, numbers, tuple(_component(m) for m in models), tuple(_count(section) for section in sections)
+    )
+
+
+def _unranged(ranges: Json, count: int) -> tuple[int, ...]:
+    """Inverse of `_ranges`, for numbers below `count`."""
+    if sum(_count(length) for _, length in ranges) > count:
+        raise ValueError("more variables are named than the file has")
+    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
+    if numbers and (min(numbers) < 0 or max(numbers) >= count):
+        raise ValueError("a variable outside the file is named")
+    return numbers
+
+
+def _block(record: Json) -> BlockRecord:
+    groups, models, sizes = record
+    lengths = {str(dim): _count(size) for dim, size in sizes.items()}
+    return BlockRecord(tuple(_count(g) for g in groups), tuple(_count(m) for m in models), lengths)
+
+
+def _unrun(runs: Json, limit: int) -> list[Json]:
+    total = sum(_count(length) for length, _ in runs)
+    if total > limit:
+        raise ValueError(f"{total} records where at most {limit} can be")
+    return [record for length, record in runs for _ in range(length)]
+
+
+def _check(header: Header) -> None:
+    """What belongs together fits together."""
+    names = header.schema.names
+    if len(set(names)) != len(names):
+        raise ValueError("two variables have the same name")
+    for jagged, counts in header.schema.counts.items():
+        if jagged not in header.schema.sizes or counts not in names:
+            raise ValueError(f"the jagged dimension {jagged!r} is not complete")
+    for group in header.groups:
+        if len({header.schema.variables[number].dims for number in group.variables}) != 1:
+            raise ValueError("the variables of a group have different dimensions")
+    if header.trained is not None and not (header.blocks and max(header.trained.sections) < len(header.groups)):
+        raise ValueError("its trained models belong to no group")
+    if header.shares and len(header.shares) != len(header.groups):
+        raise ValueError("not every trained model tells how well it did")
+    if header.groups and len(header.tolerances) != len(names):
+        raise ValueError("not every variable has a tolerance")
+    for block in header.blocks:
+        for place, model in zip(block.groups, block.models, strict=True):
+            coded = header.groups[place]
+            if model >= len(coded.models):
+                raise ValueError("a block was coded by a model that its group does not have")
+            header.layout(coded, block.sizes)
+    for jagged in header.schema.sizes.keys() if header.blocks else ():
+        if any(block.sizes.get(jagged, 0) > header.schema.sizes[jagged] for block in header.blocks):
+            raise ValueError(f"a block is longer than the file along {jagged!r}")
