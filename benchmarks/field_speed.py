@@ -2,7 +2,9 @@
 
 Takes the float fields of rank 2 and more of each file, bounds them by a fraction of each one's range, and prints one line
 per file, bound and compressor. Processor time counts all threads, so figures are per core whatever the machine does
-besides; reading and writing the file counts for baler and not for the others, which work in memory. `--large` makes a
+besides; reading and writing the file counts for baler and not for the others, which work in memory. Before anything is
+timed, small fields go through every model and effort: loading compiled code, or compiling it where it is not kept from an
+earlier run, takes seconds once per process whatever the size of the data, and has a line of its own. `--large` makes a
 field of travelling waves and noise of so many megabytes instead, and adds wall time and the peak of memory.
 
     python benchmarks/field_speed.py FILE [FILE ...] [--bounds 1e-2 1e-3 1e-4] [--efforts fast balanced max]
@@ -100,6 +102,22 @@ def compare(path: Path, bounds: list[float], efforts: list[str], models: list[st
             print(line(name, native, timed), flush=True)
 
 
+def warm_up(efforts: list[str]) -> float:
+    """Seconds of processor time that the first use of everything takes, on fields of a few kilobytes."""
+    rng = np.random.default_rng(0)
+    fields = {"smooth": waves(1)[:, ::8, ::8].repeat(9, axis=0), "noisy": rng.normal(size=(9, 40, 40)).astype("f4")}
+
+    def use() -> None:
+        for name, values in fields.items():
+            np.savez(Path(folder) / name, values=values, other=values[::-1])
+            for model in ("auto", "transform", "predictive"):
+                for effort in efforts:
+                    timed_baler(Path(folder) / f"{name}.npz", None, 1e-3, {"name": model, "effort": effort})
+
+    with tempfile.TemporaryDirectory() as folder:
+        return clocked(use)
+
+
 def waves(megabytes: int) -> np.ndarray:
     """Smooth travelling waves and a little noise: float32 (frames, 512, 512)."""
     frames = megabytes
@@ -114,6 +132,7 @@ def waves(megabytes: int) -> np.ndarray:
 
 def large(path: Path, native: int, effort: str, fraction: float) -> None:
     """One large field at one effort, with wall time and memory; run in a process of its own."""
+    warm_up([effort])
     timed = timed_baler(path, None, fraction, {"name": "auto", "effort": effort})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(line(f"baler auto {effort}", native, timed), f" wall {timed.wall:.1f} s  peak {peak} MiB", flush=True)
@@ -128,6 +147,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["auto"])
     parser.add_argument("--large", nargs="+", type=int, default=[], metavar="MEGABYTES")
     arguments = parser.parse_args()
+    if arguments.files:
+        print(f"first use of compiled code, before anything is timed: {warm_up(arguments.efforts):.1f} s", flush=True)
     for path in arguments.files:
         compare(path, arguments.bounds, arguments.efforts, arguments.models)
     for megabytes in arguments.large:

@@ -163,7 +163,7 @@ BITS = """
 import hashlib, sys
 import numpy as np
 from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.chunk import decode_chunk, encode_chunk, learn
+from baler_core.builtin.models.transform.chunk import encode_chunk, learn, read_chunk
 from baler_core.builtin.models.transform.recipe import Recipe
 t, x = np.meshgrid(np.arange(130), np.arange(6000), indexing="ij")
 field = (300 * np.sin(x / 70 - t / 5) + 40 * np.cos(x / 9 + t))[:, None, None, None]
@@ -172,7 +172,9 @@ stored = sys.stdin.buffer.read()
 if not stored:
     sys.stdout.buffer.write(b"".join(encode_chunk(block, Recipe("basis", 3, 19), learn(block))))
 else:
-    print(hashlib.sha256(decode_chunk(stored, field.shape).tobytes()).hexdigest())
+    chunk = read_chunk(stored, field.shape)
+    tiles = [chunk.restore(number).tobytes() for number in range(len(chunk.boxes))]
+    print(hashlib.sha256(b"".join(tiles)).hexdigest())
 """
 
 

@@ -17,9 +17,11 @@ from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.transform import temporal, tile, wavelet
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.chunk import decode_chunk, encode_chunk
+from baler_core.builtin.models.transform.chunk import encode_chunk, read_chunk
+from baler_core.builtin.models.transform.estimate import counted_size
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
+from baler_core.builtin.models.transform.tile import TileIntegers, encode_tile
 from baler_core.mixing import SQUASH, STRETCH
 
 DIMS = ("time", "z", "y", "x")
@@ -111,8 +113,25 @@ def test_fields_larger_than_a_tile_come_back() -> None:
     recipe = Recipe("none", 3, 19, mixed=0)
     common, coded = encode_chunk(chunk, recipe, None)
     assert len(tiles(1, (1, 2100, 2100))) > 1
-    restored = decode_chunk(common + coded, chunk.field.shape)
+    stored = read_chunk(common + coded, chunk.field.shape)
+    restored = np.empty(chunk.field.shape)
+    for number, box in enumerate(stored.boxes):
+        restored[(slice(None), slice(None), *box)] = stored.restore(number)
     assert np.abs(restored - chunk.field).max() <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("size", [0.4, 1.0, 30.0])
+def test_counting_says_about_how_many_bytes_coding_takes(size: float) -> None:
+    rng = np.random.default_rng(7)
+    integers = np.rint(rng.laplace(scale=size, size=(12, 1, 1, 40, 50))).astype(np.int32)
+    nothing = np.zeros_like(integers)
+    coded = len(encode_tile(TileIntegers(integers, nothing), Recipe("none", 0, 19, mixed=0)))
+    assert counted_size([integers]) == pytest.approx(coded, rel=0.1)
+    assert counted_size([nothing]) < 100
+
+
+def test_counting_nothing_is_possible() -> None:
+    assert counted_size([np.zeros((0, 2, 1, 3, 4), np.int32)]) == 0
 
 
 def test_masks_are_restored_and_cost_little_when_they_stay() -> None:

@@ -137,15 +137,6 @@ def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | Non
     )
 
 
-def decode_chunk(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The whole restored field of `shape` (frames, variables, z, y, x), each value within 1 of the original."""
-    stored = read_chunk(data, shape)
-    field = np.empty(shape)
-    for number, box in enumerate(stored.boxes):
-        field[(slice(None), slice(None), *box)] = stored.restore(number)
-    return field
-
-
 def basis_bytes(basis: Basis | None) -> bytes:
     """A basis as it is stored, or that there is none."""
     if basis is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from baler_core.arithmetic import ENCODING, Coder
 from baler_core.builtin.models.magnitudes import bit_length, code_simply
-from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, code_band
+from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, Views, code_row, new_rows, survey
+from baler_core.builtin.models.transform.quick import code_band_quickly
 from baler_core.builtin.models.transform.surroundings import lively, means
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band, Box
@@ -39,36 +42,48 @@ def code_integers(
         How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
     """
     fields, cousins = _descriptions(bands)
+    fields[:, 25] = hint is not None
     pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
     hints = np.zeros((0, 1, 1, 1), np.int32) if hint is None else hint
-    around = np.zeros(integers.shape, np.int32)
-    code_slices(*coder, *memory, integers, around, hints, pairs, fields, cousins, mixed)
+    known = Known(np.zeros(integers.shape, np.int32), hints, pairs, fields, cousins)
+    code_slices(coder, memory, integers, known, mixed)
+
+
+class Known(NamedTuple):
+    """What is known of all slices.
+
+    Attributes
+    ----------
+    around
+        int32, shape of the integers: means of what is coded.
+    hints
+        int32 (variables, z, y, x), or nothing.
+    links
+        int64 (slices, 2): the nearest and the second nearest slice, or -1.
+    bands
+        int64 (bands, BAND_FIELDS).
+    cousins
+        int64 (bands, n, 6): boxes of bands of the same level already coded.
+    """
+
+    around: Array
+    hints: Array
+    links: Array
+    bands: Array
+    cousins: Array
 
 
 @compiled
-def code_slices(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    signs: Array,
-    empty: Array,
-    weights: Array,
-    integers: Array,
-    around: Array,
-    hints: Array,
-    links: Array,
-    bands: Array,
-    cousins: Array,
-    mixed: Integer,
-) -> None:
-    """Slice after slice, variable after variable; `around` takes the means of what is coded."""
+def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, mixed: Integer) -> None:
+    """Slice after slice, variable after variable."""
+    around, hints, bands = known.around, known.hints, known.bands
     blank = np.zeros(integers.shape[2:], np.int32)
     others = np.zeros((3, *blank.shape), np.int32)
     hinted = np.zeros(hints.shape, np.int32)
     for variable in range(hints.shape[0]):
         means(hints[variable], bands[0], hinted[variable])
     for number in range(integers.shape[0]):
-        nearest, second = links[number, 0], links[number, 1]
+        nearest, second = known.links[number, 0], known.links[number, 1]
         for variable in range(integers.shape[1]):
             ahead = integers[nearest, variable] if nearest >= 0 else blank
             side = integers[number, variable - 1] if variable > 0 else blank
@@ -78,48 +93,46 @@ def code_slices(
                 others[1] = hinted[variable]
             else:
                 others[1] = around[second, variable] if second >= 0 else blank
-            known = (nearest >= 0, second >= 0 and hints.size == 0, variable > 0)
-            values, own = integers[number, variable], around[number, variable]
-            code_variable(
-                registers, data, counters, signs, empty, weights, values, own, ahead, side, others, known,
-                number, bands, cousins, mixed,
-            )  # fmt: skip
+            views = Views(integers[number, variable], around[number, variable], ahead, side, others)
+            there = (nearest >= 0, second >= 0 and hints.size == 0, variable > 0)
+            code_variable(coder, memory, views, known, there, number, mixed)
 
 
 @compiled
 def code_variable(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    signs: Array,
-    empty: Array,
-    weights: Array,
-    values: Array,
-    own: Array,
-    nearest: Array,
-    beside: Array,
-    others: Array,
-    known: tuple[bool, bool, bool],
+    coder: Coder,
+    memory: Memory,
+    views: Views,
+    known: Known,
+    there: tuple[bool, bool, bool],
     number: Integer,
-    bands: Array,
-    cousins: Array,
     mixed: Integer,
 ) -> None:
-    """All bands of one slice of one variable; `known` says which other slices there are."""
-    for b in range(bands.shape[0]):
-        band = bands[b]
-        wanted = lively(values, band) if registers[ENCODING] else 0
-        flag = (band[23] * 2 + lively(nearest, band)) * 2 + lively(beside, band)
-        if code_simply(registers, data, empty, flag, wanted):
+    """All bands of one slice of one variable; `there` says which other slices there are."""
+    for b in range(known.bands.shape[0]):
+        band = known.bands[b]
+        wanted = lively(views.values, band) if coder.registers[ENCODING] else 0
+        flag = (band[23] * 2 + lively(views.nearest, band)) * 2 + lively(views.beside, band)
+        if code_simply(coder.registers, coder.data, memory.empty, flag, wanted):
             band[17] = min(15, 2 * bit_length(number)) * 4 + band[23] % 4
-            band[18] = known[1]
-            near = band[21] + 2 * known[0] + known[1] + 2 * known[2] + band[15]
+            band[18] = there[1]
+            near = band[21] + 2 * there[0] + there[1] + 2 * there[2] + band[15]
             band[22] = (1 << 16) // near + 1
-            code_band(
-                registers, data, counters, signs, empty, weights, values, own, nearest, beside, others, band,
-                cousins[b, : band[24]], mixed,
-            )  # fmt: skip
-            means(values, band, own)
+            if mixed:
+                code_band(coder, memory, views, band, known.cousins[b, : band[24]], mixed)
+            else:
+                code_band_quickly(coder, memory, views, band)
+            means(views.values, band, views.own)
+
+
+@compiled
+def code_band(coder: Coder, memory: Memory, views: Views, band: Array, cousins: Array, mixed: Integer) -> None:
+    """Write or read all integers of a band (see `BAND_FIELDS`), in order of z, y, x."""
+    rows = new_rows(band)
+    for z in range(band[3] - band[0]):
+        for y in range(band[4] - band[1]):
+            survey(rows, views, band, cousins, z, y)
+            code_row(coder, memory, views, rows, band, z, y, mixed)
 
 
 def _descriptions(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:

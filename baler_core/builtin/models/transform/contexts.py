@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.arithmetic import Coder
 from baler_core.builtin.models.magnitudes import (
     BINS,
     CONTEXTS,
@@ -26,6 +27,7 @@ from baler_core.builtin.models.magnitudes import (
 from baler_core.builtin.models.transform.surroundings import (
     ABOVE,
     CLOSE,
+    FAMILY,
     FAMILY_BINS,
     FIRST,
     FIRST_BIN,
@@ -38,6 +40,7 @@ from baler_core.builtin.models.transform.surroundings import (
     fill_bins,
     fill_close,
     find_quiet,
+    hinted_family,
     spread,
 )
 from baler_core.compiled import Array, Integer, compiled, inlined
@@ -47,15 +50,16 @@ _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 64 * 32, 4 * 4 * 3 * 3 * 3, 32 *
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
 _SIGNS = 3**5
 # Counters of lone places come before those of magnitudes.
-_LONE = 64
+LONE = 64
 # Places in the counters of bands and runs of zeros: whole bands first, then runs.
-_RUNS = 64
-_SHORTEST_RUN, _LONGEST_RUN = 8, 64
-_LARGEST = 1 << 22
+RUNS = 64
+SHORTEST_RUN, LONGEST_RUN = 8, 64
+LARGEST = 1 << 22
 # Fields of the description of a band: its box (6), the box of its parent (6), shift from band to parent places (3),
 # whether there is a parent, family (0 .. 3), place context (0 .. 63), weight of the second slice, whether rows have
-# rows above them, the weight of its own row and two scales that stand for divisions, kind, and number of cousins.
-BAND_FIELDS = 25
+# rows above them, the weight of its own row and two scales that stand for divisions, kind, number of cousins, and
+# whether hints take the place of the second slice.
+BAND_FIELDS = 26
 
 
 class Memory(NamedTuple):
@@ -77,9 +81,10 @@ class Memory(NamedTuple):
 
 def new_memory(mixed: int) -> Memory:
     """Counters and weights before anything is coded with `mixed` contexts."""
-    used = int(OFFSETS[-1]) if mixed else int(OFFSETS[1])
-    counters = np.concatenate([new_counters(_LONE), _first_counters()[:used]])
-    return Memory(counters, new_counters(_SIGNS * 4), new_counters(_RUNS * 5), new_weights())
+    lone, signs, empty = new_counters(LONE), new_counters(_SIGNS * 4), new_counters(RUNS * 5)
+    if mixed == 0:
+        return Memory(_first_counters()[: OFFSETS[1]].copy(), signs, empty, np.zeros((0, 0), np.int32))
+    return Memory(np.concatenate([lone, _first_counters()]), signs, empty, new_weights())
 
 
 @functools.cache
@@ -87,6 +92,63 @@ def _first_counters() -> Array:
     counters = first_counters(int(OFFSETS[-1]))
     counters.setflags(write=False)
     return counters
+
+
+class Views(NamedTuple):
+    """One slice of one variable, and what tells about it: all int32.
+
+    Attributes
+    ----------
+    values
+        (z, y, x): read (encoder), or filled in (decoder: zeros at first).
+    own
+        Same shape: means of its magnitudes in the bands already coded.
+    nearest, beside
+        Same shape: the slice most like this one, and that of the variable before; zeros where there is none.
+    others
+        (3, z, y, x): means of the nearest, the second nearest (or a hint), and the variable before.
+    """
+
+    values: Array
+    own: Array
+    nearest: Array
+    beside: Array
+    others: Array
+
+
+class Rows(NamedTuple):
+    """What is known of the places of a row of a band; see `survey`.
+
+    Attributes
+    ----------
+    sheet
+        int32 (SHEET_ROWS, x).
+    near
+        int32 (z, y, x) with margins of 2: magnitudes of this band coded so far.
+    kin
+        int32 (2, x): of the parent band, and of other bands of the level.
+    places, inputs
+        Where the contexts of a place keep their counters, and what they say.
+    """
+
+    sheet: Array
+    near: Array
+    kin: Array
+    places: Array
+    inputs: Array
+
+
+@inlined
+def new_rows(band: Array) -> Rows:
+    """Room for the rows of a band."""
+    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
+    return Rows(
+        np.zeros((SHEET_ROWS, nx), np.int32),
+        np.zeros((nz + 4 if nz > 1 else nz, ny + 4, nx + 4), np.int32),
+        np.zeros((2, nx), np.int32),
+        np.zeros(CONTEXTS, np.int64),
+        np.zeros(INPUTS, np.int32),
+    )
 
 
 @inlined
@@ -99,64 +161,41 @@ def sign_of(values: Array, z: Integer, y: Integer, x: Integer, box: Array) -> In
 
 
 @inlined
-def code_sign(
-    registers: Array,
-    data: Array,
-    signs: Array,
-    values: Array,
-    nearest: Array,
-    beside: Array,
-    band: Array,
-    z: Integer,
-    y: Integer,
-    x: Integer,
-    negative: Integer,
+def sign_place(
+    values: Array, nearest: Array, beside: Array, band: Array, z: Integer, y: Integer, x: Integer
 ) -> Integer:
-    """The sign of one coefficient, in the context of the signs about it."""
+    """Where the counter of a sign is, by the signs about it."""
     place = sign_of(values, z, y, x - 1, band) * 3 + sign_of(values, z, y - 1, x, band)
     place = place * 3 + sign_of(values, z - 1, y, x, band)
     place = place * 3 + sign_of(nearest, z, y, x, band)
     place = place * 3 + sign_of(beside, z, y, x, band)
-    return code_simply(registers, data, signs, place * 4 + band[16], negative)
+    return place * 4 + band[16]
 
 
 @compiled
-def survey(
-    sheet: Array,
-    kin: Array,
-    near: Array,
-    values: Array,
-    own: Array,
-    nearest: Array,
-    beside: Array,
-    others: Array,
-    band: Array,
-    cousins: Array,
-    z: Integer,
-    y: Integer,
-    mixed: Integer,
-) -> None:
-    """Fill in the sheet of a row (z, y) of a band: all that is known before its first place is coded.
-
-    `others` is int32 (3, z, y, x): means of the slices that tell about this one; `own` those of this slice so far.
-    """
+def survey(rows: Rows, views: Views, band: Array, cousins: Array, z: Integer, y: Integer) -> None:
+    """Fill in all that is known of a row (z, y) of a band before its first place is coded."""
+    sheet, near, kin, _, _ = rows
     high, deep = 1 if band[4] - band[1] > 1 else 0, 1 if band[3] - band[0] > 1 else 0
     sheet[ABOVE] = 0
     kin[:] = 0
     add_above(near, z + 2 * deep, y + 2, high, deep, sheet[ABOVE])
     if band[15]:
-        spread(own, band, z, y, kin[0])
-    add_cousins(values, cousins, cousins.shape[0], z, y, kin[1])
+        spread(views.own, band, z, y, kin[0])
+    add_cousins(views.values, cousins, cousins.shape[0], z, y, kin[1])
     za, ya, first, end = z + band[0], y + band[1], band[2], band[5]
-    sheet[FIRST] = others[0, za, ya, first:end]
-    second, third = others[1, za, ya, first:end], others[2, za, ya, first:end]
+    sheet[FIRST] = views.others[0, za, ya, first:end]
+    second, third = views.others[1, za, ya, first:end], views.others[2, za, ya, first:end]
     find_quiet(sheet, second, third, kin[0], kin[1])
     for x in range(sheet.shape[1]):
         sheet[TOTAL, x] = 2 * sheet[FIRST, x] + 2 * third[x] + ((kin[0, x] * 7) >> 4) + band[18] * second[x]
-    if mixed:
-        fill_bins(sheet, second, third, kin[0], kin[1])
-        ahead, side = nearest[za, ya, first:end], beside[za, ya, first:end]
-        fill_close(sheet, near, ahead, side, z + 2 * deep, y + 2, high, deep)
+    sheet[FAMILY] = band[16] * BINS
+    if band[25]:
+        for x in range(sheet.shape[1]):
+            sheet[FAMILY, x] = hinted_family(second[x]) * BINS
+    fill_bins(sheet, second, third, kin[0], kin[1])
+    ahead, side = views.nearest[za, ya, first:end], views.beside[za, ya, first:end]
+    fill_close(sheet, near, ahead, side, z + 2 * deep, y + 2, high, deep)
 
 
 @inlined
@@ -172,7 +211,7 @@ def find_places(
     places[5] = min(west, 3) * 108 + sheet[CLOSE, x] + (27 * min(far, 3) if band[19] == 0 else 0)
     places[6] = (logarithmic(local + sheet[FIRST, x]) >> 1) * 32 + (sheet[FIRST_BIN, x] & 31)
     for i in range(CONTEXTS):
-        places[i] = _LONE + OFFSETS[i] + places[i] * NODES
+        places[i] = LONE + OFFSETS[i] + places[i] * NODES
 
 
 @inlined
@@ -182,40 +221,29 @@ def code_run(registers: Array, data: Array, empty: Array, row: Array, place: Int
     for x in range(row.size):
         if row[x]:
             wanted = 1
-    return code_simply(registers, data, empty, _RUNS + place * 4 + bit_length(row.size) - 4, wanted)
+    return code_simply(registers, data, empty, RUNS + place * 4 + bit_length(row.size) - 4, wanted)
 
 
 @compiled
 def code_row(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    signs: Array,
-    empty: Array,
-    weights: Array,
-    values: Array,
-    nearest: Array,
-    beside: Array,
-    sheet: Array,
-    around: Array,
-    band: Array,
-    z: Integer,
-    y: Integer,
-    scratch: tuple[Array, Array],
-    mixed: Integer,
+    coder: Coder, memory: Memory, views: Views, rows: Rows, band: Array, z: Integer, y: Integer, mixed: Integer
 ) -> None:
-    """Write or read the integers of a row (z, y) of a slice; their magnitudes go to `around`, which has a margin of 2."""
-    places, inputs = scratch
-    row, first, family = values[z, y], band[2], band[16] * BINS
-    lone = band[17]
+    """Write or read the integers of a row (z, y) of a band; their magnitudes go to `near`."""
+    registers, data = coder
+    counters, signs, empty, weights = memory
+    values, nearest, beside = views.values, views.nearest, views.beside
+    sheet, near, _, places, inputs = rows
+    around = near[z + 2 if near.shape[0] > 1 else z, y + 2]
+    za, ya, first = z + band[0], y + band[1], band[2]
+    row, lone = values[za, ya], band[17]
     x, resume = 0, 0
     while x < sheet.shape[1]:
         west, far = np.int64(around[x + 1]), np.int64(around[x])
         quiet = sheet[QUIET, x] if west + far == 0 else 0
-        if quiet >= _SHORTEST_RUN and x >= resume:
-            length = min(quiet, _LONGEST_RUN)
+        if quiet >= SHORTEST_RUN and x >= resume:
+            length = min(quiet, LONGEST_RUN)
             resume = x + length
-            if code_run(registers, data, empty, row[first + x : first + resume], band[17]) == 0:
+            if code_run(registers, data, empty, row[first + x : first + resume], lone) == 0:
                 x = resume
                 continue
         value = np.int64(row[first + x])
@@ -223,70 +251,16 @@ def code_row(
             x += 1
             continue
         local = ((sheet[ABOVE, x] + 4 * west + 2 * far) * band[20]) >> 16
-        chosen = family + logarithmic(((sheet[TOTAL, x] + local * band[21]) * band[22]) >> 16)
-        if mixed:
-            find_places(places, sheet, x, local, west, far, chosen, band)
-        else:
-            places[0] = _LONE + chosen * NODES
+        chosen = sheet[FAMILY, x] + logarithmic(((sheet[TOTAL, x] + local * band[21]) * band[22]) >> 16)
+        find_places(places, sheet, x, local, west, far, chosen, band)
         size = code_magnitude(
             registers, data, counters, weights, places, inputs, chosen, mixed, abs(value), 1 if quiet else 0
         )
-        around[x + 2] = min(size, _LARGEST)
+        around[x + 2] = min(size, LARGEST)
         if size:
-            negative = 1 if value < 0 else 0
-            negative = code_sign(registers, data, signs, values, nearest, beside, band, z, y, first + x, negative)
+            place = sign_place(values, nearest, beside, band, za, ya, first + x)
+            negative = code_simply(registers, data, signs, place, 1 if value < 0 else 0)
             row[first + x] = -size if negative else size
         else:
             row[first + x] = 0
         x += 1
-
-
-@compiled
-def code_band(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    signs: Array,
-    empty: Array,
-    weights: Array,
-    values: Array,
-    own: Array,
-    nearest: Array,
-    beside: Array,
-    others: Array,
-    band: Array,
-    cousins: Array,
-    mixed: Integer,
-) -> None:
-    """Write or read all integers of a band, in order of z, y, x.
-
-    Parameters
-    ----------
-    values
-        int32 (z, y, x), the whole slice; the band's part is read (encoder) or filled in (decoder: zeros at first).
-    own
-        int32, same shape: means of its magnitudes in the bands already coded.
-    nearest, beside
-        int32, same shape: the slice most like this one, and that of the variable before; zeros where there is none.
-    others
-        int32 (3, z, y, x): means of the nearest, the second nearest (or a hint), and the variable before.
-    band
-        See `BAND_FIELDS`.
-    cousins
-        int64 (n, 6): boxes of bands of the same level already coded.
-    mixed
-        How many contexts are mixed; 0 if only the expected magnitude tells.
-    """
-    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
-    deep = 1 if nz > 1 else 0
-    near = np.zeros((nz + 4 * deep, ny + 4, nx + 4), np.int32)
-    sheet = np.zeros((SHEET_ROWS, nx), np.int32)
-    kin = np.zeros((2, nx), np.int32)
-    scratch = (np.zeros(CONTEXTS, np.int64), np.zeros(INPUTS, np.int32))
-    for z in range(nz):
-        for y in range(ny):
-            survey(sheet, kin, near, values, own, nearest, beside, others, band, cousins, z, y, mixed)
-            code_row(
-                registers, data, counters, signs, empty, weights, values, nearest, beside, sheet,
-                near[z + 2 * deep, y + 2], band, z + band[0], y + band[1], scratch, mixed,
-            )  # fmt: skip

@@ -15,23 +15,24 @@ _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 17, "max": 1 
 # The basis of a sample is learned from this many points per frame, spread over all of space.
 _POINTS = 8
 # A sample is a few boxes of at least so many points along each long axis.
-_BOXES, _SHORTEST = 2, 16
+_BOXES: Mapping[Effort, int] = {"fast": 2, "balanced": 4, "max": 4}
+_SHORTEST = 16
 
 
 def sample_boxes(shape: tuple[int, ...], effort: Effort) -> list[Box]:
     """A few parts of space, no two in the same rows, of a block of `shape` (frames, variables, z, y, x)."""
-    space = list(shape[2:])
+    space, count = list(shape[2:]), _BOXES[effort]
     per_point = shape[0] * shape[1]
     if per_point * int(np.prod(space)) <= 2 * _SAMPLE[effort]:
         return [tuple(slice(0, n) for n in space)]
-    while _BOXES * per_point * int(np.prod(space)) > 2 * _SAMPLE[effort] and max(space) > _SHORTEST:
+    while count * per_point * int(np.prod(space)) > 2 * _SAMPLE[effort] and max(space) > _SHORTEST:
         axis = space.index(max(space))
         space[axis] = max(_SHORTEST, space[axis] // 2)
     boxes = []
-    for number in range(_BOXES):
-        places = (number, _BOXES - 1 - number, number)[-len(space) :]
+    for number in range(count):
+        places = (number, count - 1 - number, number)[-len(space) :]
         firsts = [
-            (n - m) * (2 * place + 1) // (2 * _BOXES) for n, m, place in zip(shape[2:], space, places, strict=True)
+            (n - m) * (2 * place + 1) // (2 * count) for n, m, place in zip(shape[2:], space, places, strict=True)
         ]
         boxes.append(tuple(slice(first, first + m) for first, m in zip(firsts, space, strict=True)))
     return boxes

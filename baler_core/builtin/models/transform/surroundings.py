@@ -8,12 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.builtin.models.magnitudes import logarithmic
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 
 # Rows of the sheet of a row of a band: what is known of each place before its left neighbours are.
-ABOVE, TOTAL, FIRST, FIRST_BIN, FAMILY_BINS, OTHER_BINS, CLOSE, QUIET = range(8)
-SHEET_ROWS = 8
+ABOVE, TOTAL, FIRST, FIRST_BIN, FAMILY_BINS, OTHER_BINS, CLOSE, QUIET, FAMILY = range(9)
+SHEET_ROWS = 9
 MOST = 1 << 26
+# Hints below these, of 16 per lively coefficient nearby, are of the first families.
+_FEW, _SOME = 8, 160
 
 
 @compiled
@@ -131,3 +133,9 @@ def find_quiet(sheet: Array, second: Array, third: Array, parent: Array, sibling
         known = sheet[ABOVE, x] | sheet[FIRST, x] | second[x] | third[x] | parent[x] | sibling[x]
         run = 0 if known else run + 1
         sheet[QUIET, x] = run
+
+
+@inlined
+def hinted_family(hint: Integer) -> Integer:
+    """Which family of counters a place belongs to where a hint tells how lively it is."""
+    return 1 * (hint > 0) + (hint >= _FEW) + (hint >= _SOME)

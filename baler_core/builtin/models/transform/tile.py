@@ -106,7 +106,8 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
         (frames, variables, z, y, x).
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
-    _code(new_decoder(data), integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
+    coder = new_decoder(data)
+    _code(coder, integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
     return integers
 
 

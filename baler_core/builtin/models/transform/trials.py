@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from baler_core.builtin.models.transform import tile
@@ -39,8 +37,7 @@ class Trials:
         return self._counted[recipe]
 
     def size(self, recipe: Recipe) -> float:
-        """Bytes of the whole block, by coding the sample without mixing contexts."""
-        recipe = replace(recipe, mixed=0)
+        """Bytes of the whole block, by coding the sample."""
         if recipe not in self._sizes:
             parts, common = self._integers(recipe)
             size = float(len(tile.encode_tiles(parts[: self._coded], recipe)))
