@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, arrangements_of, time_blocks
 from baler_core.builtin.models.transform.family import Field, FieldBlock
+from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
-from baler_core.builtin.models.transform.trials import Trials
+from baler_core.builtin.models.transform.trials import Trials, whole_size
 from baler_core.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
@@ -55,12 +56,12 @@ class _Plan:
     ) -> None:
         self.arrangement = arrangement
         self._effort = effort
-        blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
-        self._blocks = len(blocks)
-        self._trials = Trials(FieldBlock(fields, arrangement, blocks[len(blocks) // 2]), effort)
+        places = time_blocks(arrangement.shape(fields[0].values.shape)[0])
+        self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
+        self._trials = Trials(self._blocks[len(places) // 2], effort)
         self._recipe = choose_transform(self._trials, effort, times)
         size = self._trials.size if effort == "max" else self._trials.counted
-        self.expected = size(self._recipe) * self._blocks
+        self.expected = size(self._recipe) * len(self._blocks)
 
     @property
     def time(self) -> TimeTransform:
@@ -68,17 +69,22 @@ class _Plan:
         return self._recipe.time
 
     def measure(self) -> None:
-        """Code the middle block whole."""
-        self.expected = self._trials.whole_size(self._recipe) * self._blocks
+        """Code a few blocks whole."""
+        self.expected = self._measured(self._recipe)
 
     def family(self, members: Sequence[Prepared]) -> Family:
         """The family, with the best step of the quantiser."""
         recipe = choose_step(self._trials, self._recipe, self._effort)
-        # samples may miss what is hard: at most effort the middle block is coded whole
-        size = self._trials.whole_size if self._effort == "max" else self._trials.size
-        expected = size(recipe) * self._blocks
+        sample = self._trials.size(recipe) * len(self._blocks)
+        expected = self._measured(recipe) if self._effort == "max" else sample
         self._trials.forget()
         return Family(tuple(members), self.arrangement, expected, recipe)
+
+    def _measured(self, recipe: Recipe) -> float:
+        """Bytes of all blocks, by those of the first, the middle and the last: samples may miss what is hard."""
+        last = len(self._blocks) - 1
+        numbers = {0, (last + 1) // 2, last}
+        return sum(whole_size(self._blocks[number], recipe) for number in numbers) / len(numbers) * (last + 1)
 
 
 def _expected(plan: _Plan) -> float:
