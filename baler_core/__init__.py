@@ -29,6 +29,7 @@ from baler_core.errors import (
 from baler_core.formulas import Formula, evaluate_formula
 from baler_core.hookspecs import hookimpl
 from baler_core.interfaces import (
+    Estimate,
     Loss,
     Metric,
     MetricResult,
@@ -54,6 +55,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "ErrorBound",
+    "Estimate",
     "FormatError",
     "Formula",
     "Layout",

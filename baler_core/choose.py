@@ -16,7 +16,7 @@ from baler_core.container import pack_streams
 from baler_core.dataset import Layout, values_of, with_events
 from baler_core.errors import BalerError, BoundBroken, ConfigError
 from baler_core.formulas import Formula
-from baler_core.interfaces import Effort, Model, Streams, Training
+from baler_core.interfaces import Effort, Estimate, Model, Streams, Training
 from baler_core.progress import rate, shown
 from baler_core.state import encode_state
 
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+FLOOR = "scalar"
+"""The model that learns nothing: others leave to it what they cannot hold or make smaller."""
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
 SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
-_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.04, "max": 1.3}
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.3}
 
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
@@ -79,7 +81,7 @@ def fitted_or_floor(model: Model, floor: Model, task: Task) -> Chosen:
     chosen = fitted(model, task)
     expected = floor.estimate(task.first, task.layout, task.tolerances)
     size = _size(chosen)
-    if size < _TINY or (expected is not None and expected > size):
+    if size < _TINY or (expected is not None and sum(expected.values()) > size):
         return chosen
     plain = fitted(floor, task)
     plain_size = _size(plain)
@@ -159,6 +161,18 @@ def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -
     return {dim: slice(int(borders[first]), int(borders[last])), events_dim: slice(first, last)}
 
 
+def totals(told: Mapping[type[Model], Estimate], names: Sequence[str]) -> dict[type[Model], float]:
+    """What models expect of all variables: what they say of each set, or what the floor says of its variables alone."""
+    floor = next((estimate for kind, estimate in told.items() if kind.name == FLOOR), {})
+    alone = {members[0]: size for members, size in floor.items() if len(members) == 1}
+    found = {}
+    for kind, estimate in told.items():
+        left_out = set(names).difference(*estimate)
+        sets = [min(size, sum(alone.get(name, math.inf) for name in members)) for members, size in estimate.items()]
+        found[kind] = sum(sets) + sum(alone.get(name, 0.0) for name in left_out)
+    return found
+
+
 class _Trial:
     """Tries models on a task; what fails is reported and left out."""
 
@@ -172,13 +186,15 @@ class _Trial:
     def hopeful(self, suitable: Sequence[type[Model]]) -> list[type[Model]]:
         """Without those whose own estimate is far above the least."""
         task = self._task
+        told: dict[type[Model], Estimate] = {}
         for kind in suitable:
-            model = self._model(kind)
             with self._guarded(kind):
-                found = model.estimate(task.first, task.layout, task.tolerances)
+                found = self._model(kind).estimate(task.first, task.layout, task.tolerances)
                 if found is not None:
-                    logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, found)
-                    self._estimates[kind] = found
+                    told[kind] = found
+        self._estimates = totals(told, [variable.name for variable in task.layout.variables])
+        for kind, size in self._estimates.items():
+            logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
         limit = min(self._estimates.values(), default=0.0) * _CLOSE[self._effort] + 100
         return [kind for kind in suitable if self._estimates.get(kind, 0.0) <= limit and kind not in self._failures]
 

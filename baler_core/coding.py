@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.choose import Chosen, Task, choose, fitted, fitted_or_floor
+from baler_core.choose import FLOOR, Chosen, Task, choose, fitted, fitted_or_floor
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
-FLOOR = "scalar"
 # A model that expects to take this many times the bytes is not tried.
 _FAR_LARGER = 1.1
 GroupKey = tuple[GroupKind, tuple[str, ...]]
@@ -88,7 +87,7 @@ class Work:
 
     config: Config
     registry: Registry
-    source: Source
+    blocks: Blocks
     bounds: tuple[ErrorBound, ...]
     tolerances: dict[str, Tolerance]
     pipeline: Pipeline
@@ -100,7 +99,7 @@ class Work:
 
     @property
     def schema(self) -> Schema:
-        return self.source.schema
+        return self.blocks.schema
 
 
 def prepare(config: Config, registry: Registry, source: Source, model: Path | None = None) -> Work:
@@ -109,7 +108,8 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     for pattern in config.bounds.unmatched(schema.names):
         logger.warning("the bound for %r matches no variable", pattern)
     bounds = bounds_of(schema, config.bounds)
-    tolerances = tolerances_of(source, bounds, config.block_bytes)
+    blocks = Blocks(source, config.block_bytes)
+    tolerances = tolerances_of(blocks, bounds)
     named = dict(zip(schema.names, tolerances, strict=True))
     exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
@@ -118,15 +118,15 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     else:
         steps = [Step(registry.preprocessor(s.name)(s.options), s.variables) for s in config.preprocess]
         pipeline = Pipeline(steps, exact)
-        _fit_preprocessors(pipeline, source, config.block_bytes)
+        _fit_preprocessors(pipeline, blocks)
     by_reference = trained is not None and config.model_storage == "reference"
-    return Work(config, registry, source, bounds, named, pipeline, trained, by_reference)
+    return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference)
 
 
-def _fit_preprocessors(pipeline: Pipeline, source: Source, block_bytes: int) -> None:
+def _fit_preprocessors(pipeline: Pipeline, blocks: Blocks) -> None:
     """Show each preprocessor the first block that holds a variable."""
-    waiting = {v.name for v in source.schema.variables} if pipeline.steps else set()
-    for block in Blocks(source, block_bytes) if waiting else ():
+    waiting = {v.name for v in blocks.schema.variables} if pipeline.steps else set()
+    for block in blocks if waiting else ():
         present = waiting & {str(name) for name in block.variables}
         if present:
             pipeline.fit(block)
@@ -176,7 +176,7 @@ def _may_be_smaller(
 ) -> bool:
     """Whether it is worth coding a block by the floor too."""
     expected = floor.estimate(block, layout, tolerances)
-    return expected is None or expected < _FAR_LARGER * len(pack_streams([streams]))
+    return expected is None or sum(expected.values()) < _FAR_LARGER * len(pack_streams([streams]))
 
 
 def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
@@ -276,6 +276,6 @@ class _PreparedBlocks:
         self._layout = layout
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        for block in Blocks(self._work.source, self._work.config.block_bytes):
+        for block in self._work.blocks:
             if self._layout.variables[0].name in block.variables:
                 yield _as_models_see(self._work, block, self._layout)[0]

@@ -27,7 +27,7 @@ from baler_core.interfaces import Component
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
 from baler_core.state import encode_state
-from baler_core.walk import Blocks, layouts_of, open_input
+from baler_core.walk import layouts_of, open_input
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
     with opened, completed(output) as temporary, temporary.open("wb") as file:
         work = prepare(config, registry, opened)
         work.for_other_files = True
-        for block in Blocks(opened, config.block_bytes):
+        for block in work.blocks:
             for layout in layouts_of(block, work.schema):
                 group_for(work, block, layout)
         for group in work.groups.values():
@@ -135,7 +135,7 @@ def _write_blocks(work: Work, writer: BalWriter, title: str) -> list[BlockRecord
     records = []
     total = sum(work.schema.nbytes(variable) for variable in work.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
-        for block in Blocks(work.source, work.config.block_bytes):
+        for block in work.blocks:
             layouts = layouts_of(block, work.schema)
             coded = [encode_group(work, block, layout) for layout in layouts]
             writer.add(pack_streams([streams for streams, _ in coded]))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Streams: TypeAlias = dict[str, bytes]
 State: TypeAlias = dict[str, np.ndarray]
 Tolerances: TypeAlias = Mapping[str, Tolerance]
+Estimate: TypeAlias = Mapping[tuple[str, ...], float]
+"""Bytes by the names of variables that are coded together."""
 
 
 class Options(BaseModel):
@@ -198,10 +200,12 @@ class Model(Component, ABC):
         `layout` is that of the first block.
         """
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate | None:
         """About how many bytes `encode` would make of the block, if that is told much faster than by encoding it.
 
-        None, the default, has `model: auto` encode the block or a part of it.
+        Told are the bytes of sets of variables that are coded together. Variables that are left out, and sets that
+        `scalar` expects to make smaller, count as it expects. None, the default, has `model: auto` encode the block or
+        a part of it.
         """
         return None
 

@@ -80,7 +80,8 @@ class Reuse:
 
     def _floor_size(self, task: Task) -> float:
         """About what the floor takes; shares are compared with shares, so that what it misses matters little."""
-        return self.floor().estimate(task.first, task.layout, task.tolerances) or 1.0
+        found = self.floor().estimate(task.first, task.layout, task.tolerances)
+        return sum(found.values()) if found else 1.0
 
     def share(self, model: Model, task: Task) -> float:
         """What part of the floor's bytes a model takes of a sample of its task; 1 where that cannot be compared."""

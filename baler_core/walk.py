@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+# How much more memory a cell of text takes than the eight bytes it counts.
+_TEXT_IN_MEMORY = 8
 
 
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
@@ -68,20 +70,20 @@ def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:
     )
 
 
-def tolerances_of(source: Source, bounds: Sequence[ErrorBound], block_bytes: int) -> tuple[Tolerance, ...]:
+def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
     """The tolerance of every variable; reads the whole file once if any bound refers to a range."""
-    schema = source.schema
-    ranges = _ranges(source, bounds, block_bytes) if any(bound.kind == "range" for bound in bounds) else {}
+    schema = blocks.schema
+    ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
     return tuple(
         make_tolerance(bound, limits=ranges.get(v.name), scale=v.scale, offset=v.offset, fill=v.fill)
         for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
-def _ranges(source: Source, bounds: Sequence[ErrorBound], block_bytes: int) -> dict[str, ValueRange]:
-    wanted = {v.name: v for v, bound in zip(source.schema.variables, bounds, strict=True) if bound.kind == "range"}
+def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRange]:
+    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.kind == "range"}
     found = {name: ValueRange() for name in wanted}
-    for block in source.blocks(block_bytes):
+    for block in blocks:
         for name in found.keys() & {str(key) for key in block.variables}:
             found[name] = found[name].joined(value_range(values_of(block, name), wanted[name].fill))
     return found
@@ -105,11 +107,20 @@ def layouts_of(block: xr.Dataset, schema: Schema) -> list[Layout]:
 
 
 class Blocks:
-    """The blocks of a source, iterable again and again, with the source's word for their size."""
+    """The blocks of a source, iterable again and again; a source no larger than one block is read only once."""
 
     def __init__(self, source: Source, block_bytes: int) -> None:
+        self.schema = source.schema
         self._source = source
         self._block_bytes = block_bytes
+        self._kept: list[xr.Dataset] | None = None
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        return self._source.blocks(self._block_bytes)
+        if self._kept is None and self._memory() <= self._block_bytes:
+            self._kept = list(self._source.blocks(self._block_bytes))
+        return self._source.blocks(self._block_bytes) if self._kept is None else iter(self._kept)
+
+    def _memory(self) -> int:
+        """About the bytes that all values take in memory."""
+        schema = self.schema
+        return sum(schema.nbytes(v) * (_TEXT_IN_MEMORY if v.is_text else 1) for v in schema.variables)

@@ -66,6 +66,16 @@ TABLES = {
     "zmumu": Table("hep/uproot-Zmumu.root"),
     "hepdata": Table("hep/uproot-hepdata-example.root"),
     "merit": Table("hep/glast_merit_mcgen.root", (), (), (("tree", "MeritTuple"),)),
+    "jet15": Table("hep/nanoAOD_2015_CMS_Open_Data_ttbar.root", ("Jet_*",)),
+    "muon15": Table("hep/nanoAOD_2015_CMS_Open_Data_ttbar.root", ("Muon_*", "Electron_*")),
+    "gen15": Table("hep/nanoAOD_2015_CMS_Open_Data_ttbar.root", ("GenPart_*",)),
+    "jet12": Table("hep/nano_tt_v12.root", ("Jet_*", "FatJet_*")),
+    "muon12": Table("hep/nano_tt_v12.root", ("Muon_*", "Electron_*")),
+    "gen12": Table("hep/nano_tt_v12.root", ("GenPart_*",)),
+    "genjet12": Table("hep/nano_tt_v12.root", ("GenJet*",)),
+    "dimuon": Table("hep/nano_dimuon.root", ("Jet_*", "FatJet_*", "Tau_*", "TrigObj_*")),
+    "hzz": Table("hep/uproot-HZZ.root"),
+    "double32": Table("hep/uproot-demo-double32.root"),
 }
 
 

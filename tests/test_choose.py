@@ -12,7 +12,7 @@ from baler_core import Layout, Variable, make_block
 from baler_core import choose as choosing
 from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.choose import Task, choose
+from baler_core.choose import Task, choose, totals
 from baler_core.interfaces import Training
 
 
@@ -90,3 +90,14 @@ def test_a_named_model_gives_way_to_the_floor_where_it_clearly_loses(tmp_path: P
     related = {"a": random, "b": random * 0.5, "c": random + 1}
     won = baler_core.compress(related, tmp_path / "b.bal", bounds="lossless", model="table")
     assert set(won.models.values()) == {"table"}
+
+
+def test_estimates_count_variables_left_out_and_those_that_are_better_alone() -> None:
+    told = {
+        ScalarModel: {("u",): 100.0, ("v",): 40.0, ("mask",): 5.0},
+        Wasteful: {("u", "v"): 90.0},
+        Failing: {("u",): 70.0, ("v",): 80.0, ("mask",): 9.0},
+    }
+    assert totals(told, ["u", "v", "mask"]) == {ScalarModel: 100 + 40 + 5, Wasteful: 90 + 5, Failing: 70 + 40 + 5}
+    assert totals({Wasteful: {("u", "v"): 90.0}}, ["u", "v", "mask"]) == {Wasteful: 90}
+    assert totals({}, ["u"]) == {}

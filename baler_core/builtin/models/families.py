@@ -18,7 +18,7 @@ from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
 from baler_core.entropy import narrow
 from baler_core.errors import FormatError
-from baler_core.interfaces import Effort, Model, Options, State, Streams, Tolerances, Training
+from baler_core.interfaces import Effort, Estimate, Model, Options, State, Streams, Tolerances, Training
 from baler_core.lattice_fit import fit_lattice
 from baler_core.squeeze import zstd
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
@@ -154,15 +154,11 @@ class FamilyModel(Model):
             known = {n.partition(" ")[2]: a for n, a in state.items() if n.startswith(f"{number} ") and n != name}
             self._known[tuple(places)] = (Arrangement(lead, frames), known)
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
-        """What families are expected to take, `scalar` where that is less; the plan is kept for `encode`."""
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate | None:
+        """What families are expected to take; the plan is kept for `encode`."""
         families = self._families(block, layout, tolerances)
         self._planned = (block, families)
-        plain = {v.name: estimated_size(values_of(block, v.name), tolerances[v.name]) for v in layout.variables}
-        total = 0.0
-        for family in families:
-            total += min(family.expected, sum(plain.pop(member.variable.name) for member in family.members))
-        return total + sum(plain.values())
+        return {tuple(member.variable.name for member in family.members): family.expected for family in families}
 
     def _families(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Family]:
         """The plan of a block: as it was last made, as in another file, or anew."""

@@ -14,7 +14,7 @@ from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import accumulate, best_axes, difference, middle_piece
 from baler_core.entropy import STRONGER, estimated_bytes, narrow, pack_integers, unpack_integers, widen
 from baler_core.errors import FormatError
-from baler_core.interfaces import Model, Streams, Tolerances
+from baler_core.interfaces import Estimate, Model, Streams, Tolerances
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, write_sized, write_varint
@@ -65,10 +65,16 @@ class ScalarModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic = True
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float | None:
-        """What pieces of the variables take, or all of them together by a fast compressor."""
-        apart = sum(estimated_size(values_of(block, v.name), tolerances[v.name]) for v in layout.variables)
-        return apart if layout.kind == "grid" else min(apart, _together(block, layout, tolerances))
+    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate:
+        """What pieces of each variable take, or all variables of a table together by a fast compressor."""
+        apart: dict[tuple[str, ...], float] = {}
+        for variable in layout.variables:
+            name = variable.name
+            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name])
+        if layout.kind == "grid":
+            return apart
+        together = _together(block, layout, tolerances)
+        return apart if sum(apart.values()) < together else {tuple(v.name for v in layout.variables): together}
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
         """Streams `index` (how each variable is stored), `own` and `shared` (the integers)."""

@@ -58,7 +58,7 @@ def encode_block(
     rows = len(values[0])
     primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
     symbols, stored = all_symbols(values, tolerances, plan)
-    knowledge = Knowledge(primer.rows + rows, len(values), events)
+    knowledge = Knowledge(primer.rows + rows, len(values), events, plan.pointer)
     checksum = 0
     for number in plan.order:
         if number in symbols:
@@ -103,8 +103,8 @@ def _store(
 ) -> Stored:
     escapes = pack_integers(symbols.escapes) if len(symbols.escapes) else b""
     if plan.marginal is not None and not plan.packed:
-        parents, mixture = knowledge.parents(number, plan), knowledge.mixture(plan)
-        return Stored(MIXED, encode_symbols(symbols.values, plan, parents, contexts, mixture, known), escapes)
+        told = knowledge.told(number, plan)
+        return Stored(MIXED, encode_symbols(symbols.values, plan, told, contexts, known), escapes)
     if len(symbols.values) and (symbols.values == plan.symbols.low).all():
         return Stored(CONSTANT, b"", escapes)
     return Stored(PACKED, pack_integers(symbols.values), escapes)
@@ -135,7 +135,7 @@ def decode_block(
     stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
     primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
-    knowledge = Knowledge(primer.rows + rows, len(dtypes), events)
+    knowledge = Knowledge(primer.rows + rows, len(dtypes), events, plan.pointer)
     found = 0
     for number in plan.order:
         column = plan.columns[number]
@@ -167,8 +167,7 @@ def _read(
 ) -> Symbols:
     rows = knowledge.rows - len(known)
     if stored.method == MIXED:
-        parents, mixture = knowledge.parents(number, plan), knowledge.mixture(plan)
-        values = decode_symbols(stored.data, rows, plan, parents, contexts, mixture, known)
+        values = decode_symbols(stored.data, rows, plan, knowledge.told(number, plan), contexts, known)
     elif stored.method == PACKED:
         values = unpack_integers(stored.data, rows)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.table.mixtures import log_table, score
 from baler_core.builtin.models.table.trees import BinTree
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import stretch
 
 _LOGS = log_table()
@@ -25,11 +25,14 @@ class Decisions(NamedTuple):
         int64: the same point as a score, for mixtures.
     priors
         int64: log-odds of the upper part by the marginal.
+    widths
+        int64: how many bits the values in both parts differ in.
     """
 
     middles: Array
     scores: Array
     priors: Array
+    widths: Array
 
 
 @compiled
@@ -42,18 +45,34 @@ def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
         int64 (bins + 1,): the marginal's cumulative weight at the edges of its bins.
     """
     nodes, bins, total = len(tree.splits), len(tree.edges) - 1, shares[-1]
-    middles, scores, priors = np.zeros((3, nodes + (bins << inner)), np.int64)
+    middles, scores, priors, widths = np.zeros((4, nodes + (bins << inner)), np.int64)
+    lows, highs = np.zeros((2, max(nodes + 1, 2 << inner)), np.int64)
+    lows[0], highs[0] = tree.edges[0], tree.edges[bins]
     for node in range(nodes):
         middles[node] = tree.edges[tree.splits[node]]
         scores[node] = score(shares[tree.splits[node]], total, _LOGS)
         priors[node] = stretch(tree.chances[node])
-    lows, highs = np.zeros((2, 2 << inner), np.int64)
+        widths[node] = _bits(highs[node] - lows[node])
+        for upper, below in enumerate(tree.children[node]):
+            if below >= 0:
+                lows[below] = middles[node] if upper else lows[node]
+                highs[below] = highs[node] if upper else middles[node]
     for b in range(bins):
         lows[1], highs[1] = tree.edges[b], tree.edges[b + 1]
         for leaf in range(1, 1 << inner):
             middle, place = (lows[leaf] + highs[leaf]) >> 1, nodes + (b << inner) + leaf
             part = (shares[b + 1] - shares[b]) * (middle - lows[1]) // (highs[1] - lows[1])
             middles[place], scores[place] = middle, score(shares[b] + part, total, _LOGS)
+            widths[place] = _bits(highs[leaf] - lows[leaf])
             lows[2 * leaf], highs[2 * leaf] = lows[leaf], middle
             lows[2 * leaf + 1], highs[2 * leaf + 1] = middle, highs[leaf]
-    return Decisions(middles, scores, priors)
+    return Decisions(middles, scores, priors, widths)
+
+
+@inlined
+def _bits(number: Integer) -> Integer:
+    """Binary digits of a number below 2^62."""
+    bits = 0
+    while number >> bits:
+        bits += 1
+    return bits

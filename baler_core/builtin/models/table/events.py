@@ -11,7 +11,10 @@ HERE, BEFORE, IN_EVENT, SECOND, FIRST = range(5)
 """Where a source of knowledge stands: in the row itself; in the row before, of whatever event; in the row before of the
 same event; in the one before that; in the first row of the event."""
 PLACES = 5
-POSITION, SIZE = range(2)
+POINTED = 6
+"""In the earlier row of the same event that a pointer column names."""
+_OF_EVENT = 2
+POSITION, SIZE = range(_OF_EVENT)
 """What an event itself tells of a row: how many rows of the event come before it, and how many there are in all."""
 
 
@@ -55,6 +58,11 @@ class Events:
         back = {IN_EVENT: 1, SECOND: 2}.get(place, self.position)
         return np.where(self.position >= np.maximum(back, 1), rows - back, -1)
 
+    def earlier(self, numbers: np.ndarray) -> np.ndarray:
+        """For each row the row of that number (int64, from 0) in its event, -1 where that is not before it: int64."""
+        there = (numbers >= 0) & (numbers < self.position)
+        return np.where(there, np.arange(self.rows) - self.position + numbers, -1)
+
     def part(self, rows: slice) -> Events:
         """The same of neighbouring rows; an event cut by the borders of the slice counts as far as it lies inside."""
         first = np.searchsorted(self.borders, rows.start, side="right") - 1
@@ -69,7 +77,7 @@ class Source:
     Attributes
     ----------
     place
-        HERE, BEFORE, IN_EVENT, SECOND or FIRST; PLACES for what the event itself tells.
+        HERE, BEFORE, IN_EVENT, SECOND, FIRST or POINTED; PLACES for what the event itself tells.
     column
         Column number; POSITION or SIZE of the event.
     """
@@ -80,7 +88,10 @@ class Source:
     @classmethod
     def of(cls, number: int, columns: int) -> Source:
         """From its number among those of a table with so many columns."""
-        return cls(*divmod(number, columns)) if number < PLACES * columns else cls(PLACES, number - PLACES * columns)
+        if number < PLACES * columns:
+            return cls(*divmod(number, columns))
+        rest = number - PLACES * columns - _OF_EVENT
+        return cls(PLACES, rest + _OF_EVENT) if rest < 0 else cls(POINTED, rest)
 
     @property
     def of_event(self) -> bool:
@@ -89,9 +100,10 @@ class Source:
 
     def number(self, columns: int) -> int:
         """Inverse of `of`: below columns the columns themselves, then the same of the row before, and so on."""
-        return self.place * columns + self.column
+        beyond = _OF_EVENT - columns if self.place == POINTED else 0
+        return self.place * columns + self.column + beyond
 
 
 def sources(columns: int) -> int:
     """How many sources a table with so many columns has."""
-    return PLACES * columns + 2
+    return PLACES * columns + _OF_EVENT + columns

@@ -17,6 +17,7 @@ from baler_core.builtin.models.table.mixtures import (
     weight_below,
     whole_weight,
 )
+from baler_core.builtin.models.table.references import CELLS, WIDTHS, kind_of
 from baler_core.builtin.models.table.trees import BinTree
 from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.mixing import learn_counter, stretch
@@ -75,7 +76,7 @@ def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, plac
 def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
     """Find what each context knows at this node; returns how many know it well."""
     sure = 0
-    for c in range(len(slots)):
+    for c in range(len(base)):
         slot = places.offsets[c] + ((base[c] + node) & places.masks[c])
         slots[c] = slot
         counter = np.int64(counters[slot])
@@ -88,10 +89,31 @@ def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: In
     return sure
 
 
+@inlined
+def _look_back(
+    counters: Array, slots: Array, inputs: Array, known: Array, rows: Array, middle: Integer, width: Integer,
+    contexts: Integer,
+) -> None:  # fmt: skip
+    """Find what the distances from earlier values to this cut say; nothing where there is no earlier row."""
+    first = len(counters) - CELLS * len(known)
+    for q in range(len(known)):
+        slot = first + q * CELLS
+        if rows[q] >= 0:
+            slot += WIDTHS * kind_of(middle - known[q]) + width
+        c = contexts + q
+        slots[c] = slot
+        counter = np.int64(counters[slot])
+        seen = counter & 1023 if rows[q] >= 0 else 0
+        chance = counter >> 16
+        inputs[2 * c] = (stretch(chance) * _TRUST[seen]) >> 10
+        inputs[2 * c + 1] = ((chance - 32768) * _TRUST[seen]) >> 15
+
+
 @compiled
 def code_column(
     registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
-    selectors: Selectors, decisions: Decisions, mixture: Mixture, thorough: bool, speed: Integer, rehearsal: Rehearsal,
+    selectors: Selectors, references: Array, decisions: Decisions, mixture: Mixture, thorough: bool, speed: Integer,
+    rehearsal: Rehearsal,
 ) -> None:  # fmt: skip
     """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin.
 
@@ -99,8 +121,10 @@ def code_column(
     """
     encoding, advised = registers[ENCODING] == 1, len(mixture.weights) > 0
     edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
-    width = 2 * contexts + 3
-    inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts, np.int64), np.zeros(contexts, np.int64)
+    looked = references.shape[1]
+    width = 2 * (contexts + looked) + 3
+    inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts + looked, np.int64), np.zeros(contexts, np.int64)
+    known = np.zeros(looked, np.int64)
     inputs[width - 3] = _BIAS
     kinds = nodes + inner + 1
     mixers = Mixers(
@@ -116,6 +140,8 @@ def code_column(
             encoding = registers[ENCODING] == 1
         for c in range(contexts):
             base[c] = places.base[row, c] + _own_place(coded, row, c, last_bin + 2, places)
+        for q in range(looked):
+            known[q] = values[references[row, q]]
         first = coded[places.pasts[row, 0]] if selectors.own else selectors.first[row]
         first = min(first, _SELECTED - 1)
         last = min(selectors.last[row], _SELECTED - 1)
@@ -147,6 +173,7 @@ def code_column(
                 chance = upper_chance(below, between, above)
                 inputs[width - 1] = stretch(chance) if chance else 0
             sure = _look_up(counters, slots, inputs, base, place, places)
+            _look_back(counters, slots, inputs, known, references[row], middle, decisions.widths[place], contexts)
             sets = (
                 3 * mixer + (0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2),
                 4 * first + min(depth >> 1, 3),
@@ -157,7 +184,7 @@ def code_column(
                 bit = decide(registers, data, wanted, inputs, mixers, mixer, sets, rate)
             else:
                 bit = decide_quickly(registers, data, wanted, inputs, mixers, sets, rate)
-            for c in range(contexts):
+            for c in range(contexts + looked):
                 learn_counter(counters, slots[c], bit, COUNT_LIMIT)
             if bit:
                 below = between

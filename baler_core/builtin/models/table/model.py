@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 EFFORTS = {
     "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
-    "balanced": Effort(contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30),
-    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60),
+    "balanced": Effort(
+        contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30, worth_of_reference=0.01
+    ),
+    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4),
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.table.derive import Steps
-from baler_core.builtin.models.table.events import HERE, Source, sources
+from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, Source, sources
 from baler_core.builtin.models.table.marginals import LEVELS, Marginal
 from baler_core.builtin.models.table.network import Network
 from baler_core.builtin.models.table.network_weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
@@ -22,6 +22,7 @@ from baler_core.lattice import Lattice
 from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
+REFERENCES = (BEFORE, IN_EVENT, POINTED)
 STEP_KINDS = ("log", "plain", "whole", "codes")
 _MOST_KNOTS = 1 << 12
 _MOST_WORDS = 1 << 24
@@ -51,6 +52,8 @@ class ColumnPlan:
         What all earlier columns together say, as a mixture over scores.
     relation, steps
         From which columns it follows, and how its residuals count; None for a column by itself.
+    references
+        Places of earlier rows whose distance from each cut is a context: of REFERENCES, in that order.
     """
 
     lattice: Lattice
@@ -63,6 +66,7 @@ class ColumnPlan:
     network: Network | None = None
     relation: Relation | None = None
     steps: Steps | None = None
+    references: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,14 @@ class TablePlan:
         Column numbers in the order in which symbols are coded.
     derived
         Columns with a relation, parents first.
+    pointer
+        The column that points to earlier rows of the same event.
     """
 
     columns: tuple[ColumnPlan, ...]
     order: tuple[int, ...]
     derived: tuple[int, ...]
+    pointer: int | None = None
 
 
 def plan_to_bytes(plan: TablePlan) -> bytes:
@@ -103,6 +110,7 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
         if column.network is not None:
             networks.append(column.network)
         words.append(np.diff(column.symbols.dictionary, prepend=np.int64(0)))
+    numbers += [] if plan.pointer is None else [plan.pointer]
     parts = [lattices, b"".join(write_varint(n) for n in numbers), extra]
     packed = [np.concatenate(arrays).astype(np.int64) for arrays in (knots, levels, words, weights)]
     body = b"".join(write_sized(write_varint(len(part)) + squeeze(part)) for part in parts)
@@ -115,11 +123,20 @@ def _column_numbers(column: ColumnPlan) -> list[int]:
     found = [KINDS.index(symbols.kind), zigzag(symbols.low), symbols.high - symbols.low, len(symbols.dictionary)]
     found += [0 if marginal is None else marginal.bins]
     if marginal is not None:
-        found += [int(column.packed), column.inner, len(column.parents), *column.parents]
+        found += [
+            int(column.packed) + 2 * _references_number(column.references),
+            column.inner,
+            len(column.parents),
+            *column.parents,
+        ]
         looked = () if column.predictor is None else column.predictor.columns
         found += [len(looked), *looked]
         found += [0] if column.network is None else [_width(column.network), *_seen(column.network)]
     return found
+
+
+def _references_number(references: tuple[int, ...]) -> int:
+    return sum(1 << k for k, place in enumerate(REFERENCES) if place in references)
 
 
 def _width(network: Network) -> int:
@@ -161,6 +178,7 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         raise FormatError(f"{reader.what} is damaged: its order names a column twice")
     place = {column: position for position, column in enumerate(order)}
     ready: set[int] = set()
+    pointing: set[int] = set()
     columns = []
     for number, dtype in enumerate(dtypes):
         column = _read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count)
@@ -169,6 +187,8 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         looked += [] if column.network is None else column.network.columns
         told = [Source.of(p, count) for p in column.parents]
         seen = [s.column for s in told if not s.of_event and not (s.column == number and s.place != HERE)]
+        if POINTED in (*(s.place for s in told), *column.references):
+            pointing.add(number)
         if any(place[c] >= place[number] for c in (*seen, *looked)):
             raise FormatError(f"{reader.what} is damaged: a column is told by later ones")
     relations = {number for number, column in enumerate(columns) if column.relation is not None}
@@ -179,7 +199,11 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         ready.add(number)
     if ready != relations:
         raise FormatError(f"{reader.what} is damaged: a relation is missing from its order")
-    return TablePlan(tuple(columns), order, derived)
+    after = numbers.rest()
+    pointer = ByteReader(after, reader.what).varint(count) if after else None
+    if pointing and (pointer is None or any(place[pointer] >= place[number] for number in pointing)):
+        raise FormatError(f"{reader.what} is damaged: a column looks where nothing points yet")
+    return TablePlan(tuple(columns), order, derived, pointer)
 
 
 @dataclass
@@ -238,9 +262,9 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     words = numbers.varint(_MOST_WORDS)
     bins = numbers.varint(_MOST_KNOTS)
     parents: tuple[int, ...] = ()
-    inner, packed, looked, network = 0, 1, parents, None
+    inner, packed, looked, network, looks_back = 0, 1, parents, None, 0
     if bins:
-        packed = numbers.varint(2)
+        looks_back, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
         inner = numbers.varint(9)
         parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
         looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
@@ -253,8 +277,10 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
         raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
     marginal = arrays.marginal(bins, low, high) if bins else None
     relation, steps = _read_relation(extra, count)
+    references = tuple(place for k, place in enumerate(REFERENCES) if looks_back >> k & 1)
+    predictor = arrays.predictor(looked)
     return ColumnPlan(
-        lattice, symbols, marginal, parents, inner, bool(packed), arrays.predictor(looked), network, relation, steps
+        lattice, symbols, marginal, parents, inner, bool(packed), predictor, network, relation, steps, references
     )
 
 

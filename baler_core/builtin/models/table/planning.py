@@ -15,6 +15,7 @@ from baler_core.builtin.models.table.events import (
     HERE,
     IN_EVENT,
     PLACES,
+    POINTED,
     POSITION,
     SECOND,
     SIZE,
@@ -28,6 +29,7 @@ from baler_core.builtin.models.table.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.network import Network
 from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
+from baler_core.builtin.models.table.pointers import find_pointer
 from baler_core.builtin.models.table.predictor import Scatter
 from baler_core.builtin.models.table.relations import Column, Relation, find_relations
 from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
@@ -88,8 +90,12 @@ def _plan_with(sample: TableSample, relations: Mapping[int, Relation], effort: E
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
-    size = _choose_contexts(plans, symbols, order, sample.events, effort)
-    return _Tried(TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations)), size)
+    pointer = None if sample.events is None else find_pointer(plans, symbols, sample.events)
+    order.sort(key=lambda j: j != pointer)
+    size = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
+    return _Tried(
+        TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations), pointer), size
+    )
 
 
 def _residual_map(column: Column, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> SymbolMap:
@@ -107,6 +113,7 @@ def _choose_contexts(
     symbols: Mapping[int, np.ndarray],
     order: Sequence[int],
     events: Events | None,
+    pointer: int | None,
     effort: Effort,
 ) -> float:
     """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
@@ -114,13 +121,13 @@ def _choose_contexts(
     mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
     if not mixed:
         return 0.0
-    everything = Knowledge(rows, count, events)
+    everything = Knowledge(rows, count, events, pointer)
     for j in mixed:
         limits = plans[j].symbols
         bins = fit_marginal(symbols[j], limits.low - 1, limits.high, knots_wanted(rows))
         plans[j] = replace(plans[j], marginal=bins)
         everything.add(j, plans[j], symbols[j])
-    told = _sources(mixed, jagged=events is not None)
+    told = _sources(mixed, pointer, jagged=events is not None)
     binned = [everything.bins(j) for j in mixed]
     candidates = [_candidate(everything, source.number(count), first) for source, first in told]
     shared = shared_information(len(mixed), candidates, rows)
@@ -133,7 +140,12 @@ def _choose_contexts(
         for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
             numbers = tuple(told[p][0].number(count) for p in parents)
             plans[j] = replace(plans[j], parents=numbers, packed=False)
-            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], rows)
+            past = [
+                BEFORE,
+                *([IN_EVENT] if events is not None else []),
+                *([POINTED] if pointer in mixed[:place] else []),
+            ]
+            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], past, rows)
             total += size
             step(bits_per_row(total, trial.head.rows))
     _drop_unused(plans, mixed)
@@ -157,11 +169,14 @@ def _networks(
     return train_networks(pupils, everything, effort.network_seconds, effort.seed)
 
 
-def _sources(mixed: Sequence[int], *, jagged: bool) -> list[tuple[Source, int]]:
+def _sources(mixed: Sequence[int], pointer: int | None, *, jagged: bool) -> list[tuple[Source, int]]:
     """What may be known of a row, and the place of the first column in the order of coding that it is known to."""
     found = [(Source(HERE, j), place + 1) for place, j in enumerate(mixed)]
     for past in (BEFORE, IN_EVENT, SECOND, FIRST) if jagged else (BEFORE,):
         found += [(Source(past, j), place) for place, j in enumerate(mixed)]
+    if pointer in mixed:
+        after = mixed.index(pointer) + 1
+        found += [(Source(POINTED, j), max(place, after)) for place, j in enumerate(mixed)]
     return [*found, (Source(PLACES, POSITION), 0), (Source(PLACES, SIZE), 0)] if jagged else found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from baler_core.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
 from baler_core.builtin.models.table.contexts import Known, place_contexts, recipes, recipes_with_predictor
 from baler_core.builtin.models.table.decisions import list_decisions
+from baler_core.builtin.models.table.knowledge import Told
 from baler_core.builtin.models.table.marginals import Marginal
 from baler_core.builtin.models.table.mixing import (
     Rehearsal,
@@ -17,8 +18,8 @@ from baler_core.builtin.models.table.mixing import (
     code_column,
     marginal_counters,
 )
-from baler_core.builtin.models.table.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
+from baler_core.builtin.models.table.references import CELLS
 from baler_core.builtin.models.table.trees import BinTree, grow_tree
 from baler_core.errors import FormatError
 from baler_core.mixing import new_counters
@@ -33,26 +34,23 @@ _THOROUGH = 8
 def encode_symbols(
     symbols: np.ndarray,
     plan: ColumnPlan,
-    parents: Sequence[Known],
+    told: Told,
     contexts: int,
-    mixture: Mixture | None = None,
     known: np.ndarray = _NONE,
 ) -> bytes:
     """Symbols (int64, all inside the plan's range) as bytes.
 
     Parameters
     ----------
-    parents
-        What is known of each row, those of `known` first, in the order of `plan.parents`.
+    told
+        What is known of each row, those of `known` first.
     contexts
         How many contexts are mixed at most.
-    mixture
-        What the column's network says of each row.
     known
         Symbols of rows before these that decoders have too: they are learned from.
     """
     coder = new_encoder(len(symbols) * 10 + 64)
-    _run(coder, np.concatenate([known, symbols]), plan, parents, contexts, mixture, len(known))
+    _run(coder, np.concatenate([known, symbols]), plan, told, contexts, len(known))
     return finish(coder)
 
 
@@ -60,14 +58,13 @@ def decode_symbols(
     data: bytes,
     rows: int,
     plan: ColumnPlan,
-    parents: Sequence[Known],
+    told: Told,
     contexts: int,
-    mixture: Mixture | None = None,
     known: np.ndarray = _NONE,
 ) -> np.ndarray:
     """The symbols that `encode_symbols` was given."""
     symbols = np.concatenate([known, np.zeros(rows, np.int64)])
-    _run(new_decoder(data), symbols, plan, parents, contexts, mixture, len(known))
+    _run(new_decoder(data), symbols, plan, told, contexts, len(known))
     return symbols[len(known) :]
 
 
@@ -83,19 +80,19 @@ def _run(
     coder: Coder,
     symbols: np.ndarray,
     plan: ColumnPlan,
-    parents: Sequence[Known],
+    told: Told,
     contexts: int,
-    mixture: Mixture | None,
     known: int,
 ) -> None:
-    marginal, rehearsal = _marginal(plan), _rehearse(coder, known)
+    marginal, rehearsal, parents = _marginal(plan), _rehearse(coder, known), told.parents
+    advised = len(told.mixture.weights) > 0
     tree = grow_tree(marginal)
     if contexts == 1:
         _run_fast(coder, symbols, marginal, tree, parents, rehearsal)
         return
     nodes = len(tree.splits) + (marginal.bins << plan.inner)
     # where a network has spoken, it leaves contexts little to add
-    most = contexts if mixture is None else contexts * 5 // 8
+    most = contexts * 5 // 8 if advised else contexts
     count = len(parents)
     chosen = recipes_with_predictor(count, most) if plan.predictor else recipes(count, most)
     places = place_contexts(parents, chosen, len(symbols), nodes)
@@ -107,13 +104,13 @@ def _run(
     )
     shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
     decisions = list_decisions(tree, plan.inner, shares)
-    told = no_mixture() if mixture is None else mixture
     thorough = contexts >= _THOROUGH
-    speed = _SPEED if mixture is None else _SPEED_ADVISED
-    counters = new_counters(places.total)
+    speed = _SPEED_ADVISED if advised else _SPEED
+    counters = new_counters(places.total + CELLS * told.references.shape[1])
     code_column(
-        *coder, symbols, tree, plan.inner, places, counters, selectors, decisions, told, thorough, speed, rehearsal
-    )
+        *coder, symbols, tree, plan.inner, places, counters, selectors, told.references, decisions, told.mixture,
+        thorough, speed, rehearsal,
+    )  # fmt: skip
 
 
 def _run_fast(

@@ -95,7 +95,7 @@ def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> S
     options = [(smooth_bits(codes), plain)]
     if len(codes) > 16:
         moved = np.diff(codes)
-        options.append((smooth_bits(moved) * (1.02 if differences else 1.5) + 0.05, _range_map("differences", moved)))
+        options.append((smooth_bits(moved) * (1.02 if differences else 3) + 0.05, _range_map("differences", moved)))
     distinct = np.unique(codes)
     span = int(codes.max()) - int(codes.min()) + 1
     if whole and 1 < len(distinct) < min(len(codes) // 2, 1 << 16) and span > 1.2 * len(distinct):

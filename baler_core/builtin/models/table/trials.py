@@ -10,7 +10,7 @@ import numpy as np
 from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.network import Network
 from baler_core.builtin.models.table.network_weights import networks_to_bytes
-from baler_core.builtin.models.table.plan import ColumnPlan
+from baler_core.builtin.models.table.plan import REFERENCES, ColumnPlan
 from baler_core.builtin.models.table.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.streams import encode_symbols
 from baler_core.builtin.models.table.symbols import smooth_bits
@@ -18,6 +18,8 @@ from baler_core.entropy import pack_integers
 from baler_core.squeeze import zstd
 
 _INNER = (0, 2, 5)
+_INNER_REFERRED = (2, 5, 8)
+"""References tell more about what is deep inside a bin than contexts do."""
 _WEIGHT_BITS = 5
 _KNOT_BYTES = 2
 
@@ -42,6 +44,8 @@ class Effort:
         Of random numbers.
     rows
         How many rows a row block holds at most: what is decoded by itself, and beside others at the same time.
+    worth_of_reference
+        Share of a column's bytes that a reference to an earlier row must save; None to look for none.
     """
 
     contexts: int
@@ -51,6 +55,7 @@ class Effort:
     network_seconds: float = 0.0
     keep_networks: bool = False
     seed: int = 0
+    worth_of_reference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,9 @@ class Trial:
     networks: Mapping[int, Network]
     effort: Effort
 
-    def cheapest(self, number: int, plan: ColumnPlan, earlier: Sequence[int], rows: int) -> tuple[ColumnPlan, float]:
+    def cheapest(
+        self, number: int, plan: ColumnPlan, earlier: Sequence[int], past: Sequence[int], rows: int
+    ) -> tuple[ColumnPlan, float]:
         """The plan of a column with the depth and the predictor that pay, or packed; and its bytes for the first rows.
 
         Parameters
@@ -81,6 +88,8 @@ class Trial:
             With bins and parents.
         earlier
             Columns that a predictor may look at.
+        past
+            Places of earlier rows that may be references.
         rows
             Of the whole sample, to share the bytes of the plan among them.
         """
@@ -97,6 +106,7 @@ class Trial:
             if bytes_ < size:
                 best, size = candidate, bytes_
         best, size = self._with_network(number, best, size, share)
+        best, size = self._with_references(number, best, size, past)
         if self.effort.keep_networks and best.network is not None:
             return best, size
         packed = self._packed_size(number, size)
@@ -128,6 +138,26 @@ class Trial:
                 least, best = bytes_, candidate
         return best, least
 
+    def _with_references(
+        self, number: int, plan: ColumnPlan, size: float, past: Sequence[int]
+    ) -> tuple[ColumnPlan, float]:
+        """The plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
+        if self.effort.worth_of_reference is None:
+            return plan, size
+        fixed = size - self._size(number, plan)
+        while rest := [place for place in past if place not in plan.references]:
+            tried = [replace(plan, references=(*plan.references, place)) for place in rest]
+            least, best = min(((fixed + self._size(number, c), c) for c in tried), key=lambda found: found[0])
+            if least > size * (1 - self.effort.worth_of_reference):
+                break
+            plan, size = best, least
+        for inner in _INNER_REFERRED if plan.references else ():
+            deeper = replace(plan, inner=inner)
+            least = fixed + self._size(number, deeper) if inner > plan.inner else np.inf
+            if least < size * (1 - self.effort.worth_of_reference):
+                plan, size = deeper, least
+        return replace(plan, references=tuple(place for place in REFERENCES if place in plan.references)), size
+
     def _packed_size(self, number: int, mixed: float) -> float:
         """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
@@ -144,9 +174,8 @@ class Trial:
         return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
-        parents = self.head.parents(number, plan)
-        mixture = self.head.mixture(plan)
-        return float(len(encode_symbols(self.head.values(number), plan, parents, self.effort.contexts, mixture)))
+        told = self.head.told(number, plan)
+        return float(len(encode_symbols(self.head.values(number), plan, told, self.effort.contexts)))
 
 
 def _bins(plan: ColumnPlan) -> int:
