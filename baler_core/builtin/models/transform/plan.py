@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, arrangements_of, time_blocks
 from baler_core.builtin.models.transform.family import Field, FieldBlock
-from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.builtin.models.transform.trials import Trials, whole_size
@@ -62,6 +61,7 @@ class _Plan:
         self._recipe = choose_transform(self._trials, effort, times)
         size = self._trials.size if effort == "max" else self._trials.counted
         self.expected = size(self._recipe) * len(self._blocks)
+        self._measured = False
 
     @property
     def time(self) -> TimeTransform:
@@ -69,22 +69,23 @@ class _Plan:
         return self._recipe.time
 
     def measure(self) -> None:
-        """Code a few blocks whole."""
-        self.expected = self._measured(self._recipe)
+        """Code the first, the middle and the last block whole, unless that was done: samples may miss what is hard."""
+        if self._measured:
+            return
+        last = len(self._blocks) - 1
+        numbers = {0, (last + 1) // 2, last}
+        sizes = [whole_size(self._blocks[number], self._recipe) for number in numbers]
+        self.expected = sum(sizes) / len(sizes) * (last + 1)
+        self._measured = True
 
     def family(self, members: Sequence[Prepared]) -> Family:
         """The family, with the best step of the quantiser."""
+        if self._effort == "max":
+            self.measure()
         recipe = choose_step(self._trials, self._recipe, self._effort)
-        sample = self._trials.size(recipe) * len(self._blocks)
-        expected = self._measured(recipe) if self._effort == "max" else sample
+        gain = self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
         self._trials.forget()
-        return Family(tuple(members), self.arrangement, expected, recipe)
-
-    def _measured(self, recipe: Recipe) -> float:
-        """Bytes of all blocks, by those of the first, the middle and the last: samples may miss what is hard."""
-        last = len(self._blocks) - 1
-        numbers = {0, (last + 1) // 2, last}
-        return sum(whole_size(self._blocks[number], recipe) for number in numbers) / len(numbers) * (last + 1)
+        return Family(tuple(members), self.arrangement, self.expected * gain, recipe)
 
 
 def _expected(plan: _Plan) -> float:
