@@ -31,7 +31,7 @@ MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
 _ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 20_000}
 _RUN = 8
 # How often stencils are learned again, and from how many values of the first slices.
-_PASSES: Mapping[Effort, int] = {"fast": 0, "balanced": 1, "max": 2}
+_PASSES: Mapping[Effort, int] = {"fast": 0, "balanced": 1, "max": 1}
 _FEW: Mapping[Effort, int] = {"fast": 0, "balanced": 1 << 18, "max": 1 << 30}
 # Of fewer values, more ways are tried, as far neighbours and classes may not be worth their weights.
 _FEW_VALUES = 1 << 18

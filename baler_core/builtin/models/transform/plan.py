@@ -9,7 +9,7 @@ from baler_core.builtin.models.field_layout import Arrangement, arrangements_of,
 from baler_core.builtin.models.transform.family import Field, FieldBlock
 from baler_core.builtin.models.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
-from baler_core.builtin.models.transform.trials import Trials
+from baler_core.builtin.models.transform.trials import Trials, whole_size
 from baler_core.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
@@ -55,12 +55,13 @@ class _Plan:
     ) -> None:
         self.arrangement = arrangement
         self._effort = effort
-        blocks = time_blocks(arrangement.shape(fields[0].values.shape)[0])
-        self._blocks = len(blocks)
-        self._trials = Trials(FieldBlock(fields, arrangement, blocks[len(blocks) // 2]), effort)
+        places = time_blocks(arrangement.shape(fields[0].values.shape)[0])
+        self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
+        self._trials = Trials(self._blocks[len(places) // 2], effort)
         self._recipe = choose_transform(self._trials, effort, times)
         size = self._trials.size if effort == "max" else self._trials.counted
-        self.expected = size(self._recipe) * self._blocks
+        self.expected = size(self._recipe) * len(self._blocks)
+        self._measured = False
 
     @property
     def time(self) -> TimeTransform:
@@ -68,15 +69,23 @@ class _Plan:
         return self._recipe.time
 
     def measure(self) -> None:
-        """Code the middle block whole."""
-        self.expected = self._trials.whole_size(self._recipe) * self._blocks
+        """Code the first, the middle and the last block whole, unless that was done: samples may miss what is hard."""
+        if self._measured:
+            return
+        last = len(self._blocks) - 1
+        numbers = {0, (last + 1) // 2, last}
+        sizes = [whole_size(self._blocks[number], self._recipe) for number in numbers]
+        self.expected = sum(sizes) / len(sizes) * (last + 1)
+        self._measured = True
 
     def family(self, members: Sequence[Prepared]) -> Family:
         """The family, with the best step of the quantiser."""
+        if self._effort == "max":
+            self.measure()
         recipe = choose_step(self._trials, self._recipe, self._effort)
-        expected = self._trials.size(recipe) * self._blocks
+        gain = self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
         self._trials.forget()
-        return Family(tuple(members), self.arrangement, expected, recipe)
+        return Family(tuple(members), self.arrangement, self.expected * gain, recipe)
 
 
 def _expected(plan: _Plan) -> float:

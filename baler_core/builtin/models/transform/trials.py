@@ -46,12 +46,6 @@ class Trials:
             self._sizes[recipe] = common + size * self._share
         return self._sizes[recipe]
 
-    def whole_size(self, recipe: Recipe) -> float:
-        """Bytes of the whole block, measured on all of it."""
-        return float(
-            sum(map(len, encode_chunk(self.block, recipe, learn(self.block) if recipe.time == "basis" else None)))
-        )
-
     def _integers(self, recipe: Recipe) -> tuple[list[TileIntegers], float]:
         """What would be coded of the sample, and the bytes of the basis."""
         matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
@@ -83,3 +77,8 @@ class Trials:
 
 def _counted(parts: list[TileIntegers]) -> float:
     return counted_size([part.coefficients for part in parts]) + counted_size([part.corrections for part in parts])
+
+
+def whole_size(block: Block, recipe: Recipe) -> float:
+    """Bytes of a block, all of it coded."""
+    return float(sum(map(len, encode_chunk(block, recipe, learn(block) if recipe.time == "basis" else None))))
