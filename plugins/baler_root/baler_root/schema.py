@@ -1,15 +1,16 @@
-"""Turns the branches of a tree into a schema: variables, dimensions, and the skeleton that rebuilds the tree."""
+"""Turns the branches of a tree into a schema: variables and dimensions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from baler_core import Schema, Variable
 from baler_root.branches import Branch
-from baler_root.forms import Leaf, Number, from_json, leaves, to_json
+from baler_root.forms import Leaf, Number, leaves
 from baler_root.jagged import Collection
+from baler_root.skeleton import make_skeleton
 from baler_root.trees import Tree
 
 UNITS = re.compile(r"[\[(]\s*((?:[kMGT]?eV|[munc]?m|[munp]?s|m?rad|deg)(?:\^?2|/c\^?2?)?)\s*[\])]")
@@ -32,7 +33,9 @@ def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[C
             variable = _variable(branch, leaf, dim_of[leaf.lists[-1]] if leaf.lists else entry)
             variables[variable.name] = variable
             sizes |= dict(zip(variable.dims[1:], getattr(leaf.form, "shape", ()), strict=True))
-    return Schema(tuple(variables.values()), sizes, {c.dim: c.counts for c in collections}, _skeleton(tree, branches))
+    schema = Schema(tuple(variables.values()), sizes, {c.dim: c.counts for c in collections})
+    made_up = [collection.counts for collection in collections if not collection.counter]
+    return replace(schema, skeleton=make_skeleton(tree, branches, schema, made_up))
 
 
 def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
@@ -52,42 +55,3 @@ def _says_nothing(title: str, key: str) -> bool:
         return True
     stem = title.partition("[")[0]
     return stem == key or key.partition("[")[0].endswith(("/" + stem, "." + stem))
-
-
-def _skeleton(tree: Tree, branches: Sequence[Branch]) -> dict[str, Any]:
-    """What is needed besides values to write the tree again."""
-    code = tree.tree.file.compression
-    return {
-        "kind": tree.kind,
-        "tree": tree.name,
-        "title": tree.title,
-        "compression": None if code is None else [code.name, code.level],
-        "branches": [_branch_json(branch) for branch in branches],
-    }
-
-
-def _branch_json(branch: Branch) -> dict[str, Any]:
-    stored = {"key": branch.key, "form": to_json(branch.form)}
-    optional = {"title": branch.title, "type": branch.type, "counter": branch.counter}
-    return stored | {name: value for name, value in optional.items() if value}
-
-
-def branch_from_json(stored: Mapping[str, Any]) -> Branch:
-    """A branch as the skeleton keeps it."""
-    return Branch(
-        stored["key"],
-        stored.get("title", ""),
-        stored.get("type", ""),
-        from_json(stored["form"]),
-        stored.get("counter", ""),
-    )
-
-
-def list_dimensions(schema: Schema, leaf: Leaf) -> list[str]:
-    """The jagged dimensions of the lists around a leaf, outermost first."""
-    dims: list[str] = []
-    dim = schema[leaf.name].dims[0]
-    while dim in schema.counts and dim not in dims:
-        dims.insert(0, dim)
-        dim = schema[schema.counts[dim]].dims[0]
-    return dims

@@ -13,7 +13,7 @@ from baler_root.branches import Branch
 from baler_root.flatten import put_together
 from baler_root.forms import leaves
 from baler_root.plans import TreePlan
-from baler_root.schema import branch_from_json, list_dimensions
+from baler_root.skeleton import branches_of, list_dimensions
 from baler_root.trees import first_line
 from baler_root.ttree import TreeWriter
 
@@ -115,7 +115,7 @@ def _described(schema: Schema) -> tuple[list[Branch], dict[str, str]]:
     try:
         if schema.skeleton["kind"] not in ("TTree", "RNTuple") or not schema.skeleton["tree"]:
             raise ValueError("no kind of tree")
-        branches = [branch_from_json(stored) for stored in schema.skeleton["branches"]]
+        branches = branches_of(schema)
         counts_of = {
             place: schema.counts[dim]
             for branch in branches

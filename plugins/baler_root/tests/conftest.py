@@ -13,6 +13,7 @@ import uproot
 
 from baler_core import Schema, values_of
 from baler_root.reader import RootOptions, RootReader
+from baler_root.skeleton import branches_of
 
 
 def _restore(
@@ -82,7 +83,7 @@ def restore(tmp_path: Path) -> Callable[..., tuple[Schema, Sequence[str], Path]]
     def run(path: Path, **options: Any) -> tuple[Schema, Sequence[str], Path]:
         out = tmp_path / "restored.root"
         schema, warnings = _restore(path, out, **options)
-        _check(path, out, schema.skeleton["tree"], [branch["key"] for branch in schema.skeleton["branches"]])
+        _check(path, out, schema.skeleton["tree"], [branch.key for branch in branches_of(schema)])
         return schema, warnings, out
 
     return run

@@ -10,6 +10,7 @@ import uproot
 
 from baler_core import DataError, Schema, values_of
 from baler_root.reader import RootReader
+from baler_root.skeleton import branches_of
 from baler_root.ttree import collection_checksum
 
 Restore = Callable[..., tuple[Schema, Sequence[str], Path]]
@@ -26,8 +27,7 @@ def test_a_tree_of_collections(restore: Restore) -> None:
     assert len(warnings) == 1
     assert "momentum (TLorentzVector)" in warnings[0]
     with uproot.open({str(DATA / "collections.root"): "events"}) as original, uproot.open({str(out): "events"}) as tree:
-        for branch in schema.skeleton["branches"]:
-            key = branch["key"]
+        for key in [branch.key for branch in branches_of(schema)]:
             assert tree[key].typename == original[key].typename
         assert [key for key in original.keys(recursive=True) if "momentum" not in key] == tree.keys(recursive=True)
 

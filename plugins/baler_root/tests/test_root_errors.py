@@ -121,10 +121,12 @@ def test_an_interrupted_output_can_be_removed(path: Path, tmp_path: Path) -> Non
     [
         {"kind": "open"},
         {"tree": ""},
-        {"branches": [{"key": "pt"}]},
-        {"branches": [{"key": "pt", "form": {"list": "<f8"}}]},
-        {"branches": [{"key": "pt", "form": 7}]},
-        {"branches": 3},
+        {"odd": {"pt": {"form": {"list": "<f8"}}}},
+        {"odd": {"pt": {"form": {"record": {"x": "<f8"}}}}},
+        {"odd": {"pt": {"form": 7}}},
+        {"odd": 3},
+        {"titles": 3},
+        {"made_up": 3},
     ],
     ids=str,
 )

@@ -11,6 +11,7 @@ import uproot
 
 from baler_core import Schema
 from baler_root.reader import RootOptions, RootReader
+from baler_root.skeleton import branches_of
 
 Restore = Callable[..., tuple[Schema, Sequence[str], Path]]
 
@@ -42,7 +43,7 @@ def test_a_real_file(
 ) -> None:
     path = shared_data / "hep" / f"{name}.root"
     schema, warnings, _ = restore(path, tree=tree, max_bytes=5 * 10**6)
-    found = {branch["key"] for branch in schema.skeleton["branches"]}
+    found = {branch.key for branch in branches_of(schema)}
     with uproot.open({str(path): schema.skeleton["tree"]}) as original:
         all_keys = [key for key, branch in original.iteritems(full_paths=True) if not branch.branches]
     assert len(set(all_keys)) == branches
