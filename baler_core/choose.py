@@ -29,7 +29,7 @@ FLOOR = "scalar"
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
 SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
-_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.3}
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
 
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
