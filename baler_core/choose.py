@@ -195,8 +195,16 @@ class _Trial:
         self._estimates = totals(told, [variable.name for variable in task.layout.variables])
         for kind, size in self._estimates.items():
             logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
-        limit = min(self._estimates.values(), default=0.0) * _CLOSE[self._effort] + 100
-        return [kind for kind in suitable if self._estimates.get(kind, 0.0) <= limit and kind not in self._failures]
+        beaten = {kind for kind in told if any(self._beats(other, kind, told) for other in told)}
+        return [kind for kind in suitable if kind not in beaten and kind not in self._failures]
+
+    def _beats(self, one: type[Model], other: type[Model], told: Mapping[type[Model], Estimate]) -> bool:
+        """Whether one clearly expects fewer bytes; if only since both would leave much to the floor, by what they told."""
+        close, total = _CLOSE[self._effort], self._estimates
+        if total[other] > close * total[one] + 100:
+            return True
+        learned = FLOOR not in (one.name, other.name) and total[other] >= total[one]
+        return learned and sum(told[other].values()) > close * sum(told[one].values()) + 100
 
     def estimated(self, kinds: Sequence[type[Model]]) -> bool:
         """Whether all of them have said how large they will be."""
