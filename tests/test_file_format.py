@@ -75,8 +75,9 @@ def unsqueezed(data: bytes, length: int) -> bytes:
     elif method == 6:
         restored = zlib.decompressobj(-15, zdict=WORDS).decompress(body)
     else:
-        assert method == 5
-        frame = zstandard.ZstdDecompressor(max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+        assert method in (5, 7)
+        words = zstandard.ZstdCompressionDict(WORDS, zstandard.DICT_TYPE_RAWCONTENT) if method == 7 else None
+        frame = zstandard.ZstdDecompressor(words, max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
         restored = frame.decompress(body, max_output_size=length)
     assert len(restored) == length
     return restored
