@@ -19,9 +19,9 @@ ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
 # Codecs are held to slightly less than the bound, so that a check done by others in another order of
 # rounding (float32 arithmetic, say) still finds every value inside. Costs 1.4e-6 bits per value.
 SAFETY = 1.0 - 2.0**-20
-# Tolerances that follow from a range or a scale factor would have 17 digits. Costs at most 1.4e-5 bits per value, and
-# saves five bytes of header per variable.
-SHORTENED = 1e-5
+# Tolerances that follow from a range or a scale factor would have 17 digits. Costs at most 1.4e-6 bits per value, and
+# saves four bytes of header per variable.
+SHORTENED = 1e-6
 # What two roundings of float64 may have taken from a round number: 9.999999999999998 stands for 10.
 ROUNDING = Decimal("1e-12")
 
@@ -299,7 +299,7 @@ def make_tolerance(
 def rounded_down(number: float) -> float:
     """The decimal of fewest digits that is below a positive number by at most `SHORTENED` of it."""
     exact = Decimal(number)
-    for digits in range(1, 8):
+    for digits in range(1, 9):
         unit = Decimal(1).scaleb(exact.adjusted() + 1 - digits)
         short = float((exact * (1 + ROUNDING)).quantize(unit, ROUND_FLOOR))
         if short >= number * (1 - SHORTENED):

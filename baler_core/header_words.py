@@ -57,6 +57,28 @@ _NETCDF: Final = (
     '"title":["Latitude","Longitude"],"units":["degrees_north"],"fill":[[9.969209968386869e+36]],"packing":[1.0,0.0],'
     '"axes":{"time":"time","lat":"y","lon":"x","level":"z"}}'
 )
+_PARTICLES: Final = (
+    "Mass-decorrelated tagger vs light flavour discriminator raw output working point cut-based ID bitmap, MVA ID score WP80 WP90 V2 "
+    "bitmask 1 = VLoose, 2 = Loose, 4 = Medium, 8 = Tight, 16 = VTight, 32 = VVTight, flags bit1 is loose, bit2 is tight, "
+    "Trigger/flag bit selection slimmedElectrons slimmedMuons slimmedJets slimmedTaus after basic selection, "
+    "index of the associated electron muon photon tau jet genParticle (-1 if none), index of first matching muon, "
+    "PDG code, electric charge, status, number of layers in the tracker, number of degrees of freedom, missing inner hits, "
+    "main primary vertex position x coordinate, secondary vertex Z position, decay length significance, chi2, "
+    "PF relative isolation dR=0.3, mini PF relative isolation, charged component, (with rho*EA PU corrections), total "
+    "(deltaBeta corrections), Tracker-based isolation, delta R cone of 0.3 with pt > 35 GeV, "
+    "3D impact parameter significance wrt first PV, in cm, dxy (with sign) wrt first PV, dz uncertainty, in cm, "
+    "energy error of the cluster from regression, supercluster, pt correction for b-jet energy regression, "
+    "charged Hadron Energy Fraction, neutral Electromagnetic Energy Fraction, number of particles in the jet, raw pt, area, "
+    "DeepCSV b-tag discriminator, DeepJet, Nsubjettiness, soft drop mass, jet energy corrections (JECs), scalar sum of Et, "
+    "interpretation from MC truth, hadron flavour, parton flavour, invariant mass, transverse momentum, pseudorapidity, "
+    "_jetIdx _genPartIdx _genPartFlav _electronIdx1 _muonIdx1 _pfRelIso03_all _pfRelIso03_chg _miniPFRelIso_all _tightCharge "
+    "_cutBased _mvaId _looseId _mediumId _tightId _softId _isGlobal _isTracker _isPFcand _nStations _nTrackerLayers "
+    "_ip3d _sip3d _dxyErr _dzErr _ptErr _energyErr _pdgId _charge _hoe _r9 _sieie _lostHits _convVeto _cleanmask "
+    "_btagCSVV2 _btagDeepB _btagDeepC _btagDeepFlavB _qgl _puId _jetId _nConstituents _nMuons _nElectrons _area _rawFactor "
+    "_chHEF _neHEF _chEmEF _neEmEF _muEF _hadronFlavour _partonFlavour _genJetIdx _bRegCorr _bRegRes _msoftdrop _tau1 "
+    "GenPart_ genPartIdxMother statusFlags FatJet_ SubJet_ Electron_ Photon_ Tau_ MET_ PV_ SV_ HLT_ L1_ TrigObj_filterBits "
+    "Muon_pt Muon_eta Muon_phi Muon_mass Jet_pt Jet_eta Jet_phi Jet_mass"
+)
 _FORMATS: Final = (
     '"reader":["fits",{},"baler-fits","0.1.0"],"dims":[["y","x"],"skeleton":{"gzip":false,"hdus":[{"header":"'
     '"reader":["netcdf",{},"baler-hdf5","0.1.0"],"dims":[["time","lat","lon"],"skeleton":{"format":"netcdf3",'
@@ -65,15 +87,13 @@ _FORMATS: Final = (
     '"attributes":[[{"name":"source","type":{"text":null,"utf8":true,"pad":0},"value":[""]}],"\\u0000absent"],'
     '"type":["\\u0000absent","<f8","<f4"],"shape":["\\u0000absent",[3,128,128],'
     '"reader":["csv",{},"baler-core","0.1.0"],"dims":[["row"],"skeleton":{"dialect":{"newline":"\\r","final_newline":false,'
-    '"delimiter":";","comment":"#","header":["id","ra","dec"]},"columns":[["float64","r","",false],["int64","d","",false],'
-    '["float64",".6f","",true],["float64",".10G","",false],["text","r","",false],["float64","j","",false]]}}'
+    '"separator":";","padding":" ","comment":"","preamble":"# ","header":["id"],"header":true},"columns":[[3,"r"],[1,"d"],[2,".6f"],'
+    '[1,".10G"],[1,"j nan"],[1,"J"]]}}'
     '"reader":["npz",{},"baler-core","0.1.0"],"dims":[["dim0","dim1","dim2"],"skeleton":{"arrays":{"\\u0000columns":{"name":['
     '"descr":["<f8","<f4"],"shape":[[60,50,50],[0]],"fortran":[false,false]}},"compressed":false}}'
     '"reader":["root",{},"baler-root","0.1.0"],"dims":[["entry","nJet","nMuon"],'
-    '"skeleton":{"kind":"TTree","tree":"Events","title":"","compression":["ZLIB",4],["LZMA",9],["LZ4",4],["ZSTD",5],'
-    '"branches":{"\\u0000columns":{"key":["pt","eta","phi","mass","px","py","pz","charge","Run","Event","Jet_pt","Muon_pt"],'
-    '"title":["px/F","py/D","pz/I","type/O"],"type":["float","double","int32_t","uint32_t","bool","uint8_t","char*",'
-    '"vector<float>","vector<double>","vector<int>"]}}}}'
+    '"skeleton":{"kind":"TTree","tree":"Events","title":"","compression":null["ZLIB",4],["LZMA",9],["LZ4",4],["ZSTD",5],'
+    '"titles":["%n/%t","%n%c%s/%t"],"titles":["","%n"],"made_up":{"nV0s":"V0s"},"odd":{"event":{"title":"event/l"}}}}'
 )
 _MODELS: Final = (
     '["predictive",{},"baler-core","0.1.0"]["exact",{},"baler-core","0.1.0"]["scalar",{},"baler-core","0.1.0"]'
@@ -89,6 +109,6 @@ _FRAME: Final = (
     '"groups":[["table",[[0,1]],[["table",{},"baler-core","0.1.0"]],[1]],["other",[[1,1]],[["exact",{},"baler-core","0.1.0"]],[2]],'
     '["grid",[[0,1]],[["transform",{},"baler-core","0.1.0"]],[1]]],'
     '"blocks":[0,[[1,[[0,1,2],[0,0,0],{"entry":1000,"row":1000}]]]],"blocks":[0,[[1,[[0],[0],{"dim0":60,"dim1":50}]]]],'
-    '"errors":[[[0,1]],[0.000649],[1.0,1.0,0.999,0.999]],"skeleton":{'
+    '"errors":[[[0,1]],[0.00065,0.0001],[1.0,1.0,0.99,1.0]],"skeleton":{'
 )
-WORDS: Final = (_FITS + _NETCDF + _FORMATS + _MODELS + _FRAME).encode()
+WORDS: Final = (_FITS + _NETCDF + _PARTICLES + _FORMATS + _MODELS + _FRAME).encode()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import lzma
 import zlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from baler_core.errors import FormatError
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressionDict
 
 # Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
 _LONG: Final = 1 << 20
-STORED, XZ, ZSTD, WORDS = 0, 1, 5, 6
+STORED, XZ, ZSTD, WORDS, ZSTD_WORDS = 0, 1, 5, 6, 7
 _METHODS: Final = [XZ, XZ + 1, XZ + 2, XZ + 3, ZSTD]
 
 
@@ -37,14 +40,25 @@ def xz(data: bytes, setting: int = 0) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=_xz_filters(setting, len(data)))
 
 
-def zstd(data: bytes, level: int = 19) -> bytes:
-    """A zstd frame without checksum and content size."""
+def zstd(data: bytes, level: int = 19, words: bytes = b"") -> bytes:
+    """A zstd frame without checksum, content size and dictionary number, which may begin as if it had seen `words`."""
     import zstandard
 
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        level, source_size=len(data), write_checksum=0, write_content_size=0, format=zstandard.FORMAT_ZSTD1_MAGICLESS
+        level,
+        source_size=len(data) + len(words),
+        write_checksum=0,
+        write_content_size=0,
+        write_dict_id=0,
+        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
     )
-    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+    return zstandard.ZstdCompressor(dict_data=_dictionary(words), compression_params=parameters).compress(data)
+
+
+def _dictionary(words: bytes) -> ZstdCompressionDict | None:
+    import zstandard
+
+    return zstandard.ZstdCompressionDict(words, zstandard.DICT_TYPE_RAWCONTENT) if words else None
 
 
 def deflate(data: bytes, words: bytes) -> bytes:
@@ -66,7 +80,7 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     methods = [XZ] if not thorough else _METHODS if len(data) <= _LONG else [_best_on_pieces(data)]
     forms = [(STORED, data), *((method, _compress(data, method)) for method in methods)]
     if words:
-        forms.append((WORDS, deflate(data, words)))
+        forms += [(WORDS, deflate(data, words)), (ZSTD_WORDS, zstd(data, 22, words))]
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
 
@@ -111,10 +125,14 @@ def _restore(method: int, body: bytes, length: int, words: bytes) -> bytes:
     if XZ <= method < XZ + len(_LC_LP_PB):
         decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_xz_filters(method - XZ, length))
         return decoder.decompress(body, max_length=length + 1)
-    if method == ZSTD:
+    if method == ZSTD or (method == ZSTD_WORDS and words):
         import zstandard
 
-        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+        decompressor = zstandard.ZstdDecompressor(
+            _dictionary(words if method == ZSTD_WORDS else b""),
+            max_window_size=1 << 27,
+            format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+        )
         try:
             return decompressor.decompress(body, max_output_size=length + 1)
         except zstandard.ZstdError as error:

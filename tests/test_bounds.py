@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, value_range
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, rounded_down, value_range
 from baler_core.errors import ConfigError
 
 RULES = BoundRules((("Jet_phi", ErrorBound("abs", 1e-4)), ("n*", ErrorBound("abs", 2)), ("*", ErrorBound("rel", 1e-2))))
@@ -99,3 +101,18 @@ def test_a_name_with_brackets_matches_itself() -> None:
     rules = BoundRules((("pt [GeV]", ErrorBound("abs", 0.5)),))
     assert rules.bound_for("pt [GeV]", "<f4") == ErrorBound("abs", 0.5)
     assert rules.unmatched(["pt [GeV]"]) == []
+
+
+@given(st.floats(1e-300, 1e300))
+def test_tolerances_are_rounded_down_to_few_digits(number: float) -> None:
+    short = rounded_down(number)
+    assert number * (1 - 1e-6) <= short <= number * (1 + 2e-12)
+    assert len(f"{short!r}".partition("e")[0].replace(".", "").strip("0")) <= 8
+
+
+@pytest.mark.parametrize(
+    ("number", "short"),
+    [(9.999999999999998, 10.0), (0.30000000000000004, 0.3), (1234567.0, 1234567.0), (1 / 3, 0.333333)],
+)
+def test_round_numbers_stay(number: float, short: float) -> None:
+    assert rounded_down(number) == pytest.approx(short, rel=1e-15)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import math
 import struct
 import zlib
 from collections.abc import Callable
@@ -16,6 +17,8 @@ import zstandard
 from pcodec import wrapped
 
 from baler_core import api
+from baler_core.container import BalReader
+from baler_core.header_json import header_from_json
 from baler_core.header_words import WORDS
 
 FILTERS = [(3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3)]
@@ -72,8 +75,9 @@ def unsqueezed(data: bytes, length: int) -> bytes:
     elif method == 6:
         restored = zlib.decompressobj(-15, zdict=WORDS).decompress(body)
     else:
-        assert method == 5
-        frame = zstandard.ZstdDecompressor(max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+        assert method in (5, 7)
+        words = zstandard.ZstdCompressionDict(WORDS, zstandard.DICT_TYPE_RAWCONTENT) if method == 7 else None
+        frame = zstandard.ZstdDecompressor(words, max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
         restored = frame.decompress(body, max_output_size=length)
     assert len(restored) == length
     return restored
@@ -278,11 +282,28 @@ def correct(values: list[np.ndarray], stream: Bytes) -> None:
 GROUPS: dict[str, Callable[..., list[Any]]] = {"scalar": scalar_group, "exact": exact_group}
 
 
-def decoded(path: Path) -> dict[str, np.ndarray]:
-    parts = sections(path.read_bytes())
+def header_of(parts: list[bytes]) -> Any:
     stream = Bytes(parts[-1])
     length = stream.varint()
-    header = records(json.loads(unsqueezed(stream.rest(), length)))
+    return records(json.loads(unsqueezed(stream.rest(), length)))
+
+
+def stated_errors(header: Any) -> dict[str, tuple[float, float]]:
+    ranges, largest, shares = header["errors"]
+    tolerances, errors = unrun(header["tolerances"]), {}
+    places = [place for start, many in ranges for place in range(start, start + many)]
+    for place, share in zip(places, shares, strict=True):
+        variable, (kind, value, _) = header["variables"][place], tolerances[place]
+        allowed = math.floor(value) if np.dtype(variable["form"]).kind in "iu" else value
+        scale = abs(variable.get("packing", [1.0])[0])
+        errors[variable["key"]] = (share * allowed * scale if kind == "abs" else largest.pop(0), share)
+    assert not largest
+    return errors
+
+
+def decoded(path: Path) -> dict[str, np.ndarray]:
+    parts = sections(path.read_bytes())
+    header = header_of(parts)
     names = header["dims"][0]
     pieces: dict[str, list[np.ndarray]] = {}
     first, runs = header["blocks"]
@@ -353,6 +374,24 @@ def arrays() -> dict[str, np.ndarray]:
 def test_the_page_is_enough_to_decode_arrays(arrays: dict[str, np.ndarray], bounds: Any, tmp_path: Path) -> None:
     api.compress(arrays, tmp_path / "a.bal", bounds=bounds, model="scalar", block_bytes=60_000)
     compare(tmp_path / "a.bal")
+
+
+def test_the_page_tells_the_largest_errors(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    numbers = {name: values for name, values in arrays.items() if values.dtype.kind in "if"}
+    bounds = {"pt": {"rel": 1e-2}, "field": {"range": 1e-3}, "small": {"abs": 1}, "run": "lossless", "*": {"abs": 1e-2}}
+    api.compress(numbers, tmp_path / "e.bal", bounds=bounds, model="scalar")
+    restored = decoded(tmp_path / "e.bal")
+    stated = stated_errors(header_of(sections((tmp_path / "e.bal").read_bytes())))
+    assert set(stated) == set(numbers) - {"run", "wide"}
+    for name, (largest, share) in stated.items():
+        finite = np.isfinite(numbers[name])
+        true = np.abs(restored[name][finite].astype("f8") - numbers[name][finite]).max(initial=0)
+        assert true <= largest <= true * 1.11
+        assert share <= 1
+    with BalReader(tmp_path / "e.bal") as reader:
+        errors = header_from_json(reader.header).errors
+    for name, error in errors.items():
+        assert (error.largest, error.share) == pytest.approx(stated[name], rel=1e-5)
 
 
 def test_the_page_is_enough_to_decode_text(tmp_path: Path) -> None:

@@ -218,11 +218,23 @@ def test_what_is_no_table_is_said_so(content, message, tmp_path):
         columns(tmp_path / "no.csv")
 
 
+def test_a_skeleton_repeats_nothing_of_the_schema(tmp_path):
+    path = csv_file(tmp_path, "a,b,c,d\n1.5,2.5,x,1\n0.5,,y,2\n")
+    with CsvReader().open(path) as source:
+        assert source.schema.skeleton == {"dialect": {"header": True}, "columns": [[3, "r"], [1, "d"]]}
+    path = csv_file(tmp_path, "a,a\n1.5,NA\n0.5,2.5\n")
+    with CsvReader().open(path) as source:
+        assert source.schema.skeleton == {"dialect": {"header": ["a", "a"]}, "columns": [[1, "r"], [1, "r NA"]]}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
-        {"columns": [["float64", ".999999999f", "", False]]},
-        {"columns": [["object", "r", "", False]]},
+        {"columns": [[1, ".999999999f"]]},
+        {"columns": [[2, "r"]]},
+        {"columns": [["r"]]},
+        {"columns": [[10**9, "r"], [1 - 10**9, "r"]]},
+        {"columns": [[1, 7]]},
         {"dialect": {"newline": 3}},
         {"dialect": {"encoding": "no-such"}},
         {"dialect": {"encoding": "zlib_codec"}},

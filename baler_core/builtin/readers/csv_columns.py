@@ -12,10 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from baler_core.dataset import Json
+from baler_core.dataset import Json, Variable
 from baler_core.errors import FormatError
 
 ColumnKind = Literal["int64", "uint64", "float64", "text"]
+KINDS: dict[str, ColumnKind] = {"<i8": "int64", "<u8": "uint64", "<f8": "float64", "str": "text"}
 # Words for "no value" in a column of numbers.
 MISSING = frozenset(
     ("", "nan", "NaN", "NAN", "-nan", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-", "--", "---", "\\N")
@@ -49,11 +50,11 @@ class ColumnForm:
     has_missing: bool = False
 
     def to_json(self) -> Json:
-        """For the skeleton."""
-        return [self.kind, self.number, self.missing, self.has_missing]
+        """What the variable does not tell, for the skeleton: the number format, and after a blank the missing word."""
+        return f"{self.number} {self.missing}" if self.missing else self.number
 
     @classmethod
-    def from_json(cls, stored: Json) -> ColumnForm:
+    def from_json(cls, stored: Json, variable: Variable) -> ColumnForm:
         """The form that `to_json` stored.
 
         Raises
@@ -61,16 +62,15 @@ class ColumnForm:
         FormatError
             If it was damaged on the way.
         """
-        match stored:
-            case [("int64" | "uint64" | "float64" | "text") as kind, str(number), str(missing), bool(has_missing)]:
-                if _FORMAT.fullmatch(number):
-                    return cls(kind, number, missing, has_missing)
-        raise FormatError(f"the description of a column is damaged: {stored!r}")
+        number, _, missing = stored.partition(" ") if isinstance(stored, str) else ("", "", "")
+        if variable.dtype not in KINDS or not _FORMAT.fullmatch(number):
+            raise FormatError(f"the description of a column is damaged: {stored!r} for {variable.dtype}")
+        return cls(KINDS[variable.dtype], number, missing, bool(variable.fill))
 
     @property
     def dtype(self) -> str:
         """Of the variable: numpy dtype string, or `str`."""
-        return {"int64": "<i8", "uint64": "<u8", "float64": "<f8", "text": "str"}[self.kind]
+        return next(dtype for dtype, kind in KINDS.items() if kind == self.kind)
 
     @property
     def fill(self) -> tuple[float, ...]:

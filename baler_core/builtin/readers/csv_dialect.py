@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
@@ -68,12 +69,13 @@ class Dialect:
     names: list[str] = field(default_factory=list)
 
     def to_json(self) -> Json:
-        """What differs from the defaults, for the skeleton; the names are in the schema."""
+        """What differs from the defaults, for the skeleton; the names are in the schema, and the header is if it has them."""
         plain = Dialect()
-        return {key: v for key, v in asdict(self).items() if key != "names" and v != getattr(plain, key)}
+        stored = {key: v for key, v in asdict(self).items() if key != "names" and v != getattr(plain, key)}
+        return stored | {"header": True} if self.header == self.names else stored
 
     @classmethod
-    def from_json(cls, stored: Json) -> Dialect:
+    def from_json(cls, stored: Json, names: Sequence[str]) -> Dialect:
         """The dialect that `to_json` stored.
 
         Raises
@@ -81,7 +83,9 @@ class Dialect:
         FormatError
             If it was damaged on the way.
         """
-        kinds = {f.name: list if f.name in ("header", "names") else type(f.default) for f in fields(cls)}
+        kinds = {f.name: list if f.name == "header" else type(f.default) for f in fields(cls) if f.name != "names"}
+        if isinstance(stored, dict) and stored.get("header") is True:
+            stored = stored | {"header": list(names)}
         if not isinstance(stored, dict) or any(not isinstance(v, kinds.get(k, ())) for k, v in stored.items()):
             raise FormatError("the description of a text table is damaged")
         dialect = cls(**stored)

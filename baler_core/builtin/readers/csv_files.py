@@ -16,7 +16,7 @@ from baler_core.builtin.readers.csv_columns import ColumnForm, ColumnScan
 from baler_core.builtin.readers.csv_dialect import CsvOptions, Dialect, quoting_style, sniff_dialect, written
 from baler_core.builtin.readers.csv_text import FALLBACK_ENCODING, Lines, open_text, parsed
 from baler_core.dataset import Json, Schema, Variable, family_slices, make_block, select_names, values_of
-from baler_core.errors import DataError
+from baler_core.errors import DataError, FormatError
 from baler_core.interfaces import Options, Reader, Sink, Source
 
 if TYPE_CHECKING:
@@ -69,8 +69,10 @@ class _CsvSource(Source):
         header = self._dialect.header
         style = quoting_style(self._path, self._dialect, [form.kind == "text" for form in forms])
         kept = None if header is None else [header[i] for i in self._columns]
-        dialect = replace(self._dialect, header=kept, quoting=style)
-        return {"dialect": dialect.to_json(), "columns": [form.to_json() for form in self._columns.values()]}
+        names = [self._dialect.names[i] for i in self._columns]
+        dialect = replace(self._dialect, header=kept, names=names, quoting=style)
+        runs = itertools.groupby(form.to_json() for form in self._columns.values())
+        return {"dialect": dialect.to_json(), "columns": [[len([*run]), stored] for stored, run in runs]}
 
     def _scan(self) -> tuple[list[ColumnScan], int]:
         """Types of all columns and the number of rows; takes note of how the file ends."""
@@ -141,11 +143,22 @@ def _units(name: str) -> str:
     return found.group(1).strip() if found else ""
 
 
+def _forms(schema: Schema) -> dict[str, ColumnForm]:
+    """The forms of all columns, which the skeleton holds as runs of equal ones."""
+    try:
+        runs = [(length, stored) for length, stored in schema.skeleton["columns"]]
+        if min(lengths := [length for length, _ in runs]) < 1 or sum(lengths) != len(schema.variables):
+            raise ValueError("it has not as many columns as variables")
+        forms = [stored for length, stored in runs for _ in range(length)]
+        return {v.name: ColumnForm.from_json(f, v) for v, f in zip(schema.variables, forms, strict=True)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"the description of a text table is damaged: {error}") from error
+
+
 class _CsvSink(Sink):
     def __init__(self, path: Path, schema: Schema) -> None:
-        self._dialect = Dialect.from_json(schema.skeleton["dialect"])
-        forms = [ColumnForm.from_json(stored) for stored in schema.skeleton["columns"]]
-        self._columns = dict(zip(schema.names, forms, strict=True))
+        self._dialect = Dialect.from_json(schema.skeleton["dialect"], schema.names)
+        self._columns = _forms(schema)
         self._raw = path.open("wb")
         # No name and no date inside: the same values give the same file.
         zipped = gzip.GzipFile("", "wb", fileobj=self._raw, mtime=0) if self._dialect.gzip else None

@@ -46,7 +46,9 @@ def make_skeleton(tree: Tree, branches: Sequence[Branch], schema: Schema, made_u
         "tree": tree.name,
         "title": tree.title,
         "compression": None if code is None else [code.name, code.level],
-        "titles": max(TITLES, key=lambda pattern: sum(_title(pattern, b) == b.title for b in branches)),
+        "titles": [
+            _usual_title([b for b in branches if isinstance(b.form, List) == jagged]) for jagged in (False, True)
+        ],
         "made_up": _usual_counters(branches, schema, made_up),
     }
     lists = [b for b in branches if b.counter]
@@ -54,6 +56,11 @@ def make_skeleton(tree: Tree, branches: Sequence[Branch], schema: Schema, made_u
         skeleton["own_counters"] = True
     described = {branch.key: _odd(branch, schema, skeleton) for branch in branches}
     return skeleton | {"odd": {key: found for key, found in described.items() if found}}
+
+
+def _usual_title(branches: Sequence[Branch]) -> str:
+    """The pattern that most titles of the branches follow."""
+    return max(TITLES, key=lambda pattern: sum(_filled(pattern, b) == b.title for b in branches))
 
 
 def _usual_counters(branches: Sequence[Branch], schema: Schema, made_up: Sequence[str]) -> dict[str, str]:
@@ -124,7 +131,12 @@ def _counter(schema: Schema, skeleton: Mapping[str, Any], key: str, leaf: Leaf) 
     return str(skeleton["made_up"].get(counts, "n" + key if skeleton.get("own_counters") else counts))
 
 
-def _title(pattern: str, branch: Branch) -> str:
+def _title(patterns: Sequence[str], branch: Branch) -> str:
+    """The title that a branch is expected to have, by the pattern of branches without lists, or of those with."""
+    return _filled(patterns[isinstance(branch.form, List)], branch)
+
+
+def _filled(pattern: str, branch: Branch) -> str:
     """A title of the given pattern."""
     form = branch.form.content if isinstance(branch.form, List) else branch.form
     dtype, shape = (form.dtype, form.shape) if isinstance(form, Number) else ("", ())

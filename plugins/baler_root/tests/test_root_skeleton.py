@@ -1,0 +1,46 @@
+"""The skeleton of a tree: nothing in it that the schema says, and all branches from both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from baler_root.branches import list_branches
+from baler_root.forms import Text
+from baler_root.reader import RootReader
+from baler_root.skeleton import branches_of
+from baler_root.trees import find_tree, open_file
+
+DATA = Path(__file__).parent / "data"
+COUNTS = np.array([2, 0, 3, 1])
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared counter", "own counters"])
+def test_usual_branches_need_no_words(own: bool, tmp_path: Path) -> None:
+    lists = ak.unflatten(np.arange(6, dtype="f4"), COUNTS)
+    columns = {"event": np.arange(4), "Jet_pt": lists, "Jet_id": ak.values_astype(lists, "i4"), "xy": np.ones((4, 2))}
+    with uproot.recreate(tmp_path / "t.root") as file:
+        types = {key: ak.type(ak.Array(value)).content for key, value in columns.items()}
+        tree = file.mktree("t", types, counter_name=lambda name: "n" + (name if own else name.partition("_")[0]))
+        tree.extend(columns)
+    with RootReader().open(tmp_path / "t.root") as source:
+        assert source.schema.skeleton["odd"] == {}
+        assert source.schema.skeleton["made_up"] == {}
+        assert [branch.key for branch in branches_of(source.schema)][-1] == "xy"
+
+
+@pytest.mark.parametrize("name", ["collections.root", "ntuple.root"])
+def test_every_branch_comes_back(name: str) -> None:
+    file = open_file(DATA / name)
+    readable, _ = list_branches(find_tree(file, DATA / name, None)[0])
+    file.close()
+    with RootReader().open(DATA / name) as source:
+        found = branches_of(source.schema)
+    assert [replace(b, type="") for b in found] == [replace(b, type="") for b in readable]
+    for branch, original in zip(found, readable, strict=True):
+        assert not isinstance(branch.form, Text) or ("string" in branch.type) == ("string" in original.type)
