@@ -4,8 +4,9 @@ Takes the float fields of rank 2 and more of each file, bounds them by a fractio
 per file, bound and compressor. Processor time counts all threads, so figures are per core whatever the machine does
 besides; reading and writing the file counts for baler and not for the others, which work in memory. Before anything is
 timed, small fields go through every model and effort: loading compiled code, or compiling it where it is not kept from an
-earlier run, takes seconds once per process whatever the size of the data, and has a line of its own. `--large` makes a
-field of travelling waves and noise of so many megabytes instead, and adds wall time and the peak of memory.
+earlier run, takes seconds once per process whatever the size of the data, and has a line of its own; each file also goes
+through once, which loads the libraries that read it. `--large` makes a field of travelling waves and noise of so many
+megabytes instead, and adds wall time and the peak of memory.
 
     python benchmarks/field_speed.py FILE [FILE ...] [--bounds 1e-2 1e-3 1e-4] [--efforts fast balanced max]
     python benchmarks/field_speed.py --large 64 256
@@ -89,6 +90,8 @@ def compare(path: Path, bounds: list[float], efforts: list[str], models: list[st
     """All lines of one file."""
     fields = read_fields(path, None, load_plugins())
     native = sum(values.nbytes for _, values in fields.values())
+    if fields:  # loads the libraries that read the file
+        timed_baler(path, list(fields), bounds[0], {"name": models[0], "effort": efforts[0]})
     for fraction in bounds if fields else ():
         print(f"{path.name} {native} bytes, range {fraction:.0e}")
         for model in models:
