@@ -30,7 +30,6 @@ FLOOR = "scalar"
 SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
-
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
@@ -76,6 +75,11 @@ def fitted(model: Model, task: Task) -> Chosen:
     return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
 
+def comparable(model: Model | type[Model], floor: Model | type[Model], task: Task) -> bool:
+    """Whether bytes decide between a model and the floor; a model that `auto` would never try is the user's choice."""
+    return model.automatic and task.layout.kind in floor.kinds
+
+
 def fitted_or_floor(model: Model, floor: Model, task: Task) -> Chosen:
     """The model, trained and tried on the first block; the floor instead where that takes clearly fewer bytes of it."""
     chosen = fitted(model, task)
@@ -88,7 +92,7 @@ def fitted_or_floor(model: Model, floor: Model, task: Task) -> Chosen:
     if size < _CLEARLY_MORE * plain_size:
         return chosen
     logger.warning(
-        "group %s: model %s takes %d bytes and %s %d: %s it is",
+        "group %s: model %s takes %d bytes and %s %d: %s codes it",
         task.layout.name,
         model.name,
         size,

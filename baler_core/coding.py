@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.choose import FLOOR, Chosen, Task, choose, fitted, fitted_or_floor
+from baler_core.choose import FLOOR, Chosen, Task, choose, comparable, fitted, fitted_or_floor
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
@@ -255,8 +255,8 @@ def _anew(work: Work, task: Task) -> Chosen:
         model = work.registry.model(wanted.name)(wanted.options)
         if task.layout.kind in model.kinds:
             floor = work.registry.model(FLOOR)()
-            comparable = model.automatic and task.layout.kind in floor.kinds and not task.for_other_files
-            return fitted_or_floor(model, floor, task) if comparable else fitted(model, task)
+            by_bytes = comparable(model, floor, task) and not task.for_other_files
+            return fitted_or_floor(model, floor, task) if by_bytes else fitted(model, task)
         logger.info(
             "model %s does not code %s groups: auto chooses for %s", wanted.name, task.layout.kind, task.layout.name
         )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from baler_core.choose import Chosen, Task, sample_of
+from baler_core.choose import Chosen, Task, comparable, sample_of
 from baler_core.container import pack_streams
 from baler_core.errors import BoundBroken
 from baler_core.interfaces import Model
@@ -49,7 +49,7 @@ class Reuse:
         model.by_reference = self.by_reference and model.gains_by_reference()
         try:
             found = Chosen(model, model.encode(sample.first, sample.layout, sample.tolerances))
-            if not self._comparable(model, task) or self._as_in_training(trained, found, sample):
+            if not comparable(model, self.floor, task) or self._as_in_training(trained, found, sample):
                 return (found if sample is task else self._whole(model, task)), True
             fresh = self.anew(sample)
             sizes = self._size(found, own_state=not model.by_reference), self._size(fresh, own_state=True)
@@ -68,9 +68,6 @@ class Reuse:
         )
         return (fresh if sample is task else self.anew(task)), False
 
-    def _comparable(self, model: Model, task: Task) -> bool:
-        return model.automatic and task.layout.kind in self.floor.kinds
-
     def _as_in_training(self, trained: TrainedModel, found: Chosen, sample: Task) -> bool:
         if trained.share is None:
             return False
@@ -85,7 +82,7 @@ class Reuse:
 
     def share(self, model: Model, task: Task) -> float:
         """What part of the floor's bytes a model takes of a sample of its task; 1 where that cannot be compared."""
-        if not self._comparable(model, task):
+        if not comparable(model, self.floor, task):
             return 1.0
         sample = sample_of(task)
         streams = model.encode(sample.first, sample.layout, sample.tolerances)
