@@ -130,5 +130,7 @@ def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None,
         chunk_bytes = math.prod(chunks) * itemsize
         across = math.prod(-(-n // c) for n, c in zip(shape[1:], chunks[1:], strict=True))
         nbytes = max(min(chunk_bytes * max(1, across), LARGEST_CACHE), chunk_bytes, 2**20)
-        access.set_chunk_cache(100 * (nbytes // chunk_bytes) + 1, nbytes, 1.0)
+        # the table of slots is cleared whenever a dataset is opened: no more of them than its chunks can use
+        present = max(1, across) * -(-shape[0] // chunks[0])
+        access.set_chunk_cache(100 * min(nbytes // chunk_bytes, present, 10_000) + 1, nbytes, 1.0)
     return access
