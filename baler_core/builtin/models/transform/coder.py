@@ -41,7 +41,7 @@ def code_integers(
     mixed
         How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
     """
-    fields, cousins = _descriptions(bands)
+    fields, cousins = describe_bands(bands)
     fields[:, 25] = hint is not None
     pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
     hints = np.zeros((0, 1, 1, 1), np.int32) if hint is None else hint
@@ -135,7 +135,7 @@ def code_band(coder: Coder, memory: Memory, views: Views, band: Array, cousins: 
             code_row(coder, memory, views, rows, band, z, y, mixed)
 
 
-def _descriptions(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:
+def describe_bands(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:
     """The fields of each band, and the boxes of the bands of its level that come before it."""
     finest = max(band.level for band in bands)
     fields = np.zeros((len(bands), BAND_FIELDS), np.int64)

@@ -1,0 +1,104 @@
+"""What is to be coded of the integers of a field, collected: symbols with their contexts, flags, and bits as they are.
+
+A symbol is a magnitude in quarter octaves; the bits below, and the sign, are written as they are.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baler_core.builtin.models.magnitudes import LOGARITHMS, code_simply
+from baler_core.compiled import Array, Integer, inlined
+from baler_core.rans import SYMBOL_BITS, Tables
+
+# Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the state of the decoder.
+CODES, RAW, FLAGS, PLACE, STATE = range(5)
+_TABLED = LOGARITHMS.size
+
+
+class Stream(NamedTuple):
+    """What is collected (encoder), or where it comes from (decoder).
+
+    Attributes
+    ----------
+    ends
+        int64 (5,): how far each part has come.
+    codes
+        uint16: symbols with their contexts; see `rans.encode_symbols` (encoder).
+    flags
+        uint16: bits with adaptive probabilities, twice the number of their counter plus the bit (encoder).
+    raw
+        uint32: bits as they are, the lowest first.
+    words
+        uint32: what `rans.encode_symbols` wrote (decoder).
+    tables
+        Frequencies of symbols (decoder).
+    registers, data, counters
+        An arithmetic decoder at work and its counters, for flags (decoder).
+    """
+
+    ends: Array
+    codes: Array
+    flags: Array
+    raw: Array
+    words: Array
+    tables: Tables
+    registers: Array
+    data: Array
+    counters: Array
+
+
+@inlined
+def code_flag(stream: Stream, encoding: Integer, place: Integer, wanted: Integer) -> Integer:
+    """Collect a flag, or read one and return it."""
+    if encoding:
+        stream.flags[stream.ends[FLAGS]] = 2 * place + wanted
+        stream.ends[FLAGS] += 1
+        return wanted
+    return code_simply(stream.registers, stream.data, stream.counters, place, 0)
+
+
+@inlined
+def symbol_of(magnitude: Integer) -> Integer:
+    """The quarter octave of a magnitude below 2^31: 0 .. 7 as they are, then four per doubling."""
+    symbol = np.int64(0)
+    while magnitude >= _TABLED:
+        magnitude >>= 4
+        symbol += 16
+    return symbol + LOGARITHMS[magnitude]
+
+
+@inlined
+def bits_below(symbol: Integer) -> Integer:
+    """How many bits of a magnitude its symbol leaves open."""
+    return max(np.int64(0), (symbol >> 2) - 1)
+
+
+@inlined
+def first_of(symbol: Integer) -> Integer:
+    """The smallest magnitude of a symbol."""
+    return symbol if symbol < 8 else (4 + (symbol & 3)) << ((symbol >> 2) - 1)
+
+
+@inlined
+def put_bits(raw: Array, place: Integer, bits: Integer) -> None:
+    """Write bits (below 2^32) at a place of `raw`, which is zero from there on."""
+    word, spread = place >> 5, np.uint64(bits) << np.uint64(place & 31)
+    raw[word] |= np.uint32(spread & np.uint64(0xFFFFFFFF))
+    raw[word + 1] |= np.uint32(spread >> np.uint64(32))
+
+
+@inlined
+def get_bits(raw: Array, place: Integer, count: Integer) -> Integer:
+    """Read up to 32 bits; zeros follow the end."""
+    word = min(place >> 5, raw.size - 2)
+    both = np.uint64(raw[word]) | (np.uint64(raw[word + 1]) << np.uint64(32))
+    return np.int64((both >> np.uint64(place & 31)) & ((np.uint64(1) << np.uint64(count)) - np.uint64(1)))
+
+
+@inlined
+def code_of(context: Integer, symbol: Integer) -> Integer:
+    """A symbol with its context, as `Stream.codes` holds it."""
+    return (context << SYMBOL_BITS) | symbol

@@ -1,0 +1,85 @@
+"""Range asymmetric numeral systems: symbols with tables of their frequencies to 32-bit words and back, in exact integers.
+
+A state holds all symbols coded so far as one number below 2^63 (Duda, arXiv:1311.2540, 2013); its lower words are
+written out as it grows. What is encoded last is decoded first, so that an encoder starts from the end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baler_core.compiled import Array, Integer, compiled, inlined
+
+FREQUENCY_BITS = 12
+TOTAL = 1 << FREQUENCY_BITS
+# Symbols of a table.
+SYMBOL_BITS = 7
+SYMBOLS = 1 << SYMBOL_BITS
+LOWEST = 1 << 31
+# A state of an encoder must not exceed its symbol's frequency times this power of two.
+_GROWTH_BITS = 51
+_WORD = 0xFFFFFFFF
+
+
+class Tables(NamedTuple):
+    """Frequencies of the symbols in each context.
+
+    Attributes
+    ----------
+    members
+        int64 (contexts,): the table of each context.
+    spans
+        int32 (tables * SYMBOLS,): each symbol's frequency in 1/TOTAL, times TOTAL, plus the sum of those before it.
+    symbols
+        uint8 (tables * TOTAL,): which symbol has each part of the total.
+    """
+
+    members: Array
+    spans: Array
+    symbols: Array
+
+
+def new_tables(members: Array, frequencies: Array) -> Tables:
+    """Tables of frequencies: int64 (tables, SYMBOLS), each row of which sums to TOTAL."""
+    starts = np.cumsum(frequencies, axis=1) - frequencies
+    numbers = np.broadcast_to(np.arange(SYMBOLS, dtype=np.uint8), frequencies.shape)
+    symbols = np.repeat(numbers.ravel(), frequencies.ravel())
+    return Tables(members, (frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols)
+
+
+@compiled
+def encode_symbols(codes: Array, tables: Tables, words: Array) -> tuple[int, int]:
+    """Write symbols into `words` (uint32, one for each at most) from the end; the state, and where the words start.
+
+    `codes` is uint16: context * SYMBOLS + symbol, in the order of decoding.
+    """
+    state, place = np.int64(LOWEST), np.int64(words.size)
+    for number in range(codes.size - 1, -1, -1):
+        code = np.int64(codes[number])
+        span = np.int64(
+            tables.spans[(tables.members[code >> SYMBOL_BITS] << SYMBOL_BITS) + (code & (SYMBOLS - 1))]
+        )
+        frequency = span >> FREQUENCY_BITS
+        if state >> _GROWTH_BITS >= frequency:
+            place -= 1
+            words[place] = state & _WORD
+            state >>= 32
+        share = np.int64(np.uint64(state) // np.uint64(frequency))
+        state = (share << FREQUENCY_BITS) + state - share * frequency + (span & (TOTAL - 1))
+    return state, place
+
+
+@inlined
+def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
+    """The next symbol, the state after it, and the place of the next word; zeros follow the last word."""
+    share = state & (TOTAL - 1)
+    symbol = np.int64(tables.symbols[(table << FREQUENCY_BITS) + share])
+    span = np.int64(tables.spans[(table << SYMBOL_BITS) + symbol])
+    state = (span >> FREQUENCY_BITS) * (state >> FREQUENCY_BITS) + share - (span & (TOTAL - 1))
+    if state < LOWEST:
+        following = np.int64(words[place]) if place < words.size else np.int64(0)
+        state = (state << 32) | following
+        place += 1
+    return symbol, state, place
