@@ -24,7 +24,7 @@ _WORD = 0xFFFFFFFF
 
 
 class Tables(NamedTuple):
-    """Frequencies of the symbols in each context.
+    """Frequencies of the symbols in each context, and of the bits in contexts of their own.
 
     Attributes
     ----------
@@ -34,33 +34,40 @@ class Tables(NamedTuple):
         int32 (tables * SYMBOLS,): each symbol's frequency in 1/TOTAL, times TOTAL, plus the sum of those before it.
     symbols
         uint8 (tables * TOTAL,): which symbol has each part of the total.
+    ones
+        int64 (contexts of bits,): how often a bit is 1, in 1/TOTAL.
     """
 
     members: Array
     spans: Array
     symbols: Array
+    ones: Array
 
 
-def new_tables(members: Array, frequencies: Array) -> Tables:
+def new_tables(members: Array, frequencies: Array, ones: Array) -> Tables:
     """Tables of frequencies: int64 (tables, SYMBOLS), each row of which sums to TOTAL."""
     starts = np.cumsum(frequencies, axis=1) - frequencies
     numbers = np.broadcast_to(np.arange(SYMBOLS, dtype=np.uint8), frequencies.shape)
     symbols = np.repeat(numbers.ravel(), frequencies.ravel())
-    return Tables(members, (frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols)
+    return Tables(members, (frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
+
+
+def spans_of(tables: Tables) -> Array:
+    """The spans of all codes: of each symbol in each context, then of a 0 and a 1 in each context of bits."""
+    symbols = tables.spans.reshape(-1, SYMBOLS)[tables.members].ravel()
+    bits = np.stack([(TOTAL - tables.ones) * TOTAL + tables.ones, tables.ones * TOTAL], 1)
+    return np.concatenate([symbols, bits.ravel().astype(np.int32)])
 
 
 @compiled
-def encode_symbols(codes: Array, tables: Tables, words: Array) -> tuple[int, int]:
-    """Write symbols into `words` (uint32, one for each at most) from the end; the state, and where the words start.
+def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[int, int]:
+    """Write codes into `words` (uint32, one for each at most) from the end; the state, and where the words start.
 
-    `codes` is uint16: context * SYMBOLS + symbol, in the order of decoding.
+    `codes` is uint16: the places of their spans (see `spans_of`), in the order of decoding.
     """
     state, place = np.int64(LOWEST), np.int64(words.size)
     for number in range(codes.size - 1, -1, -1):
-        code = np.int64(codes[number])
-        span = np.int64(
-            tables.spans[(tables.members[code >> SYMBOL_BITS] << SYMBOL_BITS) + (code & (SYMBOLS - 1))]
-        )
+        span = np.int64(spans[np.int64(codes[number])])
         frequency = span >> FREQUENCY_BITS
         if state >> _GROWTH_BITS >= frequency:
             place -= 1
@@ -72,14 +79,34 @@ def encode_symbols(codes: Array, tables: Tables, words: Array) -> tuple[int, int
 
 
 @inlined
+def refill(words: Array, state: Integer, place: Integer) -> tuple[int, int]:
+    """The state, and the place of the next word, after a word was taken if need be; zeros follow the last word."""
+    if state < LOWEST:
+        following = np.int64(words[place]) if place < words.size else np.int64(0)
+        state = (state << 32) | following
+        place += 1
+    return state, place
+
+
+@inlined
 def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
     """The next symbol, the state after it, and the place of the next word; zeros follow the last word."""
     share = state & (TOTAL - 1)
     symbol = np.int64(tables.symbols[(table << FREQUENCY_BITS) + share])
     span = np.int64(tables.spans[(table << SYMBOL_BITS) + symbol])
     state = (span >> FREQUENCY_BITS) * (state >> FREQUENCY_BITS) + share - (span & (TOTAL - 1))
-    if state < LOWEST:
-        following = np.int64(words[place]) if place < words.size else np.int64(0)
-        state = (state << 32) | following
-        place += 1
+    state, place = refill(words, state, place)
     return symbol, state, place
+
+
+@inlined
+def decode_bit(tables: Tables, words: Array, context: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
+    """The next bit, the state after it, and the place of the next word."""
+    ones, share = tables.ones[context], state & (TOTAL - 1)
+    bit = 1 if share < ones else 0
+    if bit:
+        state = ones * (state >> FREQUENCY_BITS) + share
+    else:
+        state = (TOTAL - ones) * (state >> FREQUENCY_BITS) + share - ones
+    state, place = refill(words, state, place)
+    return bit, state, place

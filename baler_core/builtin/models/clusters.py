@@ -12,8 +12,8 @@ from baler_core.compiled import Array, Integer, compiled, inlined
 
 _TABLED = 1 << 12
 _LOGARITHMS = np.log2(np.maximum(np.arange(_TABLED + 1), 1))
-# About the bits that a table takes, for itself and for each symbol that occurs.
-_TABLE_BITS, _SYMBOL_BITS = 8.0, 4.0
+# About the bits that a table takes, for itself and for each symbol that occurs; and those to point to another one.
+_TABLE_BITS, _SYMBOL_BITS, _POINTER_BITS = 8.0, 4.0, 6.0
 _NONE = -1.0
 
 
@@ -27,19 +27,8 @@ def weighed_logarithm(count: Integer) -> float:
 
 
 @compiled
-def table_bits(counts: Array) -> float:
-    """Bits of all symbols of a table, int64 counts, and of the table itself."""
-    total, bits = np.int64(0), _TABLE_BITS
-    for symbol in range(counts.size):
-        if counts[symbol]:
-            total += counts[symbol]
-            bits += _SYMBOL_BITS - weighed_logarithm(counts[symbol])
-    return bits + weighed_logarithm(total)
-
-
-@compiled
-def joint_bits(first: Array, second: Array) -> float:
-    """`table_bits` of two tables in one."""
+def table_bits(first: Array, second: Array) -> float:
+    """Bits of all symbols of two tables in one, int64 counts, and of the table itself."""
     total, bits = np.int64(0), _TABLE_BITS
     for symbol in range(first.size):
         count = first[symbol] + second[symbol]
@@ -50,48 +39,96 @@ def joint_bits(first: Array, second: Array) -> float:
 
 
 @compiled
-def merge_neighbours(counts: Array, line: Integer) -> Array:
-    """For each context the first one of its table, of contexts in lines of `line`; counts are added up there.
+def share_tables(counts: Array, line: Integer) -> Array:
+    """For each context the context under which its table is kept, with all counts of the table.
 
-    Neighbours in a line are put together as long as that saves bits; contexts that do not occur go with the one before.
+    Parameters
+    ----------
+    counts
+        int64 (contexts, symbols); counts of contexts that share a table are added up in place.
+    line
+        Contexts come in lines of so many: neighbours in a line are alike.
     """
     contexts = counts.shape[0]
-    heads, bits, gains = np.empty(contexts, np.int64), np.zeros(contexts), np.full(contexts, _NONE)
-    following = np.full(contexts, -1)
-    for start in range(0, contexts, line):
-        last = np.int64(-1)
-        for context in range(start, start + line):
-            heads[context] = last if last >= 0 else start
-            if counts[context].any():
-                heads[context] = context
-                bits[context] = table_bits(counts[context])
-                if last >= 0:
-                    following[last] = context
-                    gains[last] = bits[last] + bits[context] - joint_bits(counts[last], counts[context])
-                last = context
-    while True:
-        best = np.argmax(gains)
-        if gains[best] <= 0:
-            break
-        absorb(counts, heads, bits, gains, following, best)
-    for context in range(contexts):  # heads come before their members
-        heads[context] = heads[heads[context]]
+    heads = np.arange(contexts)
+    nothing = np.zeros_like(counts[0])
+    bits = np.zeros(contexts)
+    for context in range(contexts):
+        if counts[context].any():
+            bits[context] = table_bits(counts[context], nothing)
+    for first in range(0, contexts, line):
+        merge_neighbours(counts, bits, heads, first, first + line)
+    merge_any(counts, bits, heads)
+    for first in range(0, contexts, line):
+        follow_heads(heads, bits, first, first + line)
     return heads
 
 
 @compiled
-def absorb(counts: Array, heads: Array, bits: Array, gains: Array, following: Array, best: Integer) -> None:
-    """Put a table and the following one of its line together, and find out what further steps would gain."""
-    other = following[best]
-    counts[best] += counts[other]
-    counts[other] = 0
-    heads[other], following[best], gains[other] = best, following[other], _NONE
-    bits[best] = table_bits(counts[best])
-    gains[best] = _NONE
-    after = following[best]
-    if after >= 0:
-        gains[best] = bits[best] + bits[after] - joint_bits(counts[best], counts[after])
-    for before in range(best - 1, -1, -1):
-        if following[before] == best:
-            gains[before] = bits[before] + bits[best] - joint_bits(counts[before], counts[best])
+def merge_neighbours(counts: Array, bits: Array, heads: Array, first: Integer, end: Integer) -> None:
+    """Put neighbours in a line together as long as that saves bits."""
+    used = np.array([context for context in range(first, end) if bits[context] > 0])
+    gains = np.full(used.size, _NONE)
+    for i in range(used.size - 1):
+        gains[i] = gain(counts, bits, used[i], used[i + 1])
+    left = used.size
+    while left > 1:
+        best = np.argmax(gains[: left - 1])
+        if gains[best] <= 0:
             break
+        merge(counts, bits, heads, used[best], used[best + 1])
+        left -= 1
+        for i in range(best + 1, left):
+            used[i], gains[i] = used[i + 1], gains[i + 1]
+        for i in range(max(0, best - 1), min(best + 1, left - 1)):
+            gains[i] = gain(counts, bits, used[i], used[i + 1])
+
+
+@compiled
+def merge_any(counts: Array, bits: Array, heads: Array) -> None:
+    """Put tables together wherever they are, as long as that saves bits."""
+    used = np.array([context for context in range(heads.size) if bits[context] > 0])
+    gains = np.full((used.size, used.size), _NONE)
+    for i in range(used.size):
+        for j in range(i + 1, used.size):
+            gains[i, j] = gain(counts, bits, used[i], used[j]) - _POINTER_BITS
+    while used.size:
+        best = np.argmax(gains)
+        i, j = best // used.size, best % used.size
+        if gains[i, j] <= 0:
+            break
+        merge(counts, bits, heads, used[i], used[j])
+        gains[j], gains[:, j] = _NONE, _NONE
+        for k in range(used.size):
+            if k != i and bits[used[k]] > 0:
+                gains[min(i, k), max(i, k)] = gain(counts, bits, used[i], used[k]) - _POINTER_BITS
+
+
+@inlined
+def gain(counts: Array, bits: Array, first: Integer, second: Integer) -> float:
+    """Bits that one table for both would save."""
+    return bits[first] + bits[second] - table_bits(counts[first], counts[second])
+
+
+@inlined
+def merge(counts: Array, bits: Array, heads: Array, first: Integer, second: Integer) -> None:
+    """Put the second table into the first."""
+    counts[first] += counts[second]
+    counts[second] = 0
+    bits[first], bits[second] = table_bits(counts[first], counts[second]), 0
+    heads[second] = first
+
+
+@compiled
+def follow_heads(heads: Array, bits: Array, first: Integer, end: Integer) -> None:
+    """Let each context of a line point to where its table is; those that do not occur go with their neighbours."""
+    last = np.int64(-1)
+    for context in range(first, end):
+        head = heads[context]
+        while heads[head] != head:
+            head = heads[head]
+        if bits[head] > 0:
+            if last < 0:
+                heads[first:context] = head
+            last = head
+        heads[context] = last if last >= 0 else context

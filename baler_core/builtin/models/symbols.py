@@ -1,6 +1,6 @@
 """What is to be coded of the integers of a field, collected: symbols with their contexts, flags, and bits as they are.
 
-A symbol is a magnitude in quarter octaves; the bits below, and the sign, are written as they are.
+A symbol is a magnitude in quarter octaves; the bits below are written as they are. Signs have contexts of their own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from baler_core.rans import SYMBOL_BITS, Tables
 
 # Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the state of the decoder.
 CODES, RAW, FLAGS, PLACE, STATE = range(5)
+ENDS = 5
 _TABLED = LOGARITHMS.size
 
 
@@ -26,13 +27,13 @@ class Stream(NamedTuple):
     ends
         int64 (5,): how far each part has come.
     codes
-        uint16: symbols with their contexts; see `rans.encode_symbols` (encoder).
+        uint16: symbols and signs with their contexts; see `rans.encode_codes` (encoder).
     flags
         uint16: bits with adaptive probabilities, twice the number of their counter plus the bit (encoder).
     raw
         uint32: bits as they are, the lowest first.
     words
-        uint32: what `rans.encode_symbols` wrote (decoder).
+        uint32: what `rans.encode_codes` wrote (decoder).
     tables
         Frequencies of symbols (decoder).
     registers, data, counters

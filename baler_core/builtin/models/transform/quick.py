@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import BINS, bit_length, logarithmic
+from baler_core.builtin.models.magnitudes import bit_length, logarithmic
 from baler_core.builtin.models.symbols import (
     CODES,
     PLACE,
@@ -21,6 +21,7 @@ from baler_core.builtin.models.symbols import (
     put_bits,
     symbol_of,
 )
+from baler_core.builtin.models.symbol_stream import Layout
 from baler_core.builtin.models.transform.contexts import LONGEST_RUN, RUNS, SHORTEST_RUN
 from baler_core.builtin.models.transform.quick_contexts import (
     MOST_NEAR,
@@ -34,10 +35,33 @@ from baler_core.builtin.models.transform.quick_contexts import (
     smooth,
 )
 from baler_core.compiled import Array, Integer, compiled, inlined
-from baler_core.rans import decode_symbol
+from baler_core.rans import SYMBOLS, decode_bit, decode_symbol
 
-# Contexts of symbols, and flags, of each of the two parts of a tile.
-CONTEXTS, FLAG_PLACES = 4 * BINS, RUNS * 5
+def _patterns() -> np.ndarray:
+    """Of three signs (0, 1 or 2 for none, positive, negative): twice their context, plus whether they are turned round.
+
+    Those that are all the other way round share a context.
+    """
+    found = np.zeros(27, np.int8)
+    contexts = 1
+    for pattern in range(1, 27):
+        signs = pattern // 9, pattern // 3 % 3, pattern % 3
+        turned = [(3 - sign) % 3 for sign in signs]
+        other = turned[0] * 9 + turned[1] * 3 + turned[2]
+        if other > pattern:
+            found[pattern], found[other] = 2 * contexts, 2 * contexts + 1
+            contexts += 1
+    return found
+
+
+SIGN_CONTEXTS = 14
+_PATTERNS = _patterns()
+# Bins of expected magnitudes; larger ones go with the last.
+EXPECTED = 48
+# Contexts of symbols and flags of each of the two parts of a tile; contexts of signs in each kind of band.
+CONTEXTS, FLAG_PLACES, KINDS = 4 * EXPECTED, RUNS * 5, 32
+LAYOUT = Layout(2 * 4, EXPECTED, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
+_FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
 class Places(NamedTuple):
@@ -50,7 +74,7 @@ class Places(NamedTuple):
     around
         int32, one slice of one variable more, which stays zero: means of what is coded.
     families
-        uint8: BINS times the family of each place of each variable, where hints tell; then, for each family, a row.
+        uint8: EXPECTED times the family of each place of each variable, where hints tell; then, for each family, a row.
     near, base
         int32: room for the magnitudes of a band, and for what is known of a row.
     """
@@ -63,12 +87,27 @@ class Places(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Where a row of a band is: its places in `Places`, the run of flags, contexts, and weights of its left neighbours."""
+    """Where a row of a band is.
+
+    Attributes
+    ----------
+    there, family
+        Where its values and families begin in `Places`.
+    north, ahead
+        Where the row above and that of the nearest slice begin, or -1.
+    runs, context, signs
+        Where the contexts of its flags, symbols and signs begin.
+    west, far
+        Weights of the two neighbours to the left.
+    """
 
     there: Integer
     family: Integer
+    north: Integer
+    ahead: Integer
     runs: Integer
     context: Integer
+    signs: Integer
     west: Integer
     far: Integer
 
@@ -115,7 +154,12 @@ def code_band_quickly(
                 add_front(base, near, here, thick, wide, n, own_weight)
             family = sources[4] + step if band[25] else sources[5] + shape[2] * band[16]
             runs = part * FLAG_PLACES + RUNS + band[17] * 4 - 4
-            row = Row(sources[0] + step, family, runs, part * CONTEXTS, 4 * own_weight, 2 * own_weight)
+            north = sources[0] + step - shape[2] if y else -1
+            previous = sources[1] + step if sources[1] < values.size else -1
+            signs = (part * KINDS + band[26]) * SIGN_CONTEXTS
+            row = Row(
+                sources[0] + step, family, north, previous, runs, part * CONTEXTS, signs, 4 * own_weight, 2 * own_weight
+            )
             if encoding:
                 encode_row(stream, values, families, base, row, nx)
             else:
@@ -145,13 +189,26 @@ def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
     return 0
 
 
+@inlined
+def expected_bin(known: Integer) -> Integer:
+    """The bin of a sum of magnitudes."""
+    return min(logarithmic(known >> WEIGHT_BITS), EXPECTED - 1)
+
+
+@inlined
+def signs_about(values: Array, north: Integer, ahead: Integer, left: Integer) -> Integer:
+    """Twice the context of a sign, plus whether it is turned round: that of signs to the left, above and ahead."""
+    up, before = np.int64(values[north]) if north >= 0 else 0, np.int64(values[ahead]) if ahead >= 0 else 0
+    return np.int64(_PATTERNS[(left * 3 + (up > 0) + 2 * (up < 0)) * 3 + (before > 0) + 2 * (before < 0)])
+
+
 @compiled
 def encode_row(stream: Stream, values: Array, families: Array, base: Array, row: Row, n: Integer) -> None:
     """Collect the integers of a row."""
-    there, family, runs, context, west_weight, far_weight = row
+    there, family, north, ahead, runs, context, signs, west_weight, far_weight = row
     codes, raw = stream.codes, stream.raw
     number, bits = stream.ends[CODES], stream.ends[RAW]
-    west = far = resume = x = np.int64(0)
+    west = far = left = resume = x = np.int64(0)
     while x < n:
         known = np.int64(base[x])
         if known == 0 and west + far == 0 and x >= resume:
@@ -166,12 +223,19 @@ def encode_row(stream: Stream, values: Array, families: Array, base: Array, row:
         value = np.int64(values[there + x])
         size = abs(value)
         symbol = symbol_of(size)
-        codes[number] = code_of(context + families[family + x] + logarithmic(known >> WEIGHT_BITS), symbol)
+        codes[number] = code_of(context + families[family + x] + expected_bin(known), symbol)
         number += 1
         if size:
             below = bits_below(symbol)
-            put_bits(raw, bits, ((size & ((1 << below) - 1)) << 1) | (1 if value < 0 else 0))
-            bits += below + 1
+            put_bits(raw, bits, size & ((1 << below) - 1))
+            bits += below
+            pattern = signs_about(values, north + x if north >= 0 else -1, ahead + x if ahead >= 0 else -1, left)
+            negative = 1 if value < 0 else 0
+            codes[number] = _FIRST_SIGN + 2 * (signs + (pattern >> 1)) + (negative ^ (pattern & 1))
+            number += 1
+            left = 1 + negative
+        else:
+            left = np.int64(0)
         far, west = west, min(size, MOST_NEAR)
         x += 1
     stream.ends[CODES], stream.ends[RAW] = number, bits
@@ -180,10 +244,10 @@ def encode_row(stream: Stream, values: Array, families: Array, base: Array, row:
 @compiled
 def decode_row(stream: Stream, values: Array, families: Array, base: Array, row: Row, n: Integer) -> None:
     """Read the integers of a row."""
-    there, family, runs, context, west_weight, far_weight = row
+    there, family, north, ahead, runs, context, signs, west_weight, far_weight = row
     raw, words, tables = stream.raw, stream.words, stream.tables
     bits, place, state = stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE]
-    west = far = resume = x = np.int64(0)
+    west = far = left = resume = x = np.int64(0)
     while x < n:
         known = np.int64(base[x])
         if known == 0 and west + far == 0 and x >= resume:
@@ -192,15 +256,20 @@ def decode_row(stream: Stream, values: Array, families: Array, base: Array, row:
                 x = resume
                 continue
         known += west_weight * west + far_weight * far
-        chosen = context + families[family + x] + logarithmic(known >> WEIGHT_BITS)
+        chosen = context + families[family + x] + expected_bin(known)
         symbol, state, place = decode_symbol(tables, words, tables.members[chosen], state, place)
         size = np.int64(0)
         if symbol:
             below = bits_below(symbol)
-            found = get_bits(raw, bits, below + 1)
-            bits += below + 1
-            size = first_of(symbol) + (found >> 1)
-            values[there + x] = -size if found & 1 else size
+            size = first_of(symbol) + get_bits(raw, bits, below)
+            bits += below
+            pattern = signs_about(values, north + x if north >= 0 else -1, ahead + x if ahead >= 0 else -1, left)
+            bit, state, place = decode_bit(tables, words, signs + (pattern >> 1), state, place)
+            negative = bit ^ (pattern & 1)
+            values[there + x] = -size if negative else size
+            left = 1 + negative
+        else:
+            left = np.int64(0)
         far, west = west, min(size, MOST_NEAR)
         x += 1
     stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE] = bits, place, state

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import BINS, bit_length
+from baler_core.builtin.models.magnitudes import bit_length
 from baler_core.builtin.models.symbols import Stream, code_flag
 from baler_core.builtin.models.transform.coder import describe_bands
-from baler_core.builtin.models.transform.quick import FLAG_PLACES, Places, code_band_quickly
+from baler_core.builtin.models.transform.quick import EXPECTED, FLAG_PLACES, Places, code_band_quickly
 from baler_core.builtin.models.transform.surroundings import hinted_family, means
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band
@@ -32,6 +32,8 @@ def code_quickly(
         0 or 1: which contexts and flags serve.
     """
     fields, _ = describe_bands(bands)
+    detail = np.array([[first > 0 for first, _ in band.box] for band in bands], np.int64)
+    fields = np.column_stack([fields, 8 * fields[:, 16] + detail @ np.array([4, 2, 1])])
     fields[:, 25] = hint is not None
     slices, variables, *space = integers.shape
     points = int(np.prod(space))
@@ -53,7 +55,7 @@ def code_quickly(
 
 def _families(hint: np.ndarray | None, whole: np.ndarray, nx: int) -> np.ndarray:
     """`Places.families`."""
-    rows = np.repeat(np.arange(4) * BINS, nx).astype(np.uint8)
+    rows = np.repeat(np.arange(4) * EXPECTED, nx).astype(np.uint8)
     if hint is None:
         return rows
     found = np.zeros(hint.shape, np.int32)
@@ -66,9 +68,9 @@ def _families(hint: np.ndarray | None, whole: np.ndarray, nx: int) -> np.ndarray
 
 @compiled
 def find_families(found: Array, chosen: Array) -> None:
-    """BINS times the family of each place by its hint."""
+    """EXPECTED times the family of each place by its hint."""
     for place in range(found.size):
-        chosen[place] = BINS * hinted_family(found[place])
+        chosen[place] = EXPECTED * hinted_family(found[place])
 
 
 @compiled
