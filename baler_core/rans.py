@@ -90,11 +90,19 @@ def refill(words: Array, state: Integer, place: Integer) -> tuple[int, int]:
 
 @inlined
 def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
-    """The next symbol, the state after it, and the place of the next word; zeros follow the last word."""
-    share = state & (TOTAL - 1)
-    symbol = np.int64(tables.symbols[(table << FREQUENCY_BITS) + share])
-    span = np.int64(tables.spans[(table << SYMBOL_BITS) + symbol])
-    state = (span >> FREQUENCY_BITS) * (state >> FREQUENCY_BITS) + share - (span & (TOTAL - 1))
+    """The next symbol, the state after it, and the place of the next word.
+
+    Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`.
+    """
+    share, rest = state & (TOTAL - 1), state >> FREQUENCY_BITS
+    symbol = np.int64(0)
+    zero = np.int64(tables.spans[table << SYMBOL_BITS]) >> FREQUENCY_BITS
+    if share < zero:
+        state = zero * rest + share
+    else:
+        symbol = np.int64(tables.symbols[(table << FREQUENCY_BITS) + share])
+        span = np.int64(tables.spans[(table << SYMBOL_BITS) + symbol])
+        state = (span >> FREQUENCY_BITS) * rest + share - (span & (TOTAL - 1))
     state, place = refill(words, state, place)
     return symbol, state, place
 
@@ -103,10 +111,7 @@ def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, 
 def decode_bit(tables: Tables, words: Array, context: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
     """The next bit, the state after it, and the place of the next word."""
     ones, share = tables.ones[context], state & (TOTAL - 1)
-    bit = 1 if share < ones else 0
-    if bit:
-        state = ones * (state >> FREQUENCY_BITS) + share
-    else:
-        state = (TOTAL - ones) * (state >> FREQUENCY_BITS) + share - ones
+    bit = np.int64(share < ones)  # no branches: bits are hard to foresee
+    state = (TOTAL - ones + bit * (2 * ones - TOTAL)) * (state >> FREQUENCY_BITS) + share - ones + bit * ones
     state, place = refill(words, state, place)
     return bit, state, place

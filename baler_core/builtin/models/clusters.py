@@ -59,8 +59,7 @@ def share_tables(counts: Array, line: Integer) -> Array:
     for first in range(0, contexts, line):
         merge_neighbours(counts, bits, heads, first, first + line)
     merge_any(counts, bits, heads)
-    for first in range(0, contexts, line):
-        follow_heads(heads, bits, first, first + line)
+    follow_heads(heads, bits)
     return heads
 
 
@@ -120,15 +119,13 @@ def merge(counts: Array, bits: Array, heads: Array, first: Integer, second: Inte
 
 
 @compiled
-def follow_heads(heads: Array, bits: Array, first: Integer, end: Integer) -> None:
-    """Let each context of a line point to where its table is; those that do not occur go with their neighbours."""
-    last = np.int64(-1)
-    for context in range(first, end):
+def follow_heads(heads: Array, bits: Array) -> None:
+    """Let each context point to where its table is; those that do not occur go with the one before."""
+    last = np.argmax(bits)
+    for context in range(heads.size):
         head = heads[context]
         while heads[head] != head:
             head = heads[head]
         if bits[head] > 0:
-            if last < 0:
-                heads[first:context] = head
             last = head
-        heads[context] = last if last >= 0 else context
+        heads[context] = last

@@ -202,7 +202,7 @@ def signs_about(values: Array, north: Integer, ahead: Integer, left: Integer) ->
     return np.int64(_PATTERNS[(left * 3 + (up > 0) + 2 * (up < 0)) * 3 + (before > 0) + 2 * (before < 0)])
 
 
-@compiled
+@inlined
 def encode_row(stream: Stream, values: Array, families: Array, base: Array, row: Row, n: Integer) -> None:
     """Collect the integers of a row."""
     there, family, north, ahead, runs, context, signs, west_weight, far_weight = row
@@ -241,7 +241,7 @@ def encode_row(stream: Stream, values: Array, families: Array, base: Array, row:
     stream.ends[CODES], stream.ends[RAW] = number, bits
 
 
-@compiled
+@inlined
 def decode_row(stream: Stream, values: Array, families: Array, base: Array, row: Row, n: Integer) -> None:
     """Read the integers of a row."""
     there, family, north, ahead, runs, context, signs, west_weight, far_weight = row

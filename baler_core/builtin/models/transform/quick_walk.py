@@ -7,6 +7,7 @@ import numpy as np
 from baler_core.builtin.models.magnitudes import bit_length
 from baler_core.builtin.models.symbols import Stream, code_flag
 from baler_core.builtin.models.transform.coder import describe_bands
+from baler_core.builtin.models.transform.contexts import SHORTEST_RUN
 from baler_core.builtin.models.transform.quick import EXPECTED, FLAG_PLACES, Places, code_band_quickly
 from baler_core.builtin.models.transform.surroundings import hinted_family, means
 from baler_core.builtin.models.transform.temporal import Links
@@ -64,6 +65,11 @@ def _families(hint: np.ndarray | None, whole: np.ndarray, nx: int) -> np.ndarray
     chosen = np.empty(found.size, np.uint8)
     find_families(found.reshape(-1), chosen)
     return np.concatenate([chosen, rows])
+
+
+def most_flags(integers: np.ndarray, bands: int) -> int:
+    """How many flags the integers of a field can have: one for each band, and one for each of the shortest runs."""
+    return integers.shape[0] * integers.shape[1] * bands + integers.size // SHORTEST_RUN
 
 
 @compiled
