@@ -33,6 +33,8 @@ _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
+# With little effort, of groups that the floor expects to make so small nothing else is tried.
+_LITTLE = 256
 
 
 @dataclass(frozen=True)
@@ -167,14 +169,19 @@ def _whole_events(lengths: np.ndarray, rows: slice, dim: str, events_dim: str) -
 
 def totals(told: Mapping[type[Model], Estimate], names: Sequence[str]) -> dict[type[Model], float]:
     """What models expect of all variables: what they say of each set, or what the floor says of its variables alone."""
-    floor = next((estimate for kind, estimate in told.items() if kind.name == FLOOR), {})
-    alone = {members[0]: size for members, size in floor.items() if len(members) == 1}
+    alone = _alone(told)
     found = {}
     for kind, estimate in told.items():
         left_out = set(names).difference(*estimate)
         sets = [min(size, sum(alone.get(name, math.inf) for name in members)) for members, size in estimate.items()]
         found[kind] = sum(sets) + sum(alone.get(name, 0.0) for name in left_out)
     return found
+
+
+def _alone(told: Mapping[type[Model], Estimate]) -> dict[str, float]:
+    """What the floor expects of each variable by itself."""
+    floor = next((estimate for kind, estimate in told.items() if kind.name == FLOOR), {})
+    return {members[0]: size for members, size in floor.items() if len(members) == 1}
 
 
 class _Trial:
@@ -191,11 +198,15 @@ class _Trial:
         """Without those whose own estimate is far above the least."""
         task = self._task
         told: dict[type[Model], Estimate] = {}
-        for kind in suitable:
+        for kind in sorted(suitable, key=lambda kind: kind.name != FLOOR):
             with self._guarded(kind):
-                found = self._model(kind).estimate(task.first, task.layout, task.tolerances)
+                model = self._model(kind)
+                model.alone = (task.first, _alone(told))
+                found = model.estimate(task.first, task.layout, task.tolerances)
                 if found is not None:
                     told[kind] = found
+            if self._effort == "fast" and kind.name == FLOOR and kind in told and sum(told[kind].values()) < _LITTLE:
+                return [kind]
         self._estimates = totals(told, [variable.name for variable in task.layout.variables])
         for kind, size in self._estimates.items():
             logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
@@ -228,6 +239,8 @@ class _Trial:
                     continue
                 with self._guarded(kind):
                     chosen = fitted(self._model(kind), self._task)
+                    if len(kinds) == 1:
+                        return chosen
                     size = _size(chosen)
                     logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
                     results.append((size, chosen))

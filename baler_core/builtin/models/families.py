@@ -204,7 +204,7 @@ class FamilyModel(Model):
         """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
         families = self._families(block, layout, tolerances)
         coded = [(family, self.encode_family(family)) for family in families]
-        kept = [pair for pair in coded if _worth(pair, block, layout, tolerances, self.options.effort)]
+        kept = [pair for pair in coded if self._worth(pair, block, layout, tolerances)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
         parts = [write_varint(len(kept))]
         for family, data in kept:
@@ -213,6 +213,26 @@ class FamilyModel(Model):
         rest = _without(layout, {member.variable.name for family, _ in kept for member in family.members})
         plain = ScalarModel().encode(block, rest, tolerances) if rest.variables else {}
         return {STREAM: b"".join(parts), **plain}
+
+    def _worth(self, pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> bool:
+        """Whether a family is smaller than its variables by the `scalar` model."""
+        family, data = pair
+        names = [member.variable.name for member in family.members]
+        # the full comparison takes long: it is spared where pieces, or all values by a fast compressor, are far behind
+        if len(data) < _FAR_SMALLER[self.options.effort] * self._expected_alone(names, block, tolerances):
+            return True
+        if len(data) < _QUICKLY_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
+            return True
+        streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
+        # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
+        return len(data) < len(pack_streams([streams]))
+
+    def _expected_alone(self, names: Sequence[str], block: xr.Dataset, tolerances: Tolerances) -> float:
+        """About the bytes of variables by the `scalar` model."""
+        known = self.alone[1] if self.alone is not None and self.alone[0] is block else {}
+        return sum(
+            known[name] if name in known else estimated_size(values_of(block, name), tolerances[name]) for name in names
+        )
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """The block that `encode` was given, within its tolerances."""
@@ -252,22 +272,6 @@ class FamilyModel(Model):
                 box = tuple(region.get(dim, slice(None)) for dim in variable.dims)
                 arrays[variable.name] = values_of(plain, variable.name)[box]
         return arrays
-
-
-def _worth(
-    pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances, effort: Effort
-) -> bool:
-    """Whether a family is smaller than its variables by the `scalar` model."""
-    family, data = pair
-    names = [member.variable.name for member in family.members]
-    # the full comparison takes long: it is spared where pieces, or all values by a fast compressor, are far behind
-    if len(data) < _FAR_SMALLER[effort] * sum(estimated_size(values_of(block, n), tolerances[n]) for n in names):
-        return True
-    if len(data) < _QUICKLY_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
-        return True
-    streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
-    # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
-    return len(data) < len(pack_streams([streams]))
 
 
 def _quick_size(values: np.ndarray, tolerance: Tolerance) -> int:
