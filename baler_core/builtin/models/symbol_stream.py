@@ -55,9 +55,9 @@ def new_collector(values: int, flags: int) -> Stream:
     return Stream(ends, codes, np.empty(flags, np.uint16), raw, _NO_WORDS, _NO_TABLES, *nothing)
 
 
-def new_head(flags: int = 0) -> Coder:
-    """An encoder for what stands before the symbols, side information of the model first."""
-    return new_encoder((1 << 20) + 2 * flags)
+def new_head(more: int = 0) -> Coder:
+    """An encoder for what stands before the symbols, with room for `more` bytes beside tables of frequencies."""
+    return new_encoder((1 << 20) + more)
 
 
 def counted_bytes(stream: Stream, layout: Layout, head: Coder) -> float:

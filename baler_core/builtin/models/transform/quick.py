@@ -37,6 +37,7 @@ from baler_core.builtin.models.transform.quick_contexts import (
 from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.rans import SYMBOLS, decode_bit, decode_symbol
 
+
 def _patterns() -> np.ndarray:
     """Of three signs (0, 1 or 2 for none, positive, negative): twice their context, plus whether they are turned round.
 
@@ -140,7 +141,11 @@ def code_band_quickly(
         for y in range(ny):
             step = first + (z * shape[1] + y) * shape[2]
             here = place_of(corner + z * plane + y * width)
-            ahead, second, beside = place_of(sources[1] + step), place_of(sources[2] + step), place_of(sources[3] + step)
+            ahead, second, beside = (
+                place_of(sources[1] + step),
+                place_of(sources[2] + step),
+                place_of(sources[3] + step),
+            )
             begin(base, around, ahead, second, beside, n, other_weight)
             if band[15]:
                 pz = min(band[6] + (z >> band[12]), band[9] - 1)

@@ -24,7 +24,9 @@ def place_of(number: Integer) -> Integer:
 
 
 @compiled
-def begin(base: Array, around: Array, nearest: Integer, second: Integer, beside: Integer, n: Integer, weight: Integer) -> None:
+def begin(
+    base: Array, around: Array, nearest: Integer, second: Integer, beside: Integer, n: Integer, weight: Integer
+) -> None:
     """What three other slices say."""
     weight = np.int32(weight)
     for x in range(n):
@@ -33,7 +35,9 @@ def begin(base: Array, around: Array, nearest: Integer, second: Integer, beside:
 
 
 @compiled
-def add_parent(base: Array, around: Array, first: Integer, count: Integer, halved: Integer, n: Integer, weight: Integer) -> None:
+def add_parent(
+    base: Array, around: Array, first: Integer, count: Integer, halved: Integer, n: Integer, weight: Integer
+) -> None:
     """7/16 of what the parent band says, which may have half the places."""
     weight = np.int32(weight)
     if halved:
@@ -61,12 +65,14 @@ def add_above(base: Array, near: Array, here: Integer, width: Integer, n: Intege
     west, east = north - one, north + one
     for x in range(n):
         corners = np.int32(near[west + x] + near[east + x])
-        found = np.int32(np.int32(4 * near[north + x]) + near[far + x]) 
+        found = np.int32(np.int32(4 * near[north + x]) + near[far + x])
         base[x] += np.int32(np.int32(found + np.int32(2 * corners)) * weight)
 
 
 @compiled
-def add_front(base: Array, near: Array, here: Integer, plane: Integer, width: Integer, n: Integer, weight: Integer) -> None:
+def add_front(
+    base: Array, near: Array, here: Integer, plane: Integer, width: Integer, n: Integer, weight: Integer
+) -> None:
     """What the planes in front in the band say."""
     weight = np.int32(weight)
     one = np.uint64(1)
@@ -79,7 +85,9 @@ def add_front(base: Array, near: Array, here: Integer, plane: Integer, width: In
 
 
 @compiled
-def smooth(near: Array, here: Integer, width: Integer, plane: Integer, around: Array, there: Integer, n: Integer, axes: Integer) -> None:
+def smooth(
+    near: Array, here: Integer, width: Integer, plane: Integer, around: Array, there: Integer, n: Integer, axes: Integer
+) -> None:
     """16 x the weighted mean magnitude about each place of a row, whose neighbours are known or zero."""
     one, share = np.uint64(1), _SHARES[axes]
     north, south, west, east = here - width, here + width, here - one, here + one

@@ -105,7 +105,12 @@ def code_slices(
             ahead = nearest * variables + variable if nearest >= 0 else blank
             other = second * variables + variable if second >= 0 else blank
             beside = own - 1 if variable > 0 else blank
-            sources[0], sources[1], sources[2], sources[3] = own * points, ahead * points, other * points, beside * points
+            sources[0], sources[1], sources[2], sources[3] = (
+                own * points,
+                ahead * points,
+                other * points,
+                beside * points,
+            )
             sources[4], sources[5] = variable * points, constant
             for b in range(bands.shape[0]):
                 band = bands[b]

@@ -30,7 +30,7 @@ def encode_tile(integers: TileIntegers, recipe: Recipe) -> bytes:
     if recipe.mixed:
         return _encode_mixed([integers], recipe)
     stream = _collected([integers], recipe)
-    return write_stream(stream, LAYOUT, new_head(stream.ends[FLAGS]))
+    return write_stream(stream, LAYOUT, new_head(2 * int(stream.ends[FLAGS])))
 
 
 def coded_size(parts: Sequence[TileIntegers], recipe: Recipe) -> float:
@@ -41,7 +41,7 @@ def coded_size(parts: Sequence[TileIntegers], recipe: Recipe) -> float:
     if recipe.mixed:
         return float(len(_encode_mixed(parts, recipe)))
     stream = _collected(parts, recipe)
-    return counted_bytes(stream, LAYOUT, new_head(stream.ends[FLAGS]))
+    return counted_bytes(stream, LAYOUT, new_head(2 * int(stream.ends[FLAGS])))
 
 
 def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe) -> TileIntegers:
