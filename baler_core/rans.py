@@ -6,7 +6,7 @@ written out as it grows. What is encoded last is decoded first, so that an encod
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,14 +22,14 @@ LOWEST = 1 << 31
 _GROWTH_BITS = 51
 _WORD = 0xFFFFFFFF
 
+Decoded: TypeAlias = tuple[Integer, Integer, Integer]
+
 
 class Tables(NamedTuple):
-    """Frequencies of the symbols in each context, and of the bits in contexts of their own.
+    """How often the symbols in each context occur, and the bits in contexts of their own, for a decoder.
 
     Attributes
     ----------
-    members
-        int64 (contexts,): the table of each context.
     spans
         int32 (tables * SYMBOLS,): each symbol's frequency in 1/TOTAL, times TOTAL, plus the sum of those before it.
     symbols
@@ -38,29 +38,33 @@ class Tables(NamedTuple):
         int64 (contexts of bits,): how often a bit is 1, in 1/TOTAL.
     """
 
-    members: Array
     spans: Array
     symbols: Array
     ones: Array
 
 
-def new_tables(members: Array, frequencies: Array, ones: Array) -> Tables:
+def new_tables(frequencies: Array, ones: Array) -> Tables:
     """Tables of frequencies: int64 (tables, SYMBOLS), each row of which sums to TOTAL."""
     starts = np.cumsum(frequencies, axis=1) - frequencies
     numbers = np.broadcast_to(np.arange(SYMBOLS, dtype=np.uint8), frequencies.shape)
     symbols = np.repeat(numbers.ravel(), frequencies.ravel())
-    return Tables(members, (frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
+    return Tables((frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
 
 
-def spans_of(tables: Tables) -> Array:
-    """The spans of all codes: of each symbol in each context, then of a 0 and a 1 in each context of bits."""
-    symbols = tables.spans.reshape(-1, SYMBOLS)[tables.members].ravel()
-    bits = np.stack([(TOTAL - tables.ones) * TOTAL + tables.ones, tables.ones * TOTAL], 1)
-    return np.concatenate([symbols, bits.ravel().astype(np.int32)])
+def spans_of(members: Array, frequencies: Array, ones: Array) -> Array:
+    """What an encoder needs of the same: int32, one for each code.
+
+    Codes are each symbol in each context, then a 0 and a 1 in each context of bits. Each has its frequency in 1/TOTAL,
+    times TOTAL, plus the sum of the frequencies before it.
+    """
+    starts = np.cumsum(frequencies, axis=1) - frequencies
+    symbols = (frequencies * TOTAL + starts)[members].ravel()
+    bits = np.stack([(TOTAL - ones) * TOTAL + ones, ones * TOTAL], 1).ravel()
+    return np.concatenate([symbols, bits]).astype(np.int32)
 
 
 @compiled
-def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[int, int]:
+def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Integer]:
     """Write codes into `words` (uint32, one for each at most) from the end; the state, and where the words start.
 
     `codes` is uint16: the places of their spans (see `spans_of`), in the order of decoding.
@@ -79,7 +83,7 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[int, int]:
 
 
 @inlined
-def refill(words: Array, state: Integer, place: Integer) -> tuple[int, int]:
+def refill(words: Array, state: Integer, place: Integer) -> tuple[Integer, Integer]:
     """The state, and the place of the next word, after a word was taken if need be; zeros follow the last word."""
     if state < LOWEST:
         following = np.int64(words[place]) if place < words.size else np.int64(0)
@@ -89,10 +93,11 @@ def refill(words: Array, state: Integer, place: Integer) -> tuple[int, int]:
 
 
 @inlined
-def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
+def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, place: Integer) -> Decoded:
     """The next symbol, the state after it, and the place of the next word.
 
-    Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`.
+    Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`, so that a
+    processor can go on with it before the state is known.
     """
     share, rest = state & (TOTAL - 1), state >> FREQUENCY_BITS
     symbol = np.int64(0)
@@ -108,7 +113,7 @@ def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, 
 
 
 @inlined
-def decode_bit(tables: Tables, words: Array, context: Integer, state: Integer, place: Integer) -> tuple[int, int, int]:
+def decode_bit(tables: Tables, words: Array, context: Integer, state: Integer, place: Integer) -> Decoded:
     """The next bit, the state after it, and the place of the next word."""
     ones, share = tables.ones[context], state & (TOTAL - 1)
     bit = np.int64(share < ones)  # no branches: bits are hard to foresee

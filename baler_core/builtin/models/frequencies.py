@@ -12,7 +12,7 @@ from baler_core.builtin.models.numbers import ROW, NumberCoder, code_number
 from baler_core.compiled import Array, compiled
 from baler_core.errors import FormatError
 from baler_core.mixing import new_counters
-from baler_core.rans import SYMBOLS, TOTAL, Tables, new_tables
+from baler_core.rans import SYMBOLS, TOTAL, Tables, new_tables, spans_of
 
 # Frequencies are written in eighths of an octave; 0 stands for a symbol that does not occur.
 _STEPS = 8
@@ -47,12 +47,20 @@ class Frequencies:
     leanings: np.ndarray
 
     def tables(self) -> Tables:
-        """Tables to code with."""
+        """Tables to decode with."""
+        return new_tables(*self._shares())
+
+    def spans(self) -> np.ndarray:
+        """What an encoder needs of them; see `rans.spans_of`."""
+        return spans_of(self.members, *self._shares())
+
+    def _shares(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frequencies of symbols in each table, and of bits being 1, in 1/TOTAL."""
         weights = LEVELS[self.levels]
         frequencies = np.maximum(weights * TOTAL // weights.sum(axis=1, keepdims=True), weights > 0)
         rows = np.arange(len(weights))
         frequencies[rows, weights.argmax(axis=1)] += TOTAL - frequencies.sum(axis=1)
-        return new_tables(self.members, frequencies, LEANINGS[self.leanings + _MOST_LEANING])
+        return frequencies, LEANINGS[self.leanings + _MOST_LEANING]
 
 
 def choose_frequencies(counts: np.ndarray, signs: np.ndarray, line: int) -> tuple[Frequencies, float]:

@@ -13,11 +13,11 @@ from baler_core.builtin.models.frequencies import (
     read_frequencies,
     write_frequencies,
 )
-from baler_core.builtin.models.magnitudes import code_simply
-from baler_core.builtin.models.symbols import CODES, ENDS, FLAGS, RAW, STATE, Stream
+from baler_core.builtin.models.magnitudes import LOGARITHMS, code_simply
+from baler_core.builtin.models.symbols import CODES, ENDS, EXPECTED, FLAGS, RAW, STATE, Stream
 from baler_core.compiled import Array, compiled
 from baler_core.mixing import new_counters
-from baler_core.rans import LOWEST, SYMBOLS, Tables, encode_codes, spans_of
+from baler_core.rans import LOWEST, SYMBOLS, Tables, encode_codes
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 
@@ -27,31 +27,30 @@ class Layout:
 
     Attributes
     ----------
-    lines, line
-        Contexts of symbols: lines of neighbours that are alike.
+    lines
+        Lines of EXPECTED contexts of symbols, by expected magnitude.
     signs, flags
         Contexts of signs and of flags.
     """
 
     lines: int
-    line: int
     signs: int
     flags: int
 
     @property
     def contexts(self) -> int:
         """Contexts of symbols."""
-        return self.lines * self.line
+        return self.lines * EXPECTED
 
 
-_NO_TABLES = Tables(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
+_NO_TABLES = Tables(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
 _NO_WORDS = np.zeros(0, np.uint32)
 
 
 def new_collector(values: int, flags: int) -> Stream:
     """An empty stream that can take so many values and flags."""
     ends, codes, raw = np.zeros(ENDS, np.int64), np.empty(2 * values, np.uint16), np.zeros(values + 2, np.uint32)
-    nothing = np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
+    nothing = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
     return Stream(ends, codes, np.empty(flags, np.uint16), raw, _NO_WORDS, _NO_TABLES, *nothing)
 
 
@@ -76,7 +75,7 @@ def write_stream(stream: Stream, layout: Layout, head: Coder) -> bytes:
     if not codes.size:
         return first
     words = np.empty(codes.size, np.uint32)
-    state, place = encode_codes(codes, spans_of(frequencies.tables()), words)
+    state, place = encode_codes(codes, frequencies.spans(), words)
     raw = stream.raw[: -(-int(stream.ends[RAW]) // 32)].astype("<u4", copy=False).tobytes().rstrip(b"\0")
     used = words[place:].astype("<u4", copy=False)
     return b"".join([first, write_varint(used.size), int(state).to_bytes(8, "little"), used.tobytes(), raw])
@@ -96,7 +95,8 @@ def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
     FormatError
         If the bytes are damaged.
     """
-    tables = read_frequencies(head, layout.contexts, layout.line, layout.signs).tables()
+    frequencies = read_frequencies(head, layout.contexts, EXPECTED, layout.signs)
+    chosen = frequencies.members.reshape(-1, EXPECTED)[:, LOGARITHMS].astype(np.uint16).ravel()
     ends, words, raw = np.zeros(ENDS, np.int64), _NO_WORDS, np.zeros(2, np.uint32)
     ends[STATE] = LOWEST
     if reader.left:
@@ -106,18 +106,18 @@ def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
         rest = reader.rest()
         raw = np.frombuffer(rest + bytes(8 + -len(rest) % 4), "<u4").astype(np.uint32)
     nothing = np.zeros(0, np.uint16)
-    return Stream(ends, nothing, nothing, raw, words, tables, *head, new_counters(layout.flags))
+    return Stream(ends, nothing, nothing, raw, words, frequencies.tables(), chosen, *head, new_counters(layout.flags))
 
 
 def _chosen(stream: Stream, layout: Layout) -> tuple[Frequencies, float]:
     counts = np.zeros(layout.contexts * SYMBOLS + 2 * layout.signs, np.int64)
     count_codes(stream.codes[: stream.ends[CODES]], counts)
     signs = counts[layout.contexts * SYMBOLS :].reshape(-1, 2)
-    return choose_frequencies(counts[: layout.contexts * SYMBOLS].reshape(-1, SYMBOLS), signs, layout.line)
+    return choose_frequencies(counts[: layout.contexts * SYMBOLS].reshape(-1, SYMBOLS), signs, EXPECTED)
 
 
 def _write_head(stream: Stream, layout: Layout, head: Coder, frequencies: Frequencies) -> None:
-    write_frequencies(frequencies, head, layout.line)
+    write_frequencies(frequencies, head, EXPECTED)
     write_flags(*head, new_counters(layout.flags), stream.flags[: stream.ends[FLAGS]])
 
 

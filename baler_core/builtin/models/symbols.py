@@ -11,12 +11,17 @@ import numpy as np
 
 from baler_core.builtin.models.magnitudes import LOGARITHMS, code_simply
 from baler_core.compiled import Array, Integer, inlined
-from baler_core.rans import SYMBOL_BITS, Tables
+from baler_core.rans import SYMBOL_BITS, SYMBOLS, Tables
 
 # Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the state of the decoder.
 CODES, RAW, FLAGS, PLACE, STATE = range(5)
 ENDS = 5
-_TABLED = LOGARITHMS.size
+# Bins of expected magnitudes; larger ones go with the last.
+EXPECTED = int(LOGARITHMS[-1]) + 1
+TABLED = LOGARITHMS.size
+
+
+_FIRST = np.array([s if s < 8 else min((4 + (s & 3)) << ((s >> 2) - 1), 2**31 - 1) for s in range(SYMBOLS)], np.int32)
 
 
 class Stream(NamedTuple):
@@ -36,6 +41,8 @@ class Stream(NamedTuple):
         uint32: what `rans.encode_codes` wrote (decoder).
     tables
         Frequencies of symbols (decoder).
+    chosen
+        uint16 (lines * TABLED,): the table for each expected magnitude, in each line of contexts (decoder).
     registers, data, counters
         An arithmetic decoder at work and its counters, for flags (decoder).
     """
@@ -46,6 +53,7 @@ class Stream(NamedTuple):
     raw: Array
     words: Array
     tables: Tables
+    chosen: Array
     registers: Array
     data: Array
     counters: Array
@@ -65,10 +73,16 @@ def code_flag(stream: Stream, encoding: Integer, place: Integer, wanted: Integer
 def symbol_of(magnitude: Integer) -> Integer:
     """The quarter octave of a magnitude below 2^31: 0 .. 7 as they are, then four per doubling."""
     symbol = np.int64(0)
-    while magnitude >= _TABLED:
+    while magnitude >= TABLED:
         magnitude >>= 4
         symbol += 16
     return symbol + LOGARITHMS[magnitude]
+
+
+@inlined
+def bin_of(expected: Integer) -> Integer:
+    """The bin of an expected magnitude."""
+    return np.int64(LOGARITHMS[min(expected, TABLED - 1)])
 
 
 @inlined
@@ -80,7 +94,7 @@ def bits_below(symbol: Integer) -> Integer:
 @inlined
 def first_of(symbol: Integer) -> Integer:
     """The smallest magnitude of a symbol."""
-    return symbol if symbol < 8 else (4 + (symbol & 3)) << ((symbol >> 2) - 1)
+    return np.int64(_FIRST[symbol])
 
 
 @inlined

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import logarithmic
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.builtin.models.predictive.quick import (
     ERROR_BITS,
@@ -20,10 +19,13 @@ from baler_core.builtin.models.predictive.stencil import MARGIN, WEIGHT_BITS
 from baler_core.builtin.models.symbol_stream import Layout
 from baler_core.builtin.models.symbols import (
     CODES,
+    EXPECTED,
     PLACE,
     RAW,
     STATE,
     Stream,
+    TABLED,
+    bin_of,
     bits_below,
     code_of,
     first_of,
@@ -35,12 +37,15 @@ from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.rans import SYMBOLS, decode_bit, decode_symbol
 
 _HALF = 1 << (FRACTION - 1)
-# Bins of expected errors; larger ones go with the last. Lines of bins: one for each variable, or for each of two
+# Lines of bins of expected errors: one for each variable, or for each of two
 # variables and each size of the fraction between prediction and whole step. Beyond these, variables share contexts.
-_EXPECTED, _LINES, _FRACTIONS = 48, 8, 4
+_LINES, _FRACTIONS = 8, 4
 # Contexts of signs: by fraction, expected error and the sign to the left, for each of some variables.
 _SIGN_SETS, _SIGNS = 4, 9 * 8 * 3
-LAYOUT = Layout(_LINES, _EXPECTED, _SIGN_SETS * _SIGNS, 0)
+LAYOUT = Layout(_LINES, _SIGN_SETS * _SIGNS, 0)
+# Of a negative, no or positive fraction and no, a positive or a negative sign to the left: twice the sign as seen from
+# the fraction, or else from the left, plus whether that is turned round.
+_TURNED = np.array([1, 5, 3, 0, 2, 3, 0, 2, 4], np.int64)
 _FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
@@ -65,8 +70,8 @@ class Row(NamedTuple):
         Smallest and largest value.
     first
         Where the row begins in `values`.
-    closed, context, signs
-        See `Series`; where contexts of symbols and signs begin.
+    closed, line, signs
+        See `Series`; the line of contexts of symbols, and where those of signs begin.
     """
 
     values: Array
@@ -79,7 +84,7 @@ class Row(NamedTuple):
     limits: Array
     first: Integer
     closed: Integer
-    context: Integer
+    line: Integer
     signs: Integer
 
 
@@ -93,7 +98,7 @@ def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, source
     weights = find_weights(series, sources, variable)
     sums, expected, holes = np.zeros(nx, np.int64), np.zeros(nx, np.int32), np.zeros(0, np.uint8)
     line = min(variable, _LINES - 1) if series.closed else min(variable, 1) * _FRACTIONS
-    context, signs = line * _EXPECTED, min(variable, _SIGN_SETS - 1) * _SIGNS
+    signs = min(variable, _SIGN_SETS - 1) * _SIGNS
     for y in range(ny):
         first = (y + MARGIN) * width + MARGIN
         open_row(values, before, sources, first, width, nx, y)
@@ -103,7 +108,7 @@ def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, source
             holes = series.holes[sources[OWN], y]
         errors = series.errors[sources[OWN], y + 2]
         row = Row(
-            values, errors, holes, sums, weights.near, expected, share, series.limits, first, series.closed, context, signs
+            values, errors, holes, sums, weights.near, expected, share, series.limits, first, series.closed, line, signs
         )
         if encoding:
             encode_row(stream, row)
@@ -115,15 +120,14 @@ def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, source
 @inlined
 def sign_context(fraction: Integer, chosen: Integer, left: Integer) -> Integer:
     """Twice the context of a sign, plus whether it is turned round, by fraction, expected error and sign to the left."""
-    turned = 1 if fraction < 0 or (fraction == 0 and left == 2) else 0
-    other = 3 - left if turned and left else left
-    return 2 * (((abs(fraction) + 2) >> 2) * 24 + min(7, chosen >> 2) * 3 + other) + turned
+    side = np.int64(fraction > 0) - np.int64(fraction < 0)
+    return 6 * (((abs(fraction) + 2) >> 2) * 8 + min(7, chosen >> 2)) + _TURNED[3 * side + left + 3]
 
 
 @inlined
 def encode_row(stream: Stream, row: Row) -> None:
     """Collect a row, whose values are replaced by what will be restored."""
-    values, errors, holes, sums, near, expected, share, limits, first, closed, context, signs = row
+    values, errors, holes, sums, near, expected, share, limits, first, closed, line, signs = row
     codes, raw = stream.codes, stream.raw
     number, bits = stream.ends[CODES], stream.ends[RAW]
     low, high, by_one, by_two, by_three = limits[0], limits[1], near[0], near[1], near[2]
@@ -136,17 +140,16 @@ def encode_row(stream: Stream, row: Row) -> None:
         if holes.size == 0 or holes[x] == 0:
             fraction = (mean - actual) >> (FRACTION - 6)
             known = np.int64(expected[x]) + share * (4 * west + far)
-            chosen = min(logarithmic(known >> ERROR_BITS), _EXPECTED - 1)
             step = (values[first + x] - actual + _HALF) >> FRACTION
             size = abs(step)
             symbol = symbol_of(size)
-            codes[number] = code_of(context + min(3, abs(fraction) >> 3) * _EXPECTED + chosen, symbol)
+            codes[number] = code_of((line + min(3, abs(fraction) >> 3)) * EXPECTED + bin_of(known >> ERROR_BITS), symbol)
             number += 1
             if size:
                 below = bits_below(symbol)
                 put_bits(raw, bits, size & ((1 << below) - 1))
                 bits += below
-                pattern = sign_context(fraction, chosen, left)
+                pattern = sign_context(fraction, bin_of(known >> ERROR_BITS), left)
                 negative = 1 if step < 0 else 0
                 codes[number] = _FIRST_SIGN + 2 * (signs + (pattern >> 1)) + (negative ^ (pattern & 1))
                 number += 1
@@ -154,7 +157,7 @@ def encode_row(stream: Stream, row: Row) -> None:
                 actual += step << FRACTION
             else:
                 left = np.int64(0)
-            error = min(abs(actual - mean) >> (FRACTION - 4), MOST_ERROR)
+            error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
             errors[x + 2] = error
         values[first + x] = actual
         three, two, one = two, one, actual
@@ -165,7 +168,7 @@ def encode_row(stream: Stream, row: Row) -> None:
 @inlined
 def decode_row(stream: Stream, row: Row) -> None:
     """Read a row."""
-    values, errors, holes, sums, near, expected, share, limits, first, closed, context, signs = row
+    values, errors, holes, sums, near, expected, share, limits, first, closed, line, signs = row
     raw, words, tables = stream.raw, stream.words, stream.tables
     bits, place, state = stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE]
     low, high, by_one, by_two, by_three = limits[0], limits[1], near[0], near[1], near[2]
@@ -178,21 +181,20 @@ def decode_row(stream: Stream, row: Row) -> None:
         if holes.size == 0 or holes[x] == 0:
             fraction = (mean - actual) >> (FRACTION - 6)
             known = np.int64(expected[x]) + share * (4 * west + far)
-            chosen = min(logarithmic(known >> ERROR_BITS), _EXPECTED - 1)
-            table = tables.members[context + min(3, abs(fraction) >> 3) * _EXPECTED + chosen]
-            symbol, state, place = decode_symbol(tables, words, table, state, place)
+            table = stream.chosen[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known >> ERROR_BITS, TABLED - 1)]
+            symbol, state, place = decode_symbol(tables, words, np.int64(table), state, place)
             if symbol:
                 below = bits_below(symbol)
                 size = first_of(symbol) + get_bits(raw, bits, below)
                 bits += below
-                pattern = sign_context(fraction, chosen, left)
+                pattern = sign_context(fraction, bin_of(known >> ERROR_BITS), left)
                 bit, state, place = decode_bit(tables, words, signs + (pattern >> 1), state, place)
                 negative = bit ^ (pattern & 1)
                 left = np.int64(1 + negative)
                 actual += (size - 2 * negative * size) << FRACTION
             else:
                 left = np.int64(0)
-            error = min(abs(actual - mean) >> (FRACTION - 4), MOST_ERROR)
+            error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
             errors[x + 2] = error
         values[first + x] = actual
         three, two, one = two, one, actual

@@ -6,13 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import bit_length, logarithmic
+from baler_core.builtin.models.magnitudes import bit_length
 from baler_core.builtin.models.symbols import (
     CODES,
+    EXPECTED,
     PLACE,
     RAW,
     STATE,
     Stream,
+    TABLED,
+    bin_of,
     bits_below,
     code_flag,
     code_of,
@@ -57,11 +60,9 @@ def _patterns() -> np.ndarray:
 
 SIGN_CONTEXTS = 14
 _PATTERNS = _patterns()
-# Bins of expected magnitudes; larger ones go with the last.
-EXPECTED = 48
-# Contexts of symbols and flags of each of the two parts of a tile; contexts of signs in each kind of band.
-CONTEXTS, FLAG_PLACES, KINDS = 4 * EXPECTED, RUNS * 5, 32
-LAYOUT = Layout(2 * 4, EXPECTED, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
+# Lines of contexts of symbols, flags and kinds of bands of each of the two parts of a tile.
+FAMILIES, FLAG_PLACES, KINDS = 4, RUNS * 5, 32
+LAYOUT = Layout(2 * FAMILIES, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
 _FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
@@ -75,7 +76,7 @@ class Places(NamedTuple):
     around
         int32, one slice of one variable more, which stays zero: means of what is coded.
     families
-        uint8: EXPECTED times the family of each place of each variable, where hints tell; then, for each family, a row.
+        uint8: the family of each place of each variable, where hints tell; then, for each family, a row.
     near, base
         int32: room for the magnitudes of a band, and for what is known of a row.
     """
@@ -96,8 +97,10 @@ class Row(NamedTuple):
         Where its values and families begin in `Places`.
     north, ahead
         Where the row above and that of the nearest slice begin, or -1.
-    runs, context, signs
-        Where the contexts of its flags, symbols and signs begin.
+    runs, signs
+        Where the contexts of its flags and signs begin.
+    line
+        The first of its lines of contexts of symbols.
     west, far
         Weights of the two neighbours to the left.
     """
@@ -107,7 +110,7 @@ class Row(NamedTuple):
     north: Integer
     ahead: Integer
     runs: Integer
-    context: Integer
+    line: Integer
     signs: Integer
     west: Integer
     far: Integer
@@ -163,7 +166,7 @@ def code_band_quickly(
             previous = sources[1] + step if sources[1] < values.size else -1
             signs = (part * KINDS + band[26]) * SIGN_CONTEXTS
             row = Row(
-                sources[0] + step, family, north, previous, runs, part * CONTEXTS, signs, 4 * own_weight, 2 * own_weight
+                sources[0] + step, family, north, previous, runs, part * FAMILIES, signs, 4 * own_weight, 2 * own_weight
             )
             if encoding:
                 encode_row(stream, values, families, base, row, nx)
@@ -195,12 +198,6 @@ def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
 
 
 @inlined
-def expected_bin(known: Integer) -> Integer:
-    """The bin of a sum of magnitudes."""
-    return min(logarithmic(known >> WEIGHT_BITS), EXPECTED - 1)
-
-
-@inlined
 def signs_about(values: Array, north: Integer, ahead: Integer, left: Integer) -> Integer:
     """Twice the context of a sign, plus whether it is turned round: that of signs to the left, above and ahead."""
     up, before = np.int64(values[north]) if north >= 0 else 0, np.int64(values[ahead]) if ahead >= 0 else 0
@@ -210,7 +207,7 @@ def signs_about(values: Array, north: Integer, ahead: Integer, left: Integer) ->
 @inlined
 def encode_row(stream: Stream, values: Array, families: Array, base: Array, row: Row, n: Integer) -> None:
     """Collect the integers of a row."""
-    there, family, north, ahead, runs, context, signs, west_weight, far_weight = row
+    there, family, north, ahead, runs, line, signs, west_weight, far_weight = row
     codes, raw = stream.codes, stream.raw
     number, bits = stream.ends[CODES], stream.ends[RAW]
     west = far = left = resume = x = np.int64(0)
@@ -228,7 +225,7 @@ def encode_row(stream: Stream, values: Array, families: Array, base: Array, row:
         value = np.int64(values[there + x])
         size = abs(value)
         symbol = symbol_of(size)
-        codes[number] = code_of(context + families[family + x] + expected_bin(known), symbol)
+        codes[number] = code_of((line + families[family + x]) * EXPECTED + bin_of(known >> WEIGHT_BITS), symbol)
         number += 1
         if size:
             below = bits_below(symbol)
@@ -241,7 +238,7 @@ def encode_row(stream: Stream, values: Array, families: Array, base: Array, row:
             left = 1 + negative
         else:
             left = np.int64(0)
-        far, west = west, min(size, MOST_NEAR)
+        far, west = west, min(first_of(symbol), MOST_NEAR)
         x += 1
     stream.ends[CODES], stream.ends[RAW] = number, bits
 
@@ -249,7 +246,7 @@ def encode_row(stream: Stream, values: Array, families: Array, base: Array, row:
 @inlined
 def decode_row(stream: Stream, values: Array, families: Array, base: Array, row: Row, n: Integer) -> None:
     """Read the integers of a row."""
-    there, family, north, ahead, runs, context, signs, west_weight, far_weight = row
+    there, family, north, ahead, runs, line, signs, west_weight, far_weight = row
     raw, words, tables = stream.raw, stream.words, stream.tables
     bits, place, state = stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE]
     west = far = left = resume = x = np.int64(0)
@@ -261,8 +258,8 @@ def decode_row(stream: Stream, values: Array, families: Array, base: Array, row:
                 x = resume
                 continue
         known += west_weight * west + far_weight * far
-        chosen = context + families[family + x] + expected_bin(known)
-        symbol, state, place = decode_symbol(tables, words, tables.members[chosen], state, place)
+        table = stream.chosen[(line + families[family + x]) * TABLED + min(known >> WEIGHT_BITS, TABLED - 1)]
+        symbol, state, place = decode_symbol(tables, words, np.int64(table), state, place)
         size = np.int64(0)
         if symbol:
             below = bits_below(symbol)
@@ -275,6 +272,6 @@ def decode_row(stream: Stream, values: Array, families: Array, base: Array, row:
             left = 1 + negative
         else:
             left = np.int64(0)
-        far, west = west, min(size, MOST_NEAR)
+        far, west = west, min(first_of(symbol), MOST_NEAR)
         x += 1
     stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE] = bits, place, state

@@ -8,7 +8,7 @@ from baler_core.builtin.models.magnitudes import bit_length
 from baler_core.builtin.models.symbols import Stream, code_flag
 from baler_core.builtin.models.transform.coder import describe_bands
 from baler_core.builtin.models.transform.contexts import SHORTEST_RUN
-from baler_core.builtin.models.transform.quick import EXPECTED, FLAG_PLACES, Places, code_band_quickly
+from baler_core.builtin.models.transform.quick import FAMILIES, FLAG_PLACES, Places, code_band_quickly
 from baler_core.builtin.models.transform.surroundings import hinted_family, means
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band
@@ -51,12 +51,12 @@ def code_quickly(
         pairs[:, 1] = -1
     lively = np.zeros((slices * variables + 1, len(bands)), np.uint8)
     shape = np.array([*space, variables], np.int64)
-    code_slices(stream, int(encoding), part, places, fields, pairs, lively, shape, families.size - 4 * space[2])
+    code_slices(stream, int(encoding), part, places, fields, pairs, lively, shape, families.size - FAMILIES * space[2])
 
 
 def _families(hint: np.ndarray | None, whole: np.ndarray, nx: int) -> np.ndarray:
     """`Places.families`."""
-    rows = np.repeat(np.arange(4) * EXPECTED, nx).astype(np.uint8)
+    rows = np.repeat(np.arange(FAMILIES), nx).astype(np.uint8)
     if hint is None:
         return rows
     found = np.zeros(hint.shape, np.int32)
@@ -74,9 +74,9 @@ def most_flags(integers: np.ndarray, bands: int) -> int:
 
 @compiled
 def find_families(found: Array, chosen: Array) -> None:
-    """EXPECTED times the family of each place by its hint."""
+    """The family of each place by its hint."""
     for place in range(found.size):
-        chosen[place] = EXPECTED * hinted_family(found[place])
+        chosen[place] = hinted_family(found[place])
 
 
 @compiled
