@@ -6,7 +6,7 @@ written out as it grows. What is encoded last is decoded first, so that an encod
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,6 @@ LOWEST = 1 << 31
 # A state of an encoder must not exceed its symbol's frequency times this power of two.
 _GROWTH_BITS = 51
 _WORD = 0xFFFFFFFF
-
-Decoded: TypeAlias = tuple[Integer, Integer, Integer]
 
 
 class Tables(NamedTuple):
@@ -83,40 +81,46 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Int
 
 
 @inlined
-def refill(words: Array, state: Integer, place: Integer) -> tuple[Integer, Integer]:
-    """The state, and the place of the next word, after a word was taken if need be; zeros follow the last word."""
+def refill(state: Integer, place: Integer, word: Integer) -> tuple[Integer, Integer]:
+    """The state, and the place of the next word, after `word` was taken if need be."""
     if state < LOWEST:
-        following = np.int64(words[place]) if place < words.size else np.int64(0)
-        state = (state << 32) | following
-        place += 1
+        return (state << 32) | word, place + 1
     return state, place
 
 
 @inlined
-def decode_symbol(tables: Tables, words: Array, table: Integer, state: Integer, place: Integer) -> Decoded:
+def word_at(words: Array, place: Integer) -> Integer:
+    """The word at a place; the last one, which is 0, stands for all that follow."""
+    return np.int64(words[min(place, words.size - 1)])
+
+
+@inlined
+def decode_symbol(
+    spans: Array, symbols: Array, words: Array, table: Integer, state: Integer, place: Integer
+) -> tuple[Integer, Integer, Integer]:
     """The next symbol, the state after it, and the place of the next word.
 
     Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`, so that a
     processor can go on with it before the state is known.
     """
-    share, rest = state & (TOTAL - 1), state >> FREQUENCY_BITS
+    share, rest, word = state & (TOTAL - 1), state >> FREQUENCY_BITS, word_at(words, place)
     symbol = np.int64(0)
-    zero = np.int64(tables.spans[table << SYMBOL_BITS]) >> FREQUENCY_BITS
+    zero = np.int64(spans[table << SYMBOL_BITS]) >> FREQUENCY_BITS
     if share < zero:
         state = zero * rest + share
     else:
-        symbol = np.int64(tables.symbols[(table << FREQUENCY_BITS) + share])
-        span = np.int64(tables.spans[(table << SYMBOL_BITS) + symbol])
+        symbol = np.int64(symbols[(table << FREQUENCY_BITS) + share])
+        span = np.int64(spans[(table << SYMBOL_BITS) + symbol])
         state = (span >> FREQUENCY_BITS) * rest + share - (span & (TOTAL - 1))
-    state, place = refill(words, state, place)
+    state, place = refill(state, place, word)
     return symbol, state, place
 
 
 @inlined
-def decode_bit(tables: Tables, words: Array, context: Integer, state: Integer, place: Integer) -> Decoded:
-    """The next bit, the state after it, and the place of the next word."""
-    ones, share = tables.ones[context], state & (TOTAL - 1)
+def decode_bit(ones: Integer, words: Array, state: Integer, place: Integer) -> tuple[Integer, Integer, Integer]:
+    """The next bit, a 1 with a probability of `ones` / TOTAL, the state after it, and the place of the next word."""
+    share, word = state & (TOTAL - 1), word_at(words, place)
     bit = np.int64(share < ones)  # no branches: bits are hard to foresee
     state = (TOTAL - ones + bit * (2 * ones - TOTAL)) * (state >> FREQUENCY_BITS) + share - ones + bit * ones
-    state, place = refill(words, state, place)
+    state, place = refill(state, place, word)
     return bit, state, place

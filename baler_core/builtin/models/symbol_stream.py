@@ -97,12 +97,12 @@ def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
     """
     frequencies = read_frequencies(head, layout.contexts, EXPECTED, layout.signs)
     chosen = frequencies.members.reshape(-1, EXPECTED)[:, LOGARITHMS].astype(np.uint16).ravel()
-    ends, words, raw = np.zeros(ENDS, np.int64), _NO_WORDS, np.zeros(2, np.uint32)
+    ends, words, raw = np.zeros(ENDS, np.int64), np.zeros(1, np.uint32), np.zeros(2, np.uint32)
     ends[STATE] = LOWEST
     if reader.left:
         count = reader.varint(1 << 32)
         ends[STATE] = int.from_bytes(reader.take(8), "little") & ((1 << 63) - 1)
-        words = np.frombuffer(reader.take(4 * count), "<u4").astype(np.uint32)
+        words = np.frombuffer(reader.take(4 * count) + bytes(4), "<u4").astype(np.uint32)
         rest = reader.rest()
         raw = np.frombuffer(rest + bytes(8 + -len(rest) % 4), "<u4").astype(np.uint32)
     nothing = np.zeros(0, np.uint16)

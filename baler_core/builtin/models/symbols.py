@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import LOGARITHMS, code_simply
+from baler_core.builtin.models.magnitudes import LOGARITHMS
 from baler_core.compiled import Array, Integer, inlined
 from baler_core.rans import SYMBOL_BITS, SYMBOLS, Tables
 
@@ -38,7 +38,7 @@ class Stream(NamedTuple):
     raw
         uint32: bits as they are, the lowest first.
     words
-        uint32: what `rans.encode_codes` wrote (decoder).
+        uint32: what `rans.encode_codes` wrote, and a 0 (decoder).
     tables
         Frequencies of symbols (decoder).
     chosen
@@ -57,16 +57,6 @@ class Stream(NamedTuple):
     registers: Array
     data: Array
     counters: Array
-
-
-@inlined
-def code_flag(stream: Stream, encoding: Integer, place: Integer, wanted: Integer) -> Integer:
-    """Collect a flag, or read one and return it."""
-    if encoding:
-        stream.flags[stream.ends[FLAGS]] = 2 * place + wanted
-        stream.ends[FLAGS] += 1
-        return wanted
-    return code_simply(stream.registers, stream.data, stream.counters, place, 0)
 
 
 @inlined

@@ -169,7 +169,8 @@ def encode_row(stream: Stream, row: Row) -> None:
 def decode_row(stream: Stream, row: Row) -> None:
     """Read a row."""
     values, errors, holes, sums, near, expected, share, limits, first, closed, line, signs = row
-    raw, words, tables = stream.raw, stream.words, stream.tables
+    raw, words, tables = stream.raw, stream.words, stream.chosen
+    spans, symbols, ones = stream.tables
     bits, place, state = stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE]
     low, high, by_one, by_two, by_three = limits[0], limits[1], near[0], near[1], near[2]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
@@ -181,14 +182,14 @@ def decode_row(stream: Stream, row: Row) -> None:
         if holes.size == 0 or holes[x] == 0:
             fraction = (mean - actual) >> (FRACTION - 6)
             known = np.int64(expected[x]) + share * (4 * west + far)
-            table = stream.chosen[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known >> ERROR_BITS, TABLED - 1)]
-            symbol, state, place = decode_symbol(tables, words, np.int64(table), state, place)
+            table = tables[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known >> ERROR_BITS, TABLED - 1)]
+            symbol, state, place = decode_symbol(spans, symbols, words, np.int64(table), state, place)
             if symbol:
                 below = bits_below(symbol)
                 size = first_of(symbol) + get_bits(raw, bits, below)
                 bits += below
                 pattern = sign_context(fraction, bin_of(known >> ERROR_BITS), left)
-                bit, state, place = decode_bit(tables, words, signs + (pattern >> 1), state, place)
+                bit, state, place = decode_bit(ones[signs + (pattern >> 1)], words, state, place)
                 negative = bit ^ (pattern & 1)
                 left = np.int64(1 + negative)
                 actual += (size - 2 * negative * size) << FRACTION

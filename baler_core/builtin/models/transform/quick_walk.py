@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import bit_length
-from baler_core.builtin.models.symbols import Stream, code_flag
+from baler_core.builtin.models.magnitudes import bit_length, code_simply
+from baler_core.builtin.models.symbols import FLAGS, Stream
 from baler_core.builtin.models.transform.coder import describe_bands
-from baler_core.builtin.models.transform.contexts import SHORTEST_RUN
-from baler_core.builtin.models.transform.quick import FAMILIES, FLAG_PLACES, Places, code_band_quickly
+from baler_core.builtin.models.transform.contexts import RUNS, SHORTEST_RUN
+from baler_core.builtin.models.transform.quick import FAMILIES, FLAG_PLACES, KINDS, Kind, decode_band, encode_band
+from baler_core.builtin.models.transform.quick_frame import clear_near, fill_all_near, new_frame, smooth_all
+from baler_core.builtin.models.transform.quick_signs import SIGN_CONTEXTS
 from baler_core.builtin.models.transform.surroundings import hinted_family, means
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band
 from baler_core.compiled import Array, Integer, compiled
+
+
+class Places(NamedTuple):
+    """All integers, and what tells about them, in flat arrays.
+
+    Attributes
+    ----------
+    values
+        int32 (slices * variables * z * y * x).
+    around
+        int32, one slice of one variable more, which stays zero: means of what is coded.
+    families
+        uint8: the family of each place of each variable, where hints tell; then, for each family, a row.
+    near, base
+        int32: room for the magnitudes of a band, and for what is known of a row.
+    """
+
+    values: Array
+    around: Array
+    families: Array
+    near: Array
+    base: Array
+
+
+class Known(NamedTuple):
+    """What is known of all slices.
+
+    Attributes
+    ----------
+    bands
+        int64 (bands, BAND_FIELDS + 1): the last says of which kind it is.
+    links
+        int64 (slices, 2): the nearest and the second nearest slice, or -1.
+    lively
+        uint8 (slices * variables + 1, bands), filled in: which bands have anything; none in the last row.
+    shape
+        int64 (3,) of a slice.
+    constant
+        Where `Places.families` has a row for each family.
+    """
+
+    bands: Array
+    links: Array
+    lively: Array
+    shape: Array
+    constant: Integer
 
 
 def code_quickly(
@@ -50,8 +100,8 @@ def code_quickly(
     if hint is not None:
         pairs[:, 1] = -1
     lively = np.zeros((slices * variables + 1, len(bands)), np.uint8)
-    shape = np.array([*space, variables], np.int64)
-    code_slices(stream, int(encoding), part, places, fields, pairs, lively, shape, families.size - FAMILIES * space[2])
+    known = Known(fields, pairs, lively, np.array(space, np.int64), families.size - FAMILIES * space[2])
+    code_slices(stream, int(encoding), part, places, known, variables)
 
 
 def _families(hint: np.ndarray | None, whole: np.ndarray, nx: int) -> np.ndarray:
@@ -81,23 +131,13 @@ def find_families(found: Array, chosen: Array) -> None:
 
 @compiled
 def code_slices(
-    stream: Stream,
-    encoding: Integer,
-    part: Integer,
-    places: Places,
-    bands: Array,
-    links: Array,
-    lively: Array,
-    shape: Array,
-    constant: Integer,
+    stream: Stream, encoding: Integer, part: Integer, places: Places, known: Known, variables: Integer
 ) -> None:
-    """Slice after slice, variable after variable, band after band.
-
-    `lively` is where it is kept which bands have anything, `constant` where `Places.families` has its rows.
-    """
-    variables, points = shape[3], shape[0] * shape[1] * shape[2]
-    blank = links.shape[0] * variables
-    sources = np.zeros(6, np.int64)
+    """Slice after slice, variable after variable, band after band."""
+    ends, codes, flags, raw, words, (spans, symbols, ones), chosen, registers, data, counters = stream
+    values, around, families, near, base = places
+    bands, links, lively, shape, constant = known
+    points, blank = shape[0] * shape[1] * shape[2], links.shape[0] * variables
     for number in range(links.shape[0]):
         nearest, second = links[number, 0], links[number, 1]
         for variable in range(variables):
@@ -105,24 +145,39 @@ def code_slices(
             ahead = nearest * variables + variable if nearest >= 0 else blank
             other = second * variables + variable if second >= 0 else blank
             beside = own - 1 if variable > 0 else blank
-            sources[0], sources[1], sources[2], sources[3] = (
-                own * points,
-                ahead * points,
-                other * points,
-                beside * points,
-            )
-            sources[4], sources[5] = variable * points, constant
             for b in range(bands.shape[0]):
                 band = bands[b]
-                wanted = lively_box(places.values, band, own * points, shape) if encoding else 0
                 flag = part * FLAG_PLACES + (band[23] * 2 + lively[ahead, b]) * 2 + lively[beside, b]
-                if code_flag(stream, encoding, flag, wanted) == 0:
+                if encoding:
+                    lively[own, b] = lively_box(values, band, own * points, shape)
+                    flags[ends[FLAGS]] = 2 * flag + lively[own, b]
+                    ends[FLAGS] += 1
+                else:
+                    lively[own, b] = code_simply(registers, data, counters, flag, 0)
+                if lively[own, b] == 0:
                     continue
-                lively[own, b] = 1
-                band[17] = min(15, 2 * bit_length(number)) * 4 + band[23] % 4
                 there = band[21] + 2 * (nearest >= 0) + (second >= 0) + 2 * (variable > 0) + band[15]
                 band[22] = (1 << 16) // there + 1
-                code_band_quickly(stream, encoding, part, places, band, sources, shape)
+                frame = new_frame(band, shape, own * points, ahead * points, other * points, beside * points)
+                place = min(15, 2 * bit_length(number)) * 4 + band[23] % 4
+                kind = Kind(
+                    variable * points if band[25] else constant + shape[2] * band[16],
+                    band[25],
+                    part * FAMILIES,
+                    part * FLAG_PLACES + RUNS + place * 4 - 4,
+                    (part * KINDS + band[26]) * SIGN_CONTEXTS,
+                    np.int64(nearest >= 0),
+                )
+                clear_near(near, frame)
+                if encoding:
+                    fill_all_near(near, values, frame)
+                    encode_band(ends, codes, flags, raw, values, around, families, near, base, band[12:15], frame, kind)
+                else:
+                    decode_band(
+                        ends, raw, words, spans, symbols, ones, chosen, registers, data, counters,
+                        values, around, families, near, base, band[12:15], frame, kind,
+                    )  # fmt: skip
+                smooth_all(near, around, frame)
 
 
 @compiled
