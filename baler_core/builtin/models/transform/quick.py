@@ -28,8 +28,15 @@ from baler_core.builtin.models.symbols import (
     symbol_of,
 )
 from baler_core.builtin.models.transform.contexts import LONGEST_RUN, RUNS, SHORTEST_RUN
-from baler_core.builtin.models.transform.quick_contexts import MOST_NEAR, WEIGHT_BITS
-from baler_core.builtin.models.transform.quick_frame import Frame, fill_row_near, prepare_row
+from baler_core.builtin.models.transform.quick_contexts import (
+    MOST_NEAR,
+    WEIGHT_BITS,
+    add_above,
+    add_front,
+    fill_near,
+    place_of,
+)
+from baler_core.builtin.models.transform.quick_frame import Frame
 from baler_core.builtin.models.transform.quick_signs import SIGN_CONTEXTS, signs_about
 from baler_core.compiled import Array, Integer, compiled, inlined
 from baler_core.rans import SYMBOLS, decode_bit, decode_symbol
@@ -81,23 +88,28 @@ def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
 @compiled
 def encode_band(
     ends: Array, codes: Array, flags: Array, raw: Array,
-    values: Array, around: Array, families: Array, near: Array, base: Array, halved: Array,
+    values: Array, families: Array, near: Array, base: Array,
     frame: Frame, kind: Kind,
 ) -> None:  # fmt: skip
     """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes."""
     number, bits, flag = ends[CODES], ends[RAW], ends[FLAGS]
     west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
+    nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
     for z in range(frame.nz):
         for y in range(frame.ny):
-            prepare_row(base, near, around, frame, halved, z, y)
+            at, here = (z * frame.ny + y) * frame.nx, place_of(frame.corner + z * frame.depth + y * frame.width)
+            if y > 0:
+                add_above(base, place_of(at), near, here, width, nx, frame.own_weight)
+            if z > 0:
+                add_front(base, place_of(at), near, here, depth, width, nx, frame.own_weight)
             step = frame.first + z * frame.plane + y * frame.row
             there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
             family = kind.families + (step if kind.hinted else 0)
             west = far = left = resume = x = np.int64(0)
             while x < frame.nx:
-                known = np.int64(base[x])
+                known = np.int64(base[at + x])
                 if known == 0 and west + far == 0 and x >= resume:
-                    resume = find_quiet(base, x, min(frame.nx, x + LONGEST_RUN))
+                    resume = find_quiet(base, at + x, at + min(frame.nx, x + LONGEST_RUN)) - at
                     if resume - x >= SHORTEST_RUN:
                         wanted = lively_run(values, there + x, there + resume)
                         flags[flag] = 2 * (kind.runs + bit_length(resume - x)) + wanted
@@ -131,23 +143,28 @@ def encode_band(
 def decode_band(
     ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
     registers: Array, data: Array, counters: Array,
-    values: Array, around: Array, families: Array, near: Array, base: Array, halved: Array,
+    values: Array, families: Array, near: Array, base: Array,
     frame: Frame, kind: Kind,
 ) -> None:  # fmt: skip
     """Read what `encode_band` collected; `near` is filled in."""
     bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
     west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
+    nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
     for z in range(frame.nz):
         for y in range(frame.ny):
-            prepare_row(base, near, around, frame, halved, z, y)
+            at, here = (z * frame.ny + y) * frame.nx, place_of(frame.corner + z * frame.depth + y * frame.width)
+            if y > 0:
+                add_above(base, place_of(at), near, here, width, nx, frame.own_weight)
+            if z > 0:
+                add_front(base, place_of(at), near, here, depth, width, nx, frame.own_weight)
             step = frame.first + z * frame.plane + y * frame.row
             there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
             family = kind.families + (step if kind.hinted else 0)
             west = far = left = resume = x = np.int64(0)
             while x < frame.nx:
-                known = np.int64(base[x])
+                known = np.int64(base[at + x])
                 if known == 0 and west + far == 0 and x >= resume:
-                    resume = find_quiet(base, x, min(frame.nx, x + LONGEST_RUN))
+                    resume = find_quiet(base, at + x, at + min(frame.nx, x + LONGEST_RUN)) - at
                     run = kind.runs + bit_length(resume - x)
                     if resume - x >= SHORTEST_RUN and code_simply(registers, data, counters, run, 0) == 0:
                         x = resume
@@ -169,5 +186,5 @@ def decode_band(
                     left = np.int64(0)
                 far, west = west, min(first_of(symbol), MOST_NEAR)
                 x += 1
-            fill_row_near(near, values, frame, z, y)
+            fill_near(near, here, values, place_of(there), nx)
     ends[RAW], ends[PLACE], ends[STATE] = bits, place, state

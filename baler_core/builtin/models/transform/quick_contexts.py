@@ -25,18 +25,18 @@ def place_of(number: Integer) -> Integer:
 
 @compiled
 def begin(
-    base: Array, around: Array, nearest: Integer, second: Integer, beside: Integer, n: Integer, weight: Integer
+    base: Array, at: Integer, around: Array, nearest: Integer, second: Integer, beside: Integer, n: Integer, weight: Integer
 ) -> None:
     """What three other slices say."""
     weight = np.int32(weight)
     for x in range(n):
         both = np.int32(np.int32(around[nearest + x]) + np.int32(around[beside + x]))
-        base[x] = np.int32(np.int32(np.int32(2 * both) + np.int32(around[second + x])) * weight)
+        base[at + x] = np.int32(np.int32(np.int32(2 * both) + np.int32(around[second + x])) * weight)
 
 
 @compiled
 def add_parent(
-    base: Array, around: Array, first: Integer, count: Integer, halved: Integer, n: Integer, weight: Integer
+    base: Array, at: Integer, around: Array, first: Integer, count: Integer, halved: Integer, n: Integer, weight: Integer
 ) -> None:
     """7/16 of what the parent band says, which may have half the places."""
     weight = np.int32(weight)
@@ -44,20 +44,20 @@ def add_parent(
         pairs = min(n >> np.uint64(1), count)
         for i in range(pairs):
             parent = np.int32(np.int32(np.int32(around[first + i] * 7) >> 4) * weight)
-            base[2 * i] += parent
-            base[2 * i + np.uint64(1)] += parent
+            base[at + 2 * i] += parent
+            base[at + 2 * i + np.uint64(1)] += parent
         done = 2 * pairs
     else:
         done = min(n, count)
         for x in range(done):
-            base[x] += np.int32(np.int32(np.int32(around[first + x] * 7) >> 4) * weight)
+            base[at + x] += np.int32(np.int32(np.int32(around[first + x] * 7) >> 4) * weight)
     last = np.int32(np.int32(np.int32(around[first + count - np.uint64(1)] * 7) >> 4) * weight)
     for x in range(done, n):
-        base[x] += last
+        base[at + x] += last
 
 
 @compiled
-def add_above(base: Array, near: Array, here: Integer, width: Integer, n: Integer, weight: Integer) -> None:
+def add_above(base: Array, at: Integer, near: Array, here: Integer, width: Integer, n: Integer, weight: Integer) -> None:
     """What the rows above in the band say."""
     weight = np.int32(weight)
     one = np.uint64(1)
@@ -66,12 +66,12 @@ def add_above(base: Array, near: Array, here: Integer, width: Integer, n: Intege
     for x in range(n):
         corners = np.int32(near[west + x] + near[east + x])
         found = np.int32(np.int32(4 * near[north + x]) + near[far + x])
-        base[x] += np.int32(np.int32(found + np.int32(2 * corners)) * weight)
+        base[at + x] += np.int32(np.int32(found + np.int32(2 * corners)) * weight)
 
 
 @compiled
 def add_front(
-    base: Array, near: Array, here: Integer, plane: Integer, width: Integer, n: Integer, weight: Integer
+    base: Array, at: Integer, near: Array, here: Integer, plane: Integer, width: Integer, n: Integer, weight: Integer
 ) -> None:
     """What the planes in front in the band say."""
     weight = np.int32(weight)
@@ -81,7 +81,7 @@ def add_front(
     for x in range(n):
         edge = np.int32(np.int32(near[up + x] + near[down + x]) + np.int32(near[west + x] + near[east + x]))
         found = np.int32(np.int32(4 * near[front + x]) + near[far + x])
-        base[x] += np.int32(np.int32(found + edge) * weight)
+        base[at + x] += np.int32(np.int32(found + edge) * weight)
 
 
 @compiled

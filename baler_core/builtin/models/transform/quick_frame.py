@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.transform.quick_contexts import (
-    add_above,
-    add_front,
     add_parent,
     begin,
     fill_near,
@@ -84,33 +82,29 @@ def clear_near(near: Array, frame: Frame) -> None:
 @compiled
 def fill_all_near(near: Array, values: Array, frame: Frame) -> None:
     """Magnitudes of a whole band."""
+    n = place_of(frame.nx)
     for z in range(frame.nz):
         for y in range(frame.ny):
-            fill_row_near(near, values, frame, z, y)
-
-
-@inlined
-def fill_row_near(near: Array, values: Array, frame: Frame, z: Integer, y: Integer) -> None:
-    """Magnitudes of a row."""
-    here, there = frame.corner + z * frame.depth + y * frame.width, frame.first + z * frame.plane + y * frame.row
-    fill_near(near, place_of(here), values, place_of(frame.own + there), place_of(frame.nx))
+            there = frame.own + frame.first + z * frame.plane + y * frame.row
+            fill_near(near, place_of(frame.corner + z * frame.depth + y * frame.width), values, place_of(there), n)
 
 
 @compiled
-def prepare_row(base: Array, near: Array, around: Array, frame: Frame, halved: Array, z: Integer, y: Integer) -> None:
-    """Fill in `base`; `halved` says by which power of two places of the parent band are fewer, along z, y and x."""
-    step = frame.first + z * frame.plane + y * frame.row
-    here, n = place_of(frame.corner + z * frame.depth + y * frame.width), place_of(frame.nx)
-    ahead, second = place_of(frame.nearest + step), place_of(frame.second + step)
-    begin(base, around, ahead, second, place_of(frame.beside + step), n, frame.other_weight)
-    if frame.count:
-        pz, py = min(z >> halved[0], frame.last_z), min(y >> halved[1], frame.last_y)
-        first = place_of(frame.own + frame.parent + pz * frame.plane + py * frame.row)
-        add_parent(base, around, first, place_of(frame.count), halved[2], n, frame.other_weight)
-    if y > 0:
-        add_above(base, near, here, place_of(frame.width), n, frame.own_weight)
-    if z > 0:
-        add_front(base, near, here, place_of(frame.depth), place_of(frame.width), n, frame.own_weight)
+def fill_base(base: Array, around: Array, frame: Frame, halved: Array) -> None:
+    """What other slices and the parent band say of all places of a band.
+
+    `halved` says by which power of two places of the parent band are fewer, along z, y and x.
+    """
+    n, count = place_of(frame.nx), place_of(frame.count)
+    for z in range(frame.nz):
+        for y in range(frame.ny):
+            step = frame.first + z * frame.plane + y * frame.row
+            at, ahead = place_of((z * frame.ny + y) * frame.nx), place_of(frame.nearest + step)
+            begin(base, at, around, ahead, place_of(frame.second + step), place_of(frame.beside + step), n, frame.other_weight)
+            if frame.count:
+                pz, py = min(z >> halved[0], frame.last_z), min(y >> halved[1], frame.last_y)
+                first = place_of(frame.own + frame.parent + pz * frame.plane + py * frame.row)
+                add_parent(base, at, around, first, count, halved[2], n, frame.other_weight)
 
 
 @compiled

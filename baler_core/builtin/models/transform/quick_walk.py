@@ -11,7 +11,7 @@ from baler_core.builtin.models.symbols import FLAGS, Stream
 from baler_core.builtin.models.transform.coder import describe_bands
 from baler_core.builtin.models.transform.contexts import RUNS, SHORTEST_RUN
 from baler_core.builtin.models.transform.quick import FAMILIES, FLAG_PLACES, KINDS, Kind, decode_band, encode_band
-from baler_core.builtin.models.transform.quick_frame import clear_near, fill_all_near, new_frame, smooth_all
+from baler_core.builtin.models.transform.quick_frame import clear_near, fill_all_near, fill_base, new_frame, smooth_all
 from baler_core.builtin.models.transform.quick_signs import SIGN_CONTEXTS
 from baler_core.builtin.models.transform.surroundings import hinted_family, means
 from baler_core.builtin.models.transform.temporal import Links
@@ -31,7 +31,7 @@ class Places(NamedTuple):
     families
         uint8: the family of each place of each variable, where hints tell; then, for each family, a row.
     near, base
-        int32: room for the magnitudes of a band, and for what is known of a row.
+        int32: room for the magnitudes of a band, and for what is known of its places.
     """
 
     values: Array
@@ -94,7 +94,7 @@ def code_quickly(
         np.zeros((slices * variables + 1) * points, np.int32),
         families,
         np.zeros((space[0] + 3) * (space[1] + 3) * (space[2] + 2) + 64, np.int32),
-        np.zeros(space[2], np.int32),
+        np.zeros(points, np.int32),
     )
     pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
     if hint is not None:
@@ -169,13 +169,14 @@ def code_slices(
                     np.int64(nearest >= 0),
                 )
                 clear_near(near, frame)
+                fill_base(base, around, frame, band[12:15])
                 if encoding:
                     fill_all_near(near, values, frame)
-                    encode_band(ends, codes, flags, raw, values, around, families, near, base, band[12:15], frame, kind)
+                    encode_band(ends, codes, flags, raw, values, families, near, base, frame, kind)
                 else:
                     decode_band(
                         ends, raw, words, spans, symbols, ones, chosen, registers, data, counters,
-                        values, around, families, near, base, band[12:15], frame, kind,
+                        values, families, near, base, frame, kind,
                     )  # fmt: skip
                 smooth_all(near, around, frame)
 
