@@ -11,9 +11,9 @@ from baler_core.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encod
 from baler_core.builtin.models.numbers import NumberCoder
 from baler_core.builtin.models.predictive import stencil
 from baler_core.builtin.models.predictive.predictor import FRACTION
+from baler_core.builtin.models.predictive.quick_rows import LAYOUT
 from baler_core.builtin.models.predictive.series import new_series, restored
 from baler_core.builtin.models.predictive.stencil import COLUMNS, EDGE, MOST_CLASSES
-from baler_core.builtin.models.predictive.quick_rows import LAYOUT
 from baler_core.builtin.models.predictive.walk import code_quickly, code_values
 from baler_core.builtin.models.symbol_stream import (
     counted_bytes,

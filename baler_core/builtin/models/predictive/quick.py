@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.predictive.series import BEFORE, BESIDE, OWN, Series
+from baler_core.builtin.models.predictive.series import BEFORE, OWN, Series
 from baler_core.builtin.models.predictive.stencil import MARGIN, WEIGHT_BITS
 from baler_core.compiled import Array, Integer, compiled
 
@@ -71,45 +71,47 @@ def find_weights(series: Series, sources: Array, variable: Integer) -> Sources:
 
 
 @compiled
-def sum_other_rows(sums: Array, planes: Array, here: Integer, sources: Sources) -> None:
-    """What neighbours outside the row add to each prediction of a row that begins at `here`."""
+def sum_other_rows(sums: Array, planes: Array, here: Integer, steps: Array, weights: Array) -> None:
+    """What neighbours outside the row add to each prediction of a row that begins at `here`; see `Sources`."""
     sums[:] = 0
-    for k in range(0, sources.steps.size, _TOGETHER):
-        a, b = np.uint64(here + sources.steps[k]), np.uint64(here + sources.steps[k + 1])
-        c, d = np.uint64(here + sources.steps[k + 2]), np.uint64(here + sources.steps[k + 3])
-        for_a, for_b = np.int64(sources.weights[k]), np.int64(sources.weights[k + 1])
-        for_c, for_d = np.int64(sources.weights[k + 2]), np.int64(sources.weights[k + 3])
+    for k in range(0, steps.size, _TOGETHER):
+        a, b = np.uint64(here + steps[k]), np.uint64(here + steps[k + 1])
+        c, d = np.uint64(here + steps[k + 2]), np.uint64(here + steps[k + 3])
+        for_a, for_b = np.int64(weights[k]), np.int64(weights[k + 1])
+        for_c, for_d = np.int64(weights[k + 2]), np.int64(weights[k + 3])
         for x in range(np.uint64(sums.size)):
             first = for_a * planes[a + x] + for_b * planes[b + x]
             sums[x] += first + for_c * planes[c + x] + for_d * planes[d + x]
 
 
 @compiled
-def expect_errors(expected: Array, errors: Array, sources: Array, y: Integer) -> Integer:
-    """What errors of other rows say about a row, in 1/1024; returns the weight of the row itself.
+def expect_errors(
+    expected: Array, errors: Array, own: Integer, before: Integer, beside: Integer, width: Integer, weight: Integer
+) -> None:
+    """What errors of other rows say about a row, in 1/1024, times `weight` for those of its own slice.
 
-    `errors` is int32 (planes, y + 4, x + 4).
+    `errors` is int32, flat; `own`, `before` and `beside` are where the row begins in each slice, or 0 if there is none;
+    rows are `width` apart.
     """
-    others = (sources[BEFORE] >= 0) + (sources[BESIDE] >= 0)
-    weight, own = 3 + 2 * others, (3 << ERROR_BITS) // (14 * (3 + 2 * others))
-    north, far = errors[sources[OWN], y - 1], errors[sources[OWN], y - 2]
-    share = np.int32(own)
-    for x in range(expected.size):
-        corners = np.int32(north[x + 1] + north[x + 3])
-        found = np.int32(np.int32(4 * north[x + 2]) + far[x + 2])
+    share, one = np.int32(weight), np.uint64(1)
+    north, far = np.uint64(own - width), np.uint64(own - 2 * width)
+    west, east = north - one, north + one
+    for x in range(np.uint64(expected.size)):
+        corners = np.int32(errors[west + x] + errors[east + x])
+        found = np.int32(np.int32(4 * errors[north + x]) + errors[far + x])
         expected[x] = np.int32(np.int32(found + np.int32(2 * corners)) * share)
-    if sources[BEFORE] >= 0:
-        add_expected(expected, errors[sources[BEFORE]], y, (1 << ERROR_BITS) // weight)
-    if sources[BESIDE] >= 0:
-        add_expected(expected, errors[sources[BESIDE]], y, (1 << ERROR_BITS) // weight)
-    return own
+    if before:
+        add_expected(expected, errors, np.uint64(before), np.uint64(width), 14 * weight // 3)
+    if beside:
+        add_expected(expected, errors, np.uint64(beside), np.uint64(width), 14 * weight // 3)
 
 
 @compiled
-def add_expected(expected: Array, errors: Array, y: Integer, weight: Integer) -> None:
+def add_expected(expected: Array, errors: Array, there: Integer, width: Integer, weight: Integer) -> None:
     """Errors about each place of a row of another slice."""
-    there, over, under, share = errors[y], errors[y - 1], errors[y + 1], np.int32(weight)
-    for x in range(expected.size):
-        edge = np.int32(np.int32(there[x + 1] + there[x + 3]) + np.int32(over[x + 2] + under[x + 2]))
-        found = np.int32(np.int32(np.int32(4 * there[x + 2]) + edge) >> 2)
+    share, one = np.int32(weight), np.uint64(1)
+    west, east, north, south = there - one, there + one, there - width, there + width
+    for x in range(np.uint64(expected.size)):
+        edge = np.int32(np.int32(errors[west + x] + errors[east + x]) + np.int32(errors[north + x] + errors[south + x]))
+        found = np.int32(np.int32(np.int32(4 * errors[there + x]) + edge) >> 2)
         expected[x] += np.int32(found * share)

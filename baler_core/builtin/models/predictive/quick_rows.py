@@ -1,4 +1,7 @@
-"""Codes the rows of one slice in a fraction of the time: the learned stencil alone, one context, tables of frequencies."""
+"""Codes the rows of one slice in a fraction of the time: the learned stencil alone, one context, tables of frequencies.
+
+Loops take arrays as arguments of their own: of arrays in tuples, references would be counted for every value.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from baler_core.builtin.models.predictive.quick import (
     find_weights,
     sum_other_rows,
 )
-from baler_core.builtin.models.predictive.series import BEFORE, OWN, Series, close_row, open_row
+from baler_core.builtin.models.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
 from baler_core.builtin.models.predictive.stencil import MARGIN, WEIGHT_BITS
 from baler_core.builtin.models.symbol_stream import Layout
 from baler_core.builtin.models.symbols import (
@@ -23,8 +26,8 @@ from baler_core.builtin.models.symbols import (
     PLACE,
     RAW,
     STATE,
-    Stream,
     TABLED,
+    Stream,
     bin_of,
     bits_below,
     code_of,
@@ -50,40 +53,31 @@ _FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
 class Row(NamedTuple):
-    """One row, of which all has been prepared that does not depend on the row itself.
+    """Where a row is, and what is the same for all of its slice.
 
     Attributes
     ----------
-    values
-        Its slice, flattened.
-    errors
-        int32 (x + 4,): filled in.
-    holes
-        uint8 (x,), or nothing if there are none.
-    sums
-        int64: what neighbours outside the row add to each prediction.
-    near
-        Weights of those within.
-    expected, share
-        int32: what errors of other rows say, and the weight of those of the row.
-    limits
+    first, errors, hole
+        Where it begins in the planes, the errors and the holes, all flat; `hole` is -1 if there are none.
+    low, high
         Smallest and largest value.
-    first
-        Where the row begins in `values`.
-    closed, line, signs
-        See `Series`; the line of contexts of symbols, and where those of signs begin.
+    one, two, three
+        Weights of the values to the left.
+    share
+        Weight of errors of the row.
+    line, signs
+        The first line of contexts of symbols, and where those of signs begin.
     """
 
-    values: Array
-    errors: Array
-    holes: Array
-    sums: Array
-    near: Array
-    expected: Array
-    share: Integer
-    limits: Array
     first: Integer
-    closed: Integer
+    errors: Integer
+    hole: Integer
+    low: Integer
+    high: Integer
+    one: Integer
+    two: Integer
+    three: Integer
+    share: Integer
     line: Integer
     signs: Integer
 
@@ -91,29 +85,38 @@ class Row(NamedTuple):
 @compiled
 def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, sources: Array, variable: Integer) -> None:
     """Write or read all values of a slice, row by row."""
-    ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
-    width = nx + 2 * MARGIN
-    values, before = series.planes[sources[OWN]], series.planes[sources[BEFORE]]
-    flat, start = series.planes.reshape(-1), sources[OWN] * series.planes.shape[1]
-    weights = find_weights(series, sources, variable)
-    sums, expected, holes = np.zeros(nx, np.int64), np.zeros(nx, np.int32), np.zeros(0, np.uint8)
+    ends, codes, _, raw, words, (spans, symbols, ones), tables, _, _, _ = stream
+    planes, errors, holes = series.planes.reshape(-1), series.errors.reshape(-1), series.holes.reshape(-1)
+    (ny, nx), size, own = series.errors.shape[1:], series.planes.shape[1], sources[OWN]
+    ny, nx = ny - 4, nx - 4
+    width, area = nx + 2 * MARGIN, (ny + 4) * (nx + 4)
+    before, beside = max(sources[BEFORE], -1), max(sources[BESIDE], -1)
+    values, values_before = series.planes[own], series.planes[before]
+    steps, weights, near = find_weights(series, sources, variable)
+    sums, expected = np.zeros(nx, np.int64), np.zeros(nx, np.int32)
+    share = (3 << ERROR_BITS) // (14 * (3 + 2 * (before >= 0) + 2 * (beside >= 0)))
     line = min(variable, _LINES - 1) if series.closed else min(variable, 1) * _FRACTIONS
-    signs = min(variable, _SIGN_SETS - 1) * _SIGNS
     for y in range(ny):
-        first = (y + MARGIN) * width + MARGIN
-        open_row(values, before, sources, first, width, nx, y)
-        sum_other_rows(sums, flat, start + first, weights)
-        share = expect_errors(expected, series.errors, sources, y + 2)
-        if series.holes.shape[0]:
-            holes = series.holes[sources[OWN], y]
-        errors = series.errors[sources[OWN], y + 2]
+        first, there = (y + MARGIN) * width + MARGIN, (y + 2) * (nx + 4) + 2
+        open_row(values, values_before, sources, first, width, nx, y)
+        sum_other_rows(sums, planes, own * size + first, steps, weights)
+        past = before * area + there if before >= 0 else 0
+        other = beside * area + there if beside >= 0 else 0
+        expect_errors(expected, errors, own * area + there, past, other, nx + 4, share)
         row = Row(
-            values, errors, holes, sums, weights.near, expected, share, series.limits, first, series.closed, line, signs
-        )
-        if encoding:
-            encode_row(stream, row)
+            own * size + first, own * area + there, (own * ny + y) * nx if holes.size else -1,
+            series.limits[0], series.limits[1], near[0], near[1], near[2],
+            share, line, min(variable, _SIGN_SETS - 1) * _SIGNS,
+        )  # fmt: skip
+        # the compiler makes one loop for each way of restoring values
+        if encoding and series.closed:
+            encode_row(ends, codes, raw, planes, errors, holes, sums, expected, row, None)
+        elif encoding:
+            encode_row(ends, codes, raw, planes, errors, holes, sums, expected, row, True)
+        elif series.closed:
+            decode_row(ends, raw, words, spans, symbols, ones, tables, planes, errors, holes, sums, expected, row, None)
         else:
-            decode_row(stream, row)
+            decode_row(ends, raw, words, spans, symbols, ones, tables, planes, errors, holes, sums, expected, row, True)
         close_row(values, first, nx)
 
 
@@ -124,26 +127,30 @@ def sign_context(fraction: Integer, chosen: Integer, left: Integer) -> Integer:
     return 6 * (((abs(fraction) + 2) >> 2) * 8 + min(7, chosen >> 2)) + _TURNED[3 * side + left + 3]
 
 
-@inlined
-def encode_row(stream: Stream, row: Row) -> None:
-    """Collect a row, whose values are replaced by what will be restored."""
-    values, errors, holes, sums, near, expected, share, limits, first, closed, line, signs = row
-    codes, raw = stream.codes, stream.raw
-    number, bits = stream.ends[CODES], stream.ends[RAW]
-    low, high, by_one, by_two, by_three = limits[0], limits[1], near[0], near[1], near[2]
+@compiled
+def encode_row(
+    ends: Array, codes: Array, raw: Array,
+    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
+) -> None:  # fmt: skip
+    """Collect a row, whose values are replaced by what will be restored: whole steps, unless `whole` is None."""
+    first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
+    number, bits = ends[CODES], ends[RAW]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = np.int64(0)
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-        error = np.int64(0)
-        if holes.size == 0 or holes[x] == 0:
+        actual, fraction, error = mean, np.int64(0), np.int64(0)
+        if whole is not None:
+            actual = ((mean + _HALF) >> FRACTION) << FRACTION
             fraction = (mean - actual) >> (FRACTION - 6)
+        if hole < 0 or holes[hole + x] == 0:
             known = np.int64(expected[x]) + share * (4 * west + far)
             step = (values[first + x] - actual + _HALF) >> FRACTION
             size = abs(step)
             symbol = symbol_of(size)
-            codes[number] = code_of((line + min(3, abs(fraction) >> 3)) * EXPECTED + bin_of(known >> ERROR_BITS), symbol)
+            codes[number] = code_of(
+                (line + min(3, abs(fraction) >> 3)) * EXPECTED + bin_of(known >> ERROR_BITS), symbol
+            )
             number += 1
             if size:
                 below = bits_below(symbol)
@@ -158,29 +165,30 @@ def encode_row(stream: Stream, row: Row) -> None:
             else:
                 left = np.int64(0)
             error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
-            errors[x + 2] = error
+            errors[place_of_errors + x] = error
         values[first + x] = actual
         three, two, one = two, one, actual
         far, west = west, error
-    stream.ends[CODES], stream.ends[RAW] = number, bits
+    ends[CODES], ends[RAW] = number, bits
 
 
-@inlined
-def decode_row(stream: Stream, row: Row) -> None:
-    """Read a row."""
-    values, errors, holes, sums, near, expected, share, limits, first, closed, line, signs = row
-    raw, words, tables = stream.raw, stream.words, stream.chosen
-    spans, symbols, ones = stream.tables
-    bits, place, state = stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE]
-    low, high, by_one, by_two, by_three = limits[0], limits[1], near[0], near[1], near[2]
+@compiled
+def decode_row(
+    ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
+    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
+) -> None:  # fmt: skip
+    """Read a row that `encode_row` collected."""
+    first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
+    bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = np.int64(0)
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-        error = np.int64(0)
-        if holes.size == 0 or holes[x] == 0:
+        actual, fraction, error = mean, np.int64(0), np.int64(0)
+        if whole is not None:
+            actual = ((mean + _HALF) >> FRACTION) << FRACTION
             fraction = (mean - actual) >> (FRACTION - 6)
+        if hole < 0 or holes[hole + x] == 0:
             known = np.int64(expected[x]) + share * (4 * west + far)
             table = tables[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known >> ERROR_BITS, TABLED - 1)]
             symbol, state, place = decode_symbol(spans, symbols, words, np.int64(table), state, place)
@@ -196,8 +204,8 @@ def decode_row(stream: Stream, row: Row) -> None:
             else:
                 left = np.int64(0)
             error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
-            errors[x + 2] = error
+            errors[place_of_errors + x] = error
         values[first + x] = actual
         three, two, one = two, one, actual
         far, west = west, error
-    stream.ends[RAW], stream.ends[PLACE], stream.ends[STATE] = bits, place, state
+    ends[RAW], ends[PLACE], ends[STATE] = bits, place, state

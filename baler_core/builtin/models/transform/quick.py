@@ -127,7 +127,9 @@ def encode_band(
                     below = bits_below(symbol)
                     put_bits(raw, bits, abs(value) & ((1 << below) - 1))
                     bits += below
-                    pattern = signs_about(values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left)
+                    pattern = signs_about(
+                        values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
+                    )
                     negative = np.int64(value < 0)
                     codes[number] = _FIRST_SIGN + 2 * (kind.signs + (pattern >> 1)) + (negative ^ (pattern & 1))
                     number += 1
@@ -177,7 +179,9 @@ def decode_band(
                     below = bits_below(symbol)
                     size = first_of(symbol) + get_bits(raw, bits, below)
                     bits += below
-                    pattern = signs_about(values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left)
+                    pattern = signs_about(
+                        values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
+                    )
                     bit, state, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, place)
                     negative = bit ^ (pattern & 1)
                     values[there + x] = -size if negative else size

@@ -25,7 +25,14 @@ def place_of(number: Integer) -> Integer:
 
 @compiled
 def begin(
-    base: Array, at: Integer, around: Array, nearest: Integer, second: Integer, beside: Integer, n: Integer, weight: Integer
+    base: Array,
+    at: Integer,
+    around: Array,
+    nearest: Integer,
+    second: Integer,
+    beside: Integer,
+    n: Integer,
+    weight: Integer,
 ) -> None:
     """What three other slices say."""
     weight = np.int32(weight)
@@ -36,7 +43,14 @@ def begin(
 
 @compiled
 def add_parent(
-    base: Array, at: Integer, around: Array, first: Integer, count: Integer, halved: Integer, n: Integer, weight: Integer
+    base: Array,
+    at: Integer,
+    around: Array,
+    first: Integer,
+    count: Integer,
+    halved: Integer,
+    n: Integer,
+    weight: Integer,
 ) -> None:
     """7/16 of what the parent band says, which may have half the places."""
     weight = np.int32(weight)
@@ -57,7 +71,9 @@ def add_parent(
 
 
 @compiled
-def add_above(base: Array, at: Integer, near: Array, here: Integer, width: Integer, n: Integer, weight: Integer) -> None:
+def add_above(
+    base: Array, at: Integer, near: Array, here: Integer, width: Integer, n: Integer, weight: Integer
+) -> None:
     """What the rows above in the band say."""
     weight = np.int32(weight)
     one = np.uint64(1)

@@ -100,7 +100,16 @@ def fill_base(base: Array, around: Array, frame: Frame, halved: Array) -> None:
         for y in range(frame.ny):
             step = frame.first + z * frame.plane + y * frame.row
             at, ahead = place_of((z * frame.ny + y) * frame.nx), place_of(frame.nearest + step)
-            begin(base, at, around, ahead, place_of(frame.second + step), place_of(frame.beside + step), n, frame.other_weight)
+            begin(
+                base,
+                at,
+                around,
+                ahead,
+                place_of(frame.second + step),
+                place_of(frame.beside + step),
+                n,
+                frame.other_weight,
+            )
             if frame.count:
                 pz, py = min(z >> halved[0], frame.last_z), min(y >> halved[1], frame.last_y)
                 first = place_of(frame.own + frame.parent + pz * frame.plane + py * frame.row)
