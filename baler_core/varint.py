@@ -46,6 +46,11 @@ class ByteReader:
         self.position = 0
         self.what = what
 
+    @property
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self.data) - self.position
+
     def varint(self, limit: int = 2**63) -> int:
         """The next number, which must be below `limit`."""
         number = shift = 0

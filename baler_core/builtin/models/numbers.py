@@ -11,7 +11,7 @@ from baler_core.mixing import learn_counter, new_counters
 
 _KINDS = 4
 _SERIES_STATES = 24
-_ROW = 4 * LENGTHS
+ROW = 4 * LENGTHS
 
 
 class NumberCoder:
@@ -19,12 +19,12 @@ class NumberCoder:
 
     def __init__(self, coder: Coder) -> None:
         self._coder = coder
-        self._counters = new_counters(_KINDS * _ROW)
-        self._series = new_counters(_SERIES_STATES * _ROW)
+        self._counters = new_counters(_KINDS * ROW)
+        self._series = new_counters(_SERIES_STATES * ROW)
 
     def code(self, number: int, kind: int) -> int:
         """Write `number` (or, decoding, ignore it) and return it; below 2^31 in magnitude."""
-        return int(code_number(*self._coder, self._counters, kind * _ROW, number))
+        return int(code_number(*self._coder, self._counters, kind * ROW, number))
 
     def code_series(self, series: np.ndarray, taps: np.ndarray, shift: int) -> np.ndarray:
         """Write or read a series of integers, each predicted from those before: sum(taps * newest first) / 2^shift."""
@@ -85,7 +85,7 @@ def code_series(
                 predicted += taps[lag] * values[t - 1 - lag]
             predicted = (predicted + (1 << (shift - 1))) >> shift
         state = min(_SERIES_STATES - 1, bit_length(recent)) if t else _SERIES_STATES - 1
-        left = code_number(registers, data, counters, state * _ROW, values[t] - predicted)
+        left = code_number(registers, data, counters, state * ROW, values[t] - predicted)
         value = predicted + left
         values[t] = max(-(1 << 32), min(1 << 32, value))
         recent = (3 * recent + 4 * abs(left)) // 4 if t else 2 * abs(left)

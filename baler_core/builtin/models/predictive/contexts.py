@@ -58,10 +58,9 @@ class Memory(NamedTuple):
     weights: Array
 
 
-def new_memory(mixed: int) -> Memory:
-    """Counters and weights before anything is coded with `mixed` contexts."""
-    counters = _first_counters() if mixed else _first_counters()[: OFFSETS[1]]
-    return Memory(counters.copy(), new_counters(_SIGNS), new_weights())
+def new_memory() -> Memory:
+    """Counters and weights before anything is coded."""
+    return Memory(_first_counters().copy(), new_counters(_SIGNS), new_weights())
 
 
 @functools.cache

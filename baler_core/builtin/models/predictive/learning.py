@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.builtin.models.predictive.classes import learned_classes
-from baler_core.builtin.models.predictive.field import Integers, encode_with
+from baler_core.builtin.models.predictive.field import Integers, counted_with, encode_with
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.builtin.models.predictive.series import BEFORE, OWN, find_sources
 from baler_core.builtin.models.predictive.stencil import (
@@ -76,13 +76,13 @@ def refined_stencils(integers: Integers, effort: Effort, *, far: bool) -> np.nda
 
 def _relearned(integers: Integers, stencils: np.ndarray, effort: Effort, far: bool) -> np.ndarray:
     """Stencils learned from what was restored by those before, as long as quick coding says that this pays."""
-    least, restored = encode_with(integers, stencils, MIXED["fast"])
+    least, restored = counted_with(integers, stencils)
     for _ in range(_PASSES[effort]):
         others = learn_stencils(integers, restored, effort, stencils, far=far)
-        data, restored = encode_with(integers, others, MIXED["fast"])
-        if len(data) >= len(least):
+        size, restored = counted_with(integers, others)
+        if size >= least:
             break
-        stencils, least = others, data
+        stencils, least = others, size
     return stencils
 
 

@@ -47,16 +47,24 @@ class Series(NamedTuple):
     closed: Integer
 
 
-def new_series(values: Array, holes: Array | None, weights: Array, limits: tuple[int, int], *, closed: bool) -> Series:
-    """A series before anything is coded; `values` is int64 (slices, variables, y, x)."""
+def new_series(
+    values: Array,
+    holes: Array | None,
+    weights: Array,
+    limits: tuple[int, int],
+    *,
+    closed: bool,
+    dtypes: tuple[type[np.integer], type[np.integer]] = (np.int64, np.int64),
+) -> Series:
+    """A series before anything is coded; `values` is int64 (slices, variables, y, x); `dtypes` of planes and errors."""
     slices, variables, ny, nx = values.shape
     margin = stencil.MARGIN
-    planes = np.zeros((slices, variables, ny + 2 * margin, nx + 2 * margin), np.int64)
+    planes = np.zeros((slices, variables, ny + 2 * margin, nx + 2 * margin), dtypes[0])
     inside(planes)[:] = values
     known = np.zeros((0, ny, nx), np.uint8) if holes is None else holes.reshape(-1, ny, nx).astype(np.uint8)
     return Series(
         planes.reshape(slices * variables, -1),
-        np.zeros((slices * variables, ny + 4, nx + 4), np.int64),
+        np.zeros((slices * variables, ny + 4, nx + 4), dtypes[1]),
         known,
         weights,
         np.zeros((variables, 2, PREDICTIONS - 1, stencil.FEATURES), np.int64),

@@ -6,9 +6,10 @@ import numpy as np
 
 from baler_core.arithmetic import Coder
 from baler_core.builtin.models.predictive.contexts import Memory, code_slice, new_memory
-from baler_core.builtin.models.predictive.quick import code_slice_quickly
+from baler_core.builtin.models.predictive.quick_rows import code_slice_quickly
 from baler_core.builtin.models.predictive.series import OWN, Series, close_plane, find_sources
 from baler_core.builtin.models.predictive.stencil import MARGIN
+from baler_core.builtin.models.symbols import Stream
 from baler_core.compiled import Integer, compiled
 
 # Variables beyond these share what adapts.
@@ -23,9 +24,9 @@ def code_values(coder: Coder, series: Series, variables: int, stack: int, contex
     stack
         See `field.Integers`.
     contexts
-        How many contexts are mixed; with none, the stencil alone predicts.
+        How many contexts are mixed, at least one.
     """
-    memories = [new_memory(contexts) for _ in range(min(variables, _MEMORIES))]
+    memories = [new_memory() for _ in range(min(variables, _MEMORIES))]
     code_slices(coder, Memory(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, contexts)
 
 
@@ -41,8 +42,17 @@ def code_slices(
             find_sources(sources, number, variable, variables, stack)
             m = min(variable, memories.counters.shape[0] - 1)
             memory = Memory(memories.counters[m], memories.signs[m], memories.weights[m])
-            if contexts:
-                code_slice(coder, memory, series, sources, variable, contexts)
-            else:
-                code_slice_quickly(coder, memory, series, sources, variable)
+            code_slice(coder, memory, series, sources, variable, contexts)
+            close_plane(series.planes[sources[OWN]], width)
+
+
+@compiled
+def code_quickly(stream: Stream, encoding: Integer, series: Series, variables: Integer, stack: Integer) -> None:
+    """As `code_values`, without mixing: the stencil alone predicts."""
+    sources = np.zeros(4, np.int64)
+    width = series.errors.shape[2] - 4 + 2 * MARGIN
+    for number in range(series.planes.shape[0] // variables):
+        for variable in range(variables):
+            find_sources(sources, number, variable, variables, stack)
+            code_slice_quickly(stream, encoding, series, sources, variable)
             close_plane(series.planes[sources[OWN]], width)

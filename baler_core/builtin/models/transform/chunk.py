@@ -15,7 +15,8 @@ from baler_core.builtin.models.transform.background import Background, Foretold
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.block import Block
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
-from baler_core.builtin.models.transform.tile import TileIntegers, analyse, decode_tile, encode_tile, synthesise
+from baler_core.builtin.models.transform.tile import TileIntegers, analyse, synthesise
+from baler_core.builtin.models.transform.tile_bytes import decode_tile, encode_tile
 from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
 

@@ -9,7 +9,6 @@ import numpy as np
 from baler_core.arithmetic import ENCODING, Coder
 from baler_core.builtin.models.magnitudes import bit_length, code_simply
 from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, Views, code_row, new_rows, survey
-from baler_core.builtin.models.transform.quick import code_band_quickly
 from baler_core.builtin.models.transform.surroundings import lively, means
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band, Box
@@ -39,9 +38,9 @@ def code_integers(
         int32 (variables, z, y, x): how lively each place is, where something already coded tells; takes the place of
         the second linked slice.
     mixed
-        How many contexts are mixed: the more, the smaller and slower; 0 if one alone tells.
+        How many contexts are mixed, at least one: the more, the smaller and slower.
     """
-    fields, cousins = _descriptions(bands)
+    fields, cousins = describe_bands(bands)
     fields[:, 25] = hint is not None
     pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
     hints = np.zeros((0, 1, 1, 1), np.int32) if hint is None else hint
@@ -118,10 +117,7 @@ def code_variable(
             band[18] = there[1]
             near = band[21] + 2 * there[0] + there[1] + 2 * there[2] + band[15]
             band[22] = (1 << 16) // near + 1
-            if mixed:
-                code_band(coder, memory, views, band, known.cousins[b, : band[24]], mixed)
-            else:
-                code_band_quickly(coder, memory, views, band)
+            code_band(coder, memory, views, band, known.cousins[b, : band[24]], mixed)
             means(views.values, band, views.own)
 
 
@@ -135,7 +131,7 @@ def code_band(coder: Coder, memory: Memory, views: Views, band: Array, cousins: 
             code_row(coder, memory, views, rows, band, z, y, mixed)
 
 
-def _descriptions(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:
+def describe_bands(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:
     """The fields of each band, and the boxes of the bands of its level that come before it."""
     finest = max(band.level for band in bands)
     fields = np.zeros((len(bands), BAND_FIELDS), np.int64)

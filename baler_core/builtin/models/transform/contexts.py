@@ -79,12 +79,10 @@ class Memory(NamedTuple):
     weights: Array
 
 
-def new_memory(mixed: int) -> Memory:
-    """Counters and weights before anything is coded with `mixed` contexts."""
-    lone, signs, empty = new_counters(LONE), new_counters(_SIGNS * 4), new_counters(RUNS * 5)
-    if mixed == 0:
-        return Memory(_first_counters()[: OFFSETS[1]].copy(), signs, empty, np.zeros((0, 0), np.int32))
-    return Memory(np.concatenate([lone, _first_counters()]), signs, empty, new_weights())
+def new_memory() -> Memory:
+    """Counters and weights before anything is coded."""
+    counters = np.concatenate([new_counters(LONE), _first_counters()])
+    return Memory(counters, new_counters(_SIGNS * 4), new_counters(RUNS * 5), new_weights())
 
 
 @functools.cache

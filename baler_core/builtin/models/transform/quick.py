@@ -1,113 +1,194 @@
-"""Codes the integers of one band in a fraction of the time: one context for each, what is known found band by band."""
+"""Codes the integers of one band in a fraction of the time: one context for each, tables of frequencies, prepared rows.
+
+Loops take arrays as arguments of their own: of arrays in tuples, references would be counted for every integer.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from baler_core.arithmetic import ENCODING, Coder
-from baler_core.builtin.models.magnitudes import BINS, NODES, bit_length, code_magnitude, code_simply, logarithmic
-from baler_core.builtin.models.transform.contexts import (
-    LARGEST,
-    LONGEST_RUN,
-    RUNS,
-    SHORTEST_RUN,
-    Memory,
-    Views,
-    sign_place,
+from baler_core.builtin.models.magnitudes import bit_length, code_simply
+from baler_core.builtin.models.symbol_stream import Layout
+from baler_core.builtin.models.symbols import (
+    CODES,
+    EXPECTED,
+    FLAGS,
+    PLACE,
+    RAW,
+    STATE,
+    TABLED,
+    bin_of,
+    bits_below,
+    code_of,
+    first_of,
+    get_bits,
+    put_bits,
+    symbol_of,
 )
-from baler_core.builtin.models.transform.surroundings import hinted_family
+from baler_core.builtin.models.transform.contexts import LONGEST_RUN, RUNS, SHORTEST_RUN
+from baler_core.builtin.models.transform.quick_contexts import (
+    MOST_NEAR,
+    WEIGHT_BITS,
+    add_above,
+    add_front,
+    fill_near,
+    place_of,
+)
+from baler_core.builtin.models.transform.quick_frame import Frame
+from baler_core.builtin.models.transform.quick_signs import SIGN_CONTEXTS, signs_about
 from baler_core.compiled import Array, Integer, compiled, inlined
+from baler_core.rans import SYMBOLS, decode_bit, decode_symbol
+
+# Lines of contexts of symbols, flags and kinds of bands of each of the two parts of a tile.
+FAMILIES, FLAG_PLACES, KINDS = 4, RUNS * 5, 32
+LAYOUT = Layout(2 * FAMILIES, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
+_FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
-@compiled
-def expect(views: Views, band: Array, totals: Array, families: Array) -> None:
-    """What other slices and the parent band say of each place of a band: a sum of magnitudes, and which family it is of.
+class Kind(NamedTuple):
+    """Which contexts serve for a band.
 
-    Where hints take the place of the second slice, they choose the family.
+    Attributes
+    ----------
+    families, hinted
+        Where `Places.families` says the family of its slice, or of all its rows if they are not `hinted`.
+    line, runs, signs
+        The first line of contexts of symbols; where contexts of runs and signs begin.
+    ahead
+        Whether there is a slice before.
     """
-    others, own = views.others, views.own
-    for z in range(totals.shape[0]):
-        pz = min(band[6] + (z >> band[12]), band[9] - 1)
-        for y in range(totals.shape[1]):
-            za, ya, py = z + band[0], y + band[1], min(band[7] + (y >> band[13]), band[10] - 1)
-            for x in range(totals.shape[2]):
-                xa = x + band[2]
-                totals[z, y, x] = 2 * (others[0, za, ya, xa] + others[2, za, ya, xa])
-                families[z, y, x] = band[16]
-            if band[25]:
-                for x in range(totals.shape[2]):
-                    families[z, y, x] = hinted_family(others[1, za, ya, x + band[2]])
-            elif band[18]:
-                for x in range(totals.shape[2]):
-                    totals[z, y, x] += others[1, za, ya, x + band[2]]
-            if band[15]:
-                for x in range(totals.shape[2]):
-                    px = min(band[8] + (x >> band[14]), band[11] - 1)
-                    totals[z, y, x] += (own[pz, py, px] * 7) >> 4
 
-
-@compiled
-def look_above(near: Array, z: Integer, y: Integer, totals: Array, above: Array, quiet: Array) -> None:
-    """What the coded rows say of a row, and how many places from each on have nothing but zeros about them."""
-    zn, yn, count = z + 2 if near.shape[0] > 1 else z, y + 2, above.size
-    for x in range(count):
-        above[x] = 4 * near[zn, yn - 1, x + 2] + near[zn, yn - 2, x + 2]
-        above[x] += 2 * (near[zn, yn - 1, x + 1] + near[zn, yn - 1, x + 3])
-    if near.shape[0] > 1:
-        for x in range(count):
-            above[x] += 4 * near[zn - 1, yn, x + 2] + near[zn - 2, yn, x + 2] + near[zn - 1, yn - 1, x + 2]
-            above[x] += near[zn - 1, yn + 1, x + 2] + near[zn - 1, yn, x + 1] + near[zn - 1, yn, x + 3]
-    run = 0
-    for x in range(count - 1, -1, -1):
-        run = 0 if above[x] or totals[z, y, x] else run + 1
-        quiet[x] = run
-
-
-@compiled
-def code_band_quickly(coder: Coder, memory: Memory, views: Views, band: Array) -> None:
-    """Write or read all integers of a band without mixing, in order of z, y, x."""
-    registers, data = coder
-    counters, signs, empty, weights = memory
-    values, nearest, beside = views.values, views.nearest, views.beside
-    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
-    totals, families = np.empty((nz, ny, nx), np.int32), np.empty((nz, ny, nx), np.int8)
-    near = np.zeros((nz + 4 if nz > 1 else nz, ny + 4, nx + 4), np.int32)
-    above, quiet = np.zeros(nx, np.int32), np.zeros(nx, np.int32)
-    places, inputs = np.zeros(1, np.int64), np.zeros(1, np.int32)
-    expect(views, band, totals, families)
-    weight, own_scale, scale = band[21], band[20], band[22]
-    for z in range(nz):
-        for y in range(ny):
-            look_above(near, z, y, totals, above, quiet)
-            za, ya, first = z + band[0], y + band[1], band[2]
-            x, resume = 0, 0
-            west = far = np.int64(0)
-            while x < nx:
-                if quiet[x] >= SHORTEST_RUN and x >= resume and west + far == 0:
-                    resume = x + min(quiet[x], LONGEST_RUN)
-                    wanted = lively_run(values, za, ya, first + x, first + resume) if registers[ENCODING] else 0
-                    place = RUNS + band[17] * 4 + bit_length(resume - x) - 4
-                    if code_simply(registers, data, empty, place, wanted) == 0:
-                        x = resume
-                        continue
-                value = np.int64(values[za, ya, first + x])
-                local = ((above[x] + 4 * west + 2 * far) * own_scale) >> 16
-                chosen = logarithmic(((totals[z, y, x] + local * weight) * scale) >> 16)
-                places[0] = (families[z, y, x] * BINS + chosen) * NODES
-                size = code_magnitude(registers, data, counters, weights, places, inputs, 0, 0, abs(value), 0)
-                far, west = west, np.int64(min(size, LARGEST))
-                if size:
-                    place = sign_place(values, nearest, beside, band, za, ya, first + x)
-                    negative = code_simply(registers, data, signs, place, 1 if value < 0 else 0)
-                    values[za, ya, first + x] = -size if negative else size
-                    near[z + 2 if nz > 1 else z, y + 2, x + 2] = west
-                x += 1
+    families: Integer
+    hinted: Integer
+    line: Integer
+    runs: Integer
+    signs: Integer
+    ahead: Integer
 
 
 @inlined
-def lively_run(values: Array, z: Integer, y: Integer, first: Integer, end: Integer) -> Integer:
+def find_quiet(base: Array, x: Integer, end: Integer) -> Integer:
+    """Where the zeros of `base` from x on end."""
+    while x < end and base[x] == 0:
+        x += 1
+    return x
+
+
+@inlined
+def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
     """1 if anything in a stretch of a row differs from zero."""
-    for x in range(first, end):
-        if values[z, y, x]:
+    for place in range(first, end):
+        if values[place]:
             return 1
     return 0
+
+
+@compiled
+def encode_band(
+    ends: Array, codes: Array, flags: Array, raw: Array,
+    values: Array, families: Array, near: Array, base: Array,
+    frame: Frame, kind: Kind,
+) -> None:  # fmt: skip
+    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes."""
+    number, bits, flag = ends[CODES], ends[RAW], ends[FLAGS]
+    west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
+    nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
+    for z in range(frame.nz):
+        for y in range(frame.ny):
+            at, here = (z * frame.ny + y) * frame.nx, place_of(frame.corner + z * frame.depth + y * frame.width)
+            if y > 0:
+                add_above(base, place_of(at), near, here, width, nx, frame.own_weight)
+            if z > 0:
+                add_front(base, place_of(at), near, here, depth, width, nx, frame.own_weight)
+            step = frame.first + z * frame.plane + y * frame.row
+            there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
+            family = kind.families + (step if kind.hinted else 0)
+            west = far = left = resume = x = np.int64(0)
+            while x < frame.nx:
+                known = np.int64(base[at + x])
+                if known == 0 and west + far == 0 and x >= resume:
+                    resume = find_quiet(base, at + x, at + min(frame.nx, x + LONGEST_RUN)) - at
+                    if resume - x >= SHORTEST_RUN:
+                        wanted = lively_run(values, there + x, there + resume)
+                        flags[flag] = 2 * (kind.runs + bit_length(resume - x)) + wanted
+                        flag += 1
+                        if wanted == 0:
+                            x = resume
+                            continue
+                known += west_weight * west + far_weight * far
+                value = np.int64(values[there + x])
+                symbol = symbol_of(abs(value))
+                context = (kind.line + families[family + x]) * EXPECTED + bin_of(known >> WEIGHT_BITS)
+                codes[number] = code_of(context, symbol)
+                number += 1
+                if value:
+                    below = bits_below(symbol)
+                    put_bits(raw, bits, abs(value) & ((1 << below) - 1))
+                    bits += below
+                    pattern = signs_about(
+                        values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
+                    )
+                    negative = np.int64(value < 0)
+                    codes[number] = _FIRST_SIGN + 2 * (kind.signs + (pattern >> 1)) + (negative ^ (pattern & 1))
+                    number += 1
+                    left = 1 + negative
+                else:
+                    left = np.int64(0)
+                far, west = west, min(first_of(symbol), MOST_NEAR)
+                x += 1
+    ends[CODES], ends[RAW], ends[FLAGS] = number, bits, flag
+
+
+@compiled
+def decode_band(
+    ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
+    registers: Array, data: Array, counters: Array,
+    values: Array, families: Array, near: Array, base: Array,
+    frame: Frame, kind: Kind,
+) -> None:  # fmt: skip
+    """Read what `encode_band` collected; `near` is filled in."""
+    bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
+    west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
+    nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
+    for z in range(frame.nz):
+        for y in range(frame.ny):
+            at, here = (z * frame.ny + y) * frame.nx, place_of(frame.corner + z * frame.depth + y * frame.width)
+            if y > 0:
+                add_above(base, place_of(at), near, here, width, nx, frame.own_weight)
+            if z > 0:
+                add_front(base, place_of(at), near, here, depth, width, nx, frame.own_weight)
+            step = frame.first + z * frame.plane + y * frame.row
+            there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
+            family = kind.families + (step if kind.hinted else 0)
+            west = far = left = resume = x = np.int64(0)
+            while x < frame.nx:
+                known = np.int64(base[at + x])
+                if known == 0 and west + far == 0 and x >= resume:
+                    resume = find_quiet(base, at + x, at + min(frame.nx, x + LONGEST_RUN)) - at
+                    run = kind.runs + bit_length(resume - x)
+                    if resume - x >= SHORTEST_RUN and code_simply(registers, data, counters, run, 0) == 0:
+                        x = resume
+                        continue
+                known += west_weight * west + far_weight * far
+                line = (kind.line + families[family + x]) * TABLED
+                table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
+                symbol, state, place = decode_symbol(spans, symbols, words, table, state, place)
+                if symbol:
+                    below = bits_below(symbol)
+                    size = first_of(symbol) + get_bits(raw, bits, below)
+                    bits += below
+                    pattern = signs_about(
+                        values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
+                    )
+                    bit, state, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, place)
+                    negative = bit ^ (pattern & 1)
+                    values[there + x] = -size if negative else size
+                    left = 1 + negative
+                else:
+                    left = np.int64(0)
+                far, west = west, min(first_of(symbol), MOST_NEAR)
+                x += 1
+            fill_near(near, here, values, place_of(there), nx)
+    ends[RAW], ends[PLACE], ends[STATE] = bits, place, state

@@ -1,16 +1,12 @@
-"""One tile of a field, in units of its tolerance, to bytes and back: transform, quantise, code, correct."""
+"""One tile of a field, in units of its tolerance, to integers and back: transform, quantise, correct."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
 from baler_core.builtin.models.transform import bound_layer, temporal, wavelet
-from baler_core.builtin.models.transform.coder import code_integers
-from baler_core.builtin.models.transform.contexts import Memory, new_memory
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 
@@ -75,50 +71,3 @@ def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None
 def _inverse(coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
     slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels)
     return temporal.inverse(slices, recipe.time, matrix)
-
-
-def encode_tile(integers: TileIntegers, recipe: Recipe) -> bytes:
-    """The integers as bytes."""
-    return encode_tiles([integers], recipe)
-
-
-def encode_tiles(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
-    """The integers of several tiles in one stream, for trials; each is coded with what was learned from those before."""
-    capacity = 4096 + 2 * sum(part.coefficients.size for part in parts)
-    while True:
-        coder = new_encoder(capacity)
-        memories = new_memory(recipe.mixed), new_memory(recipe.mixed)
-        for part in parts:
-            _code(coder, part, recipe, memories)
-        if not coder.registers[OVERRUN]:
-            return finish(coder)
-        capacity *= 4
-
-
-def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe) -> TileIntegers:
-    """Inverse of `encode_tile`.
-
-    Parameters
-    ----------
-    slices
-        Modes of the basis, or frames.
-    shape
-        (frames, variables, z, y, x).
-    """
-    integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
-    coder = new_decoder(data)
-    _code(coder, integers, recipe, (new_memory(recipe.mixed), new_memory(recipe.mixed)))
-    return integers
-
-
-def _code(coder: Coder, integers: TileIntegers, recipe: Recipe, memories: tuple[Memory, Memory]) -> None:
-    """Coefficients first; then the corrections, in contexts that coefficients lend."""
-    coefficients, corrections = integers.coefficients, integers.corrections
-    space = coefficients.shape[2:]
-    bands = wavelet.bands(space, recipe.levels)
-    code_integers(
-        coder, memories[0], coefficients, bands, temporal.links(len(coefficients), recipe.time), None, recipe.mixed
-    )
-    hint = bound_layer.liveliness(coefficients, bands) if len(coefficients) else None
-    links = temporal.links(len(corrections), "none")
-    code_integers(coder, memories[1], corrections, bound_layer.whole(space), links, hint, recipe.mixed)

@@ -20,6 +20,7 @@ from baler_core.builtin.models.transform.quantiser import quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.sample import learn_quickly, sample_boxes
 from baler_core.builtin.models.transform.tile import TileIntegers
+from baler_core.builtin.models.transform.tile_bytes import coded_size
 from baler_core.builtin.models.transform.wavelet import bands
 from baler_core.interfaces import Effort
 
@@ -60,7 +61,7 @@ class Trials:
         """Bytes of the whole block, by coding the sample."""
         if recipe not in self._sizes:
             parts, common = self._integers(recipe)
-            size = float(len(tile.encode_tiles(parts[: self._coded], recipe)))
+            size = coded_size(parts[: self._coded], recipe)
             if self._coded < len(parts):
                 size *= _counted(parts) / max(1.0, _counted(parts[: self._coded]))
             self._sizes[recipe] = common + size * self._share

@@ -1,0 +1,109 @@
+"""What is to be coded of the integers of a field, collected: symbols with their contexts, flags, and bits as they are.
+
+A symbol is a magnitude in quarter octaves; the bits below are written as they are. Signs have contexts of their own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baler_core.builtin.models.magnitudes import LOGARITHMS
+from baler_core.compiled import Array, Integer, inlined
+from baler_core.rans import SYMBOL_BITS, SYMBOLS, Tables
+
+# Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the state of the decoder.
+CODES, RAW, FLAGS, PLACE, STATE = range(5)
+ENDS = 5
+# Bins of expected magnitudes; larger ones go with the last.
+EXPECTED = int(LOGARITHMS[-1]) + 1
+TABLED = LOGARITHMS.size
+
+
+_FIRST = np.array([s if s < 8 else min((4 + (s & 3)) << ((s >> 2) - 1), 2**31 - 1) for s in range(SYMBOLS)], np.int32)
+
+
+class Stream(NamedTuple):
+    """What is collected (encoder), or where it comes from (decoder).
+
+    Attributes
+    ----------
+    ends
+        int64 (5,): how far each part has come.
+    codes
+        uint16: symbols and signs with their contexts; see `rans.encode_codes` (encoder).
+    flags
+        uint16: bits with adaptive probabilities, twice the number of their counter plus the bit (encoder).
+    raw
+        uint32: bits as they are, the lowest first.
+    words
+        uint32: what `rans.encode_codes` wrote, and a 0 (decoder).
+    tables
+        Frequencies of symbols (decoder).
+    chosen
+        uint16 (lines * TABLED,): the table for each expected magnitude, in each line of contexts (decoder).
+    registers, data, counters
+        An arithmetic decoder at work and its counters, for flags (decoder).
+    """
+
+    ends: Array
+    codes: Array
+    flags: Array
+    raw: Array
+    words: Array
+    tables: Tables
+    chosen: Array
+    registers: Array
+    data: Array
+    counters: Array
+
+
+@inlined
+def symbol_of(magnitude: Integer) -> Integer:
+    """The quarter octave of a magnitude below 2^31: 0 .. 7 as they are, then four per doubling."""
+    symbol = np.int64(0)
+    while magnitude >= TABLED:
+        magnitude >>= 4
+        symbol += 16
+    return symbol + LOGARITHMS[magnitude]
+
+
+@inlined
+def bin_of(expected: Integer) -> Integer:
+    """The bin of an expected magnitude."""
+    return np.int64(LOGARITHMS[min(expected, TABLED - 1)])
+
+
+@inlined
+def bits_below(symbol: Integer) -> Integer:
+    """How many bits of a magnitude its symbol leaves open."""
+    return max(np.int64(0), (symbol >> 2) - 1)
+
+
+@inlined
+def first_of(symbol: Integer) -> Integer:
+    """The smallest magnitude of a symbol."""
+    return np.int64(_FIRST[symbol])
+
+
+@inlined
+def put_bits(raw: Array, place: Integer, bits: Integer) -> None:
+    """Write bits (below 2^32) at a place of `raw`, which is zero from there on."""
+    word, spread = place >> 5, np.uint64(bits) << np.uint64(place & 31)
+    raw[word] |= np.uint32(spread & np.uint64(0xFFFFFFFF))
+    raw[word + 1] |= np.uint32(spread >> np.uint64(32))
+
+
+@inlined
+def get_bits(raw: Array, place: Integer, count: Integer) -> Integer:
+    """Read up to 32 bits; zeros follow the end."""
+    word = min(place >> 5, raw.size - 2)
+    both = np.uint64(raw[word]) | (np.uint64(raw[word + 1]) << np.uint64(32))
+    return np.int64((both >> np.uint64(place & 31)) & ((np.uint64(1) << np.uint64(count)) - np.uint64(1)))
+
+
+@inlined
+def code_of(context: Integer, symbol: Integer) -> Integer:
+    """A symbol with its context, as `Stream.codes` holds it."""
+    return (context << SYMBOL_BITS) | symbol
