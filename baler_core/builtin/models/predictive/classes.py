@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from baler_core.builtin.models.predictive.sampling import Sample
 from baler_core.builtin.models.predictive.stencil import (
     BEFORE,
     COLUMNS,
@@ -24,44 +25,42 @@ _PAYS, _BITS_PER_WEIGHT = 0.985, 12
 _HALF_STEP, _SHARES = 512, 32
 
 
-def activities(features: np.ndarray, temporal: bool) -> np.ndarray:
-    """How lively the surroundings of values are, from their features: (rows,); see `predictor.activity`."""
-    west, north, corner, east = features[:, _HERE].T
+def activities(sample: Sample) -> np.ndarray:
+    """How lively the surroundings of values are, from their features: (values,); see `predictor.activity`."""
+    here = sample.features[np.searchsorted(sample.used, _HERE)]
+    west, north, corner, east = here
     found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
-    if temporal:
-        found += np.abs(features[:, _HERE] - features[:, _THERE]) @ np.array([2.0, 2.0, 1.0, 1.0])
+    if sample.temporal:
+        found += np.array([2.0, 2.0, 1.0, 1.0]) @ np.abs(here - sample.features[np.searchsorted(sample.used, _THERE)])
     return found
 
 
-def learned_classes(
-    features: np.ndarray, targets: np.ndarray, start: np.ndarray, temporal: bool, values: int
-) -> np.ndarray:
+def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarray:
     """Stencils for equally many values each, from calm to lively ones, or one for all: int64 (classes, COLUMNS).
 
     Parameters
     ----------
-    features, targets
-        Of a random sample: (rows, FEATURES) and (rows,).
     start
         Weights of one stencil for all values: int64 (FEATURES,); features without a weight get none.
     values
         How many will be coded.
     """
-    columns = np.flatnonzero(start)
+    known = np.flatnonzero(start[sample.used])
+    columns, features, targets = sample.used[known], sample.features[known], sample.targets
     common = start[columns]
     single = np.append(start, LARGEST_EDGE)[None]
-    if not len(features) or not len(columns):
+    if not features.size:
         return single
-    lively = activities(features, temporal)
+    lively = activities(sample)
     edges = np.quantile(lively, np.arange(1, MOST_CLASSES) / MOST_CLASSES).astype(np.int64)
     classes = np.searchsorted(edges, lively, side="right")
     found = np.zeros((MOST_CLASSES, COLUMNS), np.int64)
     found[:-1, EDGE] = np.minimum(edges, LARGEST_EDGE)
     for number, stencil in enumerate(found):
         own = classes == number
-        stencil[columns] = fitted(features[np.ix_(own, columns)], targets[own], common, loyal=True)
-    together = _bits(features[:, columns], targets, single[:, columns], np.zeros_like(classes), lively)
-    apart = _bits(features[:, columns], targets, found[:, columns], classes, lively)
+        stencil[columns] = fitted(features[:, own], targets[own], common, loyal=True)
+    together = _bits(features, targets, single[:, columns], np.zeros_like(classes), lively)
+    apart = _bits(features, targets, found[:, columns], classes, lively)
     cost = _BITS_PER_WEIGHT * len(columns) * (MOST_CLASSES - 1)
     return found if apart < _PAYS * together and (together - apart) * values > cost else single
 
@@ -70,10 +69,8 @@ def _bits(
     features: np.ndarray, targets: np.ndarray, weights: np.ndarray, classes: np.ndarray, lively: np.ndarray
 ) -> float:
     """About the bits that a value's error takes, beyond what it takes at least."""
-    predicted = np.empty(len(targets))
-    for number, row in enumerate(weights):
-        own = classes == number
-        predicted[own] = features[own] @ (row / (1 << WEIGHT_BITS))
+    predictions = weights / (1 << WEIGHT_BITS) @ features
+    predicted = predictions[classes, np.arange(len(targets))]
     errors = np.abs(targets - predicted)[np.argsort(lively, kind="stable")]
     return float(
         np.mean([np.log2(1 + part.mean() / _HALF_STEP) for part in np.array_split(errors, _SHARES) if part.size])

@@ -11,7 +11,8 @@ import numpy as np
 
 MARGIN = 3
 WEIGHT_BITS = 12
-_PASSES, _FEW_PASSES = 6, 2
+# Shares of the rows that passes look at, from nothing and from a start.
+_SHARES, _FEW_SHARES = (0.25, 0.25, 1.0, 1.0), (1.0, 1.0)
 LARGEST_WEIGHT = 1 << 18
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
@@ -59,15 +60,20 @@ def used_features(temporal: bool, beside: bool, far: bool = True) -> np.ndarray:
     return known[SOURCES] & (near | far)
 
 
+def base_place(temporal: bool) -> int:
+    """The feature that is the base, from which features and values are counted, and so always 0."""
+    return len(WITHIN) + BEFORE.index((0, 0)) if temporal else WITHIN.index((0, -1))
+
+
 def fitted(
     features: np.ndarray,
     targets: np.ndarray,
     start: np.ndarray | None = None,
     *,
+    base: int | None = None,
     loyal: bool = False,
-    steady: bool = True,
 ) -> np.ndarray:
-    """Weights that predict `targets` (rows,) from `features` (rows, used features): int64, in 1/4096.
+    """Weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/4096.
 
     Where there is too little to learn from, `start`, or else the plane through three neighbours.
 
@@ -75,28 +81,54 @@ def fitted(
     ----------
     start
         Weights that are about right.
+    base
+        Given if neighbours have yet to be rounded, which is then expected of them: the feature that is the base.
     loyal
-        Whether to hold to them.
+        Whether to hold to the start.
     """
-    if len(features) < 3 * features.shape[1]:
-        return _plain(features.shape[1]) if start is None else start
-    weights = np.zeros(features.shape[1]) if start is None else start / (1 << WEIGHT_BITS)
-    aim = weights if loyal else np.zeros(len(weights))
-    trust = np.ones(len(features)) if start is None else _trust(features, targets, weights)
-    for _ in range(_PASSES if start is None else _FEW_PASSES):
-        trusted = features * trust[:, None]
-        matrix = trusted.T @ features
-        pull = (_LOYALTY if loyal else _STEADINESS if steady else 0.0) * _ROUNDING * trust.sum()
-        matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9 + pull
-        weights = np.linalg.solve(matrix, trusted.T @ targets + pull * aim)
-        trust = _trust(features, targets, weights)
+    count, rows = features.shape
+    if rows < 3 * count:
+        return _plain(count) if start is None else start
+    weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
+    rounding = _rounding(count, weights, base, loyal=loyal)
+    trust = None if start is None else _trust(features, targets, weights, rounding)
+    for share in _SHARES if start is None else _FEW_SHARES:
+        part = slice(0, max(3 * count, int(share * rows)))
+        weights = _weighted(features[:, part], targets[part], trust, rounding)
+        trust = _trust(features, targets, weights, rounding)
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
 
 
-def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+_Rounding = tuple[np.ndarray, np.ndarray, float]
+
+
+def _rounding(count: int, start: np.ndarray, base: int | None, *, loyal: bool) -> _Rounding:
+    """What rounding adds to mean products of features with each other and with targets, and to squares of targets."""
+    if base is None:
+        strength = _ROUNDING * (_LOYALTY if loyal else _STEADINESS)
+        return strength * np.eye(count), strength * start if loyal else np.zeros(count), 0.0
+    others = np.ones(count)
+    others[base] = 0
+    return _ROUNDING * (np.diag(others) + np.outer(others, others)), _ROUNDING * others, _ROUNDING
+
+
+def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
+    """Weights of least squares."""
+    if trust is None:
+        trust = np.ones(len(targets))
+    root = np.sqrt(trust[: len(targets)])
+    scaled, total = features * root, float(trust[: len(targets)].sum())
+    matrix = scaled @ scaled.T + total * rounding[0]
+    matrix[np.diag_indices(len(matrix))] += 1e-7 * np.trace(matrix) / len(matrix) + 1e-9
+    return np.linalg.solve(matrix, scaled @ (targets * root) + total * rounding[1])
+
+
+def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray, rounding: _Rounding) -> np.ndarray:
     """What makes squares of errors count like absolute errors."""
-    return np.asarray(1 / (np.abs(targets - features @ weights) + _SMALL_ERROR))
+    left = targets - weights @ features
+    spread = weights @ rounding[0] @ weights - 2 * weights @ rounding[1] + rounding[2] if rounding[2] else 0.0
+    return np.asarray(1 / (np.sqrt(left * left + spread) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:
