@@ -12,7 +12,8 @@ import numpy as np
 MARGIN = 3
 WEIGHT_BITS = 12
 # Shares of the rows that passes look at, from nothing and from a start.
-_SHARES, _FEW_SHARES = (0.25, 0.25, 1.0, 1.0), (1.0, 1.0)
+_STRIDE = 1.5
+_SHARES, _FEW_SHARES = (0.25, 0.25, 0.25, 0.5, 1.0), (1.0, 1.0)
 LARGEST_WEIGHT = 1 << 18
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
@@ -91,26 +92,27 @@ def fitted(
         return _plain(count) if start is None else start
     weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
     rounding = _rounding(count, weights, base, loyal=loyal)
-    trust = None if start is None else _trust(features, targets, weights, rounding)
+    trust = None if start is None else _trust(features, targets, weights)
     for share in _SHARES if start is None else _FEW_SHARES:
         part = slice(0, max(3 * count, int(share * rows)))
-        weights = _weighted(features[:, part], targets[part], trust, rounding)
-        trust = _trust(features, targets, weights, rounding)
+        found = _weighted(features[:, part], targets[part], trust, rounding)
+        weights = found if trust is None else weights + _STRIDE * (found - weights)
+        trust = _trust(features, targets, weights)
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
 
 
-_Rounding = tuple[np.ndarray, np.ndarray, float]
+_Rounding = tuple[np.ndarray, np.ndarray]
 
 
 def _rounding(count: int, start: np.ndarray, base: int | None, *, loyal: bool) -> _Rounding:
-    """What rounding adds to mean products of features with each other and with targets, and to squares of targets."""
+    """What rounding adds to mean products of features with each other and with targets."""
     if base is None:
         strength = _ROUNDING * (_LOYALTY if loyal else _STEADINESS)
-        return strength * np.eye(count), strength * start if loyal else np.zeros(count), 0.0
+        return strength * np.eye(count), strength * start if loyal else np.zeros(count)
     others = np.ones(count)
     others[base] = 0
-    return _ROUNDING * (np.diag(others) + np.outer(others, others)), _ROUNDING * others, _ROUNDING
+    return _ROUNDING * (np.diag(others) + np.outer(others, others)), _ROUNDING * others
 
 
 def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
@@ -124,11 +126,10 @@ def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | Non
     return np.linalg.solve(matrix, scaled @ (targets * root) + total * rounding[1])
 
 
-def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray, rounding: _Rounding) -> np.ndarray:
+def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """What makes squares of errors count like absolute errors."""
     left = targets - weights @ features
-    spread = weights @ rounding[0] @ weights - 2 * weights @ rounding[1] + rounding[2] if rounding[2] else 0.0
-    return np.asarray(1 / (np.sqrt(left * left + spread) + _SMALL_ERROR))
+    return np.asarray(1 / (np.abs(left) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:
