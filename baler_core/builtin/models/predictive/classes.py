@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.predictive.sampling import Sample
+from baler_core.builtin.models.predictive.sampling import Sample, activities
 from baler_core.builtin.models.predictive.stencil import (
-    BEFORE,
     COLUMNS,
     EDGE,
     LARGEST_EDGE,
     MOST_CLASSES,
     WEIGHT_BITS,
-    WITHIN,
     fitted,
 )
 
-_CORNERS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-_HERE = [WITHIN.index(step) for step in _CORNERS]
-_THERE = [len(WITHIN) + BEFORE.index(step) for step in _CORNERS]
 # Classes must leave so much less to code, and save so many bits for each further weight.
 _PAYS, _BITS_PER_WEIGHT = 0.985, 12
 # Errors are told apart from this size on, in 1/1024 of a step; the mean ones of so many shares of the values count.
 _HALF_STEP, _SHARES = 512, 32
-
-
-def activities(sample: Sample) -> np.ndarray:
-    """How lively the surroundings of values are, from their features: (values,); see `predictor.activity`."""
-    here = sample.features[np.searchsorted(sample.used, _HERE)]
-    west, north, corner, east = here
-    found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
-    if sample.temporal:
-        found += np.array([2.0, 2.0, 1.0, 1.0]) @ np.abs(here - sample.features[np.searchsorted(sample.used, _THERE)])
-    return found
 
 
 def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarray:

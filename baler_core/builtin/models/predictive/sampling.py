@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baler_core.builtin.models.predictive import stencil
 from baler_core.builtin.models.predictive.field import Integers
 from baler_core.builtin.models.predictive.series import BEFORE, OWN, find_sources
 from baler_core.builtin.models.predictive.stencil import NEIGHBOURS, SOURCES, base_place, used_features
-from baler_core.compiled import Array, Integer, compiled
+from baler_core.compiled import Array, Integer, compiled, inlined
 
 # Values are looked up in runs of neighbours along x, which lie together in memory.
 _RUN = 8
+_CORNERS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
+_HERE = [stencil.WITHIN.index(step) for step in _CORNERS]
+_THERE = [len(stencil.WITHIN) + stencil.BEFORE.index(step) for step in _CORNERS]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,16 @@ class Sample:
         return int(np.searchsorted(self.used, base_place(self.temporal)))
 
 
+def activities(sample: Sample) -> np.ndarray:
+    """How lively the surroundings of values are, from their features: (values,); see `predictor.activity`."""
+    here = sample.features[np.searchsorted(sample.used, _HERE)]
+    west, north, corner, east = here
+    found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
+    if sample.temporal:
+        found += np.array([2.0, 2.0, 1.0, 1.0]) @ np.abs(here - sample.features[np.searchsorted(sample.used, _THERE)])
+    return found
+
+
 def samples_of(integers: Integers, seen: np.ndarray, rows: int, *, far: bool) -> Iterator[Sample]:
     """For each variable, samples of about `rows` values outside holes, without and with a slice before.
 
@@ -62,7 +76,10 @@ def samples_of(integers: Integers, seen: np.ndarray, rows: int, *, far: bool) ->
                 continue
             used = np.flatnonzero(used_features(temporal > 0, variable > 0, far))
             run = min(_RUN, nx)
-            starts = _starts(numbers, ny, nx, run, max(1, rows // run), random)
+            # an image is learned from below its first row, above which there is nothing
+            skipped = 0 if temporal or ny == 1 else 1
+            starts = _starts(numbers, ny - skipped, nx, run, max(1, rows // run), random)
+            starts[:, 1] += skipped
             features, targets = np.zeros((len(used), len(starts) * run)), np.empty(len(starts) * run)
             look_up(features, targets, integers.values, seen, used, starts, variable, integers.stack)
             if integers.holes is not None:
@@ -116,7 +133,7 @@ def look_up(
     features: Array, targets: Array, values: Array, seen: Array, used: Array, starts: Array, variable: Integer,
     stack: Integer,
 ) -> None:  # fmt: skip
-    """Fill in how far neighbours lie from the base, and the values; the edge repeats beyond it."""
+    """Fill in how far neighbours lie from the base, and the values; margins are as in `series.open_row` and others."""
     _, variables, ny, nx = values.shape
     sources = np.zeros(4, np.int64)
     run = targets.size // starts.shape[0]
@@ -124,21 +141,42 @@ def look_up(
     for row in range(starts.shape[0]):
         number, y, x = starts[row]
         find_sources(sources, number, variable, variables, stack)
-        temporal = sources[BEFORE] >= 0
-        plane = sources[BEFORE] if temporal else sources[OWN]
         first = row * run
         for k in range(run):
-            base[k] = seen[plane // variables, plane % variables, y, x + k if temporal else max(x + k - 1, 0)]
+            if sources[BEFORE] >= 0:
+                base[k] = seen[sources[BEFORE] // variables, variable, y, x + k]
+            else:
+                base[k] = seen_before(seen, sources, number, variable, y, x + k, 0, -1)
             targets[first + k] = values[number, variable, y, x + k] - base[k]
         for i in range(used.size):
-            plane = sources[SOURCES[used[i]]]
-            if plane < 0:
+            source, (down, right) = SOURCES[used[i]], NEIGHBOURS[used[i]]
+            if sources[source] < 0:
                 continue
-            there, beyond = min(max(y + NEIGHBOURS[used[i], 0], 0), ny - 1), x + NEIGHBOURS[used[i], 1]
-            near = seen[plane // variables, plane % variables, there]
-            if beyond >= 0 and beyond + run <= nx:
+            plane = seen[sources[source] // variables, sources[source] % variables]
+            inside = x + right >= 0 and x + right + run <= nx
+            if source == OWN and (y + down < 0 or not inside):
                 for k in range(run):
-                    features[i, first + k] = near[beyond + k] - base[k]
-            else:
-                for k in range(run):
-                    features[i, first + k] = near[min(max(beyond + k, 0), nx - 1)] - base[k]
+                    near = seen_before(seen, sources, number, variable, y, x + k, down, right)
+                    features[i, first + k] = near - base[k]
+                continue
+            there = plane[min(max(y + down, 0), ny - 1)]
+            for k in range(run):
+                column = x + k + right if inside else min(max(x + k + right, 0), nx - 1)
+                features[i, first + k] = there[column] - base[k]
+
+
+@inlined
+def seen_before(
+    seen: Array, sources: Array, number: Integer, variable: Integer, y: Integer, x: Integer, down: Integer,
+    right: Integer,
+) -> Integer:  # fmt: skip
+    """A neighbour in the same slice, or what stands for it beyond the edge: nothing that is coded later."""
+    _, variables, _, nx = seen.shape
+    there, beyond = y + down, x + right
+    if beyond < 0:
+        beyond, there = 0, there - 1
+    if there < 0 and sources[BEFORE] >= 0:
+        return seen[sources[BEFORE] // variables, variable, 0, min(beyond, nx - 1)]
+    if there < 0 and y == 0:
+        return 0
+    return seen[number, variable, max(there, 0), min(beyond, nx - 1)]

@@ -18,7 +18,7 @@ LARGEST_WEIGHT = 1 << 18
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
 # Mean square of what rounding to whole steps adds to each neighbour, in the same units.
-_ROUNDING = 1024.0**2 / 12
+ROUNDING = 1024.0**2 / 12
 # How much that counts, and how much weights of a class hold to those of all values.
 _STEADINESS, _LOYALTY = 0.15, 1.0
 
@@ -108,11 +108,11 @@ _Rounding = tuple[np.ndarray, np.ndarray]
 def _rounding(count: int, start: np.ndarray, base: int | None, *, loyal: bool) -> _Rounding:
     """What rounding adds to mean products of features with each other and with targets."""
     if base is None:
-        strength = _ROUNDING * (_LOYALTY if loyal else _STEADINESS)
+        strength = ROUNDING * (_LOYALTY if loyal else _STEADINESS)
         return strength * np.eye(count), strength * start if loyal else np.zeros(count)
     others = np.ones(count)
     others[base] = 0
-    return _ROUNDING * (np.diag(others) + np.outer(others, others)), _ROUNDING * others
+    return ROUNDING * (np.diag(others) + np.outer(others, others)), ROUNDING * others
 
 
 def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
