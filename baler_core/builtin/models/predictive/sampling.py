@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,9 @@ def activities(sample: Sample) -> np.ndarray:
     return found
 
 
-def samples_of(integers: Integers, seen: np.ndarray, rows: int, *, far: bool) -> Iterator[Sample]:
+def samples_of(
+    integers: Integers, seen: np.ndarray, rows: int, *, far: bool, wanted: Sequence[bool] = (True, True)
+) -> Iterator[Sample]:
     """For each variable, samples of about `rows` values outside holes, without and with a slice before.
 
     Parameters
@@ -67,12 +69,14 @@ def samples_of(integers: Integers, seen: np.ndarray, rows: int, *, far: bool) ->
         Neighbours as they are taken: int64, same shape as the values.
     far
         Whether neighbours further away are looked up, too.
+    wanted
+        Whether values without, and with, a slice before are.
     """
     slices, variables, ny, nx = integers.values.shape
     random = np.random.default_rng(1)
     for variable in range(variables):
         for temporal, numbers in enumerate((range(min(1, slices)), range(1, slices))):
-            if not numbers:
+            if not numbers or not wanted[temporal]:
                 continue
             used = np.flatnonzero(used_features(temporal > 0, variable > 0, far))
             run = min(_RUN, nx)

@@ -73,6 +73,7 @@ def fitted(
     *,
     base: int | None = None,
     loyal: bool = False,
+    roughly: bool = False,
 ) -> np.ndarray:
     """Weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/4096.
 
@@ -86,6 +87,8 @@ def fitted(
         Given if neighbours have yet to be rounded, which is then expected of them: the feature that is the base.
     loyal
         Whether to hold to the start.
+    roughly
+        Whether few passes will do.
     """
     count, rows = features.shape
     if rows < 3 * count:
@@ -93,7 +96,7 @@ def fitted(
     weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
     rounding = _rounding(count, weights, base, loyal=loyal)
     trust = None if start is None else _trust(features, targets, weights)
-    for share in _SHARES if start is None else _FEW_SHARES:
+    for share in _SHARES if start is None and not roughly else _FEW_SHARES:
         part = slice(0, max(3 * count, int(share * rows)))
         found = _weighted(features[:, part], targets[part], trust, rounding)
         weights = found if trust is None else weights + _STRIDE * (found - weights)
