@@ -6,8 +6,8 @@ import numpy as np
 
 from baler_core.builtin.models.predictive.field import Integers
 from baler_core.builtin.models.predictive.predictor import FRACTION
-from baler_core.builtin.models.predictive.sampling import Sample, activities, samples_of, with_filled_holes
-from baler_core.builtin.models.predictive.stencil import ROUNDING, WEIGHT_BITS, fitted
+from baler_core.builtin.models.predictive.sampling import Sample, activities, samples_of
+from baler_core.builtin.models.predictive.stencil import WEIGHT_BITS, fitted, spread
 
 _ROWS = 3000
 # Errors are expected from those of neighbours: as alike as in so many runs of values by how lively the surroundings are.
@@ -18,28 +18,26 @@ _LEAST_SHARE = 0.04
 
 def estimated_rate(integers: Integers, slices: int) -> float:
     """About the bytes per value, had all `slices` been given in place of some of them."""
-    seen, found, whole = with_filled_holes(integers), 0.0, 0.0
+    found = whole = 0.0
     held = 1.0 if integers.holes is None else 1 - float(integers.holes.mean())
     shares = (1 / slices, 1 - 1 / slices)
     wanted = tuple(share > _LEAST_SHARE for share in shares)
-    for sample in samples_of(integers, seen, _ROWS, far=False, wanted=wanted):
+    for sample in samples_of(integers, _ROWS, far=False, wanted=wanted):
         share = shares[sample.temporal]
         whole += share
         if len(sample.targets) >= _SHARES:
-            found += share * _bits(sample, closed=integers.closed) / 8 * held
+            found += share * _bits(sample) / 8 * held
     return found / whole
 
 
-def _bits(sample: Sample, *, closed: bool) -> float:
+def _bits(sample: Sample) -> float:
     """The entropy of the errors of a sample, in bits per value."""
     features, targets = sample.features, sample.targets
-    weights = fitted(features, targets, base=sample.base if closed else None, roughly=True) / (1 << WEIGHT_BITS)
+    weights = fitted(features, targets, base=sample.base, roughly=True) / (1 << WEIGHT_BITS)
     # errors are larger on values that the weights were not fitted to
     errors = (targets - weights @ features) * (1 + len(weights) / max(len(weights), len(targets)))
-    if closed:
-        # neighbours are restored with errors of up to half a step, or as large as their own where those are smaller
-        noise = np.minimum(errors**2, ROUNDING).mean() * (weights @ weights + (1 - weights.sum()) ** 2)
-        errors += np.random.default_rng(2).normal(size=len(errors)) * np.sqrt(noise)
+    if sample.base is not None:
+        errors += np.random.default_rng(2).normal(size=len(errors)) * np.sqrt(spread(errors, weights))
     sizes = np.abs(np.rint(errors / (1 << FRACTION)))[np.argsort(activities(sample))]
     return float(_entropy(sizes[: len(sizes) // _SHARES * _SHARES].reshape(_SHARES, -1).mean(axis=1)).mean())
 

@@ -10,7 +10,7 @@ import numpy as np
 from baler_core.builtin.models.predictive import stencil
 from baler_core.builtin.models.predictive.field import Integers
 from baler_core.builtin.models.predictive.series import BEFORE, OWN, find_sources
-from baler_core.builtin.models.predictive.stencil import NEIGHBOURS, SOURCES, base_place, used_features
+from baler_core.builtin.models.predictive.stencil import HALF_STEP, NEIGHBOURS, SOURCES, base_place, used_features
 from baler_core.compiled import Array, Integer, compiled, inlined
 
 # Values are looked up in runs of neighbours along x, which lie together in memory.
@@ -34,6 +34,8 @@ class Sample:
         How far neighbours lie from the base: float64 (used, values).
     targets
         The same of the values: float64 (values,).
+    base
+        Given if neighbours will be seen with errors of up to half a step: which of the features is the base itself.
     """
 
     variable: int
@@ -41,38 +43,35 @@ class Sample:
     used: np.ndarray
     features: np.ndarray
     targets: np.ndarray
-
-    @property
-    def base(self) -> int:
-        """Which of the used features is the base itself."""
-        return int(np.searchsorted(self.used, base_place(self.temporal)))
+    base: int | None
 
 
 def activities(sample: Sample) -> np.ndarray:
-    """How lively the surroundings of values are, from their features: (values,); see `predictor.activity`."""
+    """How lively the surroundings of values will be, from their features: (values,); see `predictor.activity`."""
     here = sample.features[np.searchsorted(sample.used, _HERE)]
+    there = sample.features[np.searchsorted(sample.used, _THERE)] if sample.temporal else here
+    if sample.base is not None:
+        random = np.random.default_rng(3)
+        here, there = (part + random.uniform(-HALF_STEP, HALF_STEP, part.shape) for part in (here, there))
     west, north, corner, east = here
     found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
     if sample.temporal:
-        found += np.array([2.0, 2.0, 1.0, 1.0]) @ np.abs(here - sample.features[np.searchsorted(sample.used, _THERE)])
+        found += np.array([2.0, 2.0, 1.0, 1.0]) @ np.abs(here - there)
     return found
 
 
-def samples_of(
-    integers: Integers, seen: np.ndarray, rows: int, *, far: bool, wanted: Sequence[bool] = (True, True)
-) -> Iterator[Sample]:
+def samples_of(integers: Integers, rows: int, *, far: bool, wanted: Sequence[bool] = (True, True)) -> Iterator[Sample]:
     """For each variable, samples of about `rows` values outside holes, without and with a slice before.
 
     Parameters
     ----------
-    seen
-        Neighbours as they are taken: int64, same shape as the values.
     far
         Whether neighbours further away are looked up, too.
     wanted
         Whether values without, and with, a slice before are.
     """
     slices, variables, ny, nx = integers.values.shape
+    seen = with_filled_holes(integers)
     random = np.random.default_rng(1)
     for variable in range(variables):
         for temporal, numbers in enumerate((range(min(1, slices)), range(1, slices))):
@@ -90,7 +89,8 @@ def samples_of(
                 z, y, x = (part[:, None] for part in starts.T)
                 kept = ~integers.holes[z, variable, y, x + np.arange(run)].ravel()
                 features, targets = features[:, kept], targets[kept]
-            yield Sample(variable, temporal > 0, used, features, targets)
+            base = int(np.searchsorted(used, base_place(temporal > 0))) if integers.closed else None
+            yield Sample(variable, temporal > 0, used, features, targets, base)
 
 
 def _starts(numbers: range, ny: int, nx: int, run: int, most: int, random: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ WEIGHT_BITS = 12
 _STRIDE = 1.5
 _SHARES, _FEW_SHARES = (0.25, 0.25, 0.25, 0.5, 1.0), (1.0, 1.0)
 LARGEST_WEIGHT = 1 << 18
+HALF_STEP = 512
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
 # Mean square of what rounding to whole steps adds to each neighbour, in the same units.
@@ -110,12 +111,20 @@ _Rounding = tuple[np.ndarray, np.ndarray]
 
 def _rounding(count: int, start: np.ndarray, base: int | None, *, loyal: bool) -> _Rounding:
     """What rounding adds to mean products of features with each other and with targets."""
-    if base is None:
-        strength = ROUNDING * (_LOYALTY if loyal else _STEADINESS)
-        return strength * np.eye(count), strength * start if loyal else np.zeros(count)
-    others = np.ones(count)
-    others[base] = 0
-    return ROUNDING * (np.diag(others) + np.outer(others, others)), ROUNDING * others
+    others, pull = np.zeros(count), np.zeros(count)
+    if base is not None:
+        others[:] = 1
+        others[base] = 0
+    strength = _LOYALTY if loyal else _STEADINESS if base is None else 0.0
+    if loyal:
+        pull = strength * start
+    matrix = np.diag(others + strength) + np.outer(others, others)
+    return ROUNDING * matrix, ROUNDING * (others + pull)
+
+
+def spread(errors: np.ndarray, weights: np.ndarray) -> float:
+    """Mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
+    return float(np.minimum(errors**2, ROUNDING).mean() * (weights @ weights + (1 - weights.sum()) ** 2))
 
 
 def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
