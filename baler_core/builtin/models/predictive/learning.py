@@ -15,7 +15,7 @@ from baler_core.interfaces import Effort
 # Numbers of contexts that are mixed.
 MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
 # Values that stencils are learned from.
-_ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 40_000}
+_ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 24_000}
 # For fewer values, far neighbours and classes are not worth their weights.
 _MANY_VALUES = 1 << 18
 
