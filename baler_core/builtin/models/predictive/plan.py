@@ -14,12 +14,12 @@ from baler_core.builtin.models.field_units import Units
 from baler_core.builtin.models.predictive.estimate import estimated_rate
 from baler_core.builtin.models.predictive.family import Field, gather
 from baler_core.builtin.models.predictive.field import Integers
-from baler_core.builtin.models.predictive.learning import encode_integers
+from baler_core.builtin.models.predictive.learning import encode_integers, encode_roughly
 from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
-_THOROUGH_SAMPLE = 1 << 17
+_THOROUGH_SAMPLE = 3 << 15
 # Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
 _FEW = 1 << 15
 _BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.03, "max": 1.1}
@@ -28,7 +28,7 @@ _NEAR = 0.004
 _FEW_BYTES, _MANY = 0.125, 0.25
 _FEWEST_FRAMES, _FRAMES = 16, 96
 # Choices that differ by less than this factor are near each other.
-_CLOSE = 1.05
+_CLOSE = 1.03
 _ADVANTAGE = 0.97
 
 
@@ -151,7 +151,8 @@ def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, 
     shape = arrangement.shape(fields[0].values.shape)
     most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
     sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
-    return len(encode_integers(sample, "balanced" if thorough else "fast")) / max(1, sample.values.size)
+    data = encode_integers(sample, "balanced") if thorough else encode_roughly(sample)
+    return len(data) / max(1, sample.values.size)
 
 
 def _joined(parts: Sequence[Integers]) -> Integers:
