@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -49,9 +50,10 @@ def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
     alone = [_best(member.field, arrangements, effort) for member in members]
     if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
-        common = max(alone, key=lambda choice: choice.rate).arrangement
         fields = [choice.field for choice in alone]
-        together = _rate(fields, common, effort) * len(fields)
+        candidates = list(dict.fromkeys(choice.arrangement for choice in alone))
+        rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
+        together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
             return [Family(_held(members, alone), common, together * math.prod(shape))]
     held = _held(members, alone)
