@@ -23,6 +23,7 @@ END = b"BAL\x1a"
 VERSION = 1
 _TRAILER = 4 + 4 + len(END)  # length of the index, its checksum, end mark
 HEADER_LIMIT = 1 << 28
+_PIECE = 1 << 14
 
 BlockStreams = Sequence[Mapping[str, bytes]]
 """For each group of a block: its streams by name."""
@@ -201,6 +202,12 @@ def _common_order(streams: list[bytes]) -> list[bytes]:
 
 def _worth_squeezing(data: bytes) -> bool:
     """Whether general compression still finds something in a stream."""
+    if len(data) > 4 * _PIECE:
+        middle = len(data) // 2
+        pieces = data[:_PIECE] + data[middle : middle + _PIECE]
+        # what pieces show to be as random as can be is not looked at whole
+        if len(zlib.compress(pieces, 1)) > 0.999 * len(pieces):
+            return False
     return len(data) > 0 and (len(data) < 64 or len(zlib.compress(data, 6)) < 0.97 * len(data))
 
 

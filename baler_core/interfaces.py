@@ -193,6 +193,8 @@ class Model(Component, ABC):
     """Whether what is learned will serve other files too (`baler train`), set before `fit`."""
     by_reference: bool = False
     """Whether `decode` will have all of the model file, `encoder_state` too, set before `encode`."""
+    alone: tuple[xr.Dataset, Mapping[str, float]] | None = None
+    """A block, and about the bytes that `scalar` makes of each of its variables; set before `estimate` if known."""
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn from blocks (iterable again and again) that hold the group's variables, and the counts of a jagged group.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from baler_core.lattice import Lattice, LatticeKind
 _SAMPLE = 20_000
 # So many values rule out nearly every spacing that is none.
 _GLANCE = 64
+_PIECE = 1 << 16
+_MOST_POINTS = 2.0**50
 # Spacings that files really have: decimals, halves and quarters of decimals, powers of two.
 _DECIMALS: tuple[tuple[float, float], ...] = tuple(
     (numerator, 10.0**power) for power in range(13) for numerator in (1.0, 5.0, 2.0, 2.5)
@@ -99,6 +101,10 @@ def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ..
     if tolerance.kind == "rel":
         candidates.append(0.0)
     candidates += [f for f in tolerance.fill if np.isfinite(f) and f != 0]
+    # a NaN would be the least and the largest value
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if np.isfinite(low) and np.isfinite(high):
+        candidates = [candidate for candidate in candidates if low <= candidate <= high]
     return tuple(c for c in candidates if _is_any(values, (c,)).any())
 
 
@@ -169,14 +175,34 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
     """
     sample = _sampled(values)
     found: tuple[float, float] | None = None
-    for step, divisor in (*_DECIMALS, *_gap(sample)):
+    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_GLANCE]):
         coarser = found is None or step / divisor > found[0] / found[1]
-        if coarser and _on_lattice(sample[:_GLANCE], step, divisor) and _on_lattice(sample, step, divisor):
+        if coarser and _on_lattice(sample, step, divisor):
             found = (step, divisor)
-    if found is None or not _on_lattice(values, *found):
+    if found is None or not all(_on_lattice(piece, *found) for piece in _pieces(values)):
         return None
-    largest = float(np.abs(values.astype(np.float64)).max())
-    return found if found[0] / found[1] >= 8 * float(np.finfo(values.dtype).eps) * largest else None
+    return found if found[0] / found[1] >= 8 * float(np.finfo(values.dtype).eps) * _largest(values) else None
+
+
+def _possible(spacings: Sequence[tuple[float, float]], glance: np.ndarray) -> list[tuple[float, float]]:
+    """The spacings, given as (step, divisor), on which all of a few values lie."""
+    steps, divisors = np.array(spacings).T[:, :, None]
+    exact = glance.astype(np.float64)
+    with np.errstate(all="ignore"):
+        points = np.rint(exact * divisors / steps)
+        back = (points * steps / divisors).astype(glance.dtype)
+    fits = ((back == glance) & (np.abs(points) < _MOST_POINTS)).all(axis=1)
+    return [spacing for spacing, fit in zip(spacings, fits.tolist(), strict=True) if fit]
+
+
+def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Pieces so short that what is computed of them stays in the processor's cache."""
+    return (values[first : first + _PIECE] for first in range(0, values.size, _PIECE))
+
+
+def _largest(values: np.ndarray) -> float:
+    """The largest magnitude of float values; NaN if there is one."""
+    return float(max(np.abs(values.min()), np.abs(values.max())))
 
 
 def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
@@ -196,7 +222,7 @@ def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
 def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:
     with np.errstate(all="ignore"):
         points = np.rint(values.astype(np.float64) * divisor / step)
-        if not (np.abs(points) < 2.0**50).all():
+        if not (np.abs(points) < _MOST_POINTS).all():
             return False
         back = (points * step / divisor).astype(values.dtype)
     return bool(np.array_equal(back, values) and not (np.signbit(values) & (values == 0)).any())
@@ -205,7 +231,7 @@ def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:
 def _abs_lattices(values: np.ndarray, tolerance: Tolerance, lossless: tuple[Lattice, ...]) -> Iterator[Lattice]:
     """A plain uniform lattice, and coarsenings of the data's own spacing."""
     dtype = values.dtype.str
-    largest = float(np.abs(values.astype(np.float64)).max())
+    largest = _largest(values)
     with np.errstate(all="ignore"):
         half_ulp = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value).astype(values.dtype)))
     radius = tolerance.value * SAFETY - half_ulp

@@ -32,23 +32,55 @@ def learn(block: Block) -> Basis:
     return learn_basis(np.sum([gram(part) for part in frames()], axis=0), frames())
 
 
-def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None, foretold: bytes = b"") -> tuple[bytes, bytes]:
+@dataclass(frozen=True)
+class Analysed:
+    """What is known of a block after one of its tiles has been transformed, to tell its size.
+
+    Attributes
+    ----------
+    basis
+        Modes of the block, if it is transformed by a basis.
+    box, integers
+        The tile, and everything about it that is coded.
+    """
+
+    basis: Basis | None
+    box: Box
+    integers: TileIntegers
+
+
+def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> Analysed:
+    """The middle one of a block's tiles, transformed."""
+    boxes = tiles(block.shape[0], block.shape[2:])
+    box = boxes[len(boxes) // 2]
+    chunk = block.tile(box)
+    matrix = None if basis is None else basis.matrix()
+    return Analysed(basis, box, analyse(chunk.field, chunk.holes, recipe, matrix))
+
+
+def encode_chunk(
+    block: Block, recipe: Recipe, basis: Basis | None, foretold: bytes = b"", analysed: Analysed | None = None
+) -> tuple[bytes, bytes]:
     """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
 
     Parameters
     ----------
     foretold
         `Foretold.to_bytes` of the background, where the recipe says that one has been taken off.
+    analysed
+        A tile that has been transformed already, by this recipe and basis.
     """
     matrix = None if basis is None else basis.matrix()
 
     def integers(box: Box) -> TileIntegers:
+        if analysed is not None and box == analysed.box:
+            return analysed.integers
         chunk = block.tile(box)
         return analyse(chunk.field, chunk.holes, recipe, matrix)
 
     parts = in_parallel(integers, tiles(block.shape[0], block.shape[2:]))
     if basis is not None:
-        basis = basis.first(used_slices(parts))
+        basis = basis.first(used_slices([part.coefficients for part in parts]))
         parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
     start = _checksum_of_common(foretold, basis)
     coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
@@ -56,11 +88,11 @@ def encode_chunk(block: Block, recipe: Recipe, basis: Basis | None, foretold: by
     return head + basis_bytes(basis), b"".join(coded)
 
 
-def used_slices(parts: Sequence[TileIntegers]) -> int:
-    """How many slices there are up to the last that is not zero throughout."""
-    lively = np.zeros(len(parts[0].coefficients), bool)
-    for part in parts:
-        lively |= part.coefficients.any(axis=(1, 2, 3, 4))
+def used_slices(coefficients: Sequence[np.ndarray]) -> int:
+    """How many slices there are up to the last that is not zero throughout, in any tile."""
+    lively = np.zeros(len(coefficients[0]), bool)
+    for part in coefficients:
+        lively |= part.any(axis=(1, 2, 3, 4))
     return int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
 
 

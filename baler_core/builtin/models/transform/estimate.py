@@ -12,11 +12,16 @@ _LENGTHS = 24
 _LEARNING_BITS = 6.0
 
 
-def counted_size(parts: list[np.ndarray]) -> float:
+def counted_size(parts: list[np.ndarray], share: float = 1.0) -> float:
     """Bytes of integers, each int32 (slices, variables, z, y, x), by the entropy of their lengths in bits.
 
     Lengths are counted apart by what lies west, north and at the same place of the slice before; signs and the bits
     below the leading one are counted in full.
+
+    Parameters
+    ----------
+    share
+        Of how many times as many integers they are a sample.
     """
     counts = np.zeros((BINS, _LENGTHS), np.int64)
     raw = 0
@@ -26,7 +31,7 @@ def counted_size(parts: list[np.ndarray]) -> float:
     total = counts.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         bits = np.where(counts > 0, counts * np.log2(total / counts), 0.0).sum()
-    return float(bits + raw + _LEARNING_BITS * np.count_nonzero(counts)) / 8
+    return float(share * (bits + raw) + _LEARNING_BITS * np.count_nonzero(counts)) / 8
 
 
 @compiled

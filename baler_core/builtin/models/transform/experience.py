@@ -8,6 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.transform.background import FINENESS, Background, Remainder, learn_modes
 from baler_core.builtin.models.transform.block import Block
+from baler_core.builtin.models.transform.chunk import Analysed
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.search import choose_step, choose_transform, suits
 from baler_core.builtin.models.transform.trials import Trials
@@ -64,12 +65,15 @@ class Coding:
         The background as bytes, if there is one.
     size
         Estimated bytes of everything.
+    analysed
+        What has been transformed to tell that.
     """
 
     block: Block
     recipe: Recipe
     foretold: bytes = b""
     size: float = 0.0
+    analysed: Analysed | None = None
 
 
 def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, background: Background | None) -> Coding:

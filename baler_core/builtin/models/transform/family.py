@@ -19,8 +19,9 @@ from baler_core.builtin.models.field_window import Window, window_of
 from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.transform.background import Background
 from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.chunk import StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.transform.chunk import Analysed, StoredChunk, encode_chunk, learn, read_chunk
 from baler_core.builtin.models.transform.experience import Coding, Experience, choose_coding, learn_experience
+from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.sample import learn_quickly
 from baler_core.builtin.models.transform.search import choose_step
 from baler_core.builtin.models.transform.trials import Trials
@@ -50,6 +51,14 @@ class Field:
     units: Units
     classes: np.ndarray | None
     specials: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What planning found out: a recipe, and what has been transformed by it of the middle block."""
+
+    recipe: Recipe
+    analysed: Analysed | None = None
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
@@ -131,10 +140,13 @@ def _planned_codings(family: Family, effort: Effort) -> Iterator[Coding]:
     """As planned; at most effort, the step of the quantiser anew for each block but the middle one, which the plan saw."""
     blocks = _blocks(family)
     for number, block in enumerate(blocks):
-        recipe = family.recipe
-        if effort == "max" and number != len(blocks) // 2:
-            recipe = choose_step(Trials(block, effort), recipe, effort)
-        yield Coding(block, recipe)
+        recipe, analysed = family.recipe.recipe, family.recipe.analysed
+        if number == len(blocks) // 2:
+            yield Coding(block, recipe, analysed=analysed)
+        elif effort == "max":
+            yield Coding(block, choose_step(Trials(block, effort), recipe, effort))
+        else:
+            yield Coding(block, recipe)
 
 
 def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
@@ -147,16 +159,19 @@ def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
 
 def _encode_block(coding: Coding, effort: Effort) -> bytes:
     basis = None
-    if coding.recipe.time == "basis":
+    if coding.analysed is not None:
+        basis = coding.analysed.basis
+    elif coding.recipe.time == "basis":
         basis = learn_quickly(coding.block) if effort == "fast" else learn(coding.block)
     recipe = replace(coding.recipe, mixed=_MIXED[effort], background=bool(coding.foretold))
-    return b"".join(encode_chunk(coding.block, recipe, basis, coding.foretold))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.foretold, coding.analysed))
 
 
 def learn_family(family: Family) -> State:
     """What the first block of frames tells about such fields of other files."""
     first = _blocks(family)[0]
-    return learn_experience(first, first.halves(), family.recipe).to_state()
+    recipe = None if family.recipe is None else family.recipe.recipe
+    return learn_experience(first, first.halves(), recipe).to_state()
 
 
 def decode_family(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, arrangements_of, time_blocks
-from baler_core.builtin.models.transform.family import Field, FieldBlock
+from baler_core.builtin.models.transform.family import Field, FieldBlock, Planned
 from baler_core.builtin.models.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.builtin.models.transform.trials import Trials, whole_size
@@ -14,16 +14,20 @@ from baler_core.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.25}
-
-# What counters that have learned more take of what those of a sample take.
-_LEARNED = 0.97
+# What coding takes of what is counted.
+_COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 
 
 def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     """Families of all `members`: all in one, or each by itself."""
     fields = [member.field for member in members]
     choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
-    alone = [_best([field], choices, effort) for field in fields]
+    alone = [_best([fields[0]], choices, effort)]
+    if effort == "fast":  # fields of one grid are mostly alike
+        first = alone[0]
+        alone += [_Plan([field], first.arrangement, effort, (first.time,)) for field in fields[1:]]
+    else:
+        alone += [_best([field], choices, effort) for field in fields[1:]]
     if len(fields) > 1:
         worst = max(alone, key=_expected)
         together = _Plan(fields, worst.arrangement, effort, (worst.time,))
@@ -35,7 +39,7 @@ def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
 def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
     plans = [_Plan(fields, choices[0], effort)]
     # what serves along one axis mostly serves along others
-    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, "basis")
+    times = {"max": TIME_TRANSFORMS, "balanced": (plans[0].time, "basis"), "fast": (plans[0].time,)}[effort]
     plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
     least = min(plans, key=_expected)
     close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
@@ -62,7 +66,7 @@ class _Plan:
         self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
         self._trials = Trials(self._blocks[len(places) // 2], effort)
         self._recipe = choose_transform(self._trials, effort, times)
-        size = self._trials.size if effort == "max" else self._trials.counted
+        size = self._trials.size if effort == "max" else self._trials.compared
         self.expected = size(self._recipe) * len(self._blocks)
         self._measured = False
 
@@ -84,12 +88,15 @@ class _Plan:
     def family(self, members: Sequence[Prepared]) -> Family:
         """The family, with the best step of the quantiser."""
         recipe = choose_step(self._trials, self._recipe, self._effort)
-        expected = _LEARNED * self._trials.size(recipe) * len(self._blocks)
-        if self._effort == "max":
+        analysed = None
+        if self._effort != "max":
+            analysed, size = self._trials.analyse(recipe)
+            expected = _COUNTED[self._effort] * size * len(self._blocks)
+        else:
             self.measure()
             expected = self.expected * self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
         self._trials.forget()
-        return Family(tuple(members), self.arrangement, expected, recipe)
+        return Family(tuple(members), self.arrangement, expected, Planned(recipe, analysed))
 
 
 def _expected(plan: _Plan) -> float:

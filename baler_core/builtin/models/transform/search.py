@@ -29,16 +29,18 @@ def choose_transform(trials: Trials, effort: Effort, times: Sequence[TimeTransfo
     frames, _, *space = trials.block.shape
     levels = wavelet.useful_levels(tuple(space))
     tried = [Recipe(time, levels, _FIRST_STEP, mixed=0) for time in (times if frames > 1 else TIME_TRANSFORMS[:1])]
-    with _watched(trials) as counted:
-        best = _least(trials, counted, tried, effort)
+    with _watched(trials, trials.compared) as compared:
+        best = _least(trials, compared, tried, effort)
         if levels and sum(n > 1 for n in space) == 1:
-            best = _least(trials, counted, [best, replace(best, levels=0)], effort)
+            best = _least(trials, compared, [best, replace(best, levels=0)], effort)
     return best
 
 
-def _least(trials: Trials, counted: _Size, recipes: Iterable[Recipe], effort: Effort) -> Recipe:
+def _least(trials: Trials, compared: _Size, recipes: Iterable[Recipe], effort: Effort) -> Recipe:
     """The recipe of fewest bytes: as counted, those that are close as coded."""
-    sizes = {recipe: counted(recipe) for recipe in recipes}
+    sizes = {recipe: compared(recipe) for recipe in recipes}
+    if len(sizes) == 1:
+        return next(iter(sizes))
     close = [recipe for recipe, size in sizes.items() if size <= _CLOSE[effort] * min(sizes.values())]
     return min(close, key=trials.size) if len(close) > 1 else close[0]
 
@@ -58,26 +60,29 @@ def choose_step(trials: Trials, start: Recipe, effort: Effort, *, near: bool = F
         Whether the step of `start` suited another block, so that no long strides are needed.
     """
     best = replace(start, mixed=0, background=False, rounds=0)
-    with _watched(trials) as counted:
+    with _watched(trials, trials.counted) as counted:
         for stride in _STRIDES[effort][-1:] if near else _STRIDES[effort]:
             best = _walk(counted, best, stride)
     if effort == "max":
         best = _walk(trials.size, best, 1)
+    if _ROUNDS[effort] == 0:
+        return best
     sparing = replace(best, rounds=_ROUNDS[effort])
     return min(best, sparing, key=trials.size if effort == "max" else trials.counted)
 
 
 @contextmanager
-def _watched(trials: Trials) -> Iterator[_Size]:
-    """`trials.counted`, which shows the least bits per value so far."""
+def _watched(trials: Trials, counted: _Size) -> Iterator[_Size]:
+    """What counts bytes for the trials, showing the least bits per value so far."""
     least = math.inf
     with shown("choose transform", "trial") as step:
 
         def size(recipe: Recipe) -> float:
             nonlocal least
-            least = min(least, trials.counted(recipe))
+            found = counted(recipe)
+            least = min(least, found)
             step(bits_per_value(least, math.prod(trials.block.shape)))
-            return trials.counted(recipe)
+            return found
 
         yield size
 

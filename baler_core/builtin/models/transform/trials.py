@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.builtin.models.transform import tile
-from baler_core.builtin.models.transform.basis import bytes_by_modes
+from baler_core.builtin.models.transform.basis import Basis, bytes_by_modes
 from baler_core.builtin.models.transform.block import Block
-from baler_core.builtin.models.transform.chunk import basis_bytes, encode_chunk, learn, used_slices
+from baler_core.builtin.models.transform.chunk import (
+    Analysed,
+    analyse_middle,
+    basis_bytes,
+    encode_chunk,
+    learn,
+    used_slices,
+)
 from baler_core.builtin.models.transform.estimate import counted_size
+from baler_core.builtin.models.transform.quantiser import quantise
 from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.sample import learn_quickly, sample_boxes
 from baler_core.builtin.models.transform.tile import TileIntegers
+from baler_core.builtin.models.transform.wavelet import bands
 from baler_core.interfaces import Effort
 
 
@@ -20,12 +29,14 @@ class Trials:
 
     def __init__(self, block: Block, effort: Effort) -> None:
         self.block = block
+        self._effort = effort
         self._sample = [block.tile(box) for box in sample_boxes(block.shape, effort)]
         # with little effort the first part alone is coded, and says how far counting is off
         self._coded = 1 if effort == "fast" else len(self._sample)
         self._share = int(np.prod(block.shape)) / max(1, sum(chunk.field.size for chunk in self._sample))
-        self._basis: tuple[np.ndarray, np.ndarray] | None = None
+        self._basis: tuple[Basis, np.ndarray, np.ndarray] | None = None
         self._slices: dict[tuple[str, int], list[np.ndarray]] = {}
+        self._compared: dict[Recipe, float] = {}
         self._counted: dict[Recipe, float] = {}
         self._sizes: dict[Recipe, float] = {}
 
@@ -33,8 +44,17 @@ class Trials:
         """Bytes of the whole block, by counting: comparable among recipes, but some percent too large."""
         if recipe not in self._counted:
             parts, common = self._integers(recipe)
-            self._counted[recipe] = common + _counted(parts) * self._share
+            self._counted[recipe] = common + _counted(parts, self._share)
         return self._counted[recipe]
+
+    def compared(self, recipe: Recipe) -> float:
+        """As `counted`; with little effort without corrections, of which transforms leave about the same many."""
+        if self._effort != "fast":
+            return self.counted(recipe)
+        if recipe not in self._compared:
+            parts, common = self._coefficients(recipe)
+            self._compared[recipe] = common + counted_size(parts, self._share)
+        return self._compared[recipe]
 
     def size(self, recipe: Recipe) -> float:
         """Bytes of the whole block, by coding the sample."""
@@ -49,17 +69,27 @@ class Trials:
     def _integers(self, recipe: Recipe) -> tuple[list[TileIntegers], float]:
         """What would be coded of the sample, and the bytes of the basis."""
         matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
-        key = (recipe.time, recipe.levels)
-        if key not in self._slices:
-            self._slices[key] = [tile.transformed(chunk.field, recipe, matrix) for chunk in self._sample]
         parts = [
             tile.quantised(slices, chunk.field, chunk.holes, recipe, matrix)
-            for slices, chunk in zip(self._slices[key], self._sample, strict=True)
+            for slices, chunk in zip(self._transformed(recipe, matrix), self._sample, strict=True)
         ]
         if sizes is None:
             return parts, 0.0
-        used = used_slices(parts)
+        used = used_slices([part.coefficients for part in parts])
         return [TileIntegers(part.coefficients[:used], part.corrections) for part in parts], float(sizes[used])
+
+    def _coefficients(self, recipe: Recipe) -> tuple[list[np.ndarray], float]:
+        """The integers of coefficients alone, and the bytes of the basis."""
+        matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
+        slices = self._transformed(recipe, matrix)
+        parts = [quantise(part, recipe.step_size, bands(part.shape[2:], recipe.levels)) for part in slices]
+        return parts, 0.0 if sizes is None else float(sizes[used_slices(parts)])
+
+    def _transformed(self, recipe: Recipe, matrix: np.ndarray | None) -> list[np.ndarray]:
+        key = (recipe.time, recipe.levels)
+        if key not in self._slices:
+            self._slices[key] = [tile.transformed(chunk.field, recipe, matrix) for chunk in self._sample]
+        return self._slices[key]
 
     def _learned(self) -> tuple[np.ndarray, np.ndarray]:
         """The matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
@@ -67,16 +97,27 @@ class Trials:
             basis = learn_quickly(self.block)
             sizes = bytes_by_modes(basis)
             # what is counted may be off by half, but by the same share for few modes and for all
-            self._basis = basis.matrix(), sizes * (len(basis_bytes(basis)) / max(1.0, sizes[-1]))
-        return self._basis
+            sizes *= len(basis_bytes(basis)) / max(1.0, sizes[-1])
+            self._basis = basis, basis.matrix(), sizes
+        return self._basis[1:]
+
+    def analyse(self, recipe: Recipe) -> tuple[Analysed, float]:
+        """The middle tile of the block transformed as a whole, and bytes of the whole block by counting that."""
+        if recipe.time == "basis":
+            self._learned()
+        basis = self._basis[0] if recipe.time == "basis" and self._basis is not None else None
+        analysed = analyse_middle(self.block, recipe, basis)
+        share = int(np.prod(self.block.shape)) / max(1, analysed.integers.corrections.size)
+        return analysed, _counted([analysed.integers], share) + (0.0 if basis is None else len(basis_bytes(basis)))
 
     def forget(self) -> None:
         """Release what is large."""
         self._slices.clear()
 
 
-def _counted(parts: list[TileIntegers]) -> float:
-    return counted_size([part.coefficients for part in parts]) + counted_size([part.corrections for part in parts])
+def _counted(parts: list[TileIntegers], share: float = 1.0) -> float:
+    coefficients, corrections = [part.coefficients for part in parts], [part.corrections for part in parts]
+    return counted_size(coefficients, share) + counted_size(corrections, share)
 
 
 def whole_size(block: Block, recipe: Recipe) -> float:
