@@ -17,7 +17,8 @@ from baler_core.builtin.models.predictive.stencil import (
 )
 
 # Classes must leave so much less to code, and save so many bits for each further weight.
-_PAYS, _BITS_PER_WEIGHT = 0.985, 12
+_PAYS = 0.985
+BITS_PER_WEIGHT = 12
 # The mean errors of so many shares of the values count.
 _SHARES = 32
 
@@ -44,14 +45,21 @@ def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarra
         own = classes == number
         part = sample.features[:, own]
         stencil[sample.used] = fitted(part, sample.targets[own], start[sample.used], base=sample.base, loyal=True)
-    together = _bits(sample, single, np.zeros_like(classes), lively)
-    apart = _bits(sample, found, classes, lively)
-    cost = _BITS_PER_WEIGHT * len(sample.used) * (MOST_CLASSES - 1)
+    together = expected_bits(sample, single, lively=lively)
+    apart = expected_bits(sample, found, classes, lively)
+    cost = BITS_PER_WEIGHT * len(sample.used) * (MOST_CLASSES - 1)
     return found if apart < _PAYS * together and (together - apart) * values > cost else single
 
 
-def _bits(sample: Sample, stencils: np.ndarray, classes: np.ndarray, lively: np.ndarray) -> float:
-    """About the bits that a value's error takes, beyond what it takes at least."""
+def expected_bits(
+    sample: Sample, stencils: np.ndarray, classes: np.ndarray | None = None, lively: np.ndarray | None = None
+) -> float:
+    """About the bits that a value's error takes with its class of stencils, beyond what it takes at least.
+
+    `lively` are the `activities`, where they are known.
+    """
+    classes = np.zeros(len(sample.targets), np.intp) if classes is None else classes
+    lively = activities(sample) if lively is None else lively
     errors = np.empty(len(classes))
     for number, weights in enumerate(stencils[:, sample.used] / (1 << WEIGHT_BITS)):
         own = classes == number
@@ -59,5 +67,6 @@ def _bits(sample: Sample, stencils: np.ndarray, classes: np.ndarray, lively: np.
         errors[own] = (
             np.sqrt(left**2 + spread(left, weights)) if sample.base is not None and left.size else np.abs(left)
         )
+    errors *= 1 + stencils.shape[0] * len(sample.used) / max(1, len(errors))
     shares = np.array_split(errors[np.argsort(lively, kind="stable")], _SHARES)
     return float(np.mean([np.log2(1 + part.mean() / HALF_STEP) for part in shares if part.size]))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from baler_core.builtin.models.predictive.classes import learned_classes
+from baler_core.builtin.models.predictive.classes import BITS_PER_WEIGHT, expected_bits, learned_classes
 from baler_core.builtin.models.predictive.field import Integers, encode_with
-from baler_core.builtin.models.predictive.sampling import samples_of
-from baler_core.builtin.models.predictive.stencil import COLUMNS, EDGE, LARGEST_EDGE, MOST_CLASSES, fitted
+from baler_core.builtin.models.predictive.sampling import Sample, samples_of
+from baler_core.builtin.models.predictive.stencil import (
+    COLUMNS,
+    EDGE,
+    FEATURES,
+    LARGEST_EDGE,
+    MOST_CLASSES,
+    fitted,
+    used_features,
+)
 from baler_core.interfaces import Effort
 
 # Numbers of contexts that are mixed.
@@ -17,7 +26,7 @@ MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
 # Values that stencils are learned from.
 _ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 24_000}
 _FEW_ROWS = 4_000
-# For fewer values, far neighbours and classes are not worth their weights.
+# For fewer values, far neighbours may not be worth their weights.
 _MANY_VALUES = 1 << 18
 
 
@@ -48,17 +57,33 @@ def _suits(known: np.ndarray, variables: int) -> bool:
 def learn_stencils(integers: Integers, effort: Effort, *, roughly: bool = False) -> np.ndarray:
     """Stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
 
-    Some places are looked at. There are classes, and far neighbours count, at most effort for many values.
+    Some places are looked at. There are classes, and far neighbours count, at most effort, where that pays.
     """
-    thorough = effort == "max" and integers.values.size >= _MANY_VALUES
+    thorough, values = effort == "max", integers.values.size
     stencils = np.zeros((integers.values.shape[1], 2, MOST_CLASSES, COLUMNS), np.int64)
     stencils[:, :, 0, EDGE] = LARGEST_EDGE
     most = 1
     for sample in samples_of(integers, _FEW_ROWS if roughly else _ROWS[effort], far=thorough):
         own = stencils[sample.variable, int(sample.temporal)]
-        own[0, sample.used] = fitted(sample.features, sample.targets, base=sample.base, roughly=roughly)
+        start = np.zeros(FEATURES, np.int64)
+        start[sample.used] = fitted(sample.features, sample.targets, base=sample.base, roughly=roughly)
+        if thorough and values < _MANY_VALUES:
+            sample, start = _nearer(sample, start, values)
+        own[0, :EDGE] = start
         if thorough and integers.closed:
-            classes = learned_classes(sample, own[0, :EDGE].copy(), integers.values.size)
+            classes = learned_classes(sample, start, values)
             own[: len(classes)] = classes
             most = max(most, len(classes))
     return stencils[:, :, :most]
+
+
+def _nearer(sample: Sample, start: np.ndarray, values: int) -> tuple[Sample, np.ndarray]:
+    """A sample and its stencil (FEATURES,), without far neighbours if they are not worth their weights."""
+    kept = used_features(sample.temporal, sample.variable > 0, far=False)[sample.used]
+    near = replace(sample, used=sample.used[kept], features=sample.features[kept])
+    if near.base is not None:
+        near = replace(near, base=int(np.searchsorted(near.used, sample.used[sample.base])))
+    found = np.zeros(FEATURES, np.int64)
+    found[near.used] = fitted(near.features, near.targets, base=near.base)
+    gain = expected_bits(near, found[None]) - expected_bits(sample, start[None])
+    return (sample, start) if gain * values > BITS_PER_WEIGHT * np.count_nonzero(~kept) else (near, found)

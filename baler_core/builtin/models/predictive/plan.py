@@ -24,7 +24,7 @@ _THOROUGH_SAMPLE = 3 << 15
 # Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
 _FEW = 1 << 15
 _BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.03, "max": 1.1}
-_NEAR = 0.004
+_NEAR = 0.008
 # Bytes per value that are few, and many.
 _FEW_BYTES, _MANY = 0.125, 0.25
 _FEWEST_FRAMES, _FRAMES = 16, 96
@@ -142,7 +142,7 @@ def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
 def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
     """The best choice; at most effort, those that come near it are looked at again."""
     least = min(choices, key=lambda choice: choice.rate)
-    close = [choice for choice in choices if choice.rate < _CLOSE * least.rate]
+    close = [choice for choice in choices if choice.rate < _CLOSE * least.rate + _NEAR]
     if effort != "max" or len(close) < 2:
         return least
     return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))

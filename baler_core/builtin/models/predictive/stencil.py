@@ -95,13 +95,18 @@ def fitted(
     if rows < 3 * count:
         return _plain(count) if start is None else start
     weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
-    rounding = _rounding(count, weights, base, loyal=loyal)
+    size = ROUNDING
     trust = None if start is None else _trust(features, targets, weights)
     for share in _SHARES if start is None and not roughly else _FEW_SHARES:
         part = slice(0, max(3 * count, int(share * rows)))
+        rounding = _rounding(count, start, base, size, loyal=loyal)
         found = _weighted(features[:, part], targets[part], trust, rounding)
         weights = found if trust is None else weights + _STRIDE * (found - weights)
         trust = _trust(features, targets, weights)
+        if base is not None:
+            left = targets - weights @ features
+            gain = weights @ weights + (1 - weights.sum()) ** 2
+            size = np.minimum(left**2 + size * gain, ROUNDING).mean()
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
 
@@ -109,16 +114,16 @@ def fitted(
 _Rounding = tuple[np.ndarray, np.ndarray]
 
 
-def _rounding(count: int, start: np.ndarray, base: int | None, *, loyal: bool) -> _Rounding:
+def _rounding(count: int, start: np.ndarray, base: int | None, size, *, loyal: bool) -> _Rounding:
     """What rounding adds to mean products of features with each other and with targets."""
     others, pull = np.zeros(count), np.zeros(count)
     if base is not None:
-        others[:] = 1
+        others[:] = size / ROUNDING
         others[base] = 0
     strength = _LOYALTY if loyal else _STEADINESS if base is None else 0.0
     if loyal:
-        pull = strength * start
-    matrix = np.diag(others + strength) + np.outer(others, others)
+        pull = strength * start / (1 << WEIGHT_BITS)
+    matrix = np.diag(others + strength) + np.outer(others, others) * (ROUNDING / size)
     return ROUNDING * matrix, ROUNDING * (others + pull)
 
 
