@@ -23,7 +23,7 @@ _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 
 _THOROUGH_SAMPLE = 3 << 15
 # Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
 _FEW = 1 << 15
-_BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.03, "max": 1.1}
+_BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.1, "max": 1.1}
 _NEAR = 0.008
 # Bytes per value that are few, and many.
 _FEW_BYTES, _MANY = 0.125, 0.25

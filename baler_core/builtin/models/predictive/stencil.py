@@ -94,19 +94,15 @@ def fitted(
     count, rows = features.shape
     if rows < 3 * count:
         return _plain(count) if start is None else start
-    weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
-    size = ROUNDING
-    trust = None if start is None else _trust(features, targets, weights)
+    aim = weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
+    trust, size = None if start is None else _trust(targets - weights @ features), ROUNDING
     for share in _SHARES if start is None and not roughly else _FEW_SHARES:
         part = slice(0, max(3 * count, int(share * rows)))
-        rounding = _rounding(count, start, base, size, loyal=loyal)
+        rounding = _rounding(aim, base, size, loyal=loyal)
         found = _weighted(features[:, part], targets[part], trust, rounding)
         weights = found if trust is None else weights + _STRIDE * (found - weights)
-        trust = _trust(features, targets, weights)
-        if base is not None:
-            left = targets - weights @ features
-            gain = weights @ weights + (1 - weights.sum()) ** 2
-            size = np.minimum(left**2 + size * gain, ROUNDING).mean()
+        left = targets - weights @ features
+        trust, size = _trust(left), float(np.minimum(left**2 + size * _gain(weights), ROUNDING).mean())
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
 
@@ -114,22 +110,27 @@ def fitted(
 _Rounding = tuple[np.ndarray, np.ndarray]
 
 
-def _rounding(count: int, start: np.ndarray, base: int | None, size, *, loyal: bool) -> _Rounding:
-    """What rounding adds to mean products of features with each other and with targets."""
-    others, pull = np.zeros(count), np.zeros(count)
+def _rounding(aim: np.ndarray, base: int | None, size: float, *, loyal: bool) -> _Rounding:
+    """What errors of mean square `size` in neighbours add to mean products of features, and of these with targets.
+
+    And what holds weights to the `aim`, if they are loyal, or keeps them small, if neighbours have been rounded.
+    """
+    others = np.full(len(aim), 0.0 if base is None else 1.0)
     if base is not None:
-        others[:] = size / ROUNDING
         others[base] = 0
-    strength = _LOYALTY if loyal else _STEADINESS if base is None else 0.0
-    if loyal:
-        pull = strength * start / (1 << WEIGHT_BITS)
-    matrix = np.diag(others + strength) + np.outer(others, others) * (ROUNDING / size)
-    return ROUNDING * matrix, ROUNDING * (others + pull)
+    hold = ROUNDING * (_LOYALTY if loyal else _STEADINESS if base is None else 0.0)
+    matrix = size * (np.diag(others) + np.outer(others, others)) + hold * np.eye(len(aim))
+    return matrix, size * others + (hold * aim if loyal else 0.0)
+
+
+def _gain(weights: np.ndarray) -> float:
+    """By how much errors of neighbours, and of the base, grow in predictions, as mean squares."""
+    return float(weights @ weights + (1 - weights.sum()) ** 2)
 
 
 def spread(errors: np.ndarray, weights: np.ndarray) -> float:
     """Mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
-    return float(np.minimum(errors**2, ROUNDING).mean() * (weights @ weights + (1 - weights.sum()) ** 2))
+    return float(np.minimum(errors**2, ROUNDING).mean()) * _gain(weights)
 
 
 def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
@@ -143,10 +144,9 @@ def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | Non
     return np.linalg.solve(matrix, scaled @ (targets * root) + total * rounding[1])
 
 
-def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _trust(errors: np.ndarray) -> np.ndarray:
     """What makes squares of errors count like absolute errors."""
-    left = targets - weights @ features
-    return np.asarray(1 / (np.abs(left) + _SMALL_ERROR))
+    return np.asarray(1 / (np.abs(errors) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:
