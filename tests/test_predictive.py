@@ -114,11 +114,9 @@ def test_classes_are_learned_only_where_they_pay() -> None:
 
 
 def test_classes_of_stencils_make_fewer_bytes_and_restore_the_same() -> None:
-    integers = Integers(calm_and_lively(30), None, closed=True)
+    integers = Integers(calm_and_lively(), None, closed=True)
     classes = learn_stencils(integers, "max")
     assert classes.shape[2] == MOST_CLASSES
-    few = learn_stencils(Integers(calm_and_lively(), None, closed=True), "max")
-    assert few.shape[2] == 1
     data, expected = encode_with(integers, classes, 7)
     assert encode_integers(integers) == data
     assert len(data) < len(encode_with(integers, learn_stencils(integers, "balanced"), 7)[0])
@@ -145,6 +143,22 @@ def test_samples_hold_neighbours_as_decoders_see_them() -> None:
             west = second[y, x - 1] if x else second[y - 1, 0] if y else first[0, 0]
             rows = zip(found[True].targets, *found[True].features[[here[True], WITHIN.index((0, -1))]], strict=True)
             assert (second[y, x] - base, north - base, west - base) in rows
+
+
+def test_far_neighbours_are_taken_where_they_are_worth_their_weights() -> None:
+    rng = np.random.default_rng(6)
+    values = np.rint(rng.normal(size=(1, 1, 64, 80)) * 30_000).astype(np.int64)
+    unlike = learn_stencils(Integers(values, None, closed=True), "max")
+    beyond = ~used_features(False, False, far=False)
+    assert not unlike[0, 0, 0, :-1][beyond].any()
+    steps = NEIGHBOURS[beyond & (SOURCES == 0)]
+    down, right = steps[0]
+    values[0, 0, -down:, abs(right) : -abs(right)] = 0
+    for y in range(-down, 64):
+        for x in range(abs(right), 80 - abs(right)):
+            values[0, 0, y, x] = values[0, 0, y + down, x + right] + rng.integers(-900, 900)
+    alike = learn_stencils(Integers(values, None, closed=True), "max")
+    assert alike[0, 0, 0, np.flatnonzero(beyond & (SOURCES == 0))[0]] > 3500
 
 
 def test_holes_are_not_learned_from_and_filled_with_what_was_before() -> None:

@@ -67,6 +67,6 @@ def expected_bits(
         errors[own] = (
             np.sqrt(left**2 + spread(left, weights)) if sample.base is not None and left.size else np.abs(left)
         )
-    errors *= 1 + stencils.shape[0] * len(sample.used) / max(1, len(errors))
+    errors *= 1 + len(sample.used) / max(1, len(errors))
     shares = np.array_split(errors[np.argsort(lively, kind="stable")], _SHARES)
     return float(np.mean([np.log2(1 + part.mean() / HALF_STEP) for part in shares if part.size]))
