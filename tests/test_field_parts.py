@@ -18,6 +18,7 @@ from baler_core.builtin.models.families import FamilyModel
 from baler_core.builtin.models.field_layout import Arrangement, arrangements
 from baler_core.builtin.models.field_window import window_of
 from baler_core.builtin.models.predictive import family as predictive_family
+from baler_core.builtin.models.predictive import plan as predictive_plan
 from baler_core.builtin.models.predictive.model import PredictiveModel
 from baler_core.builtin.models.transform import chunk as transform_chunk
 from baler_core.builtin.models.transform.model import TransformModel
@@ -35,9 +36,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 12 frames and tiles of about 8000 values."""
+    """Blocks of 12 frames in time and tiles of about 8000 values."""
     monkeypatch.setattr(field_layout, "LONGEST_BLOCK", 12)
     monkeypatch.setattr(transform_chunk, "tiles", lambda frames, space: field_layout.tiles(frames, space, 8000))
+    monkeypatch.setattr(predictive_plan, "arrangements_of", lambda variables, shape: [field_layout.Arrangement(0, 1)])
     monkeypatch.setattr(predictive_family, "_FEWEST_FRAMES", 6)
     monkeypatch.setattr(predictive_family, "_CHUNK_BITS", {"fast": 12, "balanced": 12, "max": 12})
 

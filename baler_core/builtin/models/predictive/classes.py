@@ -4,77 +4,69 @@ from __future__ import annotations
 
 import numpy as np
 
+from baler_core.builtin.models.predictive.sampling import Sample, activities
 from baler_core.builtin.models.predictive.stencil import (
-    BEFORE,
     COLUMNS,
     EDGE,
+    HALF_STEP,
     LARGEST_EDGE,
     MOST_CLASSES,
     WEIGHT_BITS,
-    WITHIN,
     fitted,
+    spread,
 )
 
-_CORNERS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-_HERE = [WITHIN.index(step) for step in _CORNERS]
-_THERE = [len(WITHIN) + BEFORE.index(step) for step in _CORNERS]
 # Classes must leave so much less to code, and save so many bits for each further weight.
-_PAYS, _BITS_PER_WEIGHT = 0.985, 12
-# Errors are told apart from this size on, in 1/1024 of a step; the mean ones of so many shares of the values count.
-_HALF_STEP, _SHARES = 512, 32
+_PAYS = 0.985
+BITS_PER_WEIGHT = 12
+# The mean errors of so many shares of the values count.
+_SHARES = 32
 
 
-def activities(features: np.ndarray, temporal: bool) -> np.ndarray:
-    """How lively the surroundings of values are, from their features: (rows,); see `predictor.activity`."""
-    west, north, corner, east = features[:, _HERE].T
-    found = np.abs(west - corner) + np.abs(north - corner) + np.abs(north - east)
-    if temporal:
-        found += np.abs(features[:, _HERE] - features[:, _THERE]) @ np.array([2.0, 2.0, 1.0, 1.0])
-    return found
-
-
-def learned_classes(
-    features: np.ndarray, targets: np.ndarray, start: np.ndarray, temporal: bool, values: int
-) -> np.ndarray:
+def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarray:
     """Stencils for equally many values each, from calm to lively ones, or one for all: int64 (classes, COLUMNS).
 
     Parameters
     ----------
-    features, targets
-        Of a random sample: (rows, FEATURES) and (rows,).
     start
-        Weights of one stencil for all values: int64 (FEATURES,); features without a weight get none.
+        Weights of one stencil for all values: int64 (FEATURES,).
     values
         How many will be coded.
     """
-    columns = np.flatnonzero(start)
-    common = start[columns]
     single = np.append(start, LARGEST_EDGE)[None]
-    if not len(features) or not len(columns):
+    if not sample.targets.size:
         return single
-    lively = activities(features, temporal)
+    lively = activities(sample)
     edges = np.quantile(lively, np.arange(1, MOST_CLASSES) / MOST_CLASSES).astype(np.int64)
     classes = np.searchsorted(edges, lively, side="right")
     found = np.zeros((MOST_CLASSES, COLUMNS), np.int64)
     found[:-1, EDGE] = np.minimum(edges, LARGEST_EDGE)
     for number, stencil in enumerate(found):
         own = classes == number
-        stencil[columns] = fitted(features[np.ix_(own, columns)], targets[own], common, loyal=True)
-    together = _bits(features[:, columns], targets, single[:, columns], np.zeros_like(classes), lively)
-    apart = _bits(features[:, columns], targets, found[:, columns], classes, lively)
-    cost = _BITS_PER_WEIGHT * len(columns) * (MOST_CLASSES - 1)
+        part = sample.features[:, own]
+        stencil[sample.used] = fitted(part, sample.targets[own], start[sample.used], base=sample.base, loyal=True)
+    together = expected_bits(sample, single, lively=lively)
+    apart = expected_bits(sample, found, classes, lively)
+    cost = BITS_PER_WEIGHT * len(sample.used) * (MOST_CLASSES - 1)
     return found if apart < _PAYS * together and (together - apart) * values > cost else single
 
 
-def _bits(
-    features: np.ndarray, targets: np.ndarray, weights: np.ndarray, classes: np.ndarray, lively: np.ndarray
+def expected_bits(
+    sample: Sample, stencils: np.ndarray, classes: np.ndarray | None = None, lively: np.ndarray | None = None
 ) -> float:
-    """About the bits that a value's error takes, beyond what it takes at least."""
-    predicted = np.empty(len(targets))
-    for number, row in enumerate(weights):
+    """About the bits that a value's error takes with its class of stencils, beyond what it takes at least.
+
+    `lively` are the `activities`, where they are known.
+    """
+    classes = np.zeros(len(sample.targets), np.intp) if classes is None else classes
+    lively = activities(sample) if lively is None else lively
+    errors = np.empty(len(classes))
+    for number, weights in enumerate(stencils[:, sample.used] / (1 << WEIGHT_BITS)):
         own = classes == number
-        predicted[own] = features[own] @ (row / (1 << WEIGHT_BITS))
-    errors = np.abs(targets - predicted)[np.argsort(lively, kind="stable")]
-    return float(
-        np.mean([np.log2(1 + part.mean() / _HALF_STEP) for part in np.array_split(errors, _SHARES) if part.size])
-    )
+        left = sample.targets[own] - weights @ sample.features[:, own]
+        errors[own] = (
+            np.sqrt(left**2 + spread(left, weights)) if sample.base is not None and left.size else np.abs(left)
+        )
+    errors *= 1 + len(sample.used) / max(1, len(errors))
+    shares = np.array_split(errors[np.argsort(lively, kind="stable")], _SHARES)
+    return float(np.mean([np.log2(1 + part.mean() / HALF_STEP) for part in shares if part.size]))

@@ -20,7 +20,7 @@ from baler_core.builtin.models.field_units import Units, choose_units, read_unit
 from baler_core.builtin.models.field_window import Window, window_of
 from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.predictive.field import LARGEST, Integers, decode_integers, fits
-from baler_core.builtin.models.predictive.learning import encode_integers, refined_stencils
+from baler_core.builtin.models.predictive.learning import encode_integers, learn_stencils
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
 from baler_core.errors import FormatError
@@ -178,7 +178,7 @@ def learn_family(family: Family, effort: Effort) -> State:
     integers = gather(fields, arrangement, place)
     return {
         "closed": np.array([field.closed for field in fields]),
-        STENCILS: refined_stencils(integers, effort, far=effort == "max"),
+        STENCILS: learn_stencils(integers, effort),
     }
 
 

@@ -5,22 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
 from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
+from baler_core.builtin.models.field_units import Units
+from baler_core.builtin.models.predictive.estimate import estimated_rate
 from baler_core.builtin.models.predictive.family import Field, gather
 from baler_core.builtin.models.predictive.field import Integers
-from baler_core.builtin.models.predictive.learning import encode_integers
+from baler_core.builtin.models.predictive.learning import encode_integers, encode_roughly
 from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
-_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 17, "max": 1 << 19}
-_THOROUGH_SAMPLE = 3 << 16
+_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
+_THOROUGH_SAMPLE = 3 << 15
+# Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
+_FEW = 1 << 15
+_BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.1, "max": 1.1}
+_NEAR = 0.008
+# Bytes per value that are few, and many.
+_FEW_BYTES, _MANY = 0.125, 0.25
 _FEWEST_FRAMES, _FRAMES = 16, 96
 # Choices that differ by less than this factor are near each other.
-_CLOSE = 1.05
+_CLOSE = 1.03
 _ADVANTAGE = 0.97
 
 
@@ -41,9 +50,10 @@ def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
     alone = [_best(member.field, arrangements, effort) for member in members]
     if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
-        common = max(alone, key=lambda choice: choice.rate).arrangement
         fields = [choice.field for choice in alone]
-        together = _rate(fields, common, effort) * len(fields)
+        candidates = list(dict.fromkeys(choice.arrangement for choice in alone))
+        rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
+        together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
             return [Family(_held(members, alone), common, together * math.prod(shape))]
     held = _held(members, alone)
@@ -81,17 +91,48 @@ def _pays(
 
 def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
     """The best arrangement of the first way, then the best way."""
-    # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
-    with shown("choose predictive", "trial", len(arrangements) + len(ways) - 1) as step:
+    likely = _likely(ways[0], arrangements, effort)
+    with shown("choose predictive", "trial", len(likely) + len(ways) - 1) as step:
 
         def tried(field: Field, arrangement: Arrangement) -> _Choice:
             choice = _choice(field, arrangement, effort)
             step(bits_per_value(choice.rate, 1))
             return choice
 
-        found = [tried(ways[0], arrangement) for arrangement in arrangements]
-        first = _least([replace(found[0], rate=found[0].rate * _ADVANTAGE), *found[1:]], effort)
+        found = [tried(ways[0], arrangement) for arrangement in likely]
+        if likely[0] == arrangements[0]:
+            found[0] = replace(found[0], rate=found[0].rate * _ADVANTAGE)
+        first = _least(found, effort)
+        if _is_best(first):
+            return first
         return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
+
+
+def _likely(field: Field, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
+    """Arrangements that may be the best one, in their order."""
+    if len(arrangements) == 1:
+        return list(arrangements)
+    rates = [_estimated(field, arrangement) for arrangement in arrangements]
+    # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
+    rates[0] *= _ADVANTAGE
+    # where few bits are left, the outliers that take them are too rare in a sample to tell
+    if min(rates) < _FEW_BYTES:
+        return list(arrangements)
+    most = min(rates) * _BEHIND[effort] + _NEAR
+    return [arrangement for arrangement, rate in zip(arrangements, rates, strict=True) if rate <= most]
+
+
+def _estimated(field: Field, arrangement: Arrangement) -> float:
+    """About the bytes per value."""
+    shape = arrangement.shape(field.values.shape)
+    sample = _joined([gather([field], arrangement, place) for place in _places(shape, 1, _FEW)])
+    return estimated_rate(sample, shape[0] * shape[1])
+
+
+def _is_best(choice: _Choice) -> bool:
+    """Whether no other way can be much smaller: values of no lattice that take many bits."""
+    scale = choice.field.scale
+    return isinstance(scale, Units) and scale.lattice is None and choice.rate > _MANY
 
 
 def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
@@ -101,7 +142,7 @@ def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
 def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
     """The best choice; at most effort, those that come near it are looked at again."""
     least = min(choices, key=lambda choice: choice.rate)
-    close = [choice for choice in choices if choice.rate < _CLOSE * least.rate]
+    close = [choice for choice in choices if choice.rate < _CLOSE * least.rate + _NEAR]
     if effort != "max" or len(close) < 2:
         return least
     return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))
@@ -112,7 +153,8 @@ def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, 
     shape = arrangement.shape(fields[0].values.shape)
     most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
     sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
-    return len(encode_integers(sample, "balanced" if thorough else "fast")) / max(1, sample.values.size)
+    data = encode_integers(sample, "balanced") if thorough else encode_roughly(sample)
+    return len(data) / max(1, sample.values.size)
 
 
 def _joined(parts: Sequence[Integers]) -> Integers:

@@ -11,12 +11,15 @@ import numpy as np
 
 MARGIN = 3
 WEIGHT_BITS = 12
-_PASSES, _FEW_PASSES = 6, 2
+# Shares of the rows that passes look at, from nothing and from a start.
+_STRIDE = 1.5
+_SHARES, _FEW_SHARES = (0.25, 0.25, 0.25, 0.5, 1.0), (1.0, 1.0)
 LARGEST_WEIGHT = 1 << 18
+HALF_STEP = 512
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
 # Mean square of what rounding to whole steps adds to each neighbour, in the same units.
-_ROUNDING = 1024.0**2 / 12
+ROUNDING = 1024.0**2 / 12
 # How much that counts, and how much weights of a class hold to those of all values.
 _STEADINESS, _LOYALTY = 0.15, 1.0
 
@@ -59,15 +62,21 @@ def used_features(temporal: bool, beside: bool, far: bool = True) -> np.ndarray:
     return known[SOURCES] & (near | far)
 
 
+def base_place(temporal: bool) -> int:
+    """The feature that is the base, from which features and values are counted, and so always 0."""
+    return len(WITHIN) + BEFORE.index((0, 0)) if temporal else WITHIN.index((0, -1))
+
+
 def fitted(
     features: np.ndarray,
     targets: np.ndarray,
     start: np.ndarray | None = None,
     *,
+    base: int | None = None,
     loyal: bool = False,
-    steady: bool = True,
+    roughly: bool = False,
 ) -> np.ndarray:
-    """Weights that predict `targets` (rows,) from `features` (rows, used features): int64, in 1/4096.
+    """Weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/4096.
 
     Where there is too little to learn from, `start`, or else the plane through three neighbours.
 
@@ -75,28 +84,69 @@ def fitted(
     ----------
     start
         Weights that are about right.
+    base
+        Given if neighbours have yet to be rounded, which is then expected of them: the feature that is the base.
     loyal
-        Whether to hold to them.
+        Whether to hold to the start.
+    roughly
+        Whether few passes will do.
     """
-    if len(features) < 3 * features.shape[1]:
-        return _plain(features.shape[1]) if start is None else start
-    weights = np.zeros(features.shape[1]) if start is None else start / (1 << WEIGHT_BITS)
-    aim = weights if loyal else np.zeros(len(weights))
-    trust = np.ones(len(features)) if start is None else _trust(features, targets, weights)
-    for _ in range(_PASSES if start is None else _FEW_PASSES):
-        trusted = features * trust[:, None]
-        matrix = trusted.T @ features
-        pull = (_LOYALTY if loyal else _STEADINESS if steady else 0.0) * _ROUNDING * trust.sum()
-        matrix[np.diag_indices(len(weights))] += 1e-7 * np.trace(matrix) / len(weights) + 1e-9 + pull
-        weights = np.linalg.solve(matrix, trusted.T @ targets + pull * aim)
-        trust = _trust(features, targets, weights)
+    count, rows = features.shape
+    if rows < 3 * count:
+        return _plain(count) if start is None else start
+    aim = weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
+    trust, size = None if start is None else _trust(targets - weights @ features), ROUNDING
+    for share in _SHARES if start is None and not roughly else _FEW_SHARES:
+        part = slice(0, max(3 * count, int(share * rows)))
+        rounding = _rounding(aim, base, size, loyal=loyal)
+        found = _weighted(features[:, part], targets[part], trust, rounding)
+        weights = found if trust is None else weights + _STRIDE * (found - weights)
+        left = targets - weights @ features
+        trust, size = _trust(left), float(np.minimum(left**2 + size * _gain(weights), ROUNDING).mean())
     rounded = np.rint(weights * (1 << WEIGHT_BITS))
     return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
 
 
-def _trust(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+_Rounding = tuple[np.ndarray, np.ndarray]
+
+
+def _rounding(aim: np.ndarray, base: int | None, size: float, *, loyal: bool) -> _Rounding:
+    """What errors of mean square `size` in neighbours add to mean products of features, and of these with targets.
+
+    And what holds weights to the `aim`, if they are loyal, or keeps them small, if neighbours have been rounded.
+    """
+    others = np.full(len(aim), 0.0 if base is None else 1.0)
+    if base is not None:
+        others[base] = 0
+    hold = ROUNDING * (_LOYALTY if loyal else _STEADINESS if base is None else 0.0)
+    matrix = size * (np.diag(others) + np.outer(others, others)) + hold * np.eye(len(aim))
+    return matrix, size * others + (hold * aim if loyal else 0.0)
+
+
+def _gain(weights: np.ndarray) -> float:
+    """By how much errors of neighbours, and of the base, grow in predictions, as mean squares."""
+    return float(weights @ weights + (1 - weights.sum()) ** 2)
+
+
+def spread(errors: np.ndarray, weights: np.ndarray) -> float:
+    """Mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
+    return float(np.minimum(errors**2, ROUNDING).mean()) * _gain(weights)
+
+
+def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
+    """Weights of least squares."""
+    if trust is None:
+        trust = np.ones(len(targets))
+    root = np.sqrt(trust[: len(targets)])
+    scaled, total = features * root, float(trust[: len(targets)].sum())
+    matrix = scaled @ scaled.T + total * rounding[0]
+    matrix[np.diag_indices(len(matrix))] += 1e-7 * np.trace(matrix) / len(matrix) + 1e-9
+    return np.linalg.solve(matrix, scaled @ (targets * root) + total * rounding[1])
+
+
+def _trust(errors: np.ndarray) -> np.ndarray:
     """What makes squares of errors count like absolute errors."""
-    return np.asarray(1 / (np.abs(targets - features @ weights) + _SMALL_ERROR))
+    return np.asarray(1 / (np.abs(errors) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:
