@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 OWN, SHARED_CODES, SHARED_VALUES, REPEATED = range(4)
 # Up to this many bytes compressors are run in full to compare; above, fast ones stand in for them.
 _SMALL = 1 << 20
-# Values of the piece that an estimate looks at.
+# Values of the piece that an estimate looks at; of the beginning of a row; and the share of rows that are usually distinct.
 _PIECE = 1 << 16
+_BEGINNING = 16
+_DISTINCT = 0.75
 
 
 @dataclass
@@ -116,14 +118,26 @@ class ScalarModel(Model):
 
 
 def estimated_size(values: np.ndarray, tolerance: Tolerance) -> float:
-    """About the bytes of a variable, from a piece of it."""
+    """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields."""
     if not values.size:
         return 0.0
     piece = middle_piece(values, _PIECE)
-    codes, special = fit_lattice(piece, tolerance).quantise(piece)
-    codes = _filled(codes, special)
+    lattice = fit_lattice(piece, tolerance)
+    if piece.size < values.size and _rows_come_again(values, lattice):
+        piece = values
+    codes = _filled(*lattice.quantise(piece))
     least = min(estimated_bytes(difference(codes, axes)) for axes in {(), best_axes(codes)})
     return least * values.size / piece.size
+
+
+def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
+    """Whether the beginnings of many rows of a grid, once quantised, are those of other rows; rows of one value do not count."""
+    if values.ndim < 2 or values.shape[-1] < _BEGINNING:
+        return False
+    codes = lattice.quantise(values.reshape(-1, values.shape[-1])[:, :_BEGINNING])[0]
+    codes = codes[(codes != codes[:, :1]).any(axis=1)]
+    factors = np.random.default_rng(0).integers(1, 1 << 62, _BEGINNING)
+    return len(np.unique(codes @ factors)) < _DISTINCT * len(codes)
 
 
 def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float:
