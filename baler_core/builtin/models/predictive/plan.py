@@ -13,7 +13,7 @@ from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.field_units import Units
 from baler_core.builtin.models.predictive.estimate import estimated_rate
-from baler_core.builtin.models.predictive.family import Field, gather
+from baler_core.builtin.models.predictive.family import Field, gather, look
 from baler_core.builtin.models.predictive.field import Integers
 from baler_core.builtin.models.predictive.learning import encode_integers, encode_roughly
 from baler_core.interfaces import Effort
@@ -44,6 +44,10 @@ class _Choice:
 
 def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     """Families of all `members`: all in one, or each by itself; variables in the order given."""
+    return [look(family, effort) for family in _families(members, effort)]
+
+
+def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     shape = members[0].field[0].values.shape
     choices = arrangements_of([member.variable for member in members], shape)
     # frames of a single row see fewer neighbours than the image that the rows make
