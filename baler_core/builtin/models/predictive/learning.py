@@ -66,7 +66,7 @@ def learn_stencils(integers: Integers, effort: Effort, *, roughly: bool = False)
     for sample in samples_of(integers, _FEW_ROWS if roughly else _ROWS[effort], far=thorough):
         own = stencils[sample.variable, int(sample.temporal)]
         start = np.zeros(FEATURES, np.int64)
-        start[sample.used] = fitted(sample.features, sample.targets, base=sample.base, roughly=roughly)
+        start[sample.used] = fitted(sample.features, sample.targets, base=sample.base)
         if thorough and values < _MANY_VALUES:
             sample, start = _nearer(sample, start, values)
         own[0, :EDGE] = start

@@ -20,7 +20,7 @@ from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
-_THOROUGH_SAMPLE = 3 << 15
+_THOROUGH_SAMPLE, _LARGE_SAMPLE = 3 << 15, 1 << 17
 # Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
 _FEW = 1 << 15
 _BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.1, "max": 1.1}
@@ -59,12 +59,22 @@ def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
         rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
         together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
-            return [Family(_held(members, alone), common, together * math.prod(shape))]
-    held = _held(members, alone)
+            expected = _expected(fields, common, rate, effort)
+            return [Family(_held(members, alone), common, expected)]
     return [
-        Family((member,), choice.arrangement, choice.rate * math.prod(shape))
-        for member, choice in zip(held, alone, strict=True)
+        Family((member,), choice.arrangement, _expected([choice.field], choice.arrangement, choice.rate, effort))
+        for member, choice in zip(_held(members, alone), alone, strict=True)
     ]
+
+
+def _expected(fields: Sequence[Field], arrangement: Arrangement, rate: float, effort: Effort) -> float:
+    """About the bytes of a family; with more effort, of which a larger sample is coded than to choose it."""
+    shape = arrangement.shape(fields[0].values.shape)
+    count = len(fields) * math.prod(shape)
+    if effort != "fast":
+        sample = _sampled(fields, arrangement, _LARGE_SAMPLE)
+        rate = len(encode_integers(sample, "fast")) / max(1, sample.values.size)
+    return rate * count
 
 
 def hold_alike(family: Family) -> Family | None:
@@ -128,8 +138,7 @@ def _likely(field: Field, arrangements: Sequence[Arrangement], effort: Effort) -
 
 def _estimated(field: Field, arrangement: Arrangement) -> float:
     """About the bytes per value."""
-    shape = arrangement.shape(field.values.shape)
-    sample = _joined([gather([field], arrangement, place) for place in _places(shape, 1, _FEW)])
+    shape, sample = arrangement.shape(field.values.shape), _sampled([field], arrangement, _FEW)
     return estimated_rate(sample, shape[0] * shape[1])
 
 
@@ -154,11 +163,15 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
 
 def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
     """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
-    shape = arrangement.shape(fields[0].values.shape)
-    most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
-    sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
+    sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
     data = encode_integers(sample, "balanced") if thorough else encode_roughly(sample)
     return len(data) / max(1, sample.values.size)
+
+
+def _sampled(fields: Sequence[Field], arrangement: Arrangement, most: int) -> Integers:
+    """About so many values of all fields."""
+    shape = arrangement.shape(fields[0].values.shape)
+    return _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
 
 
 def _joined(parts: Sequence[Integers]) -> Integers:
