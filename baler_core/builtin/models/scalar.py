@@ -30,7 +30,7 @@ _SMALL = 1 << 20
 # Values of the piece that an estimate looks at; of the beginning of a row; and the share of rows that are usually distinct.
 _PIECE = 1 << 16
 _BEGINNING = 16
-_DISTINCT = 0.75
+_DISTINCT = 0.6
 
 
 @dataclass

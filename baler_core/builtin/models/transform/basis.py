@@ -22,7 +22,7 @@ _EXTRA_BITS = 3
 _ORDERS = (0, 2, 4, 8)
 _TAP_BITS = 10
 # How much more coding takes than the bits that are counted.
-_CODED = 1.3
+_CODED = 1.43
 # What the precision of a mode and the way in which it is predicted take.
 _HEAD_BITS = 8
 

@@ -10,7 +10,6 @@ from baler_core.builtin.models.transform.block import Block
 from baler_core.builtin.models.transform.chunk import (
     Analysed,
     analyse_middle,
-    basis_bytes,
     encode_chunk,
     learn,
     used_slices,
@@ -96,20 +95,17 @@ class Trials:
         """The matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
         if self._basis is None:
             basis = learn_quickly(self.block)
-            sizes = bytes_by_modes(basis)
-            # what is counted may be off by half, but by the same share for few modes and for all
-            sizes *= len(basis_bytes(basis)) / max(1.0, sizes[-1])
-            self._basis = basis, basis.matrix(), sizes
+            self._basis = basis, basis.matrix(), bytes_by_modes(basis)
         return self._basis[1:]
 
     def analyse(self, recipe: Recipe) -> tuple[Analysed, float]:
         """The middle tile of the block transformed as a whole, and bytes of the whole block by counting that."""
-        if recipe.time == "basis":
-            self._learned()
-        basis = self._basis[0] if recipe.time == "basis" and self._basis is not None else None
+        sizes = self._learned()[1] if recipe.time == "basis" else None
+        basis = self._basis[0] if sizes is not None and self._basis is not None else None
         analysed = analyse_middle(self.block, recipe, basis)
-        share = int(np.prod(self.block.shape)) / max(1, analysed.integers.corrections.size)
-        return analysed, _counted([analysed.integers], share) + (0.0 if basis is None else len(basis_bytes(basis)))
+        found = analysed.integers
+        common = 0.0 if sizes is None else float(sizes[used_slices([found.coefficients])])
+        return analysed, common + _counted([found], int(np.prod(self.block.shape)) / max(1, found.corrections.size))
 
     def forget(self) -> None:
         """Release what is large."""
