@@ -76,7 +76,7 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Int
             words[place] = state & _WORD
             state >>= 32
         share = np.int64(np.uint64(state) // np.uint64(frequency))
-        state = (share << FREQUENCY_BITS) + state - share * frequency + (span & (TOTAL - 1))
+        state = (share << FREQUENCY_BITS) + (state - share * frequency) + (span & (TOTAL - 1))
     return state, place
 
 

@@ -27,6 +27,7 @@ from baler_core.builtin.models.symbols import (
     RAW,
     STATE,
     TABLED,
+    ZERO,
     Stream,
     bin_of,
     bits_below,
@@ -136,10 +137,10 @@ def encode_row(
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     number, bits = ends[CODES], ends[RAW]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
-    west = far = left = np.int64(0)
+    west = far = left = ZERO
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual, fraction, error = mean, np.int64(0), np.int64(0)
+        actual, fraction, error = mean, ZERO, ZERO
         if whole is not None:
             actual = ((mean + _HALF) >> FRACTION) << FRACTION
             fraction = (mean - actual) >> (FRACTION - 6)
@@ -163,7 +164,7 @@ def encode_row(
                 left = np.int64(1 + negative)
                 actual += step << FRACTION
             else:
-                left = np.int64(0)
+                left = ZERO
             error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
             errors[place_of_errors + x] = error
         values[first + x] = actual
@@ -181,10 +182,10 @@ def decode_row(
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
-    west = far = left = np.int64(0)
+    west = far = left = ZERO
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual, fraction, error = mean, np.int64(0), np.int64(0)
+        actual, fraction, error = mean, ZERO, ZERO
         if whole is not None:
             actual = ((mean + _HALF) >> FRACTION) << FRACTION
             fraction = (mean - actual) >> (FRACTION - 6)
@@ -202,7 +203,7 @@ def decode_row(
                 left = np.int64(1 + negative)
                 actual += (size - 2 * negative * size) << FRACTION
             else:
-                left = np.int64(0)
+                left = ZERO
             error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
             errors[place_of_errors + x] = error
         values[first + x] = actual

@@ -19,6 +19,7 @@ from baler_core.builtin.models.symbols import (
     RAW,
     STATE,
     TABLED,
+    ZERO,
     bin_of,
     bits_below,
     code_of,
@@ -105,7 +106,7 @@ def encode_band(
             step = frame.first + z * frame.plane + y * frame.row
             there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
             family = kind.families + (step if kind.hinted else 0)
-            west = far = left = resume = x = np.int64(0)
+            west = far = left = resume = x = ZERO
             while x < frame.nx:
                 known = np.int64(base[at + x])
                 if known == 0 and west + far == 0 and x >= resume:
@@ -120,7 +121,7 @@ def encode_band(
                 known += west_weight * west + far_weight * far
                 value = np.int64(values[there + x])
                 symbol = symbol_of(abs(value))
-                context = (kind.line + families[family + x]) * EXPECTED + bin_of(known >> WEIGHT_BITS)
+                context = (kind.line + np.int64(families[family + x])) * EXPECTED + bin_of(known >> WEIGHT_BITS)
                 codes[number] = code_of(context, symbol)
                 number += 1
                 if value:
@@ -135,7 +136,7 @@ def encode_band(
                     number += 1
                     left = 1 + negative
                 else:
-                    left = np.int64(0)
+                    left = ZERO
                 far, west = west, min(first_of(symbol), MOST_NEAR)
                 x += 1
     ends[CODES], ends[RAW], ends[FLAGS] = number, bits, flag
@@ -162,7 +163,7 @@ def decode_band(
             step = frame.first + z * frame.plane + y * frame.row
             there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
             family = kind.families + (step if kind.hinted else 0)
-            west = far = left = resume = x = np.int64(0)
+            west = far = left = resume = x = ZERO
             while x < frame.nx:
                 known = np.int64(base[at + x])
                 if known == 0 and west + far == 0 and x >= resume:
@@ -172,7 +173,7 @@ def decode_band(
                         x = resume
                         continue
                 known += west_weight * west + far_weight * far
-                line = (kind.line + families[family + x]) * TABLED
+                line = (kind.line + np.int64(families[family + x])) * TABLED
                 table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
                 symbol, state, place = decode_symbol(spans, symbols, words, table, state, place)
                 if symbol:
@@ -187,7 +188,7 @@ def decode_band(
                     values[there + x] = -size if negative else size
                     left = 1 + negative
                 else:
-                    left = np.int64(0)
+                    left = ZERO
                 far, west = west, min(first_of(symbol), MOST_NEAR)
                 x += 1
             fill_near(near, here, values, place_of(there), nx)
