@@ -30,6 +30,8 @@ FLOOR = "scalar"
 SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
+# Models of grids that after little effort expect so many times the bytes of another one are not looked at any further.
+_FAR_BEHIND = 1.12
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
@@ -184,6 +186,12 @@ def _alone(told: Mapping[type[Model], Estimate]) -> dict[str, float]:
     return {members[0]: size for members, size in floor.items() if len(members) == 1}
 
 
+def _with_effort(kind: type[Model], effort: Effort) -> Model:
+    """A model of a kind, with the effort if it knows of effort."""
+    known = "effort" in kind.Options.model_fields
+    return kind(kind.Options(**({"effort": effort} if known else {})))
+
+
 class _Trial:
     """Tries models on a task; what fails is reported and left out."""
 
@@ -198,6 +206,7 @@ class _Trial:
         """Without those whose own estimate is far above the least."""
         task = self._task
         told: dict[type[Model], Estimate] = {}
+        suitable = self._glanced(suitable)
         for kind in sorted(suitable, key=lambda kind: kind.name != FLOOR):
             with self._guarded(kind):
                 model = self._model(kind)
@@ -212,6 +221,23 @@ class _Trial:
             logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
         beaten = {kind for kind in told if any(self._beats(other, kind, told) for other in told)}
         return [kind for kind in suitable if kind not in beaten and kind not in self._failures]
+
+    def _glanced(self, kinds: Sequence[type[Model]]) -> list[type[Model]]:
+        """With most effort, without the models of grids that expect far more than another one after little effort."""
+        task, rivals = self._task, [kind for kind in kinds if "effort" in kind.Options.model_fields]
+        if self._effort != "max" or task.layout.kind != "grid" or len(rivals) < 2:
+            return list(kinds)
+        told: dict[type[Model], Estimate] = {}
+        for kind in rivals:
+            with self._guarded(kind):
+                glance = _with_effort(kind, "fast").estimate(task.first, task.layout, task.tolerances)
+                if glance:
+                    told[kind] = glance
+        names = {name for estimate in told.values() for members in estimate for name in members}
+        whole = {kind: sum(sizes.values()) for kind, sizes in told.items() if set().union(*sizes) == names}
+        least = min(whole.values(), default=0.0)
+        far = {kind for kind, size in whole.items() if size > _FAR_BEHIND * least}
+        return [kind for kind in kinds if kind not in far]
 
     def _beats(self, one: type[Model], other: type[Model], told: Mapping[type[Model], Estimate]) -> bool:
         """Whether one clearly expects fewer bytes; if only since both would leave much to the floor, by what they told."""
@@ -255,8 +281,7 @@ class _Trial:
     def _model(self, kind: type[Model]) -> Model:
         """One of a kind, with the effort if it knows of effort."""
         if kind not in self._models:
-            known = "effort" in kind.Options.model_fields
-            self._models[kind] = kind(kind.Options(**({"effort": self._effort} if known else {})))
+            self._models[kind] = _with_effort(kind, self._effort)
         return self._models[kind]
 
     @contextmanager

@@ -16,20 +16,19 @@ from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import best_axes, difference
-from baler_core.entropy import narrow
+from baler_core.entropy import estimated_bytes
 from baler_core.errors import FormatError
 from baler_core.interfaces import Effort, Estimate, Model, Options, State, Streams, Tolerances, Training
 from baler_core.lattice_fit import fit_lattice
-from baler_core.squeeze import zstd
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
 
 if TYPE_CHECKING:
     import xarray as xr
 
 STREAM = "fields"
-# A family this much smaller than what `scalar` is expected to take is not compared any further.
+# A family this much smaller than what `scalar` is expected to take, by pieces or by all values, is not compared further.
 _FAR_SMALLER: Mapping[Effort, float] = {"fast": 1.1, "balanced": 0.95, "max": 0.9}
-_QUICKLY_SMALLER = 0.5
+_SMALLER: Mapping[Effort, float] = {"fast": 1.0, "balanced": 0.97, "max": 0.94}
 
 
 class FieldOptions(Options):
@@ -218,10 +217,11 @@ class FamilyModel(Model):
         """Whether a family is smaller than its variables by the `scalar` model."""
         family, data = pair
         names = [member.variable.name for member in family.members]
-        # the full comparison takes long: it is spared where pieces, or all values by a fast compressor, are far behind
+        # the full comparison takes long: it is spared where pieces, or all values by fast compressors, are far behind
         if len(data) < _FAR_SMALLER[self.options.effort] * self._expected_alone(names, block, tolerances):
             return True
-        if len(data) < _QUICKLY_SMALLER * sum(_quick_size(values_of(block, name), tolerances[name]) for name in names):
+        whole = sum(_expected_whole(values_of(block, name), tolerances[name]) for name in names)
+        if len(data) < _SMALLER[self.options.effort] * whole:
             return True
         streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
         # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
@@ -274,11 +274,10 @@ class FamilyModel(Model):
         return arrays
 
 
-def _quick_size(values: np.ndarray, tolerance: Tolerance) -> int:
-    """Bytes of a variable's integers, differenced or not, by a fast compressor."""
+def _expected_whole(values: np.ndarray, tolerance: Tolerance) -> float:
+    """About the bytes of a variable by the `scalar` model, from all of its integers, differenced or not."""
     codes = fit_lattice(values, tolerance).codes(values)
-    forms = (codes, difference(codes, best_axes(codes)))
-    return min(len(zstd(narrow(form.ravel())[1], 3)) for form in forms)
+    return min(estimated_bytes(form) for form in (codes, difference(codes, best_axes(codes))))
 
 
 def _only(layout: Layout, names: set[str]) -> Layout:

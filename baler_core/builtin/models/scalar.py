@@ -175,12 +175,7 @@ def _choose_sharing(coded: Sequence[_Coded]) -> None:
     in memory, where variables that repeat each other in part look alike.
     """
     candidates = [one for one in coded if len(one.own) > 8]
-    better = [_better_shared_form(one) for one in candidates]
-    keen = [
-        form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
-        for one, form in zip(candidates, better, strict=True)
-    ]
-    choices = [keen, better]
+    choices = _partial_choices(candidates) if len(candidates) > 1 else []
     if all(one.values for one in candidates):
         choices.append([SHARED_VALUES] * len(candidates))
     own = sum(len(one.own) for one in candidates)
@@ -193,6 +188,16 @@ def _choose_sharing(coded: Sequence[_Coded]) -> None:
             best, smallest = (methods, total) if total < smallest else (best, smallest)
     for one, method in zip(candidates, best, strict=True):
         one.method = method
+
+
+def _partial_choices(candidates: Sequence[_Coded]) -> list[list[int]]:
+    """Methods of those that compress about as well in the shared stream by themselves, others staying out; and of all."""
+    better = [_better_shared_form(one) for one in candidates]
+    keen = [
+        form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
+        for one, form in zip(candidates, better, strict=True)
+    ]
+    return [keen] if keen == better else [keen, better]
 
 
 def _total(candidates: Sequence[_Coded], methods: Sequence[int], size: Callable[[bytes], int]) -> int:

@@ -11,7 +11,7 @@ from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis
 from baler_core.builtin.models.transform.block import Block
 from baler_core.interfaces import Effort
 
-_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 15, "balanced": 1 << 17, "max": 1 << 19}
+_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 15, "balanced": 1 << 17, "max": 1 << 18}
 # The basis of a sample is learned from this many points per frame, spread over all of space.
 _POINTS = 8
 # A sample is a few boxes of at least so many points along each long axis.

@@ -20,7 +20,7 @@ _STRIDES: Mapping[Effort, tuple[int, ...]] = {"fast": (4,), "balanced": (4, 2), 
 # How often coefficients are moved to spare corrections.
 _ROUNDS: Mapping[Effort, int] = {"fast": 0, "balanced": 2, "max": 4}
 # Recipes counted within this factor of the least are coded too.
-_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.2}
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.0}
 _Size = Callable[[Recipe], float]
 
 
@@ -63,12 +63,10 @@ def choose_step(trials: Trials, start: Recipe, effort: Effort, *, near: bool = F
     with _watched(trials, trials.counted) as counted:
         for stride in _STRIDES[effort][-1:] if near else _STRIDES[effort]:
             best = _walk(counted, best, stride)
-    if effort == "max":
-        best = _walk(trials.size, best, 1)
     if _ROUNDS[effort] == 0:
         return best
     sparing = replace(best, rounds=_ROUNDS[effort])
-    return min(best, sparing, key=trials.size if effort == "max" else trials.counted)
+    return min(best, sparing, key=trials.counted)
 
 
 @contextmanager
