@@ -13,9 +13,9 @@ from baler_core.builtin.models.magnitudes import LOGARITHMS
 from baler_core.compiled import Array, Integer, inlined
 from baler_core.rans import SYMBOL_BITS, Tables
 
-# Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the state of the decoder.
-CODES, RAW, FLAGS, PLACE, STATE = range(5)
-ENDS = 5
+# Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the states of the decoder.
+CODES, RAW, FLAGS, PLACE, STATE, OTHER = range(6)
+ENDS = 6
 # Bins of expected magnitudes; larger ones go with the last.
 EXPECTED = int(LOGARITHMS[-1]) + 1
 TABLED = LOGARITHMS.size
@@ -33,7 +33,7 @@ class Stream(NamedTuple):
     Attributes
     ----------
     ends
-        int64 (5,): how far each part has come.
+        int64 (ENDS,): how far each part has come.
     codes
         uint16: symbols and signs with their contexts; see `rans.encode_codes` (encoder).
     flags

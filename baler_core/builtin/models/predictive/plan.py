@@ -12,7 +12,7 @@ from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.predictive.family import Field, gather
 from baler_core.builtin.models.predictive.field import Integers
-from baler_core.builtin.models.predictive.learning import encode_integers
+from baler_core.builtin.models.predictive.learning import counted_size, encode_integers
 from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
@@ -112,7 +112,8 @@ def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, 
     shape = arrangement.shape(fields[0].values.shape)
     most = _THOROUGH_SAMPLE if thorough else _SAMPLE[effort]
     sample = _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
-    return len(encode_integers(sample, "balanced" if thorough else "fast")) / max(1, sample.values.size)
+    size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
+    return size / max(1, sample.values.size)
 
 
 def _joined(parts: Sequence[Integers]) -> Integers:

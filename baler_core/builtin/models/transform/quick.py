@@ -15,6 +15,7 @@ from baler_core.builtin.models.symbols import (
     CODES,
     EXPECTED,
     FLAGS,
+    OTHER,
     PLACE,
     RAW,
     STATE,
@@ -150,7 +151,7 @@ def decode_band(
     frame: Frame, kind: Kind,
 ) -> None:  # fmt: skip
     """Read what `encode_band` collected; `near` is filled in."""
-    bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
+    bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
     nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
     for z in range(frame.nz):
@@ -175,7 +176,7 @@ def decode_band(
                 known += west_weight * west + far_weight * far
                 line = (kind.line + np.int64(families[family + x])) * TABLED
                 table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
-                symbol, state, place = decode_symbol(spans, symbols, words, table, state, place)
+                symbol, state, other, place = decode_symbol(spans, symbols, words, table, state, other, place)
                 if symbol:
                     below = bits_below(symbol)
                     size = first_of(symbol) + get_bits(raw, bits, below)
@@ -183,7 +184,7 @@ def decode_band(
                     pattern = signs_about(
                         values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
                     )
-                    bit, state, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, place)
+                    bit, state, other, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, other, place)
                     negative = bit ^ (pattern & 1)
                     values[there + x] = -size if negative else size
                     left = 1 + negative
@@ -192,4 +193,4 @@ def decode_band(
                 far, west = west, min(first_of(symbol), MOST_NEAR)
                 x += 1
             fill_near(near, here, values, place_of(there), nx)
-    ends[RAW], ends[PLACE], ends[STATE] = bits, place, state
+    ends[RAW], ends[PLACE], ends[STATE], ends[OTHER] = bits, place, state, other
