@@ -1,7 +1,8 @@
 """Range asymmetric numeral systems: symbols with tables of their frequencies to 32-bit words and back, in exact integers.
 
 A state holds all symbols coded so far as one number below 2^63 (Duda, arXiv:1311.2540, 2013); its lower words are
-written out as it grows. What is encoded last is decoded first, so that an encoder starts from the end.
+written out as it grows. What is encoded last is decoded first, so that an encoder starts from the end. Two states take
+turns, so that a processor can go on with one while it divides the other.
 """
 
 from __future__ import annotations
@@ -62,12 +63,13 @@ def spans_of(members: Array, frequencies: Array, ones: Array) -> Array:
 
 
 @compiled
-def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Integer]:
-    """Write codes into `words` (uint32, one for each at most) from the end; the state, and where the words start.
+def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Integer, Integer]:
+    """Write codes into `words` (uint32, one for each at most) from the end; both states, and where the words start.
 
     `codes` is uint16: the places of their spans (see `spans_of`), in the order of decoding.
     """
-    state, place = np.int64(LOWEST), np.int64(words.size)
+    state = other = np.int64(LOWEST)
+    place = np.int64(words.size)
     for number in range(codes.size - 1, -1, -1):
         span = np.int64(spans[np.int64(codes[number])])
         frequency = span >> FREQUENCY_BITS
@@ -76,8 +78,9 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Int
             words[place] = state & _WORD
             state >>= 32
         share = np.int64(np.uint64(state) // np.uint64(frequency))
-        state = (share << FREQUENCY_BITS) + state - share * frequency + (span & (TOTAL - 1))
-    return state, place
+        state = (share << FREQUENCY_BITS) + (state - share * frequency) + (span & (TOTAL - 1))
+        state, other = other, state
+    return other, state, place
 
 
 @inlined
@@ -96,9 +99,9 @@ def word_at(words: Array, place: Integer) -> Integer:
 
 @inlined
 def decode_symbol(
-    spans: Array, symbols: Array, words: Array, table: Integer, state: Integer, place: Integer
-) -> tuple[Integer, Integer, Integer]:
-    """The next symbol, the state after it, and the place of the next word.
+    spans: Array, symbols: Array, words: Array, table: Integer, state: Integer, other: Integer, place: Integer
+) -> tuple[Integer, Integer, Integer, Integer]:
+    """The next symbol, both states after it, that for the next symbol first, and the place of the next word.
 
     Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`, so that a
     processor can go on with it before the state is known.
@@ -113,14 +116,16 @@ def decode_symbol(
         span = np.int64(spans[(table << SYMBOL_BITS) + symbol])
         state = (span >> FREQUENCY_BITS) * rest + share - (span & (TOTAL - 1))
     state, place = refill(state, place, word)
-    return symbol, state, place
+    return symbol, other, state, place
 
 
 @inlined
-def decode_bit(ones: Integer, words: Array, state: Integer, place: Integer) -> tuple[Integer, Integer, Integer]:
-    """The next bit, a 1 with a probability of `ones` / TOTAL, the state after it, and the place of the next word."""
+def decode_bit(
+    ones: Integer, words: Array, state: Integer, other: Integer, place: Integer
+) -> tuple[Integer, Integer, Integer, Integer]:
+    """As `decode_symbol`: a bit that is 1 with a probability of `ones` / TOTAL."""
     share, word = state & (TOTAL - 1), word_at(words, place)
     bit = np.int64(share < ones)  # no branches: bits are hard to foresee
     state = (TOTAL - ones + bit * (2 * ones - TOTAL)) * (state >> FREQUENCY_BITS) + share - ones + bit * ones
     state, place = refill(state, place, word)
-    return bit, state, place
+    return bit, other, state, place

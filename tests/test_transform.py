@@ -21,7 +21,8 @@ from baler_core.builtin.models.transform.chunk import encode_chunk, read_chunk
 from baler_core.builtin.models.transform.estimate import counted_size
 from baler_core.builtin.models.transform.quantiser import dequantise, quantise
 from baler_core.builtin.models.transform.recipe import Recipe
-from baler_core.builtin.models.transform.tile import TileIntegers, encode_tile
+from baler_core.builtin.models.transform.tile import TileIntegers
+from baler_core.builtin.models.transform.tile_bytes import encode_tile
 from baler_core.mixing import SQUASH, STRETCH
 
 DIMS = ("time", "z", "y", "x")

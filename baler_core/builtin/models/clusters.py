@@ -70,9 +70,9 @@ def merge_neighbours(counts: Array, bits: Array, heads: Array, first: Integer, e
     gains = np.full(used.size, _NONE)
     for i in range(used.size - 1):
         gains[i] = gain(counts, bits, used[i], used[i + 1])
-    left = used.size
+    left: Integer = used.size
     while left > 1:
-        best = np.argmax(gains[: left - 1])
+        best: Integer = np.argmax(gains[: left - 1])
         if gains[best] <= 0:
             break
         merge(counts, bits, heads, used[best], used[best + 1])
@@ -92,7 +92,7 @@ def merge_any(counts: Array, bits: Array, heads: Array) -> None:
         for j in range(i + 1, used.size):
             gains[i, j] = gain(counts, bits, used[i], used[j]) - _POINTER_BITS
     while used.size:
-        best = np.argmax(gains)
+        best: Integer = np.argmax(gains)
         i, j = best // used.size, best % used.size
         if gains[i, j] <= 0:
             break
@@ -106,7 +106,7 @@ def merge_any(counts: Array, bits: Array, heads: Array) -> None:
 @inlined
 def gain(counts: Array, bits: Array, first: Integer, second: Integer) -> float:
     """Bits that one table for both would save."""
-    return bits[first] + bits[second] - table_bits(counts[first], counts[second])
+    return float(bits[first] + bits[second] - table_bits(counts[first], counts[second]))
 
 
 @inlined
@@ -121,7 +121,7 @@ def merge(counts: Array, bits: Array, heads: Array, first: Integer, second: Inte
 @compiled
 def follow_heads(heads: Array, bits: Array) -> None:
     """Let each context point to where its table is; those that do not occur go with the one before."""
-    last = np.argmax(bits)
+    last: Integer = np.argmax(bits)
     for context in range(heads.size):
         head = heads[context]
         while heads[head] != head:

@@ -9,6 +9,7 @@ import numpy as np
 from baler_core.arithmetic import Coder
 from baler_core.builtin.models.clusters import share_tables
 from baler_core.builtin.models.numbers import ROW, NumberCoder, code_number
+from baler_core.builtin.models.symbols import MOST_SYMBOLS, ZERO
 from baler_core.compiled import Array, compiled
 from baler_core.errors import FormatError
 from baler_core.mixing import new_counters
@@ -158,15 +159,15 @@ def read_frequencies(coder: Coder, contexts: int, line: int, signs: int) -> Freq
 def code_levels(registers: Array, data: Array, counters: Array, levels: Array, leanings: Array) -> None:
     """Write or read (in place, zeros at first) levels and leanings; each level as far off the table before tells it."""
     before = np.zeros(SYMBOLS, np.int64)
-    used = np.int64(0)
+    used = west = corner = last = ZERO
     for table in range(levels.shape[0]):
         row = levels[table]
-        last = np.int64(0)
+        last = ZERO
         for symbol in range(SYMBOLS):
             if row[symbol]:
                 last = symbol + 1
-        used = min(max(used + code_number(registers, data, counters, 0, last - used), 0), SYMBOLS)
-        west = corner = np.int64(0)
+        used = min(max(used + code_number(registers, data, counters, 0, last - used), 0), MOST_SYMBOLS)
+        west = corner = ZERO
         for symbol in range(used):
             north = before[symbol]
             guess = west + north - corner if symbol else north

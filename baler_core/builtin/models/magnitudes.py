@@ -133,15 +133,12 @@ def code_magnitude(
 ) -> Integer:
     """A magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
 
-    `mixed` is how many contexts are mixed; 0 codes every bit by the first alone. `length` is 1 if the magnitude is known not to be 0, else 0.
+    `mixed` is how many contexts are mixed. `length` is 1 if the magnitude is known not to be 0, else 0.
     """
     wanted = bit_length(magnitude)
     while length < LENGTHS - 1:
         bit = 1 if wanted > length else 0
-        if mixed:
-            bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, mixed, bit)
-        else:
-            bit = code_simply(registers, data, counters, places[0] + length, bit)
+        bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, mixed, bit)
         if bit == 0:
             break
         length += 1
@@ -154,10 +151,7 @@ def code_magnitude(
         if i >= 2:
             bit = code_bit(registers, data, bit, 32768)
         else:
-            if mixed:
-                bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, mixed, bit)
-            else:
-                bit = code_simply(registers, data, counters, places[0] + node, bit)
+            bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, mixed, bit)
             node += 1 + bit
         value = (value << 1) | bit
     return value

@@ -14,7 +14,7 @@ from baler_core.builtin.models.frequencies import (
     write_frequencies,
 )
 from baler_core.builtin.models.magnitudes import LOGARITHMS, code_simply
-from baler_core.builtin.models.symbols import CODES, ENDS, EXPECTED, FLAGS, RAW, STATE, Stream
+from baler_core.builtin.models.symbols import CODES, ENDS, EXPECTED, FLAGS, OTHER, RAW, STATE, Stream
 from baler_core.compiled import Array, compiled
 from baler_core.mixing import new_counters
 from baler_core.rans import LOWEST, SYMBOLS, Tables, encode_codes
@@ -63,7 +63,8 @@ def counted_bytes(stream: Stream, layout: Layout, head: Coder) -> float:
     """About how many bytes `write_stream` would make."""
     frequencies, bits = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
-    return len(finish(head)) + (bits + float(stream.ends[RAW])) / 8 + 12
+    fixed = 20 if stream.ends[CODES] else 1  # lengths and states
+    return len(finish(head)) + fixed + (bits + float(stream.ends[RAW])) / 8
 
 
 def write_stream(stream: Stream, layout: Layout, head: Coder) -> bytes:
@@ -75,10 +76,19 @@ def write_stream(stream: Stream, layout: Layout, head: Coder) -> bytes:
     if not codes.size:
         return first
     words = np.empty(codes.size, np.uint32)
-    state, place = encode_codes(codes, frequencies.spans(), words)
+    state, other, place = encode_codes(codes, frequencies.spans(), words)
     raw = stream.raw[: -(-int(stream.ends[RAW]) // 32)].astype("<u4", copy=False).tobytes().rstrip(b"\0")
     used = words[place:].astype("<u4", copy=False)
-    return b"".join([first, write_varint(used.size), int(state).to_bytes(8, "little"), used.tobytes(), raw])
+    return b"".join(
+        [
+            first,
+            write_varint(used.size),
+            int(state).to_bytes(8, "little"),
+            int(other).to_bytes(8, "little"),
+            used.tobytes(),
+            raw,
+        ]
+    )
 
 
 def read_head(data: bytes, what: str) -> tuple[Coder, ByteReader]:
@@ -98,10 +108,11 @@ def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
     frequencies = read_frequencies(head, layout.contexts, EXPECTED, layout.signs)
     chosen = frequencies.members.reshape(-1, EXPECTED)[:, LOGARITHMS].astype(np.uint16).ravel()
     ends, words, raw = np.zeros(ENDS, np.int64), np.zeros(1, np.uint32), np.zeros(2, np.uint32)
-    ends[STATE] = LOWEST
+    ends[STATE] = ends[OTHER] = LOWEST
     if reader.left:
         count = reader.varint(1 << 32)
-        ends[STATE] = int.from_bytes(reader.take(8), "little") & ((1 << 63) - 1)
+        for number in (STATE, OTHER):
+            ends[number] = int.from_bytes(reader.take(8), "little") & ((1 << 63) - 1)
         words = np.frombuffer(reader.take(4 * count) + bytes(4), "<u4").astype(np.uint32)
         rest = reader.rest()
         raw = np.frombuffer(rest + bytes(8 + -len(rest) % 4), "<u4").astype(np.uint32)

@@ -11,17 +11,20 @@ import numpy as np
 
 from baler_core.builtin.models.magnitudes import LOGARITHMS
 from baler_core.compiled import Array, Integer, inlined
-from baler_core.rans import SYMBOL_BITS, SYMBOLS, Tables
+from baler_core.rans import SYMBOL_BITS, Tables
 
-# Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the state of the decoder.
-CODES, RAW, FLAGS, PLACE, STATE = range(5)
-ENDS = 5
+# Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the states of the decoder.
+CODES, RAW, FLAGS, PLACE, STATE, OTHER = range(6)
+ENDS = 6
 # Bins of expected magnitudes; larger ones go with the last.
 EXPECTED = int(LOGARITHMS[-1]) + 1
 TABLED = LOGARITHMS.size
+# Symbols of all magnitudes below 2^31.
+MOST_SYMBOLS = 120
+ZERO: Integer = np.int64(0)
 
 
-_FIRST = np.array([s if s < 8 else min((4 + (s & 3)) << ((s >> 2) - 1), 2**31 - 1) for s in range(SYMBOLS)], np.int32)
+_FIRST = np.array([s if s < 8 else (4 + (s & 3)) << ((s >> 2) - 1) for s in range(MOST_SYMBOLS)], np.int32)
 
 
 class Stream(NamedTuple):
@@ -30,7 +33,7 @@ class Stream(NamedTuple):
     Attributes
     ----------
     ends
-        int64 (5,): how far each part has come.
+        int64 (ENDS,): how far each part has come.
     codes
         uint16: symbols and signs with their contexts; see `rans.encode_codes` (encoder).
     flags

@@ -15,7 +15,7 @@ from baler_core.builtin.models.field_units import Units
 from baler_core.builtin.models.predictive.estimate import estimated_rate
 from baler_core.builtin.models.predictive.family import Field, gather, look
 from baler_core.builtin.models.predictive.field import Integers
-from baler_core.builtin.models.predictive.learning import encode_integers, encode_roughly
+from baler_core.builtin.models.predictive.learning import counted_size, encode_integers
 from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
@@ -164,8 +164,8 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
 def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
     """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
     sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
-    data = encode_integers(sample, "balanced") if thorough else encode_roughly(sample)
-    return len(data) / max(1, sample.values.size)
+    size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
+    return size / max(1, sample.values.size)
 
 
 def _sampled(fields: Sequence[Field], arrangement: Arrangement, most: int) -> Integers:

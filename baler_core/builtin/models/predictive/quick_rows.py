@@ -23,10 +23,12 @@ from baler_core.builtin.models.symbol_stream import Layout
 from baler_core.builtin.models.symbols import (
     CODES,
     EXPECTED,
+    OTHER,
     PLACE,
     RAW,
     STATE,
     TABLED,
+    ZERO,
     Stream,
     bin_of,
     bits_below,
@@ -136,10 +138,10 @@ def encode_row(
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     number, bits = ends[CODES], ends[RAW]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
-    west = far = left = np.int64(0)
+    west = far = left = ZERO
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual, fraction, error = mean, np.int64(0), np.int64(0)
+        actual, fraction, error = mean, ZERO, ZERO
         if whole is not None:
             actual = ((mean + _HALF) >> FRACTION) << FRACTION
             fraction = (mean - actual) >> (FRACTION - 6)
@@ -163,7 +165,7 @@ def encode_row(
                 left = np.int64(1 + negative)
                 actual += step << FRACTION
             else:
-                left = np.int64(0)
+                left = ZERO
             error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
             errors[place_of_errors + x] = error
         values[first + x] = actual
@@ -179,33 +181,33 @@ def decode_row(
 ) -> None:  # fmt: skip
     """Read a row that `encode_row` collected."""
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
-    bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
+    bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
-    west = far = left = np.int64(0)
+    west = far = left = ZERO
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual, fraction, error = mean, np.int64(0), np.int64(0)
+        actual, fraction, error = mean, ZERO, ZERO
         if whole is not None:
             actual = ((mean + _HALF) >> FRACTION) << FRACTION
             fraction = (mean - actual) >> (FRACTION - 6)
         if hole < 0 or holes[hole + x] == 0:
             known = np.int64(expected[x]) + share * (4 * west + far)
             table = tables[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known >> ERROR_BITS, TABLED - 1)]
-            symbol, state, place = decode_symbol(spans, symbols, words, np.int64(table), state, place)
+            symbol, state, other, place = decode_symbol(spans, symbols, words, np.int64(table), state, other, place)
             if symbol:
                 below = bits_below(symbol)
                 size = first_of(symbol) + get_bits(raw, bits, below)
                 bits += below
                 pattern = sign_context(fraction, bin_of(known >> ERROR_BITS), left)
-                bit, state, place = decode_bit(ones[signs + (pattern >> 1)], words, state, place)
+                bit, state, other, place = decode_bit(ones[signs + (pattern >> 1)], words, state, other, place)
                 negative = bit ^ (pattern & 1)
                 left = np.int64(1 + negative)
                 actual += (size - 2 * negative * size) << FRACTION
             else:
-                left = np.int64(0)
+                left = ZERO
             error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
             errors[place_of_errors + x] = error
         values[first + x] = actual
         three, two, one = two, one, actual
         far, west = west, error
-    ends[RAW], ends[PLACE], ends[STATE] = bits, place, state
+    ends[RAW], ends[PLACE], ends[STATE], ends[OTHER] = bits, place, state, other

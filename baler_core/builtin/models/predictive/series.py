@@ -61,7 +61,9 @@ def new_series(
     margin = stencil.MARGIN
     planes = np.zeros((slices, variables, ny + 2 * margin, nx + 2 * margin), dtypes[0])
     inside(planes)[:] = values
-    known = np.zeros((0, ny, nx), np.uint8) if holes is None else holes.reshape(-1, ny, nx).astype(np.uint8)
+    known = np.zeros((0, ny, nx), np.uint8)
+    if holes is not None:
+        known = np.ascontiguousarray(holes.reshape(-1, ny, nx), np.uint8)
     return Series(
         planes.reshape(slices * variables, -1),
         np.zeros((slices * variables, ny + 4, nx + 4), dtypes[1]),

@@ -15,10 +15,12 @@ from baler_core.builtin.models.symbols import (
     CODES,
     EXPECTED,
     FLAGS,
+    OTHER,
     PLACE,
     RAW,
     STATE,
     TABLED,
+    ZERO,
     bin_of,
     bits_below,
     code_of,
@@ -105,7 +107,7 @@ def encode_band(
             step = frame.first + z * frame.plane + y * frame.row
             there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
             family = kind.families + (step if kind.hinted else 0)
-            west = far = left = resume = x = np.int64(0)
+            west = far = left = resume = x = ZERO
             while x < frame.nx:
                 known = np.int64(base[at + x])
                 if known == 0 and west + far == 0 and x >= resume:
@@ -120,7 +122,7 @@ def encode_band(
                 known += west_weight * west + far_weight * far
                 value = np.int64(values[there + x])
                 symbol = symbol_of(abs(value))
-                context = (kind.line + families[family + x]) * EXPECTED + bin_of(known >> WEIGHT_BITS)
+                context = (kind.line + np.int64(families[family + x])) * EXPECTED + bin_of(known >> WEIGHT_BITS)
                 codes[number] = code_of(context, symbol)
                 number += 1
                 if value:
@@ -135,7 +137,7 @@ def encode_band(
                     number += 1
                     left = 1 + negative
                 else:
-                    left = np.int64(0)
+                    left = ZERO
                 far, west = west, min(first_of(symbol), MOST_NEAR)
                 x += 1
     ends[CODES], ends[RAW], ends[FLAGS] = number, bits, flag
@@ -149,7 +151,7 @@ def decode_band(
     frame: Frame, kind: Kind,
 ) -> None:  # fmt: skip
     """Read what `encode_band` collected; `near` is filled in."""
-    bits, place, state = ends[RAW], ends[PLACE], ends[STATE]
+    bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
     nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
     for z in range(frame.nz):
@@ -162,7 +164,7 @@ def decode_band(
             step = frame.first + z * frame.plane + y * frame.row
             there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
             family = kind.families + (step if kind.hinted else 0)
-            west = far = left = resume = x = np.int64(0)
+            west = far = left = resume = x = ZERO
             while x < frame.nx:
                 known = np.int64(base[at + x])
                 if known == 0 and west + far == 0 and x >= resume:
@@ -172,9 +174,9 @@ def decode_band(
                         x = resume
                         continue
                 known += west_weight * west + far_weight * far
-                line = (kind.line + families[family + x]) * TABLED
+                line = (kind.line + np.int64(families[family + x])) * TABLED
                 table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
-                symbol, state, place = decode_symbol(spans, symbols, words, table, state, place)
+                symbol, state, other, place = decode_symbol(spans, symbols, words, table, state, other, place)
                 if symbol:
                     below = bits_below(symbol)
                     size = first_of(symbol) + get_bits(raw, bits, below)
@@ -182,13 +184,13 @@ def decode_band(
                     pattern = signs_about(
                         values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
                     )
-                    bit, state, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, place)
+                    bit, state, other, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, other, place)
                     negative = bit ^ (pattern & 1)
                     values[there + x] = -size if negative else size
                     left = 1 + negative
                 else:
-                    left = np.int64(0)
+                    left = ZERO
                 far, west = west, min(first_of(symbol), MOST_NEAR)
                 x += 1
             fill_near(near, here, values, place_of(there), nx)
-    ends[RAW], ends[PLACE], ends[STATE] = bits, place, state
+    ends[RAW], ends[PLACE], ends[STATE], ends[OTHER] = bits, place, state, other
