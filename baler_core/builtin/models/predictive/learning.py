@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.builtin.models.predictive.classes import BITS_PER_WEIGHT, expected_bits, learned_classes
-from baler_core.builtin.models.predictive.field import Integers, encode_with
+from baler_core.builtin.models.predictive.field import Integers, counted_with, encode_with
 from baler_core.builtin.models.predictive.sampling import Sample, samples_of
 from baler_core.builtin.models.predictive.stencil import (
     COLUMNS,
