@@ -244,8 +244,8 @@ class _Trial:
         close, total = _CLOSE[self._effort], self._estimates
         if total[other] > close * total[one] + 100:
             return True
-        learned = FLOOR not in (one.name, other.name) and total[other] >= total[one]
-        return learned and sum(told[other].values()) > close * sum(told[one].values()) + 100
+        told_more = sum(told[other].values()) > close * sum(told[one].values()) + 100
+        return other.name != FLOOR and total[other] >= total[one] and told_more
 
     def estimated(self, kinds: Sequence[type[Model]]) -> bool:
         """Whether all of them have said how large they will be."""

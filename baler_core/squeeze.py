@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
-_LONG: Final = 1 << 20
+_LONG: Final = 1 << 18
 STORED, XZ, ZSTD, WORDS, ZSTD_WORDS = 0, 1, 5, 6, 7
 _METHODS: Final = [XZ, XZ + 1, XZ + 2, XZ + 3, ZSTD]
 

@@ -39,7 +39,8 @@ def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
 def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
     plans = [_Plan(fields, choices[0], effort)]
     # what serves along one axis mostly serves along others
-    times = {"max": TIME_TRANSFORMS, "balanced": (plans[0].time, "basis"), "fast": (plans[0].time,)}[effort]
+    image = choices[0].shape(fields[0].values.shape)[0] == 1
+    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, *(() if image and effort == "fast" else ("basis",)))
     plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
     least = min(plans, key=_expected)
     close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
