@@ -206,17 +206,18 @@ class _Trial:
         """Without those whose own estimate is far above the least."""
         task = self._task
         told: dict[type[Model], Estimate] = {}
-        suitable = self._glanced(suitable)
+        suitable, names = self._glanced(suitable), [variable.name for variable in task.layout.variables]
         for kind in sorted(suitable, key=lambda kind: kind.name != FLOOR):
             with self._guarded(kind):
                 model = self._model(kind)
                 model.alone = (task.first, _alone(told))
+                model.rival = min(totals(told, names).values(), default=math.inf)
                 found = model.estimate(task.first, task.layout, task.tolerances)
                 if found is not None:
                     told[kind] = found
             if self._effort == "fast" and kind.name == FLOOR and kind in told and sum(told[kind].values()) < _LITTLE:
                 return [kind]
-        self._estimates = totals(told, [variable.name for variable in task.layout.variables])
+        self._estimates = totals(told, names)
         for kind, size in self._estimates.items():
             logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
         beaten = {kind for kind in told if any(self._beats(other, kind, told) for other in told)}
