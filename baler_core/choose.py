@@ -186,7 +186,7 @@ def _alone(told: Mapping[type[Model], Estimate]) -> dict[str, float]:
     return {members[0]: size for members, size in floor.items() if len(members) == 1}
 
 
-def _with_effort(kind: type[Model], effort: Effort) -> Model:
+def with_effort(kind: type[Model], effort: Effort) -> Model:
     """A model of a kind, with the effort if it knows of effort."""
     known = "effort" in kind.Options.model_fields
     return kind(kind.Options(**({"effort": effort} if known else {})))
@@ -225,13 +225,14 @@ class _Trial:
 
     def _glanced(self, kinds: Sequence[type[Model]]) -> list[type[Model]]:
         """With most effort, without the models of grids that expect far more than another one after little effort."""
-        task, rivals = self._task, [kind for kind in kinds if "effort" in kind.Options.model_fields]
+        task = self._task
+        rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != FLOOR]
         if self._effort != "max" or task.layout.kind != "grid" or len(rivals) < 2:
             return list(kinds)
         told: dict[type[Model], Estimate] = {}
         for kind in rivals:
             with self._guarded(kind):
-                glance = _with_effort(kind, "fast").estimate(task.first, task.layout, task.tolerances)
+                glance = with_effort(kind, "fast").estimate(task.first, task.layout, task.tolerances)
                 if glance:
                     told[kind] = glance
         names = {name for estimate in told.values() for members in estimate for name in members}
@@ -282,7 +283,7 @@ class _Trial:
     def _model(self, kind: type[Model]) -> Model:
         """One of a kind, with the effort if it knows of effort."""
         if kind not in self._models:
-            self._models[kind] = _with_effort(kind, self._effort)
+            self._models[kind] = with_effort(kind, self._effort)
         return self._models[kind]
 
     @contextmanager
