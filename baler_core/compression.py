@@ -26,6 +26,7 @@ from baler_core.header_json import header_to_json
 from baler_core.interfaces import Component
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
+from baler_core.progress import compiling_shown
 from baler_core.state import encode_state
 from baler_core.walk import layouts_of, open_input
 
@@ -64,6 +65,7 @@ class Compressed:
         return self.input_bytes / self.file_bytes
 
 
+@compiling_shown()
 @one_thread
 def compress(
     config: Config, registry: Registry, *, source: Path, output: Path, model: Path | None = None
@@ -105,6 +107,7 @@ def compress(
     )
 
 
+@compiling_shown()
 @one_thread
 def train(config: Config, registry: Registry, *, output: Path) -> Path:
     """Fit models to the configuration's first input and store them for use on other files.
