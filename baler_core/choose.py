@@ -31,7 +31,7 @@ SAMPLE_BYTES = 12 << 20
 # Estimates are taken at their word beyond this factor.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
 # Models of grids that after little effort expect so many times the bytes of another one are not looked at any further.
-_FAR_BEHIND = 1.12
+_FAR_BEHIND = 1.2
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
