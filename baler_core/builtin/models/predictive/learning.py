@@ -38,9 +38,15 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
     known
         Stencils that suited another file: then none are learned.
     """
-    if known is None or not _suits(known, integers.values.shape[1]):
-        known = learn_stencils(integers, effort)
-    return encode_with(integers, known, MIXED[effort])[0]
+    if known is not None and _suits(known, integers.values.shape[1]):
+        return encode_with(integers, known, MIXED[effort])[0]
+    data, restored = encode_with(integers, learn_stencils(integers, effort), MIXED[effort])
+    # what is known of restored values pays where few bits are left, or few values are there to learn from
+    pays = integers.values.size < _MANY_VALUES or 8 * len(data) < integers.values.size
+    if effort != "max" or not integers.closed or not pays:
+        return data
+    again = learn_stencils(integers, effort, restored)
+    return min(data, encode_with(integers, again, MIXED[effort])[0], key=len)
 
 
 def counted_size(integers: Integers) -> float:
@@ -54,16 +60,23 @@ def _suits(known: np.ndarray, variables: int) -> bool:
     return fits and known.shape == (variables, 2, known.shape[2], COLUMNS) and int(np.abs(known).max()) <= LARGEST_EDGE
 
 
-def learn_stencils(integers: Integers, effort: Effort, *, roughly: bool = False) -> np.ndarray:
+def learn_stencils(
+    integers: Integers, effort: Effort, restored: np.ndarray | None = None, *, roughly: bool = False
+) -> np.ndarray:
     """Stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
 
     Some places are looked at. There are classes, and far neighbours count, at most effort, where that pays.
+
+    Parameters
+    ----------
+    restored
+        What other stencils restored, if that is known; else errors of what will be are expected.
     """
     thorough, values = effort == "max", integers.values.size
     stencils = np.zeros((integers.values.shape[1], 2, MOST_CLASSES, COLUMNS), np.int64)
     stencils[:, :, 0, EDGE] = LARGEST_EDGE
     most = 1
-    for sample in samples_of(integers, _FEW_ROWS if roughly else _ROWS[effort], far=thorough):
+    for sample in samples_of(integers, _FEW_ROWS if roughly else _ROWS[effort], far=thorough, restored=restored):
         own = stencils[sample.variable, int(sample.temporal)]
         start = np.zeros(FEATURES, np.int64)
         start[sample.used] = fitted(sample.features, sample.targets, base=sample.base)

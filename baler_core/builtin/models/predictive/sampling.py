@@ -60,18 +60,28 @@ def activities(sample: Sample) -> np.ndarray:
     return found
 
 
-def samples_of(integers: Integers, rows: int, *, far: bool, wanted: Sequence[bool] = (True, True)) -> Iterator[Sample]:
+def samples_of(
+    integers: Integers,
+    rows: int,
+    *,
+    far: bool,
+    restored: np.ndarray | None = None,
+    wanted: Sequence[bool] = (True, True),
+) -> Iterator[Sample]:
     """For each variable, samples of about `rows` values outside holes, without and with a slice before.
 
     Parameters
     ----------
+    restored
+        What was restored by other stencils, as the neighbours will nearly be seen: same shape as the values.
     far
         Whether neighbours further away are looked up, too.
     wanted
         Whether values without, and with, a slice before are.
     """
     slices, variables, ny, nx = integers.values.shape
-    seen = with_filled_holes(integers)
+    seen = with_filled_holes(integers) if restored is None else restored
+    blurred = integers.closed and restored is None
     random = np.random.default_rng(1)
     for variable in range(variables):
         for temporal, numbers in enumerate((range(min(1, slices)), range(1, slices))):
@@ -89,7 +99,7 @@ def samples_of(integers: Integers, rows: int, *, far: bool, wanted: Sequence[boo
                 z, y, x = (part[:, None] for part in starts.T)
                 kept = ~integers.holes[z, variable, y, x + np.arange(run)].ravel()
                 features, targets = features[:, kept], targets[kept]
-            base = int(np.searchsorted(used, base_place(temporal > 0))) if integers.closed else None
+            base = int(np.searchsorted(used, base_place(temporal > 0))) if blurred else None
             yield Sample(variable, temporal > 0, used, features, targets, base)
 
 
