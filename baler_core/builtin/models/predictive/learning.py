@@ -41,9 +41,8 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
     if known is not None and _suits(known, integers.values.shape[1]):
         return encode_with(integers, known, MIXED[effort])[0]
     data, restored = encode_with(integers, learn_stencils(integers, effort), MIXED[effort])
-    # what is known of restored values pays where few bits are left, or few values are there to learn from
-    pays = integers.values.size < _MANY_VALUES or 8 * len(data) < integers.values.size
-    if effort != "max" or not integers.closed or not pays:
+    # to know restored values instead of expecting their errors pays where few bits are left
+    if effort != "max" or not integers.closed or 8 * len(data) > integers.values.size:
         return data
     again = learn_stencils(integers, effort, restored)
     return min(data, encode_with(integers, again, MIXED[effort])[0], key=len)
