@@ -7,10 +7,14 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.cpython.unsafe.tuple import tuple_setitem
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Array: TypeAlias = np.ndarray[Any, Any]
 Integer: TypeAlias = Any  # in compiled loops int and numpy.int64 are one
+# In compiled loops only: a copy of a tuple of integers with one of them replaced. Tuples, unlike arrays, stay in registers,
+# and loops over them are unrolled: the compiler makes code of its own for each length.
+with_item: Callable[[tuple[Integer, ...], Integer, Integer], tuple[Integer, ...]] = tuple_setitem
 
 
 def compiled(function: Function) -> Function:

@@ -7,15 +7,18 @@ adaptive DPCM", 1997).
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from baler_core.builtin.models.predictive.stencil import WEIGHT_BITS
 from baler_core.compiled import Array, Integer, inlined
 
+Predictions: TypeAlias = tuple[Integer, Integer, Integer]
 FRACTION = 10
 PREDICTIONS = 3
 # Learning rates of the two corrections, as powers of 1/2.
-RATES = np.array([5, 8], np.int64)
+RATES = (5, 8)
 _ADAPTIVE_BITS = 20
 # What adapts takes values in 1/64, up to 2^20 steps, so that squares stay within 64 bits.
 _COARSE = FRACTION - 6
@@ -29,70 +32,76 @@ def coarse(value: Integer) -> Integer:
 
 
 @inlined
-def gather(
-    inputs: Array, planes: Array, sources: Array, starts: Array, offsets: Array, here: Integer, base: Integer
-) -> None:
-    """Differences of all neighbours to `base`; sources that are absent have none."""
-    for s in range(4):
-        for i in range(starts[s], starts[s + 1]):
-            inputs[i] = planes[sources[s], here + offsets[i]] - base
-
-
-@inlined
-def activity(values: Array, before: Array, temporal: Integer, here: Integer, width: Integer) -> Integer:
-    """How much the neighbours differ, from each other and from the slice before: in 1/1024 of a step."""
+def activity(planes: Array, place: Integer, width: Integer, back: Integer, temporal: Integer) -> Integer:
+    """How much the neighbours differ, from each other and from those `back` if `temporal`: in 1/1024 of a step."""
     west, north, corner, east = (
-        values[here - 1],
-        values[here - width],
-        values[here - width - 1],
-        values[here - width + 1],
+        planes[place - 1],
+        planes[place - width],
+        planes[place - width - 1],
+        planes[place - width + 1],
     )
-    found = abs(west - corner) + abs(north - corner) + abs(north - east)
-    if temporal:
-        found += 2 * (abs(west - before[here - 1]) + abs(north - before[here - width]))
-        found += abs(corner - before[here - width - 1]) + abs(east - before[here - width + 1])
-    return found
+    past = place + back
+    moved = 2 * (abs(west - planes[past - 1]) + abs(north - planes[past - width]))
+    moved += abs(corner - planes[past - width - 1]) + abs(east - planes[past - width + 1])
+    return abs(west - corner) + abs(north - corner) + abs(north - east) + temporal * moved
 
 
 @inlined
-def class_of(stencils: Array, edge: Integer, found: Integer) -> Integer:
-    """The class of stencils for an activity; `edge` is the column of the edges."""
-    number = 0
-    while number < stencils.shape[0] - 1 and found >= stencils[number, edge]:
-        number += 1
+def class_of(stencils: Array, columns: Integer, classes: Integer, found: Integer) -> Integer:
+    """The class of stencils for an activity; `stencils` are flat, and the last of the `columns` holds the edges."""
+    number, reached = np.int64(0), np.int64(1)
+    for row in range(classes - 1):
+        reached &= np.int64(found >= stencils[(row + 1) * columns - 1])
+        number += reached
     return number
 
 
 @inlined
 def predict(
-    predictions: Array, inputs: Array, weights: Array, adaptive: Array, base: Integer, low: Integer, high: Integer
-) -> None:
-    """All predictions of a value, kept between the smallest and largest value."""
-    total = np.int64(0)
-    for i in range(inputs.size):
-        total += weights[i] * inputs[i]
-    plain = base + (total >> WEIGHT_BITS)
-    predictions[0] = min(max(plain, low), high)
-    for k in range(PREDICTIONS - 1):
-        correction = np.int64(0)
-        for i in range(inputs.size):
-            correction += adaptive[k, i] * coarse(inputs[i])
-        predictions[k + 1] = min(max(predictions[0] + (correction >> (_ADAPTIVE_BITS - _COARSE)), low), high)
+    inputs: Array, planes: Array, steps: Array, stencils: Array, adaptive: Array,
+    place: Integer, base: Integer, row: Integer, limits: tuple[Integer, Integer],
+) -> Predictions:  # fmt: skip
+    """All predictions of a value, kept between the smallest and largest value.
+
+    Parameters
+    ----------
+    inputs
+        int32 (features,): filled in with the differences of the neighbours to `base`, in the units of the adaptive part.
+    planes, steps
+        All values, flat, and how far from the `place` its neighbours are.
+    stencils, row
+        Weights, flat, and where those of the class begin.
+    adaptive
+        int32 (PREDICTIONS - 1, FEATURES): weights of the corrections.
+    """
+    total, one, two = np.int64(0), np.int64(0), np.int64(0)
+    for i in range(steps.size):
+        apart = planes[place + steps[i]] - base
+        total += stencils[row + i] * apart
+        near = coarse(apart)
+        inputs[i] = near
+        one += np.int64(adaptive[0, i]) * near
+        two += np.int64(adaptive[1, i]) * near
+    plain = min(max(base + (total >> WEIGHT_BITS), limits[0]), limits[1])
+    return (
+        plain,
+        min(max(plain + (one >> (_ADAPTIVE_BITS - _COARSE)), limits[0]), limits[1]),
+        min(max(plain + (two >> (_ADAPTIVE_BITS - _COARSE)), limits[0]), limits[1]),
+    )
 
 
 @inlined
-def blend(predictions: Array, errors: Array, z: Integer, x: Integer) -> Integer:
+def blend(predictions: Predictions, errors: Array, row: Integer, x: Integer) -> Integer:
     """The mean of the predictions, each weighed by the inverse square of its errors nearby.
 
     `errors` is int64 (predictions, 2, x + margins): this row and the one before.
     """
-    least = np.int64(1) << 60
-    for k in range(PREDICTIONS):
-        least = min(least, nearby(errors, k, z, x))
+    near = (nearby(errors, 0, row, x), nearby(errors, 1, row, x), nearby(errors, 2, row, x))
+    least = min(near[0], near[1], near[2])
     total = np.int64(0)
     weight = np.int64(0)
     for k in range(PREDICTIONS):
-        share = ((least + 128) << 8) // (nearby(errors, k, z, x) + 128)
+        share = ((least + 128) << 8) // (near[k] + 128)
         share *= share
         total += share * (predictions[k] - predictions[0])
         weight += share
@@ -108,12 +117,11 @@ def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
 
 
 @inlined
-def adapt(adaptive: Array, inputs: Array, predictions: Array, actual: Integer) -> None:
+def adapt(adaptive: Array, inputs: Array, predictions: Predictions, actual: Integer) -> None:
     """Move the corrections along the gradient of their squared error."""
     norm = np.int64(256)
     for i in range(inputs.size):
-        inputs[i] = coarse(inputs[i])
-        norm += inputs[i] * inputs[i]
+        norm += np.int64(inputs[i]) * np.int64(inputs[i])
     for k in range(PREDICTIONS - 1):
         error = coarse(actual - predictions[k + 1])
         ratio = (error << 28) // norm
