@@ -27,6 +27,7 @@ from baler_core.builtin.models.predictive.predictor import (
     adapt,
     blend,
     class_of,
+    gather,
     predict,
 )
 from baler_core.builtin.models.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
@@ -199,7 +200,7 @@ def code_slice(
     own, temporal, masked = sources[OWN], 1 if sources[BEFORE] >= 0 else 0, series.holes.shape[0] > 0
     stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal]
     classes, (steps, linear) = stencils.shape[0], find_steps(series, sources, stencils)
-    columns, inputs = steps.size + 1, np.zeros(steps.size, np.int32)
+    columns, inputs, near = steps.size + 1, np.zeros(steps.size, np.int64), np.zeros(steps.size, np.int32)
     frame, limits, closed = new_frame(series, sources), (series.limits[0], series.limits[1]), series.closed
     ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
     recent, residuals = np.zeros((PREDICTIONS, 2, nx + 4), np.int64), np.zeros((2, nx + 4), np.int64)
@@ -215,7 +216,8 @@ def code_slice(
             if classes > 1:
                 found = activity(planes, place, frame.width, frame.back, temporal)
                 row = class_of(linear, columns, classes, found) * columns
-            predictions = predict(inputs, planes, steps, linear, adaptive, place, base, row, limits)
+            gather(inputs, planes, steps, place, base)
+            predictions = predict(inputs, near, linear, row, adaptive, base, limits)
             mean = blend(predictions, recent, side, x + 2)
             guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
             planes[place] = guess
@@ -237,7 +239,7 @@ def code_slice(
             errors[here] = min(abs(actual - mean) >> (FRACTION - 4), _LARGEST_ERROR)
             for k in range(PREDICTIONS):
                 recent[k, side, x + 2] = abs(actual - predictions[k])
-            adapt(adaptive, inputs, predictions, actual)
+            adapt(adaptive, near, predictions, actual)
         close_row(values, start, nx)
 
 

@@ -57,31 +57,39 @@ def class_of(stencils: Array, columns: Integer, classes: Integer, found: Integer
 
 
 @inlined
+def gather(inputs: Array, planes: Array, steps: Array, place: Integer, base: Integer) -> None:
+    """Differences of the neighbours, `steps` from the `place`, to `base`."""
+    for i in range(steps.size):
+        # places are never negative, which unsigned numbers tell the compiler: else it would check each one
+        inputs[i] = planes[np.uint64(place + steps[i])] - base
+
+
+@inlined
 def predict(
-    inputs: Array, planes: Array, steps: Array, stencils: Array, adaptive: Array,
-    place: Integer, base: Integer, row: Integer, limits: tuple[Integer, Integer],
+    inputs: Array, near: Array, stencils: Array, row: Integer, adaptive: Array, base: Integer,
+    limits: tuple[Integer, Integer],
 ) -> Predictions:  # fmt: skip
     """All predictions of a value, kept between the smallest and largest value.
 
     Parameters
     ----------
     inputs
-        int32 (features,): filled in with the differences of the neighbours to `base`, in the units of the adaptive part.
-    planes, steps
-        All values, flat, and how far from the `place` its neighbours are.
+        Differences of the neighbours to `base`.
+    near
+        int32: filled in with the same in the units of the adaptive part.
     stencils, row
         Weights, flat, and where those of the class begin.
     adaptive
-        int32 (PREDICTIONS - 1, FEATURES): weights of the corrections.
+        int32 (PREDICTIONS - 1, columns): weights of the corrections.
     """
     total, one, two = np.int64(0), np.int64(0), np.int64(0)
-    for i in range(steps.size):
-        apart = planes[place + steps[i]] - base
-        total += stencils[row + i] * apart
-        near = coarse(apart)
-        inputs[i] = near
-        one += np.int64(adaptive[0, i]) * near
-        two += np.int64(adaptive[1, i]) * near
+    for i in range(inputs.size):
+        total += stencils[row + i] * inputs[i]
+    for i in range(inputs.size):
+        near[i] = coarse(inputs[i])
+    for i in range(inputs.size):
+        one += np.int64(adaptive[0, i]) * np.int64(near[i])
+        two += np.int64(adaptive[1, i]) * np.int64(near[i])
     plain = min(max(base + (total >> WEIGHT_BITS), limits[0]), limits[1])
     return (
         plain,
