@@ -198,7 +198,7 @@ def code_slice(
     counters, signs, weights = memory
     planes, errors, holes = series.planes.reshape(-1), series.errors.reshape(-1), series.holes.reshape(-1)
     own, temporal, masked = sources[OWN], 1 if sources[BEFORE] >= 0 else 0, series.holes.shape[0] > 0
-    stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal]
+    stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal].reshape(-1)
     classes, (steps, linear) = stencils.shape[0], find_steps(series, sources, stencils)
     columns, inputs, near = steps.size + 1, np.zeros(steps.size, np.int64), np.zeros(steps.size, np.int32)
     frame, limits, closed = new_frame(series, sources), (series.limits[0], series.limits[1]), series.closed

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from baler_core.builtin.models.predictive.stencil import WEIGHT_BITS
+from baler_core.builtin.models.predictive.stencil import FEATURES, WEIGHT_BITS
 from baler_core.compiled import Array, Integer, inlined
 
 Predictions: TypeAlias = tuple[Integer, Integer, Integer]
@@ -80,22 +80,30 @@ def predict(
     stencils, row
         Weights, flat, and where those of the class begin.
     adaptive
-        int32 (PREDICTIONS - 1, columns): weights of the corrections.
+        int32 (PREDICTIONS - 1, FEATURES), flat: weights of the corrections.
     """
-    total, one, two = np.int64(0), np.int64(0), np.int64(0)
-    for i in range(inputs.size):
-        total += stencils[row + i] * inputs[i]
+    fill_near(near, inputs)
+    plain = min(max(base + (dot(stencils, row, inputs) >> WEIGHT_BITS), limits[0]), limits[1])
+    one = dot(adaptive, 0, near) >> (_ADAPTIVE_BITS - _COARSE)
+    two = dot(adaptive, FEATURES, near) >> (_ADAPTIVE_BITS - _COARSE)
+    return plain, min(max(plain + one, limits[0]), limits[1]), min(max(plain + two, limits[0]), limits[1])
+
+
+# Of arrays that two loops of an inlined function look at, references would be counted for every value: one loop each.
+@inlined
+def fill_near(near: Array, inputs: Array) -> None:
+    """Inputs in the units of the adaptive part."""
     for i in range(inputs.size):
         near[i] = coarse(inputs[i])
+
+
+@inlined
+def dot(weights: Array, row: Integer, inputs: Array) -> Integer:
+    """Weighted sum of the inputs; the weights are flat, and `row` is where they begin."""
+    total = np.int64(0)
     for i in range(inputs.size):
-        one += np.int64(adaptive[0, i]) * np.int64(near[i])
-        two += np.int64(adaptive[1, i]) * np.int64(near[i])
-    plain = min(max(base + (total >> WEIGHT_BITS), limits[0]), limits[1])
-    return (
-        plain,
-        min(max(plain + (one >> (_ADAPTIVE_BITS - _COARSE)), limits[0]), limits[1]),
-        min(max(plain + (two >> (_ADAPTIVE_BITS - _COARSE)), limits[0]), limits[1]),
-    )
+        total += np.int64(weights[np.uint64(row + i)]) * np.int64(inputs[i])
+    return total
 
 
 @inlined
@@ -125,15 +133,18 @@ def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
 
 
 @inlined
-def adapt(adaptive: Array, inputs: Array, predictions: Predictions, actual: Integer) -> None:
+def adapt(adaptive: Array, near: Array, predictions: Predictions, actual: Integer) -> None:
     """Move the corrections along the gradient of their squared error."""
-    norm = np.int64(256)
-    for i in range(inputs.size):
-        norm += np.int64(inputs[i]) * np.int64(inputs[i])
+    norm = 256 + dot(near, 0, near)
     for k in range(PREDICTIONS - 1):
-        error = coarse(actual - predictions[k + 1])
-        ratio = (error << 28) // norm
-        shift = 28 - _ADAPTIVE_BITS + RATES[k]
-        for i in range(inputs.size):
-            moved = adaptive[k, i] + ((ratio * inputs[i] + (1 << (shift - 1))) >> shift)
-            adaptive[k, i] = min(max(moved, -(1 << 24)), 1 << 24)
+        ratio = (coarse(actual - predictions[k + 1]) << 28) // norm
+        move(adaptive, k * FEATURES, near, ratio, 28 - _ADAPTIVE_BITS + RATES[k])
+
+
+@inlined
+def move(adaptive: Array, row: Integer, near: Array, ratio: Integer, shift: Integer) -> None:
+    """Move the weights of one correction, which begin at `row`."""
+    for i in range(near.size):
+        at = np.uint64(row + i)
+        moved = adaptive[at] + ((ratio * near[i] + (1 << (shift - 1))) >> shift)
+        adaptive[at] = min(max(moved, -(1 << 24)), 1 << 24)
