@@ -32,6 +32,8 @@ BINS = 64
 SETS = 4 * BINS
 # How fast weights learn.
 _RATE = 24
+# The last input, which is always the same.
+_BIAS = (256,)
 _TABLED = 1 << 12
 BIT_LENGTHS = np.array([number.bit_length() for number in range(_TABLED)], np.int8)
 LOGARITHMS = np.array([_quarter_octaves(number) for number in range(_TABLED)], np.int8)
@@ -100,7 +102,7 @@ def code_node(
     for i in range(len(places)):
         # places are never negative, which unsigned numbers tell the compiler: else it would check each one
         found = with_item(found, i, np.int64(counters[np.uint64(places[i] + node)]))
-    inputs = places + (256,)
+    inputs = places + _BIAS
     for i in range(len(places)):
         inputs = with_item(inputs, i, stretch(found[i] >> 16))
     row, other = node * INPUTS, (NODES + chosen * 4 + min(node, 3)) * INPUTS

@@ -93,6 +93,36 @@ def find_steps(series: Series, sources: Array, stencils: Array) -> tuple[Array, 
     return steps[:count].copy(), weights
 
 
+class Frame(NamedTuple):
+    """How planes and errors, both flat, lie about a slice.
+
+    Attributes
+    ----------
+    width, pitch
+        From row to row, of planes and of errors.
+    back
+        From a value to the one in the slice before; if there is none, to the left neighbour.
+    ahead, aside
+        From an error to that in the slice before and of the variable beside; 0 if there is none.
+    """
+
+    width: Integer
+    pitch: Integer
+    back: Integer
+    ahead: Integer
+    aside: Integer
+
+
+@compiled
+def new_frame(series: Series, sources: Array) -> Frame:
+    """The frame of a slice; see `series.find_sources`."""
+    pitch, size, own = series.errors.shape[2], series.planes.shape[1], sources[OWN]
+    area = series.errors.shape[1] * pitch
+    before = sources[BEFORE] - own if sources[BEFORE] >= 0 else 0
+    beside = sources[BESIDE] - own if sources[BESIDE] >= 0 else 0
+    return Frame(pitch - 4 + 2 * MARGIN, pitch, before * size if before else -1, before * area, beside * area)
+
+
 @inlined
 def own_errors(errors: Array, here: Integer, width: Integer) -> Integer:
     """16 x the weighted mean error of the neighbours already coded; margin 2 above and left, 1 right."""
@@ -150,35 +180,6 @@ def find_places(
     for i in range(len(contexts)):
         places = with_item(places, i, OFFSETS[i] + found[i] * NODES)
     return expected, places
-
-
-class Frame(NamedTuple):
-    """How planes and errors, both flat, lie about a slice.
-
-    Attributes
-    ----------
-    width, pitch
-        From row to row, of planes and of errors.
-    back
-        From a value to the one in the slice before; if there is none, to the left neighbour.
-    ahead, aside
-        From an error to that in the slice before and of the variable beside; 0 if there is none.
-    """
-
-    width: Integer
-    pitch: Integer
-    back: Integer
-    ahead: Integer
-    aside: Integer
-
-
-@compiled
-def new_frame(series: Series, sources: Array) -> Frame:
-    """The frame of a slice; see `series.find_sources`."""
-    pitch, size, own = series.errors.shape[2], series.planes.shape[1], sources[OWN]
-    area = series.errors.shape[1] * pitch
-    before, beside = sources[BEFORE] - own if sources[BEFORE] >= 0 else 0, sources[BESIDE] - own if sources[BESIDE] >= 0 else 0
-    return Frame(pitch - 4 + 2 * MARGIN, pitch, before * size if before else -1, before * area, beside * area)
 
 
 @compiled

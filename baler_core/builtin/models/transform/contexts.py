@@ -218,8 +218,10 @@ def code_band(
             look_above(above, sheet, near, row, here, pitch, layer)
             x, resume = 0, 0
             while x < nx:
-                west, far = np.int64(near[here + x - 1]), np.int64(near[here + x - 2])
-                quiet, value, at = np.int64(above[QUIET, x]) * (west + far == 0), np.int64(values[start + x]), row + x * SHEET
+                at, value = row + x * SHEET, np.int64(values[start + x])
+                west: Integer = np.int64(near[here + x - 1])
+                far: Integer = np.int64(near[here + x - 2])
+                quiet = np.int64(above[QUIET, x]) * (west + far == 0)
                 if quiet >= SHORTEST_RUN and x >= resume:
                     run = min(quiet, LONGEST_RUN)
                     resume = x + run
@@ -234,9 +236,7 @@ def code_band(
                 chosen = sheet[at + FAMILY] + logarithmic(((sheet[at + TOTAL] + local * own_weight) * scale) >> 16)
                 close = min(west, 3) * 108 + above[NORTH, x] * 9 + (0 if high else 27 * min(far, 3))
                 places = find_places(sheet, at, local, close, chosen, lone, contexts)
-                size = code_magnitude(
-                    registers, data, counters, weights, places, chosen, abs(value), 1 if quiet else 0
-                )
+                size = code_magnitude(registers, data, counters, weights, places, chosen, abs(value), 1 if quiet else 0)
                 near[here + x] = min(size, LARGEST)
                 if size:
                     steps = (min(x, 1), shape[2] * (y > 0), shape[1] * shape[2] * (z > 0))

@@ -110,7 +110,11 @@ def fill_sheet(
         for y in range(band[1], band[4]):
             for x in range(band[2], band[5]):
                 first, second = np.int64(others[0, z, y, x]), np.int64(others[1, z, y, x])
-                third, parent, sibling = np.int64(others[2, z, y, x]), np.int64(parents[place]), np.int64(siblings[place])
+                third, parent, sibling = (
+                    np.int64(others[2, z, y, x]),
+                    np.int64(parents[place]),
+                    np.int64(siblings[place]),
+                )
                 family_bin = logarithmic(parent) >> 1
                 sheet[at + TOTAL] = 2 * first + 2 * third + ((parent * 7) >> 4) + second_weight * second
                 sheet[at + FIRST] = first
@@ -145,10 +149,10 @@ def look_above(
     run = 0
     for x in range(above.shape[1] - 1, -1, -1):
         place = here + x
-        north = np.int64(near[place - pitch])
-        diagonal = np.int64(near[place - pitch - 1]) + near[place - pitch + 1]
+        north: Integer = np.int64(near[place - pitch])
+        diagonal: Integer = np.int64(near[place - pitch - 1]) + near[place - pitch + 1]
         total = 4 * north + near[place - 2 * pitch] + 2 * diagonal
-        # without layers the same reads stay within the row, and do not count
+        # without layers the same reads stay within `near`, and do not count
         front, deep = place - layer, np.int64(layer > 0)
         total += deep * (4 * np.int64(near[front]) + near[place - 2 * layer] + near[front - 1] + near[front + 1])
         total += deep * (np.int64(near[front - pitch]) + near[front + pitch])
