@@ -7,10 +7,14 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.cpython.unsafe.tuple import tuple_setitem
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Array: TypeAlias = np.ndarray[Any, Any]
 Integer: TypeAlias = Any  # in compiled loops int and numpy.int64 are one
+# In compiled loops only: a copy of a tuple with one item replaced. Tuples of numbers, unlike arrays, stay in registers, and
+# for each length the compiler makes code of its own, with loops over them unrolled.
+with_item: Callable[[tuple[Integer, ...], Integer, Integer], tuple[Integer, ...]] = cast(Any, tuple_setitem)
 
 
 def compiled(function: Function) -> Function:

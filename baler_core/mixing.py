@@ -54,16 +54,21 @@ def stretch(probability: Integer) -> Integer:
 
 
 @inlined
-def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer) -> None:
-    """Move a counter (probability in the upper 22 bits, bits seen in the lower 10) towards `bit`."""
-    counter = np.int64(counters[place])
+def learned(counter: Integer, bit: Integer, limit: Integer) -> Integer:
+    """A counter (probability in the upper 22 bits, bits seen in the lower 10) moved towards `bit`."""
     seen = counter & 1023
     probability = counter >> 10
     target = 4194303 if bit else 0
     probability += ((target - probability) * np.int64(RATES[seen])) >> 16
     if seen < limit:
         seen += 1
-    counters[place] = (probability << 10) | seen
+    return (probability << 10) | seen
+
+
+@inlined
+def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer) -> None:
+    """Move a counter towards `bit`."""
+    counters[place] = learned(np.int64(counters[place]), bit, limit)
 
 
 @inlined

@@ -6,11 +6,16 @@ has a counter in each context; what they say is mixed (see `mixing`). Shared by 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from baler_core.arithmetic import code_bit
-from baler_core.compiled import Array, Integer, inlined
-from baler_core.mixing import WEIGHT_ONE, dot, learn_counter, learn_weights, new_counters, squash, stretch
+from baler_core.compiled import Array, Integer, inlined, with_item
+from baler_core.mixing import WEIGHT_ONE, learn_counter, learned, new_counters, squash, stretch
+
+# One number for each context that is mixed.
+Places: TypeAlias = tuple[Integer, ...]
 
 
 def _quarter_octaves(number: int) -> int:
@@ -25,16 +30,23 @@ CONTEXTS = 7
 INPUTS = CONTEXTS + 1
 BINS = 64
 SETS = 4 * BINS
+# How fast weights learn.
+_RATE = 24
+# The last input, which is always the same.
+_BIAS = (256,)
 _TABLED = 1 << 12
 BIT_LENGTHS = np.array([number.bit_length() for number in range(_TABLED)], np.int8)
 LOGARITHMS = np.array([_quarter_octaves(number) for number in range(_TABLED)], np.int8)
 
 
 def new_weights() -> Array:
-    """Weights of the two mixers, chosen by node and by expected magnitude; the first context counts most at first."""
+    """Weights of the two mixers, chosen by node and by expected magnitude, one mixer after the other.
+
+    The first context counts most at first.
+    """
     weights = np.full((NODES + 4 * SETS, INPUTS), WEIGHT_ONE // 6, np.int32)
     weights[:, 0] = WEIGHT_ONE * 6 // 10
-    return weights
+    return weights.reshape(-1)
 
 
 def first_counters(size: int) -> Array:
@@ -82,31 +94,43 @@ def logarithmic(number: Integer) -> Integer:
 
 @inlined
 def code_node(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    weights: Array,
-    places: Array,
-    inputs: Array,
-    node: Integer,
-    chosen: Integer,
-    mixed: Integer,
-    bit: Integer,
-) -> Integer:
-    """One bit of the tree: mix what the first `mixed` contexts say, code, and learn from it."""
-    for i in range(mixed):
-        inputs[i] = stretch(np.int64(counters[places[i] + node]) >> 16)
-    inputs[mixed] = 256
-    other = NODES + chosen * 4 + min(node, 3)
-    first = dot(weights, node, inputs, mixed + 1)
-    second = dot(weights, other, inputs, mixed + 1)
+    registers: Array, data: Array, counters: Array, weights: Array,
+    places: Places, node: Integer, chosen: Integer, bit: Integer,
+) -> Integer:  # fmt: skip
+    """One bit of the tree: mix what the contexts with counters at `places` say, code, and learn from it."""
+    found = places
+    for i in range(len(places)):
+        # places are never negative, which unsigned numbers tell the compiler: else it would check each one
+        found = with_item(found, i, np.int64(counters[np.uint64(places[i] + node)]))
+    inputs = places + _BIAS
+    for i in range(len(places)):
+        inputs = with_item(inputs, i, stretch(found[i] >> 16))
+    row, other = node * INPUTS, (NODES + chosen * 4 + min(node, 3)) * INPUTS
+    first, second = dot_inputs(weights, row, inputs), dot_inputs(weights, other, inputs)
     bit = code_bit(registers, data, bit, squash((first + second) >> 1))
     target = 65535 if bit else 0
-    learn_weights(weights, node, inputs, mixed + 1, target - squash(first), 24)
-    learn_weights(weights, other, inputs, mixed + 1, target - squash(second), 24)
-    for i in range(mixed):
-        learn_counter(counters, places[i] + node, bit, 1000 if i == 0 else 400)
+    learn_inputs(weights, row, inputs, target - squash(first))
+    learn_inputs(weights, other, inputs, target - squash(second))
+    for i in range(len(places)):
+        counters[np.uint64(places[i] + node)] = learned(found[i], bit, 1000 if i == 0 else 400)
     return bit
+
+
+@inlined
+def dot_inputs(weights: Array, row: Integer, inputs: Places) -> Integer:
+    """As `mixing.dot`, of a tuple of inputs; the weights are flat, and `row` is where those of one mixer begin."""
+    total = np.int64(0)
+    for i in range(len(inputs)):
+        total += np.int64(weights[np.uint64(row + i)]) * inputs[i]
+    return total >> 16
+
+
+@inlined
+def learn_inputs(weights: Array, row: Integer, inputs: Places, error: Integer) -> None:
+    """As `mixing.learn_weights`, of a tuple of inputs."""
+    change = error * _RATE
+    for i in range(len(inputs)):
+        weights[np.uint64(row + i)] += (inputs[i] * change + 524288) >> 20
 
 
 @inlined
@@ -120,25 +144,18 @@ def code_simply(registers: Array, data: Array, counters: Array, place: Integer, 
 
 @inlined
 def code_magnitude(
-    registers: Array,
-    data: Array,
-    counters: Array,
-    weights: Array,
-    places: Array,
-    inputs: Array,
-    chosen: Integer,
-    mixed: Integer,
-    magnitude: Integer,
-    length: Integer,
-) -> Integer:
+    registers: Array, data: Array, counters: Array, weights: Array,
+    places: Places, chosen: Integer, magnitude: Integer, length: Integer,
+) -> Integer:  # fmt: skip
     """A magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
 
-    `mixed` is how many contexts are mixed. `length` is 1 if the magnitude is known not to be 0, else 0.
+    `places` are where the contexts that are mixed keep their counters. `length` is 1 if the magnitude is known not to
+    be 0, else 0.
     """
     wanted = bit_length(magnitude)
     while length < LENGTHS - 1:
         bit = 1 if wanted > length else 0
-        bit = code_node(registers, data, counters, weights, places, inputs, length, chosen, mixed, bit)
+        bit = code_node(registers, data, counters, weights, places, length, chosen, bit)
         if bit == 0:
             break
         length += 1
@@ -151,7 +168,7 @@ def code_magnitude(
         if i >= 2:
             bit = code_bit(registers, data, bit, 32768)
         else:
-            bit = code_node(registers, data, counters, weights, places, inputs, node, chosen, mixed, bit)
+            bit = code_node(registers, data, counters, weights, places, node, chosen, bit)
             node += 1 + bit
         value = (value << 1) | bit
     return value

@@ -10,9 +10,8 @@ import numpy as np
 from baler_core.arithmetic import Coder
 from baler_core.builtin.models.magnitudes import (
     BINS,
-    CONTEXTS,
-    INPUTS,
     NODES,
+    Places,
     bit_length,
     code_magnitude,
     code_simply,
@@ -23,6 +22,7 @@ from baler_core.builtin.models.magnitudes import (
 from baler_core.builtin.models.predictive.predictor import (
     FRACTION,
     PREDICTIONS,
+    Predictions,
     activity,
     adapt,
     blend,
@@ -32,7 +32,7 @@ from baler_core.builtin.models.predictive.predictor import (
 )
 from baler_core.builtin.models.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
 from baler_core.builtin.models.predictive.stencil import MARGIN, STARTS
-from baler_core.compiled import Array, Integer, compiled, inlined
+from baler_core.compiled import Array, Integer, compiled, inlined, with_item
 from baler_core.mixing import new_counters
 
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 64 * 32)
@@ -70,208 +70,181 @@ def _first_counters() -> Array:
     return counters
 
 
-class Slice(NamedTuple):
-    """One slice on its way, and what changes from value to value.
-
-    Attributes
-    ----------
-    values, before
-        int64: this slice and the one before it, flattened; see `series.Series`.
-    errors, errors_before, errors_beside
-        int64 (y + 4, x + 4): of this slice, the one before it, and the variable beside.
-    stencil, adaptive
-        Weights of the linear prediction, by class, with the edges of the classes, and of its corrections.
-    starts, offsets
-        Features of each source that have a weight, and how far their neighbours are.
-    inputs, predictions
-        Neighbours of the value, and what they predict.
-    places, mixed
-        Where its contexts keep their counters, and what they say.
-    recent
-        int64 (PREDICTIONS, 2, x + 4): errors of each prediction in this row and the one above.
-    residuals
-        int64 (2, x + 4): what was coded there.
-    """
-
-    values: Array
-    before: Array
-    errors: Array
-    errors_before: Array
-    errors_beside: Array
-    stencil: Array
-    adaptive: Array
-    starts: Array
-    offsets: Array
-    inputs: Array
-    predictions: Array
-    places: Array
-    mixed: Array
-    recent: Array
-    residuals: Array
-
-
-@inlined
-def new_slice(series: Series, sources: Array, variable: Integer) -> Slice:
-    """A slice before anything of it is coded; see `series.find_sources`."""
-    temporal, nx = 1 if sources[BEFORE] >= 0 else 0, series.errors.shape[2] - 4
-    stencils = series.stencils[variable, temporal]
-    used, starts = used_places(stencils, sources)
-    return Slice(
-        series.planes[sources[OWN]],
-        series.planes[sources[BEFORE]],
-        series.errors[sources[OWN]],
-        series.errors[sources[BEFORE]],
-        series.errors[sources[BESIDE]],
-        chosen_columns(stencils, used),
-        series.adaptive[variable, temporal],
-        starts,
-        series.offsets[used],
-        np.zeros(used.size, np.int64),
-        np.zeros(PREDICTIONS, np.int64),
-        np.zeros(CONTEXTS, np.int64),
-        np.zeros(INPUTS, np.int32),
-        np.zeros((PREDICTIONS, 2, nx + 4), np.int64),
-        np.zeros((2, nx + 4), np.int64),
-    )
-
-
 @compiled
-def used_places(stencils: Array, sources: Array) -> tuple[Array, Array]:
-    """Features of known sources with a weight in any class, and where those of each source start among them."""
-    used, starts, count = np.zeros(stencils.shape[1] - 1, np.int64), np.zeros(5, np.int64), 0
+def find_steps(series: Series, sources: Array, stencils: Array) -> tuple[Array, Array]:
+    """How far the neighbours that count are from a value in all planes, flat, and their weights with the edges, flat.
+
+    Neighbours count that lie in known sources and have a weight in any class.
+    """
+    size, columns = series.planes.shape[1], stencils.shape[1]
+    steps, used = np.zeros(columns - 1, np.int64), np.zeros(columns, np.int64)
+    count = 0
     for s in range(4):
         for i in range(STARTS[s], STARTS[s + 1]):
             if sources[s] >= 0 and np.any(stencils[:, i] != 0):
+                steps[count] = (sources[s] - sources[OWN]) * size + series.offsets[i]
                 used[count] = i
                 count += 1
-        starts[s + 1] = count
-    return used[:count].copy(), starts
+    used[count] = columns - 1
+    weights = np.empty(stencils.shape[0] * (count + 1), np.int64)
+    for number in range(stencils.shape[0]):
+        for i in range(count + 1):
+            weights[number * (count + 1) + i] = stencils[number, used[i]]
+    return steps[:count].copy(), weights
+
+
+class Frame(NamedTuple):
+    """How planes and errors, both flat, lie about a slice.
+
+    Attributes
+    ----------
+    width, pitch
+        From row to row, of planes and of errors.
+    back
+        From a value to the one in the slice before; if there is none, to the left neighbour.
+    ahead, aside
+        From an error to that in the slice before and of the variable beside; 0 if there is none.
+    """
+
+    width: Integer
+    pitch: Integer
+    back: Integer
+    ahead: Integer
+    aside: Integer
 
 
 @compiled
-def chosen_columns(stencils: Array, used: Array) -> Array:
-    """The weights of features that are used, then the edges: (classes, used + 1)."""
-    out = np.empty((stencils.shape[0], used.size + 1), np.int64)
-    for number in range(stencils.shape[0]):
-        for i in range(used.size):
-            out[number, i] = stencils[number, used[i]]
-        out[number, used.size] = stencils[number, stencils.shape[1] - 1]
-    return out
+def new_frame(series: Series, sources: Array) -> Frame:
+    """The frame of a slice; see `series.find_sources`."""
+    pitch, size, own = series.errors.shape[2], series.planes.shape[1], sources[OWN]
+    area = series.errors.shape[1] * pitch
+    before = sources[BEFORE] - own if sources[BEFORE] >= 0 else 0
+    beside = sources[BESIDE] - own if sources[BESIDE] >= 0 else 0
+    return Frame(pitch - 4 + 2 * MARGIN, pitch, before * size if before else -1, before * area, beside * area)
 
 
 @inlined
-def own_errors(errors: Array, y: Integer, x: Integer) -> Integer:
+def own_errors(errors: Array, here: Integer, width: Integer) -> Integer:
     """16 x the weighted mean error of the neighbours already coded; margin 2 above and left, 1 right."""
-    total = 4 * errors[y, x - 1] + errors[y, x - 2] + 4 * errors[y - 1, x] + errors[y - 2, x]
-    return (total + 2 * (errors[y - 1, x - 1] + errors[y - 1, x + 1])) // 14
+    total = 4 * errors[here - 1] + errors[here - 2] + 4 * errors[here - width] + errors[here - 2 * width]
+    return (total + 2 * (errors[here - width - 1] + errors[here - width + 1])) // 14
 
 
 @inlined
-def other_errors(errors: Array, y: Integer, x: Integer) -> Integer:
+def other_errors(errors: Array, here: Integer, width: Integer) -> Integer:
     """16 x the weighted mean error about a place of a slice already coded."""
-    edge = errors[y, x - 1] + errors[y, x + 1] + errors[y - 1, x] + errors[y + 1, x]
-    return (4 * errors[y, x] + edge) // 8
+    edge = errors[here - 1] + errors[here + 1] + errors[here - width] + errors[here + width]
+    return (4 * errors[here] + edge) // 8
 
 
 @inlined
 def find_places(
-    places: Array, own: Array, before: Array, beside: Array, known: tuple[bool, bool], y: Integer, x: Integer
-) -> Integer:
-    """Where contexts of errors keep their counters; returns the bin of the expected error.
+    planes: Array, errors: Array, predictions: Predictions, place: Integer, here: Integer, frame: Frame,
+    fraction: Integer, level: Integer, contexts: Places,
+) -> tuple[Integer, Places]:  # fmt: skip
+    """The bin of the expected error, and where contexts keep their counters.
 
-    `own`, `before` and `beside` are the errors of this slice, and of two others that may be `known`.
+    They are of errors, of predictions, of texture, and of the height above the lowest value.
+
+    Parameters
+    ----------
+    place, here
+        Where the value is in the planes, and its error in the errors, both flat.
+    fraction, level
+        Of the prediction: what is beyond whole steps, and the height.
+    contexts
+        As many numbers as contexts are mixed.
     """
-    local = own_errors(own, y, x)
-    ahead = other_errors(before, y, x) if known[0] else np.int64(0)
-    aside = other_errors(beside, y, x) if known[1] else np.int64(0)
-    bin_number = logarithmic((3 * local + 2 * ahead + 2 * aside) // (3 + 2 * known[0] + 2 * known[1]))
-    places[1] = (logarithmic(local) >> 1) * 32 + (logarithmic(ahead) >> 1)
-    places[2] = (logarithmic(own[y, x - 1]) >> 1) * 32 + (logarithmic(own[y - 1, x]) >> 1)
-    places[4] = (logarithmic((local + ahead) >> 1) >> 1) * 32 + (logarithmic(aside) >> 1)
-    return bin_number
-
-
-@inlined
-def add_places(
-    places: Array, values: Array, predictions: Array, width: Integer, here: Integer, fraction: Integer,
-    bin_number: Integer, level: Integer,
-) -> None:  # fmt: skip
-    """Where the other contexts keep theirs: of predictions, of texture, and of the height above the lowest value."""
-    half = bin_number >> 1
+    width, pitch = frame.width, frame.pitch
+    local = own_errors(errors, here, pitch)
+    ahead = other_errors(errors, here + frame.ahead, pitch) * (frame.ahead != 0)
+    aside = other_errors(errors, here + frame.aside, pitch) * (frame.aside != 0)
+    total = 3 * local + 2 * ahead + 2 * aside
+    # divisors that the compiler knows take a multiplication
+    mean = total // 7 if frame.ahead and frame.aside else total // 5 if frame.ahead or frame.aside else total // 3
+    expected = logarithmic(mean)
+    half = expected >> 1
     apart = (abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])) >> (FRACTION - 4)
-    west, north, corner = values[here - 1], values[here - width], values[here - width - 1]
-    texture = abs(west - corner) + abs(north - corner) + abs(north - values[here - width + 1])
-    places[0] = min(3, abs(fraction) >> 3) * BINS + bin_number
-    places[3] = (logarithmic(apart) >> 1) * 32 + half
-    places[5] = (logarithmic(texture >> (FRACTION - 3)) >> 1) * 32 + half
-    places[6] = min(2 * bit_length(max(0, level) >> FRACTION), 63) * 32 + half
-    for i in range(CONTEXTS):
-        places[i] = OFFSETS[i] + places[i] * NODES
+    west, north, corner = planes[place - 1], planes[place - width], planes[place - width - 1]
+    texture = abs(west - corner) + abs(north - corner) + abs(north - planes[place - width + 1])
+    found = (
+        min(3, abs(fraction) >> 3) * BINS + expected,
+        (logarithmic(local) >> 1) * 32 + (logarithmic(ahead) >> 1),
+        (logarithmic(errors[here - 1]) >> 1) * 32 + (logarithmic(errors[here - pitch]) >> 1),
+        (logarithmic(apart) >> 1) * 32 + half,
+        (logarithmic((local + ahead) >> 1) >> 1) * 32 + (logarithmic(aside) >> 1),
+        (logarithmic(texture >> (FRACTION - 3)) >> 1) * 32 + half,
+        min(2 * bit_length(max(0, level) >> FRACTION), 63) * 32 + half,
+    )
+    places = contexts
+    for i in range(len(contexts)):
+        places = with_item(places, i, OFFSETS[i] + found[i] * NODES)
+    return expected, places
 
 
 @compiled
 def code_slice(
-    coder: Coder, memory: Memory, series: Series, sources: Array, variable: Integer, contexts: Integer
+    coder: Coder, memory: Memory, series: Series, sources: Array, variable: Integer, contexts: Places
 ) -> None:
-    """Write or read the values of a slice, row by row, with `contexts` of them mixed."""
-    ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
-    width = nx + 2 * MARGIN
-    here = new_slice(series, sources, variable)
-    for y in range(ny):
-        row = (y + MARGIN) * width + MARGIN
-        open_row(here.values, here.before, sources, row, width, nx, y)
-        code_row(coder, memory, series, sources, here, y, contexts)
-        close_row(here.values, row, nx)
+    """Predict each value of a slice, code how far off that is, and learn from it; in holes the prediction stands.
 
+    One loop over arrays that are out of their tuples: else references would be counted for every value.
 
-@compiled
-def code_row(
-    coder: Coder, memory: Memory, series: Series, sources: Array, here: Slice, y: Integer, contexts: Integer
-) -> None:
-    """Predict each value of a row, code how far off that is, and learn from it; in holes the prediction stands."""
-    # what is used for every value is taken out of its tuple once, which takes as long as coding a bit
+    Parameters
+    ----------
+    contexts
+        As many numbers as contexts are mixed.
+    """
     registers, data = coder
     counters, signs, weights = memory
-    values, before, errors, ahead, aside, stencils, adaptive, starts, offsets, inputs = here[:10]
-    predictions, places, mixed, recent, residuals = here[10:]
-    planes, holes = series.planes, series.holes
-    low, high, closed, masked = series.limits[0], series.limits[1], series.closed, series.holes.shape[0] > 0
-    known = (sources[BEFORE] >= 0, sources[BESIDE] >= 0)
-    nx, side, own = errors.shape[1] - 4, y & 1, sources[OWN]
-    width = nx + 2 * MARGIN
-    for x in range(nx):
-        place = (y + MARGIN) * width + MARGIN + x
-        wanted = values[place]
-        base = before[place] if known[0] else values[place - 1]
-        gather(inputs, planes, sources, starts, offsets, place, base)
-        stencil = stencils[0]
-        if stencils.shape[0] > 1:
-            stencil = stencils[class_of(stencils, inputs.size, activity(values, before, known[0], place, width))]
-        predict(predictions, inputs, stencil, adaptive, base, low, high)
-        mean = blend(predictions, recent, side, x + 2)
-        guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-        values[place] = guess
-        if masked and holes[own, y, x]:
-            continue
-        fraction = (mean - guess) >> (FRACTION - 6)
-        chosen = find_places(places, errors, ahead, aside, known, y + 2, x + 2)
-        add_places(places, values, predictions, width, place, fraction, chosen, guess - low)
-        left = (wanted - guess + _HALF) >> FRACTION
-        size = code_magnitude(registers, data, counters, weights, places, mixed, chosen, contexts, abs(left), 0)
-        if size:
-            sign_place = (((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)) * 9
-            sign_place += 3 * sign(residuals[side, x + 1]) + sign(residuals[1 - side, x + 2])
-            size = -size if code_simply(registers, data, signs, sign_place, 1 if left < 0 else 0) else size
-        actual = guess + (np.int64(size) << FRACTION)
-        values[place] = actual
-        residuals[side, x + 2] = size
-        errors[y + 2, x + 2] = min(abs(actual - mean) >> (FRACTION - 4), _LARGEST_ERROR)
-        for k in range(PREDICTIONS):
-            recent[k, side, x + 2] = abs(actual - predictions[k])
-        adapt(adaptive, inputs, predictions, actual)
+    planes, errors, holes = series.planes.reshape(-1), series.errors.reshape(-1), series.holes.reshape(-1)
+    own, temporal, masked = sources[OWN], 1 if sources[BEFORE] >= 0 else 0, series.holes.shape[0] > 0
+    stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal].reshape(-1)
+    classes, (steps, linear) = stencils.shape[0], find_steps(series, sources, stencils)
+    columns, inputs, near = steps.size + 1, np.zeros(steps.size, np.int64), np.zeros(steps.size, np.int32)
+    frame, limits, closed = new_frame(series, sources), (series.limits[0], series.limits[1]), series.closed
+    ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
+    recent, residuals = np.zeros((PREDICTIONS, 2, nx + 4), np.int64), np.zeros((2, nx + 4), np.int64)
+    values, before = series.planes[own], series.planes[max(sources[BEFORE], 0)]
+    for y in range(ny):
+        side, hole = y & 1, (own * ny + y) * nx
+        start, first = (y + MARGIN) * frame.width + MARGIN, own * values.size
+        there = own * (ny + 4) * frame.pitch + (y + 2) * frame.pitch + 2
+        open_row(values, before, sources, start, frame.width, nx, y)
+        for x in range(nx):
+            place, here = first + start + x, there + x
+            wanted, base, row = planes[place], planes[place + frame.back], 0
+            if classes > 1:
+                found = activity(planes, place, frame.width, frame.back, temporal)
+                row = class_of(linear, columns, classes, found) * columns
+            gather(inputs, planes, steps, place, base)
+            predictions = predict(inputs, near, linear, row, adaptive, base, limits)
+            mean = blend(predictions, recent, side, x + 2)
+            guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
+            planes[place] = guess
+            if masked and holes[hole + x]:
+                continue
+            fraction = (mean - guess) >> (FRACTION - 6)
+            chosen, places = find_places(
+                planes, errors, predictions, place, here, frame, fraction, guess - limits[0], contexts
+            )
+            left = (wanted - guess + _HALF) >> FRACTION
+            size = code_magnitude(registers, data, counters, weights, places, chosen, abs(left), 0)
+            if size:
+                sign_place = (((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)) * 9
+                sign_place += 3 * sign(residuals[side, x + 1]) + sign(residuals[1 - side, x + 2])
+                size = -size if code_simply(registers, data, signs, sign_place, 1 if left < 0 else 0) else size
+            actual = guess + (np.int64(size) << FRACTION)
+            planes[place] = actual
+            residuals[side, x + 2] = size
+            errors[here] = min(abs(actual - mean) >> (FRACTION - 4), _LARGEST_ERROR)
+            for k in range(PREDICTIONS):
+                recent[k, side, x + 2] = abs(actual - predictions[k])
+            adapt(adaptive, near, predictions, actual)
+        close_row(values, start, nx)
 
 
 @inlined
 def sign(number: Integer) -> Integer:
     """0 for zero, 1 for positive, 2 for negative."""
-    return 0 if number == 0 else 1 if number > 0 else 2
+    return np.int64(number > 0) + 2 * np.int64(number < 0)

@@ -7,15 +7,18 @@ adaptive DPCM", 1997).
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
-from baler_core.builtin.models.predictive.stencil import WEIGHT_BITS
+from baler_core.builtin.models.predictive.stencil import FEATURES, WEIGHT_BITS
 from baler_core.compiled import Array, Integer, inlined
 
+Predictions: TypeAlias = tuple[Integer, Integer, Integer]
 FRACTION = 10
 PREDICTIONS = 3
 # Learning rates of the two corrections, as powers of 1/2.
-RATES = np.array([5, 8], np.int64)
+RATES = (5, 8)
 _ADAPTIVE_BITS = 20
 # What adapts takes values in 1/64, up to 2^20 steps, so that squares stay within 64 bits.
 _COARSE = FRACTION - 6
@@ -29,70 +32,92 @@ def coarse(value: Integer) -> Integer:
 
 
 @inlined
-def gather(
-    inputs: Array, planes: Array, sources: Array, starts: Array, offsets: Array, here: Integer, base: Integer
-) -> None:
-    """Differences of all neighbours to `base`; sources that are absent have none."""
-    for s in range(4):
-        for i in range(starts[s], starts[s + 1]):
-            inputs[i] = planes[sources[s], here + offsets[i]] - base
-
-
-@inlined
-def activity(values: Array, before: Array, temporal: Integer, here: Integer, width: Integer) -> Integer:
-    """How much the neighbours differ, from each other and from the slice before: in 1/1024 of a step."""
+def activity(planes: Array, place: Integer, width: Integer, back: Integer, temporal: Integer) -> Integer:
+    """How much the neighbours differ, from each other and from those `back` if `temporal`: in 1/1024 of a step."""
     west, north, corner, east = (
-        values[here - 1],
-        values[here - width],
-        values[here - width - 1],
-        values[here - width + 1],
+        planes[place - 1],
+        planes[place - width],
+        planes[place - width - 1],
+        planes[place - width + 1],
     )
-    found = abs(west - corner) + abs(north - corner) + abs(north - east)
-    if temporal:
-        found += 2 * (abs(west - before[here - 1]) + abs(north - before[here - width]))
-        found += abs(corner - before[here - width - 1]) + abs(east - before[here - width + 1])
-    return found
+    past = place + back
+    moved = 2 * (abs(west - planes[past - 1]) + abs(north - planes[past - width]))
+    moved += abs(corner - planes[past - width - 1]) + abs(east - planes[past - width + 1])
+    return abs(west - corner) + abs(north - corner) + abs(north - east) + temporal * moved
 
 
 @inlined
-def class_of(stencils: Array, edge: Integer, found: Integer) -> Integer:
-    """The class of stencils for an activity; `edge` is the column of the edges."""
-    number = 0
-    while number < stencils.shape[0] - 1 and found >= stencils[number, edge]:
-        number += 1
+def class_of(stencils: Array, columns: Integer, classes: Integer, found: Integer) -> Integer:
+    """The class of stencils for an activity; `stencils` are flat, and the last of the `columns` holds the edges."""
+    number, reached = np.int64(0), np.int64(1)
+    for row in range(classes - 1):
+        reached &= np.int64(found >= stencils[(row + 1) * columns - 1])
+        number += reached
     return number
 
 
 @inlined
-def predict(
-    predictions: Array, inputs: Array, weights: Array, adaptive: Array, base: Integer, low: Integer, high: Integer
-) -> None:
-    """All predictions of a value, kept between the smallest and largest value."""
-    total = np.int64(0)
-    for i in range(inputs.size):
-        total += weights[i] * inputs[i]
-    plain = base + (total >> WEIGHT_BITS)
-    predictions[0] = min(max(plain, low), high)
-    for k in range(PREDICTIONS - 1):
-        correction = np.int64(0)
-        for i in range(inputs.size):
-            correction += adaptive[k, i] * coarse(inputs[i])
-        predictions[k + 1] = min(max(predictions[0] + (correction >> (_ADAPTIVE_BITS - _COARSE)), low), high)
+def gather(inputs: Array, planes: Array, steps: Array, place: Integer, base: Integer) -> None:
+    """Differences of the neighbours, `steps` from the `place`, to `base`."""
+    for i in range(steps.size):
+        # places are never negative, which unsigned numbers tell the compiler: else it would check each one
+        inputs[i] = planes[np.uint64(place + steps[i])] - base
 
 
 @inlined
-def blend(predictions: Array, errors: Array, z: Integer, x: Integer) -> Integer:
+def predict(
+    inputs: Array, near: Array, stencils: Array, row: Integer, adaptive: Array, base: Integer,
+    limits: tuple[Integer, Integer],
+) -> Predictions:  # fmt: skip
+    """All predictions of a value, kept between the smallest and largest value.
+
+    Parameters
+    ----------
+    inputs
+        Differences of the neighbours to `base`.
+    near
+        int32: filled in with the same in the units of the adaptive part.
+    stencils, row
+        Weights, flat, and where those of the class begin.
+    adaptive
+        int32 (PREDICTIONS - 1, FEATURES), flat: weights of the corrections.
+    """
+    fill_near(near, inputs)
+    plain = min(max(base + (dot(stencils, row, inputs) >> WEIGHT_BITS), limits[0]), limits[1])
+    one = dot(adaptive, 0, near) >> (_ADAPTIVE_BITS - _COARSE)
+    two = dot(adaptive, FEATURES, near) >> (_ADAPTIVE_BITS - _COARSE)
+    return plain, min(max(plain + one, limits[0]), limits[1]), min(max(plain + two, limits[0]), limits[1])
+
+
+# Of arrays that two loops of an inlined function look at, references would be counted for every value: one loop each.
+@inlined
+def fill_near(near: Array, inputs: Array) -> None:
+    """Inputs in the units of the adaptive part."""
+    for i in range(inputs.size):
+        near[i] = coarse(inputs[i])
+
+
+@inlined
+def dot(weights: Array, row: Integer, inputs: Array) -> Integer:
+    """Weighted sum of the inputs; the weights are flat, and `row` is where they begin."""
+    total = np.int64(0)
+    for i in range(inputs.size):
+        total += np.int64(weights[np.uint64(row + i)]) * np.int64(inputs[i])
+    return total
+
+
+@inlined
+def blend(predictions: Predictions, errors: Array, row: Integer, x: Integer) -> Integer:
     """The mean of the predictions, each weighed by the inverse square of its errors nearby.
 
     `errors` is int64 (predictions, 2, x + margins): this row and the one before.
     """
-    least = np.int64(1) << 60
-    for k in range(PREDICTIONS):
-        least = min(least, nearby(errors, k, z, x))
+    near = (nearby(errors, 0, row, x), nearby(errors, 1, row, x), nearby(errors, 2, row, x))
+    least = min(near[0], near[1], near[2])
     total = np.int64(0)
     weight = np.int64(0)
     for k in range(PREDICTIONS):
-        share = ((least + 128) << 8) // (nearby(errors, k, z, x) + 128)
+        share = ((least + 128) << 8) // (near[k] + 128)
         share *= share
         total += share * (predictions[k] - predictions[0])
         weight += share
@@ -108,16 +133,18 @@ def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
 
 
 @inlined
-def adapt(adaptive: Array, inputs: Array, predictions: Array, actual: Integer) -> None:
+def adapt(adaptive: Array, near: Array, predictions: Predictions, actual: Integer) -> None:
     """Move the corrections along the gradient of their squared error."""
-    norm = np.int64(256)
-    for i in range(inputs.size):
-        inputs[i] = coarse(inputs[i])
-        norm += inputs[i] * inputs[i]
+    norm = 256 + dot(near, 0, near)
     for k in range(PREDICTIONS - 1):
-        error = coarse(actual - predictions[k + 1])
-        ratio = (error << 28) // norm
-        shift = 28 - _ADAPTIVE_BITS + RATES[k]
-        for i in range(inputs.size):
-            moved = adaptive[k, i] + ((ratio * inputs[i] + (1 << (shift - 1))) >> shift)
-            adaptive[k, i] = min(max(moved, -(1 << 24)), 1 << 24)
+        ratio = (coarse(actual - predictions[k + 1]) << 28) // norm
+        move(adaptive, k * FEATURES, near, ratio, 28 - _ADAPTIVE_BITS + RATES[k])
+
+
+@inlined
+def move(adaptive: Array, row: Integer, near: Array, ratio: Integer, shift: Integer) -> None:
+    """Move the weights of one correction, which begin at `row`."""
+    for i in range(near.size):
+        at = np.uint64(row + i)
+        moved = adaptive[at] + ((ratio * near[i] + (1 << (shift - 1))) >> shift)
+        adaptive[at] = min(max(moved, -(1 << 24)), 1 << 24)

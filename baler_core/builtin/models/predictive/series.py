@@ -27,7 +27,7 @@ class Series(NamedTuple):
         uint8 (slices * variables, y, x): 1 where nothing is coded and the prediction stands in; no slices if there is none.
     stencils, adaptive
         Weights of the linear prediction, and of its corrections, which change: int64 (variables, 2, classes, COLUMNS)
-        and (variables, 2, PREDICTIONS - 1, FEATURES), without and with a slice before.
+        and int32 (variables, 2, PREDICTIONS - 1, FEATURES), without and with a slice before.
     starts, offsets
         Features of each source, and how far their neighbours are.
     limits
@@ -69,7 +69,7 @@ def new_series(
         np.zeros((slices * variables, ny + 4, nx + 4), dtypes[1]),
         known,
         weights,
-        np.zeros((variables, 2, PREDICTIONS - 1, stencil.FEATURES), np.int64),
+        np.zeros((variables, 2, PREDICTIONS - 1, stencil.FEATURES), np.int32),
         stencil.STARTS,
         stencil.linear_offsets(nx + 2 * margin),
         np.array(limits, np.int64),

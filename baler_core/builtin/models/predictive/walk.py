@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.arithmetic import Coder
+from baler_core.builtin.models.magnitudes import Places
 from baler_core.builtin.models.predictive.contexts import Memory, code_slice, new_memory
 from baler_core.builtin.models.predictive.quick_rows import code_slice_quickly
 from baler_core.builtin.models.predictive.series import OWN, Series, close_plane, find_sources
@@ -27,14 +28,22 @@ def code_values(coder: Coder, series: Series, variables: int, stack: int, contex
         How many contexts are mixed, at least one.
     """
     memories = [new_memory() for _ in range(min(variables, _MEMORIES))]
-    code_slices(coder, Memory(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, contexts)
+    code_slices(coder, Memory(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, (0,) * contexts)
 
 
 @compiled
 def code_slices(
-    coder: Coder, memories: Memory, series: Series, variables: Integer, stack: Integer, contexts: Integer
+    coder: Coder, memories: Memory, series: Series, variables: Integer, stack: Integer, contexts: Places
 ) -> None:
-    """Slice after slice, variable after variable; `memories` holds one memory for each variable, or the last for more."""
+    """Slice after slice, variable after variable.
+
+    Parameters
+    ----------
+    memories
+        One memory for each variable, the last for more.
+    contexts
+        As many numbers as contexts are mixed.
+    """
     sources = np.zeros(4, np.int64)
     width = series.errors.shape[2] - 4 + 2 * MARGIN
     for number in range(series.planes.shape[0] // variables):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.arithmetic import ENCODING, Coder
-from baler_core.builtin.models.magnitudes import bit_length, code_simply
-from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, Views, code_row, new_rows, survey
+from baler_core.builtin.models.magnitudes import Places, bit_length, code_simply
+from baler_core.builtin.models.transform.contexts import BAND_FIELDS, Memory, Views, code_band, survey
 from baler_core.builtin.models.transform.surroundings import lively, means
 from baler_core.builtin.models.transform.temporal import Links
 from baler_core.builtin.models.transform.wavelet import Band, Box
@@ -45,7 +45,7 @@ def code_integers(
     pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
     hints = np.zeros((0, 1, 1, 1), np.int32) if hint is None else hint
     known = Known(np.zeros(integers.shape, np.int32), hints, pairs, fields, cousins)
-    code_slices(coder, memory, integers, known, mixed)
+    code_slices(coder, memory, integers, known, (0,) * mixed)
 
 
 class Known(NamedTuple):
@@ -73,8 +73,8 @@ class Known(NamedTuple):
 
 
 @compiled
-def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, mixed: Integer) -> None:
-    """Slice after slice, variable after variable."""
+def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, contexts: Places) -> None:
+    """Slice after slice, variable after variable; `contexts` are as many numbers as contexts are mixed."""
     around, hints, bands = known.around, known.hints, known.bands
     blank = np.zeros(integers.shape[2:], np.int32)
     others = np.zeros((3, *blank.shape), np.int32)
@@ -94,7 +94,7 @@ def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, mix
                 others[1] = around[second, variable] if second >= 0 else blank
             views = Views(integers[number, variable], around[number, variable], ahead, side, others)
             there = (nearest >= 0, second >= 0 and hints.size == 0, variable > 0)
-            code_variable(coder, memory, views, known, there, number, mixed)
+            code_variable(coder, memory, views, known, there, number, contexts)
 
 
 @compiled
@@ -105,30 +105,27 @@ def code_variable(
     known: Known,
     there: tuple[bool, bool, bool],
     number: Integer,
-    mixed: Integer,
+    contexts: Places,
 ) -> None:
     """All bands of one slice of one variable; `there` says which other slices there are."""
+    registers, data = coder
+    counters, signs, empty, weights = memory
+    values, nearest, beside = views.values.reshape(-1), views.nearest.reshape(-1), views.beside.reshape(-1)
     for b in range(known.bands.shape[0]):
         band = known.bands[b]
-        wanted = lively(views.values, band) if coder.registers[ENCODING] else 0
+        wanted = lively(views.values, band) if registers[ENCODING] else 0
         flag = (band[23] * 2 + lively(views.nearest, band)) * 2 + lively(views.beside, band)
-        if code_simply(coder.registers, coder.data, memory.empty, flag, wanted):
+        if code_simply(registers, data, empty, flag, wanted):
             band[17] = min(15, 2 * bit_length(number)) * 4 + band[23] % 4
             band[18] = there[1]
             near = band[21] + 2 * there[0] + there[1] + 2 * there[2] + band[15]
             band[22] = (1 << 16) // near + 1
-            code_band(coder, memory, views, band, known.cousins[b, : band[24]], mixed)
+            sheet = survey(views, band, known.cousins[b, : band[24]], len(contexts) > 3)
+            code_band(
+                registers, data, counters, signs, empty, weights, values, nearest, beside, views.values.shape, sheet, band,
+                contexts,
+            )  # fmt: skip
             means(views.values, band, views.own)
-
-
-@compiled
-def code_band(coder: Coder, memory: Memory, views: Views, band: Array, cousins: Array, mixed: Integer) -> None:
-    """Write or read all integers of a band (see `BAND_FIELDS`), in order of z, y, x."""
-    rows = new_rows(band)
-    for z in range(band[3] - band[0]):
-        for y in range(band[4] - band[1]):
-            survey(rows, views, band, cousins, z, y)
-            code_row(coder, memory, views, rows, band, z, y, mixed)
 
 
 def describe_bands(bands: list[Band]) -> tuple[np.ndarray, np.ndarray]:

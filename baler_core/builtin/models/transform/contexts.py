@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.arithmetic import Coder
 from baler_core.builtin.models.magnitudes import (
     BINS,
-    CONTEXTS,
-    INPUTS,
     NODES,
+    Places,
     bit_length,
     code_magnitude,
     code_simply,
@@ -31,19 +29,17 @@ from baler_core.builtin.models.transform.surroundings import (
     FAMILY_BINS,
     FIRST,
     FIRST_BIN,
+    NORTH,
     OTHER_BINS,
     QUIET,
-    SHEET_ROWS,
+    SHEET,
     TOTAL,
-    add_above,
     add_cousins,
-    fill_bins,
-    fill_close,
-    find_quiet,
-    hinted_family,
-    spread,
+    add_parent,
+    fill_sheet,
+    look_above,
 )
-from baler_core.compiled import Array, Integer, compiled, inlined
+from baler_core.compiled import Array, Integer, compiled, inlined, with_item
 from baler_core.mixing import new_counters
 
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 64 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32)
@@ -114,151 +110,137 @@ class Views(NamedTuple):
     others: Array
 
 
-class Rows(NamedTuple):
-    """What is known of the places of a row of a band; see `survey`.
-
-    Attributes
-    ----------
-    sheet
-        int32 (SHEET_ROWS, x).
-    near
-        int32 (z, y, x) with margins of 2: magnitudes of this band coded so far.
-    kin
-        int32 (2, x): of the parent band, and of other bands of the level.
-    places, inputs
-        Where the contexts of a place keep their counters, and what they say.
-    """
-
-    sheet: Array
-    near: Array
-    kin: Array
-    places: Array
-    inputs: Array
-
-
 @inlined
-def new_rows(band: Array) -> Rows:
-    """Room for the rows of a band."""
-    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
-    return Rows(
-        np.zeros((SHEET_ROWS, nx), np.int32),
-        np.zeros((nz + 4 if nz > 1 else nz, ny + 4, nx + 4), np.int32),
-        np.zeros((2, nx), np.int32),
-        np.zeros(CONTEXTS, np.int64),
-        np.zeros(INPUTS, np.int32),
-    )
-
-
-@inlined
-def sign_of(values: Array, z: Integer, y: Integer, x: Integer, box: Array) -> Integer:
-    """0, 1 or 2 for a zero (or nothing), positive or negative neighbour."""
-    if z < box[0] or y < box[1] or x < box[2]:
-        return 0
-    value = values[z, y, x]
-    return 0 if value == 0 else 1 if value > 0 else 2
+def sign_of(values: Array, at: Integer, step: Integer) -> Integer:
+    """0, 1 or 2 for a zero, positive or negative neighbour `step` places back; 0 if there is none, which step 0 says."""
+    # no branch may read an array: around it, references to the array would be counted each time
+    value = np.int64(values[at - step]) * (step > 0)
+    return np.int64(value > 0) + 2 * np.int64(value < 0)
 
 
 @inlined
 def sign_place(
-    values: Array, nearest: Array, beside: Array, band: Array, z: Integer, y: Integer, x: Integer
+    values: Array, nearest: Array, beside: Array, at: Integer, steps: tuple[Integer, Integer, Integer], depth: Integer
 ) -> Integer:
-    """Where the counter of a sign is, by the signs about it."""
-    place = sign_of(values, z, y, x - 1, band) * 3 + sign_of(values, z, y - 1, x, band)
-    place = place * 3 + sign_of(values, z - 1, y, x, band)
-    place = place * 3 + sign_of(nearest, z, y, x, band)
-    place = place * 3 + sign_of(beside, z, y, x, band)
-    return place * 4 + band[16]
+    """Where the counter of a sign is, by the signs about it; `steps` back are the neighbours in x, y and z."""
+    place = sign_of(values, at, steps[0]) * 3 + sign_of(values, at, steps[1])
+    place = place * 3 + sign_of(values, at, steps[2])
+    place = place * 3 + sign_of(nearest, at + 1, 1)
+    place = place * 3 + sign_of(beside, at + 1, 1)
+    return place * 4 + depth
 
 
 @compiled
-def survey(rows: Rows, views: Views, band: Array, cousins: Array, z: Integer, y: Integer) -> None:
-    """Fill in all that is known of a row (z, y) of a band before its first place is coded."""
-    sheet, near, kin, _, _ = rows
-    high, deep = 1 if band[4] - band[1] > 1 else 0, 1 if band[3] - band[0] > 1 else 0
-    sheet[ABOVE] = 0
-    kin[:] = 0
-    add_above(near, z + 2 * deep, y + 2, high, deep, sheet[ABOVE])
+def survey(views: Views, band: Array, cousins: Array, many: bool) -> Array:
+    """The sheet of a band: int32 (places * SHEET,), see `surroundings.fill_sheet`."""
+    places = (band[3] - band[0]) * (band[4] - band[1]) * (band[5] - band[2])
+    parents, siblings = np.zeros(places, np.int32), np.zeros(places, np.int32)
+    sheet = np.zeros(places * SHEET, np.int32)
     if band[15]:
-        spread(views.own, band, z, y, kin[0])
-    add_cousins(views.values, cousins, cousins.shape[0], z, y, kin[1])
-    za, ya, first, end = z + band[0], y + band[1], band[2], band[5]
-    sheet[FIRST] = views.others[0, za, ya, first:end]
-    second, third = views.others[1, za, ya, first:end], views.others[2, za, ya, first:end]
-    find_quiet(sheet, second, third, kin[0], kin[1])
-    for x in range(sheet.shape[1]):
-        sheet[TOTAL, x] = 2 * sheet[FIRST, x] + 2 * third[x] + ((kin[0, x] * 7) >> 4) + band[18] * second[x]
-    sheet[FAMILY] = band[16] * BINS
-    if band[25]:
-        for x in range(sheet.shape[1]):
-            sheet[FAMILY, x] = hinted_family(second[x]) * BINS
-    fill_bins(sheet, second, third, kin[0], kin[1])
-    ahead, side = views.nearest[za, ya, first:end], views.beside[za, ya, first:end]
-    fill_close(sheet, near, ahead, side, z + 2 * deep, y + 2, high, deep)
+        add_parent(parents, views.own, band)
+    add_cousins(siblings, views.values, cousins, band)
+    fill_sheet(sheet, parents, siblings, views.others, views.nearest, views.beside, band, many)
+    return sheet
 
 
 @inlined
 def find_places(
-    places: Array, sheet: Array, x: Integer, local: Integer, west: Integer, far: Integer, chosen: Integer, band: Array
-) -> None:
-    """Where each context keeps its counters; `chosen` is the family and bin of the expected magnitude."""
-    places[0] = chosen
-    places[1] = (logarithmic(local) >> 1) * 32 + (sheet[FIRST_BIN, x] >> 5)
-    places[2] = sheet[FAMILY_BINS, x]
-    places[3] = sheet[OTHER_BINS, x]
-    places[4] = band[17] * 32 + ((chosen & (BINS - 1)) >> 1)
-    places[5] = min(west, 3) * 108 + sheet[CLOSE, x] + (27 * min(far, 3) if band[19] == 0 else 0)
-    places[6] = (logarithmic(local + sheet[FIRST, x]) >> 1) * 32 + (sheet[FIRST_BIN, x] & 31)
-    for i in range(CONTEXTS):
-        places[i] = LONE + OFFSETS[i] + places[i] * NODES
+    sheet: Array, at: Integer, local: Integer, close: Integer, chosen: Integer, chances: Integer, contexts: Places
+) -> Places:
+    """Where each context keeps its counters.
+
+    Parameters
+    ----------
+    at
+        Where the place is in the sheet.
+    local, close
+        Expected magnitude by the neighbours in the band, and small ones of them, packed.
+    chosen
+        The family and bin of the expected magnitude.
+    chances
+        Context of the slice and the band.
+    contexts
+        As many numbers as contexts are mixed.
+    """
+    first, first_bin = sheet[at + FIRST], sheet[at + FIRST_BIN]
+    found = (
+        chosen,
+        (logarithmic(local) >> 1) * 32 + (first_bin >> 5),
+        np.int64(sheet[at + FAMILY_BINS]),
+        np.int64(sheet[at + OTHER_BINS]),
+        chances * 32 + ((chosen & (BINS - 1)) >> 1),
+        close + sheet[at + CLOSE],
+        (logarithmic(local + first) >> 1) * 32 + (first_bin & 31),
+    )
+    places = contexts
+    for i in range(len(contexts)):
+        places = with_item(places, i, LONE + OFFSETS[i] + found[i] * NODES)
+    return places
 
 
 @inlined
-def code_run(registers: Array, data: Array, empty: Array, row: Array, place: Integer) -> Integer:
-    """Whether a stretch of a row whose surroundings are all zero is so itself: 1 if not."""
-    wanted = 0
-    for x in range(row.size):
-        if row[x]:
-            wanted = 1
-    return code_simply(registers, data, empty, RUNS + place * 4 + bit_length(row.size) - 4, wanted)
+def any_of(values: Array, first: Integer, count: Integer) -> Integer:
+    """1 if anything in a stretch of a row differs from zero."""
+    found = np.int64(0)
+    for place in range(first, first + count):
+        found |= values[place]
+    return np.int64(found != 0)
 
 
 @compiled
-def code_row(
-    coder: Coder, memory: Memory, views: Views, rows: Rows, band: Array, z: Integer, y: Integer, mixed: Integer
-) -> None:
-    """Write or read the integers of a row (z, y) of a band; their magnitudes go to `near`."""
-    registers, data = coder
-    counters, signs, empty, weights = memory
-    values, nearest, beside = views.values, views.nearest, views.beside
-    sheet, near, _, places, inputs = rows
-    around = near[z + 2 if near.shape[0] > 1 else z, y + 2]
-    za, ya, first = z + band[0], y + band[1], band[2]
-    row, lone = values[za, ya], band[17]
-    x, resume = 0, 0
-    while x < sheet.shape[1]:
-        west, far = np.int64(around[x + 1]), np.int64(around[x])
-        quiet = sheet[QUIET, x] if west + far == 0 else 0
-        if quiet >= SHORTEST_RUN and x >= resume:
-            length = min(quiet, LONGEST_RUN)
-            resume = x + length
-            if code_run(registers, data, empty, row[first + x : first + resume], lone) == 0:
-                x = resume
-                continue
-        value = np.int64(row[first + x])
-        if quiet and code_simply(registers, data, counters, lone, 1 if value else 0) == 0:
-            x += 1
-            continue
-        local = ((sheet[ABOVE, x] + 4 * west + 2 * far) * band[20]) >> 16
-        chosen = sheet[FAMILY, x] + logarithmic(((sheet[TOTAL, x] + local * band[21]) * band[22]) >> 16)
-        find_places(places, sheet, x, local, west, far, chosen, band)
-        size = code_magnitude(
-            registers, data, counters, weights, places, inputs, chosen, mixed, abs(value), 1 if quiet else 0
-        )
-        around[x + 2] = min(size, LARGEST)
-        if size:
-            place = sign_place(values, nearest, beside, band, za, ya, first + x)
-            negative = code_simply(registers, data, signs, place, 1 if value < 0 else 0)
-            row[first + x] = -size if negative else size
-        else:
-            row[first + x] = 0
-        x += 1
+def code_band(
+    registers: Array, data: Array, counters: Array, signs: Array, empty: Array, weights: Array,
+    values: Array, nearest: Array, beside: Array, shape: tuple[Integer, Integer, Integer],
+    sheet: Array, band: Array, contexts: Places,
+) -> None:  # fmt: skip
+    """Write or read all integers of a band (see `BAND_FIELDS`), in order of z, y, x.
+
+    One loop over arrays that are arguments of their own: of arrays in tuples, or of views of rows, references would be
+    counted for every place or row.
+
+    Parameters
+    ----------
+    values, nearest, beside
+        See `Views`; flat, of this `shape`.
+    sheet
+        See `survey`.
+    contexts
+        As many numbers as contexts are mixed.
+    """
+    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
+    pitch, layer = nx + 4, (nx + 4) * (ny + 4) if nz > 1 else 0
+    near, above = np.zeros((nz + 4 if nz > 1 else 1) * (ny + 4) * (nx + 4), np.int32), np.zeros((3, nx), np.int32)
+    depth, lone, high, own_scale, own_weight, scale = band[16], band[17], band[19], band[20], band[21], band[22]
+    for z in range(nz):
+        for y in range(ny):
+            start = ((z + band[0]) * shape[1] + y + band[1]) * shape[2] + band[2]
+            here, row = 2 * layer + z * layer + (y + 2) * pitch + 2, (z * ny + y) * nx * SHEET
+            look_above(above, sheet, near, row, here, pitch, layer)
+            x, resume = 0, 0
+            while x < nx:
+                at, value = row + x * SHEET, np.int64(values[start + x])
+                west: Integer = np.int64(near[here + x - 1])
+                far: Integer = np.int64(near[here + x - 2])
+                quiet = np.int64(above[QUIET, x]) * (west + far == 0)
+                if quiet >= SHORTEST_RUN and x >= resume:
+                    run = min(quiet, LONGEST_RUN)
+                    resume = x + run
+                    place = RUNS + lone * 4 + bit_length(run) - 4
+                    if code_simply(registers, data, empty, place, any_of(values, start + x, run)) == 0:
+                        x = resume
+                        continue
+                if quiet and code_simply(registers, data, counters, lone, 1 if value else 0) == 0:
+                    x += 1
+                    continue
+                local = ((above[ABOVE, x] + 4 * west + 2 * far) * own_scale) >> 16
+                chosen = sheet[at + FAMILY] + logarithmic(((sheet[at + TOTAL] + local * own_weight) * scale) >> 16)
+                close = min(west, 3) * 108 + above[NORTH, x] * 9 + (0 if high else 27 * min(far, 3))
+                places = find_places(sheet, at, local, close, chosen, lone, contexts)
+                size = code_magnitude(registers, data, counters, weights, places, chosen, abs(value), 1 if quiet else 0)
+                near[here + x] = min(size, LARGEST)
+                if size:
+                    steps = (min(x, 1), shape[2] * (y > 0), shape[1] * shape[2] * (z > 0))
+                    place = sign_place(values, nearest, beside, start + x, steps, depth)
+                    size = -size if code_simply(registers, data, signs, place, 1 if value < 0 else 0) else size
+                values[start + x] = size
+                x += 1

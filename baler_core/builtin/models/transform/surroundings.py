@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.magnitudes import logarithmic
+from baler_core.builtin.models.magnitudes import BINS, logarithmic
 from baler_core.compiled import Array, Integer, compiled, inlined
 
-# Rows of the sheet of a row of a band: what is known of each place before its left neighbours are.
-ABOVE, TOTAL, FIRST, FIRST_BIN, FAMILY_BINS, OTHER_BINS, CLOSE, QUIET, FAMILY = range(9)
-SHEET_ROWS = 9
+# What the sheet of a band tells of each place before anything of the band is coded; numbers of a place lie side by side.
+TOTAL, FIRST, FIRST_BIN, FAMILY_BINS, OTHER_BINS, CLOSE, FAMILY, KNOWN = range(8)
+SHEET = 8
+# Rows of what is known of the places of a row once those above it are coded.
+ABOVE, NORTH, QUIET = range(3)
 MOST = 1 << 26
 # Hints below these, of 16 per lively coefficient nearby, are of the first families.
 _FEW, _SOME = 8, 160
@@ -63,76 +65,102 @@ def add_row(row: Array, values: Array, box: Array) -> None:
 
 
 @compiled
-def spread(coarse: Array, band: Array, z: Integer, y: Integer, out: Array) -> None:
-    """The means of the parent band at each place of a row of a band."""
-    pz = min(band[6] + (z >> band[12]), band[9] - 1)
-    py = min(band[7] + (y >> band[13]), band[10] - 1)
-    row = coarse[pz, py]
+def add_parent(out: Array, means: Array, band: Array) -> None:
+    """The means of the parent band at each place of a band, row after row."""
     shift, first, last = band[14], band[8], band[11] - 1
-    for x in range(out.size):
-        out[x] = row[min(first + (x >> shift), last)]
+    ny, nx = band[4] - band[1], band[5] - band[2]
+    for z in range(band[3] - band[0]):
+        pz = min(band[6] + (z >> band[12]), band[9] - 1)
+        for y in range(ny):
+            py, at = min(band[7] + (y >> band[13]), band[10] - 1), (z * ny + y) * nx
+            for x in range(nx):
+                out[at + x] = means[pz, py, min(first + (x >> shift), last)]
 
 
 @compiled
-def add_cousins(values: Array, cousins: Array, count: Integer, z: Integer, y: Integer, out: Array) -> None:
+def add_cousins(out: Array, values: Array, cousins: Array, band: Array) -> None:
     """16 x the sum of magnitudes at the same places of other bands of the level."""
-    for c in range(count):
-        cz, cy = min(cousins[c, 0] + z, cousins[c, 3] - 1), min(cousins[c, 1] + y, cousins[c, 4] - 1)
-        row = values[cz, cy]
+    ny, nx = band[4] - band[1], band[5] - band[2]
+    for c in range(cousins.shape[0]):
         first, last = cousins[c, 2], cousins[c, 5] - 1
-        for x in range(out.size):
-            out[x] = min(out[x] + 16 * abs(np.int64(row[min(first + x, last)])), MOST)
+        for z in range(band[3] - band[0]):
+            cz = min(cousins[c, 0] + z, cousins[c, 3] - 1)
+            for y in range(ny):
+                cy, at = min(cousins[c, 1] + y, cousins[c, 4] - 1), (z * ny + y) * nx
+                for x in range(nx):
+                    size = abs(np.int64(values[cz, cy, min(first + x, last)]))
+                    out[at + x] = min(out[at + x] + 16 * size, MOST)
 
 
 @compiled
-def add_above(near: Array, z: Integer, y: Integer, high: Integer, deep: Integer, out: Array) -> None:
-    """Weighted sum of the coded neighbours that lie in other rows; `near` has a margin of 2 zeros."""
-    if high:
-        north, far = near[z, y - 1], near[z, y - 2]
-        for x in range(out.size):
-            out[x] += 4 * north[x + 2] + far[x + 2] + 2 * (north[x + 1] + north[x + 3])
-    if deep:
-        front, far = near[z - 1, y], near[z - 2, y]
-        up, down = near[z - 1, y - 1], near[z - 1, y + 1]
-        for x in range(out.size):
-            out[x] += 4 * front[x + 2] + far[x + 2] + up[x + 2] + down[x + 2] + front[x + 1] + front[x + 3]
-
-
-@compiled
-def fill_close(
-    sheet: Array, near: Array, ahead: Array, beside: Array, z: Integer, y: Integer, high: Integer, deep: Integer
+def fill_sheet(
+    sheet: Array, parents: Array, siblings: Array, others: Array, ahead: Array, beside: Array, band: Array, many: bool
 ) -> None:
-    """Small magnitudes next to each place, packed: of the north, the diagonals, and the same place of two slices."""
-    north = near[z, y - 1]
-    for x in range(sheet.shape[1]):
-        diagonal = north[x + 1] + north[x + 3] if high else 0
-        if deep:
-            diagonal += near[z - 1, y, x + 2]
-        close = min(north[x + 2], 3) * 3 if high else 0
-        close = ((close + min(diagonal, 2)) * 3 + min(abs(ahead[x]), 2)) * 3 + min(abs(beside[x]), 2)
-        sheet[CLOSE, x] = close
+    """What is known of each place of a band; what only the contexts beyond the third look at is left out if not `many`.
+
+    Parameters
+    ----------
+    parents, siblings
+        See `add_parent` and `add_cousins`.
+    others, ahead, beside
+        `contexts.Views.others`, `nearest` and `beside`.
+    """
+    own_family, hinted, second_weight, place, at = band[16] * BINS, band[25], band[18], 0, 0
+    for z in range(band[0], band[3]):
+        for y in range(band[1], band[4]):
+            for x in range(band[2], band[5]):
+                first, second = np.int64(others[0, z, y, x]), np.int64(others[1, z, y, x])
+                third, parent, sibling = (
+                    np.int64(others[2, z, y, x]),
+                    np.int64(parents[place]),
+                    np.int64(siblings[place]),
+                )
+                family_bin = logarithmic(parent) >> 1
+                sheet[at + TOTAL] = 2 * first + 2 * third + ((parent * 7) >> 4) + second_weight * second
+                sheet[at + FIRST] = first
+                sheet[at + FIRST_BIN] = (logarithmic(first) >> 1) * 32 + (logarithmic(parent + sibling) >> 1)
+                sheet[at + FAMILY_BINS] = family_bin * 32 + (logarithmic(sibling) >> 1)
+                sheet[at + FAMILY] = hinted_family(second) * BINS if hinted else own_family
+                sheet[at + KNOWN] = first | second | third | parent | sibling
+                if many:
+                    sheet[at + OTHER_BINS] = (logarithmic(first + second) >> 1) * 32 + (logarithmic(third) >> 1)
+                    sheet[at + CLOSE] = 3 * min(abs(ahead[z, y, x]), 2) + min(abs(beside[z, y, x]), 2)
+                place += 1
+                at += SHEET
 
 
-@compiled
-def fill_bins(sheet: Array, second: Array, third: Array, parent: Array, sibling: Array) -> None:
-    """Logarithmic bins of what is known, packed in pairs."""
-    for x in range(sheet.shape[1]):
-        first = np.int64(sheet[FIRST, x])
-        kin = (logarithmic(parent[x]) >> 1) * 32 + (logarithmic(sibling[x]) >> 1)
-        other = (logarithmic(first + second[x]) >> 1) * 32 + (logarithmic(third[x]) >> 1)
-        sheet[FIRST_BIN, x] = (logarithmic(first) >> 1) * 32 + (logarithmic(np.int64(parent[x]) + sibling[x]) >> 1)
-        sheet[FAMILY_BINS, x] = kin
-        sheet[OTHER_BINS, x] = other
+@inlined
+def look_above(
+    above: Array, sheet: Array, near: Array, at: Integer, here: Integer, pitch: Integer, layer: Integer
+) -> None:
+    """What the rows above one tell of its places: a weighted sum, small magnitudes packed, lengths of runs of zeros.
 
-
-@compiled
-def find_quiet(sheet: Array, second: Array, third: Array, parent: Array, sibling: Array) -> None:
-    """How many places from each on have nothing but zeros about them in what is known."""
+    Parameters
+    ----------
+    above
+        int32 (3, x): filled in.
+    near
+        Magnitudes of the band coded so far, flat, with a margin of 2 zeros.
+    at, here
+        Where the row begins in the sheet and in `near`.
+    pitch, layer
+        How far back the row before and the layer before are in `near`; `layer` is 0 if there is but one.
+    """
     run = 0
-    for x in range(sheet.shape[1] - 1, -1, -1):
-        known = sheet[ABOVE, x] | sheet[FIRST, x] | second[x] | third[x] | parent[x] | sibling[x]
-        run = 0 if known else run + 1
-        sheet[QUIET, x] = run
+    for x in range(above.shape[1] - 1, -1, -1):
+        place = here + x
+        north: Integer = np.int64(near[place - pitch])
+        diagonal: Integer = np.int64(near[place - pitch - 1]) + near[place - pitch + 1]
+        total = 4 * north + near[place - 2 * pitch] + 2 * diagonal
+        # without layers the same reads stay within `near`, and do not count
+        front, deep = place - layer, np.int64(layer > 0)
+        total += deep * (4 * np.int64(near[front]) + near[place - 2 * layer] + near[front - 1] + near[front + 1])
+        total += deep * (np.int64(near[front - pitch]) + near[front + pitch])
+        diagonal += deep * near[front]
+        above[ABOVE, x] = total
+        above[NORTH, x] = 3 * min(north, 3) + min(diagonal, 2)
+        run = 0 if total | sheet[at + x * SHEET + KNOWN] else run + 1
+        above[QUIET, x] = run
 
 
 @inlined
