@@ -53,29 +53,19 @@ def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     choices = arrangements_of([member.variable for member in members], shape)
     # frames of a single row see fewer neighbours than the image that the rows make
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
-    alone = [_best(member.field, arrangements, effort) for member in members]
+    alone = [_best(members[0].field, arrangements, effort)]
+    # fields of one grid are mostly alike
+    others = arrangements if effort == "max" else [alone[0].arrangement]
+    alone += [_best(member.field, others, effort) for member in members[1:]]
     if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
         fields = [choice.field for choice in alone]
         candidates = list(dict.fromkeys(choice.arrangement for choice in alone))
         rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
         together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
-            expected = _expected(fields, common, rate, effort)
-            return [Family(_held(members, alone), common, expected)]
-    return [
-        Family((member,), choice.arrangement, _expected([choice.field], choice.arrangement, choice.rate, effort))
-        for member, choice in zip(_held(members, alone), alone, strict=True)
-    ]
-
-
-def _expected(fields: Sequence[Field], arrangement: Arrangement, rate: float, effort: Effort) -> float:
-    """About the bytes of a family; with more effort, of which a larger sample is coded than to choose it."""
-    shape = arrangement.shape(fields[0].values.shape)
-    count = len(fields) * math.prod(shape)
-    if effort != "fast":
-        sample = _sampled(fields, arrangement, _LARGE_SAMPLE)
-        rate = len(encode_integers(sample, "fast")) / max(1, sample.values.size)
-    return rate * count
+            return [Family(_held(members, alone), common)]
+    held = _held(members, alone)
+    return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
 
 
 def hold_alike(family: Family) -> Family | None:
