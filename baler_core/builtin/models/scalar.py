@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,7 +29,7 @@ OWN, SHARED_CODES, SHARED_VALUES, REPEATED = range(4)
 # Up to this many bytes compressors are run in full to compare; above, fast ones stand in for them.
 _SMALL = 1 << 20
 # Values of the piece that an estimate looks at; of the beginning of a row; and the share of rows that are usually distinct.
-_PIECES: Mapping[Effort, int] = {"fast": 1 << 15, "balanced": 1 << 16, "max": 1 << 16}
+_PIECE = 1 << 16
 _BEGINNING = 16
 _DISTINCT = 0.6
 
@@ -80,7 +80,7 @@ class ScalarModel(Model):
         apart: dict[tuple[str, ...], float] = {}
         for variable in layout.variables:
             name = variable.name
-            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], self.options.effort)
+            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name])
         if layout.kind == "grid":
             return apart
         together = _together(block, layout, tolerances)
@@ -127,11 +127,11 @@ class ScalarModel(Model):
         return layout.build(arrays)
 
 
-def estimated_size(values: np.ndarray, tolerance: Tolerance, effort: Effort = "max") -> float:
+def estimated_size(values: np.ndarray, tolerance: Tolerance) -> float:
     """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields."""
     if not values.size:
         return 0.0
-    piece = middle_piece(values, _PIECES[effort])
+    piece = middle_piece(values, _PIECE)
     lattice = fit_lattice(piece, tolerance)
     if piece.size < values.size and _rows_come_again(values, lattice):
         piece = values
