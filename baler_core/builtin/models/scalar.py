@@ -80,7 +80,8 @@ class ScalarModel(Model):
         apart: dict[tuple[str, ...], float] = {}
         for variable in layout.variables:
             name = variable.name
-            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name])
+            quickly = self.options.effort == "fast" and layout.kind == "grid"
+            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], quickly=quickly)
         if layout.kind == "grid":
             return apart
         together = _together(block, layout, tolerances)
@@ -127,7 +128,7 @@ class ScalarModel(Model):
         return layout.build(arrays)
 
 
-def estimated_size(values: np.ndarray, tolerance: Tolerance) -> float:
+def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = False) -> float:
     """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields."""
     if not values.size:
         return 0.0
@@ -136,7 +137,7 @@ def estimated_size(values: np.ndarray, tolerance: Tolerance) -> float:
     if piece.size < values.size and _rows_come_again(values, lattice):
         piece = values
     codes = _filled(*lattice.quantise(piece))
-    least = min(estimated_bytes(difference(codes, axes)) for axes in {(), best_axes(codes)})
+    least = min(estimated_bytes(difference(codes, axes), quickly=quickly) for axes in {(), best_axes(codes)})
     return least * values.size / piece.size
 
 

@@ -19,6 +19,8 @@ _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.25}
 _FAR_BEHIND = 1.08
 # Transforms of which a sample takes less than this share are certain to be ahead.
 _AHEAD = 0.85
+# Images of fewer bytes per value may have rows that are alike.
+_SMOOTH = 0.06
 # What coding takes of what is counted.
 _COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 
@@ -63,8 +65,10 @@ def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Seq
 def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
     plans = [_Plan(fields, choices[0], effort)]
     # what serves along one axis mostly serves along others
-    image = choices[0].shape(fields[0].values.shape)[0] == 1
-    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, *(() if image and effort == "fast" else ("basis",)))
+    values = len(fields) * fields[0].values.size
+    rough_image = choices[0].shape(fields[0].values.shape)[0] == 1 and plans[0].expected > _SMOOTH * values
+    others = () if rough_image and effort == "fast" else ("basis",)
+    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, *others)
     plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
     least = min(plans, key=_expected)
     close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
