@@ -186,7 +186,7 @@ def _alone(told: Mapping[type[Model], Estimate]) -> dict[str, float]:
     return {members[0]: size for members, size in floor.items() if len(members) == 1}
 
 
-def _with_effort(kind: type[Model], effort: Effort) -> Model:
+def with_effort(kind: type[Model], effort: Effort) -> Model:
     """A model of a kind, with the effort if it knows of effort."""
     known = "effort" in kind.Options.model_fields
     return kind(kind.Options(**({"effort": effort} if known else {})))
@@ -206,17 +206,18 @@ class _Trial:
         """Without those whose own estimate is far above the least."""
         task = self._task
         told: dict[type[Model], Estimate] = {}
-        suitable = self._glanced(suitable)
+        suitable, names = self._glanced(suitable), [variable.name for variable in task.layout.variables]
         for kind in sorted(suitable, key=lambda kind: kind.name != FLOOR):
             with self._guarded(kind):
                 model = self._model(kind)
                 model.alone = (task.first, _alone(told))
+                model.rival = min(totals(told, names).values(), default=math.inf)
                 found = model.estimate(task.first, task.layout, task.tolerances)
                 if found is not None:
                     told[kind] = found
             if self._effort == "fast" and kind.name == FLOOR and kind in told and sum(told[kind].values()) < _LITTLE:
                 return [kind]
-        self._estimates = totals(told, [variable.name for variable in task.layout.variables])
+        self._estimates = totals(told, names)
         for kind, size in self._estimates.items():
             logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
         beaten = {kind for kind in told if any(self._beats(other, kind, told) for other in told)}
@@ -224,13 +225,14 @@ class _Trial:
 
     def _glanced(self, kinds: Sequence[type[Model]]) -> list[type[Model]]:
         """With most effort, without the models of grids that expect far more than another one after little effort."""
-        task, rivals = self._task, [kind for kind in kinds if "effort" in kind.Options.model_fields]
+        task = self._task
+        rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != FLOOR]
         if self._effort != "max" or task.layout.kind != "grid" or len(rivals) < 2:
             return list(kinds)
         told: dict[type[Model], Estimate] = {}
         for kind in rivals:
             with self._guarded(kind):
-                glance = _with_effort(kind, "fast").estimate(task.first, task.layout, task.tolerances)
+                glance = with_effort(kind, "fast").estimate(task.first, task.layout, task.tolerances)
                 if glance:
                     told[kind] = glance
         names = {name for estimate in told.values() for members in estimate for name in members}
@@ -244,8 +246,8 @@ class _Trial:
         close, total = _CLOSE[self._effort], self._estimates
         if total[other] > close * total[one] + 100:
             return True
-        learned = FLOOR not in (one.name, other.name) and total[other] >= total[one]
-        return learned and sum(told[other].values()) > close * sum(told[one].values()) + 100
+        told_more = sum(told[other].values()) > close * sum(told[one].values()) + 100
+        return other.name != FLOOR and total[other] >= total[one] and told_more
 
     def estimated(self, kinds: Sequence[type[Model]]) -> bool:
         """Whether all of them have said how large they will be."""
@@ -281,7 +283,7 @@ class _Trial:
     def _model(self, kind: type[Model]) -> Model:
         """One of a kind, with the effort if it knows of effort."""
         if kind not in self._models:
-            self._models[kind] = _with_effort(kind, self._effort)
+            self._models[kind] = with_effort(kind, self._effort)
         return self._models[kind]
 
     @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.choose import FLOOR, Chosen, Task, choose, comparable, fitted, fitted_or_floor
+from baler_core.choose import FLOOR, Chosen, Task, choose, comparable, fitted, fitted_or_floor, with_effort
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
@@ -222,7 +222,7 @@ def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup
     decoder.load_state(known)
     floor: Model | None = None
     if work.config.model.name == "auto" and chosen.model.name != FLOOR and layout.kind != "other":
-        floor = work.registry.model(FLOOR)()
+        floor = with_effort(work.registry.model(FLOOR), _effort(work.config.model.options))
     logger.info("group %s: model %s", layout.name, chosen.model.name)
     section = None if referred is None else referred.section
     group = CodedGroup(layout, chosen.model, decoder, state, floor, chosen.streams, task, section)

@@ -12,6 +12,8 @@ EMPTY, CONSTANT, PCODEC, BYTES, DIFFERENCES, BITS = range(6)
 _WIDTHS = (1, 2, 4, 8)
 # Up to this many values every method is run to its end.
 _ALWAYS = 1 << 15
+# So few values take no time by any method.
+_FEW = 1 << 10
 _PCODEC_CHUNK = 1 << 18
 # What a strong compressor leaves of what a fast one does, about.
 STRONGER = 0.85
@@ -36,6 +38,17 @@ def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
     packed = _pack(flat, PCODEC)
     methods = _methods_worth_trying(flat, len(packed), thorough=thorough)
     return min((packed, *(_pack(flat, method) for method in methods)), key=len)
+
+
+def pack_quickly(values: np.ndarray) -> bytes:
+    """The same in a fraction of the time: by pcodec, or by zstd where that is smaller."""
+    flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
+    if flat.size <= _FEW or int(flat.min()) == int(flat.max()):
+        return pack_integers(flat)
+    packed = _pack_pcodec(flat)
+    head, body = narrow(flat)
+    plain = bytes([BYTES]) + head + squeeze.squeeze_quickly(body)
+    return min(packed, plain, key=len)
 
 
 def estimated_bytes(values: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -195,6 +196,8 @@ class Model(Component, ABC):
     """Whether `decode` will have all of the model file, `encoder_state` too, set before `encode`."""
     alone: tuple[xr.Dataset, Mapping[str, float]] | None = None
     """A block, and about the bytes that `scalar` makes of each of its variables; set before `estimate` if known."""
+    rival: float = math.inf
+    """About the bytes of the block by the best model that was asked before; set before `estimate`."""
 
     def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
         """Learn from blocks (iterable again and again) that hold the group's variables, and the counts of a jagged group.

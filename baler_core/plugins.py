@@ -188,8 +188,7 @@ def load_plugins() -> Registry:
     disabled = {name.strip() for name in os.environ.get("BALER_DISABLE_PLUGINS", "").split(",") if name.strip()}
     strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
     registry = Registry()
-    for entry in _entries():
-        package, package_version = _origin(entry)
+    for entry, (package, package_version) in _entries():
         if entry.name in disabled and entry.name != "core":
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
             continue
@@ -209,16 +208,18 @@ def load_plugins() -> Registry:
     return registry
 
 
-def _entries() -> list[EntryPoint]:
-    """Distinct entry points, in an order that does not depend on how things were installed."""
-    distinct = {(e.name, e.value, _origin(e)): e for e in entry_points(group=GROUP)}
+def _entries() -> list[tuple[EntryPoint, tuple[str, str]]]:
+    """Distinct entry points and where they come from, in an order that does not depend on how things were installed."""
+    found = [(entry, _origin(entry)) for entry in entry_points(group=GROUP)]
+    distinct = {(entry.name, entry.value, origin): (entry, origin) for entry, origin in found}
     return [distinct[key] for key in sorted(distinct)]
 
 
 def _origin(entry: EntryPoint) -> tuple[str, str]:
     """Package and version behind an entry point."""
     if entry.dist is not None:
-        return entry.dist.name, entry.dist.version
+        metadata = entry.dist.metadata  # read from its file each time
+        return metadata["Name"], metadata["Version"]
     packages = packages_distributions().get(entry.value.split(".")[0].split(":")[0], ["unknown"])
     try:
         return packages[0], version(packages[0])

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
-_LONG: Final = 1 << 20
+_LONG: Final = 1 << 18
+_QUICK: Final = 6
 STORED, XZ, ZSTD, WORDS, ZSTD_WORDS = 0, 1, 5, 6, 7
 _METHODS: Final = [XZ, XZ + 1, XZ + 2, XZ + 3, ZSTD]
 
@@ -83,6 +84,12 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
         forms += [(WORDS, deflate(data, words)), (ZSTD_WORDS, zstd(data, 22, words))]
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
+
+
+def squeeze_quickly(data: bytes) -> bytes:
+    """The stored or zstd form of `data`, as `squeeze` writes them."""
+    best = zstd(data, _QUICK)
+    return bytes([ZSTD]) + best if len(best) < len(data) else bytes([STORED]) + data
 
 
 def _compress(data: bytes, method: int) -> bytes:

@@ -118,7 +118,7 @@ def test_predicted_values_come_back_within_half_a_step(
     values = series(shape, closed, large, seed)
     holes = np.random.default_rng(seed).random(shape) < 0.2 if hollow else None
     integers = Integers(values, holes, stack, closed)
-    stencils = learn_stencils(integers, None if closed else values, "fast", far=False)
+    stencils = learn_stencils(integers, "fast")
     data, expected = encode_with(integers, stencils, 0)
     restored = decode_integers(data, shape, holes, stack, closed)
     np.testing.assert_array_equal(restored, expected)
@@ -162,7 +162,7 @@ def test_any_bytes_are_refused_or_decoded(data: bytes) -> None:
 
 def test_damaged_predicted_values_are_refused() -> None:
     integers = Integers(series((3, 2, 11, 14), True, 5, 0), None, 1, True)
-    data, _ = encode_with(integers, learn_stencils(integers, None, "fast", far=False), 0)
+    data, _ = encode_with(integers, learn_stencils(integers, "fast"), 0)
     for place in range(len(data)):
         bad = bytearray(data)
         bad[place] ^= 1 << place % 8

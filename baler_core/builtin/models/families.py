@@ -210,7 +210,7 @@ class FamilyModel(Model):
             places = [numbers[member.variable.name] for member in family.members]
             parts.append(write_varint(len(places)) + write_varints(places) + write_sized(data))
         rest = _without(layout, {member.variable.name for family, _ in kept for member in family.members})
-        plain = ScalarModel().encode(block, rest, tolerances) if rest.variables else {}
+        plain = self._plain().encode(block, rest, tolerances) if rest.variables else {}
         return {STREAM: b"".join(parts), **plain}
 
     def _worth(self, pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> bool:
@@ -223,9 +223,13 @@ class FamilyModel(Model):
         whole = sum(_expected_whole(values_of(block, name), tolerances[name]) for name in names)
         if len(data) < _SMALLER[self.options.effort] * whole:
             return True
-        streams = ScalarModel().encode(block, _only(layout, set(names)), tolerances)
+        streams = self._plain().encode(block, _only(layout, set(names)), tolerances)
         # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
         return len(data) < len(pack_streams([streams]))
+
+    def _plain(self) -> ScalarModel:
+        """What codes variables that this model leaves out."""
+        return ScalarModel(ScalarModel.Options(effort=self.options.effort))
 
     def _expected_alone(self, names: Sequence[str], block: xr.Dataset, tolerances: Tolerances) -> float:
         """About the bytes of variables by the `scalar` model."""

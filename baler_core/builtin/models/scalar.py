@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import Field as Option
 
 from baler_core import squeeze
 from baler_core.bounds import Tolerance
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
 from baler_core.differences import accumulate, best_axes, difference, middle_piece
-from baler_core.entropy import STRONGER, estimated_bytes, narrow, pack_integers, unpack_integers, widen
+from baler_core.entropy import STRONGER, estimated_bytes, narrow, pack_integers, pack_quickly, unpack_integers, widen
 from baler_core.errors import FormatError
-from baler_core.interfaces import Estimate, Model, Streams, Tolerances
+from baler_core.interfaces import Effort, Estimate, Model, Options, Streams, Tolerances
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, write_sized, write_varint
@@ -59,6 +60,12 @@ class _Coded:
         return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[method]
 
 
+class ScalarOptions(Options):
+    """Options of the `scalar` model."""
+
+    effort: Effort = Option(default="max", description="How hard to try for few bytes, against time.")
+
+
 class ScalarModel(Model):
     """Quantise under the bound, difference along grid axes where it helps, pack the integers. Learns nothing."""
 
@@ -66,6 +73,7 @@ class ScalarModel(Model):
     summary = "each variable by itself: quantise, difference, pack; no learning"
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic = True
+    Options = ScalarOptions
 
     def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate:
         """What pieces of each variable take, or all variables of a table together by a fast compressor."""
@@ -87,9 +95,11 @@ class ScalarModel(Model):
             key = repr((values.dtype.str, tolerances[variable.name])).encode() + values.tobytes()
             earlier = seen.setdefault(key, position)
             repeated = earlier != position
-            entries.append(earlier if repeated else _code(values, tolerances[variable.name]))
+            quickly = self.options.effort == "fast" and layout.kind == "grid"
+            entries.append(earlier if repeated else _code(values, tolerances[variable.name], quickly=quickly))
         coded = [entry for entry in entries if isinstance(entry, _Coded)]
-        _choose_sharing(coded)
+        if self.options.effort != "fast" or layout.kind == "table":
+            _choose_sharing(coded)
         index = b"".join(
             entry.index if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry) for entry in entries
         )
@@ -150,8 +160,8 @@ def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> floa
     return STRONGER * min(len(squeeze.zstd(b"".join(form), 3)) for form in (codes, values))
 
 
-def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:
-    """One variable in all the forms in which it may be stored."""
+def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
+    """One variable in all the forms in which it may be stored; quickly only in its own."""
     lattice = fit_lattice(values, tolerance)
     codes, special = lattice.quantise(values)
     if values.ndim == 1:
@@ -163,6 +173,8 @@ def _code(values: np.ndarray, tolerance: Tolerance) -> _Coded:
         codes = _filled(codes, special)
         axes = best_axes(codes)
     head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
+    if quickly:
+        return _Coded(head, pack_quickly(difference(codes, axes)), b"", b"", b"")
     own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
     if axes and values.size < _SMALL:
         plain = pack_integers(codes)

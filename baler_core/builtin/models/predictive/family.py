@@ -6,7 +6,7 @@ import itertools
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,7 @@ from baler_core.builtin.models.field_masks import decode_classes, encode_classes
 from baler_core.builtin.models.field_units import Units, choose_units, read_units
 from baler_core.builtin.models.field_window import Window, window_of
 from baler_core.builtin.models.parallel import in_parallel
-from baler_core.builtin.models.predictive.field import (
-    LARGEST,
-    Integers,
-    counted_with,
-    decode_integers,
-    encode_with,
-    fits,
-)
+from baler_core.builtin.models.predictive.field import LARGEST, Integers, decode_integers, fits
 from baler_core.builtin.models.predictive.learning import encode_integers, learn_stencils
 from baler_core.builtin.models.predictive.predictor import FRACTION
 from baler_core.dataset import Variable
@@ -38,8 +31,6 @@ from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, z
 
 STENCILS = "stencils"
 _MOST_SPECIALS = 128
-# What mixing takes of what the same stencils take without.
-_MIXED_SIZE: Mapping[Effort, float] = {"balanced": 0.97, "max": 0.93}
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 _PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
 _LARGEST = 2.0**33
@@ -132,6 +123,12 @@ def _some(values: np.ndarray) -> np.ndarray:
     return values[:: max(1, values.size >> 16)]
 
 
+def chunks_of(family: Family, effort: Effort) -> list[Box]:
+    """Where the chunks of a family are."""
+    fields = [member.field for member in family.members]
+    return list(chunks(family.arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
+
+
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
     """Blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
 
@@ -165,49 +162,13 @@ def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice
     return Integers(codes.reshape(shape), holes, depth, fields[0].closed)
 
 
-@dataclass(frozen=True)
-class Look:
-    """What looking at one chunk of a family found out.
-
-    Attributes
-    ----------
-    place
-        Where it is.
-    stencils
-        What was learned of it; None if that is not thorough enough for coding.
-    data
-        The chunk as it will be stored, if it has been coded already; else nothing.
-    """
-
-    place: Box
-    stencils: np.ndarray | None
-    data: bytes = b""
-
-
-def look(family: Family, effort: Effort) -> Family:
-    """The family, with the bytes to expect from its middle chunk: coded with little effort, else counted."""
-    fields, arrangement = [member.field for member in family.members], family.arrangement
-    places = list(chunks(arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
-    place = places[len(places) // 2]
-    integers = gather(fields, arrangement, place)
-    stencils = learn_stencils(integers, "balanced" if effort == "max" else effort)
-    if effort == "fast":
-        found = Look(place, stencils, encode_with(integers, stencils, 0)[0])
-        size = float(len(found.data))
-    else:
-        found = Look(place, stencils if effort == "balanced" else None)
-        size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
-    share = len(fields) * fields[0].values.size / max(1, integers.values.size)
-    return replace(family, expected=size * share, recipe=found)
-
-
 def encode_family(family: Family, effort: Effort) -> bytes:
     """All fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:
         parts.append(_head(field, arrangement))
-    places = list(chunks(arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
+    places = chunks_of(family, effort)
     known, seen = family.known.get(STENCILS), family.recipe
 
     def encoded(place: Box) -> bytes:
@@ -223,8 +184,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
 def learn_family(family: Family, effort: Effort) -> State:
     """Whether restored values may lie anywhere, and the stencils of the first chunk."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
-    place = next(chunks(arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
-    integers = gather(fields, arrangement, place)
+    integers = gather(fields, arrangement, chunks_of(family, effort)[0])
     return {
         "closed": np.array([field.closed for field in fields]),
         STENCILS: learn_stencils(integers, effort),

@@ -13,9 +13,10 @@ from baler_core.builtin.models.families import Family, Prepared
 from baler_core.builtin.models.field_layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.field_units import Units
 from baler_core.builtin.models.predictive.estimate import estimated_rate
-from baler_core.builtin.models.predictive.family import Field, gather, look
+from baler_core.builtin.models.predictive.family import Field, gather
 from baler_core.builtin.models.predictive.field import Integers
 from baler_core.builtin.models.predictive.learning import counted_size, encode_integers
+from baler_core.builtin.models.predictive.look import look
 from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 

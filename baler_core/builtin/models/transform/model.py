@@ -33,7 +33,7 @@ class TransformModel(FamilyModel):
         """All in one family, or each by itself."""
         from baler_core.builtin.models.transform.plan import plan_families
 
-        return plan_families(members, self.options.effort)
+        return plan_families(members, self.options.effort, self.rival)
 
     def encode_family(self, family: Family) -> bytes:
         """Units, special values, and chunk after chunk."""

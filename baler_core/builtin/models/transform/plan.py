@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from baler_core.builtin.models.families import Family, Prepared
@@ -14,12 +15,35 @@ from baler_core.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
 _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.25}
+# Transforms that with little effort take so many times the bytes of another model are not planned any further.
+_FAR_BEHIND = 1.08
+# Transforms of which a sample takes less than this share are certain to be ahead.
+_AHEAD = 0.85
 # What coding takes of what is counted.
 _COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 
 
-def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
-    """Families of all `members`: all in one, or each by itself."""
+def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[Family]:
+    """Families of all `members`: all in one, or each by itself.
+
+    Parameters
+    ----------
+    rival
+        What another model expects to take: with less than most effort, no more is tried where transforms are far behind.
+    """
+    if effort == "max":
+        return [plan.family(group) for plan, group in _plans(members, effort)]
+    plans = _plans(members, "fast")
+    # samples make transforms look larger than they are
+    if effort == "fast" or sum(plan.counted for plan, _ in plans) > _AHEAD * rival:
+        families = [plan.family(group) for plan, group in plans]
+        if effort == "fast" or sum(family.expected for family in families) > _FAR_BEHIND * rival:
+            return families
+    return [plan.refined(group, effort) for plan, group in plans]
+
+
+def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
+    """Plans of families, and who is in them."""
     fields = [member.field for member in members]
     choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
     alone = [_best([fields[0]], choices, effort)]
@@ -32,14 +56,15 @@ def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
         worst = max(alone, key=_expected)
         together = _Plan(fields, worst.arrangement, effort, (worst.time,))
         if together.expected < sum(plan.expected for plan in alone):
-            return [together.family(members)]
-    return [plan.family([member]) for plan, member in zip(alone, members, strict=True)]
+            return [(together, members)]
+    return [(plan, [member]) for plan, member in zip(alone, members, strict=True)]
 
 
 def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
     plans = [_Plan(fields, choices[0], effort)]
     # what serves along one axis mostly serves along others
-    times = {"max": TIME_TRANSFORMS, "balanced": (plans[0].time, "basis"), "fast": (plans[0].time,)}[effort]
+    image = choices[0].shape(fields[0].values.shape)[0] == 1
+    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, *(() if image and effort == "fast" else ("basis",)))
     plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
     least = min(plans, key=_expected)
     close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
@@ -75,6 +100,11 @@ class _Plan:
         """The best transform along time."""
         return self._recipe.time
 
+    @property
+    def counted(self) -> float:
+        """Bytes by counting the sample, corrections too."""
+        return self._trials.counted(self._recipe) * len(self._blocks)
+
     def measure(self) -> None:
         """Code the first, the middle and the last block whole, unless that was done: samples may miss what is hard."""
         if self._measured:
@@ -84,6 +114,11 @@ class _Plan:
         sizes = [whole_size(self._blocks[number], self._recipe) for number in numbers]
         self.expected = sum(sizes) / len(sizes) * (last + 1)
         self._measured = True
+
+    def refined(self, members: Sequence[Prepared], effort: Effort) -> Family:
+        """The family, with a step of the quantiser that was looked for with more effort."""
+        self._effort, self._trials = effort, Trials(self._trials.block, effort)
+        return self.family(members)
 
     def family(self, members: Sequence[Prepared]) -> Family:
         """The family, with the best step of the quantiser."""

@@ -17,6 +17,8 @@ _POINTS = 8
 # A sample is a few boxes of at least so many points along each long axis.
 _BOXES: Mapping[Effort, int] = {"fast": 2, "balanced": 4, "max": 4}
 _SHORTEST = 16
+# With little effort one box is enough if it is this part of all.
+_LEAST_SHARE = 10
 
 
 def sample_boxes(shape: tuple[int, ...], effort: Effort) -> list[Box]:
@@ -28,6 +30,8 @@ def sample_boxes(shape: tuple[int, ...], effort: Effort) -> list[Box]:
     while count * per_point * int(np.prod(space)) > 2 * _SAMPLE[effort] and max(space) > _SHORTEST:
         axis = space.index(max(space))
         space[axis] = max(_SHORTEST, space[axis] // 2)
+    if effort == "fast" and _LEAST_SHARE * int(np.prod(space)) > int(np.prod(shape[2:])):
+        count = 1
     boxes = []
     for number in range(count):
         places = (number, count - 1 - number, number)[-len(space) :]
