@@ -101,11 +101,15 @@ def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ..
     if tolerance.kind == "rel":
         candidates.append(0.0)
     candidates += [f for f in tolerance.fill if np.isfinite(f) and f != 0]
+    return tuple(c for c in possible_specials(values, candidates) if _is_any(values, (c,)).any())
+
+
+def possible_specials(values: np.ndarray, candidates: Sequence[float]) -> Sequence[float]:
+    """The candidates that may occur: those in the range of the values, if these are all finite."""
     # a NaN would be the least and the largest value
     low, high = (values.min(), values.max()) if values.size else (0, 0)
-    if np.isfinite(low) and np.isfinite(high):
-        candidates = [candidate for candidate in candidates if low <= candidate <= high]
-    return tuple(c for c in candidates if _is_any(values, (c,)).any())
+    finite = np.isfinite(low) and np.isfinite(high)
+    return [candidate for candidate in candidates if low <= candidate <= high] if finite else candidates
 
 
 def _plain_nans(values: np.ndarray) -> bool:

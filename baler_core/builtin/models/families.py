@@ -15,11 +15,8 @@ from baler_core.builtin.models.field_layout import Arrangement, Box
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Variable, values_of
-from baler_core.differences import best_axes, difference
-from baler_core.entropy import estimated_bytes
 from baler_core.errors import FormatError
 from baler_core.interfaces import Effort, Estimate, Model, Options, State, Streams, Tolerances, Training
-from baler_core.lattice_fit import fit_lattice
 from baler_core.varint import ByteReader, write_sized, write_varint, write_varints
 
 if TYPE_CHECKING:
@@ -220,7 +217,7 @@ class FamilyModel(Model):
         # the full comparison takes long: it is spared where pieces, or all values by fast compressors, are far behind
         if len(data) < _FAR_SMALLER[self.options.effort] * self._expected_alone(names, block, tolerances):
             return True
-        whole = sum(_expected_whole(values_of(block, name), tolerances[name]) for name in names)
+        whole = sum(estimated_size(values_of(block, name), tolerances[name], whole=True) for name in names)
         if len(data) < _SMALLER[self.options.effort] * whole:
             return True
         streams = self._plain().encode(block, _only(layout, set(names)), tolerances)
@@ -276,12 +273,6 @@ class FamilyModel(Model):
                 box = tuple(region.get(dim, slice(None)) for dim in variable.dims)
                 arrays[variable.name] = values_of(plain, variable.name)[box]
         return arrays
-
-
-def _expected_whole(values: np.ndarray, tolerance: Tolerance) -> float:
-    """About the bytes of a variable by the `scalar` model, from all of its integers, differenced or not."""
-    codes = fit_lattice(values, tolerance).codes(values)
-    return min(estimated_bytes(form) for form in (codes, difference(codes, best_axes(codes))))
 
 
 def _only(layout: Layout, names: set[str]) -> Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.bounds import Tolerance
+from baler_core.lattice_fit import possible_specials
 
 
 def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None, tuple[float, ...]]:
@@ -22,12 +23,8 @@ def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None
     candidates: tuple[float, ...] = (*tolerance.fill, 0.0) if tolerance.kind == "rel" else tolerance.fill
     if values.dtype.kind == "f":
         candidates = (*candidates, np.nan, np.inf, -np.inf)
-    # a NaN would be the least and the largest value
-    low, high = (values.min(), values.max()) if values.size else (0, 0)
-    if np.isfinite(low) and np.isfinite(high):
-        candidates = tuple(candidate for candidate in candidates if low <= candidate <= high)
     found = np.zeros(values.shape, np.uint8)
-    for candidate in candidates:
+    for candidate in possible_specials(values, candidates):
         hit = _equal(values, candidate) & (found == 0)
         if hit.any():
             specials.append(float(candidate))

@@ -128,11 +128,19 @@ class ScalarModel(Model):
         return layout.build(arrays)
 
 
-def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = False) -> float:
-    """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields."""
+def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = False, whole: bool = False) -> float:
+    """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields.
+
+    Parameters
+    ----------
+    quickly
+        Whether it will be packed with little effort.
+    whole
+        Whether to look at all of it in any case.
+    """
     if not values.size:
         return 0.0
-    piece = middle_piece(values, _PIECE)
+    piece = values if whole else middle_piece(values, _PIECE)
     lattice = fit_lattice(piece, tolerance)
     if piece.size < values.size and _rows_come_again(values, lattice):
         piece = values

@@ -21,7 +21,7 @@ from baler_core.interfaces import Effort
 from baler_core.progress import bits_per_value, shown
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
-_THOROUGH_SAMPLE, _LARGE_SAMPLE = 3 << 15, 1 << 17
+_THOROUGH_SAMPLE = 3 << 15
 # Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
 _FEW = 1 << 15
 _BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.1, "max": 1.1}

@@ -31,8 +31,6 @@ class Trials:
         self.block = block
         self._effort = effort
         self._sample = [block.tile(box) for box in sample_boxes(block.shape, effort)]
-        # with little effort the first part alone is coded, and says how far counting is off
-        self._coded = 1 if effort == "fast" else len(self._sample)
         self._share = int(np.prod(block.shape)) / max(1, sum(chunk.field.size for chunk in self._sample))
         self._basis: tuple[Basis, np.ndarray, np.ndarray] | None = None
         self._slices: dict[tuple[str, int], list[np.ndarray]] = {}
@@ -60,10 +58,7 @@ class Trials:
         """Bytes of the whole block, by coding the sample."""
         if recipe not in self._sizes:
             parts, common = self._integers(recipe)
-            size = coded_size(parts[: self._coded], recipe)
-            if self._coded < len(parts):
-                size *= _counted(parts) / max(1.0, _counted(parts[: self._coded]))
-            self._sizes[recipe] = common + size * self._share
+            self._sizes[recipe] = common + coded_size(parts, recipe) * self._share
         return self._sizes[recipe]
 
     def _integers(self, recipe: Recipe) -> tuple[list[TileIntegers], float]:
@@ -112,7 +107,7 @@ class Trials:
         self._slices.clear()
 
 
-def _counted(parts: list[TileIntegers], share: float = 1.0) -> float:
+def _counted(parts: list[TileIntegers], share: float) -> float:
     coefficients, corrections = [part.coefficients for part in parts], [part.corrections for part in parts]
     return counted_size(coefficients, share) + counted_size(corrections, share)
 
