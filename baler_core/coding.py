@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +100,11 @@ class Work:
     @property
     def schema(self) -> Schema:
         return self.blocks.schema
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What of the input is not in the file, and why."""
+        return self.blocks.left_out
 
 
 def prepare(config: Config, registry: Registry, source: Source, model: Path | None = None) -> Work:

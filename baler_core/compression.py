@@ -185,6 +185,8 @@ def _header(
         members = tuple(number[variable.name] for variable in group.layout.variables)
         records = tuple(component_record("model", model, work.registry) for model in models)
         groups.append(GroupRecord(group.layout.kind, members, records, tuple(sections)))
+    if schema.attachments:
+        writer.add(pack_streams([schema.attachments]))
     return Header(
         version=__version__,
         input_name=source.name,
@@ -199,6 +201,8 @@ def _header(
         input_bytes=sum(schema.nbytes(variable) for variable in schema.variables),
         input_file_bytes=source.stat().st_size,
         trained=_trained_record(work),
+        attachments_section=next_section if schema.attachments else None,
+        left_out=tuple(work.left_out),
     )
 
 

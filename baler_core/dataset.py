@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,6 +18,23 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = Any  # None, bool, int, float, str, list or dict of the same
 GroupKind = Literal["table", "grid", "other"]
+Role = Literal[
+    "",
+    "measured",
+    "uncertainty",
+    "identifier",
+    "time",
+    "position",
+    "axis",
+    "cell_bounds",
+    "mesh",
+    "flag",
+    "count",
+    "weight",
+    "mask",
+]
+"""What a variable is to its field: measured quantities and their uncertainties may lose digits; the others say which,
+when, where or how many. Empty where the file does not tell."""
 
 # dtype strings beyond numpy's own: object arrays of Python `str` and of `bytes`, any length
 TEXT_DTYPES = ("str", "bytes")
@@ -42,6 +60,13 @@ class Variable:
         Packing: physical = stored * scale + offset. Values stay in stored units everywhere in the core.
     axes
         What a dimension is where the file's metadata tells: `{dim: "time" | "member" | "level" | "y" | "x" | "spectral"}`.
+    limits
+        Smallest and largest valid value that the file states (in stored units): readers show what lies outside as missing.
+    flags
+        Values with a meaning of their own (`flag_values`), kept exactly like `fill`, but not missing.
+    role, reason
+        What the variable is to its field, and how the file's metadata tell (`units 'days since 1850-01-01'`). A lossy
+        bound reaches some roles only by name. Not stored in `.bal` files.
     """
 
     name: str
@@ -53,6 +78,10 @@ class Variable:
     scale: float = 1.0
     offset: float = 0.0
     axes: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    flags: tuple[float, ...] = ()
+    role: Role = field(default="", compare=False)
+    reason: str = field(default="", compare=False)
 
     @property
     def is_text(self) -> bool:
@@ -85,12 +114,16 @@ class Schema:
         row of that variable's own dimension}`. Rows of a jagged dimension are stored flat, parent after parent.
     skeleton
         What the reader needs besides values to rebuild the file (header cards, attributes, chunking, ...): JSON-able.
+    attachments
+        The same as bytes, by name: parts of the file that are carried as they are (objects of a format that no
+        variable holds, a user block, trailing bytes). Stored squeezed, in a section of their own.
     """
 
     variables: tuple[Variable, ...]
     sizes: Mapping[str, int]
     counts: Mapping[str, str] = field(default_factory=dict)
     skeleton: Mapping[str, Json] = field(default_factory=dict)
+    attachments: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Variable:
         for variable in self.variables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,7 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from baler_core.container import BalReader, unpack_streams
-from baler_core.dataset import Layout, counts_first, make_block, with_events
+from baler_core.dataset import Layout, Schema, counts_first, make_block, with_events
 from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.header import BlockRecord, ComponentRecord, Header
@@ -97,6 +98,22 @@ class BalFile:
         except BaseException:
             self._bal.close()
             raise
+
+    def schema(self) -> Schema:
+        """The schema with its attachments, which are read now.
+
+        Raises
+        ------
+        FormatError
+            If they are damaged, or take more memory than there is.
+        """
+        section = self.header.attachments_section
+        if section is None:
+            return self.header.schema
+        parts = unpack_streams(self._bal.section(section), memory_limit=memory_limit())
+        if len(parts) != 1:
+            raise FormatError(f"{self.path}: is damaged: its attachments are not together")
+        return replace(self.header.schema, attachments=parts[0])
 
     @property
     def pipeline(self) -> Pipeline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from baler_core.header_json import header_from_json
 from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
         assert isinstance(reader, Reader)
         total = _checked_size(header, path, output)
         with completed(output) as temporary:
-            sink = reader.create(temporary, header.schema)
+            sink = reader.create(temporary, stored.schema())
             try:
                 with tqdm(
                     total=total, desc=f"restore {output.name}", unit="B", unit_scale=True, disable=None
@@ -77,6 +80,8 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
                         sink.write(block)
                         progress.update(block.nbytes)
                 sink.close()
+                for warning in sink.warnings:
+                    logger.warning("%s", warning)
             except BaseException:
                 sink.abort()
                 raise

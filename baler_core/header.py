@@ -88,6 +88,10 @@ class Header:
         Native bytes of all values, and of the file they came from.
     trained
         The file of trained models it refers to, if it does.
+    attachments_section
+        Section number of the schema's attachments, if there are any.
+    left_out
+        What of the input is not in this file, and why, one sentence each.
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     """
@@ -107,6 +111,8 @@ class Header:
     input_file_bytes: int = 0
     trained: TrainedRecord | None = None
     shares: tuple[float, ...] = ()
+    attachments_section: int | None = None
+    left_out: tuple[str, ...] = ()
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """The layout of a group at the given sizes."""

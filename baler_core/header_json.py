@@ -36,6 +36,10 @@ def header_to_json(header: Header) -> Json:
         extras["trained"] = [header.trained.name, header.trained.sha256, places]
     if header.shares:
         extras["shares"] = [_short(share) for share in header.shares]
+    if header.attachments_section is not None:
+        extras["attachments"] = header.attachments_section
+    if header.left_out:
+        extras["left_out"] = list(header.left_out)
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -98,6 +102,10 @@ def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
         extras["packing"] = [variable.scale, variable.offset]
     if variable.axes:
         extras["axes"] = dict(variable.axes)
+    if variable.limits != (-math.inf, math.inf):
+        extras["limits"] = list(variable.limits)
+    if variable.flags:
+        extras["flags"] = list(variable.flags)
     places = [dims.index(dim) for dim in variable.dims]
     return {"key": variable.name, "form": variable.dtype, "dims": places[0] if len(places) == 1 else places, **extras}
 
@@ -169,6 +177,8 @@ def _header(record: Json) -> Header:
         input_file_bytes=_count(on_disk),
         trained=_trained(record["trained"]) if "trained" in record else None,
         shares=tuple(float(share) for share in record.get("shares", ())),
+        attachments_section=_count(record["attachments"]) if "attachments" in record else None,
+        left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
     )
 
 
@@ -227,6 +237,7 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
     if dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject:
         raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
     scale, offset = record.get("packing", (1.0, 0.0))
+    low, high = record.get("limits", (-math.inf, math.inf))
     return Variable(
         str(name),
         str(dtype),
@@ -237,6 +248,8 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
         float(scale),
         float(offset),
         {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
+        (float(low), float(high)),
+        tuple(float(value) for value in record.get("flags", ())),
     )
 
 

@@ -81,7 +81,7 @@ class Source(ABC):
 
     schema: Schema
     warnings: Sequence[str] = ()
-    """What was left out and why; shown to the user."""
+    """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
 
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
@@ -101,6 +101,10 @@ class Source(ABC):
 
 class Sink(ABC):
     """An output file being written. The core gives it a temporary path and renames it once `close` has returned."""
+
+    warnings: Sequence[str] = ()
+    """How the finished file differs from the original beyond its values, one sentence each, known once `close` has
+    returned; shown to the user."""
 
     @abstractmethod
     def write(self, block: xr.Dataset) -> None:

@@ -111,6 +111,7 @@ class Blocks:
 
     def __init__(self, source: Source, block_bytes: int) -> None:
         self.schema = source.schema
+        self.left_out = tuple(source.warnings)
         self._source = source
         self._block_bytes = block_bytes
         self._kept: list[xr.Dataset] | None = None
