@@ -18,7 +18,9 @@ UNITS = re.compile(r"[\[(]\s*((?:[kMGT]?eV|[munc]?m|[munp]?s|m?rad|deg)(?:\^?2|/
 LEAF_LIST = re.compile(r"[\w.]+(\[\w+\])*/[A-Za-z](:[\w.]+(\[\w+\])*(/[A-Za-z])?)*")
 
 
-def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[Collection], entry: str) -> Schema:
+def build_schema(
+    tree: Tree, branches: Sequence[Branch], collections: Sequence[Collection], entry: str, class_name: str
+) -> Schema:
     """Variables in the order of the branches; a made-up counts variable stands before the lists it counts."""
     dim_of = {place: collection.dim for collection in collections for place in collection.places}
     by_dim = {collection.dim: collection for collection in collections}
@@ -35,7 +37,7 @@ def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[C
             sizes |= dict(zip(variable.dims[1:], getattr(leaf.form, "shape", ()), strict=True))
     schema = Schema(tuple(variables.values()), sizes, {c.dim: c.counts for c in collections})
     made_up = [collection.counts for collection in collections if not collection.counter]
-    return replace(schema, skeleton=make_skeleton(tree, branches, schema, made_up))
+    return replace(schema, skeleton=make_skeleton(tree, branches, schema, made_up, class_name))
 
 
 def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
