@@ -165,9 +165,14 @@ def test_what_dead_writers_left_is_removed_and_what_live_ones_hold_is_kept(tmp_p
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "x.bal"
     target.write_text("old")
-    with pytest.raises(ValueError, match="stop"), completed(target) as temporary:
-        temporary.write_text("half")
-        raise ValueError("stop")
+
+    def fail() -> None:
+        with completed(target) as temporary:
+            temporary.write_text("half")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
