@@ -29,6 +29,8 @@ class Branch:
         Key of the branch that holds the lengths of its outermost lists, as for `Jet_pt[nJet]`; else empty.
     leaf
         Name of its one leaf, where that is not the branch's.
+    packing
+        Of numbers that are stored as integers: step, value of 0, and the largest integer.
     """
 
     key: str
@@ -37,6 +39,7 @@ class Branch:
     form: Form
     counter: str = ""
     leaf: str = ""
+    packing: tuple[float, float, float] | None = None
 
     def lengths_key(self, place: str) -> str:
         """What the lengths of one of its lists are known by: the counter, or the list's own place."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from baler_root.branches import Branch
 from baler_root.flatten import put_together
-from baler_root.forms import leaves
+from baler_root.ntuple_types import ntuple_form
 from baler_root.plans import TreePlan
 from baler_root.ttree import TreeWriter
 from baler_root.writing.records import Names, add_object, forget_key
@@ -36,10 +36,7 @@ class RNTupleOutput:
 
     def __init__(self, directory: Any, names: Names, title: str, branches: Sequence[Branch]) -> None:
         self._directory, self._names, self._branches = directory, names, branches
-        empty = {leaf.name: _no_rows(leaf.form) for b in branches for leaf in leaves(b.form, b.key)}
-        places = {place for b in branches for leaf in leaves(b.form, b.key) for place in leaf.lists}
-        form = self._record(empty, dict.fromkeys(places, np.zeros(0, np.int64))).form
-        self._ntuple = directory.mkrntuple(names.name, form, title)
+        self._ntuple = directory.mkrntuple(names.name, ntuple_form(branches), title)
 
     def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None:
         """Append events as one cluster."""
@@ -61,6 +58,3 @@ class RNTupleOutput:
         forget_key(self._directory, self._names.name, self._ntuple._cascading._key.cycle)
         add_object(self._directory, self._names, anchor, packed=False)
 
-
-def _no_rows(form: Any) -> np.ndarray:
-    return np.zeros((0, *getattr(form, "shape", ())), getattr(form, "dtype", object))

@@ -58,7 +58,7 @@ def take_parts(schema: Schema) -> list[Part]:
         If the schema is damaged.
     """
     parts, start = [], 0
-    trees = schema.skeleton["trees"]
+    trees = schema.skeleton["trees"] if "trees" in schema.skeleton else [schema.skeleton]
     for n, skeleton in enumerate(trees):
         prefix = str(skeleton.get("prefix", ""))
         number = int(skeleton.get("variables", len(schema.variables)))
@@ -66,13 +66,13 @@ def take_parts(schema: Schema) -> list[Part]:
         if number < 0 or len(chosen) != number or not all(v.name.startswith(prefix) for v in chosen):
             raise ValueError("the variables of a tree are not there")
         start += number
-        parts.append(Part(prefix, _own_schema(schema, n, prefix, [v.name for v in chosen])))
+        parts.append(Part(prefix, _own_schema(schema, n, prefix, [v.name for v in chosen], skeleton)))
     if start != len(schema.variables):
         raise ValueError("there are variables of no tree")
     return parts
 
 
-def _own_schema(schema: Schema, n: int, prefix: str, names: Sequence[str]) -> Schema:
+def _own_schema(schema: Schema, n: int, prefix: str, names: Sequence[str], skeleton: Mapping[str, Any]) -> Schema:
     wanted = set(names)
     chosen = [variable for variable in schema.variables if variable.name in wanted]
     jagged = {dim: name for dim, name in schema.counts.items() if name in wanted}
@@ -84,7 +84,7 @@ def _own_schema(schema: Schema, n: int, prefix: str, names: Sequence[str]) -> Sc
     counts = {_inner(dim, prefix): name.removeprefix(prefix) for dim, name in jagged.items()}
     label = f"{n}/"
     own = {name.removeprefix(label): part for name, part in schema.attachments.items() if name.startswith(label)}
-    return Schema(tuple(variables), sizes, counts, schema.skeleton["trees"][n], own)
+    return Schema(tuple(variables), sizes, counts, skeleton, own)
 
 
 def _outer(dim: str, prefix: str) -> str:

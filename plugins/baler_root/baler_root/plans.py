@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from baler_root.branches import Branch, usual_leaf
-from baler_root.entries import Entries, collection_entries, counted_entries, number_entries, text_entries
+from baler_root.entries import COLLECTION_VERSION, Entries, collection_entries, counted_entries, number_entries, text_entries
 from baler_root.forms import Form, List, Number, Record, Text
 from baler_root.ttree import BranchPlan, LeafPlan
 
@@ -129,7 +129,12 @@ def cpp_type(form: Form) -> str:
     return CPP_TYPES[np.dtype(form.dtype).str[1:]] if isinstance(form, Number) else "string"
 
 
-def encode_branch(branch: Branch, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> Entries:
+def encode_branch(
+    branch: Branch,
+    values: Mapping[str, np.ndarray],
+    counts: Mapping[str, np.ndarray],
+    version: int = COLLECTION_VERSION,
+) -> Entries:
     """The entries of one branch in ROOT's bytes, from its values and the lengths of its lists."""
     form, key = branch.form, branch.key
     if isinstance(form, Record):
@@ -140,4 +145,4 @@ def encode_branch(branch: Branch, values: Mapping[str, np.ndarray], counts: Mapp
         return text_entries(values[key])
     if branch.counter:
         return counted_entries(values[key], counts[key + "[]"])
-    return collection_entries(form, key, values, counts)
+    return collection_entries(form, key, values, counts, version)

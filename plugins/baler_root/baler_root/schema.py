@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from baler_core import Schema, Variable
 from baler_root.branches import Branch
 from baler_root.forms import Leaf, Number, leaves
 from baler_root.jagged import Collection
+from baler_root.roles import role_of
 from baler_root.skeleton import make_skeleton
 from baler_root.trees import Tree
 
@@ -48,7 +50,18 @@ def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
     dims = [dim]
     for size in shape:
         dims.append(f"[{size}]" + "'" * sum(other.startswith(f"[{size}]") for other in dims))
-    return Variable(leaf.name, dtype, tuple(dims), units=units.group(1) if units else "", label=label)
+    step, low, largest = branch.packing or (1.0, 0.0, math.inf)
+    return Variable(
+        leaf.name,
+        dtype,
+        tuple(dims),
+        units=units.group(1) if units else "",
+        label=label,
+        scale=step,
+        offset=low,
+        limits=(0.0, largest) if branch.packing else (-math.inf, math.inf),
+        **role_of(leaf.name, branch.title, dtype),
+    )
 
 
 def _says_nothing(title: str, key: str) -> bool:

@@ -69,8 +69,6 @@ class RootSource(Source):
             skeleton["keys"] = keys_to_json(carried.keys)
         joined = [Part(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
-        if not joined and not carried.objects:
-            raise DataError(f"{self.path}: there is nothing in this file that can be kept: {_listed(items)}")
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
@@ -131,6 +129,3 @@ def _dropped(items: Sequence[Item], choices: Sequence[Any], others: bool, path: 
         return []
     return [f"{path}: {len(left)} other objects are left out ('others: drop'): {', '.join(left)}"]
 
-
-def _listed(items: Sequence[Item]) -> str:
-    return ", ".join(str(item) for item in items[:5]) + (" ..." if len(items) > 5 else "") or "it is empty"

@@ -13,6 +13,7 @@ from baler_root.contents.keys import Item
 from baler_root.contents.selection import TreeChoice
 from baler_root.forms import leaves
 from baler_root.jagged import Collection
+from baler_root.ntuple_types import restructured
 from baler_root.patterns import PatternsOfTrees
 from baler_root.plainness import odd_structure
 from baler_root.schema import build_schema
@@ -83,7 +84,28 @@ class TreeReading:
             wanted = self.patterns.of(prefix, names)
             if wanted == []:
                 return None
-        template, readable, left_out = self._template(item, tree, readable, left_out, wanted, where)
+        try:
+            return self._with_variables(choice, item, tree, (readable, left_out), wanted, where, needed=False)
+        except DataError:
+            if wanted is not None or tree.kind != "TTree":
+                raise
+            # branches that cannot be read may be kept as they are
+            return self._with_variables(choice, item, tree, (readable, left_out), wanted, where, needed=True)
+
+    def _with_variables(
+        self,
+        choice: TreeChoice,
+        item: Item,
+        tree: Tree,
+        listed: tuple[list[Branch], list[LeftOut]],
+        wanted: Sequence[str] | None,
+        where: str,
+        *,
+        needed: bool,
+    ) -> TreePart:
+        """A tree whose branches are variables, by a template where it is odd or that is `needed`."""
+        prefix = choice.prefix or ""
+        template, readable, left_out = self._template(item, tree, *listed, wanted, where, needed=needed)
         if any(prefix + leaf.name in self._names for branch in readable for leaf in leaves(branch.form, branch.key)):
             return self._carried(choice, item, tree, where)
         if template is not None and not readable:
@@ -93,6 +115,8 @@ class TreeReading:
         if template is not None:
             schema = _with_template(schema, template)
         self.warnings += left_out_warnings(chosen.left_out, where)
+        if tree.kind == "RNTuple" and (odd := restructured(tree, chosen.branches)):
+            self.warnings.append(f"{where}: {len(odd)} fields come back with other C++ types: {', '.join(odd)}")
         return TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
 
     def _template(
@@ -103,10 +127,12 @@ class TreeReading:
         left_out: list[LeftOut],
         wanted: Sequence[str] | None,
         where: str,
+        *,
+        needed: bool,
     ) -> tuple[Template | None, list[Branch], list[LeftOut]]:
         """The template of a tree that needs one, and the branches that are variables then."""
         odd = odd_structure(tree, readable, left_out) if tree.kind == "TTree" else ""
-        if tree.kind != "TTree" or not (odd or self._has_older(item)):
+        if tree.kind != "TTree" or not (odd or needed or self._has_older(item)):
             return None, readable, left_out
         if wanted is None:
             try:

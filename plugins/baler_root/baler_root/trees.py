@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from baler_core import DataError, did_you_mean
 from baler_root.contents.keys import TREE_KINDS, Item, newest
+
+if TYPE_CHECKING:
+    from awkward.contents import Content
 
 TreeKind = Literal["TTree", "RNTuple"]
 
@@ -22,6 +25,14 @@ class Tree:
     tree: Any
     handles: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """uproot's objects of a TTree's branches by their keys, once they have been listed."""
+    readings: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """uproot's interpretations of branches that are to be read otherwise than uproot would."""
+
+    def read(self, key: str, start: int, stop: int) -> Content:
+        """Entries of a TTree's branch, as an awkward layout."""
+        array = self.handles[key].array(self.readings.get(key), entry_start=start, entry_stop=stop, library="ak")
+        layout: Content = array.layout
+        return layout
 
     @property
     def entries(self) -> int:

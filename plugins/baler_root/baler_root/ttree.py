@@ -193,7 +193,7 @@ class TreeWriter:
             self._references[id(leaf)] = reference
             with buffer.versioned(2):
                 buffer.named(leaf.name, leaf.title)
-                length = leaf.maximum if leaf.code == "str" else int(np.prod(leaf.shape, dtype=np.int64))
+                length = max(leaf.maximum, 1) if leaf.code == "str" else int(np.prod(leaf.shape, dtype=np.int64))
                 width = int(leaf.code[1]) if leaf.code[1:].isdigit() else int(leaf.code == "str")
                 buffer.pack("iii??", length, width, offset, leaf.is_counter, leaf.code.startswith("u"))
                 if leaf.counter:

@@ -11,11 +11,12 @@ import numpy as np
 from baler_core import DataError
 from baler_root.branches import Branch
 from baler_root.contents.keys import content_of
-from baler_root.entries import number_entries
+from baler_root.entries import COLLECTION_VERSION, number_entries
 from baler_root.flatten import take_apart
-from baler_root.forms import leaves
+from baler_root.forms import List, leaves
 from baler_root.plans import encode_branch
 from baler_root.template.basket_bytes import blank_header, embedded_place, filled_header, holds, read_basket
+from baler_root.template.packed import as_stored
 from baler_root.template.tree_bytes import Tables, all_branches, find_tables, tables_to_bytes
 from baler_root.trees import Tree, first_line
 
@@ -46,6 +47,8 @@ class Template:
         The baskets of each letter `r`: headers and contents.
     embedded
         Rows of branch, first entry, entry behind the last, place in `content`, bytes.
+    version
+        What ROOT's collections carry before each entry.
     """
 
     content: bytes
@@ -56,6 +59,7 @@ class Template:
     headers: bytes = b""
     kept: bytes = b""
     embedded: Sequence[Sequence[int]] = ()
+    version: int = COLLECTION_VERSION
 
     def attachments(self) -> dict[str, bytes]:
         """Its bytes, by name."""
@@ -65,7 +69,7 @@ class Template:
 
     def to_json(self) -> dict[str, Any]:
         """The rest of it."""
-        stored: dict[str, Any] = {"kinds": self.kinds, "keys": list(self.keys)}
+        stored: dict[str, Any] = {"kinds": self.kinds, "keys": list(self.keys), "version": self.version}
         stored |= {"counts": list(self.counts)} if self.counts else {}
         return stored | ({"embedded": [list(row) for row in self.embedded]} if self.embedded else {})
 
@@ -106,8 +110,10 @@ def make_template(
     handles = all_branches(tree.tree)
     tables = find_tables(whole, handles)
     draft = _Draft(bytearray(whole))
+    branches = [as_stored(tree, branch) for branch in branches]
     by_handle = {id(tree.handles[branch.key]): branch for branch in branches}
-    made = {id(handle): _made_again(tree, by_handle[id(handle)], whole) for handle in handles if id(handle) in by_handle}
+    version = _version(tree, branches)
+    made = {id(handle): _made_again(tree, by_handle[id(handle)], whole, version) for handle in handles if id(handle) in by_handle}
     found = [branch for branch in branches if made[id(tree.handles[branch.key])] is not None]
     counted = {branch.counter: branch for branch in reversed(found) if branch.counter}
     shared = all_branches(newer) if newer is not None else []
@@ -136,6 +142,7 @@ def make_template(
         b"".join(draft.headers),
         b"".join(draft.kept),
         draft.embedded,
+        version,
     )
     order = {name: n for n, name in enumerate(draft.keys)}
     return template, [branch for branch in found if branch.key in order]
@@ -158,18 +165,18 @@ def _ranges(handle: Any) -> list[tuple[int, int]]:
     return [tuple(map(int, handle.basket_entry_start_stop(n))) for n in range(handle.num_baskets)]
 
 
-def _made_again(tree: Tree, branch: Branch, content: bytes) -> bool | None:
+def _made_again(tree: Tree, branch: Branch, content: bytes, version: int) -> bool | None:
     """Whether encoding the values of a branch gives its baskets, with offsets (True) or without (False); else None."""
     handle, kinds = tree.handles[branch.key], set()
     try:
         for n, (start, stop) in enumerate(_ranges(handle)):
             if start == stop:
                 continue
-            layout = handle.array(entry_start=start, entry_stop=stop, library="ak").layout
+            layout = tree.read(branch.key, start, stop)
             values, counts = take_apart(layout, branch.form, branch.key)
             if branch.counter and not _counter_agrees(tree, branch, counts[branch.key + "[]"], start, stop):
                 return None
-            entries = encode_branch(branch, values, counts)
+            entries = encode_branch(branch, values, counts, version)
             if n < handle._num_normal_baskets:
                 kinds.add(holds(read_basket(handle, n), entries))
             elif not _embeds(content, handle.basket(n), entries.data.tobytes()):
@@ -179,6 +186,20 @@ def _made_again(tree: Tree, branch: Branch, content: bytes) -> bool | None:
     if handle.num_entries != tree.entries or len(kinds) > 1:
         return None
     return kinds.pop() if kinds else False
+
+
+def _version(tree: Tree, branches: Sequence[Branch]) -> int:
+    """What ROOT wrote before each entry of a collection: it says which ROOT it was."""
+    for branch in branches:
+        handle = tree.handles[branch.key]
+        if isinstance(branch.form, List) and not branch.counter and handle._num_normal_baskets:
+            try:
+                found = read_basket(handle, 0).content[4:6]
+            except Exception:  # uproot and the codecs raise many kinds
+                continue
+            if len(found) == 2 and 0 < found[1] and not found[0]:
+                return found[1]
+    return COLLECTION_VERSION
 
 
 def _embeds(content: bytes, basket: Any, values: bytes) -> bool:
@@ -222,7 +243,7 @@ def _counted_place(tree: Tree, handle: Any, counted: Mapping[str, Branch]) -> st
     place = next(leaves(branch.form, branch.key)).lists[0]
     try:
         for n, (start, stop) in enumerate(_ranges(handle)):
-            layout = tree.handles[branch.key].array(entry_start=start, entry_stop=stop, library="ak").layout
+            layout = tree.read(branch.key, start, stop)
             counts = take_apart(layout, branch.form, branch.key)[1][place]
             if holds(read_basket(handle, n), number_entries(counts.astype("<i4"))) is not False:
                 return None

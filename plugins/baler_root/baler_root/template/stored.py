@@ -40,10 +40,11 @@ class StoredBranch:
 
 @dataclass
 class StoredTemplate:
-    """The bytes of a tree, and its branches."""
+    """The bytes of a tree, its branches, and the version that ROOT's collections carry."""
 
     content: bytearray
     branches: list[StoredBranch]
+    version: int
 
 
 def read_template(stored: Mapping[str, Any], parts: Mapping[str, bytes]) -> StoredTemplate:
@@ -73,7 +74,7 @@ def read_template(stored: Mapping[str, Any], parts: Mapping[str, bytes]) -> Stor
         branches.append(branch)
     for row in stored.get("embedded", ()):
         _embed(branches, [int(value) for value in row], len(content))
-    return StoredTemplate(content, branches)
+    return StoredTemplate(content, branches, int(stored["version"]) & 0xFF)
 
 
 class _Cut:

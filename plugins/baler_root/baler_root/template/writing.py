@@ -58,7 +58,8 @@ class TemplateOutput:
 
     def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None:
         """Append events."""
-        encoded = {key: encode_branch(branch, values, counts) for key, branch in self._branches.items()}
+        version = self._template.version
+        encoded = {key: encode_branch(branch, values, counts, version) for key, branch in self._branches.items()}
         for pending in self._pending:
             name = pending.branch.name
             if pending.branch.kind == COUNTS:
