@@ -28,10 +28,24 @@ def odd_structure(tree: Tree, branches: Sequence[Branch], left_out: Sequence[Lef
         odd.append("a weight")
     if left_out:
         odd.append("branches that are no arrays of numbers or text")
+    if _lacks_offsets(tree, branches):
+        odd.append("lists without offsets")
     different = [*_differences(tree, branches)] if not left_out else []
     if different:
         odd.append(f"the structure of {', '.join(different[:5])}{' ...' if len(different) > 5 else ''}")
     return f"it has {' and '.join(odd)}" if odd else ""
+
+
+def _lacks_offsets(tree: Tree, branches: Sequence[Branch]) -> bool:
+    """Whether lists must be found by their counts alone: so in all of a tree's branches, if in the first."""
+    for branch in branches:
+        handle = tree.handles[branch.key]
+        if branch.counter and handle._num_normal_baskets:
+            try:
+                return handle.basket(0).byte_offsets is None
+            except Exception:  # uproot and the codecs raise many kinds: told where values are read
+                return False
+    return False
 
 
 def _holds(member: Any) -> bool:

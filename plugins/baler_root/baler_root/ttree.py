@@ -103,7 +103,10 @@ class TreeWriter:
             branch = self._by_key[key]
             branch.baskets += self._baskets.write(branch.name, entries)
             if branch.leaves[0].code == "str":
-                branch.leaves[0].maximum = max(branch.leaves[0].maximum, int(entries.lengths.max(initial=0)))
+                longest = int(entries.lengths.max(initial=0))
+                # the length before a string takes one byte, or five; ROOT counts a final zero
+                longest -= 4 * (longest > 255)
+                branch.leaves[0].maximum = max(branch.leaves[0].maximum, longest)
         self.entries += len(next(iter(columns.values())).lengths)
         self._baskets.flush()
 

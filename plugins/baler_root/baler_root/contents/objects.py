@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,10 @@ def _content(item: Item, where: str) -> bytes:
 
 
 def streamers_of(file: Any) -> bytes:
-    """The description of a file's classes (a TList of TStreamerInfo) as it is stored, unpacked; empty if there is none."""
+    """The description of a file's classes (a TList of TStreamerInfo) as it is stored, unpacked; empty if there is none.
+
+    The bytes of its key, from whose start references in it count, stand before it (two bytes, big-endian).
+    """
     import uproot
 
     place = file.file._fSeekInfo
@@ -121,7 +125,8 @@ def streamers_of(file: Any) -> bytes:
         return b""
     cursor = uproot.source.cursor.Cursor(place)
     chunk = file.file.chunk(place, min(place + uproot.reading._key_format_big.size, file.file.fEND))
-    return content_of(uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file))
+    key = uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file)
+    return struct.pack(">H", key.fKeylen) + content_of(key)
 
 
 COLUMNS = {"in": "folder", "class": "class_name", "name": "name", "title": "title"} | {

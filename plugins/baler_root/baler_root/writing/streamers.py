@@ -21,30 +21,36 @@ def add_streamers(directory: Any, stored: bytes) -> None:
     """
     file = directory._file
     streamers = file._cascading.streamers
-    key_bytes = streamers.key.num_bytes
     try:
+        key_bytes, stored = int.from_bytes(stored[:2], "big"), stored[2:]
         infos = _read(stored, key_bytes)
-        if infos is None:
-            records = [info for info in _read(stored, key_bytes + 8) or () if _is_info(info)]
+        ranges = list(infos.byte_ranges)
+        if key_bytes == streamers.key.num_bytes and ranges and ranges[0][0] == streamers.header.num_bytes:
+            for (start, stop), info in zip(ranges, infos, strict=True):
+                _append(streamers, _record(stored[start:stop], info))
+            streamers.write(file.sink)
         else:
-            records = [_record(stored[start:stop], info) for (start, stop), info in zip(infos.byte_ranges, infos)]
-        streamers.update_streamers(file.sink, records)
+            streamers.update_streamers(file.sink, [info for info in infos if _is_info(info)])
     except Exception as error:  # uproot reads it: many kinds of error
         raise FormatError(f"the description of C++ classes to be written is damaged: {first_line(error)}") from error
 
 
 def _read(stored: bytes, key_bytes: int) -> Any:
-    """uproot's object of the list, if its references fit a key of this length."""
+    """uproot's object of the list, whose references count from the start of a key of this length."""
     import uproot
     from uproot.writing._cascade import _ReadForUpdate
 
     holder = _ReadForUpdate("", None)
     chunk = uproot.source.chunk.Chunk.wrap(holder, stored)
     cursor = uproot.source.cursor.Cursor(0, origin=-key_bytes)
-    try:
-        return uproot.models.TList.Model_TList.read(chunk, cursor, {}, holder, holder, None)
-    except (uproot.deserialization.DeserializationError, KeyError, ValueError, IndexError):
-        return None
+    return uproot.models.TList.Model_TList.read(chunk, cursor, {}, holder, holder, None)
+
+
+def _append(streamers: Any, record: Any) -> None:
+    """Put an entry behind those that are there, even one that is there already: places must not change."""
+    streamers._lookup.add((record.name, record.class_version))
+    streamers._rawstreamers.append(record.copy_to(streamers.key.location + streamers.num_bytes))
+    streamers.more_dependencies(streamers._rawstreamers[-1])
 
 
 def _record(serialized: bytes, info: Any) -> Any:
