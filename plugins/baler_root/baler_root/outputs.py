@@ -57,4 +57,3 @@ class RNTupleOutput:
         anchor = self._ntuple._cascading._anchor.serialize()
         forget_key(self._directory, self._names.name, self._ntuple._cascading._key.cycle)
         add_object(self._directory, self._names, anchor, packed=False)
-

@@ -33,7 +33,9 @@ def join_parts(parts: Sequence[Part], skeleton: Mapping[str, Any], attachments: 
     skeleton, attachments
         Of the file as a whole.
     """
-    variables, sizes, counts, trees = [], {}, {}, []
+    variables, trees = [], []
+    sizes: dict[str, int] = {}
+    counts: dict[str, str] = {}
     parcels = dict(attachments)
     for n, part in enumerate(parts):
         own = part.schema
@@ -58,7 +60,7 @@ def take_parts(schema: Schema) -> list[Part]:
         If the schema is damaged.
     """
     parts, start = [], 0
-    trees = schema.skeleton["trees"] if "trees" in schema.skeleton else [schema.skeleton]
+    trees = schema.skeleton.get("trees", [schema.skeleton])
     for n, skeleton in enumerate(trees):
         prefix = str(skeleton.get("prefix", ""))
         number = int(skeleton.get("variables", len(schema.variables)))

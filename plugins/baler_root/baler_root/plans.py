@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from baler_root.branches import Branch, usual_leaf
-from baler_root.entries import COLLECTION_VERSION, Entries, collection_entries, counted_entries, number_entries, text_entries
+from baler_root.entries import (
+    COLLECTION_VERSION,
+    Entries,
+    collection_entries,
+    counted_entries,
+    number_entries,
+    text_entries,
+)
 from baler_root.forms import Form, List, Number, Record, Text
 from baler_root.ttree import BranchPlan, LeafPlan
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from baler_core import Formula, Options, Reader, Schema, Sink, Source
 
+
 class RootOptions(Options):
     """Options of the reader `root`."""
 

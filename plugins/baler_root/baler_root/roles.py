@@ -28,7 +28,10 @@ NAMES: tuple[tuple[Role, str], ...] = (
     ("identifier", r"\w+Aux\w*\.(runNumber|eventNumber|lumiBlock|bcid|mcEventNumber|mcChannelNumber|\w*[bB]arcode)"),
     ("identifier", r"\w+Aux\w*\.(\w*pdgId|\w*uniqueID|\w*(PersKey|PersIndex|m_persKey|m_persIndex))"),
     ("weight", r"\w+Aux\w*\.(\w*[wW]eights?)"),
-    ("flag", r"\w+Aux\w*\.(\w*[sS]tatus|\w*charge|\w*[fF]lags?|\w*[tT]ype|\w*Decision\w*|passes\w+|DFCommon\w*(Loose|Tight)\w*)"),
+    (
+        "flag",
+        r"\w+Aux\w*\.(\w*[sS]tatus|\w*charge|\w*[fF]lags?|\w*[tT]ype|\w*Decision\w*|passes\w+|DFCommon\w*(Loose|Tight)\w*)",
+    ),
     ("identifier", r"\w+\.(PID|Number|ProcessID|fUniqueID|M1|M2|D1|D2|Trigger)"),
     ("flag", r"\w+\.(fBits|Status|IsPU|IsRecoPU|Charge|BTag\w*|TauTag|Flavor\w*)"),
     ("weight", r"\w+\.(Weight|CrossSection|CrossSectionError|ScalePDF)"),

@@ -128,4 +128,3 @@ def _dropped(items: Sequence[Item], choices: Sequence[Any], others: bool, path: 
     if others or not left:
         return []
     return [f"{path}: {len(left)} other objects are left out ('others: drop'): {', '.join(left)}"]
-

@@ -65,7 +65,7 @@ class TreeReading:
             tree = open_tree(item, self._path)
             part = self._part(choice, item, tree, where)
         except DataError as error:
-            if must or choice.prefix == "":
+            if must or choice.prefix == "" or self.patterns.patterns is not None:
                 raise
             self.warnings.append(f"{error}; this tree is left out")
             return
@@ -108,6 +108,9 @@ class TreeReading:
         template, readable, left_out = self._template(item, tree, *listed, wanted, where, needed=needed)
         if any(prefix + leaf.name in self._names for branch in readable for leaf in leaves(branch.form, branch.key)):
             return self._carried(choice, item, tree, where)
+        if tree.kind == "RNTuple" and not readable and wanted is None and self.patterns.patterns is None:
+            self.warnings += left_out_warnings(left_out, where)
+            return None
         if template is not None and not readable:
             return _without_variables(choice, item, tree, template, where)
         chosen = select(tree, readable, left_out, wanted, where)

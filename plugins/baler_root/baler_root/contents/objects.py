@@ -85,7 +85,8 @@ def carry(
     """
     kept = [n for n, item in enumerate(items) if n in trees or item.is_folder or (others and not item.is_tree)]
     place_of = {-1: -1} | {n: place for place, n in enumerate(kept)}
-    keys, objects = [], []
+    keys: list[KeyRecord] = []
+    objects: list[bytes] = []
     for n in kept:
         item, size = items[n], -1
         if n in trees:

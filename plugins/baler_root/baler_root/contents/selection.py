@@ -46,10 +46,7 @@ def choose_trees(items: Sequence[Item], path: Path, wanted: str | None, *, other
     """
     place_of = {id(item): n for n, item in enumerate(items)}
     current = [item for item in newest(items) if item.is_tree]
-    if wanted is not None:
-        chosen = [find_tree(items, path, wanted)]
-    else:
-        chosen = current
+    chosen = [find_tree(items, path, wanted)] if wanted is not None else current
     choices = [TreeChoice(place_of[id(item)], f"{item.path}/" if len(chosen) > 1 else "") for item in chosen]
     if not others:
         return choices

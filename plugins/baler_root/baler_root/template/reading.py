@@ -113,7 +113,11 @@ def make_template(
     branches = [as_stored(tree, branch) for branch in branches]
     by_handle = {id(tree.handles[branch.key]): branch for branch in branches}
     version = _version(tree, branches)
-    made = {id(handle): _made_again(tree, by_handle[id(handle)], whole, version) for handle in handles if id(handle) in by_handle}
+    made = {
+        id(handle): _made_again(tree, by_handle[id(handle)], whole, version)
+        for handle in handles
+        if id(handle) in by_handle
+    }
     found = [branch for branch in branches if made[id(tree.handles[branch.key])] is not None]
     counted = {branch.counter: branch for branch in reversed(found) if branch.counter}
     shared = all_branches(newer) if newer is not None else []
@@ -162,7 +166,8 @@ def _shares(handle: Any, newer: Any) -> bool:
 
 
 def _ranges(handle: Any) -> list[tuple[int, int]]:
-    return [tuple(map(int, handle.basket_entry_start_stop(n))) for n in range(handle.num_baskets)]
+    pairs = (handle.basket_entry_start_stop(n) for n in range(handle.num_baskets))
+    return [(int(start), int(stop)) for start, stop in pairs]
 
 
 def _made_again(tree: Tree, branch: Branch, content: bytes, version: int) -> bool | None:
@@ -197,7 +202,7 @@ def _version(tree: Tree, branches: Sequence[Branch]) -> int:
                 found = read_basket(handle, 0).content[4:6]
             except Exception:  # uproot and the codecs raise many kinds
                 continue
-            if len(found) == 2 and 0 < found[1] and not found[0]:
+            if len(found) == 2 and found[1] > 0 and not found[0]:
                 return found[1]
     return COLLECTION_VERSION
 
@@ -264,4 +269,3 @@ def _kept_baskets(handle: Any, where: str) -> list[bytes]:
             ) from error
         parts += [filled_header(basket.header, 0, len(basket.content), 0, 0, entries=None), basket.content]
     return parts
-

@@ -76,7 +76,12 @@ def _find(content: bytes, branch: Any, start: int) -> Tables:
         for width in (8, 4):
             for flags in ((b"\x01", b"\x01"), (b"\x01", b"\x02"), (b"", b"")):
                 last = seeks.astype(f">i{width}").tobytes()
-                parts = (sizes.astype(">i4").tobytes(), flags[0], entries.astype(f">i{entry_width}").tobytes(), flags[1])
+                parts = (
+                    sizes.astype(">i4").tobytes(),
+                    flags[0],
+                    entries.astype(f">i{entry_width}").tobytes(),
+                    flags[1],
+                )
                 before = b"".join(parts)
                 place = content.find(before + last, start)
                 if place >= 0:
