@@ -102,7 +102,7 @@ class TreeReading:
         where: str,
         *,
         needed: bool,
-    ) -> TreePart:
+    ) -> TreePart | None:
         """A tree whose branches are variables, by a template where it is odd or that is `needed`."""
         prefix = choice.prefix or ""
         template, readable, left_out = self._template(item, tree, *listed, wanted, where, needed=needed)

@@ -150,7 +150,7 @@ def keys_from_json(stored: Mapping[str, Any], trees: int) -> list[KeyRecord]:
     """
     texts, numbers = ("class", "name", "title"), ("in", "cycle", "date", "small", "size")
     columns = {c: [str(v) for v in stored[c]] for c in texts} | {c: [int(v) for v in stored[c]] for c in numbers}
-    keys = []
+    keys: list[KeyRecord] = []
     for row in zip(*(columns[column] for column in COLUMNS), strict=True):
         folder, class_name, name, title, cycle, date, small, size = row
         key = KeyRecord(folder, class_name, name, title, cycle, date, bool(small), size)
