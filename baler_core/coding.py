@@ -115,7 +115,8 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     bounds = bounds_of(schema, config.bounds)
     blocks = Blocks(source, config.block_bytes)
     tolerances = tolerances_of(blocks, bounds)
-    named = dict(zip(schema.names, tolerances, strict=True))
+    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    blocks.schema, named = settled.schema, dict(settled.tolerances)
     exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
     if trained is not None:
