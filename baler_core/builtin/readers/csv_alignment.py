@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from baler_core.builtin.readers.csv_text import body
 
-
 Span = tuple[int, int]
 # Less than this share of the lines in columns, and the padding has no rule.
 _ENOUGH = 0.6
@@ -35,13 +34,13 @@ def alignments(
     pairs = [(line, places) for line, places in zip(bodies, spans, strict=True) if places]
     width = max(map(len, spans), key=lambda n: sum(len(s) == n for s in spans), default=0)
     pairs = [(line, places) for line, places in pairs if len(places) == width]
-    if not pairs or not cuts and all(line == " ".join(line[a:b] for a, b in places) for line, places in pairs):
+    if not pairs or (not cuts and all(line == " ".join(line[a:b] for a, b in places) for line, places in pairs)):
         return []
     return _aligned(pairs, width)
 
 
 def _spans(line: str, quote: str) -> list[Span]:
-    pattern = rf'{re.escape(quote)}(?:[^{quote}]|{re.escape(quote * 2)})*{re.escape(quote)}|\S+' if quote else r"\S+"
+    pattern = rf"{re.escape(quote)}(?:[^{quote}]|{re.escape(quote * 2)})*{re.escape(quote)}|\S+" if quote else r"\S+"
     return [found.span() for found in re.finditer(pattern, line)]
 
 
@@ -86,7 +85,9 @@ def _padding(cells: Sequence[str]) -> str:
     best, most = "", _ENOUGH * len(cells)
     for before in ("", " "):
         for behind in ("", " "):
-            inner = [c[len(before) : len(c) - len(behind)] for c in cells if c.startswith(before) and c.endswith(behind)]
+            inner = [
+                c[len(before) : len(c) - len(behind)] for c in cells if c.startswith(before) and c.endswith(behind)
+            ]
             lengths = list(map(len, inner))
             usual = max(set(lengths), key=lengths.count) if lengths else 0
             for stated in (f"{before}{behind}", f"{before}>{usual}{behind}", f"{before}<{usual}{behind}"):
@@ -113,6 +114,8 @@ def fixed_cuts(lines: Sequence[str]) -> tuple[Span, ...]:
     if longest > 10_000 or any("\t" in line for line in bodies):
         return ()
     taken = [any(line[place : place + 1].strip() for line in bodies) for place in range(longest)]
-    edges = [place for place in range(longest + 1) if (place < longest and taken[place]) != (place > 0 and taken[place - 1])]
+    edges = [
+        place for place in range(longest + 1) if (place < longest and taken[place]) != (place > 0 and taken[place - 1])
+    ]
     cuts = tuple(zip(edges[::2], edges[1::2], strict=True))
     return cuts if len(cuts) > 1 else ()

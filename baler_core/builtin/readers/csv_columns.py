@@ -117,7 +117,9 @@ class ColumnForm:
     def _float_cells(self, values: np.ndarray) -> list[str]:
         base, mark, how = self.number.removeprefix(",").partition("~")
         short = cut(values, mark + how)
-        beyond = ((short < self.limits[0]) & (values >= self.limits[0])) | ((short > self.limits[1]) & (values <= self.limits[1]))
+        beyond = ((short < self.limits[0]) & (values >= self.limits[0])) | (
+            (short > self.limits[1]) & (values <= self.limits[1])
+        )
         plain = np.where(beyond, values, short).tolist()
         cells = list(map(number_writer(base), plain))
         absent = np.isnan(values)

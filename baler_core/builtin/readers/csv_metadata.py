@@ -63,7 +63,11 @@ def column_notes(dialect: Dialect) -> list[ColumnNote]:
         note = said.get(name, ColumnNote())
         below = dialect.units[place] if place < len(dialect.units) else ""
         found = _UNITS.search(name)
-        units = note.units or ("" if is_missing(below) else below.strip("[]()")) or (found.group(1).strip() if found else "")
+        units = (
+            note.units
+            or ("" if is_missing(below) else below.strip("[]()"))
+            or (found.group(1).strip() if found else "")
+        )
         notes.append(replace(note, units=units))
     return notes
 
@@ -132,7 +136,7 @@ def _yaml(text: str) -> Any:
 
     Plain.add_multi_constructor("!", plain)
     try:
-        return yaml.load(text, Plain)  # noqa: S506
+        return yaml.load(text, Plain)
     except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError):
         # The header stays as it stands; only what it says of the columns is not known.
         return None

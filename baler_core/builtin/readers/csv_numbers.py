@@ -11,12 +11,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from baler_core.bounds import Tolerance, rounded_down
+from baler_core.bounds import SAFETY, Tolerance, rounded_down
 
 # Words for "no value" in a column of numbers, in lower case.
 _WORDS = (
-    ("", "nan", "-nan", "+nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "missing", "undef", "indef")
-    + ("-", "--", "---", "\\n", "?", ".", "..", "...", "*", "**", "***")
+    *("", "nan", "-nan", "+nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "missing", "undef", "indef"),
+    *("-", "--", "---", "\\n", "?", ".", "..", "...", "*", "**", "***"),
 )
 MISSING = frozenset(itertools.chain(_WORDS, (w.upper() for w in _WORDS), ("NaN", "None", "Null", "\\N")))
 FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:~g?\d{1,2})?")
@@ -32,7 +32,8 @@ _SHARE = 0.005
 
 def is_missing(cell: str) -> bool:
     """Whether a cell is a word for "no value"."""
-    return cell in MISSING or cell.strip().lower() in _WORDS
+    # The commonest cells first: words as they are usually spelled, and numbers.
+    return cell in MISSING or (not cell[-1:].isdigit() and cell.strip().lower() in _WORDS)
 
 
 def is_number(cell: str) -> bool:
@@ -50,8 +51,8 @@ def is_decimal_comma(cell: str) -> bool:
 
 
 def has_decimal_commas(cells: Sequence[str]) -> bool:
-    """Whether commas are decimal ones in a column of numbers, and not between thousands."""
-    present = [cell.strip() for cell in cells if not is_missing(cell)]
+    """Whether commas are decimal ones in the cells of a column of numbers, and not between thousands."""
+    present = [cell.strip() for cell in cells]
     marked = [cell for cell in present if "," in cell]
     numbers = all(_DECIMAL_COMMA.fullmatch(cell) for cell in marked) and all(
         _NUMBER.fullmatch(cell) and "." not in cell for cell in present if "," not in cell
@@ -201,11 +202,12 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
         return "~g7", tolerance
     value = tolerance.value
     if tolerance.kind == "abs" and value > 0:
-        # Rounded to the originals' own decimals, an error within the tolerance stays a whole number of their last digit.
-        share = value * 10.0**decimals * (1 + 1e-9)
         places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
-        if decimals < 15 and decimals <= places and share >= 1 and share % 1 < 0.49:
-            return f"~{decimals}", tolerance
+        # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
+        steps = value * SAFETY * 10.0**decimals
+        half = math.floor(steps) + 0.49
+        if decimals < 15 and decimals <= places and steps >= 1 and steps <= half * (1 + _SHARE):
+            return f"~{decimals}", replace(tolerance, value=min(value, rounded_down(half * 10.0**-decimals)))
         if places <= 15:
             less = rounded_down(value - max(0.5 * 10.0**-places, value * 1e-6))
             return f"~{places}", replace(tolerance, value=less)

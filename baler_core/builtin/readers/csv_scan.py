@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,9 +23,10 @@ from baler_core.builtin.readers.csv_numbers import (
     with_points,
 )
 
-_SAMPLE = 4000
-# With a larger share of cells that their values do not tell, another format is looked for.
-_MANY = 0.02
+_SAMPLE = 2000
+_CERTAIN = 100
+# With more cells that their values do not tell, another format is looked for.
+_FEW = 20
 # With a larger share of cells of more digits than floats keep, a column is text.
 _MANY_LONG = 0.1
 
@@ -72,20 +74,24 @@ class Column:
 
     def _guess(self, cells: Sequence[str], lines: Sequence[int]) -> ColumnForm:
         sample = cells[:_SAMPLE]
-        present = [cell for cell in sample if not is_missing(cell)]
-        words = Counter(cell.strip() for cell in sample if is_missing(cell))
+        absent = list(map(is_missing, sample))
+        present = [cell for cell, none in zip(sample, absent, strict=True) if not none]
+        words = Counter(cell.strip() for cell in itertools.compress(sample, absent))
         self._has_words = bool(words)
         word = words.most_common(1)[0][0] if words else ""
         self._empty = not present
         if self._empty:
             return ColumnForm("float64", "r", word)
-        if has_decimal_commas(sample):
+        if any("," in cell for cell in present) and has_decimal_commas(present):
             points = with_points(present)
             if not any(objection(cell, integers=False) for cell in points):
                 return ColumnForm("float64", "," + likeliest_format(points), word)
         integers = all(map(_is_integer, present))
-        for line, cell in zip(lines, sample, strict=False):
-            if not is_missing(cell) and (wrong := objection(cell, integers=integers)):
+        numbers = itertools.compress(lines, (not none for none in absent))
+        # What the verification would not take for numbers it tells; text is told here.
+        certain = all(map(is_number, present))
+        for line, cell in zip(numbers, present[:_CERTAIN] if certain else present, strict=False):
+            if wrong := objection(cell, integers=integers):
                 if 2 * sum(map(is_number, present)) > len(present):
                     self._refuse(line, cell, wrong)
                 return ColumnForm("text")
@@ -117,7 +123,11 @@ class Column:
                 self._refused = True
                 return None
             self._empty = False
-        return self._take_integers(cells, first, lines) if "d" in self.form.number else self._take_floats(cells, first, lines)
+        return (
+            self._take_integers(cells, first, lines)
+            if "d" in self.form.number
+            else self._take_floats(cells, first, lines)
+        )
 
     def _take_integers(self, cells: Sequence[str], first: int, lines: Sequence[int]) -> np.ndarray | None:
         try:
@@ -219,7 +229,9 @@ class Column:
 
     def missing_words(self) -> Irregular:
         """Of the irregular cells, those that say "no value"."""
-        pairs = [(row, text) for row, text in zip(self.irregular.rows, self.irregular.texts, strict=True) if is_missing(text)]
+        pairs = [
+            (row, text) for row, text in zip(self.irregular.rows, self.irregular.texts, strict=True) if is_missing(text)
+        ]
         return Irregular([row for row, _ in pairs], [text for _, text in pairs])
 
     # ---- the decision
@@ -251,9 +263,10 @@ class Column:
             line, cell = self._first_long
             self._refuse(line, cell, "which has more digits than a float keeps")
             return ColumnForm("text")
-        if len(odd) > _MANY * self._rows and not self._tried_formats:
+        if len(odd) > _FEW and not self._tried_formats:
             self._tried_formats = 1
-            sample = [cell for cell in (*odd[:_SAMPLE], *self._sample) if not is_missing(cell)]
+            share = max(_FEW, _SAMPLE * len(odd) // self._rows)
+            sample = [*odd[:share], *(cell for cell in self._sample[-_SAMPLE:] if not is_missing(cell))]
             number = "," * self.form.comma + likeliest_format(with_points(sample) if self.form.comma else sample)
             if number != self.form.number:
                 return replace(self.form, number=number)

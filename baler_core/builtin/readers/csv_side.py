@@ -64,7 +64,7 @@ class Beside:
         others = _unpack_texts(reader, rows + 1, repeated=True)
         places = _unpack_rows(reader, rows)
         codes = unpack_integers(reader.sized(), len(places))
-        if len(codes) and not (0 <= codes.min() and codes.max() < len(_ENDS)):
+        if len(codes) and not (codes.min() >= 0 and codes.max() < len(_ENDS)):
             raise FormatError(f"{_DAMAGED}: it has an unknown line end")
         ends = [(int(row), _ENDS[code]) for row, code in zip(places, codes.tolist(), strict=True)]
         return cls(others, ends, _unpack_texts(reader, rows))
@@ -126,7 +126,9 @@ def line_ends(first: int, raws: Sequence[str], newline: str) -> list[tuple[int, 
     ]  # fmt: skip
 
 
-def odd_templates(first: int, raws: Sequence[str], table: Sequence[Sequence[str]], layout: Layout) -> list[tuple[int, str]]:
+def odd_templates(
+    first: int, raws: Sequence[str], table: Sequence[Sequence[str]], layout: Layout
+) -> list[tuple[int, str]]:
     """`(row, template)` of the rows that stand in the file otherwise than the layout makes them of their cells."""
     lines = layout.lines(table)
     bodies = list(map(body, raws))
@@ -178,7 +180,7 @@ class Spellings:
         self._rows = np.array(_unpack_rows(reader, rows), np.int64)
         self._codes = unpack_integers(reader.sized(), len(self._rows))
         limit = 1 + len(_SPELLINGS) * _DECIMALS
-        if len(self._codes) and not (0 <= self._codes.min() and self._codes.max() < limit):
+        if len(self._codes) and not (self._codes.min() >= 0 and self._codes.max() < limit):
             raise FormatError(f"{_DAMAGED}: a cell has an unknown spelling")
         self._texts = _split(reader, int((self._codes == 0).sum()))
         self._text_before = np.cumsum(self._codes == 0) - (self._codes == 0)
@@ -211,7 +213,7 @@ def _unpack_rows(reader: ByteReader, rows: int, *, repeated: bool = False) -> li
     count = reader.varint((MOST_OTHERS + rows if repeated else rows) + 1)
     steps = unpack_integers(reader.sized(), count)
     places = np.cumsum(steps)
-    if count and not (0 <= places[0] and places[-1] < rows and (steps[1:] >= (0 if repeated else 1)).all()):
+    if count and not (places[0] >= 0 and places[-1] < rows and (steps[1:] >= (0 if repeated else 1)).all()):
         raise FormatError(f"{_DAMAGED}: it describes rows that are not there")
     return places.tolist()
 
@@ -229,7 +231,7 @@ def _unpack_texts(reader: ByteReader, rows: int, *, repeated: bool = False) -> l
     places = _unpack_rows(reader, rows, repeated=repeated)
     codes = unpack_integers(reader.sized(), len(places))
     texts = _split(reader, reader.varint(len(places) + 1))
-    if len(codes) and not (0 <= codes.min() and codes.max() < len(texts)):
+    if len(codes) and not (codes.min() >= 0 and codes.max() < len(texts)):
         raise FormatError(f"{_DAMAGED}: a line is missing")
     return [(row, texts[code]) for row, code in zip(places, codes.tolist(), strict=True)]
 

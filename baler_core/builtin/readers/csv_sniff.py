@@ -56,7 +56,9 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
     if options.comment == "auto" and not any(_starts(line, mark) for line in lines[:start]):
         # Rows may begin with a hash where no comment does; other lines are told from rows by their cells.
         grammar = replace(grammar, comment="")
-    body_lines = [line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, grammar.comment)]
+    body_lines = [
+        line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, grammar.comment)
+    ]
     end = lines[start][len(body(lines[start])) :] or "\n"
     dialect = Dialect(
         encoding=encoding,
@@ -134,18 +136,26 @@ def _with_padding(dialect: Dialect, lines: Sequence[str]) -> Dialect:
     if dialect.separator == " " and not dialect.cuts:
         stated = alignments(lines[1:] or lines, dialect.quote) if len(lines) > 1 else alignments(lines, dialect.quote)
         return replace(dialect, fields=stated)
-    rows = sample_rows([line for line in lines if dialect.quote not in line or not dialect.quote] or lines, dialect.grammar)
+    rows = sample_rows(
+        [line for line in lines if dialect.quote not in line or not dialect.quote] or lines, dialect.grammar
+    )
     if dialect.cuts:
         return replace(dialect, fields=alignments(lines[1:], "", cuts=dialect.cuts))
-    if any(len(row) > 1 for row in rows) and all(cell[:1] == " " for row in rows for cell in row[1:]):
-        if all(cell == "" or cell[1:].strip() == cell[1:] for row in rows for cell in row):
-            return replace(dialect, padding=" ")
+    if _blank_behind_separators(rows):
+        return replace(dialect, padding=" ")
     width = Counter(map(len, rows)).most_common(1)[0][0]
     table = [row for row in rows if len(row) == width]
     # The header and what stands under it are often padded otherwise.
     table = table[3:] if len(table) > 6 else table[1:] or table
     stated = alignments([], "", columns=[list(cells) for cells in zip(*table, strict=True)])
     return replace(dialect, fields=stated)
+
+
+def _blank_behind_separators(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether one blank follows each separator, and no other stands around a cell."""
+    behind = [cell for row in rows for cell in row[1:]]
+    single = all(cell[:1] == " " and cell[1:].strip() == cell[1:] for cell in behind)
+    return bool(behind) and single and all(row[0].strip() == row[0] for row in rows)
 
 
 def _with_head(dialect: Dialect, lines: Sequence[str], options: CsvOptions, mark: str) -> Dialect:

@@ -111,7 +111,11 @@ class CsvSource(Source):
             return kept
         layout = kept.layout([True] * len(names))
         if not self._whole:
-            rows = [row for row in sample_rows(dialect.head.splitlines(keepends=True), dialect.grammar) if len(row) == len(dialect.names)]
+            rows = [
+                row
+                for row in sample_rows(dialect.head.splitlines(keepends=True), dialect.grammar)
+                if len(row) == len(dialect.names)
+            ]
             rows = [[row[place] for place in self._kept] for row in rows]
             head = "".join(line + dialect.newline for line in layout.lines(list(zip(*rows, strict=True))))
             kept = replace(kept, head=head)
@@ -279,4 +283,3 @@ class CsvSource(Source):
         except (ValueError, OverflowError) as error:
             name = self._dialect.names[place]
             raise DataError(f"{self._path}: column {name!r} has changed while it was read ({error})") from error
-

@@ -246,7 +246,9 @@ def split(lines: Iterator[str], grammar: Grammar) -> Iterator[list[str]]:
         return (_cut(line, grammar) for line in lines)
     if grammar.separator == " ":
         # Tabs are blanks too; a line that ends inside quotes keeps its end.
-        lines = (line.strip(" \t").replace("\t", " ") if grammar.quote not in line else line.strip(" ") for line in lines)
+        lines = (
+            line.strip(" \t").replace("\t", " ") if grammar.quote not in line else line.strip(" ") for line in lines
+        )
     return _csv_reader(lines, grammar)
 
 
