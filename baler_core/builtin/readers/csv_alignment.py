@@ -60,21 +60,25 @@ def _aligned(pairs: Sequence[tuple[str, Sequence[Span]]], width: int) -> list[st
         there = [spans[place] for _, spans in pairs if spans[place][1] > 0]
         starts, stops = [a for a, _ in there] or [0], [b for _, b in there] or [0]
         start, stop = max(set(starts), key=starts.count), max(set(stops), key=stops.count)
-        sides.append(">" if stops.count(stop) >= starts.count(start) else "<")
+        right, left = stops.count(stop), starts.count(start)
+        # Cells of one length tell nothing: aligned as those before them.
+        sides.append((sides or [">"])[-1] if right == left else ">" if right > left else "<")
         begins.append(start)
         ends.append(stop if sides[-1] == ">" else max(stops))
     stated, position = [], 0
     for place, side in enumerate(sides):
+        start = position if side == ">" else max(position, begins[place])
         if place + 1 == width:
             longest = max(len(line) for line, _ in pairs)
             trailing = all(len(line) == longest for line, _ in pairs)
-            stop = ends[place] if side == ">" else (longest if trailing else position)
-        elif side == ">":
-            stop = ends[place]
+            stop = ends[place] if side == ">" else (longest if trailing else start)
+        elif side == "<" and sides[place + 1] == "<":
+            stop = begins[place + 1]
         else:
-            stop = begins[place + 1] if sides[place + 1] == "<" else ends[place]
-        stated.append(f"{side}{min(max(0, stop - position), 9999)}")
-        position = max(position, stop)
+            stop = ends[place]
+        stop = max(start, stop)
+        stated.append(" " * min(start - position, 999) + f"{side}{min(stop - start, 9999)}")
+        position = stop
     return stated
 
 

@@ -49,6 +49,8 @@ class Dialect:
         What follows each separator (a space, in some files).
     fields
         How each cell is padded, as `Layout` has it; empty if none is.
+    trimmed
+        Whether padded lines lose the blanks at their ends.
     cuts
         Of a table of fixed width whose cells hold blanks or are empty: where each begins and ends in the line.
     comment
@@ -70,6 +72,7 @@ class Dialect:
     head: str = ""
     header: list[str] | None = None
     fields: list[str] = field(default_factory=list)
+    trimmed: bool = False
     names: list[str] = field(default_factory=list)
     cuts: tuple[tuple[int, int], ...] = ()
     units: tuple[str, ...] = ()
@@ -123,7 +126,7 @@ class Dialect:
 
     def layout(self, text_columns: Sequence[bool]) -> Layout:
         """How its cells become lines."""
-        stated = (self.quote, self.quoting, self.padding, tuple(self.fields), tuple(text_columns))
+        stated = (self.quote, self.quoting, self.padding, tuple(self.fields), tuple(text_columns), self.trimmed)
         return Layout(self.separator, *stated)
 
     @property

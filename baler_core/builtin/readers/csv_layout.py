@@ -12,8 +12,8 @@ from baler_core.errors import FormatError
 
 QuotingStyle = Literal["minimal", "text", "all"]
 QUOTING: tuple[QuotingStyle, ...] = ("minimal", "text", "all")
-# A blank before, alignment and width, a blank behind.
-FIELD = re.compile(r"( ?)(?:([<>])(\d{1,4}))?( ?)")
+# Blanks before, alignment and width, a blank behind.
+FIELD = re.compile(r"( {0,999})(?:([<>])(\d{1,4}))?( ?)")
 # Where a cell stands in a template: bare, or in quotes. No table holds a zero byte.
 _BARE, _QUOTED = "\0u", "\0q"
 
@@ -31,6 +31,8 @@ class Layout:
         behind that belongs to all; empty for no padding. No fields: none is padded.
     text
         Which columns hold text.
+    trimmed
+        Whether no line ends with a blank.
     """
 
     separator: str
@@ -39,6 +41,7 @@ class Layout:
     padding: str
     fields: tuple[str, ...]
     text: tuple[bool, ...]
+    trimmed: bool = False
 
     @property
     def blank(self) -> bool:
@@ -61,7 +64,8 @@ class Layout:
         written = [self.written(cells, place) for place, cells in enumerate(columns)]
         if self.fields:
             written = [self._padded(cells, place) for place, cells in enumerate(written)]
-        return list(map(self.between.join, zip(*written, strict=True)))
+        lines = list(map(self.between.join, zip(*written, strict=True)))
+        return [line.rstrip(" ") for line in lines] if self.trimmed else lines
 
     def written(self, cells: Sequence[str], place: int) -> Sequence[str]:
         """Cells of one column, quoted where the style or their content asks for it."""
@@ -97,10 +101,11 @@ class Layout:
         before, side, width, behind = _field(self.fields[place])
         if self.blank:
             # Cells that are too long for their place still stand apart.
-            lead, trail = " " * (place > 0), " " * (place + 1 < len(self.fields))
+            lead = " " * (place > 0)
+            trail = " " * (place + 1 < len(self.fields) and self.fields[place + 1].startswith("<"))
             if side == ">":
                 return [(lead + cell).rjust(width) for cell in cells]
-            return [(cell + trail).ljust(width) for cell in cells]
+            return [before + (cell + trail).ljust(width) for cell in cells]
         if side == ">":
             cells = [cell.rjust(width) for cell in cells]
         elif side == "<":

@@ -116,8 +116,14 @@ class Column:
             return self.form.values(cells)
         if self._refused:
             return None
-        if self._empty and not all(map(is_missing, cells)):
-            old, self.form = self.form, self._guess(cells, lines)
+        present = (
+            [(cell, line) for cell, line in zip(cells, lines, strict=True) if not is_missing(cell)]
+            if self._empty
+            else []
+        )
+        if present:
+            old = self.form
+            self.form = self._guess([cell for cell, _ in present], [line for _, line in present])
             self.form = replace(self.form, missing=old.missing, has_missing=self.form.kind == "int64")
             if self.form.kind != "float64":
                 self._refused = True

@@ -14,7 +14,15 @@ from baler_core.builtin.readers.csv_alignment import alignments, fixed_cuts
 from baler_core.builtin.readers.csv_dialect import CsvOptions, Dialect
 from baler_core.builtin.readers.csv_layout import QUOTING, QuotingStyle
 from baler_core.builtin.readers.csv_numbers import is_decimal_comma, is_missing, is_number
-from baler_core.builtin.readers.csv_text import Grammar, body, compression_and_encoding, lines_of, open_text, split
+from baler_core.builtin.readers.csv_text import (
+    RULE,
+    Grammar,
+    body,
+    compression_and_encoding,
+    lines_of,
+    open_text,
+    split,
+)
 from baler_core.errors import DataError
 
 # Comma last but one: a German table has commas in all its numbers, and spaces stand in any text.
@@ -23,7 +31,6 @@ _SAMPLE_LINES = 200
 _LONGEST_PREAMBLE = 10_000
 # Lines before the table that are no comments: a title, the names of an instrument.
 _LONGEST_TITLE = 50
-_DASHES = re.compile(r"[-=]+")
 _UNIT = re.compile(r"[\[(]?[^\W\d_][\w°µ%*/^.\-+() ]{0,23}[\])]?|[\[(]?[%°][\])]?|1/\w+|10\^?\*?\*?[-+\d]+ ?\w*")
 
 
@@ -54,8 +61,9 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
     grammar = _grammar(sample, options, lines[:start], mark)
     start = _first_row(lines, start + _title_lines(lines[start:], grammar), mark)
     if options.comment == "auto" and not any(_starts(line, mark) for line in lines[:start]):
-        # Rows may begin with a hash where no comment does; other lines are told from rows by their cells.
-        grammar = replace(grammar, comment="")
+        # Rows may begin with a hash where no comment does, unless they begin with numbers.
+        first = [row[0] for row in sample_rows(sample, grammar)[1:]]
+        grammar = replace(grammar, comment=mark if first and all(map(is_number, first)) else "")
     body_lines = [
         line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, grammar.comment)
     ]
@@ -108,17 +116,23 @@ def _grammar(sample: list[str], options: CsvOptions, preamble: Sequence[str], ma
         width, count = Counter(widths[separator]).most_common(1)[0]
         if width > 1 and count >= 0.9 * len(widths[separator]) and count > 1:
             return replace(plain, separator=separator)
-    if cuts := fixed_cuts(sample):
+    if cuts := fixed_cuts(sample[_behind_rule(sample) :]):
         return replace(plain, separator=" ", quote="", cuts=cuts)
     best = max(_SEPARATORS[:4], key=lambda separator: widths[separator][0])
     return replace(plain, separator=best if widths[best][0] > 1 else ",")
+
+
+def _behind_rule(lines: Sequence[str]) -> int:
+    """Where the lines behind an unbroken rule begin: a description ends with one where columns have no names."""
+    rules = [place for place, line in enumerate(lines) if len(set(line.strip())) == 1 and RULE.fullmatch(body(line))]
+    return rules[-1] + 1 if rules and rules[-1] < _LONGEST_TITLE else 0
 
 
 def _title_lines(lines: Sequence[str], grammar: Grammar) -> int:
     """How many of the first lines have other numbers of cells than the rows behind them."""
     sample = [line for line in lines[:_SAMPLE_LINES] if line.strip() and grammar.quote not in line[:1]]
     if not sample or grammar.cuts:
-        return 0
+        return _behind_rule(lines[:_SAMPLE_LINES])
     widths = [len(row) for row in sample_rows(sample, grammar)]
     usual, count = Counter(widths).most_common(1)[0]
     if usual < 2 or count < 0.9 * len(widths) or count < 3:
@@ -134,13 +148,12 @@ def _title_lines(lines: Sequence[str], grammar: Grammar) -> int:
 
 def _with_padding(dialect: Dialect, lines: Sequence[str]) -> Dialect:
     if dialect.separator == " " and not dialect.cuts:
-        stated = alignments(lines[1:] or lines, dialect.quote) if len(lines) > 1 else alignments(lines, dialect.quote)
-        return replace(dialect, fields=stated)
+        return _trimmed(replace(dialect, fields=alignments(lines[1:] or lines, dialect.quote)), lines)
     rows = sample_rows(
         [line for line in lines if dialect.quote not in line or not dialect.quote] or lines, dialect.grammar
     )
     if dialect.cuts:
-        return replace(dialect, fields=alignments(lines[1:], "", cuts=dialect.cuts))
+        return _trimmed(replace(dialect, fields=alignments(lines[1:], "", cuts=dialect.cuts)), lines)
     if _blank_behind_separators(rows):
         return replace(dialect, padding=" ")
     width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -149,6 +162,10 @@ def _with_padding(dialect: Dialect, lines: Sequence[str]) -> Dialect:
     table = table[3:] if len(table) > 6 else table[1:] or table
     stated = alignments([], "", columns=[list(cells) for cells in zip(*table, strict=True)])
     return replace(dialect, fields=stated)
+
+
+def _trimmed(dialect: Dialect, lines: Sequence[str]) -> Dialect:
+    return replace(dialect, trimmed=bool(dialect.fields) and not any(body(line).endswith(" ") for line in lines[1:]))
 
 
 def _blank_behind_separators(rows: Sequence[Sequence[str]]) -> bool:
@@ -193,7 +210,7 @@ def _under(lines: Sequence[str], start: int, width: int, dialect: Dialect) -> tu
         after, cells = _next_row(lines, after, dialect)
         rows.append((after, cells))
     for place in (0, 1):
-        if len(rows) > place and len(rows[place][1]) == width and _is_dashes(rows[place][1]):
+        if len(rows) > place and _is_rule(lines[rows[place - 1][0] if place else start], rows[place][1], width):
             units = rows[0][1] if place and len(rows[0][1]) == width else []
             return rows[place][0], [cell.strip() for cell in units]
     if rows and len(rows) > 2 and _is_units(rows[0][1], [cells for _, cells in rows[1:]], dialect):
@@ -201,9 +218,11 @@ def _under(lines: Sequence[str], start: int, width: int, dialect: Dialect) -> tu
     return start, []
 
 
-def _is_dashes(cells: Sequence[str]) -> bool:
-    present = [cell.strip() for cell in cells if cell.strip()]
-    return bool(present) and all(map(_DASHES.fullmatch, present)) and max(map(len, present)) > 3
+def _is_rule(line: str, cells: Sequence[str], width: int) -> bool:
+    """Whether a line rules off a header; `---` alone may stand for a missing value."""
+    if not RULE.fullmatch(body(line)):
+        return False
+    return len(cells) != width or any(len(cell.strip()) > 3 for cell in cells) or "|-" in line
 
 
 def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:

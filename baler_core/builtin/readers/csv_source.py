@@ -109,17 +109,12 @@ class CsvSource(Source):
         kept = replace(dialect, names=names, fields=stated, header=header)
         if header is None:
             return kept
-        layout = kept.layout([True] * len(names))
         if not self._whole:
-            rows = [
-                row
-                for row in sample_rows(dialect.head.splitlines(keepends=True), dialect.grammar)
-                if len(row) == len(dialect.names)
-            ]
-            rows = [[row[place] for place in self._kept] for row in rows]
-            head = "".join(line + dialect.newline for line in layout.lines(list(zip(*rows, strict=True))))
-            kept = replace(kept, head=head)
-        plain = layout.lines([[cell] for cell in header])[0] + dialect.newline
+            rows = sample_rows(dialect.head.splitlines(keepends=True), dialect.grammar)
+            rows = [[row[place] for place in self._kept] for row in rows if len(row) == len(dialect.names)]
+            lines = replace(kept, fields=[]).layout([True] * len(names)).lines(list(zip(*rows, strict=True)))
+            kept = replace(kept, head="".join(line + dialect.newline for line in lines))
+        plain = kept.layout([True] * len(names)).lines([[cell] for cell in header])[0] + dialect.newline
         return replace(kept, head="") if kept.head == plain else kept
 
     def _kept_lines(self) -> Beside:

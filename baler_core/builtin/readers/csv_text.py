@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import itertools
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from baler_core.errors import DataError
 FALLBACK_ENCODING = "latin-1"
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", FALLBACK_ENCODING)
 LONGEST_LINE = 1 << 24
+# A line that rules off others: dashes, and what stands between columns.
+RULE = re.compile(r"[-=+|:;, \t]*[-=]{3}[-=+|:;, \t]*")
 # More lines than there are rows that are no rows, and this is no table.
 MOST_OTHERS = 1 << 20
 
@@ -215,7 +218,7 @@ class RowStream:
                     numbers.append(first)
                 else:
                     found.others.append((len(found.cells), text))
-                    if not text.startswith("#"):
+                    if not text.startswith("#") and not RULE.fullmatch(body(text)):
                         found.ragged.append((first, len(cells)))
         except csv.Error as error:
             first = self.number - len(raw) + 1
@@ -245,11 +248,15 @@ def split(lines: Iterator[str], grammar: Grammar) -> Iterator[list[str]]:
     if grammar.cuts:
         return (_cut(line, grammar) for line in lines)
     if grammar.separator == " ":
-        # Tabs are blanks too; a line that ends inside quotes keeps its end.
-        lines = (
-            line.strip(" \t").replace("\t", " ") if grammar.quote not in line else line.strip(" ") for line in lines
-        )
+        lines = (_stripped(line, grammar.quote) for line in lines)
     return _csv_reader(lines, grammar)
+
+
+def _stripped(line: str, quote: str) -> str:
+    """A line without the blanks around it, tabs as blanks; what stands in quotes that go on behind it stays."""
+    if not quote or quote not in line:
+        return line.replace("\t", " ").strip()
+    return line.strip() if line.count(quote) % 2 == 0 else line.strip(" ")
 
 
 def _cut(line: str, grammar: Grammar) -> list[str]:
