@@ -324,6 +324,7 @@ __all__ = [
     "Options",
     "Preprocessor",
     "Reader",
+    "Settled",
     "Sink",
     "Source",
     "State",

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baler_core.builtin.readers.csv_columns import ColumnForm
-from baler_core.builtin.readers.csv_numbers import likeliest_format, number_writer
 from baler_core.builtin.readers.csv_files import CsvReader
+from baler_core.builtin.readers.csv_numbers import likeliest_format, number_writer
 from baler_core.dataset import make_block, values_of
 from baler_core.errors import DataError, FormatError
 

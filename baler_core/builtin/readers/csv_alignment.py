@@ -55,7 +55,9 @@ def _cut_spans(line: str, cuts: Sequence[Span]) -> list[Span]:
 
 def _aligned(pairs: Sequence[tuple[str, Sequence[Span]]], width: int) -> list[str]:
     """`>8` and `<8` of each column, whose widths make up the line."""
-    sides, begins, ends = [], [], []
+    sides: list[str] = []
+    begins: list[int] = []
+    ends: list[int] = []
     for place in range(width):
         there = [spans[place] for _, spans in pairs if spans[place][1] > 0]
         starts, stops = [a for a, _ in there] or [0], [b for _, b in there] or [0]

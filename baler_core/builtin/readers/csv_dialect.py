@@ -55,6 +55,8 @@ class Dialect:
         Of a table of fixed width whose cells hold blanks or are empty: where each begins and ends in the line.
     comment
         Lines starting so are no rows; empty for none. Needed for reading alone.
+    tabs
+        Whether tabs separate like blanks do. Needed for reading alone.
     units
         Of each column, from a row of units. Needed for reading alone.
     """
@@ -75,11 +77,12 @@ class Dialect:
     trimmed: bool = False
     names: list[str] = field(default_factory=list)
     cuts: tuple[tuple[int, int], ...] = ()
+    tabs: bool = True
     units: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         """What differs from the defaults, for the skeleton; the names are in the schema, and the header is if it has them."""
-        plain, left_out = Dialect(), ("names", "comment", "units", "cuts")
+        plain, left_out = Dialect(), ("names", "comment", "units", "cuts", "tabs")
         stored = {key: v for key, v in asdict(self).items() if key not in left_out and v != getattr(plain, key)}
         return stored | {"header": True} if self.header == self.names else stored
 
@@ -92,7 +95,7 @@ class Dialect:
         FormatError
             If it was damaged on the way.
         """
-        known = [f for f in fields(cls) if f.name not in ("names", "units", "cuts")]
+        known = [f for f in fields(cls) if f.name not in ("names", "units", "cuts", "tabs")]
         kinds = {f.name: list if f.name in ("header", "fields") else type(f.default) for f in known}
         if isinstance(stored, dict) and stored.get("header") is True:
             stored = stored | {"header": list(names)}
@@ -122,7 +125,7 @@ class Dialect:
     @property
     def grammar(self) -> Grammar:
         """How its lines are cut into cells."""
-        return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts)
+        return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs)
 
     def layout(self, text_columns: Sequence[bool]) -> Layout:
         """How its cells become lines."""

@@ -27,7 +27,7 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 # A float64 keeps any decimal of so many digits apart from its neighbours.
 _DIGITS = 17
 # This share of a tolerance is left to the rounding of decimals in the text; it costs 0.007 bits per value.
-_SHARE = 0.005
+_SHARE = 0.0051
 
 
 def is_missing(cell: str) -> bool:
@@ -206,7 +206,7 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
         # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
         steps = value * SAFETY * 10.0**decimals
         half = math.floor(steps) + 0.49
-        if decimals < 15 and decimals <= places and steps >= 1 and steps <= half * (1 + _SHARE):
+        if decimals < 15 and decimals <= places and steps >= 1 and steps <= half * (1 + 2 * _SHARE):
             return f"~{decimals}", replace(tolerance, value=min(value, rounded_down(half * 10.0**-decimals)))
         if places <= 15:
             less = rounded_down(value - max(0.5 * 10.0**-places, value * 1e-6))

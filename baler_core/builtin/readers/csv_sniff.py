@@ -75,10 +75,12 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
         separator=grammar.separator,
         quote=grammar.quote,
         comment=grammar.comment,
+        tabs=grammar.tabs,
         preamble="".join(lines[:start]),
         cuts=grammar.cuts,
     )
-    return _with_head(_with_padding(dialect, body_lines), lines[start:], options, mark)
+    found = _with_head(_with_padding(dialect, body_lines), lines[start:], options, mark)
+    return found if len(found.fields) in (0, len(found.names)) else replace(found, fields=[], trimmed=False)
 
 
 def _starts(line: str, mark: str) -> bool:
@@ -105,7 +107,8 @@ def sample_rows(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
 
 
 def _grammar(sample: list[str], options: CsvOptions, preamble: Sequence[str], mark: str) -> Grammar:
-    plain = Grammar(",", options.quote, comment=mark)
+    # ECSV has exactly one blank between cells, in which tabs may stand.
+    plain = Grammar(",", options.quote, comment=mark, tabs=not any("%ECSV" in line for line in preamble[:5]))
     if options.separator != "auto":
         return replace(plain, separator=options.separator)
     widths = {s: [len(row) for row in sample_rows(sample, replace(plain, separator=s))] for s in _SEPARATORS}

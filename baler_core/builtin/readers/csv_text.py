@@ -83,6 +83,8 @@ class Grammar:
         Lines that start so are no rows; empty for none.
     cuts
         Of a table of fixed width: where each cell begins and ends in the line. Nothing else counts then.
+    tabs
+        Whether tabs separate like blanks do.
     """
 
     separator: str
@@ -90,6 +92,12 @@ class Grammar:
     padded: bool = False
     comment: str = ""
     cuts: tuple[tuple[int, int], ...] = ()
+    tabs: bool = True
+
+    @property
+    def any_blanks(self) -> bool:
+        """Whether any run of blanks and tabs separates cells."""
+        return self.separator == " " and self.tabs
 
 
 @dataclass
@@ -238,9 +246,10 @@ def split_plain(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
     """Cells of lines without quotes."""
     if grammar.cuts:
         return [_cut(line, grammar) for line in lines]
-    if grammar.separator == " ":
+    # Python splits at more than blanks and tabs.
+    if grammar.any_blanks and all(map(str.isascii, lines)):
         return list(map(str.split, lines))
-    return list(_csv_reader(iter(lines), replace(grammar, quote="")))
+    return list(split(iter(lines), replace(grammar, quote="")))
 
 
 def split(lines: Iterator[str], grammar: Grammar) -> Iterator[list[str]]:
@@ -248,15 +257,15 @@ def split(lines: Iterator[str], grammar: Grammar) -> Iterator[list[str]]:
     if grammar.cuts:
         return (_cut(line, grammar) for line in lines)
     if grammar.separator == " ":
-        lines = (_stripped(line, grammar.quote) for line in lines)
+        lines = (_stripped(line, grammar) for line in lines)
     return _csv_reader(lines, grammar)
 
 
-def _stripped(line: str, quote: str) -> str:
+def _stripped(line: str, grammar: Grammar) -> str:
     """A line without the blanks around it, tabs as blanks; what stands in quotes that go on behind it stays."""
-    if not quote or quote not in line:
-        return line.replace("\t", " ").strip()
-    return line.strip() if line.count(quote) % 2 == 0 else line.strip(" ")
+    if grammar.quote and grammar.quote in line:
+        return line.strip(" \r\n") if line.count(grammar.quote) % 2 == 0 else line.strip(" ")
+    return (line.replace("\t", " ") if grammar.tabs else line).strip(" \r\n")
 
 
 def _cut(line: str, grammar: Grammar) -> list[str]:
