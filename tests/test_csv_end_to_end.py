@@ -142,6 +142,21 @@ def test_missing_integers_stay_missing_and_no_other_becomes_so(tmp_path):
             assert abs(int(before) - int(after)) <= 3
 
 
+def test_a_table_of_fixed_width_keeps_its_columns_under_a_loss(tmp_path, caplog):
+    rng = np.random.default_rng(4)
+    lines = [
+        f"{f'HD {i}':<9s} {x:7.2f} {'' if i % 3 else 'a b':>5s} {y:7.3f}"
+        for i, (x, y) in enumerate(rng.normal(9, 2, (200, 2)))
+    ]
+    text = "Name          Mag Note     Err\n" + "\n".join(lines) + "\n"
+    back = through(table(tmp_path, text), {"Mag": {"abs": 0.05}, "Err": {"rel": 0.01}})
+    assert back != text
+    assert "'Err' stays exact: a table of fixed width" in caplog.text
+    for before, after in zip(text.splitlines()[1:], back.splitlines()[1:], strict=True):
+        assert before[:9] + before[17:] == after[:9] + after[17:]
+        assert abs(float(before[9:17]) - float(after[9:17])) <= 0.05
+
+
 # ---- ECSV and other tables between blanks
 
 WORDS = st.text(st.characters(codec="ascii", exclude_characters="\0\r\n\x1c\x1d\x1e\x1f\x0b\x0c"), max_size=6)

@@ -218,6 +218,19 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     return "", tolerance
 
 
+def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
+    """The same for a table of fixed width, whose cells have no room for more decimals than the originals had.
+
+    Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
+    """
+    if tolerance.kind == "free" and decimals < 15:
+        return f"~{decimals}", tolerance
+    if tolerance.kind != "abs" or decimals == 15:
+        return "", Tolerance("exact")
+    half = math.floor(tolerance.value * SAFETY * 10.0**decimals) + 0.49
+    return f"~{decimals}", replace(tolerance, value=min(tolerance.value, rounded_down(half * 10.0**-decimals)))
+
+
 def cut(values: np.ndarray, how: str) -> np.ndarray:
     """Float64 values rounded as `shortened` says."""
     if not how:

@@ -15,7 +15,7 @@ import numpy as np
 from baler_core.builtin.readers.csv_columns import ColumnForm
 from baler_core.builtin.readers.csv_dialect import CsvOptions, Dialect
 from baler_core.builtin.readers.csv_metadata import column_notes
-from baler_core.builtin.readers.csv_numbers import shortened
+from baler_core.builtin.readers.csv_numbers import shortened, shortened_in_place
 from baler_core.builtin.readers.csv_scan import Column
 from baler_core.builtin.readers.csv_side import Beside, line_ends, odd_templates, pack_spellings
 from baler_core.builtin.readers.csv_sniff import quoting_style, sample_rows, sniff_dialect
@@ -78,11 +78,16 @@ class CsvSource(Source):
         settled = dict(tolerances)
         for place in self._kept:
             name, column = self._dialect.names[place], self._columns[place]
-            if tolerances[name].lossy:
+            if tolerances[name].lossy and column.form.kind == "float64":
+                shorten = shortened_in_place if self._dialect.cuts else shortened
+                cut, settled[name] = shorten(tolerances[name], column.decimals)
+                if not settled[name].lossy:
+                    logger.warning("%r stays exact: a table of fixed width has no room for other digits", name)
+                    continue
+                how[name] = cut
+            elif tolerances[name].lossy:
                 how[name] = ""
-                if column.form.kind == "float64":
-                    how[name], settled[name] = shortened(tolerances[name], column.decimals)
-        return Settled(self._schema(self.schema.variables, how), settled) if how else Settled(self.schema, tolerances)
+        return Settled(self._schema(self.schema.variables, how), settled) if how else Settled(self.schema, settled)
 
     # ---- the schema
 
