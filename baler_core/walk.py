@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 # How much more memory a cell of text takes than the eight bytes it counts.
 _TEXT_IN_MEMORY = 8
+
+
+@dataclass(frozen=True)
+class Input:
+    """An open input: a file, or an object in memory.
+
+    Attributes
+    ----------
+    name
+        Of the file, or of the object's type.
+    file_bytes
+        Length of the file, or bytes of the object's values.
+    """
+
+    reader: Reader
+    source: Source
+    name: str
+    file_bytes: int
 
 
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
@@ -56,6 +75,14 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     if not source.schema.variables:
         raise DataError(f"{path}: holds no variable that can be compressed")
     return reader, source
+
+
+def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
+    """An input file, opened; an input that is open already, itself."""
+    if isinstance(source, Input):
+        return source
+    reader, opened = open_input(source, config, registry)
+    return Input(reader, opened, source.name, source.stat().st_size)
 
 
 def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:

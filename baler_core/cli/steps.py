@@ -88,11 +88,11 @@ def compress(
 def decompress(file: Path, output: Path | None, model: Path | None, as_json: bool) -> None:
     """Restore the data file that FILE was made from, in its original format."""
     from baler_core.decompression import decompress as decompress_file
-    from baler_core.decompression import read_info
+    from baler_core.decompression import read_info, restored_suffix
 
     registry = load_plugins()
     if output is None:
-        suffix = split_name(Path(read_info(file).header.input_name), registry)[1]
+        suffix = restored_suffix(read_info(file).header, registry)
         output = file.with_name(f"{file.stem}.restored{suffix}")
     restored = decompress_file(file, registry, output=ready(output, file), lookup=Lookup(model))
     if as_json:
