@@ -9,12 +9,13 @@ from baler_core.objects.kind import ObjectKind
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
-    """NumPy and CSV files, and Python objects as files of arrays."""
+    """NumPy and CSV files, Python objects as files of arrays, and any file as it is."""
     from baler_core.builtin.readers.csv_files import CsvReader
     from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
     from baler_core.builtin.readers.python_objects import PythonReader
+    from baler_core.builtin.readers.whole_file import WholeFileReader
 
-    return [CsvReader, NpyReader, NpzReader, PythonReader]
+    return [CsvReader, NpyReader, NpzReader, PythonReader, WholeFileReader]
 
 
 @hookimpl
