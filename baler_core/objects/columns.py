@@ -150,7 +150,9 @@ class Columns:
                 if sizes.setdefault(dim, length) != length:
                     raise DataError(f"the dimension {dim!r} is of {sizes[dim]} and of {length} in {name!r}")
             variables.append(Variable(name, stored.dtype, dims, **stored.about))
-        return Schema(tuple(variables), sizes, dict(self.counts), skeleton)
+        # Lists of nothing have counts, but no rows that anything would lie along.
+        counts = {dim: name for dim, name in self.counts.items() if dim in sizes}
+        return Schema(tuple(variables), sizes, counts, skeleton)
 
     @property
     def arrays(self) -> dict[str, Any]:
