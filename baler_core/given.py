@@ -41,7 +41,8 @@ def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
         logger.warning("%s", warning)
     source = ArraySource(schema, columns.arrays, columns.warnings)
     size = sum(schema.nbytes(variable) for variable in schema.variables)
-    return Input(registry.reader("python")(), source, type_name(value), size)
+    parts = type_name(value).split(".")
+    return Input(registry.reader("python")(), source, ".".join(dict.fromkeys((parts[0], parts[-1]))), size)
 
 
 def _kind_of(value: object, registry: Registry) -> ObjectKind:

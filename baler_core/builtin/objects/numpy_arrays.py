@@ -42,12 +42,18 @@ class NumpyArrays(ObjectKind):
         arrays = {name: _checked(name, item) for name, item in value.items()}
         if variables is not None:
             arrays = _chosen(arrays, variables)
-        return {"forms": [[name, _added(name, array, columns)] for name, array in arrays.items()]}
+        forms = {name: _added(name, array, columns) for name, array in arrays.items()}
+        if all(name == form for name, form in forms.items()):
+            return {}
+        return {"forms": [name if name == form else [name, form] for name, form in forms.items()]}
 
     def put_together(self, stored: Json, arrays: Mapping[str, np.ndarray]) -> Any:
         if "alone" in stored:
             return _rebuilt(stored["alone"], arrays)
-        return {str(name): _rebuilt(form, arrays) for name, form in stored["forms"]}
+        if "forms" not in stored:
+            return dict(arrays)
+        pairs = [(form, form) if isinstance(form, str) else form for form in stored["forms"]]
+        return {str(name): _rebuilt(form, arrays) for name, form in pairs}
 
     def dataset(self, value: Any) -> xr.Dataset:
         return dataset_of(array_variables(value if isinstance(value, dict) else {ALONE: value}))
