@@ -123,7 +123,8 @@ def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
     if any(name.endswith(suffix) for suffix in suffixes if suffix) or (not suffixes[0] and not output.suffix):
         return
     right = suffixes[0] or (suffixes[1] if len(suffixes) > 1 else "")
-    proposed = f"{output.name.removesuffix(output.suffix)}{right}"
+    stem = output.name.removesuffix(output.suffix)
+    proposed = stem if right and stem.lower().endswith(right) else f"{stem}{right}"
     others = [suffix for suffix in suffixes if suffix and suffix != right]
     more = f" (or {', '.join(others)})" if others else ""
     raise DataError(

@@ -10,10 +10,10 @@ import numpy as np
 
 from baler_core.builtin.objects.presenting import dataset_of, frame_of, variable_attributes
 from baler_core.builtin.readers.npy_array import dates_of
-from baler_core.builtin.readers.python_objects import as_damaged, joined
+from baler_core.builtin.readers.python_objects import joined
 from baler_core.dataset import Schema, values_of
-from baler_core.decode import BalFile
-from baler_core.errors import BalerError, ConfigError, DataError, FormatError, did_you_mean
+from baler_core.decode import BalFile, not_believed
+from baler_core.errors import ConfigError, DataError, FormatError, did_you_mean
 from baler_core.objects import ObjectKind
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
@@ -45,15 +45,15 @@ def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) ->
         if not stored.header.blocks:
             raise DataError(f"{path}: holds trained models and no data; use it with compress(trained=...)")
         arrays = _arrays(stored)
-    try:
-        if stored.header.reader.name == "python":
-            return _object(schema, arrays, registry, form)
-        dates = dates_of(schema.skeleton) if stored.header.reader.name in ("npy", "npz") else {}
-        return _file(schema, arrays, dates, form)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
-    except BalerError as error:
-        raise type(error)(f"{path}: {error}") from error
+    reader = stored.header.reader
+    with not_believed(path, f"the kind of object {schema.skeleton.get('kind', reader.name)!r}"):
+        try:
+            if reader.name == "python":
+                return _object(schema, arrays, registry, form)
+            dates = dates_of(schema.skeleton) if reader.name in ("npy", "npz") else {}
+            return _file(schema, arrays, dates, form)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
 
 
 def _arrays(stored: BalFile) -> dict[str, np.ndarray]:
@@ -84,7 +84,7 @@ def _object(schema: Schema, arrays: Mapping[str, np.ndarray], registry: Registry
     skeleton = schema.skeleton
     name, package = str(skeleton.get("kind")), str(skeleton.get("package", ""))
     kind = registry.object_kind(name, "" if package == "baler-core" else package)()
-    value = as_damaged(lambda: kind.put_together(skeleton["object"], arrays))
+    value = kind.put_together(skeleton["object"], arrays)
     if form is None:
         form = "xarray" if name == "numpy" else "original"
     if form == "original" or (form == "numpy" and name == "numpy"):

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import baler_core
 from baler_core import BalerError, ConfigError, DataError
+from baler_core.container import BalReader, BalWriter
 
 DAYS = np.array(["2020-01-01", "NaT", "1900-05-05"], "M8[D]")
 RECORDS = np.zeros(4, [("a", "<f4"), ("b", ">i2", (3,)), ("c", [("d", "M8[s]"), ("e", "S3")])])
@@ -223,3 +226,49 @@ def test_a_model_is_trained_on_an_object_for_others(tmp_path: Path) -> None:
     assert np.abs(baler_core.open(tmp_path / "x.bal")["a"].values - data["a"]).max() <= 0.1
     with pytest.raises(DataError, match="trained models"):
         baler_core.open(tmp_path / "m.balm")
+
+
+def damaged(record: Any, random: np.random.Generator) -> Any:
+    """A record in which one thing was changed for another of its kind or of another."""
+    if isinstance(record, dict) and record:
+        key = list(record)[random.integers(len(record))]
+        return {**record, key: damaged(record[key], random)}
+    if isinstance(record, list) and record:
+        place = int(random.integers(len(record)))
+        return [*record[:place], damaged(record[place], random), *record[place + 1 :]]
+    others: list[Any] = [None, -1, 2**62, "x", "<M8[s]", "V1000000000", [], {}, ["x"], {"as": "masked"}, 0.5, True]
+    return others[random.integers(len(others))]
+
+
+@pytest.mark.parametrize("kind", ["numpy", "xarray", "pandas"])
+def test_a_forged_description_is_refused_or_harmless(kind: str, tmp_path: Path) -> None:
+    objects = {
+        "numpy": {"r": RECORDS, "m": ARRAYS["masked records"], "t": ARRAYS["text or None"], "d": DAYS},
+        "xarray": xr.Dataset({"a": ("x", [1.0, 2], {"u": np.arange(2)})}, coords={"x": DAYS[:2].astype("M8[s]")}),
+        "pandas": pd.DataFrame({"c": pd.Categorical(["a", "b"]), "i": pd.array([1, None], dtype="Int64")}),
+    }
+    random = np.random.default_rng(0)
+    returned(objects[kind], tmp_path)
+    refused: list[str] = []
+    for _ in range(40):
+        with BalReader(tmp_path / "x.bal") as stored, (tmp_path / "y.bal").open("wb") as file:
+            writer = BalWriter(file)
+            for number in range(len(stored.sections) - 1):
+                writer.add(stored.section(number))
+            skeleton = damaged(stored.header["skeleton"], random)
+            writer.finish({**stored.header, "skeleton": skeleton})
+        try:
+            baler_core.open(tmp_path / "y.bal")
+            baler_core.decompress(tmp_path / "y.bal", tmp_path / "y.npz")
+        except BalerError as error:
+            refused.append(str(error))
+    assert len(refused) > 5
+    assert not [message for message in refused if "\n" in message]
+
+
+def test_an_open_archive_counts_as_a_dict(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.arange(3), b=np.ones(2))
+    with np.load(tmp_path / "a.npz") as archive:
+        after = returned(archive, tmp_path)
+    assert list(after) == ["a", "b"]
+    assert after["a"].tolist() == [0, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -16,6 +17,8 @@ from baler_core.objects.json_values import packed, unpacked
 Form: TypeAlias = Json
 """How an array is made again from restored variables: the name of the one it is, or a mapping whose `as` says how."""
 
+# Times the bytes of its fields that a row of a structured array may take.
+_MOST_PADDING = 64
 NOT_A_TIME = float(np.iinfo(np.int64).min)
 
 
@@ -262,8 +265,10 @@ def _rebuilt_fields(form: Form, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     parts = [rebuild(part, arrays) for part in form["of"]]
     dtype = _plain_dtype(form["fields"])
     shape = tuple(map(int, form["shape"]))
-    if any(part.shape[: len(shape)] != shape for part in parts):
+    if not parts or any(part.shape[: len(shape)] != shape for part in parts):
         raise ValueError("the fields of an array differ in shape")
+    if dtype.itemsize > _MOST_PADDING * (1 + sum(part.nbytes for part in parts) // max(1, math.prod(shape))):
+        raise ValueError("an array is claimed to be padding above all")
     array: Any = np.zeros(shape, dtype)
     if form.get("masked"):
         array = np.ma.MaskedArray(array, mask=False)

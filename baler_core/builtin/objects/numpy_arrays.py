@@ -60,8 +60,10 @@ class NumpyArrays(ObjectKind):
 
 
 def _is_plain_mapping(value: object) -> bool:
-    """Whether this is a mapping of arrays and no object of a library that happens to be one."""
-    return isinstance(value, Mapping) and type_name(value).split(".")[0] in ("collections", "mappingproxy", "types")
+    """Whether this is a mapping of arrays (an open `.npz` file is one) and no object of a library that happens to be."""
+    parts = type_name(value).split(".")
+    own = parts[0] in ("collections", "mappingproxy", "types") or (parts[0], parts[-1]) == ("numpy", "NpzFile")
+    return own and isinstance(value, Mapping)
 
 
 def _array(value: Any) -> np.ndarray:

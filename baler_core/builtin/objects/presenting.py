@@ -95,7 +95,8 @@ def variable_attributes(variable: Variable) -> dict[str, Any]:
     if (variable.scale, variable.offset) != (1.0, 0.0):
         told |= {"scale_factor": variable.scale, "add_offset": variable.offset}
     if variable.fill and variable.numpy_dtype.kind in "iuf":
-        fills = [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
+        with np.errstate(all="ignore"):
+            fills = [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
         told["_FillValue"] = fills[0]
         if len(fills) > 1:
             told["missing_value"] = np.array(fills)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,13 +12,14 @@ from baler_core.builtin.objects.numpy_arrays import ALONE, NumpyArrays
 from baler_core.builtin.readers.npy_array import ArrayForm, split_fields
 from baler_core.builtin.readers.numpy_sinks import NpzSink
 from baler_core.dataset import Json, Schema, Variable, make_block, values_of
-from baler_core.errors import DataError, FormatError
+from baler_core.errors import DataError
 from baler_core.interfaces import Reader, Sink, Source
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Result = TypeVar("Result")
+# How much larger texts may become that are all as long as the longest.
+_LONGEST_ARCHIVE = 64
 
 
 class PythonReader(Reader):
@@ -53,10 +54,10 @@ class _ObjectSink(Sink):
         arrays = {v.name: joined(self._pieces[v.name], v) for v in self._schema.variables}
         skeleton = self._schema.skeleton
         if skeleton.get("kind") == NumpyArrays.name:
-            whole = as_damaged(lambda: NumpyArrays().put_together(skeleton["object"], arrays))
+            whole = NumpyArrays().put_together(skeleton["object"], arrays)
             arrays = _unmasked(whole if isinstance(whole, dict) else {ALONE: whole})
         else:
-            times = as_damaged(lambda: dict(_times(skeleton)))
+            times = dict(_times(skeleton))
             arrays = {name: values.view(times.get(name, values.dtype)) for name, values in arrays.items()}
             kind = skeleton.get("kind", "Python")
             self.warnings = [
@@ -72,14 +73,6 @@ def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
     return np.concatenate(pieces, dtype=variable.numpy_dtype)
 
 
-def as_damaged(rebuilt: Callable[[], Result]) -> Result:
-    """What `rebuilt` gives; what a damaged skeleton raises becomes a FormatError."""
-    try:
-        return rebuilt()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise FormatError(f"the description of the Python object is damaged ({error})") from error
-
-
 def _times(stored: Json) -> Iterator[tuple[str, np.dtype[Any]]]:
     """Variables that hold dates and durations, and their dtypes, from the forms in a skeleton."""
     if isinstance(stored, dict) and isinstance(stored.get("of"), str) and "8[" in str(stored.get("as")):
@@ -89,13 +82,18 @@ def _times(stored: Json) -> Iterator[tuple[str, np.dtype[Any]]]:
 
 
 def _unmasked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Masked arrays as two: the values, the hidden ones as the fill value, and the mask."""
+    """Masked arrays, and texts with missing ones, as two: the values, harmless where there is none, and the mask."""
     found: dict[str, np.ndarray] = {}
     for name, values in arrays.items():
         found[name] = values
         if isinstance(values, np.ma.MaskedArray):
             found[name] = values.filled()
             found[f"{name}/mask"] = np.ma.getmaskarray(values)
+        elif values.dtype.kind == "O":
+            missing = np.array([not isinstance(cell, str | bytes) for cell in values.flat], bool).reshape(values.shape)
+            if missing.any():
+                found[name] = np.where(missing, "", values)
+                found[f"{name}/mask"] = missing
     return found
 
 
@@ -104,6 +102,11 @@ def _fixed(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "OT":
         return values
     texts = values.astype(object)
+    lengths = [len(cell) for cell in texts.flat]
+    if max(lengths, default=0) * len(lengths) > _LONGEST_ARCHIVE * (1 + sum(lengths)) + (1 << 26):
+        raise DataError(
+            "an archive of NumPy makes all texts as long as the longest, which is too much: open it in Python"
+        )
     fixed = texts.astype("S" if texts.size and isinstance(texts.flat[0], bytes) else "U")
     return fixed if fixed.itemsize else fixed.astype(f"{fixed.dtype.kind}1")
 
