@@ -272,3 +272,12 @@ def test_an_open_archive_counts_as_a_dict(tmp_path: Path) -> None:
         after = returned(archive, tmp_path)
     assert list(after) == ["a", "b"]
     assert after["a"].tolist() == [0, 1, 2]
+
+
+def test_names_that_fields_take_are_not_lost(tmp_path: Path) -> None:
+    data = {"r/a": np.arange(3), "r": RECORDS}
+    after = returned(data, tmp_path)
+    for name, values in data.items():
+        assert_same(values, after[name])
+    assert baler_core.open(tmp_path / "x.bal")["r/a"].values.tolist() == [0, 1, 2]
+    assert baler_core.open(tmp_path / "x.bal")["r/a_"].values.tolist() == [1, 2, 3, 4]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,16 +76,22 @@ def _unmasked(values: np.ma.MaskedArray[Any, Any]) -> tuple[np.ndarray, Any]:
 
 
 def array_variables(arrays: Mapping[str, np.ndarray]) -> Named:
-    """Arrays by name for `dataset_of`, structured ones field by field."""
+    """Arrays by name for `dataset_of`, structured ones field by field, no two names the same."""
     found: dict[str, tuple[Sequence[str] | None, Any]] = {}
-    for name, array in arrays.items():
-        array = array.view(np.ndarray) if isinstance(array, np.recarray) else array
-        if array.dtype.names is None or not array.ndim:
-            found[name] = (None, array)
-            continue
-        parts = {f"{name}/{part}": array[part] for part in array.dtype.names}
-        found.update(array_variables(parts))
+    for name, array in _plain_parts(arrays):
+        while name in found:
+            name += "_"
+        found[name] = (None, array)
     return found
+
+
+def _plain_parts(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    for name, array in arrays.items():
+        plain = array.view(np.ndarray) if isinstance(array, np.recarray) else array
+        if plain.dtype.names is None or not plain.ndim:
+            yield name, plain
+        else:
+            yield from _plain_parts({f"{name}/{part}": plain[part] for part in plain.dtype.names})
 
 
 def variable_attributes(variable: Variable) -> dict[str, Any]:

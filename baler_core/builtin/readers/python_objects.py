@@ -53,15 +53,14 @@ class _ObjectSink(Sink):
     def close(self) -> None:
         arrays = {v.name: joined(self._pieces[v.name], v) for v in self._schema.variables}
         skeleton = self._schema.skeleton
-        if skeleton.get("kind") == NumpyArrays.name:
+        if skeleton["kind"] == NumpyArrays.name:
             whole = NumpyArrays().put_together(skeleton["object"], arrays)
             arrays = _unmasked(whole if isinstance(whole, dict) else {ALONE: whole})
         else:
             times = dict(_times(skeleton))
             arrays = {name: values.view(times.get(name, values.dtype)) for name, values in arrays.items()}
-            kind = skeleton.get("kind", "Python")
             self.warnings = [
-                f"the file holds the arrays of an object of {kind} and nothing else: baler_core.open gives the object back"
+                f"the file holds the arrays of an object of {skeleton['kind']} and nothing else: baler_core.open gives the object back"
             ]
         _write_archive(self._path, {name: _fixed(values) for name, values in arrays.items()})
 
