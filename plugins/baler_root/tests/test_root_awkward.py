@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import baler_core
-from baler_core import DataError
+from baler_core import BalerError, DataError
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(2, 300)
@@ -117,3 +117,12 @@ def test_there_is_no_dataset_of_lists(tmp_path: Path) -> None:
     returned(EVENTS, tmp_path)
     with pytest.raises(DataError, match="as_='xarray'"):
         baler_core.open(tmp_path / "x.bal", as_="xarray")
+
+
+def test_without_the_plugin_one_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    returned(EVENTS, tmp_path)
+    monkeypatch.setenv("BALER_DISABLE_PLUGINS", "root")
+    with pytest.raises(DataError, match=r"awkward.*pip install 'baler-core\[hep\]'"):
+        baler_core.compress(EVENTS, tmp_path / "y.bal")
+    with pytest.raises(BalerError, match="pip install 'baler-root'"):
+        baler_core.open(tmp_path / "x.bal")
