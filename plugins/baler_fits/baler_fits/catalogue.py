@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -56,7 +56,8 @@ def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[s
         return Entry(content, {0: _image(content, names[0], dimensions)})
     if unit.kind == "bytes":
         dim = dimensions.new(f"{hdu_name}:byte", unit.rows)
-        return Entry(content, {0: _variable(names[0], unit.fields[0], (dim,))})
+        kept = replace(unit.fields[0], label=f"{content.kept}, kept byte for byte")
+        return Entry(content, {0: _variable(names[0], kept, (dim,))})
     row = dimensions.new("row" if plain else hdu_name, unit.rows)
     values: dict[int, Variable] = {}
     counts: dict[int, Variable] = {}
@@ -82,7 +83,6 @@ def _variable(name: str, one: Field, dims: tuple[str, ...], axes: Mapping[str, s
 def _image(content: Content, name: str, dimensions: Dimensions) -> Variable:
     """An image; those of one exposure (EXTVER) that are alike lie on the same grid."""
     keywords = content.keywords
-    assert keywords is not None  # an image has a header
     one = content.unit.fields[0]
     shape = (content.unit.rows, *one.shape)
     names = axis_names(keywords, len(shape))

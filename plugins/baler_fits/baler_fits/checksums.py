@@ -44,7 +44,7 @@ def has_checksums(header: str) -> bool:
     return keywords.get("DATASUM") is not None or keywords.get("CHECKSUM") is not None
 
 
-def with_checksums(header: str, data: Iterable[bytes]) -> str:
+def with_checksums(header: str, data: Iterable[bytes], padding: bytes | None = None) -> str:
     """The header with DATASUM and CHECKSUM, where it has them, true for these data.
 
     Cards that are true already are left as they are.
@@ -53,6 +53,8 @@ def with_checksums(header: str, data: Iterable[bytes]) -> str:
     ----------
     data
         The data unit with its padding, in pieces of whole 32-bit words.
+    padding
+        Of the header, if it is not as usual.
     """
     datasum = ones_complement_sum(data)
     stated = Keywords(header).text("DATASUM")
@@ -60,7 +62,7 @@ def with_checksums(header: str, data: Iterable[bytes]) -> str:
         header = set_values(header, {"DATASUM": str(datasum)})
     if Keywords(header).get("CHECKSUM") is None:
         return header
-    if ones_complement_sum([header_bytes(header)], datasum) in (0, FULL):
+    if ones_complement_sum([header_bytes(header, padding)], datasum) in (0, FULL):
         return header
     header = set_values(header, {"CHECKSUM": "0" * 16})
-    return set_values(header, {"CHECKSUM": encoded(ones_complement_sum([header_bytes(header)], datasum))})
+    return set_values(header, {"CHECKSUM": encoded(ones_complement_sum([header_bytes(header, padding)], datasum))})

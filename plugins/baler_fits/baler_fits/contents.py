@@ -33,7 +33,7 @@ class Content:
     """
 
     hdu: Hdu
-    keywords: Keywords | None
+    keywords: Keywords
     unit: Unit
     kept: str = ""
     pointers: Mapping[int, Pointers] = field(default_factory=dict)
@@ -42,8 +42,6 @@ class Content:
 
 def content_of(file: BinaryIO, hdu: Hdu, *, decode_tiles: bool = True) -> Content:
     """What an HDU of an open file holds; reads descriptors and logical columns only."""
-    if not hdu.header:
-        return Content(hdu, None, bytes_unit(hdu.size), "not an HDU")
     keywords = Keywords(hdu.header)
     try:
         unit = unit_of(keywords, hdu.size)
@@ -64,7 +62,7 @@ def read_rows(file: BinaryIO, hdu: Hdu, unit: Unit, rows: slice) -> Iterator[tup
     dtype = unit.row_dtype
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
-        raw = _read(file, hdu, start * unit.row_bytes, (stop - start) * unit.row_bytes)
+        raw = read_bytes(file, hdu, start * unit.row_bytes, (stop - start) * unit.row_bytes)
         yield slice(start - rows.start, stop - rows.start), np.frombuffer(raw, dtype)
 
 
@@ -78,17 +76,23 @@ def read_arrays(file: BinaryIO, content: Content, position: int, rows: slice) ->
     first, last = int(places[filled].min()), int((places + lengths)[filled].max())
     heap = content.unit.heap
     if last - first <= 4 * int(lengths.sum()) + CHUNK:
-        raw = _read(file, content.hdu, heap + first, last - first)
+        raw = read_bytes(file, content.hdu, heap + first, last - first)
         starts = np.where(filled, places - first, 0)
         return [raw[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
     return [
-        _read(file, content.hdu, heap + a, n) if n else b""
+        read_bytes(file, content.hdu, heap + a, n) if n else b""
         for a, n in zip(places.tolist(), lengths.tolist(), strict=True)
     ]
 
 
-def _read(file: BinaryIO, hdu: Hdu, offset: int, length: int) -> bytes:
-    """Bytes of a data unit."""
+def read_bytes(file: BinaryIO, hdu: Hdu, offset: int, length: int) -> bytes:
+    """Bytes of a data unit.
+
+    Raises
+    ------
+    DataError
+        If the file no longer has them.
+    """
     file.seek(hdu.start + offset)
     raw = file.read(length)
     if len(raw) < length:

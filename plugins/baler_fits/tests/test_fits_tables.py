@@ -168,7 +168,7 @@ def test_arrays_that_share_bytes_or_point_nowhere_are_kept_byte_for_byte(tmp_pat
         raw[5760:5768] = np.array([count, place], ">i4").tobytes()
         path.write_bytes(raw)
         with FitsReader().open(path) as source:
-            assert any(reason in warning for warning in source.warnings), (count, place, source.warnings)
+            assert reason in source.schema["CAT"].label, (count, place)
         identical(path, tmp_path)
 
 
