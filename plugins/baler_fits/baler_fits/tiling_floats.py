@@ -72,6 +72,7 @@ def _assembled(
     """Put tiles, scales and floats together."""
     unit, source = table_unit(Keywords(header)), table_unit(Keywords(encoded_header))
     column = {field.name: n for n, field in enumerate(unit.fields)}
+    encoded.seek(0)
     rows = np.frombuffer(encoded.read(source.rows * source.row_bytes), source.row_dtype)["f0"].astype(np.int64)
     table = np.zeros(unit.rows, unit.row_dtype)
     for name, values in zip(_COPIED, (quantisation.scales, quantisation.zeros, quantisation.blanks), strict=True):
