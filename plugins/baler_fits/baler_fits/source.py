@@ -14,6 +14,7 @@ from baler_fits.contents import Content, content_of, read_arrays, read_bytes, re
 from baler_fits.dimensions import Dimensions
 from baler_fits.naming import chosen_hdu, hdu_names, offered_names
 from baler_fits.packing import open_plain
+from baler_fits.roles import Place, looked_up
 from baler_fits.skeleton import TRAILING, skeleton_of
 from baler_fits.structure import scan
 from baler_fits.values import to_native
@@ -84,8 +85,9 @@ class FitsSource(Source):
             raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
         chosen = set(select_names(everything, patterns, file))
         dimensions = Dimensions()
+        tables = looked_up([content.keywords for content in self._contents])
         self._entries = [
-            enter(content, name, dimensions, chosen & set(some), plain=hdu is not None)
+            enter(content, _place(content, name, tables), dimensions, chosen & set(some), plain=hdu is not None)
             for name, content, some in zip(names, self._contents, offered, strict=True)
         ]
         self._sizes = dimensions.sizes
@@ -143,6 +145,12 @@ class FitsSource(Source):
             if content.tiles is not None:
                 content.tiles.close()
         self._file.close()
+
+
+def _place(content: Content, name: str, tables: set[str]) -> Place:
+    """Where an HDU's fields stand; `tables` are those in which a WCS looks up coordinates."""
+    columns = frozenset(one.name.upper() for one in content.unit.fields)
+    return Place(content.keywords, name, columns, content.keywords.text("EXTNAME").strip().upper() in tables)
 
 
 def _warn(entry: Entry, name: str) -> list[str]:
