@@ -37,16 +37,31 @@ def variable_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
         Column names alone, where the user has chosen one HDU.
     """
     repeated = Counter(field.name for field in unit.fields)
+    repeated.update(counts_name(field.name) for field in unit.fields if field.pointer is not None)
     names: list[str] = []
     for field in unit.fields:
-        name = field.name if repeated[field.name] == 1 else f"{field.name},{field.column}"
-        names.append(hdu if not name else name if plain else f"{hdu}/{name}")
-    return names
+        name = field.name
+        while repeated[name] > 1 or name in names:
+            name = f"{name},{field.column}"
+        names.append(name)
+    return [hdu if not name else name if plain else f"{hdu}/{name}" for name in names]
 
 
 def counts_name(name: str) -> str:
     """Name of the variable that counts the elements of a variable-length column."""
     return f"{name}.count"
+
+
+def apart(hdus: Sequence[str], units: Sequence[Unit]) -> list[str]:
+    """The names of HDUs, with their number behind a comma where variables of two would have one name (`A/b`)."""
+    taken: set[str] = set()
+    names: list[str] = []
+    for n, (hdu, unit) in enumerate(zip(hdus, units, strict=True)):
+        while taken & set(offered_names(hdu, unit)):
+            hdu = f"{hdu},hdu{n}"
+        taken |= set(offered_names(hdu, unit))
+        names.append(hdu)
+    return names
 
 
 def offered_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:

@@ -12,7 +12,7 @@ from baler_core import DataError, Schema, Source, Variable, family_slices, make_
 from baler_fits.catalogue import Entry, counts_of, enter
 from baler_fits.contents import Content, content_of, read_arrays, read_bytes, read_rows
 from baler_fits.dimensions import Dimensions
-from baler_fits.naming import chosen_hdu, hdu_names, offered_names
+from baler_fits.naming import apart, chosen_hdu, hdu_names, offered_names
 from baler_fits.packing import open_plain
 from baler_fits.roles import Place, looked_up
 from baler_fits.skeleton import TRAILING, skeleton_of
@@ -74,6 +74,7 @@ class FitsSource(Source):
     def _enter(self, file: str, patterns: Sequence[str] | None, hdu: int | str | None) -> None:
         """Choose the variables."""
         names = hdu_names([content.keywords for content in self._contents])
+        names = apart(names, [content.unit for content in self._contents])
         self._alone = chosen_hdu(hdu, names, file) if hdu is not None else None
         offered = [
             offered_names(name, content.unit, plain=hdu is not None) if self._alone in (None, n) else []

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 
-from baler_core import DataError
+from baler_core import DataError, FormatError
 from baler_fits.headers import Keywords, cards_of, header_bytes, keyword_of, with_value
 from baler_fits.quantisation import quantisation_of
 from baler_fits.structure import padding_of, scan
@@ -50,7 +50,7 @@ def compress_tiles(header: str, pixels: np.ndarray, scales: bytes | None, folder
 
     Raises
     ------
-    DataError
+    FormatError
         If not even GZIP_2 gives the pixels back.
     """
     for attempt in (_as_before, _without_loss):
@@ -65,7 +65,7 @@ def compress_tiles(header: str, pixels: np.ndarray, scales: bytes | None, folder
         if _decodes_to(made, pixels, folder):
             return made
         made[1].close()
-    raise DataError("a tile-compressed image cannot be written: astropy does not decode what it encoded")
+    raise FormatError("a tile-compressed image cannot be written: astropy does not decode what it encoded")
 
 
 def _as_before(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Made | None:
