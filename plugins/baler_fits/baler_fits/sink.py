@@ -91,12 +91,14 @@ class FitsSink(Sink):
             from baler_fits.tiling import compress_tiles
 
             scales = self._attachments.get(attached_name(n, QUANTISATION))
-            header, data = compress_tiles(target.bones.header, target.pixels(), scales, self._path.parent)
-            with data:
-                yield from self._hdu(n, header, data, 0, data.seek(0, 2))
+            made = compress_tiles(target.bones.header, target.pixels(), scales, self._path.parent)
+            with made.data as data:
+                yield from self._hdu(n, made.header, data, 0, data.seek(0, 2), made.loose)
         yield self._attachments.get(TRAILING, b"")
 
-    def _hdu(self, n: int, header: str, data: BinaryIO, start: int, size: int) -> Iterator[bytes]:
+    def _hdu(
+        self, n: int, header: str, data: BinaryIO, start: int, size: int, loose_tiles: int = 0
+    ) -> Iterator[bytes]:
         """The bytes of one HDU, whose data lie in an open file; says what differs from the original."""
         bones = self._targets[n].bones
         fill = self._attachments.get(attached_name(n, HEADER_PADDING)) if len(header) == len(bones.header) else None
@@ -104,7 +106,7 @@ class FitsSink(Sink):
         padding = padding_of(header, size) if padding is None else padding
         if bones.size < 0 and has_checksums(header):
             header = with_checksums(header, _pieces(data, start, size, padding), fill)
-        self.warnings += what_differs(n, bones, header)
+        self.warnings += what_differs(n, bones, header, loose_tiles)
         yield header_bytes(header, fill)
         yield from _pieces(data, start, size, padding)
 

@@ -74,7 +74,7 @@ class Bones:
                 int(record.get("size", -1)), order, [int(length) for length in heap["lengths"]], bool(heap["empty"]),
                 bool(record.get("moved")),
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise FormatError(f"the record of a FITS header is damaged ({error!r})") from error
         if (
             order not in ("columns", "rows")

@@ -6,8 +6,9 @@ import re
 import shutil
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -16,11 +17,8 @@ from baler_fits.headers import Keywords, cards_of, header_bytes, keyword_of, wit
 from baler_fits.quantisation import quantisation_of
 from baler_fits.structure import padding_of, scan
 from baler_fits.tiles import TiledImage
-from baler_fits.tiling_floats import compress_numbers
+from baler_fits.tiling_floats import Tiled, compress_numbers
 from baler_fits.units import NotModelled, table_unit
-
-Made: TypeAlias = tuple[str, BinaryIO]
-"""The header of a compressed image, and a temporary file that begins with its table and heap, without padding."""
 
 # What any pixels can be stored with; the fallback.
 LOSSLESS = "GZIP_2"
@@ -36,7 +34,7 @@ _PRIMARY = "".join(
 )
 
 
-def compress_tiles(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Made:
+def compress_tiles(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Tiled:
     """Compress an image without loss: as its header says if that gives the same pixels, else with GZIP_2.
 
     Parameters
@@ -64,11 +62,11 @@ def compress_tiles(header: str, pixels: np.ndarray, scales: bytes | None, folder
             continue
         if _decodes_to(made, pixels, folder):
             return made
-        made[1].close()
+        made.data.close()
     raise FormatError("a tile-compressed image cannot be written: astropy does not decode what it encoded")
 
 
-def _as_before(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Made | None:
+def _as_before(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Tiled | None:
     """With the compression of the original."""
     keywords = Keywords(header)
     algorithm = keywords.text("ZCMPTYPE").replace("RICE_ONE", "RICE_1")
@@ -85,20 +83,20 @@ def _as_before(header: str, pixels: np.ndarray, scales: bytes | None, folder: Pa
     if algorithm == "RICE_1":  # of 16-bit pixels, some software takes the differences in 32 bits
         size = _parameter(keywords, "BYTEPIX", 4)
         pixels = pixels.astype({1: "u1", 2: ">i2"}.get(size, ">i4"), casting="safe")
-    made, data = encode(pixels, folder, **options)
-    return transplant(header, made, _TABLE), data
+    made = encode(pixels, folder, **options)
+    return replace(made, header=transplant(header, made.header, _TABLE))
 
 
-def _without_loss(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Made:
+def _without_loss(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Tiled:
     """With a compression that holds any pixels."""
     shape = tile_shape(Keywords(header), pixels.shape)
-    made, data = encode(pixels, folder, compression_type=LOSSLESS, tile_shape=shape)
+    made = encode(pixels, folder, compression_type=LOSSLESS, tile_shape=shape)
     # integers keep their blank value; floats hold NaN itself
     structure = f"{_TABLE}|{_COMPRESSION}" + ("|ZBLANK" if pixels.dtype.kind == "f" else "")
-    return transplant(header, made, structure), data
+    return replace(made, header=transplant(header, made.header, structure))
 
 
-def encode(pixels: np.ndarray, folder: Path, **options: Any) -> Made:
+def encode(pixels: np.ndarray, folder: Path, **options: Any) -> Tiled:
     """Any image as astropy compresses it with these options, without quantising floats."""
     from astropy.io import fits
 
@@ -110,7 +108,7 @@ def encode(pixels: np.ndarray, folder: Path, **options: Any) -> Made:
         whole.seek(written.start)
         shutil.copyfileobj(whole, data)
         data.truncate(written.size)
-    return written.header, data
+    return Tiled(written.header, data)
 
 
 def tile_shape(keywords: Keywords, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -128,9 +126,9 @@ def _parameter(keywords: Keywords, name: str, default: int) -> int:
     return default
 
 
-def _decodes_to(made: Made, pixels: np.ndarray, folder: Path) -> bool:
+def _decodes_to(made: Tiled, pixels: np.ndarray, folder: Path) -> bool:
     """Whether a reader of the compressed image will see exactly these pixels."""
-    header, data = made
+    header, data = made.header, made.data
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".fits") as whole:
         whole.write(header_bytes(_PRIMARY) + header_bytes(header))
         data.seek(0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,11 +13,30 @@ import numpy as np
 
 from baler_fits.headers import CARD, Keywords, cards_of, keyword_of, set_values
 from baler_fits.quantisation import Quantisation, tile_slices
-from baler_fits.units import table_unit
+from baler_fits.units import Unit, table_unit
 
 NUMBERS, FLOATS = "COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"
 _COPIED = ("ZSCALE", "ZZERO", "ZBLANK")
 LARGEST_PLACE = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A compressed image.
+
+    Attributes
+    ----------
+    header
+        Its cards.
+    data
+        A temporary file that begins with its table and heap, without padding.
+    loose
+        How many tiles of quantised floats do not follow from whole numbers, and are gzipped as they are.
+    """
+
+    header: str
+    data: BinaryIO
+    loose: int = 0
 
 
 def compress_numbers(
@@ -24,9 +44,9 @@ def compress_numbers(
     pixels: np.ndarray,
     quantisation: Quantisation,
     tile: tuple[int, ...],
-    encode: Callable[[np.ndarray], tuple[str, BinaryIO]],
+    encode: Callable[[np.ndarray], Tiled],
     folder: Path,
-) -> tuple[str, BinaryIO] | None:
+) -> Tiled | None:
     """The table and heap of an image: tiles whose pixels follow from whole numbers hold those, the others gzipped floats.
 
     Parameters
@@ -36,12 +56,12 @@ def compress_numbers(
     tile
         The size of a tile, slowest axis first.
     encode
-        Compresses an image of int32 into a header and a file with its table and heap.
+        Compresses an image of int32.
 
     Returns
     -------
-    tuple or None
-        The header, brought up to date, and a temporary file; None where another way must be found.
+    Tiled or None
+        None where the heap becomes too long for its pointers.
     """
     numbers = np.zeros(pixels.shape, np.int32)
     loose: dict[int, np.ndarray] = {}
@@ -52,43 +72,42 @@ def compress_numbers(
             loose[n] = pixels[place]
         else:
             numbers[place] = found
-    if len(loose) == len(places) and FLOATS not in header:
-        return None  # nothing speaks for the old compression
     if loose and FLOATS not in header:
         header = _with_floats(header)
-    encoded_header, encoded = encode(numbers)
-    with encoded:
-        return _assembled(header, encoded_header, encoded, loose, quantisation, folder)
+    encoded = encode(numbers)
+    with encoded.data:
+        pieces = _pieces(encoded, loose)
+        return _assembled(header, pieces, quantisation, folder, len(loose))
+
+
+def _pieces(encoded: Tiled, loose: dict[int, np.ndarray]) -> Iterator[tuple[str, int, bytes]]:
+    """Of each tile, the column that holds it, the size of that column's elements, and its bytes."""
+    unit, file = table_unit(Keywords(encoded.header)), encoded.data
+    file.seek(0)
+    places = np.frombuffer(file.read(unit.rows * unit.row_bytes), unit.row_dtype)["f0"].astype(np.int64)
+    itemsize = unit.fields[0].stored.itemsize
+    for n, (count, place) in enumerate(places.tolist()):
+        if n in loose:
+            yield FLOATS, 1, gzip.compress(np.ascontiguousarray(loose[n]).tobytes(), mtime=0)
+        else:
+            file.seek(unit.heap + place)
+            yield NUMBERS, itemsize, file.read(count * itemsize)
 
 
 def _assembled(
-    header: str,
-    encoded_header: str,
-    encoded: BinaryIO,
-    loose: dict[int, np.ndarray],
-    quantisation: Quantisation,
-    folder: Path,
-) -> tuple[str, BinaryIO] | None:
+    header: str, pieces: Iterator[tuple[str, int, bytes]], quantisation: Quantisation, folder: Path, loose: int
+) -> Tiled | None:
     """Put tiles, scales and floats together."""
-    unit, source = table_unit(Keywords(header)), table_unit(Keywords(encoded_header))
+    unit = table_unit(Keywords(header))
     column = {field.name: n for n, field in enumerate(unit.fields)}
-    encoded.seek(0)
-    rows = np.frombuffer(encoded.read(source.rows * source.row_bytes), source.row_dtype)["f0"].astype(np.int64)
     table = np.zeros(unit.rows, unit.row_dtype)
     for name, values in zip(_COPIED, (quantisation.scales, quantisation.zeros, quantisation.blanks), strict=True):
         if name in column:
             table[f"f{column[name]}"] = values
     data = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the caller closes it)
     data.seek(unit.rows * unit.row_bytes)
-    at, longest, itemsize = 0, dict.fromkeys((NUMBERS, FLOATS), 0), source.fields[0].stored.itemsize
-    for n in range(unit.rows):
-        if n in loose:
-            name, size = FLOATS, 1
-            piece = gzip.compress(np.ascontiguousarray(loose[n]).tobytes(), mtime=0)
-        else:
-            name, size = NUMBERS, itemsize
-            encoded.seek(source.heap + int(rows[n, 1]))
-            piece = encoded.read(int(rows[n, 0]) * itemsize)
+    at, longest = 0, dict.fromkeys((NUMBERS, FLOATS), 0)
+    for n, (name, size, piece) in enumerate(pieces):
         table[f"f{column[name]}"][n] = (len(piece) // size, at)
         longest[name] = max(longest[name], len(piece) // size)
         data.write(piece)
@@ -98,16 +117,20 @@ def _assembled(
             return None
     data.seek(0)
     data.write(table.tobytes())
-    values: dict[str, int | str] = {"PCOUNT": at}
+    return Tiled(_with_sizes(header, unit, at, longest), data, loose)
+
+
+def _with_sizes(header: str, unit: Unit, heap: int, longest: dict[str, int]) -> str:
+    """The header with the length of the heap, and of the longest array of each column where it tells them."""
     keywords = Keywords(header)
-    for name, most in longest.items():
-        if name in column and keywords.text(f"TFORM{unit.fields[column[name]].column}").endswith(")"):
-            form = f"TFORM{unit.fields[column[name]].column}"
-            values[form] = f"{keywords.text(form).partition('(')[0]}({most})"
+    values: dict[str, int | str] = {"PCOUNT": heap}
+    for one in unit.fields:
+        form = keywords.text(f"TFORM{one.column}")
+        if one.name in longest and form.endswith(")"):
+            values[f"TFORM{one.column}"] = f"{form.partition('(')[0]}({longest[one.name]})"
     if keywords.get("THEAP") is not None:
         values["THEAP"] = unit.rows * unit.row_bytes
-    changed = {key: value for key, value in values.items() if keywords.get(key) != value}
-    return set_values(header, changed), data
+    return set_values(header, {key: value for key, value in values.items() if keywords.get(key) != value})
 
 
 def _with_floats(header: str) -> str:

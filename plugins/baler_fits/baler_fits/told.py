@@ -13,7 +13,7 @@ _STORAGE = ("NAXIS1", "PCOUNT", "THEAP")
 LISTED = 6
 
 
-def what_differs(place: int, bones: Bones, header: str) -> list[str]:
+def what_differs(place: int, bones: Bones, header: str, loose_tiles: int = 0) -> list[str]:
     """How the header of an HDU of the restored file differs from the original.
 
     Parameters
@@ -22,6 +22,8 @@ def what_differs(place: int, bones: Bones, header: str) -> list[str]:
         Number of the HDU in the restored file.
     header
         As it is written.
+    loose_tiles
+        How many tiles of quantised floats had to be gzipped instead.
     """
     where = f"HDU {place}"
     if name := Keywords(bones.header).text("EXTNAME"):
@@ -31,6 +33,11 @@ def what_differs(place: int, bones: Bones, header: str) -> list[str]:
         told.append(
             f"{where}: the arrays of variable length have the same values, but another order in the file: they lay with "
             f"gaps, shared places or out of order"
+        )
+    if loose_tiles:
+        told.append(
+            f"{where}: {loose_tiles} tiles are compressed with gzip, since {Keywords(header).text('ZCMPTYPE')} of "
+            f"quantised pixels would not keep the restored ones"
         )
     if header == bones.header:
         return told
