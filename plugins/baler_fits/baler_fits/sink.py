@@ -12,14 +12,12 @@ from baler_fits.checksums import has_checksums, with_checksums
 from baler_fits.headers import header_bytes
 from baler_fits.packing import is_packing, write_packed
 from baler_fits.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
-from baler_fits.structure import BLOCK, padding_of
+from baler_fits.structure import BLOCK, padding_of, pieces_of
 from baler_fits.targets import Target
 from baler_fits.told import what_differs
 
 if TYPE_CHECKING:
     import xarray as xr
-
-PIECE = 1 << 20  # a multiple of 4, so that checksums add up piece by piece
 
 
 class FitsSink(Sink):
@@ -104,17 +102,8 @@ class FitsSink(Sink):
         fill = self._attachments.get(attached_name(n, HEADER_PADDING)) if len(header) == len(bones.header) else None
         padding = self._attachments.get(attached_name(n, DATA_PADDING)) if data is self._scratch else None
         padding = padding_of(header, size) if padding is None else padding
-        if bones.size < 0 and has_checksums(header):
-            header = with_checksums(header, _pieces(data, start, size, padding), fill)
+        if bones.size < 0 and not bones.untrue and has_checksums(header):
+            header = with_checksums(header, pieces_of(data, start, size, padding), fill, unchanged=header == bones.header)
         self.warnings += what_differs(n, bones, header, loose_tiles)
         yield header_bytes(header, fill)
-        yield from _pieces(data, start, size, padding)
-
-
-def _pieces(file: BinaryIO, start: int, size: int, padding: bytes) -> Iterator[bytes]:
-    """A stretch of a file and what pads it to whole blocks; bytes that were never written are zero."""
-    for at in range(0, size, PIECE):
-        file.seek(start + at)
-        length = min(PIECE, size - at)
-        piece = file.read(length).ljust(length, b"\0")
-        yield piece + padding if at + length == size else piece
+        yield from pieces_of(data, start, size, padding)

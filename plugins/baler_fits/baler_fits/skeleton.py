@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from baler_core import FormatError
 from baler_fits.catalogue import Entry
+from baler_fits.checksums import are_true, has_checksums
 from baler_fits.heap import MAX_UNUSED, Order, order_of
 from baler_fits.quantisation import read_quantisation
 from baler_fits.restored import with_heap, without_columns, without_image
+from baler_fits.structure import padding_of, pieces_of
 
 # Attachments: what is carried as bytes. Bytes after the last HDU; bytes that fill the last block of a header or of data;
 # the scales of a tile-compressed image of floats.
@@ -34,6 +36,8 @@ class Bones:
         Order of the arrays in a heap, and for each variable-length field the bytes they take in all.
     empty_at_start
         Empty arrays point to the start of the heap; else to where the next array begins.
+    untrue
+        The checksums of the original do not fit its data: they are left as they are.
     moved
         The arrays lay in the heap in another order, or shared places, or with gaps.
     """
@@ -45,6 +49,7 @@ class Bones:
     lengths: Sequence[int] = field(default=())
     empty_at_start: bool = False
     moved: bool = False
+    untrue: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The record; what is as usual is left out."""
@@ -55,6 +60,8 @@ class Bones:
             record["heap"] = {"order": self.order, "lengths": list(self.lengths), "empty": self.empty_at_start}
         if self.moved:
             record["moved"] = True
+        if self.untrue:
+            record["untrue sums"] = True
         return record
 
     @classmethod
@@ -72,7 +79,7 @@ class Bones:
             bones = cls(
                 str(record["header"]), [str(name) for name in record["variables"]],
                 int(record.get("size", -1)), order, [int(length) for length in heap["lengths"]], bool(heap["empty"]),
-                bool(record.get("moved")),
+                bool(record.get("moved")), bool(record.get("untrue sums")),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise FormatError(f"the record of a FITS header is damaged ({error!r})") from error
@@ -102,12 +109,22 @@ def skeleton_of(
     for n, entry in enumerate(entries):
         empty = entry.content.unit.kind == "empty" or not entry.content.unit.fields
         if entry.values or (empty and alone in (None, n)):
-            records.append(_bones(entry).to_json())
+            bones = replace(_bones(entry), untrue=_has_untrue_sums(file, entry))
+            records.append(bones.to_json())
             attachments |= _attached(file, entry, len(records) - 1)
         elif n == 0:
             header = entry.content.hdu.header
             records.append(Bones(header if empty else without_image(header)).to_json())
     return records, attachments
+
+
+def _has_untrue_sums(file: BinaryIO, entry: Entry) -> bool:
+    """Whether the HDU states checksums that do not hold; reads its data if it states any."""
+    hdu = entry.content.hdu
+    if entry.content.kept or not has_checksums(hdu.header):
+        return False
+    padding = padding_of(hdu.header, hdu.size) if hdu.data_padding is None else hdu.data_padding
+    return not are_true(hdu.header, pieces_of(file, hdu.start, hdu.size, padding), hdu.header_padding)
 
 
 def _attached(file: BinaryIO, entry: Entry, place: int) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from baler_fits.headers import BLOCK, CARD, Keywords
 
 # A header longer than this is not a header; the largest known ones have some 10,000 cards (0.8 MB).
 MAX_HEADER = 64 << 20
+PIECE = 1 << 20  # a multiple of 4, so that checksums add up piece by piece
 
 
 @dataclass(frozen=True)
@@ -158,3 +160,12 @@ def axis_lengths(keywords: Keywords, where: str, prefix: str = "") -> list[int]:
 def is_random_groups(keywords: Keywords) -> bool:
     """Whether a primary header describes random groups."""
     return keywords.flag("GROUPS") and keywords.whole("NAXIS1", -1) == 0 and keywords.whole("NAXIS") > 0
+
+
+def pieces_of(file: BinaryIO, start: int, size: int, padding: bytes) -> Iterator[bytes]:
+    """A stretch of a file and what pads it to whole blocks; bytes that were never written are zero."""
+    for at in range(0, size, PIECE):
+        file.seek(start + at)
+        length = min(PIECE, size - at)
+        piece = file.read(length).ljust(length, b"\0")
+        yield piece + padding if at + length == size else piece

@@ -161,3 +161,19 @@ def test_extensions_of_other_kinds_are_kept_byte_for_byte(tmp_path: Path) -> Non
     path.write_bytes(path.read_bytes().replace(b"XTENSION= 'IMAGE   '", b"XTENSION= 'FOREIGN '"))
     schema, _ = identical(path, tmp_path)
     assert schema["ODD"].label == "extension of type FOREIGN, kept byte for byte"
+
+
+def test_checksums_that_were_wrong_stay_as_they_are(tmp_path: Path) -> None:
+    path, out = tmp_path / "sums.fits", tmp_path / "out.fits"
+    fits.PrimaryHDU(np.arange(100, dtype="f4").reshape(10, 10)).writeto(path, checksum=True)
+    raw = path.read_bytes()
+    for sums in ((b"DATASUM",), (b"DATASUM", b"CHECKSUM"), (b"CHECKSUM",)):
+        wrong = bytearray(raw)
+        for keyword in sums:
+            place = raw.index(keyword + b" " * (8 - len(keyword)) + b"= '") + 11
+            wrong[place] = wrong[place] + 1 if wrong[place] < 57 else wrong[place] - 1
+        path.write_bytes(wrong)
+        identical(path, tmp_path)
+    restore(path, out, change=lambda name, values: values + np.float32(1))
+    with fits.open(out, checksum=True) as hdus:  # DATASUM was right, so both are right again
+        assert hdus[0].data[0, 0] == 1
