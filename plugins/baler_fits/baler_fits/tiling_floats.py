@@ -31,7 +31,7 @@ class Tiled:
     data
         A temporary file that begins with its table and heap, without padding.
     loose
-        How many tiles of quantised floats do not follow from whole numbers, and are gzipped as they are.
+        How many tiles of quantised floats no longer follow from whole numbers, and are gzipped as they are.
     """
 
     header: str
@@ -77,7 +77,8 @@ def compress_numbers(
     encoded = encode(numbers)
     with encoded.data:
         pieces = _pieces(encoded, loose)
-        return _assembled(header, pieces, quantisation, folder, len(loose))
+        newly = sum(quantisation.scales[n] != 0 for n in loose)  # no scale: it was not quantised before either
+        return _assembled(header, pieces, quantisation, folder, newly)
 
 
 def _pieces(encoded: Tiled, loose: dict[int, np.ndarray]) -> Iterator[tuple[str, int, bytes]]:
