@@ -119,7 +119,9 @@ def _jagged(
             return _variable(name, one, values[earlier].dims, role_of_column(place, one)), variable
     assert one.pointer is not None  # the caller saw to it
     dim = dimensions.new(f"{name}:element", int(lengths.sum()))
-    count = Variable(counts_name(name), one.pointer.newbyteorder("<").str, (row,), label=f"elements of {name}", role="count")
+    count = Variable(
+        counts_name(name), one.pointer.newbyteorder("<").str, (row,), label=f"elements of {name}", role="count"
+    )
     return _variable(name, one, (dim,), role_of_column(place, one)), count
 
 

@@ -23,9 +23,7 @@ def states_extremes(keywords: Keywords, column: int) -> bool:
     return _stored(keywords, *_cards(column), Packing()) != UNLIMITED
 
 
-def stated_extremes(
-    keywords: Keywords, column: int, field: Field, pieces: Iterable[np.ndarray]
-) -> tuple[float, float]:
+def stated_extremes(keywords: Keywords, column: int, field: Field, pieces: Iterable[np.ndarray]) -> tuple[float, float]:
     """The extremes that a header tells, in stored units, each only if no value lies beyond it: then none shall.
 
     Parameters

@@ -109,7 +109,7 @@ def write_packed(file: BinaryIO, how: str, pieces: Iterable[bytes]) -> None:
     if how == "gzip":
         stream = gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
     else:
-        stream = bz2.BZ2File(file, "wb") if how == "bz2" else lzma.LZMAFile(file, "wb")
+        stream = bz2.BZ2File(file, "wb") if how == "bz2" else lzma.LZMAFile(file, "wb")  # noqa: SIM115 (closed below)
     with stream:
         for piece in pieces:
             stream.write(piece)

@@ -117,9 +117,7 @@ def quantisation_of(keywords: Keywords, unit: Unit, raw: bytes) -> Quantisation 
         np.frombuffer(raw[end - unit.rows * _ROW[name].itemsize : end], _ROW[name])
         for name, end in zip(_COLUMNS, ends.tolist(), strict=True)
     )
-    return Quantisation(
-        scales, zeros, blanks, DITHERS[keywords.text("ZQUANTIZ")], keywords.whole("ZDITHER0") % RANDOM
-    )
+    return Quantisation(scales, zeros, blanks, DITHERS[keywords.text("ZQUANTIZ")], keywords.whole("ZDITHER0") % RANDOM)
 
 
 def tile_slices(shape: Sequence[int], tile: Sequence[int]) -> Iterator[tuple[slice, ...]]:

@@ -14,7 +14,7 @@ from baler_fits.packing import ENDINGS
 from baler_fits.sink import FitsSink
 from baler_fits.source import FitsSource
 
-PLAIN = (".fits", ".fit", ".fts", ".fz")
+PLAIN = (".fits", ".fit", ".fts", ".fits.fz", ".fit.fz", ".fz")
 
 
 class FitsOptions(baler_core.Options):

@@ -91,8 +91,8 @@ def role_of_column(place: Place, one: Field) -> Told:
         return "axis", f"TUTYP{n} {utype!r}"
     if kind := keywords.text(f"TCTYP{n}").upper().split("-")[0].strip():
         return _of_axis(kind, f"TCTYP{n} {keywords.text(f'TCTYP{n}')!r}")
-    if told := _time(place, one):
-        return told
+    if time := _time(place, one):
+        return time
     if one.units.strip().lower() in ANGLES and POSITIONS.match(name) and not ERRORS.match(name):
         return "position", f"TTYPE{n} {one.name!r} in {one.units}"
     if name.startswith("E_") and name[2:] in place.columns:

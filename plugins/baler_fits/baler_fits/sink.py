@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from baler_core import FormatError, Schema, Sink
 from baler_fits.checksums import has_checksums, with_checksums
-from baler_fits.headers import header_bytes
+from baler_fits.headers import BLOCK, header_bytes
 from baler_fits.packing import is_packing, write_packed
 from baler_fits.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
-from baler_fits.structure import BLOCK, padding_of, pieces_of
+from baler_fits.structure import padding_of, pieces_of
 from baler_fits.targets import Target
 from baler_fits.told import what_differs
 
@@ -94,16 +94,16 @@ class FitsSink(Sink):
                 yield from self._hdu(n, made.header, data, 0, data.seek(0, 2), made.loose)
         yield self._attachments.get(TRAILING, b"")
 
-    def _hdu(
-        self, n: int, header: str, data: BinaryIO, start: int, size: int, loose_tiles: int = 0
-    ) -> Iterator[bytes]:
+    def _hdu(self, n: int, header: str, data: BinaryIO, start: int, size: int, loose_tiles: int = 0) -> Iterator[bytes]:
         """The bytes of one HDU, whose data lie in an open file; says what differs from the original."""
         bones = self._targets[n].bones
         fill = self._attachments.get(attached_name(n, HEADER_PADDING)) if len(header) == len(bones.header) else None
         padding = self._attachments.get(attached_name(n, DATA_PADDING)) if data is self._scratch else None
         padding = padding_of(header, size) if padding is None else padding
         if bones.size < 0 and not bones.untrue and has_checksums(header):
-            header = with_checksums(header, pieces_of(data, start, size, padding), fill, unchanged=header == bones.header)
+            header = with_checksums(
+                header, pieces_of(data, start, size, padding), fill, unchanged=header == bones.header
+            )
         self.warnings += what_differs(n, bones, header, loose_tiles)
         yield header_bytes(header, fill)
         yield from pieces_of(data, start, size, padding)

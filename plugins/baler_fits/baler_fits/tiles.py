@@ -12,7 +12,6 @@ from baler_fits.structure import Hdu
 from baler_fits.units import NotModelled
 
 
-
 class TiledImage:
     """A tile-compressed image in an open file.
 

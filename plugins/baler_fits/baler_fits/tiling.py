@@ -70,7 +70,8 @@ def _as_before(header: str, pixels: np.ndarray, scales: bytes | None, folder: Pa
     """With the compression of the original."""
     keywords = Keywords(header)
     algorithm = keywords.text("ZCMPTYPE").replace("RICE_ONE", "RICE_1")
-    options = {"compression_type": algorithm, "tile_shape": tile_shape(keywords, pixels.shape)}
+    tile = tile_shape(keywords, pixels.shape)
+    options: dict[str, Any] = {"compression_type": algorithm, "tile_shape": tile}
     if algorithm == "HCOMPRESS_1":
         options |= {"hcomp_scale": _parameter(keywords, "SCALE", 0), "hcomp_smooth": _parameter(keywords, "SMOOTH", 0)}
     if pixels.dtype.kind == "f" and scales is not None:
@@ -78,7 +79,12 @@ def _as_before(header: str, pixels: np.ndarray, scales: bytes | None, folder: Pa
         if quantisation is None:
             return None
         return compress_numbers(
-            header, pixels, quantisation, options["tile_shape"], lambda numbers: encode(numbers, folder, **options), folder
+            header,
+            pixels,
+            quantisation,
+            tile,
+            lambda numbers: encode(numbers, folder, **options),
+            folder,
         )
     if algorithm == "RICE_1":  # of 16-bit pixels, some software takes the differences in 32 bits
         size = _parameter(keywords, "BYTEPIX", 4)

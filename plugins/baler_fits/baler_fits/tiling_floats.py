@@ -144,5 +144,5 @@ def _with_floats(header: str) -> str:
         f"{f'TTYPE{n}':<8}= '{FLOATS}' / label for field {n}",
         f"{f'TFORM{n}':<8}= '1PB(0)  '           / data format of field: variable length array",
     ]
-    wider = {"TFIELDS": n, "NAXIS1": keywords.whole("NAXIS1") + 8}
+    wider: dict[str, int | str] = {"TFIELDS": n, "NAXIS1": keywords.whole("NAXIS1") + 8}
     return set_values("".join([*cards[: last + 1], *(f"{card:<{CARD}}" for card in new), *cards[last + 1 :]]), wider)

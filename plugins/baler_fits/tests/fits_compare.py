@@ -53,8 +53,12 @@ def differences(original: Path, restored: Path, *, rel: float = 0.0) -> Iterator
         ):
             for n, (old, new) in enumerate(zip(before, after, strict=False)):
                 if old.header.get("ZIMAGE") is True:
-                    cards = [[str(c) for c in hdu.header.cards if not c.keyword.startswith(STORAGE)] for hdu in (old, new)]
-                    yield from (f"HDU {n}: {old!r} became {new!r}" for old, new in zip(*cards, strict=False) if old != new)
+                    cards = [
+                        [str(c) for c in hdu.header.cards if not c.keyword.startswith(STORAGE)] for hdu in (old, new)
+                    ]
+                    yield from (
+                        f"HDU {n}: {old!r} became {new!r}" for old, new in zip(*cards, strict=False) if old != new
+                    )
                     if len(cards[0]) != len(cards[1]):
                         yield f"HDU {n}: {len(cards[0])} cards of the compressed table, {len(cards[1])} restored"
     yield from _check_sums(original, restored)
@@ -129,7 +133,14 @@ def _table_differences(old: Any, new: Any, rel: float) -> Iterator[str]:
         else:
             yield from _value_differences(name, np.asarray(before), np.asarray(after), rel)
             null = old.columns[n].null
-            raw = [np.asarray(hdu.data.base[name] if hdu.data.base is not None and hdu.data.base.dtype.names else hdu.data.field(n)) for hdu in (old, new)]
+            raw = [
+                np.asarray(
+                    hdu.data.base[name]
+                    if hdu.data.base is not None and hdu.data.base.dtype.names
+                    else hdu.data.field(n)
+                )
+                for hdu in (old, new)
+            ]
             if null is not None and raw[0].dtype.kind in "iu" and ((raw[0] == null) != (raw[1] == null)).any():
                 yield f"{name}: other values are null"
 

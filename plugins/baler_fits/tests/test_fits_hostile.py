@@ -19,7 +19,27 @@ from baler_fits.reader import FitsReader
 from .test_fits_tables import fixed_columns, jagged_columns, write_table
 from .test_fits_tiles import write_tiles
 
-STRANGE = (None, True, -1, 0, 7, 2**31, 2**63, 1e999, "", "x", "../../x", "/etc/x", "\u2603", [], [3], {}, {"a": 1}, "rows", "Z99")
+STRANGE = (
+    None,
+    True,
+    -1,
+    0,
+    7,
+    2**31,
+    2**63,
+    1e999,
+    "",
+    "x",
+    "../../x",
+    "/etc/x",
+    "\u2603",
+    [],
+    [3],
+    {},
+    {"a": 1},
+    "rows",
+    "Z99",
+)
 CARDS = ("0", "-1", "7", "2880", str(2**31), str(2**62), "1E999", "'PE(3)'", "'1QD(9)'", "'99999999D'", "T", "F", "", "'RICE_1'")  # fmt: skip
 
 

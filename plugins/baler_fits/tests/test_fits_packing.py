@@ -157,7 +157,9 @@ def test_headers_that_break_the_standard_are_kept_as_they_are(tmp_path: Path) ->
 
 def test_extensions_of_other_kinds_are_kept_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "foreign.fits"
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.arange(720, dtype="i4").reshape(20, 36), name="ODD")]).writeto(path)
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.arange(720, dtype="i4").reshape(20, 36), name="ODD")]).writeto(
+        path
+    )
     path.write_bytes(path.read_bytes().replace(b"XTENSION= 'IMAGE   '", b"XTENSION= 'FOREIGN '"))
     schema, _ = identical(path, tmp_path)
     assert schema["ODD"].label == "extension of type FOREIGN, kept byte for byte"
