@@ -133,3 +133,17 @@ def test_names_that_would_be_equal_are_kept_apart(tmp_path: Path) -> None:
     assert len(set(schema.names)) == len(schema.names) == 5
     assert schema.names[0] == "A/B"
     identical(path, tmp_path)
+
+
+@pytest.mark.parametrize(("zero", "null"), [(0, 2**63 - 1), (2**63, 2**63 - 1), (0, -(2**63) + 1)])
+def test_values_stay_off_a_null_that_is_no_float(zero: int, null: int, tmp_path: Path) -> None:
+    column = fits.Column("n", "K", null=null, array=np.array([1, null, 3]), bzero=None)
+    table = fits.BinTableHDU.from_columns([column], name="CAT")
+    if zero:
+        table.header["TZERO1"] = zero
+    schema = schema_of(tmp_path / "null.fits", table)
+    low, high = schema["CAT/n"].limits
+    shown = null + zero
+    assert not low <= shown <= high
+    assert not schema["CAT/n"].fill
+    assert low <= 3 <= high
