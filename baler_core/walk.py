@@ -74,13 +74,13 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
     source = reader.open(path, config.variables)
-    for warning in source.warnings:
-        logger.warning("%s", warning)
     if not source.schema.variables:
         source.close()
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
         reader = registry.reader(WHOLE_FILE)()
         source = reader.open(path)
+    for warning in source.warnings:
+        logger.warning("%s", warning)
     return reader, source
 
 
