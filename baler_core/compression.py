@@ -145,11 +145,12 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
 
 def _tell_flips(work: Work) -> None:
     """Say which variables hold values that changed their sign."""
-    for name, count in work.flips.items():
+    if work.flips:
         logger.warning(
-            "%r: %s of its values change their sign, within the bound; keeping it would cost more than %g %% of the file: "
-            "write 'sign: keep' beside its bound if it matters, 'sign: free' if it does not",
-            *(name, f"{count:,}", 100 * SIGN_SHARE),
+            "some values change their sign, within the bound, since keeping it would cost more than %g %% of the file: %s. "
+            "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
+            100 * SIGN_SHARE,
+            ", ".join(f"{count:,} of {name!r}" for name, count in work.flips.items()),
         )
 
 

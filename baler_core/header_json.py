@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -92,8 +93,9 @@ def _short(number: float) -> float:
     """Two digits, rounded up, so that a stated error is never below the true one."""
     if number == 0 or not np.isfinite(number):
         return number
-    unit = 10.0 ** (np.floor(np.log10(number)) - 1)
-    return float(f"{np.ceil(number / unit) * unit:.2g}")
+    exact = Decimal(float(number))
+    short = float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING))
+    return min(short, float(np.finfo(np.float64).max))
 
 
 def _component_to_json(record: ComponentRecord) -> Json:
