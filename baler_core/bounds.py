@@ -166,9 +166,7 @@ class ValueRange:
         return max(0.0, min(self.high - self.low, _LARGEST))
 
 
-def value_range(
-    values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS
-) -> ValueRange:
+def value_range(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> ValueRange:
     """The range of the finite values of an array of any shape, leaving out fill values and what lies beyond limits."""
     finite = values[usable(values, fill, limits)]
     return ValueRange(float(finite.min()), float(finite.max())) if finite.size else ValueRange()

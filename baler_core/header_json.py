@@ -204,15 +204,11 @@ def _bound(record: Json) -> ErrorBound:
     return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
 
 
-def _tolerances(
-    runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]
-) -> tuple[Tolerance, ...]:
+def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
     """Special values, limits and signs follow from the variables and their bounds."""
     records = _unrun(runs, len(variables))
     triples = zip(records, variables, bounds, strict=len(records) > 0)
-    return tuple(
-        complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples
-    )
+    return tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
 
 
 def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
@@ -288,7 +284,9 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
 
 def _special(value: Json) -> float:
     """A special value: a float, or an integer that no float equals."""
-    return value if isinstance(value, int) and -(2**63) <= value < 2**64 and int(float(value)) != value else float(value)
+    return (
+        value if isinstance(value, int) and -(2**63) <= value < 2**64 and int(float(value)) != value else float(value)
+    )
 
 
 def _group(record: Json, count: int) -> GroupRecord:

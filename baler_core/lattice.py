@@ -156,7 +156,9 @@ class Lattice:
         # points beyond the type are its ends: what is multiplied and added stays within 64 bits
         limits, spacing = np.iinfo(dtype), int(self.step) * self.merge
         lowest, highest = (-((self.offset - limits.min) // spacing), (limits.max - self.offset) // spacing)
-        within = np.clip(codes, max(lowest, -(2**63)), min(highest, 2**63 - 1)) * np.int64(spacing) + np.int64(self.offset)
+        within = np.clip(codes, max(lowest, -(2**63)), min(highest, 2**63 - 1)) * np.int64(spacing) + np.int64(
+            self.offset
+        )
         values = np.where(codes > highest, limits.max, np.where(codes < lowest, limits.min, within))
         return values.astype(dtype)
 

@@ -82,8 +82,7 @@ def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Toleran
             )
     ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
     return tuple(
-        make_tolerance(bound, v, extent=ranges.get(v.name))
-        for v, bound in zip(schema.variables, bounds, strict=True)
+        make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
