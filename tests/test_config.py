@@ -324,7 +324,7 @@ bounds:
         ("limits: [0, .nan]", ".limits", "nan"),
         ("limits: [null, null]", ".limits", "limits nothing"),
         ("limits: {}", ".limits", "limits nothing"),
-        ("limits: {low: 0}", ".limits", "Did you mean 'min', 'max'"),
+        ("limits: {low: 0}", ".limits", "unknown key 'low'"),
         ("sign: kept", ".sign", "'keep' or 'free'"),
         ("rel: 0.1", "", "one {kind: value}"),
     ],
