@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class Compressed:
         Training history per group, of models that keep one.
     trained
         Name of the file of trained models that is needed to restore it; empty if none is.
+    left_out
+        What of the input is not in the file, one sentence each.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
     """
@@ -64,6 +66,7 @@ class Compressed:
     models: Mapping[str, str]
     histories: Mapping[str, object]
     trained: str = ""
+    left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -112,6 +115,7 @@ def compress(
         {group_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
         header.trained.name if header.trained is not None else "",
+        header.left_out,
         work.flips,
     )
 
