@@ -36,7 +36,7 @@ def read_attributes(
         Told about attributes that are left out.
     """
     records = []
-    for name in item.attrs:
+    for name in _names(item):
         try:
             record = _read_attribute(item, name, named, path_of)
             if record["name"] != "REFERENCE_LIST" or record.get("shape") != [0]:
@@ -44,6 +44,19 @@ def read_attributes(
         except (UnsupportedTypeError, UnicodeEncodeError, OSError, TypeError, ValueError, MemoryError) as error:
             warn(f"attribute {name!r} of {item.name!r} is left out: {error}")
     return records
+
+
+def _names(item: h5py.HLObject) -> list[str]:
+    """Names of attributes in the order of their creation, else in the order in which they lie in the file."""
+    from h5py import h5, h5a
+
+    names: list[str] = list(item.attrs)
+    if not hasattr(item.id, "get_create_plist") or item.id.get_create_plist().get_attr_creation_order():
+        return names
+    stored: list[bytes] = []
+    h5a.iterate(item.id, lambda name, *rest: stored.append(name), index_type=h5.INDEX_NAME, order=h5.ITER_NATIVE)
+    place = {name: number for number, name in enumerate(stored)}
+    return sorted(names, key=lambda name: place.get(name.encode("utf-8", "surrogateescape"), len(place)))
 
 
 def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], path_of: PathOf) -> Json:
@@ -84,6 +97,8 @@ def write_attribute(
     attribute = h5a.create(item.id, record["name"].encode("utf-8"), tid, space)
     if shape is None or 0 in shape:
         return
+    if math.prod(shape) * tid.get_size() > LARGEST_ATTRIBUTE:
+        raise ValueError(f"attribute {record['name']!r} claims {math.prod(shape) * tid.get_size()} bytes")
     fixed = raw_dtype(record["type"]) is not None
     values = decode_cells(record["value"], record["type"], tuple(shape), tid.dtype, reference_to)
     if fixed:

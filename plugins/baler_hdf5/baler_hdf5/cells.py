@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,8 @@ def decode_cells(
         return decode_cells(stored, record["is"], shape, dtype, reference_to)
     if "array" in record:
         return decode_cells(stored, record["of"], shape + tuple(record["array"]), dtype.base, reference_to)
+    if "compound" not in record and len(stored) != math.prod(shape):
+        raise ValueError(f"{len(stored)} cells for an array of {math.prod(shape)}")
     values = np.empty(shape, dtype)
     if "compound" in record:
         for entry, (name, _, member) in zip(stored, record["compound"], strict=True):

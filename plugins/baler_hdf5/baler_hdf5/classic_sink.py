@@ -9,6 +9,8 @@ import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
 from baler_hdf5.classic_header import ClassicVariable, parse_header
+from baler_hdf5.fields import as_shown, fits_shown
+from baler_hdf5.guard import refusing_damaged_records
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,6 +40,10 @@ class ClassicSink(Sink):
 
     def write(self, block: xr.Dataset) -> None:
         """Put the block's rows where they belong."""
+        with refusing_damaged_records():
+            self._write(block)
+
+    def _write(self, block: xr.Dataset) -> None:
         variables = [self._stored[str(name)] for name in block.variables]
         records = [variable for variable in variables if self._header.is_record(variable)]
         for variable in variables:
@@ -54,10 +60,15 @@ class ClassicSink(Sink):
         """Release the file after a failure."""
         self._file.close()
 
+    @staticmethod
+    def _as_stored(values: np.ndarray, variable: ClassicVariable) -> np.ndarray:
+        """The values with the sign and the byte order of the file."""
+        return as_shown(values, variable.dtype.newbyteorder("<").str).astype(variable.dtype)
+
     def _write_rows(self, variable: ClassicVariable, values: np.ndarray) -> None:
         """The next rows of a variable that lies in one piece."""
         self._file.seek(variable.begin + self._written[variable.name])
-        stored = values.astype(variable.dtype).tobytes()
+        stored = self._as_stored(values, variable).tobytes()
         self._file.write(stored)
         self._written[variable.name] += len(stored)
 
@@ -70,7 +81,7 @@ class ClassicSink(Sink):
         step = self._header.record_bytes
         records = np.zeros((rows, step), np.uint8)
         for variable, values in zip(variables, arrays, strict=True):
-            slab = np.asarray(values, variable.dtype, order="C").reshape(rows, -1).view(np.uint8)
+            slab = np.ascontiguousarray(self._as_stored(values, variable)).reshape(rows, -1).view(np.uint8)
             start = variable.begin - first
             records[:, start : start + slab.shape[1]] = slab
         self._file.seek(first + self._written[variables[0].name])
@@ -97,6 +108,9 @@ class ClassicSink(Sink):
         limit = self._header.size + LARGEST_GAP + 2 * sum(schema.nbytes(v) + 4 for v in schema.variables)
         for variable in schema.variables:
             stored = self._stored[variable.name]
+            little = stored.dtype.newbyteorder("<").str if stored.dtype.kind != "S" else "|S1"
+            if not fits_shown(little, variable.dtype):
+                raise FormatError(f"variable {variable.name!r} has type {variable.dtype}, the record says {little}")
             shape = tuple(schema.sizes[dim] for dim in variable.dims)
             if self._header.slab_shape(stored) != shape[int(self._header.is_record(stored)) :]:
                 raise FormatError(

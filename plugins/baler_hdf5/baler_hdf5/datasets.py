@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from baler_core import DataError, did_you_mean
-from baler_hdf5.creation import missing_filter
+from baler_core import DataError, select_names
 from baler_hdf5.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.fields import Field, fields_of
+from baler_hdf5.filters import missing_filter
 
 if TYPE_CHECKING:
     import h5py
@@ -87,7 +86,7 @@ def _problem(dataset: h5py.Dataset) -> str:
         return "its values lie in other files"
     lacking = missing_filter(dataset.id)
     if lacking:
-        return f"it needs the HDF5 filter {lacking}, which is not installed (pip install hdf5plugin has many)"
+        return lacking
     size = dataset.id.get_type().get_size()
     if dataset.chunks and math.prod(dataset.chunks) * size > LARGEST_CHUNK:
         return f"its chunks claim {math.prod(dataset.chunks) * size} bytes each"
@@ -111,49 +110,43 @@ def _is_placeholder(dataset: h5py.Dataset) -> bool:
 def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, where: str) -> list[StoredDataset]:
     """The datasets that patterns choose, each with the chosen variables only.
 
-    A pattern fits a variable's name or its dataset's path.
+    A pattern fits a variable's name or its dataset's path, with or without a leading slash.
 
     Raises
     ------
     DataError
-        If a pattern without wildcards fits nothing, or only what cannot be restored; if nothing is chosen at all.
+        If a pattern without wildcards fits nothing, or nothing is chosen at all.
     """
     if patterns is None:
-        return [dataset for dataset in datasets if not dataset.problem]
-    _check_patterns(datasets, patterns, where)
+        return list(datasets)
+    names = dict.fromkeys(name for dataset in datasets for name in (dataset.path, *dataset.fields))
+    fitting = set(select_names(list(names), [pattern.removeprefix("/") for pattern in patterns], where))
     chosen = []
     for dataset in datasets:
-        whole = _fits(dataset.path, patterns)
-        kept = {name: part for name, part in dataset.fields.items() if whole or _fits(name, patterns)}
-        if not dataset.problem and (kept or (whole and not dataset.fields)):
+        whole = dataset.path in fitting
+        kept = {name: part for name, part in dataset.fields.items() if whole or name in fitting}
+        if kept or whole:
             chosen.append(replace(dataset, fields=kept))
-    if not any(dataset.fields for dataset in chosen):
-        names = [name for dataset in datasets for name in dataset.fields]
-        wanted = ", ".join(map(repr, patterns))
-        raise DataError(f"{where}: no variable fits {wanted}. {did_you_mean(patterns[0] if patterns else '', names)}")
     return chosen
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern.lstrip("/")) for pattern in patterns)
+def refuse_or_report(
+    datasets: Sequence[StoredDataset], where: str, warn: Callable[[str], None], *, allow_missing: bool
+) -> list[StoredDataset]:
+    """The datasets that can be restored; of others a warning is given.
 
-
-def _check_patterns(datasets: Sequence[StoredDataset], patterns: Sequence[str], where: str) -> None:
-    """Refuse names that are not there or cannot be had."""
-    paths = {dataset.path: dataset for dataset in datasets}
-    names = {name for dataset in datasets for name in dataset.fields}
-    for pattern in patterns:
-        name = pattern.lstrip("/")
-        if any(letter in name for letter in "*?[") or name in names:
-            continue
-        if name not in paths:
-            raise DataError(f"{where}: there is no dataset {name!r}. {did_you_mean(name, names)}")
-        if paths[name].problem:
-            raise DataError(f"{where}: dataset {name!r} cannot be read: {paths[name].problem}")
-
-
-def report_left_out(datasets: Sequence[StoredDataset], warn: Callable[[str], None]) -> None:
-    """Tell of the datasets that cannot be restored."""
-    for dataset in datasets:
-        if dataset.problem:
-            warn(f"dataset {dataset.path!r} is left out: {dataset.problem}")
+    Raises
+    ------
+    DataError
+        If some cannot be restored, and are not allowed to be missing.
+    """
+    broken = [dataset for dataset in datasets if dataset.problem]
+    if broken and not allow_missing:
+        others = f" ({len(broken) - 1} more datasets cannot be read either)" if len(broken) > 1 else ""
+        raise DataError(
+            f"{where}: dataset {broken[0].path!r} cannot be read: {broken[0].problem}{others}; "
+            f"to compress the rest without it, use --allow-missing or the reader's option allow_missing"
+        )
+    for dataset in broken:
+        warn(f"dataset {dataset.path!r} is left out: {dataset.problem}")
+    return [dataset for dataset in datasets if not dataset.problem]

@@ -13,6 +13,7 @@ from baler_hdf5.cells import PathOf, ReferenceTo
 from baler_hdf5.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.raw_datatypes import raw_dtype
 
+TEXT = ("str", "bytes")
 Cells = Literal["plain", "text", "reference", "run"]
 
 
@@ -121,10 +122,21 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
     return cells
 
 
+def as_shown(values: np.ndarray, dtype: str) -> np.ndarray:
+    """The same bits with the other sign, where readers see stored integers so (`_Unsigned`); else the values."""
+    shown = values.dtype if dtype in TEXT else np.dtype(dtype)
+    turned = shown != values.dtype and {shown.kind, values.dtype.kind} == {"i", "u"}
+    return values.view(shown) if turned and shown.itemsize == values.dtype.itemsize else values
+
+
+def fits_shown(stored: str, shown: str) -> bool:
+    """Whether `shown` is the dtype `stored`, or the same integer with the other sign."""
+    return stored == shown or (stored[1:2] + shown[1:2] in ("iu", "ui") and stored[0::2] == shown[0::2])
+
+
 def insert(elements: np.ndarray, field: Field, values: np.ndarray, reference_to: ReferenceTo) -> np.ndarray:
     """Put one variable's values into elements that will be written; the elements themselves for a whole one."""
-    if field.cells != "plain":
-        values = _packed_cells(values, field, reference_to)
+    values = as_shown(values, field.dtype) if field.cells == "plain" else _packed_cells(values, field, reference_to)
     if not field.members:
         elements[...] = values
         return elements

@@ -34,14 +34,20 @@ def rebuild(file: h5py.File, entries: Sequence[Json]) -> ReferenceTo:
         If an entry leads through something that the skeleton did not create: links to other files are created and
         never followed.
     """
+    if len({entry["path"] for entry in entries}) < len(entries):
+        raise FormatError("the record of the original file has two entries of the same path")
     builder = _Builder(file, {entry["path"]: entry for entry in entries})
     for entry in entries:
         builder.create(entry)
     for entry in entries:
-        for record in entry.get("attributes", ()):
-            item = file[entry["path"] or "/"]
-            write_attribute(item, record, builder.named_type, builder.reference_to)
+        if entry.get("attributes"):
+            item = builder.created(entry)
+            for record in entry["attributes"]:
+                write_attribute(item, record, builder.named_type, builder.reference_to)
     return builder.reference_to
+
+
+OBJECTS = ("group", "dataset", "type")
 
 
 class _Builder:
@@ -61,6 +67,8 @@ class _Builder:
         parent, _, name = path.rpartition("/")
         if parent not in self._groups:
             raise FormatError(f"the record of the original file puts {path!r} into a group it does not have")
+        if name in ("", ".") or "\0" in name:
+            raise FormatError(f"the record of the original file has an entry called {name!r}")
         group = self._file[parent or "/"]
         if kind == "type":
             build_type(entry["type"], self.named_type).commit(group.id, name.encode("utf-8"))
@@ -73,10 +81,22 @@ class _Builder:
                 "external": self._external,
             }
             group[name] = makers[kind](entry)
-        if kind in ("group", "dataset", "type"):
+        if kind in OBJECTS:
             self._objects.add(path)
         if kind == "group":
             self._groups.add(path)
+
+    def created(self, entry: Json) -> h5py.HLObject:
+        """The group, dataset or type that was created for an entry; links have nothing of their own.
+
+        Raises
+        ------
+        FormatError
+            If it is a link: what it leads to may lie in another file.
+        """
+        if entry["kind"] not in OBJECTS or entry["path"] not in self._objects:
+            raise FormatError(f"the record of the original file gives attributes to the link {entry['path']!r}")
+        return self._file[entry["path"] or "/"]
 
     def named_type(self, path: str, inner: Json) -> h5t.TypeID:
         """The committed type at `path`, created now if its turn has not come; uncommitted if it is not kept."""
@@ -110,7 +130,14 @@ class _Builder:
         tid = build_type(entry["type"], self.named_type)
         if math.prod(entry.get("chunks", ())) * element_size(entry["type"]) > LARGEST_CHUNK:
             raise FormatError(f"the chunks of dataset {entry['path']!r} are too large: {entry['chunks']}")
-        return h5py.Dataset(h5d.create(self._file.id, None, tid, _space(entry), build_creation(entry, tid)))
+        space = _space(entry)
+        try:
+            return h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry, tid)))
+        except ValueError:
+            # a filter may refuse these parameters in another version; values matter more
+            return h5py.Dataset(
+                h5d.create(self._file.id, None, tid, space, build_creation(entry, tid, with_filters=False))
+            )
 
     def _hard(self, entry: Json) -> Any:
         if entry["target"] not in self._objects:
