@@ -49,6 +49,8 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
         raise DataError(f"{path}: is a folder; an input is a file")
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
     source = reader.open(path, config.variables)
     for warning in source.warnings:

@@ -30,7 +30,14 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
     Returns
     -------
     The path of report.html.
+
+    Raises
+    ------
+    DataError
+        If `folder` is a file.
     """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; a report needs a folder, name another one")
     folder.mkdir(parents=True, exist_ok=True)
     shown = chosen(results, plots)
     figures = draw_all(results, shown, folder / "plots")
