@@ -90,6 +90,8 @@ def write_attribute(
 
     tid = build_type(record["type"], named)
     shape = record.get("shape", [])
+    if math.prod(shape or ()) * tid.get_size() > LARGEST_ATTRIBUTE:
+        raise ValueError(f"attribute {record['name']!r} claims {math.prod(shape or ()) * tid.get_size()} bytes")
     if shape is None:
         space = h5s.create(h5s.NULL)
     else:
@@ -97,8 +99,6 @@ def write_attribute(
     attribute = h5a.create(item.id, record["name"].encode("utf-8"), tid, space)
     if shape is None or 0 in shape:
         return
-    if math.prod(shape) * tid.get_size() > LARGEST_ATTRIBUTE:
-        raise ValueError(f"attribute {record['name']!r} claims {math.prod(shape) * tid.get_size()} bytes")
     fixed = raw_dtype(record["type"]) is not None
     values = decode_cells(record["value"], record["type"], tuple(shape), tid.dtype, reference_to)
     if fixed:
@@ -121,7 +121,7 @@ def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, A
         raw = raw_dtype(kind)
         if raw is None or raw.kind not in "iufSb" or raw.subdtype:
             continue
-        values = decode_cells(record["value"], kind, tuple(shape), raw, lambda path: None)
+        values = decode_cells(record["value"], kind, tuple(shape), raw, lambda path, kind: None)
         found[record["name"]] = _as_text(values) if raw.kind == "S" else values
     return found
 

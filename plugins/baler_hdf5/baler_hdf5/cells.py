@@ -12,9 +12,10 @@ import numpy as np
 from baler_hdf5.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
 
-# From an object reference to the path of what it refers to, and back; None where there is no such object.
+# From a reference to the path of what it refers to (for regions, path and region as text), and back, given the kind of
+# reference; None where there is no such object.
 PathOf = Callable[[Any], str | None]
-ReferenceTo = Callable[[str | None], Any]
+ReferenceTo = Callable[[str | None, str], Any]
 
 MOST_LISTED = 64
 
@@ -67,7 +68,7 @@ def decode_cells(
         if "text" in record:
             flat[index] = decode_text(entry)
         elif "reference" in record:
-            flat[index] = reference_to(entry)
+            flat[index] = reference_to(entry, record["reference"])
         else:
             flat[index] = _decode_run(entry, record["vlen"], dtype, reference_to)
     return values

@@ -12,6 +12,7 @@ from baler_hdf5.cells import decode_text, encode_text
 from baler_hdf5.datatypes import Json
 from baler_hdf5.filters import describe_filters, set_filters
 from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
+from baler_hdf5.selections import describe_sources, set_sources
 
 if TYPE_CHECKING:
     from h5py import h5d, h5p, h5t
@@ -22,6 +23,7 @@ LARGEST_CACHE = 64 * 2**20
 
 def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
     """The record of a dataset's creation properties and of the largest shape it may grow to."""
+    import h5py
     from h5py import h5d, h5s
 
     properties = dataset.get_create_plist()
@@ -29,7 +31,9 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
         "order": properties.get_attr_creation_order(),
         "fill": _describe_fill(properties, record_type, warn),
         "fill_time": properties.get_fill_time(),
-        "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked"}.get(properties.get_layout(), "contiguous"),
+        "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked", h5d.VIRTUAL: "virtual"}.get(
+            properties.get_layout(), "contiguous"
+        ),
     }
     space = dataset.get_space()
     if space.get_simple_extent_type() == h5s.SIMPLE:
@@ -37,6 +41,9 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
     if record["layout"] == "chunked":
         record["chunks"] = list(properties.get_chunk())
         record["filters"] = describe_filters(properties, warn)
+    if record["layout"] == "virtual":
+        warn("it is virtual: where its values lie is kept, the values are not read")
+        record["sources"] = describe_sources(h5py.Dataset(dataset))
     return record
 
 
@@ -79,8 +86,12 @@ def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) 
 
     properties = h5p.create(h5p.DATASET_CREATE)
     properties.set_attr_creation_order(record["order"])
-    layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS}
+    layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS, "virtual": h5d.VIRTUAL}
     properties.set_layout(layouts[record["layout"]])
+    if record["layout"] == "virtual":
+        if record["variables"] or record["maxshape"] != record["shape"]:
+            raise ValueError(f"virtual dataset {record['path']!r} has values, or grows")
+        set_sources(properties, record["shape"], record["sources"])
     if record["layout"] == "chunked":
         properties.set_chunk(tuple(record["chunks"]))
         set_filters(properties, record["filters"] if with_filters else [])

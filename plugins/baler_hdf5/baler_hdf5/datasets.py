@@ -11,6 +11,7 @@ from baler_core import DataError, select_names
 from baler_hdf5.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.fields import Field, fields_of
 from baler_hdf5.filters import missing_filter
+from baler_hdf5.selections import describe_sources
 
 if TYPE_CHECKING:
     import h5py
@@ -37,7 +38,7 @@ class StoredDataset:
     shape
         None for a null dataspace.
     fields
-        The variables it holds by name; empty for null dataspaces and for dimensions that are no variables.
+        The variables it holds by name; empty for null dataspaces, virtual datasets and dimensions that are no variables.
     chunks
         Shape of its chunks; None if it is stored in one piece.
     problem
@@ -68,7 +69,7 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
         fields = fields_of(record)
     except (UnsupportedTypeError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         return StoredDataset(path, problem=str(error))
-    if dataset.shape is None or _is_placeholder(dataset):
+    if dataset.shape is None or dataset.is_virtual or _is_placeholder(dataset):
         return StoredDataset(path, record, dataset.shape)
     parent, _, name = path.rpartition("/")
     base = f"{parent}/" * bool(parent) + name.removeprefix(NETCDF_RENAMED)
@@ -81,7 +82,8 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
 def _problem(dataset: h5py.Dataset) -> str:
     """What forbids reading it: other files, filters that are not installed, sizes that cannot be true."""
     if dataset.is_virtual:
-        return "its values lie in other datasets (a virtual dataset)"
+        describe_sources(dataset)
+        return ""
     if dataset.external:
         return "its values lie in other files"
     lacking = missing_filter(dataset.id)

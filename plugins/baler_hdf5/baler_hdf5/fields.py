@@ -33,7 +33,7 @@ class Field:
     shape
         Dimensions that each element adds behind those of the dataset.
     base
-        dtype string of the numbers in a run.
+        dtype string of the numbers in a run; kind of a reference (`object`, `region`).
     """
 
     members: tuple[str, ...]
@@ -69,7 +69,7 @@ def _fields(record: Json, members: tuple[str, ...], shape: tuple[int, ...]) -> I
     elif "text" in record:
         yield Field(members, "text", "str", shape)
     elif "reference" in record:
-        yield Field(members, "reference", "str", shape)
+        yield Field(members, "reference", "str", shape, record["reference"])
     elif isinstance(record.get("vlen"), str):
         yield Field(members, "run", "bytes", shape, record["vlen"])
     else:
@@ -155,7 +155,7 @@ def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -
         if field.cells == "text":
             flat[index] = cell.encode("utf-8", "surrogateescape")
         elif field.cells == "reference":
-            flat[index] = reference_to(cell or None)
+            flat[index] = reference_to(cell or None, field.base)
         elif len(cell) % np.dtype(field.base).itemsize:
             raise DataError(f"a variable-length cell holds {len(cell)} bytes, no multiple of its element's size")
         else:

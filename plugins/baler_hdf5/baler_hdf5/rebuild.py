@@ -14,6 +14,7 @@ from baler_hdf5.creation import build_creation
 from baler_hdf5.datasets import LARGEST_CHUNK
 from baler_hdf5.datatypes import Json
 from baler_hdf5.fields import element_size
+from baler_hdf5.selections import build_region
 
 if TYPE_CHECKING:
     import h5py
@@ -58,6 +59,7 @@ class _Builder:
         self._entries = entries
         self._groups = {""}
         self._objects = {""}
+        self._datasets: set[str] = set()
 
     def create(self, entry: Json) -> None:
         """Create one entry below a group created before it."""
@@ -85,6 +87,8 @@ class _Builder:
             self._objects.add(path)
         if kind == "group":
             self._groups.add(path)
+        if kind == "dataset":
+            self._datasets.add(path)
 
     def created(self, entry: Json) -> h5py.HLObject:
         """The group, dataset or type that was created for an entry; links have nothing of their own.
@@ -108,10 +112,12 @@ class _Builder:
         self.create(entry)
         return h5t.open(self._file.id, path.encode("utf-8"))
 
-    def reference_to(self, path: str | None) -> h5py.Reference:
-        """A reference to the object at `path`; to nothing if there is none."""
+    def reference_to(self, path: str | None, kind: str) -> h5py.Reference:
+        """A reference to the object at `path`, or to a region of it; to nothing if there is none."""
         import h5py
 
+        if kind == "region":
+            return build_region(path or "", self._file, self._datasets)
         return self._file[path or "/"].ref if path in self._objects else h5py.Reference()
 
     def _group(self, entry: Json) -> h5py.Group:
@@ -129,7 +135,7 @@ class _Builder:
 
         tid = build_type(entry["type"], self.named_type)
         if math.prod(entry.get("chunks", ())) * element_size(entry["type"]) > LARGEST_CHUNK:
-            raise FormatError(f"the chunks of dataset {entry['path']!r} are too large: {entry['chunks']}")
+            raise FormatError(f"the chunks of dataset {entry['path']!r} are too large for memory")
         space = _space(entry)
         try:
             return h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry, tid)))

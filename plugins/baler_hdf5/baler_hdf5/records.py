@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from baler_hdf5.datasets import StoredDataset, describe_dataset, refuse_or_report, select
 from baler_hdf5.datatypes import Json
 from baler_hdf5.dimensions import Marks, netcdf_dimensions, read_marks, scales_of
+from baler_hdf5.selections import describe_region
 from baler_hdf5.skeleton import Recorder
 from baler_hdf5.tree import Entry, Tree, walk
 
@@ -88,14 +89,17 @@ def read_records(
 
 
 def _paths_behind_references(file: h5py.File, paths: Mapping[int, str]) -> PathOf:
-    """A function from an object reference to the path of the object; None if it leads nowhere."""
+    """A function from a reference to the path of the object, and its region; None if it leads nowhere."""
     from h5py import h5o, h5r
 
     def path_of(reference: Any) -> str | None:
         if not reference:
             return None
         try:
-            return paths.get(h5o.get_info(h5r.dereference(reference, file.id)).addr)
+            path = paths.get(h5o.get_info(h5r.dereference(reference, file.id)).addr)
+            if path is None or not isinstance(reference, h5r.RegionReference):
+                return path
+            return describe_region(reference, file, path)
         except (ValueError, RuntimeError, KeyError, OSError):
             return None
 
@@ -103,7 +107,7 @@ def _paths_behind_references(file: h5py.File, paths: Mapping[int, str]) -> PathO
 
 
 def _unless(path: str | None, dropped: set[str]) -> str | None:
-    return None if path in dropped else path
+    return None if path is None or path.partition("\n")[0] in dropped else path
 
 
 def _with_scales(
