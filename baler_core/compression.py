@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Compressed:
         Training history per group, of models that keep one.
     trained
         Name of the file of trained models that is needed to restore it; empty if none is.
+    left_out
+        What of the input is not in the file, one sentence each.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Compressed:
     models: Mapping[str, str]
     histories: Mapping[str, object]
     trained: str = ""
+    left_out: Sequence[str] = ()
 
     @property
     def ratio(self) -> float:
@@ -104,6 +107,7 @@ def compress(
         {group_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
         header.trained.name if header.trained is not None else "",
+        header.left_out,
     )
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+WHOLE_FILE = "whole_file"
+"""The reader that takes any file as it is."""
 # How much more memory a cell of text takes than the eight bytes it counts.
 _TEXT_IN_MEMORY = 8
 
@@ -38,7 +40,7 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
 
 
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
-    """The reader and the open input file.
+    """Open the input file; one without variables is kept byte for byte.
 
     Raises
     ------
@@ -56,7 +58,10 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     for warning in source.warnings:
         logger.warning("%s", warning)
     if not source.schema.variables:
-        raise DataError(f"{path}: holds no variable that can be compressed")
+        source.close()
+        logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
+        reader = registry.reader(WHOLE_FILE)()
+        source = reader.open(path)
     return reader, source
 
 

@@ -15,7 +15,9 @@ from typing import Any, Self
 import click
 
 from baler_core.cli.options import Session, messages_on_stderr
+from baler_core.cli.text import printable
 from baler_core.errors import BalerError, BoundBroken
+from baler_core.plugins import plugin_at_fault
 
 DONE, USER, USAGE, BROKEN_BOUND, BUG, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 70, 130, 143
 
@@ -118,11 +120,18 @@ def _exit_code(error: BaseException, *, shown: bool) -> int:
         raise error
     if not shown:
         traceback.print_exception(error)
+    culprit = plugin_at_fault(error)
+    if culprit is not None:
+        return _say(
+            f"error: {type(error).__name__}: {error}\nThis is a fault of {culprit}. Please report it to its author, "
+            f"with this message and if you can the data; BALER_DISABLE_PLUGINS leaves a plugin out.",
+            BUG,
+        )
     return _say(f"error: {type(error).__name__}: {error}\nThis is a bug in baler. {_REPORT}", BUG)
 
 
 def _say(message: str, code: int) -> int:
-    print(f"baler: {message}", file=sys.stderr)
+    print(printable(f"baler: {message}", lines=True), file=sys.stderr)
     return code
 
 

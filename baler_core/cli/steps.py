@@ -12,7 +12,7 @@ import click
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options, model_file
 from baler_core.cli.outputs import Destination, force_option
-from baler_core.cli.text import bytes_text, print_json
+from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
@@ -93,6 +93,8 @@ def compress(
             done.append(compress_file(checked, registry, source=source, output=target, model=model))
         if not as_json:
             click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
+        if done[-1].left_out:
+            print_box(f"NOT IN {target.name}", done[-1].left_out, err=True)
     if as_json:
         print_json([compressed_record(compressed) for compressed in done])
 
@@ -171,5 +173,6 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "ratio": compressed.ratio,
         "models": dict(compressed.models),
         "refers_to": compressed.trained or None,
+        "left_out": list(compressed.left_out),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

@@ -12,7 +12,7 @@ import click
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
-from baler_core.cli.results import error_row, refuse_violations, size_rows
+from baler_core.cli.results import error_row, refuse_violations, show_left_out, size_rows
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
@@ -146,6 +146,7 @@ def _show(outcome: Outcome) -> None:
     paths = [("restored", str(outcome.restored)), ("report", str(outcome.report))]
     rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
     print_table(rows, indent="  ")
+    show_left_out(outcome.results)
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
@@ -154,6 +155,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         **compressed_record(outcome.compressed),
         "others": {other.name: other.ratio for other in outcome.results.others},
         "violations": outcome.results.violations,
+        "left_out": list(outcome.results.left_out),
+        "verdict": vars(outcome.results.verdict),
         "restored": str(outcome.restored),
         "report": str(outcome.report),
     }

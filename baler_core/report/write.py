@@ -49,7 +49,7 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
         )
     report = folder / "report.html"
     with completed(report) as temporary:
-        temporary.write_text(render(results, figures, left_out=len(_recorded(results)) - len(shown)), "utf-8")
+        temporary.write_text(render(results, figures, undrawn=len(_recorded(results)) - len(shown)), "utf-8")
     return report
 
 
