@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
-from baler_hdf5.classic_header import ClassicVariable, parse_header
+from baler_hdf5.classic_header import ClassicVariable, end_of_values, parse_header
 from baler_hdf5.fields import as_shown, fits_shown
 from baler_hdf5.guard import refusing_damaged_records
+from baler_hdf5.surroundings import TRAILING
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +37,9 @@ class ClassicSink(Sink):
         self._check(schema)
         self._file = path.open("wb")
         self._file.write(raw)
-        self._file.truncate(self._end(schema))
+        records = {schema.sizes[v.dims[0]] for v in schema.variables if self._header.is_record(self._stored[v.name])}
+        self._file.truncate(end_of_values(self._header, max(records, default=0)))
+        self._trailing = schema.attachments.get(TRAILING, b"")
 
     def write(self, block: xr.Dataset) -> None:
         """Put the block's rows where they belong."""
@@ -54,6 +57,8 @@ class ClassicSink(Sink):
 
     def close(self) -> None:
         """Complete the file."""
+        self._file.seek(0, 2)
+        self._file.write(self._trailing)
         self._file.close()
 
     def abort(self) -> None:
@@ -88,18 +93,6 @@ class ClassicSink(Sink):
         self._file.write(records.tobytes())
         for variable in variables:
             self._written[variable.name] += rows * step
-
-    def _end(self, schema: Schema) -> int:
-        """Where the file ends: behind the last value, padded to four bytes as the format wants it."""
-        end = self._header.size
-        for variable in schema.variables:
-            stored = self._stored[variable.name]
-            length = -(-self._header.slab_bytes(stored) // 4) * 4
-            if self._header.is_record(stored):
-                records = schema.sizes[variable.dims[0]]
-                length = (records - 1) * self._header.record_bytes + self._header.slab_bytes(stored) if records else 0
-            end = max(end, stored.begin + length)
-        return end
 
     def _check(self, schema: Schema) -> None:
         """What the header claims must be what the schema says, and lie together."""

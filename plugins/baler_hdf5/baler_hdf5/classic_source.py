@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baler_core import DataError, Role, Schema, Source, Variable, family_slices, make_block
-from baler_hdf5.classic_header import ClassicHeader, ClassicVariable, header_with, parse_header
+from baler_hdf5.classic_header import ClassicHeader, ClassicVariable, end_of_values, header_with, parse_header
 from baler_hdf5.conventions import axis_role, described
 from baler_hdf5.datasets import StoredDataset, select
 from baler_hdf5.dimensions import Dimensions
 from baler_hdf5.fields import Field, as_shown
 from baler_hdf5.roles import Described, roles_of
 from baler_hdf5.special_values import special_values
+from baler_hdf5.surroundings import TRAILING, read_behind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,7 +49,9 @@ class ClassicSource(Source):
             "format": "netcdf3",
             "header": header_with(self._header, raw, kept).decode("latin-1"),
         }
-        self.schema = _schema(self._header, self._records, kept, skeleton)
+        trailing = read_behind(path, end_of_values(self._header, self._records))
+        schema = _schema(self._header, self._records, kept, skeleton)
+        self.schema = replace(schema, attachments={TRAILING: trailing} if trailing else {})
         self._stored = {variable.name: variable for variable in self._header.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:

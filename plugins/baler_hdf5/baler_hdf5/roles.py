@@ -6,7 +6,7 @@ XDMF, VTKHDF, CGNS and MED files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,12 +119,13 @@ class Described:
 def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     """Role and reason of every variable by name; variables of which nothing is told are left out."""
     pointed = _pointed(variables)
+    scales = {name for name, variable in variables.items() if variable.is_scale}
     found = {}
     for name, variable in variables.items():
         first = pointed.get(name)
         if first is None or first[0] not in STRONG:
             first = _from_itself(variable) or first
-        said = first or _from_place(variable) or _measured(variable)
+        said = first or _from_place(variable) or _measured(variable, scales)
         if said is not None:
             found[name] = said
     return found
@@ -203,11 +204,18 @@ def _from_place(variable: Described) -> tuple[Role, str] | None:
     return None
 
 
-def _measured(variable: Described) -> tuple[Role, str] | None:
-    """Whether attributes are those of data on a grid: what says where or how it was measured."""
+def _measured(variable: Described, scales: Set[str]) -> tuple[Role, str] | None:
+    """Whether it is data on a grid: its attributes say where or how it was measured, or its dimensions have coordinates."""
     if variable.dtype[1:2] != "f" and not {"scale_factor", "add_offset"} & variable.attributes.keys():
         return None
     telling = next((name for name in MEASURED if name in variable.attributes), None)
+    if (
+        telling is None
+        and len(variable.dims) > 1
+        and "units" in variable.attributes
+        and scales >= set(variable.dims)
+    ):
+        return "measured", "has units, and coordinates along each dimension"
     if telling is None or not variable.dims:
         return None
     label = (_text(variable.attributes, "long_name") + _text(variable.attributes, "standard_name")).lower()

@@ -1,4 +1,4 @@
-"""What stands in a file before and behind its HDF5 part: a block of the user's own (MATLAB, LIGO), trailing bytes."""
+"""What stands in a file before and behind what its format knows: a block of the user's own (MATLAB, LIGO), trailing bytes."""
 
 from __future__ import annotations
 
@@ -30,19 +30,32 @@ def read_surroundings(path: Path, user_block: int) -> dict[str, bytes]:
     found = {}
     with path.open("rb") as file:
         before = file.read(user_block)
-        end = _end_of_hdf5(file.read(64), path)
-        size = file.seek(0, 2)
-        if user_block:
-            found[USER_BLOCK] = before
-        if end is not None and size > end:
-            if size - end > LARGEST_TRAILING:
-                raise DataError(f"{path}: {size - end} bytes stand behind the end of its HDF5 part: cut them off first")
-            file.seek(end)
-            found[TRAILING] = file.read()
+        end = _end_of_hdf5(file.read(64))
+    if user_block:
+        found[USER_BLOCK] = before
+    behind = read_behind(path, end) if end is not None else b""
+    if behind:
+        found[TRAILING] = behind
     return found
 
 
-def _end_of_hdf5(superblock: bytes, path: Path) -> int | None:
+def read_behind(path: Path, end: int) -> bytes:
+    """The bytes of a file from `end` on.
+
+    Raises
+    ------
+    DataError
+        If there are more of them than memory is meant for.
+    """
+    size = path.stat().st_size
+    if size - end > LARGEST_TRAILING:
+        raise DataError(f"{path}: {size - end} bytes stand behind the end of its contents: cut them off first")
+    with path.open("rb") as file:
+        file.seek(end)
+        return file.read()
+
+
+def _end_of_hdf5(superblock: bytes) -> int | None:
     """Where the HDF5 part ends, from the beginning of the file; None where the superblock does not tell."""
     version = superblock[8] if len(superblock) > 8 else None
     if version not in END_AT:

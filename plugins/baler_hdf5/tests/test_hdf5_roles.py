@@ -66,7 +66,9 @@ def test_fields_of_cf(tmp_path: Path, kind: Any) -> None:
             "t_count": ("i4", ("time", "y", "x"), {"standard_name": "air_temperature number_of_observations"}),
             "land": ("f4", ("y", "x"), {"standard_name": "land_binary_mask"}),
             "packed": ("i2", ("time", "y", "x"), {"scale_factor": 0.1, "coordinates": "lat"}),
-            "silent": ("f4", ("y", "x"), {"units": "K"}),
+            "z": ("f4", ("lev", "y", "x"), {"units": "m"}),
+            "silent": ("f4", ("y", "x"), {}),
+            "odd": ("f4", ("y", "station"), {"units": "K"}),
         },
     )
     assert {name: role for name, (role, _) in found.items()} == {
@@ -89,7 +91,9 @@ def test_fields_of_cf(tmp_path: Path, kind: Any) -> None:
         "t_count": "count",
         "land": "mask",
         "packed": "measured",
+        "z": "measured",
         "silent": "",
+        "odd": "",
     }
     assert found["time"][1] == "units 'days since 1850-01-01'"
     assert found["time_bnds"][1] == "bounds of 'time'"
