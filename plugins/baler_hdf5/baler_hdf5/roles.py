@@ -209,12 +209,7 @@ def _measured(variable: Described, scales: Set[str]) -> tuple[Role, str] | None:
     if variable.dtype[1:2] != "f" and not {"scale_factor", "add_offset"} & variable.attributes.keys():
         return None
     telling = next((name for name in MEASURED if name in variable.attributes), None)
-    if (
-        telling is None
-        and len(variable.dims) > 1
-        and "units" in variable.attributes
-        and scales >= set(variable.dims)
-    ):
+    if telling is None and len(variable.dims) > 1 and "units" in variable.attributes and scales >= set(variable.dims):
         return "measured", "has units, and coordinates along each dimension"
     if telling is None or not variable.dims:
         return None
