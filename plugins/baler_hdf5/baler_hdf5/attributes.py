@@ -88,6 +88,8 @@ def write_attribute(
     """Create one attribute as its record says."""
     from h5py import h5a, h5s
 
+    if "\0" in record["name"]:
+        raise ValueError(f"an attribute called {record['name']!r}")
     tid = build_type(record["type"], named)
     shape = record.get("shape", [])
     if math.prod(shape or ()) * tid.get_size() > LARGEST_ATTRIBUTE:

@@ -79,6 +79,22 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
     return StoredDataset(path, record, tuple(dataset.shape), dict(zip(names, fields, strict=True)), dataset.chunks)
 
 
+def without_clashes(datasets: Sequence[StoredDataset]) -> list[StoredDataset]:
+    """The same datasets; netCDF's prefix stays where the name without it is another's."""
+    plain = {name for each in datasets if NETCDF_RENAMED not in each.path for name in each.fields}
+    taken: set[str] = set()
+    found = []
+    for dataset in datasets:
+        if NETCDF_RENAMED in dataset.path and dataset.fields.keys() & plain:
+            fields = {"/".join((dataset.path, *part.members)): part for part in dataset.fields.values()}
+            dataset = replace(dataset, fields=fields)
+        if dataset.fields.keys() & taken:
+            dataset = StoredDataset(dataset.path, problem="another dataset has a variable of the same name")
+        taken |= dataset.fields.keys()
+        found.append(dataset)
+    return found
+
+
 def _problem(dataset: h5py.Dataset) -> str:
     """What forbids reading it: other files, filters that are not installed, sizes that cannot be true."""
     if dataset.is_virtual:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from baler_core import FormatError
 from baler_hdf5.attributes import write_attribute
 from baler_hdf5.build_datatypes import build_type
-from baler_hdf5.cells import ReferenceTo
+from baler_hdf5.cells import ReferenceTo, decode_text
 from baler_hdf5.creation import build_creation
 from baler_hdf5.datasets import LARGEST_CHUNK
 from baler_hdf5.datatypes import Json
@@ -35,16 +35,20 @@ def rebuild(file: h5py.File, entries: Sequence[Json]) -> ReferenceTo:
         If an entry leads through something that the skeleton did not create: links to other files are created and
         never followed.
     """
+    from h5py import h5o
+
     if len({entry["path"] for entry in entries}) < len(entries):
         raise FormatError("the record of the original file has two entries of the same path")
     builder = _Builder(file, {entry["path"]: entry for entry in entries})
     for entry in entries:
         builder.create(entry)
     for entry in entries:
-        if entry.get("attributes"):
+        if entry.get("attributes") or entry.get("comment"):
             item = builder.created(entry)
             for record in entry["attributes"]:
                 write_attribute(item, record, builder.named_type, builder.reference_to)
+            if "comment" in entry:
+                h5o.set_comment(item.id, decode_text(entry["comment"]))
     return builder.reference_to
 
 

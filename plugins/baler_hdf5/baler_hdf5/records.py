@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baler_hdf5.datasets import StoredDataset, describe_dataset, refuse_or_report, select
+from baler_hdf5.datasets import StoredDataset, describe_dataset, refuse_or_report, select, without_clashes
 from baler_hdf5.datatypes import Json
 from baler_hdf5.dimensions import Marks, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.selections import describe_region
@@ -77,6 +77,7 @@ def read_records(
         every.append(describe_dataset(item, entry.path, named))
         if every[-1].shape is not None:
             marks[entry.path] = read_marks(item, path_of)
+    every = without_clashes(every)
     scales = scales_of(every, marks)
     numbered = set(netcdf_dimensions(marks).values())
     chosen = refuse_or_report(select(every, patterns, where), where, warn, allow_missing=allow_missing)

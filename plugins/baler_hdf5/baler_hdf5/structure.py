@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from baler_core import BalerError
 from baler_hdf5.datatypes import Json
 from baler_hdf5.records import read_records
 from baler_hdf5.skeleton import completed
@@ -25,8 +26,11 @@ def differences(path: Path, entries: Sequence[Json]) -> list[str]:
     """How the file at `path` differs from its entries, one sentence each; values are not read."""
     import h5py
 
-    with h5py.File(path, "r") as file:
-        found = read_records(file, None, path.name, lambda message: None, allow_missing=True).records
+    try:
+        with h5py.File(path, "r") as file:
+            found = read_records(file, None, path.name, lambda message: None, allow_missing=True).records
+    except (BalerError, OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        return [f"the restored file cannot be compared with the record of the original: {error}"]
     told = list(
         _compared([completed(entry) for entry in entries], {record["path"]: completed(record) for record in found})
     )

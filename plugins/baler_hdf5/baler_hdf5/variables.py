@@ -48,10 +48,9 @@ def make_variables(
         for name, field in dataset.fields.items():
             dims = dimensions.dims[name]
             special = Special(field.dtype)
-            if field.cells == "plain":
+            if field.cells == "plain" and not field.members:  # readers apply none of it to members of compounds
                 filled = records[dataset.path]["fill"] is not None
-                whole = netcdf and not field.members
-                special = special_values(attributes, field.dtype, netcdf=whole, filled=filled)
+                special = special_values(attributes, field.dtype, netcdf=netcdf, filled=filled)
             role, reason = roles.get(name, ("", ""))
             variables.append(
                 Variable(

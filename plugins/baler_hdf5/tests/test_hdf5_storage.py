@@ -257,3 +257,21 @@ def test_names_with_brackets_are_names(path: Path) -> None:
     for patterns in (["pt [GeV]"], ["/pt [GeV]"], ["pt*"]):
         with Hdf5Reader().open(path, patterns) as source:
             assert source.schema.names == ["pt [GeV]"]
+
+
+def test_comments_and_clashing_names(path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    with h5py.File(path, "w") as file:
+        file["_nc4_non_coord_x"], file["x"] = [1.0, 2.0], [3.0, 4.0]
+        file.create_group("g")
+        for name in ("x", "g", "/"):
+            h5py.h5o.set_comment(file[name].id, b"remark on " + name.encode())
+    with Hdf5Reader().open(path) as source:
+        assert source.schema.names == ["_nc4_non_coord_x", "x"]
+    restored = restore(path)
+    same_hdf5(path, restored)
+    with h5py.File(restored) as file:
+        assert [file.id.get_comment(name) for name in (b"x", b"g", b".")] == [
+            b"remark on x",
+            b"remark on g",
+            b"remark on /",
+        ]
