@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -49,6 +49,8 @@ class Compressed:
         Training history per group, of models that keep one.
     trained
         Name of the file of trained models that is needed to restore it; empty if none is.
+    kept_exact
+        Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Compressed:
     models: Mapping[str, str]
     histories: Mapping[str, object]
     trained: str = ""
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -104,6 +107,7 @@ def compress(
         {group_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
         header.trained.name if header.trained is not None else "",
+        work.kept_exact,
     )
 
 

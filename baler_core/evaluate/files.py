@@ -21,7 +21,7 @@ from baler_core.evaluate.results import Results
 from baler_core.interfaces import Metric, Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
-from baler_core.walk import bounds_of, make_reader
+from baler_core.walk import bounds_of, make_reader, roles_in
 
 DEFAULT_METRICS = ("residual", "response")
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
@@ -81,7 +81,7 @@ def evaluate(
         after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
         schema, notes = _common(before, after)
         wanted = Wanted(
-            bounds=_bounds(schema, bounds, info),
+            bounds=_bounds(schema, bounds, info, before),
             metrics=[_metric(spec, registry) for spec in metrics]
             if metrics is not None
             else _default_metrics(registry),
@@ -183,10 +183,11 @@ def _shape(side: _Side, name: str) -> tuple[int, ...]:
     return tuple(side.schema.sizes[dim] for dim in side.schema[name].dims)
 
 
-def _bounds(schema: Schema, rules: BoundRules | None, info: Info | None) -> dict[str, ErrorBound]:
+def _bounds(schema: Schema, rules: BoundRules | None, info: Info | None, before: _Side) -> dict[str, ErrorBound]:
     """The bound of every variable, as far as it is known."""
     if rules is not None:
-        return dict(zip(schema.names, bounds_of(schema, rules), strict=True))
+        roles = roles_in(before.schema, before.walk, rules)
+        return dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
     if info is None:
         return {}
     stated = dict(zip(info.header.schema.names, info.header.bounds, strict=True))

@@ -1,0 +1,114 @@
+"""What the patterns of a configuration's bounds match in a file, what stays exact in spite of them, and what to tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baler_core.bounds import BoundRules, ErrorBound, names_in_full
+from baler_core.config import Config
+from baler_core.dataset import Schema
+from baler_core.errors import did_you_mean
+from baler_core.plugins import Registry
+from baler_core.walk import bounds_of, kept_exact, open_input, roles_in
+
+_NAMED = 6
+
+
+@dataclass(frozen=True)
+class PatternMatch:
+    """One pattern of the bounds, and the variables whose bound it decides.
+
+    Attributes
+    ----------
+    variables
+        Those that no earlier pattern matches, in the file's order.
+    lossy
+        Those of them that get the bound; the others stay exact.
+    hint
+        The nearest names, if it matches nothing.
+    """
+
+    pattern: str
+    bound: ErrorBound
+    variables: tuple[str, ...]
+    lossy: tuple[str, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What the bounds of a configuration mean for one file.
+
+    Attributes
+    ----------
+    kept_exact
+        Real numbers that are exact in spite of a lossy pattern with wildcards, each with the reason.
+    whole
+        Integers, booleans, text and others that a lossy pattern with wildcards matches and leaves exact.
+    uncovered
+        Variables that no pattern matches: they are exact.
+    """
+
+    path: Path
+    variables: int
+    patterns: tuple[PatternMatch, ...]
+    kept_exact: Mapping[str, str]
+    whole: tuple[str, ...]
+    uncovered: tuple[str, ...]
+
+
+def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
+    """Open an input and look up what the bounds of the configuration mean for it; reads first values at most.
+
+    Raises
+    ------
+    BalerError
+        If the file cannot be read, or a lossy bound names what has no error.
+    """
+    _, source = open_input(path, config, registry)
+    with source:
+        schema, rules = source.schema, config.bounds
+        roles = roles_in(schema, lambda: source.blocks(config.block_bytes), rules)
+        bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+        exact = kept_exact(schema, rules, roles)
+    decided = {name: rules.rule_for(name) for name in schema.names}
+    patterns = []
+    for rule in rules.rules:
+        members = tuple(name for name in schema.names if decided[name] == rule)
+        lossy = tuple(name for name in members if bounds[name].kind != "lossless")
+        unmatched = rule[0] in rules.unmatched(schema.names)
+        hint = did_you_mean(rule[0].strip("*?"), schema.names) if unmatched else ""
+        patterns.append(PatternMatch(*rule, members, lossy, hint))
+    whole = tuple(
+        name
+        for match in patterns
+        if match.bound.kind != "lossless"
+        for name in match.variables
+        if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
+    )
+    uncovered = tuple(name for name, rule in decided.items() if rule is None)
+    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
+
+
+def told_of(schema: Schema, rules: BoundRules, exact: Mapping[str, str]) -> list[str]:
+    """What a user must know of the bounds before a file is compressed, one sentence each."""
+    if not rules.rules:
+        return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
+    sentences = [
+        f"the bound for {pattern!r} matches no variable. {did_you_mean(pattern.strip('*?'), schema.names)}"
+        for pattern in rules.unmatched(schema.names)
+    ]
+    if exact:
+        sentences.append(
+            f"exact in spite of a wildcard: {listed([f'{name} ({why})' for name, why in exact.items()])}. "
+            "A lossy bound on these must name them in full"
+        )
+    return sentences
+
+
+def listed(names: Sequence[str], *, most: int = _NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,77 @@
+"""Which column holds the errors of which: told by names, as catalogues and event data form them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from baler_core.conventions import run_together, spoken
+
+Measure = Literal["sigma", "variance", "inverse variance"]
+# Catalogues call a redshift z and its error zErr.
+_ALIASES = {"z": "redshift", "redshift": "z", "mag": "magnitude", "magnitude": "mag"}
+_WORD = r"(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma|e)"
+_SIDE = r"_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus))?"
+_FORMS: tuple[tuple[str, Measure], ...] = (
+    (r"(?P<base>.+?)_ivar", "inverse variance"),
+    (r"(?P<base>.+?)_(?:variance|var)", "variance"),
+    (rf"(?P<base>.+?)_{_WORD}{_SIDE}", "sigma"),
+    (rf"(?P<base>.+?)(?:err|error)\d*{_SIDE}", "sigma"),
+    (r"(?:e|err|error|unc|uncertainty|sigma|s|d|std)_(?P<base>.+)", "sigma"),
+)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """A variable that holds errors of another."""
+
+    name: str
+    measure: Measure
+
+    def sizes(self, values: np.ndarray) -> np.ndarray:
+        """Positive finite errors (float64, 1-D) from the values of the variable, of any shape."""
+        with np.errstate(all="ignore"):
+            sizes = np.abs(values.astype(np.float64).ravel())
+            if self.measure != "sigma":
+                sizes = np.sqrt(sizes) if self.measure == "variance" else 1 / np.sqrt(sizes)
+        return np.asarray(sizes[np.isfinite(sizes) & (sizes > 0)])
+
+
+def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
+    """The variables that hold errors of each variable that has such, all of one group (`STARS/`, `Jet_`)."""
+    names = list(names)
+    known: dict[tuple[str, str], str] = {}
+    for name in names:
+        for form in {spoken(name), run_together(name)}:
+            known.setdefault((_group(name), form), name)
+    found: dict[str, list[Errors]] = {}
+    for name in names:
+        owner = _owner(name, known)
+        if owner is not None:
+            measured, measure = owner
+            found.setdefault(measured, []).append(Errors(name, measure))
+    return found
+
+
+def _owner(name: str, known: dict[tuple[str, str], str]) -> tuple[str, Measure] | None:
+    """The variable whose errors `name` holds, if its name tells and there is such a variable."""
+    for form in (spoken(name), run_together(name)):
+        for pattern, measure in _FORMS:
+            match = re.fullmatch(pattern, form)
+            base = match["base"] if match is not None else ""
+            for candidate in (base, _ALIASES.get(base, "")):
+                measured = known.get((_group(name), candidate)) if candidate else None
+                if measured is not None and measured != name:
+                    return measured, measure
+    return None
+
+
+def _group(name: str) -> str:
+    """What stands before the name itself: the group or object it lies in."""
+    inner = name.rpartition("/")
+    head, dot, _ = re.sub(r"\[.*", "", inner[2]).rpartition(".")
+    return f"{inner[0]}/{head}{dot}"
