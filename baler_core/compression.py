@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Compressed:
         Training history per group, of models that keep one.
     trained
         Name of the file of trained models that is needed to restore it; empty if none is.
+    left_out
+        What of the input is not in the file, one sentence each.
     kept_exact
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     """
@@ -60,6 +62,7 @@ class Compressed:
     models: Mapping[str, str]
     histories: Mapping[str, object]
     trained: str = ""
+    left_out: Sequence[str] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -107,6 +110,7 @@ def compress(
         {group_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
         header.trained.name if header.trained is not None else "",
+        header.left_out,
         work.kept_exact,
     )
 

@@ -78,6 +78,8 @@ class BalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise FormatError(f"{path}: is a pipe or a device, not a .bal file")
         try:
             self._file: BinaryIO = path.open("rb")
         except FileNotFoundError as error:

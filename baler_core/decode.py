@@ -49,7 +49,7 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     FormatError
         If its options are not understood.
     """
-    offer = registry.offer(kind, record.name, package="" if record.package == "baler-core" else record.package)
+    offer = registry.offer(kind, record.name, package=record.package)
     try:
         return offer.component(offer.component.Options(**record.options))
     except (ValidationError, TypeError) as error:

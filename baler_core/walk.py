@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+WHOLE_FILE = "whole_file"
+"""The reader that takes any file as it is."""
 # How much more memory a cell of text takes than the eight bytes it counts.
 _TEXT_IN_MEMORY = 8
 # So many values of a variable are looked at to tell what it is; fewer where there are many variables.
@@ -54,7 +56,7 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
 
 
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
-    """The reader and the open input file.
+    """Open the input file; one without variables is kept byte for byte.
 
     Raises
     ------
@@ -65,12 +67,17 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
         raise DataError(f"{path}: is a folder; an input is a file")
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
     source = reader.open(path, config.variables)
     for warning in source.warnings:
         logger.warning("%s", warning)
     if not source.schema.variables:
-        raise DataError(f"{path}: holds no variable that can be compressed")
+        source.close()
+        logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
+        reader = registry.reader(WHOLE_FILE)()
+        source = reader.open(path)
     return reader, source
 
 

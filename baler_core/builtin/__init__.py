@@ -8,11 +8,12 @@ from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
-    """NumPy and CSV files."""
+    """NumPy and CSV files, and any file as it is."""
     from baler_core.builtin.readers.csv_files import CsvReader
     from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
+    from baler_core.builtin.readers.whole_file import WholeFileReader
 
-    return [CsvReader, NpyReader, NpzReader]
+    return [CsvReader, NpyReader, NpzReader, WholeFileReader]
 
 
 @hookimpl
