@@ -118,7 +118,7 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
-    for sentence in told_of(schema, config.bounds, exact_anyway):
+    for sentence in told_of(schema, config.bounds, bounds, exact_anyway):
         logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     named = dict(zip(schema.names, tolerances, strict=True))

@@ -92,14 +92,29 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
     return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
 
 
-def told_of(schema: Schema, rules: BoundRules, exact: Mapping[str, str]) -> list[str]:
-    """What a user must know of the bounds before a file is compressed, one sentence each."""
+def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exact: Mapping[str, str]) -> list[str]:
+    """What a user must know of the bounds before a file is compressed, one sentence each.
+
+    Parameters
+    ----------
+    bounds
+        What they come to for each variable.
+    exact
+        Variables that are exact in spite of a pattern with wildcards, and why.
+    """
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
     sentences = [
         f"the bound for {pattern!r} matches no variable. {did_you_mean(pattern.strip('*?'), schema.names)}"
         for pattern in rules.unmatched(schema.names)
     ]
+    lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
+    for pattern, bound in rules.rules:
+        members = [name for name in schema.names if rules.rule_for(name) == (pattern, bound)]
+        if bound.kind != "lossless" and members and lossy.isdisjoint(members):
+            sentences.append(
+                f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}"
+            )
     if exact:
         sentences.append(
             f"exact in spite of a wildcard: {listed([f'{name} ({why})' for name, why in exact.items()])}. "

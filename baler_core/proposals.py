@@ -132,7 +132,9 @@ def _below_errors(
     if values is None or not found:
         return None
     smallest, name = min(found)
-    return Proposal(_absolute(_OF_ERROR * smallest), f"a tenth of the smallest common error, {smallest:.3g} in {_short(name)}")
+    return Proposal(
+        _absolute(_OF_ERROR * smallest), f"a tenth of the smallest common error, {smallest:.3g} in {_short(name)}"
+    )
 
 
 def _below_noise(values: np.ndarray | None) -> Proposal | None:

@@ -116,9 +116,7 @@ def _by_metadata(variable: Variable) -> Finding | None:
     return None
 
 
-def _by_name(
-    variable: Variable, schema: Schema, numbers: np.ndarray | None, paired: Iterable[str]
-) -> Finding | None:
+def _by_name(variable: Variable, schema: Schema, numbers: np.ndarray | None, paired: Iterable[str]) -> Finding | None:
     """What the first convention says whose conditions hold."""
     if variable.name in paired:
         return Finding("uncertainty", "named as the error of a variable beside it")
@@ -183,7 +181,9 @@ def _whole_numbers(x: np.ndarray, distinct: int, low: float, high: float) -> Fin
         return Finding("identifier", f"looks like an identifier ({distinct:,} whole numbers, all distinct)")
     steps = np.diff(x)
     if distinct > x.size / 2 and x.size >= 2 * _FEW and ((steps >= 0).all() or (steps <= 0).all()):
-        return Finding("identifier", f"looks like a counter (whole numbers, {_order(steps)} from {low:.15g} to {high:.15g})")
+        return Finding(
+            "identifier", f"looks like a counter (whole numbers, {_order(steps)} from {low:.15g} to {high:.15g})"
+        )
     if distinct <= _FLAG_VALUES and x.size >= _MANY and max(abs(low), abs(high)) <= _FLAG_LARGEST:
         return Finding("flag", f"looks like a flag or count (only {distinct} whole numbers, from {low:g} to {high:g})")
     return None

@@ -93,9 +93,7 @@ def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -
     return tuple(
         LOSSLESS
         if v.name in counts
-        else rules.bound_for(
-            v.name, v.dtype, packed=v.is_packed, protected=v.name in roles and roles[v.name].is_exact
-        )
+        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=v.name in roles and roles[v.name].is_exact)
         for v in schema.variables
     )
 
@@ -155,9 +153,7 @@ def first_values(walk: Callable[[], Iterable[xr.Dataset]], names: Sequence[str])
                 missing.discard(name)
         if not missing:
             break
-    return {
-        name: np.concatenate(found) if len(found) > 1 else found[0] for name, found in parts.items() if found
-    }
+    return {name: np.concatenate(found) if len(found) > 1 else found[0] for name, found in parts.items() if found}
 
 
 def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:

@@ -28,7 +28,9 @@ def show_matches(found: Matches) -> None:
 
     click.echo(f"\n{found.path}: {found.variables} variables")
     if not found.patterns:
-        click.echo("  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost")
+        click.echo(
+            "  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"
+        )
         return
     print_table(
         [(repr(match.pattern), str(match.bound), _counted(match), _said(match)) for match in found.patterns],
