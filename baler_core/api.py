@@ -51,8 +51,9 @@ def compress(
     Parameters
     ----------
     bounds
-        As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for every float variable:
-        `{"abs": 0.1}`. Default: floats `rel 1e-3`, everything else lossless.
+        As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for all that is measured:
+        `{"abs": 0.1}`, which leaves ids, times, positions, weights and the like exact, as every pattern with wildcards
+        does. Default: every value is kept exactly.
     model, reader, preprocess
         A component's name, or a mapping with `name` and its options.
     trained

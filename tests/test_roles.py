@@ -55,14 +55,10 @@ def test_names_tell_in_the_words_of_their_fields(name: str, role: str) -> None:
 @pytest.mark.parametrize(
     ("name", "role"),
     [
-        ("objid", "identifier"),
-        ("Muon_jetIdx", "identifier"),
-        ("event", "identifier"),
-        ("quality", "flag"),
-        ("nHits", "count"),
-    ]
-    + [("mask", "mask"), ("charge", "flag"), ("Jet_mChargedMultiplicity", "count"), ("source_id", "identifier")],
-)
+        ("objid", "identifier"), ("Muon_jetIdx", "identifier"), ("event", "identifier"), ("source_id", "identifier"),
+        ("quality", "flag"), ("charge", "flag"), ("mask", "mask"), ("nHits", "count"), ("Jet_mChargedMultiplicity", "count"),
+    ],
+)  # fmt: skip
 def test_some_names_tell_only_of_whole_numbers(name: str, role: str) -> None:
     whole = RANDOM.integers(0, 40, 500).astype(float)
     assert found(name, whole).role == role
