@@ -53,6 +53,7 @@ CONVENTIONS = (
     # Where.
     Convention("position", r"(?!pm_|mu_)" + _ANY + r"(?:ra|dec|raj2000|dej2000|decj2000|r_?adeg|d_?edeg|ra_?icrs|de_?icrs|dec_?icrs|ra_?deg|dec_?deg|ra_?rad|dec_?rad|ra_?fk5|dec_?fk5)", "VizieR, Gaia, SDSS, Kepler, TESS catalogues"),
     Convention("position", r"alpha(?:win)?_j?2000|delta(?:win)?_j?2000|[xy](?:win)?_world", "SExtractor catalogues"),
+    Convention("position", r"[xy](?:win|peak)?_(?:image|pix|pixel|psf)|[xy]_?cent(?:er|re|roid)?", "SExtractor, photutils: places on an image", ("together",)),
     Convention("position", _ANY + r"(?:glon|glat|gal_?lon|gal_?lat|elon|elat|ecl_?lon|ecl_?lat|sgl|sgb)", "VizieR, Gaia, Fermi-LAT catalogues"),
     Convention("position", r"[lb]", "Gaia: galactic coordinates", ("1-D", "cased", "together")),
     Convention("position", _ANY + r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|longitude|latitude|lons|lats|lng)(?:_?(?:\d?d|deg))?", "CF, NEMO, WRF, POP, tables"),
@@ -70,7 +71,7 @@ CONVENTIONS = (
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
     Convention("flag", r"(?:is|has|pass|use)_.+", "logical columns of tables", ("whole",)),
     Convention("count", r"n_.+|(?:.*_)?num_.+|number_of_.+|" + _ANY + r"(?:counts?|multiplicity|mult|n_?hits|n_?dof|n_?events|n_?tracks|n_?obs|nobs)", "NanoAOD, PFJet, Gaia (n_obs)", ("whole",)),
-    Convention("count", r"n[a-z]{2,}", "NanoAOD (nJet), tables", ("whole", "1-D")),
+    Convention("count", r"n[A-Z].*|N[A-Z][a-z].*|n(?:hits|jets|tracks|muons|electrons|obs|points|events)", "NanoAOD (nJet), tables", ("whole", "1-D", "cased")),
     Convention("identifier", _ANY + r"(?:id|ids|idx|index|indices|number|no|nr|uid|key|serial|designation)|.+id", "generic", ("whole",)),
     Convention("identifier", r"obj_?id|source_?id|spec_?obj_?id|kep_?id|kic|tic|hip|hd|epic|tyc\d?|recno|objno|star_?id|solution_id|random_index|cadence_?no|fiber|plate|camcol|rerun", "VizieR, Gaia, SDSS, Kepler, TESS", ("whole",)),
     Convention("identifier", r"run|event|evt|lumi|luminosity_?block|ls|bx|orbit|entry|run_?number|event_?number|evt_?number|lumi_?section", "NanoAOD, event data", ("whole",)),

@@ -35,8 +35,10 @@ class Noise:
     is_noise: bool = False
 
 
-def noise_of(values: np.ndarray) -> Noise:
+def noise_of(values: np.ndarray, *, rounding: float = 0.0) -> Noise:
     """The noise of an array of 1 to n dimensions, NaN where nothing is known; of several planes that of the quietest.
+
+    What is no larger than `rounding`, in the units of the values, is not taken for noise.
 
     The median absolute difference of second order, normalised for white noise, after Stoehr et al. 2008 (DER_SNR, ASP
     Conf. Ser. 394, 505) and the "third-order" noise of fpack (Pence, Seaman & White 2009, PASP 121, 414); those of fourth
@@ -48,7 +50,7 @@ def noise_of(values: np.ndarray) -> Noise:
     seen = [noise for noise in found if noise is not None]
     if not seen:
         return Noise()
-    noisy = [noise for noise in seen if noise.is_noise]
+    noisy = [noise for noise in seen if noise.is_noise and noise.sigma > rounding]
     if 2 * len(noisy) < len(seen):
         return Noise(min(noise.sigma for noise in seen))
     return min(noisy, key=lambda noise: noise.sigma)
@@ -56,7 +58,7 @@ def noise_of(values: np.ndarray) -> Noise:
 
 def _of_plane(plane: np.ndarray) -> Noise | None:
     """The noise of a line, or of an image along the axis where it is less; None where too little is known."""
-    along = [_along(plane, axis) for axis in range(plane.ndim) if plane.shape[axis] > 2 * _ORDERS[-1]]
+    along = [_along(plane, axis) for axis in range(plane.ndim) if plane.shape[axis] > _ORDERS[-1] + 1]
     seen = [sigmas for sigmas in along if sigmas is not None]
     if not seen:
         return None
@@ -73,5 +75,8 @@ def _along(plane: np.ndarray, axis: int) -> list[float] | None:
         known = np.abs(differences[np.isfinite(differences)])
         if known.size < _FEWEST:
             return None
+        # Flat parts, such as padding, say nothing where they are most of it.
+        if np.median(known) == 0 and np.count_nonzero(known) >= max(_FEWEST, known.size // 100):
+            known = known[known > 0]
         sigmas.append(_SIGMA * float(np.median(known)) / math.sqrt(math.comb(2 * order, order)))
     return sigmas

@@ -12,7 +12,7 @@ import numpy as np
 from baler_core.bounds import usable
 from baler_core.dataset import Schema, Variable
 from baler_core.noise import noise_of
-from baler_core.roles import GRID_AXIS, Finding, roles_of
+from baler_core.roles import GRID_AXIS, PIXELS, Finding, roles_of
 from baler_core.uncertainties import Errors, errors_beside
 
 LOSSLESS = "lossless"
@@ -25,10 +25,15 @@ _COMMON = 2.0
 _OF_ERROR = 0.1
 _OF_NOISE = 0.25
 _ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*$", re.IGNORECASE)
-_ANGLE_CAMEL = re.compile(r"[a-z](Phi|Eta|Theta)\d*$")
+_ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta)\d*$")
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
 _NARROW = 0.05
+# Fewer values than these do not tell a spread or a rhythm; a rhythm is kept by this part of the steps.
+_FEW = 30
+_EVEN = 0.75
+# Vectors in the rows of a table are shorter than this.
+_LONG_AXIS = 64
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,9 @@ def _proposal(
     if by_error is not None:
         return by_error
     if _is_grid(variable, values):
-        return _below_noise(values) or Proposal(_FIELDS, _why_no_noise(values))
+        is_plane = values is not None and min(values.shape[-2:]) >= GRID_AXIS
+        by_noise = _below_noise(values, variable) if is_plane else None
+        return by_noise or Proposal(_FIELDS, _why_no_noise(values if is_plane else None))
     return _of_column(variable, values, packed=packed, in_series=variable.dims[0] in series)
 
 
@@ -97,11 +104,13 @@ def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, i
     if angle is not None:
         return angle
     if in_series and values is not None and values.ndim == 1:
-        by_noise = _below_noise(values)
+        by_noise = _below_noise(values, variable)
         if by_noise is not None:
             return by_noise
     if _MAGNITUDE.search(variable.name.rpartition("/")[2]) or variable.units.lower() == "mag":
         return Proposal("{abs: 1.0e-3}", "a magnitude")
+    if variable.units.lower() in PIXELS:
+        return Proposal("{abs: 1.0e-3}", "a place on an image")
     if packed:
         return Proposal(_FIELDS, "packed: stands for real numbers by a scale factor")
     if values is not None and _is_narrow(values):
@@ -137,10 +146,14 @@ def _below_errors(
     )
 
 
-def _below_noise(values: np.ndarray | None) -> Proposal | None:
-    """A quarter of the noise, if there is any."""
-    noise = noise_of(values) if values is not None else None
-    if noise is None or not noise.is_noise or noise.sigma <= 0:
+def _below_noise(values: np.ndarray | None, variable: Variable) -> Proposal | None:
+    """A quarter of the noise, if there is any beyond the rounding of floating-point numbers."""
+    if values is None or not np.isfinite(values).any():
+        return None
+    is_float = variable.numpy_dtype.kind == "f"
+    step = float(np.finfo(variable.numpy_dtype).eps) if is_float else 0.0
+    noise = noise_of(values, rounding=4 * step * float(np.nanmax(np.abs(values[np.isfinite(values)]))))
+    if not noise.is_noise:
         return None
     return Proposal(_absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {noise.sigma:.3g}")
 
@@ -155,22 +168,31 @@ def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:
     """Whether it is an image or a field: of rank 2 or more, and no short vectors."""
     if len(variable.dims) < 2:
         return False
-    return values is None or min(values.shape[-2:]) >= GRID_AXIS or (values.ndim > 2 and values.shape[-1] >= GRID_AXIS)
+    if values is None or values.shape[-1] >= _LONG_AXIS:
+        return True
+    return min(values.shape[-2:]) >= GRID_AXIS or (values.ndim > 2 and values.shape[-1] >= GRID_AXIS)
 
 
 def _is_time_axis(variable: Variable, roles: Mapping[str, Finding], physical: Mapping[str, np.ndarray]) -> bool:
-    """Whether a column holds times in order, so that neighbouring rows are neighbours in time."""
+    """Whether a column holds times in mostly even steps, so that neighbouring rows are neighbours in time.
+
+    Events come in order too, but at random times: their neighbours have nothing in common.
+    """
     if variable.name not in physical or roles.get(variable.name, Finding()).role != "time":
         return False
     values = physical[variable.name]
     known = values[np.isfinite(values)]
-    return known.size > 2 and bool((np.diff(known) > 0).all())
+    steps = np.diff(known)
+    if known.size < _FEW or not (steps > 0).all():
+        return False
+    middle = float(np.median(steps))
+    return bool(np.mean(np.abs(steps - middle) <= 0.05 * middle) >= _EVEN)
 
 
 def _is_narrow(values: np.ndarray) -> bool:
     """Whether values stand far from zero beside their spread, as pressures and temperatures do."""
     known = values[np.isfinite(values)]
-    if known.size < 2:
+    if known.size < _FEW:
         return False
     middle = abs(float(np.median(known)))
     low, high = np.percentile(known, (5, 95))

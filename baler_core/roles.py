@@ -28,6 +28,7 @@ _OFFSET_UNSORTED = 100.0
 _FLAG_VALUES = 16
 _FLAG_LARGEST = 1000.0
 _STEP_ROUNDING = 1e-4
+PIXELS = ("pix", "pixel", "pixels")
 GRID_AXIS = 8
 """Axes shorter than this hold the parts of a vector, not cells of a grid."""
 
@@ -111,7 +112,9 @@ def _by_metadata(variable: Variable) -> Finding | None:
         return Finding("time", f"units {units!r}")
     if units.lower().replace("_", "").startswith(("degreesnorth", "degreeseast", "degreenorth", "degreeeast")):
         return Finding("position", f"units {units!r}")
-    if variable.name in variable.dims:
+    if units.lower() in PIXELS and spoken(variable.name) in ("x", "y"):
+        return Finding("position", f"units {units!r}")
+    if variable.dims == (variable.name,):
         return Finding("axis", "named like its dimension")
     return None
 

@@ -82,6 +82,13 @@ def test_what_is_exact_in_spite_of_a_wildcard_is_told_with_its_reason(
     assert list(json.loads(out)[0]["kept_exact"]) == ["weight", "clock"]
 
 
+def test_the_report_of_a_run_lists_it(folder: Path) -> None:
+    assert run("metrics: []\nplots: []\nbounds: {abs: 0.01}\n", "run") == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["kept_exact"]["weight"].startswith("weight: named 'weight'")
+    assert list(report["kept_exact"]) == ["weight", "clock"]
+
+
 def test_a_full_name_reaches_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run('bounds: {clock: {abs: 0.5}, weight: {rel: 1.0e-2}, "*": lossless}\n', "compress") == 0
     assert changed() == {"clock", "weight"}

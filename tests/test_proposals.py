@@ -83,6 +83,27 @@ def test_a_smooth_simulation_is_bounded_by_its_range_and_says_so(dtype: str) -> 
     assert (flat.bound, flat.reason) == ("{range: 1.0e-3}", "no noise is seen in its first values")
 
 
+def test_rounding_is_no_noise() -> None:
+    planes = np.stack([RANDOM.normal(0, 1e-17, (64, 64)), np.sin(np.mgrid[:64, :64].sum(0) / 20)])
+    assert proposed(u=planes.astype("f4"))["u"].bound == "{range: 1.0e-3}"
+
+
+def test_padding_does_not_hide_the_noise() -> None:
+    image = RANDOM.normal(0, 2, (200, 200))
+    image[:, :140] = 0
+    assert absolute(proposed(image=image)["image"]) == pytest.approx(0.5, rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["Jet_phi", "eta1", "fEta", "DetectorEta", "DeltaPhi", "jet2_eta", "Jet_eta_"])
+def test_angles_are_bounded_absolutely(name: str) -> None:
+    assert proposed(**{name: RANDOM.uniform(-3, 3, N)})[name].bound == "{abs: 1.0e-4}"
+
+
+@pytest.mark.parametrize("name", ["sigmaEtaEta1", "sigmaIetaIeta", "beta", "zeta", "metadata"])
+def test_what_only_sounds_like_an_angle_is_not(name: str) -> None:
+    assert proposed(**{name: RANDOM.lognormal(-4, 1, N)})[name].bound == "{rel: 1.0e-3}"
+
+
 def test_the_quietest_plane_decides() -> None:
     cube = np.stack([RANDOM.normal(0, sigma, (80, 80)) for sigma in (1.0, 0.1, 3.0)])
     assert absolute(proposed(cube=cube)["cube"]) == pytest.approx(0.025, rel=0.1)
@@ -94,9 +115,9 @@ def test_a_light_curve_loses_a_quarter_of_its_noise_beside_its_times() -> None:
     found = proposed(BJD=times, flux=flux)
     assert found["BJD"].bound == "lossless"
     assert absolute(found["flux"]) == pytest.approx(2, rel=0.15)
-    # without times in order, rows are no neighbours
-    shuffled = RANDOM.permutation(N)
-    assert proposed(BJD=times[shuffled], flux=RANDOM.lognormal(2, 1, N))["flux"].bound == "{rel: 1.0e-3}"
+    # rows of events and of catalogues are no neighbours: what differs between them is no noise
+    for others in (RANDOM.permutation(times), np.cumsum(RANDOM.exponential(1, N))):
+        assert proposed(time=others, energy=RANDOM.lognormal(2, 1, N))["energy"].bound == "{rel: 1.0e-3}"
 
 
 def test_the_spread_of_values_far_from_zero_is_kept() -> None:

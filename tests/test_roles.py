@@ -77,6 +77,7 @@ def test_what_the_file_says_comes_first() -> None:
     assert found("u", role="mesh") == Finding("mesh", "metadata")
     assert found("x", units="days since 1850-01-01") == Finding("time", "units 'days since 1850-01-01'")
     assert found("y", units="degrees_north", dims=3).role == "position"
+    assert [found(name, units="pix").role for name in ("STARS/X", "FWHM")] == ["position", ""]
     coordinate = Schema((Variable("depth", "<f4", ("depth",)),), {"depth": 5})
     assert roles_of(coordinate, {})["depth"].role == "axis"
 

@@ -38,6 +38,7 @@ def evaluate(
     bounds: BoundRules | None = None,
     compressed: Path | None = None,
     histories: Mapping[str, object] | None = None,
+    kept_exact: Mapping[str, str] | None = None,
     plots: Sequence[str] = ("*",),
     others_bytes: int = OTHERS_BYTES,
     lookup: Lookup = NOWHERE_ELSE,
@@ -60,6 +61,8 @@ def evaluate(
         The `.bal` file between the two, if `restored` is not itself it: for sizes, components and bounds.
     histories
         What models recorded while they trained, by group.
+    kept_exact
+        What compression kept exactly in spite of a pattern with wildcards, and why.
     plots
         Patterns of the variables to draw.
     lookup
@@ -98,6 +101,7 @@ def evaluate(
         groups=groups_of(info),
         training=training_curves(histories or {}),
         details=details_of(info),
+        kept_exact=kept_exact or {},
         left_out=tuple(dict.fromkeys((*(info.header.left_out if info is not None else ()), *left_out))),
     )
 
