@@ -11,10 +11,9 @@ from tqdm import tqdm
 
 from baler_core.atomic import completed
 from baler_core.container import BalReader
-from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
+from baler_core.decode import NOWHERE_ELSE, BalFile, header_of, make_component, not_believed
 from baler_core.errors import DataError, FormatError
 from baler_core.header import Header
-from baler_core.header_json import header_from_json
 from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
@@ -70,7 +69,8 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
         reader = make_component("reader", header.reader, registry, path)
         assert isinstance(reader, Reader)
         total = _checked_size(header, path, output)
-        with completed(output) as temporary:
+        what = f"the reader {header.reader.name!r} of {header.reader.package}"
+        with completed(output) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
             try:
                 with tqdm(
@@ -110,7 +110,7 @@ def _checked_size(header: Header, path: Path, output: Path) -> int:
 def read_info(path: Path) -> Info:
     """What the file says about itself; needs none of the plugins it was made with."""
     with BalReader(path) as stored:
-        header = header_from_json(stored.header)
+        header = header_of(stored)
         lengths = [section.length for section in stored.sections]
         blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
         states = sum(lengths[section] for group in header.groups for section in group.state_sections)
