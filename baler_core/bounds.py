@@ -86,7 +86,9 @@ UNBOUNDED = ErrorBound("none")
 
 def name_matches(name: str, pattern: str) -> bool:
     """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not."""
-    return name == pattern or fnmatch.fnmatchcase(name, pattern)
+    # Files of a thousand variables may have as many patterns: most are plain names.
+    is_plain = "*" not in pattern and "?" not in pattern and "[" not in pattern
+    return name == pattern or (not is_plain and fnmatch.fnmatchcase(name, pattern))
 
 
 def names_in_full(name: str, pattern: str) -> bool:

@@ -73,13 +73,13 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         roles = roles_in(schema, lambda: source.blocks(config.block_bytes), rules)
         bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
         exact = kept_exact(schema, rules, roles)
-    decided = {name: rules.rule_for(name) for name in schema.names}
+    members_of = _decided(schema, rules)
+    unmatched = set(rules.unmatched(schema.names))
     patterns = []
     for rule in rules.rules:
-        members = tuple(name for name in schema.names if decided[name] == rule)
+        members = tuple(members_of[rule[0]])
         lossy = tuple(name for name in members if bounds[name].kind != "lossless")
-        unmatched = rule[0] in rules.unmatched(schema.names)
-        hint = did_you_mean(rule[0].strip("*?"), schema.names) if unmatched else ""
+        hint = did_you_mean(rule[0].strip("*?"), schema.names) if rule[0] in unmatched else ""
         patterns.append(PatternMatch(*rule, members, lossy, hint))
     whole = tuple(
         name
@@ -88,8 +88,17 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         for name in match.variables
         if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
     )
-    uncovered = tuple(name for name, rule in decided.items() if rule is None)
+    uncovered = tuple(members_of[""])
     return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
+
+
+def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
+    """The variables whose bound each pattern decides; under the empty pattern those that none matches."""
+    members: dict[str, list[str]] = {pattern: [] for pattern in ("", *(pattern for pattern, _ in rules.rules))}
+    for name in schema.names:
+        rule = rules.rule_for(name)
+        members[rule[0] if rule is not None else ""].append(name)
+    return members
 
 
 def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exact: Mapping[str, str]) -> list[str]:
@@ -109,8 +118,9 @@ def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exa
         for pattern in rules.unmatched(schema.names)
     ]
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
+    members_of = _decided(schema, rules)
     for pattern, bound in rules.rules:
-        members = [name for name in schema.names if rules.rule_for(name) == (pattern, bound)]
+        members = members_of[pattern]
         if bound.kind != "lossless" and members and lossy.isdisjoint(members):
             sentences.append(
                 f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}"

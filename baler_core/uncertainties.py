@@ -15,13 +15,18 @@ Measure = Literal["sigma", "variance", "inverse variance"]
 # Catalogues call a redshift z and its error zErr.
 _ALIASES = {"z": "redshift", "redshift": "z", "mag": "magnitude", "magnitude": "mag"}
 _WORD = r"(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma|e)"
-_SIDE = r"_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus))?"
+_SIDE = r"_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus|min|max|pos|neg|u|l))?"
+# A column of this name alone holds the errors of the column before it, as in `HJD, mag, err`.
+_ALONE = ("err", "error", "errs", "errors", "unc", "uncertainty", "stderr", "sigma")
 _FORMS: tuple[tuple[str, Measure], ...] = (
     (r"(?P<base>.+?)_ivar", "inverse variance"),
     (r"(?P<base>.+?)_(?:variance|var)", "variance"),
     (rf"(?P<base>.+?)_{_WORD}{_SIDE}", "sigma"),
     (rf"(?P<base>.+?)(?:err|error)\d*{_SIDE}", "sigma"),
     (r"(?:e|err|error|unc|uncertainty|sigma|s|d|std)_(?P<base>.+)", "sigma"),
+    # SDSS psfMagErr_r beside psfMag_r, SExtractor MAGERR_AUTO beside MAG_AUTO, WISE w1sigmpro beside w1mpro
+    (r"(?P<base>.+?)_?(?:err|error)(?P<rest>_.+)", "sigma"),
+    (r"(?P<base>w\d)sig(?P<rest>m.+)", "sigma"),
 )
 
 
@@ -49,8 +54,10 @@ def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
         for form in {spoken(name), run_together(name)}:
             known.setdefault((_group(name), form), name)
     found: dict[str, list[Errors]] = {}
-    for name in names:
+    for before, name in zip(["", *names], names, strict=False):
         owner = _owner(name, known)
+        if owner is None and before and run_together(name) in _ALONE and _group(before) == _group(name):
+            owner = before, "sigma"
         if owner is not None:
             measured, measure = owner
             found.setdefault(measured, []).append(Errors(name, measure))
@@ -62,7 +69,7 @@ def _owner(name: str, known: dict[tuple[str, str], str]) -> tuple[str, Measure] 
     for form in (spoken(name), run_together(name)):
         for pattern, measure in _FORMS:
             match = re.fullmatch(pattern, form)
-            base = match["base"] if match is not None else ""
+            base = match["base"] + match.groupdict().get("rest", "") if match is not None else ""
             for candidate in (base, _ALIASES.get(base, "")):
                 measured = known.get((_group(name), candidate)) if candidate else None
                 if measured is not None and measured != name:

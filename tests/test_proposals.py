@@ -33,6 +33,8 @@ def absolute(proposal: Proposal) -> float:
         ("r", "err_r"), ("r", "r_err"), ("r", "e_r"), ("r", "r_error"), ("r", "sigma_r"), ("redshift", "zErr"),
         ("koi_period", "koi_period_err1"), ("SAP_FLUX", "SAP_FLUX_ERR"), ("ROWV", "ROWVERR"),
         ("Flux1000", "Unc_Flux1000"), ("Muon_dxy", "Muon_dxyErr"), ("Bmag", "e_Bmag"), ("Jet.PT", "Jet.PTError"),
+        ("Track.PT", "Track.ErrorPT"), ("psfMag_r", "psfMagErr_r"), ("MAG_AUTO", "MAGERR_AUTO"), ("w1mpro", "w1sigmpro"),
+        ("mass", "mass_error_max"), ("pl_orbper", "pl_orbpererr2"), ("mag", "err"),
     ],
 )  # fmt: skip
 def test_a_column_with_errors_loses_at_most_a_tenth_of_the_smallest_common_one(measured: str, error: str) -> None:
