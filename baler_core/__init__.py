@@ -9,6 +9,7 @@ from baler_core.builtin.models.autoencoder import Autoencoder
 from baler_core.comparison import Pairs, is_measured, pair_values
 from baler_core.dataset import (
     Layout,
+    Role,
     Schema,
     Variable,
     decode_array,
@@ -69,6 +70,7 @@ __all__ = [
     "PluginError",
     "Preprocessor",
     "Reader",
+    "Role",
     "Sample",
     "Schema",
     "Sink",
