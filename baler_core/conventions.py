@@ -9,7 +9,7 @@ from typing import Literal
 
 from baler_core.dataset import Role
 
-Condition = Literal["whole", "1-D", "cased", "together"]
+Condition = Literal["whole", "1-D", "cased", "together", "sorted"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Convention:
         The convention, and for whom.
     conditions
         `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension. `cased`: letters count.
-        `together`: only if another variable of the same group has a name of this form.
+        `sorted`: only if the values rise or fall throughout. `together`: only if another variable of the same group has a name of this form.
     """
 
     role: Role
@@ -65,8 +65,11 @@ CONVENTIONS = (
     Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
     Convention("cell_bounds", r".+_(?:bnds|bnd|bounds|vertices|corners|edges)|bounds_.+|(?:lon|lat)v", "CF cell bounds, NEMO, CICE"),
     Convention("cell_bounds", r"e_?min|e_?max|energ_lo|energ_hi|bin_?(?:lo|hi|low|high|min|max|edges?)|channel_?(?:min|max)", "OGIP EBOUNDS and response matrices", ("1-D", "together")),
+    Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
+    Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
     Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
+    Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
     Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
     Convention("flag", r"(?:is|has|pass|use)_.+", "logical columns of tables", ("whole",)),
@@ -81,9 +84,9 @@ _COMPILED = tuple((row, re.compile(row.form)) for row in CONVENTIONS)
 
 
 def base_name(name: str) -> str:
-    """The name itself: without the groups or objects it lies in, and without units in brackets."""
+    """The name itself: without the groups or objects it lies in, and without units in brackets (`[s]`) and versions (`SCI,2`)."""
     inner = name.rpartition("/")[2]
-    bare = re.sub(r"\s*[\[(][^\[\]()]*[\])]", "", inner).strip()
+    bare = re.sub(r"\s*[\[(][^\[\]()]*[\])]|,\d+$", "", inner).strip()
     return bare.rpartition(".")[2] or bare
 
 

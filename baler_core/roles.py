@@ -128,6 +128,8 @@ def _by_name(variable: Variable, schema: Schema, numbers: np.ndarray | None, pai
             continue
         if "whole" in row.conditions and not _whole(variable, numbers):
             continue
+        if "sorted" in row.conditions and not _sorted(numbers):
+            continue
         if "together" in row.conditions and not any(
             other is not variable
             and other.dims == variable.dims
@@ -151,6 +153,14 @@ def _whole(variable: Variable, numbers: np.ndarray | None) -> bool:
     return numbers is not None and numbers.size > 0 and bool((numbers == np.rint(numbers)).all())
 
 
+def _sorted(numbers: np.ndarray | None) -> bool:
+    """Whether the values rise or fall throughout, as far as they were seen."""
+    if numbers is None or numbers.ndim != 1 or numbers.size < _FEW:
+        return False
+    steps = np.diff(numbers.astype(np.float64))
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
 def _by_values(numbers: np.ndarray, *, on_grid: bool) -> Finding | None:
     """What the first values (1-D, finite) of a column of floats look like."""
     x = numbers.astype(np.float64)
@@ -161,7 +171,7 @@ def _by_values(numbers: np.ndarray, *, on_grid: bool) -> Finding | None:
     if spread == 0 or not np.isfinite(spread):
         return None
     steps = np.diff(x)
-    is_sorted = bool((steps > 0).all() or (steps < 0).all())
+    is_sorted = _sorted(x)
     if is_sorted and on_grid:
         return Finding("axis", f"looks like an axis ({_order(steps)}, along a dimension of fields)")
     distinct = np.unique(x).size

@@ -51,6 +51,15 @@ def test_inverse_variances_are_errors_too() -> None:
     assert absolute(found["PSFFLUX"]) == pytest.approx(0.02, rel=0.1)
 
 
+def test_an_image_of_errors_belongs_to_the_image_before_it() -> None:
+    assert {
+        n: [e.name for e in found] for n, found in errors_beside(["SCI,1", "ERR,1", "DQ,1", "SCI,2", "ERR,2"]).items()
+    } == {
+        "SCI,1": ["ERR,1"],
+        "SCI,2": ["ERR,2"],
+    }
+
+
 def test_errors_belong_to_variables_of_their_own_group() -> None:
     names = ["a/r", "b/err_r", "Jet_pt", "Muon_ptErr", "E", "e_px", "pt", "r_err"]
     assert errors_beside(names) == {}

@@ -39,6 +39,7 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("time_bnds", "cell_bounds"), ("nav_lat_bnds", "cell_bounds"), ("lon_vertices", "cell_bounds"),
         ("genWeight", "weight"), ("LHEPdfWeight", "weight"), ("Event.Weight", "weight"), ("wgt", "weight"),
         ("btagWeight_CSVV2", "weight"), ("EventWeight", "weight"),
+        ("scaleFactor_PILEUP", "weight"), ("WHT,1", "weight"), ("XSection", "weight"),
         ("pt_err", "uncertainty"), ("koi_period_err1", "uncertainty"), ("zErr", "uncertainty"), ("Unc_Flux1000", "uncertainty"),
         ("parallax_error", "uncertainty"), ("PSFFLUX_IVAR", "uncertainty"),
         # measured, whatever they begin or end with
@@ -64,6 +65,14 @@ def test_some_names_tell_only_of_whole_numbers(name: str, role: str) -> None:
     assert found(name, whole).role == role
     assert found(name, whole + 0.5).role == ""
     assert found(name).role == ""
+
+
+@pytest.mark.parametrize("name", ["wavelength", "loglam", "freq", "depth", "x", "energy", "radius [m]"])
+def test_axes_are_told_by_their_name_and_order(name: str) -> None:
+    grid = np.geomspace(3800, 9200, 300)
+    assert found(name, grid).role == "axis"
+    assert found(name, grid[::-1]).role == "axis"
+    assert found(name, RANDOM.permutation(grid)).role == ""
 
 
 def test_a_field_called_t_or_height_is_no_time_and_no_axis() -> None:
