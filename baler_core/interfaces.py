@@ -123,6 +123,8 @@ class Reader(Component, ABC):
 
     suffixes: ClassVar[tuple[str, ...]]
     """Lower-case, with the dot (`.root`, `.fits.gz`)."""
+    written: ClassVar[tuple[str, ...]] = ()
+    """Suffixes of the files it writes, where these are not the ones it reads."""
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,24 @@ _SEEN_TOGETHER = 1 << 23
 _FEWEST_VALUES = 1024
 
 
+@dataclass(frozen=True)
+class Input:
+    """An open input: a file, or an object in memory.
+
+    Attributes
+    ----------
+    name
+        Of the file, or of the object's type.
+    file_bytes
+        Length of the file, or bytes of the object's values.
+    """
+
+    reader: Reader
+    source: Source
+    name: str
+    file_bytes: int
+
+
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
     """The reader that the configuration names, or the one for the file's suffix."""
     if chosen is not None:
@@ -71,14 +90,22 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
     source = reader.open(path, config.variables)
-    for warning in source.warnings:
-        logger.warning("%s", warning)
     if not source.schema.variables:
         source.close()
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
         reader = registry.reader(WHOLE_FILE)()
         source = reader.open(path)
+    for warning in source.warnings:
+        logger.warning("%s", warning)
     return reader, source
+
+
+def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
+    """An input file, opened; an input that is open already, itself."""
+    if isinstance(source, Input):
+        return source
+    reader, opened = open_input(source, config, registry)
+    return Input(reader, opened, source.name, source.stat().st_size)
 
 
 def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> tuple[ErrorBound, ...]:

@@ -107,11 +107,11 @@ def compress(
 def decompress(file: Path, output: Path | None, force: bool, model: Path | None, as_json: bool) -> None:
     """Restore the data file that FILE was made from, in its original format."""
     from baler_core.decompression import decompress as decompress_file
-    from baler_core.decompression import read_info
+    from baler_core.decompression import read_info, restored_suffix
 
     registry = load_plugins()
     header = read_info(file).header
-    suffix = split_name(Path(header.input_name), registry)[1]
+    suffix = restored_suffix(header, registry)
     needed = [file, *([model] if model is not None else [])]
     if header.trained is not None:
         needed.append(find_trained(header.trained, file, Lookup(model)))
