@@ -119,8 +119,9 @@ def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exa
     ]
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
     members_of = _decided(schema, rules)
+    text = {variable.name for variable in schema.variables if variable.is_text}
     for pattern, bound in rules.rules:
-        members = members_of[pattern]
+        members = [name for name in members_of[pattern] if name not in text]
         if bound.kind != "lossless" and members and lossy.isdisjoint(members):
             sentences.append(
                 f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}"
