@@ -55,6 +55,8 @@ class Compressed:
         Name of the file of trained models that is needed to restore it; empty if none is.
     left_out
         What of the input is not in the file, one sentence each.
+    kept_exact
+        Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
     """
@@ -68,6 +70,7 @@ class Compressed:
     trained: str = ""
     left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -117,6 +120,7 @@ def compress(
         header.trained.name if header.trained is not None else "",
         header.left_out,
         work.flips,
+        work.kept_exact,
     )
 
 

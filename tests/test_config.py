@@ -83,8 +83,7 @@ def test_one_line_is_enough(load: Load, tmp_path: Path) -> None:
     assert config.reader is None
     assert config.variables is None
     assert config.model.name == "auto"
-    assert config.bounds.bound_for("x", "<f4") == ErrorBound("rel", 1e-3)
-    assert config.bounds.bound_for("x", "<i4") == LOSSLESS
+    assert config.bounds.bound_for("x", "<f4") == LOSSLESS
     assert [metric.name for metric in config.metrics] == ["residual", "response"]
     assert config.block_bytes == 64_000_000
     assert config.plots == ("*",)

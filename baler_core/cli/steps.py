@@ -174,5 +174,6 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "models": dict(compressed.models),
         "refers_to": compressed.trained or None,
         "left_out": list(compressed.left_out),
+        "kept_exact": dict(compressed.kept_exact),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

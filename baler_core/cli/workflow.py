@@ -89,6 +89,7 @@ class _Run:
             variables=self.config.variables,
             compressed=compressed.path,
             histories=compressed.histories,
+            kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )
 
