@@ -6,7 +6,8 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
-from baler_core.bounds import LOSSLESS, BoundKind, BoundRules, ErrorBound
+from baler_core.bound_syntax import BoundError, BoundKind
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.yaml_nodes import KeyPath
 from baler_core.errors import ConfigError
 
@@ -41,14 +42,17 @@ def _is_single_bound(stated: Any) -> bool:
     """`{abs: 1e-3}` is a bound; `{abs: {rel: 1e-3}}` and `{abs: lossless}` bound a variable called abs."""
     if not isinstance(stated, dict):
         return False
-    return any(key in get_args(BoundKind) and not isinstance(value, dict | str) for key, value in stated.items())
+    return any(
+        key in get_args(BoundKind) and not isinstance(value, dict | str | ErrorBound) for key, value in stated.items()
+    )
 
 
 def _parse_bound(stated: Any, path: KeyPath, complain: Complain) -> ErrorBound:
     try:
         return ErrorBound.parse(stated)
     except ConfigError as error:
-        complain(path, str(error))
+        key = (error.key,) if isinstance(error, BoundError) and error.key else ()
+        complain((*path, *key), str(error))
         return LOSSLESS
 
 
