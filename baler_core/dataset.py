@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from baler_core.bounds import name_matches
 from baler_core.errors import DataError, did_you_mean
+from baler_core.patterns import matching
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -323,7 +323,7 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     for pattern in patterns:
         if not set("*?[") & set(pattern) and pattern not in names:
             raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
-    chosen = [name for name in names if any(name_matches(name, p) for p in patterns)]
+    chosen = matching(patterns, names)
     if not chosen:
         raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
     return chosen
