@@ -95,8 +95,8 @@ def header_of(stored: BalReader) -> Header:
         raise FormatError(f"{stored.path}: {error}") from error
 
 
-def _state(stored: BalReader, section: int) -> State:
-    return decode_state(stored.section(section), memory_limit=memory_limit() // 8)
+def _state(stored: BalReader, section: int, memory: int) -> State:
+    return decode_state(stored.section(section), memory_limit=memory // 8)
 
 
 class BalFile:
@@ -106,6 +106,8 @@ class BalFile:
     ----------
     lookup
         Where to look for the trained models that the file may refer to.
+    memory
+        At most so many bytes may a block take; None allows half of what the machine has.
 
     Raises
     ------
@@ -113,8 +115,11 @@ class BalFile:
         If the file is damaged, hostile or of a newer version, or the trained models it refers to are missing.
     """
 
-    def __init__(self, path: Path, registry: Registry, lookup: Lookup = NOWHERE_ELSE) -> None:
+    def __init__(
+        self, path: Path, registry: Registry, lookup: Lookup = NOWHERE_ELSE, *, memory: int | None = None
+    ) -> None:
         self.path = path
+        self._memory = memory_limit() if memory is None else memory
         self._registry = registry
         self._trained: BalReader | None = None
         self._models: dict[tuple[int, int], Model] = {}
@@ -139,7 +144,7 @@ class BalFile:
         section = self.header.attachments_section
         if section is None:
             return self.header.schema
-        parts = unpack_streams(self._bal.section(section), memory_limit=memory_limit())
+        parts = unpack_streams(self._bal.section(section), memory_limit=self._memory)
         if len(parts) != 1:
             raise FormatError(f"{self.path}: is damaged: its attachments are not together")
         return replace(self.header.schema, attachments=parts[0])
@@ -153,7 +158,7 @@ class BalFile:
                 preprocessor = make_component("preprocessor", record.component, self._registry, self.path)
                 assert isinstance(preprocessor, Preprocessor)
                 with not_believed(self.path, f"the preprocessor {record.component.name!r}"):
-                    preprocessor.load_state(_state(self._bal, record.state_section))
+                    preprocessor.load_state(_state(self._bal, record.state_section, self._memory))
                 steps.append(Step(preprocessor, record.variables))
             pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
             self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
@@ -174,8 +179,8 @@ class BalFile:
         """What a group's model learned, from this file or from the one that it refers to."""
         trained = self.header.trained
         if self._trained is not None and trained is not None and number == 0 and group in trained.sections:
-            return _state(self._trained, trained.sections[group])
-        return _state(self._bal, self.header.groups[group].state_sections[number])
+            return _state(self._trained, trained.sections[group], self._memory)
+        return _state(self._bal, self.header.groups[group].state_sections[number], self._memory)
 
     def blocks(self) -> Iterator[xr.Dataset]:
         """The restored blocks, in the order and cut of the original's.
@@ -191,10 +196,10 @@ class BalFile:
     @one_thread
     def _block(self, section: int, record: BlockRecord) -> xr.Dataset:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
-        limit = memory_limit()
+        limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)
         if claimed > limit:
-            raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here")
+            raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here (--memory)")
         streams = unpack_streams(self._bal.section(section), memory_limit=limit)
         if len(streams) != len(layouts):
             raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
