@@ -194,7 +194,7 @@ def _rules(stated: Stated | None) -> BoundRules:
     if stated is None:
         return BoundRules()
     kinds = {"abs", "rel", "range", "bits"}
-    if isinstance(stated, str) or (len(stated) == 1 and set(stated) <= kinds):
+    if isinstance(stated, str) or any(key in kinds and not isinstance(b, Mapping | str) for key, b in stated.items()):
         return BoundRules((("*", ErrorBound.parse(stated)),))
     return BoundRules(tuple((pattern, ErrorBound.parse(bound)) for pattern, bound in stated.items()))
 

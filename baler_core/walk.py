@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, value_range
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, value_range
 from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import (
     Layout,
@@ -21,6 +21,7 @@ from baler_core.dataset import (
 from baler_core.errors import DataError
 from baler_core.interfaces import Reader, Source
 from baler_core.plugins import Registry
+from baler_core.tolerances import make_tolerance, usable_packing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,10 +81,15 @@ def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:
 def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
     """The tolerance of every variable; reads the whole file once if any bound refers to a range."""
     schema = blocks.schema
+    for v, bound in zip(schema.variables, bounds, strict=True):
+        if bound.kind != "lossless" and v.is_numeric and not usable_packing(v):
+            logger.warning(
+                "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
+                *(v.name, v.scale, v.offset),
+            )
     ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
     return tuple(
-        make_tolerance(bound, limits=ranges.get(v.name), scale=v.scale, offset=v.offset, fill=v.fill)
-        for v, bound in zip(schema.variables, bounds, strict=True)
+        make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
@@ -92,7 +98,8 @@ def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRang
     found = {name: ValueRange() for name in wanted}
     for block in blocks:
         for name in found.keys() & {str(key) for key in block.variables}:
-            found[name] = found[name].joined(value_range(values_of(block, name), wanted[name].fill))
+            v = wanted[name]
+            found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))
     return found
 
 

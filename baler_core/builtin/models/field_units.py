@@ -12,6 +12,7 @@ from baler_core.bounds import SAFETY, Tolerance
 from baler_core.errors import FormatError
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
+from baler_core.sides import Reach
 
 UnitsKind = Literal["plain", "lattice", "log"]
 _KINDS: tuple[UnitsKind, ...] = ("plain", "lattice", "log")
@@ -64,6 +65,13 @@ class Units:
             if self.kind == "log":
                 numbers = self.sign * np.exp(numbers)
             return numbers.astype(dtype)
+
+    def reach(self) -> Reach:
+        """How far values may lie from the original."""
+        if self.kind == "lattice" and self.lattice is not None:
+            whole = self.lattice.kind == "integer"
+            return Reach(absolute=1.0 if whole else self.radius * self.lattice.step / self.lattice.divisor)
+        return Reach(relative=self.radius) if self.kind == "log" else Reach(absolute=self.radius)
 
     @property
     def _anchor(self) -> int:
