@@ -19,6 +19,7 @@ from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.header import BlockRecord, ComponentRecord, Header
 from baler_core.header_json import header_from_json
+from baler_core.integrity import DIGEST_BYTES, block_digest, group_digest
 from baler_core.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
@@ -192,26 +193,33 @@ class BalFile:
             If a block is damaged or would take more memory than there is.
         """
         for number, record in enumerate(self.header.blocks):
-            yield self._block(self.header.first_block + number, record)
+            yield self._block(number, record)
 
     @one_thread
-    def _block(self, section: int, record: BlockRecord) -> xr.Dataset:
+    def _block(self, number: int, record: BlockRecord) -> xr.Dataset:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
         limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)
         if claimed > limit:
             raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here (--memory)")
-        streams = unpack_streams(self._bal.section(section), memory_limit=limit)
+        packed = self._bal.section(self.header.first_block + number)
+        streams = unpack_streams(packed[:-DIGEST_BYTES], memory_limit=limit)
         if len(streams) != len(layouts):
             raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
-        restored = self._groups(record, streams, layouts)
+        restored, digests = self._groups(record, streams, layouts)
+        if block_digest(number, digests) != packed[-DIGEST_BYTES:]:
+            raise FormatError(
+                f"{self.path}: block {number} restores to something else than was written: the file is damaged or "
+                f"forged, or this machine or one of the installed packages is at fault"
+            )
         return make_block({v.name: (v.dims, restored[v.name]) for layout in layouts for v in layout.variables})
 
     def _groups(
         self, record: BlockRecord, streams: Sequence[Streams], layouts: Sequence[Layout]
-    ) -> dict[str, np.ndarray]:
-        """All restored variables of a block; a jagged group is decoded when its counts are known."""
+    ) -> tuple[dict[str, np.ndarray], list[bytes]]:
+        """All restored variables of a block, and a digest per group; a jagged group comes after its counts."""
         arrays: dict[str, np.ndarray] = {}
+        digests = [b""] * len(layouts)
         name = ""
         try:
             for place in counts_first(layouts):
@@ -221,17 +229,19 @@ class BalFile:
                     layout = with_events(layout, arrays[layout.counts])
                 model = self.model(record.groups[place], record.models[place])
                 with not_believed(self.path, f"the model {model.name!r}"):
-                    arrays |= self._group(model, streams[place], layout)
+                    restored, digests[place] = self._group(model, streams[place], layout)
+                    arrays |= restored
         except (FormatError, DataError) as error:
             known = str(error).removeprefix(f"{self.path}: ")
             raise FormatError(f"{self.path}: group {name!r}: {known}") from error
-        return arrays
+        return arrays, digests
 
-    def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:
+    def _group(self, model: Model, streams: Streams, layout: Layout) -> tuple[dict[str, np.ndarray], bytes]:
         tolerances = self.header.tolerance_of(layout)
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
-        corrections = decode_corrections(streams.pop(EXACT_STREAM, b""), layout)
+        stored = streams.pop(EXACT_STREAM, b"")
+        corrections = decode_corrections(stored, layout)
         if not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)
         else:
@@ -241,7 +251,7 @@ class BalFile:
         arrays = restored_arrays(model, decoded, layout)
         settle_again(settled, arrays, layout, tolerances)
         corrections.apply(arrays)
-        return arrays
+        return arrays, group_digest(arrays, layout, tolerances, stored)
 
     def close(self) -> None:
         """Release the file."""
