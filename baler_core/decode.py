@@ -85,8 +85,16 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     except (ValidationError, TypeError) as error:
         raise FormatError(
             f"{path}: its options for the {kind} {record.name!r} are not understood by {offer.package} {offer.version} "
-            f"(written by {record.package} {record.version}): {error}"
+            f"(written by {record.package} {record.version}): {_first_line(error)}"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong with options: the first complaint, in one line."""
+    if isinstance(error, ValidationError):
+        complaint = error.errors()[0]
+        return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
+    return " ".join(str(error).split())
 
 
 def header_of(stored: BalReader) -> Header:
@@ -94,7 +102,7 @@ def header_of(stored: BalReader) -> Header:
     try:
         return header_from_json(stored.header, len(stored.sections))
     except BalerError as error:
-        raise FormatError(f"{stored.path}: {error}") from error
+        raise FormatError(f"{stored.path}: {' '.join(str(error).split())}") from error
 
 
 def _state(stored: BalReader, section: int, memory: int) -> State:
