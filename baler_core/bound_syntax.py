@@ -56,7 +56,7 @@ def _kind_and_value(stated: Mapping[object, object], kinds: Sequence[str]) -> tu
     found = [kind for kind in kinds if kind in stated]
     if len(found) != 1:
         what = " and ".join(found) or "none"
-        raise BoundError(f"a bound is of one kind, as in {{abs: 0.01, limits: [0, 100]}}, found {what}")
+        raise BoundError(f"a bound has one {{kind: value}}, as in {{abs: 0.01, limits: [0, 100]}}, found {what}")
     value = stated[found[0]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BoundError(f"the bound {found[0]} needs a number, found {value!r}", found[0] if several else "")

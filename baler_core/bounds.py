@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -88,42 +89,50 @@ class ErrorBound:
 
 LOSSLESS = ErrorBound("lossless")
 UNBOUNDED = ErrorBound("none")
-DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 
 
 def name_matches(name: str, pattern: str) -> bool:
     """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not."""
-    return name == pattern or fnmatch.fnmatchcase(name, pattern)
+    # Files of a thousand variables may have as many patterns: most are plain names.
+    is_plain = "*" not in pattern and "?" not in pattern and "[" not in pattern
+    return name == pattern or (not is_plain and fnmatch.fnmatchcase(name, pattern))
+
+
+def names_in_full(name: str, pattern: str) -> bool:
+    """Whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`)."""
+    return pattern in (name, glob.escape(name))
 
 
 @dataclass(frozen=True)
 class BoundRules:
-    """Bounds by variable-name pattern (shell style); the first match wins.
-
-    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
-    """
+    """Bounds by variable-name pattern (shell style); the first match wins. Without a match, a variable is lossless."""
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
 
-    def bound_for(self, name: str, dtype: str, *, packed: bool = False, coordinate: bool = False) -> ErrorBound:
+    def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
+        """The first pattern that matches, and its bound."""
+        return next(((pattern, bound) for pattern, bound in self.rules if name_matches(name, pattern)), None)
+
+    def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
 
-        Integers are ids, counts and flags more often than measurements, and coordinates say where the others were
-        measured: a pattern with wildcards leaves both exact, unless integers are `packed` (stand for real numbers by
-        a scale factor). A lossy bound must name them.
+        A pattern with wildcards leaves exact what is `protected` (says which, when, where or how many: ids, times,
+        positions), and integers, which are ids, counts and flags more often than measurements, unless they are
+        `packed` (stand for real numbers by a scale factor). A lossy bound must name these in full.
 
         Raises
         ------
         ConfigError
             If a lossy bound was asked by its very name for something that has no error (text, booleans, ...).
         """
-        kind = _kind_of(dtype)
-        for pattern, bound in self.rules:
-            if name_matches(name, pattern):
-                if coordinate and pattern != name:
-                    return LOSSLESS
-                return self._applied(bound, name, dtype, kind, named=pattern == name, packed=packed)
-        return DEFAULT_FLOAT_BOUND if kind == "f" and not coordinate else LOSSLESS
+        rule = self.rule_for(name)
+        if rule is None:
+            return LOSSLESS
+        pattern, bound = rule
+        named = names_in_full(name, pattern)
+        if protected and not named:
+            return LOSSLESS
+        return self._applied(bound, name, dtype, _kind_of(dtype), named=named, packed=packed)
 
     @staticmethod
     def _applied(bound: ErrorBound, name: str, dtype: str, kind: str, *, named: bool, packed: bool) -> ErrorBound:
@@ -135,6 +144,16 @@ class BoundRules:
         if kind not in "iu" and named and bound.kind != "lossless":
             raise ConfigError(f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}")
         return LOSSLESS
+
+    def reached(self, names: Sequence[str]) -> list[list[str]]:
+        """For each rule, the `names` that it decides on: those it matches and none before it does."""
+        found: list[list[str]] = [[] for _ in self.rules]
+        for name in names:
+            for place, (pattern, _) in enumerate(self.rules):
+                if name_matches(name, pattern):
+                    found[place].append(name)
+                    break
+        return found
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""

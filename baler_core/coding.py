@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.choose import FLOOR, Chosen, Task, choose, comparable, fitted, fitted_or_floor, with_effort
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
+from baler_core.errors import ConfigError
 from baler_core.guarantee import (
     EXACT_STREAM,
     encode_corrections,
@@ -25,13 +26,14 @@ from baler_core.guarantee import (
 from baler_core.header import ErrorRecord
 from baler_core.integrity import group_digest
 from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
+from baler_core.matching import told_of
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.reuse import Reuse
 from baler_core.settle import settle
 from baler_core.state import decode_state, encode_state
 from baler_core.trained import TrainedModel, TrainedModels
-from baler_core.walk import Blocks, bounds_of, tolerances_of
+from baler_core.walk import Blocks, bounds_of, kept_exact, roles_in, tolerances_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,6 +87,8 @@ class Work:
         Whether the file refers to them instead of holding their states.
     for_other_files
         Whether what is learned will serve other files.
+    kept_exact
+        Variables that are exact in spite of a lossy pattern with wildcards, and why.
     flips
         How many values changed their sign, by variable.
     """
@@ -98,6 +102,7 @@ class Work:
     trained: TrainedModels | None = None
     by_reference: bool = False
     for_other_files: bool = False
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
     groups: dict[GroupKey, CodedGroup] = field(default_factory=dict)
     errors: dict[str, ErrorRecord] = field(default_factory=dict)
     flips: dict[str, int] = field(default_factory=dict)
@@ -115,12 +120,16 @@ class Work:
 def prepare(config: Config, registry: Registry, source: Source, model: Path | None = None) -> Work:
     """Bounds, tolerances, preprocessors and trained models for one source; reads it once if a bound needs a range."""
     schema = source.schema
-    for pattern in config.bounds.unmatched(schema.names):
-        logger.warning("the bound for %r matches no variable", pattern)
-    bounds = bounds_of(schema, config.bounds)
+    _tell_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
+    roles = roles_in(schema, blocks.__iter__, config.bounds)
+    bounds = bounds_of(schema, config.bounds, roles)
+    exact_anyway = kept_exact(schema, config.bounds, roles)
+    for sentence in told_of(schema, config.bounds, bounds, exact_anyway):
+        logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
-    named = dict(zip(schema.names, tolerances, strict=True))
+    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    blocks.schema, named = settled.schema, dict(settled.tolerances)
     exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
     if trained is not None:
@@ -130,7 +139,28 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
         pipeline = Pipeline(steps, exact)
         _fit_preprocessors(pipeline, blocks)
     by_reference = trained is not None and config.model_storage == "reference"
-    return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference)
+    return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference, kept_exact=exact_anyway)
+
+
+def _tell_of_text(source: Source, rules: BoundRules) -> None:
+    """Say which lossy bounds reach nothing but text, and which columns are text for a single cell.
+
+    Raises
+    ------
+    ConfigError
+        If such a column is named.
+    """
+    text = {variable.name for variable in source.schema.variables if variable.is_text}
+    reached = rules.reached(source.schema.names)
+    for (pattern, bound), names in zip(rules.rules, reached, strict=True):
+        lossy = bound.kind != "lossless"
+        for name in (name for name in names if lossy and name in source.obstacles):
+            message = f"{name!r} is text and stays exact: {source.obstacles[name]}"
+            if name == pattern:
+                raise ConfigError(f"the bound {bound} cannot be kept: {message}")
+            logger.warning("%s", message)
+        if lossy and names and text.issuperset(names):
+            logger.warning("the bound %s for %r matches nothing but text, which stays exact", bound, pattern)
 
 
 def _fit_preprocessors(pipeline: Pipeline, blocks: Blocks) -> None:

@@ -60,8 +60,8 @@ def pair_values(variable: Variable, original: np.ndarray, restored: np.ndarray) 
     fill = int(x.size - np.count_nonzero(kept)) - not_finite
     if not kept.all():
         x, y = x[kept], y[kept]
-    physical = x.astype(np.float64) * variable.scale + variable.offset
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        physical = x.astype(np.float64) * variable.scale + variable.offset
         return Pairs(physical, difference(y, x) * variable.scale, not_finite, fill)
 
 

@@ -31,7 +31,7 @@ from baler_core.plugins import Kind, Registry
 from baler_core.progress import compiling_shown
 from baler_core.settle import SIGN_SHARE
 from baler_core.state import encode_state
-from baler_core.walk import layouts_of, open_input
+from baler_core.walk import Input, input_of, layouts_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class Compressed:
         Name of the file of trained models that is needed to restore it; empty if none is.
     left_out
         What of the input is not in the file, one sentence each.
+    kept_exact
+        Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
     """
@@ -69,6 +71,7 @@ class Compressed:
     trained: str = ""
     left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -79,14 +82,14 @@ class Compressed:
 @compiling_shown()
 @one_thread
 def compress(
-    config: Config, registry: Registry, *, source: Path, output: Path, model: Path | None = None
+    config: Config, registry: Registry, *, source: Path | Input, output: Path, model: Path | None = None
 ) -> Compressed:
-    """Compress one file.
+    """Compress one file or object.
 
     Parameters
     ----------
     source
-        The input file.
+        The input file, or an object in memory made ready.
     output
         The .bal file; appears when complete.
     model
@@ -100,12 +103,12 @@ def compress(
     BoundBroken
         If a bound cannot be held, which is a bug.
     """
-    reader, opened = open_input(source, config, registry)
-    with opened, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, opened, model)
+    given = input_of(source, config, registry)
+    with given.source, completed(output) as temporary, temporary.open("wb") as file:
+        work = prepare(config, registry, given.source, model)
         writer = BalWriter(file)
-        blocks = _write_blocks(work, writer, source.name)
-        header = _header(work, registry.offer("reader", reader.name).package, reader, source, blocks, writer)
+        blocks = _write_blocks(work, writer, given.name)
+        header = _header(work, given, blocks, writer)
         file_bytes = writer.finish(header_to_json(header))
     _tell_flips(work)
     return Compressed(
@@ -118,23 +121,23 @@ def compress(
         header.trained.name if header.trained is not None else "",
         header.left_out,
         work.flips,
+        work.kept_exact,
     )
 
 
 @compiling_shown()
 @one_thread
-def train(config: Config, registry: Registry, *, output: Path) -> Path:
-    """Fit models to the configuration's first input and store them for use on other files.
+def train(config: Config, registry: Registry, *, output: Path, source: Input | None = None) -> Path:
+    """Fit models to the configuration's first input, or to an object in memory, and store them for use on other files.
 
     Raises
     ------
     BalerError
         If input and configuration do not fit together.
     """
-    source = config.inputs[0]
-    reader, opened = open_input(source, config, registry)
-    with opened, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, opened)
+    given = input_of(source or config.inputs[0], config, registry)
+    with given.source, completed(output) as temporary, temporary.open("wb") as file:
+        work = prepare(config, registry, given.source)
         work.for_other_files = True
         for block in work.blocks:
             for layout in layouts_of(block, work.schema):
@@ -143,18 +146,19 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
             group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
         shares = tuple(reuse(work).share(group.encoder, group.task) for group in work.groups.values())
         writer = BalWriter(file)
-        header = _header(work, registry.offer("reader", reader.name).package, reader, source, [], writer)
+        header = _header(work, given, [], writer)
         writer.finish(header_to_json(replace(header, shares=shares)))
     return output
 
 
 def _tell_flips(work: Work) -> None:
     """Say which variables hold values that changed their sign."""
-    for name, count in work.flips.items():
+    if work.flips:
         logger.warning(
-            "%r: %s of its values change their sign, within the bound; keeping it would cost more than %g %% of the file: "
-            "write 'sign: keep' beside its bound if it matters, 'sign: free' if it does not",
-            *(name, f"{count:,}", 100 * SIGN_SHARE),
+            "some values change their sign, within the bound, since keeping it would cost more than %g %% of the file: %s. "
+            "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
+            100 * SIGN_SHARE,
+            ", ".join(f"{count:,} of {name!r}" for name, count in work.flips.items()),
         )
 
 
@@ -184,9 +188,7 @@ def _histories(work: Work) -> dict[str, object]:
     return {name: history for name, history in found.items() if history is not None}
 
 
-def _header(
-    work: Work, package: str, reader: Component, source: Path, blocks: list[BlockRecord], writer: BalWriter
-) -> Header:
+def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWriter) -> Header:
     """Store the states, and say in the header where they are."""
     from baler_core import __version__
 
@@ -214,8 +216,8 @@ def _header(
         writer.add(pack_streams([schema.attachments]))
     return Header(
         version=__version__,
-        input_name=source.name,
-        reader=component_record("reader", reader, work.registry),
+        input_name=given.name,
+        reader=component_record("reader", given.reader, work.registry),
         schema=schema,
         bounds=work.bounds,
         tolerances=tuple(work.tolerances[name] for name in schema.names),
@@ -224,7 +226,7 @@ def _header(
         blocks=tuple(blocks),
         errors=work.errors,
         input_bytes=sum(schema.nbytes(variable) for variable in schema.variables),
-        input_file_bytes=source.stat().st_size,
+        input_file_bytes=given.file_bytes,
         trained=_trained_record(work),
         attachments_section=next_section if schema.attachments else None,
         left_out=tuple(work.left_out),

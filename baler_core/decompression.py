@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from baler_core.atomic import completed
+from baler_core.config.inputs import split_name
 from baler_core.container import BalReader
 from baler_core.decode import NOWHERE_ELSE, BalFile, header_of, make_component, not_believed
 from baler_core.errors import DataError, FormatError
@@ -72,6 +73,7 @@ def decompress(
             raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
         reader = make_component("reader", header.reader, registry, path)
         assert isinstance(reader, Reader)
+        check_suffix(reader, header.input_name, output)
         total = checked_size(header, path)
         _refuse_full_disk(total, path, output)
         what = f"the reader {header.reader.name!r} of {header.reader.package}"
@@ -91,6 +93,49 @@ def decompress(
                 sink.abort()
                 raise
     return output
+
+
+def suffixes_of(reader: Reader | type[Reader], input_name: str) -> list[str]:
+    """What the name of a restored file may end with, the original's own suffix first."""
+    formats = list(reader.written or reader.suffixes)
+    if reader.written:
+        return formats
+    lower = input_name.lower()
+    known = max((suffix for suffix in formats if lower.endswith(suffix)), key=len, default="")
+    original = known or Path(lower).suffix
+    return [original, *(suffix for suffix in formats if suffix != original)]
+
+
+def restored_suffix(header: Header, registry: Registry) -> str:
+    """The suffix of the restored file where nobody names it: the original's, as it was written."""
+    name = header.reader.name
+    written = registry.reader(name).written if name in registry.offers["reader"] else ()
+    return written[0] if written else split_name(Path(header.input_name), registry)[1]
+
+
+def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
+    """Refuse a name that promises another format than the reader writes; devices may be called anything.
+
+    Raises
+    ------
+    DataError
+        Naming the right suffix.
+    """
+    suffixes = suffixes_of(reader, input_name)
+    if output.exists() and not output.is_file():
+        return
+    name = output.name.lower()
+    if any(name.endswith(suffix) for suffix in suffixes if suffix) or (not suffixes[0] and not output.suffix):
+        return
+    right = suffixes[0] or (suffixes[1] if len(suffixes) > 1 else "")
+    stem = output.name.removesuffix(output.suffix)
+    proposed = stem if right and stem.lower().endswith(right) else f"{stem}{right}"
+    others = [suffix for suffix in suffixes if suffix and suffix != right]
+    more = f" (or {', '.join(others)})" if others else ""
+    raise DataError(
+        f"{output}: the restored file is one of the reader {reader.name!r}, not "
+        f"{repr(output.suffix) if output.suffix else 'a file without a suffix'}: name it {proposed}{more}"
+    )
 
 
 def checked_size(header: Header, path: Path) -> int:

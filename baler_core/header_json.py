@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -94,8 +95,9 @@ def _short(number: float) -> float:
     """Two digits, rounded up, so that a stated error is never below the true one."""
     if number == 0 or not np.isfinite(number):
         return number
-    unit = 10.0 ** (np.floor(np.log10(number)) - 1)
-    return float(f"{np.ceil(number / unit) * unit:.2g}")
+    exact = Decimal(float(number))
+    short = float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING))
+    return min(short, float(np.finfo(np.float64).max))
 
 
 def _component_to_json(record: ComponentRecord) -> Json:
@@ -290,17 +292,17 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
     )
 
 
-def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:
-    if sum(_count(length) for _, ranges, _, _ in records for _, length in ranges) > count:
-        raise ValueError("groups name more variables than the file has")
-    return tuple(_group(record, count) for record in records)
-
-
 def _special(value: Json) -> float:
     """A special value: a float, or an integer that no float equals."""
     return (
         value if isinstance(value, int) and -(2**63) <= value < 2**64 and int(float(value)) != value else float(value)
     )
+
+
+def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:
+    if sum(_count(length) for _, ranges, _, _ in records for _, length in ranges) > count:
+        raise ValueError("groups name more variables than the file has")
+    return tuple(_group(record, count) for record in records)
 
 
 def _group(record: Json, count: int) -> GroupRecord:

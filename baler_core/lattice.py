@@ -92,10 +92,12 @@ class Lattice:
         count = len(self.specials)
         if not count:
             return merged, np.zeros(merged.shape, np.uint8)
-        below = self.lowest - merged
-        is_special = (below > 0) & (below <= count)
-        moved = np.where(below > count, merged + count, merged)
-        return np.where(is_special, 0, moved), np.where(is_special, below, 0).astype(np.uint8)
+        # compared, not subtracted: codes and `lowest` may be further apart than int64 reaches
+        below, first = merged < self.lowest, self.lowest - count
+        moved = np.where(merged < first, merged + count, merged)
+        is_special = below & (merged >= first)
+        special = np.where(is_special, self.lowest - np.where(is_special, merged, 0), 0)
+        return np.where(is_special, 0, moved), special.astype(np.uint8)
 
     # ---- codes to values
 

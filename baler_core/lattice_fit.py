@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -227,7 +228,8 @@ def _largest(values: np.ndarray) -> float:
 
 def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
     """The smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
-    distinct = np.unique(sample.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        distinct = np.unique(sample.astype(np.float64))
     if not 2 < distinct.size < 3000 or not np.isfinite(distinct).all():
         return []
     gap = float(np.diff(distinct).min())
@@ -235,8 +237,9 @@ def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
         number = np.rint(distinct / gap)
     if gap <= 0 or not np.isfinite(number).all() or np.abs(number).max() > 1e6:
         return []
-    refined = float((distinct * number).sum() / (number * number).sum())
-    return [(gap, 1.0), (refined, 1.0)]
+    with np.errstate(over="ignore"):
+        refined = float((distinct * number).sum() / (number * number).sum())
+    return [(spacing, 1.0) for spacing in (gap, refined) if 0 < spacing < math.inf]
 
 
 def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:

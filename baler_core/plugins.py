@@ -18,10 +18,11 @@ from baler_core import hookspecs
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.formulas import Formula
 from baler_core.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
+from baler_core.objects.kind import ObjectKind
 
 GROUP = "baler"
 CORE = "baler-core"
-Kind = Literal["reader", "preprocessor", "model", "loss", "metric"]
+Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "object"]
 logger = logging.getLogger(__name__)
 KINDS: dict[Kind, type[Component]] = {
     "reader": Reader,
@@ -29,6 +30,7 @@ KINDS: dict[Kind, type[Component]] = {
     "model": Model,
     "loss": Loss,
     "metric": Metric,
+    "object": ObjectKind,
 }
 # What to install when a component that a file needs is missing: the project's own plugins.
 KNOWN_PACKAGES = {
@@ -41,6 +43,7 @@ KNOWN_SUFFIXES = {
     ".root": "baler-core[hep]",
     ".h5": "baler-core[cfd]",
     ".hdf5": "baler-core[cfd]",
+    ".mat": "baler-core[cfd]",
     ".nc": "baler-core[cfd]",
     ".nc4": "baler-core[cfd]",
     ".fits": "baler-core[astro]",
@@ -139,6 +142,10 @@ class Registry:
     def metric(self, name: str) -> type[Metric]:
         """The metric class `name`."""
         return cast(type[Metric], self.offer("metric", name).component)
+
+    def object_kind(self, name: str, package: str = "") -> type[ObjectKind]:
+        """The class of the kind of Python objects `name`."""
+        return cast(type[ObjectKind], self.offer("object", name, package=package).component)
 
     def automatic_models(self) -> list[type[Model]]:
         """Model classes that `model: auto` may choose from, by name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from baler_core.dataset import Layout, values_of
 from baler_core.entropy import pack_integers, unpack_integers
 from baler_core.errors import FormatError
 from baler_core.sides import Edge, Zero, beside, edges_of, specials_of, touching, zero_of
+from baler_core.sign_flags import pack_flags, unpack_flags
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SETTLE_STREAM = "~"
-NONE, ALL, LISTED = range(3)
+NONE, ALL, LISTED, FLAGGED = range(4)
 # What a wrong value costs where it is stored exactly, about, in bytes.
 _EXACT_BYTES = 4
 # What all signs of a group of grids may cost, beside its streams.
@@ -46,6 +47,8 @@ class Rule:
         What they become.
     usual
         The mode that is not stored.
+    reach
+        About the error that values there may have.
     """
 
     side: Any
@@ -53,6 +56,7 @@ class Rule:
     high: Any
     target: Any
     usual: int = NONE
+    reach: float = 0.0
 
     @property
     def for_sign(self) -> bool:
@@ -119,7 +123,7 @@ def _beyond(
         far = int(bound) + int(min(band, 2.0**62)) * (1 if upper else -1)
         first, last = bound.dtype.type(first), bound.dtype.type(max(limits.min, min(limits.max, far)))
     low, high = (first, last) if upper else (last, first)
-    return Rule(side, low, high, target, usual)
+    return Rule(side, low, high, target, usual, _reach(tolerance, bound))
 
 
 def _off(bound: Any, tolerance: Tolerance, specials: Sequence[Any], *, up: bool) -> Any:
@@ -151,9 +155,11 @@ class Applied:
     variable, rule
         Their numbers in the layout, and among the variable's rules.
     positions
-        Flat positions of the values that are listed, ascending; nothing for the other modes.
+        Flat positions of the values that are listed or flagged, ascending; nothing for the other modes.
     packed
-        The same as bytes.
+        What says so.
+    wrong
+        How many values are on the wrong side.
     """
 
     variable: int
@@ -161,11 +167,14 @@ class Applied:
     mode: int
     positions: np.ndarray
     packed: bytes = b""
+    wrong: int = 0
 
     def to_bytes(self) -> bytes:
         """About three bytes, and those of the list."""
-        head = write_varint(self.variable) + write_varint(3 * self.rule + self.mode)
-        return head + (write_varint(self.positions.size) + write_sized(self.packed) if self.mode == LISTED else b"")
+        head = write_varint(self.variable) + write_varint(4 * self.rule + self.mode)
+        if self.mode == LISTED:
+            head += write_varint(self.positions.size)
+        return head + (write_sized(self.packed) if self.mode in (LISTED, FLAGGED) else b"")
 
 
 def settle(
@@ -196,7 +205,7 @@ def settle(
             found = _how(rule, x, arrays[variable.name].ravel(), number, place)
             if found is None:
                 continue
-            if found.mode == LISTED and rule.for_sign and tolerance.sign == "auto":
+            if found.packed and rule.for_sign and tolerance.sign == "auto":
                 costly.append(found)
                 continue
             _apply(rule, found.mode, found.positions, arrays, variable.name)
@@ -211,7 +220,7 @@ def settle(
             _apply(rule, LISTED, found.positions, arrays, variable.name)
             kept.append(found)
         else:
-            flips[variable.name] = flips.get(variable.name, 0) + found.positions.size
+            flips[variable.name] = flips.get(variable.name, 0) + found.wrong
     return b"".join(one.to_bytes() for one in sorted(kept, key=lambda one: (one.variable, one.rule))), flips
 
 
@@ -231,15 +240,24 @@ def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) ->
     packed = pack_integers(np.diff(listed, prepend=0))
     if not rule.for_sign and _EXACT_BYTES * int(must_not.sum()) < len(packed):
         return Applied(variable, place, ALL, nothing)
-    return Applied(variable, place, LISTED, listed, packed)
+    if rule.for_sign:
+        flagged = pack_flags(_sizes(rule, y[positions]), must, rule.reach)
+        if flagged is not None and len(flagged[0]) < len(packed):
+            return Applied(variable, place, FLAGGED, positions[flagged[1]], flagged[0], listed.size)
+    return Applied(variable, place, LISTED, listed, packed, listed.size)
+
+
+def _sizes(rule: Rule, values: np.ndarray) -> np.ndarray:
+    """How far values lie beyond zero."""
+    return np.abs(values.astype(np.float64) - float(rule.target))
 
 
 def _apply(rule: Rule, mode: int, positions: np.ndarray, arrays: dict[str, np.ndarray], name: str) -> None:
     """Move the values of one variable that a rule concerns."""
     if mode == NONE:
         return
-    where: np.ndarray = positions if mode == LISTED else rule.concerned(arrays[name].ravel())
-    if where.size if mode == LISTED else where.any():
+    where: np.ndarray = np.flatnonzero(rule.concerned(arrays[name].ravel())) if mode == ALL else positions
+    if where.size:
         settled = np.array(arrays[name], order="C")
         settled.reshape(-1)[where] = rule.target
         arrays[name] = settled
@@ -263,18 +281,27 @@ def settle_again(
         rules = rules_of(tolerances[variable.name], variable.numpy_dtype)
         for place, rule in enumerate(rules):
             found = stored.pop((number, place), None)
-            mode, positions = (rule.usual, None) if found is None else (found.mode, found.positions)
-            _apply(rule, mode, np.zeros(0, np.int64) if positions is None else positions, arrays, variable.name)
+            if found is None:
+                found = Applied(number, place, rule.usual, np.zeros(0, np.int64))
+            elif found.mode == FLAGGED:
+                found = _flagged(rule, found, arrays[variable.name].ravel())
+            _apply(rule, found.mode, found.positions, arrays, variable.name)
     if stored:
         raise FormatError("values are said to be settled by rules that there are not")
+
+
+def _flagged(rule: Rule, found: Applied, y: np.ndarray) -> Applied:
+    """The same with the positions that flags stand for."""
+    positions = np.flatnonzero(rule.concerned(y))
+    return replace(found, positions=positions[unpack_flags(found.packed, _sizes(rule, y[positions]), rule.reach)])
 
 
 def _read(data: bytes, layout: Layout) -> Iterator[Applied]:
     reader = ByteReader(data, "a stream of settled values")
     while reader.position < len(reader.data):
         number = reader.varint(len(layout.variables))
-        rule, mode = divmod(reader.varint(2**16), 3)
-        positions = np.zeros(0, np.int64)
+        rule, mode = divmod(reader.varint(2**16), 4)
+        positions, packed = np.zeros(0, np.int64), b""
         if mode == LISTED:
             variable = layout.variables[number]
             size = math.prod(layout.shape(variable))
@@ -282,4 +309,6 @@ def _read(data: bytes, layout: Layout) -> Iterator[Applied]:
             positions = np.cumsum(unpack_integers(reader.sized(), count))
             if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
                 raise FormatError(f"the settled values of {variable.name!r} lie outside it")
-        yield Applied(number, rule, mode, positions)
+        elif mode == FLAGGED:
+            packed = reader.sized()
+        yield Applied(number, rule, mode, positions, packed)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
 from baler_core.dataset import Variable
 from baler_core.errors import ConfigError
 from baler_core.tolerances import make_tolerance, rounded_down
@@ -33,15 +33,17 @@ def test_the_first_matching_rule_decides(name: str, dtype: str, packed: bool, ex
     assert str(RULES.bound_for(name, dtype, packed=packed)) == expected
 
 
-def test_defaults_are_rel_for_floats_and_lossless_for_the_rest() -> None:
-    assert str(BoundRules().bound_for("x", "<f4")) == "rel 0.001"
-    assert str(BoundRules().bound_for("x", "<i4")) == "lossless"
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<i4"])
+def test_what_no_pattern_matches_is_exact(dtype: str) -> None:
+    assert BoundRules().bound_for("x", dtype) == LOSSLESS
+    assert BoundRules((("y", ErrorBound("abs", 1)),)).bound_for("x", dtype) == LOSSLESS
 
 
-def test_coordinates_stay_exact_unless_named() -> None:
-    assert str(RULES.bound_for("time", "<f8", coordinate=True)) == "lossless"
-    assert str(BoundRules().bound_for("time", "<f8", coordinate=True)) == "lossless"
-    assert str(BoundRules((("time", ErrorBound("abs", 1)),)).bound_for("time", "<f8", coordinate=True)) == "abs 1"
+def test_what_is_protected_stays_exact_unless_named() -> None:
+    assert RULES.bound_for("time", "<f8", protected=True) == LOSSLESS
+    assert str(BoundRules((("time", ErrorBound("abs", 1)),)).bound_for("time", "<f8", protected=True)) == "abs 1"
+    assert str(BoundRules((("t[[]s]", ErrorBound("abs", 1)),)).bound_for("t[s]", "<f8", protected=True)) == "abs 1"
+    assert BoundRules((("tim?", ErrorBound("abs", 1)),)).bound_for("time", "<f8", protected=True) == LOSSLESS
 
 
 def test_a_named_integer_may_be_lossy_and_named_text_may_not() -> None:

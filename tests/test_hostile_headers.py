@@ -22,7 +22,8 @@ from baler_core.varint import write_varint
 def bal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small file of two groups."""
     folder = tmp_path_factory.mktemp("bal")
-    compress({"x": np.arange(50.0), "f": np.ones((4, 5))}, folder / "file.bal", model="scalar", bounds={"abs": 0.1})
+    np.savez(folder / "file.npz", x=np.arange(50.0), f=np.ones((4, 5)))
+    compress(folder / "file.npz", folder / "file.bal", model="scalar", bounds={"abs": 0.1})
     return folder / "file.bal"
 
 

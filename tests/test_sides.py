@@ -13,14 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baler_core.bounds import BoundRules, ErrorBound
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.builtin.metrics.residual import Residual
 from baler_core.builtin.readers.numpy_files import NpzReader
 from baler_core.compression import Compressed, compress
 from baler_core.config import ComponentSpec, Config
-from baler_core.dataset import Layout, Variable
+from baler_core.dataset import Layout, Schema, Variable, make_block
 from baler_core.decode import BalFile
+from baler_core.errors import FormatError
+from baler_core.evaluate.compare import Wanted, compare
 from baler_core.interfaces import AutoOptions, Model, Options, Source, Streams, Tolerances, Training
 from baler_core.plugins import Offer, Registry, load_plugins
+from baler_core.settle import settle, settle_again
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -395,3 +399,46 @@ def test_the_header_tells_limits_flags_and_signs(tmp_path: Path) -> None:
         (50.0,),
         "keep",
     )
+
+
+@pytest.mark.parametrize("packing", [(0.0, 1.0), (math.nan, 0.0), (math.inf, 0.0), (1.0, math.inf), (0.5, 3.0)])
+def test_evaluation_counts_what_readers_show(packing: tuple[float, float]) -> None:
+    variable = Variable("v", "<i2", ("x",), "", "", (7.0,), *packing, limits=(-40.0, 60.0), flags=(5.0,))
+    stored = np.arange(-50, 100, dtype="<i2")
+    later = stored.copy()
+    later[60] += 2
+    later[140] -= 2
+    schema = Schema((variable,), {"x": stored.size})
+    before, after = (make_block({"v": (("x",), values)}) for values in (stored, later))
+    bounds = {"v": ErrorBound("abs", 1.0)}
+    results = compare(lambda: [before], lambda: [after], schema, Wanted(bounds, (Residual(),), others_bytes=0))
+    (found,) = results.variables
+    assert found.changed == 2
+    if packing == (0.5, 3.0):
+        # the second change lies beyond the limits, so it is no measurement; both are within four whole steps
+        assert (found.largest_error, found.violations) == (1.0, 0)
+    else:
+        assert found.violations == 2
+
+
+def test_damaged_notes_on_sides_are_refused(tmp_path: Path) -> None:
+    field = shapes(np.random.default_rng(11), "noisy", "<f4")
+    tolerance = replace(Tolerance("abs", 0.3), sign="keep")
+    layout = Layout("grid", (Variable("v", "<f4", ("t", "y", "x")),), dict(zip("tyx", field.shape, strict=True)))
+    rng = np.random.default_rng(2)
+    arrays = {"v": (field + rng.uniform(-0.29, 0.29, field.shape)).astype("<f4")}
+    decoded = dict(arrays)
+    block = make_block({"v": (("t", "y", "x"), field)})
+    told, _ = settle(block, arrays, layout, {"v": tolerance}, lambda: 0)
+    again = dict(decoded)
+    settle_again(told, again, layout, {"v": tolerance})
+    np.testing.assert_array_equal(again["v"], arrays["v"])
+    for _ in range(300):
+        damaged = bytearray(told[: rng.integers(1, len(told))] if rng.random() < 0.3 else told)
+        damaged[rng.integers(len(damaged))] = rng.integers(256)
+        values = dict(decoded)
+        try:
+            settle_again(bytes(damaged), values, layout, {"v": tolerance})
+        except FormatError:
+            continue
+        assert values["v"].shape == field.shape

@@ -18,7 +18,7 @@ from baler_core.evaluate.results import MetricOutcome, VariableResult
 from baler_core.evaluate.survey import Survey
 from baler_core.interfaces import Metric
 from baler_core.streaming import sample_size
-from baler_core.tolerances import make_tolerance
+from baler_core.tolerances import make_tolerance, usable_packing
 
 logger = logging.getLogger(__name__)
 _MOST_DISTRIBUTIONS = 2000
@@ -170,7 +170,9 @@ def _tolerance(variable: Variable, bounds: Mapping[str, ErrorBound], found: Surv
 
 def _worth_drawing(variable: Variable, bounds: Mapping[str, ErrorBound], drawn: Sequence[str]) -> bool:
     """Numbers that may have changed, and whatever was asked for by a pattern other than all."""
-    if not is_measured(variable) or not any(fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn):
+    if not is_measured(variable) or not usable_packing(variable):
+        return False
+    if not any(fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn):
         return False
     bound = bounds.get(variable.name)
     lossy = bound is None or bound.kind != "lossless"

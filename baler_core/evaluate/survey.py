@@ -65,7 +65,8 @@ def _take_in(found: Survey, variable: Variable, values: np.ndarray, size: int) -
     kept = values[measured(variable, values)]
     found.limits[name] = found.limits.get(name, ValueRange()).joined(value_range(kept))
     sample = found.samples.setdefault(name, Sample(size))
-    sample.update(kept.astype(np.float64) * variable.scale + variable.offset)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sample.update(kept.astype(np.float64) * variable.scale + variable.offset)
 
 
 def _coordinate(found: Survey, schema: Schema, variable: Variable, values: np.ndarray) -> None:

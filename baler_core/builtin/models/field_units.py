@@ -147,7 +147,10 @@ def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
     if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:
         return None
-    return Units("plain", radius, float(np.float32(values.mean(dtype=np.float64) / radius)) * radius)
+    with np.errstate(over="ignore"):
+        mean = float(values.mean(dtype=np.float64))
+    # the sum of the largest numbers is none
+    return Units("plain", radius, float(np.float32(mean / radius)) * radius if np.isfinite(mean) else 0.0)
 
 
 def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
