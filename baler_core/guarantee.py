@@ -73,7 +73,7 @@ def _pieces(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def _rows_of_bytes(values: np.ndarray) -> np.ndarray:
-    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8).reshape(values.size, -1)
+    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8).reshape(values.size, values.dtype.itemsize)
 
 
 def encode_corrections(corrections: Corrections, layout: Layout) -> bytes:

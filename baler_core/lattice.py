@@ -107,8 +107,8 @@ class Lattice:
         dtype = np.dtype(self.dtype)
         with np.errstate(all="ignore"):
             values = np.asarray(getattr(self, f"_dequantise_{self.kind}")(codes, dtype))
-        for index, value in enumerate(self.specials):
-            values[special == index + 1] = np.asarray(value).astype(dtype)
+            for index, value in enumerate(self.specials):
+                values[special == index + 1] = np.asarray(value).astype(dtype)
         return values
 
     def _classify(self, values: np.ndarray) -> np.ndarray:

@@ -102,11 +102,31 @@ def read_units(stored: bytes, dtype: str) -> Units:
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)
 
 
-def choose_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None) -> Units | None:
+def choose_units(
+    values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None, *, widest: float = np.inf
+) -> Units | None:
     """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
 
-    `lattice` is what `fit_lattice` finds for them, where that is known already.
+    Parameters
+    ----------
+    lattice
+        What `fit_lattice` finds for them, where that is known already.
+    widest
+        How far apart, in allowed errors, the smallest and the largest value may be.
     """
+    units = _chosen_units(values, tolerance, lattice)
+    return units if units is None or widest == np.inf or _spread(values, units) <= widest else None
+
+
+def _spread(values: np.ndarray, units: Units) -> float:
+    """How far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
+    if units.kind == "log":
+        return 0.0
+    low, high = units.forward(np.array([values.min(), values.max()])).tolist()
+    return float(high - low)
+
+
+def _chosen_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None) -> Units | None:
     if not values.size or values.dtype.kind == "b" or tolerance.kind in ("free", "bits"):
         return None
     if tolerance.kind == "rel":
@@ -134,7 +154,7 @@ def _lattice_units(values: np.ndarray, lattice: Lattice) -> Units | None:
 
 def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     largest = max(abs(float(values.min())), abs(float(values.max())))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         spare = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value, values.dtype)))
     radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
     if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:
