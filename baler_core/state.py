@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from baler_core.entropy import pack_integers, unpack_integers
@@ -11,6 +13,7 @@ from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 INTEGERS, BYTES = 0, 1
+_DTYPE = re.compile(rb"[<|][biuf][1248]")
 _ALWAYS_HELD, _MOST_EXPANDED = 1 << 25, 1 << 12
 
 
@@ -56,13 +59,12 @@ def decode_state(data: bytes, *, memory_limit: int) -> State:
 
 
 def _dtype(stored: bytes) -> np.dtype:
+    if not _DTYPE.fullmatch(stored):
+        raise FormatError(f"a model's state cannot be of dtype {stored!r}")
     try:
-        dtype = np.dtype(stored.decode("ascii"))
-    except (TypeError, ValueError) as error:
+        return np.dtype(stored.decode("ascii"))
+    except TypeError as error:  # a float of one byte, say
         raise FormatError(f"a model's state has the impossible dtype {stored!r}") from error
-    if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise FormatError(f"a model's state cannot be of dtype {dtype}")
-    return dtype
 
 
 def _decode(data: bytes, dtype: np.dtype, count: int) -> np.ndarray:

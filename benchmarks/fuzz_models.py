@@ -109,17 +109,27 @@ def _others(random: np.random.Generator, models: Any, only: str) -> Iterator[Sub
     table = models.model("table")
     if only in "table network":
         arrays, tolerances = _related(random, 2400)
-        yield from _made("table network", table(table.Options(effort="max", network="on")), arrays, tolerances, seconds=2)
+        yield from _made(
+            "table network", table(table.Options(effort="max", network="on")), arrays, tolerances, seconds=2
+        )
     if only in "table primer":
         arrays, tolerances = _related(random, 700)
         yield from _made("table primer", table(table.Options(effort="max")), arrays, tolerances, reference=True)
     if only in "grid transform modes":
         kind, waves = models.model("transform"), _waves(12, 20, 24)
-        yield from _made("grid transform modes", kind(kind.Options(effort="fast")), {"u": waves}, _bound("abs", 0.01, "u"), reference=True)
+        yield from _made(
+            "grid transform modes",
+            kind(kind.Options(effort="fast")),
+            {"u": waves},
+            _bound("abs", 0.01, "u"),
+            reference=True,
+        )
     if only in "other exact":
         words = np.array(["", "a", "long text " * 3] * 6, object)
         found = {"text": words, "complex": random.normal(size=18) + 1j, "raw": np.array([b"ab", b"c"] * 9, "S4")}
-        yield from _made("other exact", models.model("exact")(), found, dict.fromkeys(found, Tolerance("exact")), kind="other")
+        yield from _made(
+            "other exact", models.model("exact")(), found, dict.fromkeys(found, Tolerance("exact")), kind="other"
+        )
     for name, shape in (("dense_autoencoder", (64,)), ("conv_autoencoder", (6, 16, 16))):
         if only and only in f"network {name}":
             kind, arrays = models.model(name), {v: random.normal(size=shape) for v in ("u", "v")}
@@ -165,7 +175,7 @@ def _without_compressors() -> Iterator[None]:
         for module in list(sys.modules.values())
         if getattr(module, "__name__", "").startswith("baler_core")
         for name, value in list(vars(module).items())
-        if callable(value) and value in plain.keys() and module.__name__ != "baler_core"
+        if callable(value) and value in plain and module.__name__ != "baler_core"
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in replaced]
     for module, name, value in replaced:
@@ -203,7 +213,10 @@ def _waves(*shape: int) -> np.ndarray:
 
 def _fields(random: np.random.Generator) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Tolerance]]]:
     smooth = _waves(6, 18, 21)
-    yield {"u": smooth, "v": smooth[:, ::-1] * 3 + random.normal(size=smooth.shape) * 0.01}, _bound("abs", 0.003, "u", "v")
+    yield (
+        {"u": smooth, "v": smooth[:, ::-1] * 3 + random.normal(size=smooth.shape) * 0.01},
+        _bound("abs", 0.003, "u", "v"),
+    )
     holes = np.where(random.random((9, 20)) < 0.2, np.nan, _waves(9, 20)).astype("f4")
     yield {"u": holes}, _bound("rel", 1e-3, "u")
     yield {"n": (smooth * 1000).astype("<i2"), "m": (smooth * 50).astype("<i2")}, _bound("exact", 0, "n", "m")

@@ -50,7 +50,7 @@ def hold(specials: tuple[float, ...], dtype: np.dtype) -> bool:
 
 def put_back(values: np.ndarray, found: np.ndarray, specials: tuple[float, ...]) -> None:
     """Write the special values into their places."""
-    with np.errstate(over="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
+    with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
         for index, special in enumerate(specials):
             values[found == index + 1] = np.asarray(special).astype(values.dtype)
 

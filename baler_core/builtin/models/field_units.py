@@ -97,6 +97,8 @@ def read_units(stored: bytes, dtype: str) -> Units:
         raise FormatError("the units of a field are impossible")
     kind = _KINDS[number // 2]
     lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype) if kind == "lattice" else None
+    if lattice is not None and lattice.kind not in ("integer", "step"):
+        raise FormatError(f"the units of a field cannot be counted on a lattice of kind {lattice.kind!r}")
     if kind != "lattice" and np.dtype(dtype).kind != "f":
         raise FormatError("whole numbers without a lattice")
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)

@@ -11,7 +11,7 @@ from baler_core.mixing import learn_counter, new_counters
 
 _KINDS = 4
 _SERIES_STATES = 24
-_MOST_PREDICTED = 1 << 40
+_MOST_PREDICTED = np.int64(1 << 40)
 ROW = 4 * LENGTHS
 
 

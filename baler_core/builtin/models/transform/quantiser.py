@@ -34,6 +34,7 @@ def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
     return np.multiply(integers, step, order="C")
 
 
+# What is no number becomes 0 or a limit: it is an integer of 32 bits in any case.
 @compiled
 def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> None:
     slices, variables = integers.shape[:2]
