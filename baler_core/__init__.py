@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.builtin.models.autoencoder import Autoencoder
 from baler_core.comparison import Pairs, is_measured, pair_values
 from baler_core.dataset import (
     Layout,
+    Role,
     Schema,
     Variable,
     decode_array,
@@ -37,6 +38,7 @@ from baler_core.interfaces import (
     Options,
     Preprocessor,
     Reader,
+    Settled,
     Sink,
     Source,
     State,
@@ -44,7 +46,11 @@ from baler_core.interfaces import (
     Tolerances,
     Training,
 )
+from baler_core.objects import Columns, Form, ObjectKind, packed, rebuild, unpacked
 from baler_core.streaming import Moments, Sample
+
+if TYPE_CHECKING:
+    from baler_core.api import compress, decompress, open, train
 
 __version__ = "0.1.0"
 
@@ -52,10 +58,12 @@ __all__ = [
     "Autoencoder",
     "BalerError",
     "BoundRules",
+    "Columns",
     "ConfigError",
     "DataError",
     "ErrorBound",
     "Estimate",
+    "Form",
     "FormatError",
     "Formula",
     "Layout",
@@ -64,13 +72,16 @@ __all__ = [
     "MetricResult",
     "Model",
     "Moments",
+    "ObjectKind",
     "Options",
     "Pairs",
     "PluginError",
     "Preprocessor",
     "Reader",
+    "Role",
     "Sample",
     "Schema",
+    "Settled",
     "Sink",
     "Source",
     "State",
@@ -79,7 +90,9 @@ __all__ = [
     "Tolerances",
     "Training",
     "Variable",
+    "compress",
     "decode_array",
+    "decompress",
     "did_you_mean",
     "encode_array",
     "evaluate_formula",
@@ -87,16 +100,30 @@ __all__ = [
     "hookimpl",
     "is_measured",
     "make_block",
+    "open",
+    "packed",
     "pair_values",
+    "rebuild",
     "select_names",
+    "train",
+    "unpacked",
     "values_of",
 ]
 
 
+# Imported when first used, since they bring the whole house with them.
+_DOORS = ("compress", "decompress", "open", "train")
+
+
 def __getattr__(name: str) -> Any:
-    """`compress`, `train`, `decompress` and `open`, imported when first used since they bring the whole house with them."""
-    if name in ("compress", "train", "decompress", "open"):
+    """`compress`, `train`, `decompress` and `open`."""
+    if name in _DOORS:
         from baler_core import api
 
         return getattr(api, name)
     raise AttributeError(f"module 'baler_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is there, the functions that are not imported yet among it."""
+    return sorted({*globals(), *_DOORS})

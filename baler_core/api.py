@@ -1,93 +1,100 @@
-"""compress, train, decompress and open, for use from Python: on files, arrays and datasets."""
+"""compress, train, decompress and open, for use from Python: on files and on Python objects."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-import numpy as np
-
-from baler_core.bounds import BoundRules, ErrorBound
 from baler_core.compression import Compressed
 from baler_core.compression import compress as compress_file
 from baler_core.compression import train as train_models
-from baler_core.config import ComponentSpec, Config, ModelStorage, PreprocessSpec
-from baler_core.dataset import make_block, values_of
-from baler_core.decode import BalFile
+from baler_core.config import Config, ModelStorage
+from baler_core.config.arguments import config_of_arguments
 from baler_core.decompression import decompress as decompress_file
-from baler_core.errors import DataError
-from baler_core.interfaces import AutoOptions, Training
-from baler_core.plugins import Kind, Registry, load_plugins
+from baler_core.given import input_of_object
+from baler_core.opening import Form, opened
+from baler_core.plugins import Registry, load_plugins
 from baler_core.reference import Lookup
-
-if TYPE_CHECKING:
-    import xarray as xr
+from baler_core.walk import Input
 
 Stated = str | Mapping[str, Any]
-Data: TypeAlias = "str | Path | np.ndarray | Mapping[str, np.ndarray] | xr.Dataset"
 BLOCK_BYTES = 64 << 20
 
 
 def compress(
-    data: Data,
+    data: Any,
     path: str | Path,
     *,
     bounds: Stated | None = None,
     model: Stated = "auto",
     reader: Stated | None = None,
-    variables: Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
     preprocess: Sequence[Stated] = (),
     training: Mapping[str, Any] | None = None,
     trained: str | Path | None = None,
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
 ) -> Compressed:
-    """Compress a file, an array, arrays by name, or a dataset into the .bal file `path`.
+    """Compress a file or a Python object into the .bal file `path`.
 
     Parameters
     ----------
+    data
+        The path of a data file; or a numpy array (masked, structured or of text, too), a dict of arrays, an
+        `xarray.Dataset` or `DataArray`, a pandas `DataFrame` or `Series`, or what a plugin takes: awkward arrays with
+        `baler-root`, astropy tables with `baler-fits`.
     bounds
         As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for every float variable:
-        `{"abs": 0.1}`. Default: floats `rel 1e-3`, everything else lossless.
+        `{"abs": 0.1}`. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called
+        abs. Without bounds: what a configuration without bounds does.
     model, reader, preprocess
         A component's name, or a mapping with `name` and its options.
+    variables
+        Patterns of the variables to take; default: all.
+    training
+        As in the configuration.
     trained
         A file of trained models to use where they suit.
     model_storage
         Whether the .bal file holds what they learned, or refers by `reference` to their file.
+    block_bytes
+        About how much is coded at a time.
 
     Raises
     ------
     BalerError
-        If something the caller gave cannot be used.
+        If something the caller gave cannot be used: the message names the argument, or the variable and its type.
     """
     registry = load_plugins()
-    with _files(data) as source:
-        config = _config(
-            registry, source, Path(path), bounds, model, reader, variables, preprocess, training, block_bytes
-        )
-        chosen = Path(trained) if trained is not None else None
-        config = replace(config, model_storage=model_storage)
-        return compress_file(config, registry, source=source, output=Path(path), model=chosen)
+    arguments = {
+        "bounds": bounds,
+        "model": model,
+        "reader": reader,
+        "variables": variables,
+        "preprocess": preprocess,
+        "training": training,
+        "model_storage": model_storage,
+        "block_size": block_bytes,
+    }
+    config, source = _prepared("compress", data, Path(path), arguments, registry)
+    chosen = Path(trained) if trained is not None else None
+    return compress_file(config, registry, source=source, output=Path(path), model=chosen)
 
 
 def train(
-    data: Data,
+    data: Any,
     path: str | Path,
     *,
     bounds: Stated | None = None,
     model: Stated = "auto",
     reader: Stated | None = None,
-    variables: Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
     preprocess: Sequence[Stated] = (),
     training: Mapping[str, Any] | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Path:
-    """Train models on a file, an array, arrays by name, or a dataset, and write them to `path` for `compress(trained=...)`.
+    """Train models on a file or a Python object, and write them to `path` for `compress(trained=...)`.
 
     Parameters are those of `compress`.
 
@@ -97,123 +104,65 @@ def train(
         If something the caller gave cannot be used.
     """
     registry = load_plugins()
-    with _files(data) as source:
-        config = _config(
-            registry, source, Path(path), bounds, model, reader, variables, preprocess, training, block_bytes
-        )
-        return train_models(config, registry, output=Path(path))
+    arguments = {
+        "bounds": bounds,
+        "model": model,
+        "reader": reader,
+        "variables": variables,
+        "preprocess": preprocess,
+        "training": training,
+        "block_size": block_bytes,
+    }
+    config, source = _prepared("train", data, Path(path), arguments, registry)
+    given = source if isinstance(source, Input) else None
+    return train_models(config, registry, output=Path(path), source=given)
 
 
 def decompress(path: str | Path, output: str | Path, *, trained: str | Path | None = None) -> Path:
-    """Restore a .bal file into `output`, in the format of the original.
+    """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
 
     Parameters
     ----------
+    output
+        Its suffix must be one of the format.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
     """
     return decompress_file(Path(path), load_plugins(), output=Path(output), lookup=_lookup(trained))
 
 
-def open(path: str | Path, *, trained: str | Path | None = None) -> xr.Dataset:
-    """All restored values of a .bal file as one dataset.
+def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
+    """All that a .bal file holds, as a Python object of the kind that was compressed.
 
-    Variables along a jagged dimension stay flat; the counts variable tells their events.
+    numpy arrays and dicts of them come as an `xarray.Dataset` (an array without a name as its variable `data`) unless
+    `as_="original"` asks for themselves. A data file comes as a dataset of its variables as they are stored, with units
+    and, as attributes, fill values and packing; variables along a jagged dimension stay flat, and the counts variable
+    tells their events.
 
     Parameters
     ----------
+    as_
+        `original`: what was compressed. `xarray`: a Dataset. `numpy`: arrays by name (for numpy objects: themselves).
+        `pandas`: a DataFrame.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+
+    Raises
+    ------
+    BalerError
+        If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
-    with BalFile(Path(path), load_plugins(), _lookup(trained)) as stored:
-        parts: dict[str, list[np.ndarray]] = {}
-        for block in stored.blocks():
-            for name in map(str, block.variables):
-                parts.setdefault(name, []).append(values_of(block, name))
-        variables = {v.name: v for v in stored.header.schema.variables}
-    return make_block(
-        {
-            name: (variables[name].dims, np.concatenate(pieces) if len(pieces) > 1 else pieces[0])
-            for name, pieces in parts.items()
-        }
-    )
+    return opened(Path(path), load_plugins(), _lookup(trained), as_)
 
 
-@contextmanager
-def _files(data: Data) -> Iterator[Path]:
-    """What the caller gave as a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder))
-
-
-def _config(
-    registry: Registry,
-    source: Path,
-    path: Path,
-    bounds: Stated | None,
-    model: Stated,
-    reader: Stated | None,
-    variables: Sequence[str] | None,
-    preprocess: Sequence[Stated],
-    training: Mapping[str, Any] | None,
-    block_bytes: int,
-) -> Config:
-    return Config(
-        path=None,
-        inputs=(source,),
-        reader=_spec("reader", reader, registry) if reader is not None else None,
-        variables=tuple(variables) if variables is not None else None,
-        bounds=_rules(bounds),
-        preprocess=tuple(_preprocess(step, registry) for step in preprocess),
-        model=_spec("model", model, registry),
-        training=Training(**(training or {})),
-        metrics=(),
-        output=path.parent,
-        block_bytes=block_bytes,
-    )
+def _prepared(
+    function: str, data: Any, output: Path, arguments: Mapping[str, Any], registry: Registry
+) -> tuple[Config, Path | Input]:
+    """The settings, and the file or the object in memory that they are for."""
+    path = Path(data) if isinstance(data, str | Path) else None
+    config = config_of_arguments(function, arguments, registry, source=path, output=output)
+    return config, path if path is not None else input_of_object(data, config, registry)
 
 
 def _lookup(trained: str | Path | None) -> Lookup:
     return Lookup(Path(trained) if trained is not None else None)
-
-
-def _stored(data: np.ndarray | Mapping[str, np.ndarray] | xr.Dataset, folder: Path) -> Path:
-    """Arrays as a file that a reader takes."""
-    if isinstance(data, np.ndarray):
-        np.save(folder / "data.npy", data, allow_pickle=False)
-        return folder / "data.npy"
-    by_name: Mapping[Any, Any] = getattr(data, "variables", data)
-    arrays = {str(name): np.asarray(values) for name, values in by_name.items()}
-    if not arrays:
-        raise DataError("there are no arrays to compress")
-    np.savez(folder / "data.npz", allow_pickle=False, **arrays)
-    return folder / "data.npz"
-
-
-def _rules(stated: Stated | None) -> BoundRules:
-    if stated is None:
-        return BoundRules()
-    kinds = {"abs", "rel", "range", "bits"}
-    if isinstance(stated, str) or (len(stated) == 1 and set(stated) <= kinds):
-        return BoundRules((("*", ErrorBound.parse(stated)),))
-    return BoundRules(tuple((pattern, ErrorBound.parse(bound)) for pattern, bound in stated.items()))
-
-
-def _name_and_options(stated: Stated) -> tuple[str, dict[str, Any]]:
-    if isinstance(stated, str):
-        return stated, {}
-    options = dict(stated)
-    return str(options.pop("name")), options
-
-
-def _spec(kind: Kind, stated: Stated, registry: Registry) -> ComponentSpec:
-    name, options = _name_and_options(stated)
-    if kind == "model" and name == "auto":
-        return ComponentSpec(name, AutoOptions(**options))
-    return ComponentSpec(name, registry.offer(kind, name).component.Options(**options))
-
-
-def _preprocess(stated: Stated, registry: Registry) -> PreprocessSpec:
-    name, options = _name_and_options(stated)
-    variables = tuple(options.pop("variables", ("*",)))
-    return PreprocessSpec(name, registry.preprocessor(name).Options(**options), variables)

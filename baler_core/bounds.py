@@ -129,6 +129,16 @@ class BoundRules:
             raise ConfigError(f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}")
         return LOSSLESS
 
+    def reached(self, names: Sequence[str]) -> list[list[str]]:
+        """For each rule, the `names` that it decides on: those it matches and none before it does."""
+        found: list[list[str]] = [[] for _ in self.rules]
+        for name in names:
+            for place, (pattern, _) in enumerate(self.rules):
+                if name_matches(name, pattern):
+                    found[place].append(name)
+                    break
+        return found
+
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""
         return [p for p, _ in self.rules if p != "*" and not any(name_matches(n, p) for n in names)]

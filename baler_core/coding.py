@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.choose import FLOOR, Chosen, Task, choose, comparable, fitted, fitted_or_floor, with_effort
 from baler_core.config import Config
 from baler_core.container import pack_streams
 from baler_core.dataset import GroupKind, Layout, Schema
+from baler_core.errors import ConfigError
 from baler_core.guarantee import (
     EXACT_STREAM,
     encode_corrections,
@@ -112,10 +113,12 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     schema = source.schema
     for pattern in config.bounds.unmatched(schema.names):
         logger.warning("the bound for %r matches no variable", pattern)
+    _tell_of_text(source, config.bounds)
     bounds = bounds_of(schema, config.bounds)
     blocks = Blocks(source, config.block_bytes)
     tolerances = tolerances_of(blocks, bounds)
-    named = dict(zip(schema.names, tolerances, strict=True))
+    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    blocks.schema, named = settled.schema, dict(settled.tolerances)
     exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
     if trained is not None:
@@ -126,6 +129,27 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
         _fit_preprocessors(pipeline, blocks)
     by_reference = trained is not None and config.model_storage == "reference"
     return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference)
+
+
+def _tell_of_text(source: Source, rules: BoundRules) -> None:
+    """Say which lossy bounds reach nothing but text, and which columns are text for a single cell.
+
+    Raises
+    ------
+    ConfigError
+        If such a column is named.
+    """
+    text = {variable.name for variable in source.schema.variables if variable.is_text}
+    reached = rules.reached(source.schema.names)
+    for (pattern, bound), names in zip(rules.rules, reached, strict=True):
+        lossy = bound.kind != "lossless"
+        for name in (name for name in names if lossy and name in source.obstacles):
+            message = f"{name!r} is text and stays exact: {source.obstacles[name]}"
+            if name == pattern:
+                raise ConfigError(f"the bound {bound} cannot be kept: {message}")
+            logger.warning("%s", message)
+        if lossy and names and text.issuperset(names):
+            logger.warning("the bound %s for %r matches nothing but text, which stays exact", bound, pattern)
 
 
 def _fit_preprocessors(pipeline: Pipeline, blocks: Blocks) -> None:

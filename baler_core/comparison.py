@@ -60,6 +60,30 @@ def pair_values(variable: Variable, original: np.ndarray, restored: np.ndarray) 
         return Pairs(physical, difference(y, x) * variable.scale, not_finite, fill)
 
 
+def is_missing(variable: Variable, values: np.ndarray) -> np.ndarray:
+    """Find the values that readers of the format show as missing: NaN, fill values, and what lies outside the limits.
+
+    Parameters
+    ----------
+    values
+        Stored values of any shape, of a variable for which `is_measured` holds.
+
+    Returns
+    -------
+    bool, same shape.
+    """
+    low, high = variable.limits
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    for fill in variable.fill:
+        if not np.isnan(fill):
+            missing |= values == np.asarray(fill).astype(values.dtype)
+    if np.isfinite(low):
+        missing |= values < low
+    if np.isfinite(high):
+        missing |= values > high
+    return missing
+
+
 def difference(restored: np.ndarray, original: np.ndarray) -> np.ndarray:
     """restored - original as float64, in stored units; integers are right wherever the difference fits in 63 bits."""
     if original.dtype.kind == "f":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
 from baler_core.progress import compiling_shown
 from baler_core.state import encode_state
-from baler_core.walk import layouts_of, open_input
+from baler_core.walk import Input, input_of, layouts_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Compressed:
         Training history per group, of models that keep one.
     trained
         Name of the file of trained models that is needed to restore it; empty if none is.
+    left_out
+        What of the input is not in the file, one sentence each.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Compressed:
     models: Mapping[str, str]
     histories: Mapping[str, object]
     trained: str = ""
+    left_out: Sequence[str] = ()
 
     @property
     def ratio(self) -> float:
@@ -68,14 +71,14 @@ class Compressed:
 @compiling_shown()
 @one_thread
 def compress(
-    config: Config, registry: Registry, *, source: Path, output: Path, model: Path | None = None
+    config: Config, registry: Registry, *, source: Path | Input, output: Path, model: Path | None = None
 ) -> Compressed:
-    """Compress one file.
+    """Compress one file or object.
 
     Parameters
     ----------
     source
-        The input file.
+        The input file, or an object in memory made ready.
     output
         The .bal file; appears when complete.
     model
@@ -89,12 +92,12 @@ def compress(
     BoundBroken
         If a bound cannot be held, which is a bug.
     """
-    reader, opened = open_input(source, config, registry)
-    with opened, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, opened, model)
+    given = input_of(source, config, registry)
+    with given.source, completed(output) as temporary, temporary.open("wb") as file:
+        work = prepare(config, registry, given.source, model)
         writer = BalWriter(file)
-        blocks = _write_blocks(work, writer, source.name)
-        header = _header(work, registry.offer("reader", reader.name).package, reader, source, blocks, writer)
+        blocks = _write_blocks(work, writer, given.name)
+        header = _header(work, given, blocks, writer)
         file_bytes = writer.finish(header_to_json(header))
     return Compressed(
         output,
@@ -104,23 +107,23 @@ def compress(
         {group_title(group.layout): group.encoder.name for group in work.groups.values()},
         _histories(work),
         header.trained.name if header.trained is not None else "",
+        header.left_out,
     )
 
 
 @compiling_shown()
 @one_thread
-def train(config: Config, registry: Registry, *, output: Path) -> Path:
-    """Fit models to the configuration's first input and store them for use on other files.
+def train(config: Config, registry: Registry, *, output: Path, source: Input | None = None) -> Path:
+    """Fit models to the configuration's first input, or to an object in memory, and store them for use on other files.
 
     Raises
     ------
     BalerError
         If input and configuration do not fit together.
     """
-    source = config.inputs[0]
-    reader, opened = open_input(source, config, registry)
-    with opened, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, opened)
+    given = input_of(source or config.inputs[0], config, registry)
+    with given.source, completed(output) as temporary, temporary.open("wb") as file:
+        work = prepare(config, registry, given.source)
         work.for_other_files = True
         for block in work.blocks:
             for layout in layouts_of(block, work.schema):
@@ -129,7 +132,7 @@ def train(config: Config, registry: Registry, *, output: Path) -> Path:
             group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
         shares = tuple(reuse(work).share(group.encoder, group.task) for group in work.groups.values())
         writer = BalWriter(file)
-        header = _header(work, registry.offer("reader", reader.name).package, reader, source, [], writer)
+        header = _header(work, given, [], writer)
         writer.finish(header_to_json(replace(header, shares=shares)))
     return output
 
@@ -159,9 +162,7 @@ def _histories(work: Work) -> dict[str, object]:
     return {name: history for name, history in found.items() if history is not None}
 
 
-def _header(
-    work: Work, package: str, reader: Component, source: Path, blocks: list[BlockRecord], writer: BalWriter
-) -> Header:
+def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWriter) -> Header:
     """Store the states, and say in the header where they are."""
     from baler_core import __version__
 
@@ -189,8 +190,8 @@ def _header(
         writer.add(pack_streams([schema.attachments]))
     return Header(
         version=__version__,
-        input_name=source.name,
-        reader=component_record("reader", reader, work.registry),
+        input_name=given.name,
+        reader=component_record("reader", given.reader, work.registry),
         schema=schema,
         bounds=work.bounds,
         tolerances=tuple(work.tolerances[name] for name in schema.names),
@@ -199,7 +200,7 @@ def _header(
         blocks=tuple(blocks),
         errors=work.errors,
         input_bytes=sum(schema.nbytes(variable) for variable in schema.variables),
-        input_file_bytes=source.stat().st_size,
+        input_file_bytes=given.file_bytes,
         trained=_trained_record(work),
         attachments_section=next_section if schema.attachments else None,
         left_out=tuple(work.left_out),

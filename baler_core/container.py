@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,12 @@ MAGIC = b"\x89BAL"
 END = b"BAL\x1a"
 VERSION = 1
 _TRAILER = 4 + 4 + len(END)  # length of the index, its checksum, end mark
-HEADER_LIMIT = 1 << 28
+# A header is text about variables: beyond these it is an attack. Files of 100,000 variables need about a tenth.
+HEADER_LIMIT = 1 << 26
+_FEWEST_RECORDS = 250_000
+_RECORDS_PER_BYTE = 64
 _PIECE = 1 << 14
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 BlockStreams = Sequence[Mapping[str, bytes]]
 """For each group of a block: its streams by name."""
@@ -78,6 +83,8 @@ class BalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise FormatError(f"{path}: is a pipe or a device, not a .bal file")
         try:
             self._file: BinaryIO = path.open("rb")
         except FileNotFoundError as error:
@@ -165,11 +172,25 @@ def unpack_json(data: bytes, what: str) -> Json:
     """The record that `pack_json` packed."""
     reader = ByteReader(data, what)
     length = reader.varint(HEADER_LIMIT)
-    text = unsqueeze(reader.rest(), length, WORDS)
+    squeezed = reader.rest()
     try:
+        text = unsqueeze(squeezed, length, WORDS)
+        _refuse_bombs(text, len(squeezed))
         return from_columns(json.loads(text))
-    except (ValueError, RecursionError, TypeError, AttributeError, IndexError) as error:
+    except FormatError as error:
         raise FormatError(f"{what} is damaged: {error}") from error
+    except (ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
+        raise FormatError(f"{what} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _refuse_bombs(text: bytes, squeezed: int) -> None:
+    """Refuse JSON of so many values that they would fill the memory, which a few squeezed bytes can hold."""
+    most = _FEWEST_RECORDS + _RECORDS_PER_BYTE * squeezed
+    if sum(map(text.count, (b",", b"[", b"{"))) > most:
+        outside = _STRING.sub(b"", text)
+        found = sum(map(outside.count, (b",", b"[", b"{")))
+        if found > most:
+            raise FormatError(f"{found} values in {squeezed} bytes, where at most {most} are believed")
 
 
 def pack_streams(groups: BlockStreams) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,33 @@ if TYPE_CHECKING:
 NOWHERE_ELSE = Lookup()
 
 
+@contextmanager
+def not_believed(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a file makes a component raise into one sentence.
+
+    Checksums keep accidents out; what a stranger wrote into a file, with right checksums, reaches components.
+
+    Raises
+    ------
+    FormatError
+        In place of any exception but the project's own, and those for which the machine is to blame.
+    """
+    try:
+        yield
+    except FormatError as error:
+        known = " ".join(str(error).removeprefix(f"{path}: ").split())
+        raise FormatError(f"{path}: {known}") from error
+    except (BalerError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise FormatError(
+            f"{path}: is damaged or forged, or {what} has a fault: it cannot be restored ({reason[:300]})"
+        ) from error
+
+
 def memory_limit() -> int:
     """How many bytes a single block may take: half of the machine's memory, since a header may claim anything."""
     try:
@@ -49,7 +77,7 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     FormatError
         If its options are not understood.
     """
-    offer = registry.offer(kind, record.name, package="" if record.package == "baler-core" else record.package)
+    offer = registry.offer(kind, record.name, package=record.package)
     try:
         return offer.component(offer.component.Options(**record.options))
     except (ValidationError, TypeError) as error:
@@ -59,9 +87,10 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
         ) from error
 
 
-def _header_of(stored: BalReader) -> Header:
+def header_of(stored: BalReader) -> Header:
+    """The checked header of an open file."""
     try:
-        return header_from_json(stored.header)
+        return header_from_json(stored.header, len(stored.sections))
     except BalerError as error:
         raise FormatError(f"{stored.path}: {error}") from error
 
@@ -92,7 +121,7 @@ class BalFile:
         self._pipeline: Pipeline | None = None
         self._bal = BalReader(path)
         try:
-            self.header: Header = _header_of(self._bal)
+            self.header: Header = header_of(self._bal)
             if self.header.trained is not None:
                 self._trained = BalReader(find_trained(self.header.trained, path, lookup))
         except BaseException:
@@ -123,7 +152,8 @@ class BalFile:
             for record in self.header.preprocess:
                 preprocessor = make_component("preprocessor", record.component, self._registry, self.path)
                 assert isinstance(preprocessor, Preprocessor)
-                preprocessor.load_state(_state(self._bal, record.state_section))
+                with not_believed(self.path, f"the preprocessor {record.component.name!r}"):
+                    preprocessor.load_state(_state(self._bal, record.state_section))
                 steps.append(Step(preprocessor, record.variables))
             pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
             self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
@@ -135,7 +165,8 @@ class BalFile:
             record = self.header.groups[group]
             model = make_component("model", record.models[number], self._registry, self.path)
             assert isinstance(model, Model)
-            model.load_state(self.state(group, number))
+            with not_believed(self.path, f"the model {model.name!r}"):
+                model.load_state(self.state(group, number))
             self._models[group, number] = model
         return self._models[group, number]
 
@@ -183,9 +214,11 @@ class BalFile:
                 if layout.counts in arrays:
                     layout = with_events(layout, arrays[layout.counts])
                 model = self.model(record.groups[place], record.models[place])
-                arrays |= self._group(model, streams[place], layout)
+                with not_believed(self.path, f"the model {model.name!r}"):
+                    arrays |= self._group(model, streams[place], layout)
         except (FormatError, DataError) as error:
-            raise FormatError(f"{self.path}: group {name!r}: {error}") from error
+            known = str(error).removeprefix(f"{self.path}: ")
+            raise FormatError(f"{self.path}: group {name!r}: {known}") from error
         return arrays
 
     def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from baler_core.atomic import completed
+from baler_core.config.inputs import split_name
 from baler_core.container import BalReader
-from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
+from baler_core.decode import NOWHERE_ELSE, BalFile, header_of, make_component, not_believed
 from baler_core.errors import DataError, FormatError
 from baler_core.header import Header
-from baler_core.header_json import header_from_json
 from baler_core.interfaces import Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
@@ -69,8 +69,10 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
             raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
         reader = make_component("reader", header.reader, registry, path)
         assert isinstance(reader, Reader)
+        check_suffix(reader, header.input_name, output)
         total = _checked_size(header, path, output)
-        with completed(output) as temporary:
+        what = f"the reader {header.reader.name!r} of {header.reader.package}"
+        with completed(output) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
             try:
                 with tqdm(
@@ -86,6 +88,49 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
                 sink.abort()
                 raise
     return output
+
+
+def suffixes_of(reader: Reader | type[Reader], input_name: str) -> list[str]:
+    """What the name of a restored file may end with, the original's own suffix first."""
+    formats = list(reader.written or reader.suffixes)
+    if reader.written:
+        return formats
+    lower = input_name.lower()
+    known = max((suffix for suffix in formats if lower.endswith(suffix)), key=len, default="")
+    original = known or Path(lower).suffix
+    return [original, *(suffix for suffix in formats if suffix != original)]
+
+
+def restored_suffix(header: Header, registry: Registry) -> str:
+    """The suffix of the restored file where nobody names it: the original's, as it was written."""
+    name = header.reader.name
+    written = registry.reader(name).written if name in registry.offers["reader"] else ()
+    return written[0] if written else split_name(Path(header.input_name), registry)[1]
+
+
+def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
+    """Refuse a name that promises another format than the reader writes; devices may be called anything.
+
+    Raises
+    ------
+    DataError
+        Naming the right suffix.
+    """
+    suffixes = suffixes_of(reader, input_name)
+    if output.exists() and not output.is_file():
+        return
+    name = output.name.lower()
+    if any(name.endswith(suffix) for suffix in suffixes if suffix) or (not suffixes[0] and not output.suffix):
+        return
+    right = suffixes[0] or (suffixes[1] if len(suffixes) > 1 else "")
+    stem = output.name.removesuffix(output.suffix)
+    proposed = stem if right and stem.lower().endswith(right) else f"{stem}{right}"
+    others = [suffix for suffix in suffixes if suffix and suffix != right]
+    more = f" (or {', '.join(others)})" if others else ""
+    raise DataError(
+        f"{output}: the restored file is one of the reader {reader.name!r}, not "
+        f"{repr(output.suffix) if output.suffix else 'a file without a suffix'}: name it {proposed}{more}"
+    )
 
 
 def _checked_size(header: Header, path: Path, output: Path) -> int:
@@ -110,7 +155,7 @@ def _checked_size(header: Header, path: Path, output: Path) -> int:
 def read_info(path: Path) -> Info:
     """What the file says about itself; needs none of the plugins it was made with."""
     with BalReader(path) as stored:
-        header = header_from_json(stored.header)
+        header = header_of(stored)
         lengths = [section.length for section in stored.sections]
         blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
         states = sum(lengths[section] for group in header.groups for section in group.state_sections)

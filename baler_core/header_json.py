@@ -23,6 +23,8 @@ from baler_core.header import (
     TrainedRecord,
 )
 
+MOST_BLOCKS = 2**22
+
 # ---- to JSON
 
 
@@ -135,8 +137,13 @@ def _ranges(numbers: Sequence[int]) -> list[list[int]]:
 # ---- from JSON: nothing that a stranger's file says is believed
 
 
-def header_from_json(record: Json) -> Header:
+def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
     """The header, checked.
+
+    Parameters
+    ----------
+    sections
+        How many sections the file has, of which each block is one.
 
     Raises
     ------
@@ -144,14 +151,15 @@ def header_from_json(record: Json) -> Header:
         If anything in it is not as this version writes it.
     """
     try:
-        header = _header(record)
+        header = _header(record, sections)
         _check(header)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        _check_sections(header, sections)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
         raise FormatError(f"the header is damaged ({type(error).__name__}: {error})") from error
     return header
 
 
-def _header(record: Json) -> Header:
+def _header(record: Json, sections: int) -> Header:
     dims = [str(dim) for dim in record["dims"][0]]
     sizes = dict(zip(dims, (_count(size) for size in record["dims"][1]), strict=True))
     variables = tuple(_variable(v, dims) for v in record["variables"])
@@ -169,8 +177,8 @@ def _header(record: Json) -> Header:
             PreprocessRecord(_component(c), tuple(str(v) for v in names), _count(section))
             for c, names, section in record["preprocess"]
         ),
-        groups=tuple(_group(g, len(variables)) for g in record["groups"]),
-        blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], 2**22)),
+        groups=_groups(record["groups"], len(variables)),
+        blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], min(sections, MOST_BLOCKS))),
         first_block=_count(record["blocks"][0]),
         errors=_errors(record["errors"], variables, tolerances),
         input_bytes=_count(native),
@@ -253,6 +261,12 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
     )
 
 
+def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:
+    if sum(_count(length) for _, ranges, _, _ in records for _, length in ranges) > count:
+        raise ValueError("groups name more variables than the file has")
+    return tuple(_group(record, count) for record in records)
+
+
 def _group(record: Json, count: int) -> GroupRecord:
     kind, ranges, models, sections = record
     if kind not in ("table", "grid", "other"):
@@ -288,6 +302,16 @@ def _unrun(runs: Json, limit: int) -> list[Json]:
     return [record for length, record in runs for _ in range(length)]
 
 
+def _check_sections(header: Header, sections: int) -> None:
+    """Nothing is looked for outside the file."""
+    named = [section for group in header.groups for section in group.state_sections]
+    named += [step.state_section for step in header.preprocess]
+    named += [header.first_block + len(header.blocks) - 1] if header.blocks else []
+    named += [] if header.attachments_section is None else [header.attachments_section]
+    if max(named, default=0) >= sections:
+        raise ValueError(f"section {max(named)} is named where there are {sections}")
+
+
 def _check(header: Header) -> None:
     """What belongs together fits together."""
     names = header.schema.names
@@ -296,6 +320,9 @@ def _check(header: Header) -> None:
     for jagged, counts in header.schema.counts.items():
         if jagged not in header.schema.sizes or counts not in names:
             raise ValueError(f"the jagged dimension {jagged!r} is not complete")
+    members = [number for group in header.groups for number in group.variables]
+    if len(set(members)) != len(members):
+        raise ValueError("a variable is in two groups")
     for group in header.groups:
         if len({header.schema.variables[number].dims for number in group.variables}) != 1:
             raise ValueError("the variables of a group have different dimensions")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pluggy
 
 from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
+from baler_core.objects.kind import ObjectKind
 
 hookspec = pluggy.HookspecMarker("baler")
 hookimpl = pluggy.HookimplMarker("baler")
@@ -33,3 +34,8 @@ def baler_losses() -> list[type[Loss]]:  # type: ignore[empty-body]
 @hookspec
 def baler_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
     """Classes that compare original and restored values."""
+
+
+@hookspec
+def baler_objects() -> list[type[ObjectKind]]:  # type: ignore[empty-body]
+    """Classes that take Python objects apart and put them together again."""

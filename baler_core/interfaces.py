@@ -76,16 +76,38 @@ class Component:
         self.options: Any = options if options is not None else self.Options()
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What a source makes of the tolerances of its variables.
+
+    Attributes
+    ----------
+    schema
+        The one to store: the same variables and sizes, with a skeleton and attachments that may depend on what is exact.
+    tolerances
+        None larger than those given: some may be smaller, to leave room for how the restored file writes numbers.
+    """
+
+    schema: Schema
+    tolerances: Tolerances
+
+
 class Source(ABC):
     """An open input file. Use as a context manager."""
 
     schema: Schema
+    obstacles: Mapping[str, str] = {}
+    """Why variables that one may take for numbers are none (`line 7 holds 'x', which is no number`), by name."""
     warnings: Sequence[str] = ()
     """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
 
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, as blocks of about `max_bytes` following `dataset.family_slices`; may be called again."""
+
+    def settle(self, tolerances: Tolerances) -> Settled:
+        """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care."""
+        return Settled(self.schema, tolerances)
 
     def close(self) -> None:
         """Release the file."""
@@ -123,6 +145,8 @@ class Reader(Component, ABC):
 
     suffixes: ClassVar[tuple[str, ...]]
     """Lower-case, with the dot (`.root`, `.fits.gz`)."""
+    written: ClassVar[tuple[str, ...]] = ()
+    """Suffixes of the files it writes, where these are not the ones it reads."""
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
@@ -302,6 +326,7 @@ __all__ = [
     "Options",
     "Preprocessor",
     "Reader",
+    "Settled",
     "Sink",
     "Source",
     "State",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, packages_distributions, version
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal, TypeVar, cast
 
 import pluggy
@@ -15,15 +18,19 @@ from baler_core import hookspecs
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.formulas import Formula
 from baler_core.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
+from baler_core.objects.kind import ObjectKind
 
 GROUP = "baler"
-Kind = Literal["reader", "preprocessor", "model", "loss", "metric"]
+CORE = "baler-core"
+Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "object"]
+logger = logging.getLogger(__name__)
 KINDS: dict[Kind, type[Component]] = {
     "reader": Reader,
     "preprocessor": Preprocessor,
     "model": Model,
     "loss": Loss,
     "metric": Metric,
+    "object": ObjectKind,
 }
 # What to install when a component that a file needs is missing: the project's own plugins.
 KNOWN_PACKAGES = {
@@ -82,23 +89,28 @@ class Registry:
         Parameters
         ----------
         package
-            For the message when it is missing: the package that a file says it came from.
+            The package that a file says it came from: preferred if several offer it, to be installed if none does.
 
         Raises
         ------
         PluginError
-            If nobody offers it, or two packages do.
+            If nobody offers it, or two packages do and neither is the core, whose own names nobody can take.
         """
         found = self.offers[kind].get(name, [])
         if len(found) == 1:
             return found[0]
+        for preferred in (package, CORE):
+            for offer in found:
+                if offer.package == preferred:
+                    return offer
         if found:
             packages = " and ".join(f"{offer.package} {offer.version}" for offer in found)
             raise PluginError(
                 f"the {kind} {name!r} is offered by {packages}: uninstall one of them, or disable its plugin "
                 f"with BALER_DISABLE_PLUGINS"
             )
-        raise PluginError(self._missing(kind, name, package or KNOWN_PACKAGES.get(name, "")))
+        named = "" if package == CORE else package
+        raise PluginError(self._missing(kind, name, named or KNOWN_PACKAGES.get(name, "")))
 
     def _missing(self, kind: Kind, name: str, package: str) -> str:
         message = f"there is no {kind} named {name!r}. "
@@ -130,10 +142,20 @@ class Registry:
         """The metric class `name`."""
         return cast(type[Metric], self.offer("metric", name).component)
 
+    def object_kind(self, name: str, package: str = "") -> type[ObjectKind]:
+        """The class of the kind of Python objects `name`."""
+        return cast(type[ObjectKind], self.offer("object", name, package=package).component)
+
     def automatic_models(self) -> list[type[Model]]:
         """Model classes that `model: auto` may choose from, by name."""
-        models = [self.model(name) for name, found in sorted(self.offers["model"].items()) if len(found) == 1]
+        offers = self.offers["model"]
+        models = [self.model(name) for name in sorted(offers) if len(offers[name]) == 1 or self.hidden("model", name)]
         return [model for model in models if model.automatic]
+
+    def hidden(self, kind: Kind, name: str) -> list[Offer]:
+        """Offers of a name that the core has itself, whose own is taken."""
+        found = self.offers[kind].get(name, [])
+        return [offer for offer in found if offer.package != CORE] if any(o.package == CORE for o in found) else []
 
     def formulas(self, names: Sequence[str]) -> list[Formula]:
         """What all readers guess about relations between variables of these names, without repetitions."""
@@ -205,7 +227,47 @@ def load_plugins() -> Registry:
         registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
         for kind, component in offered:
             registry.offers[kind].setdefault(component.name, []).append(Offer(component, package, package_version))
+    _warn_of_hidden(registry)
     return registry
+
+
+def plugin_at_fault(error: BaseException) -> str | None:
+    """Name the plugin in whose code an exception arose, with component and version; None if it was not a plugin's.
+
+    The innermost frame of the traceback that belongs to a plugin or to the core decides.
+    """
+    origins = {entry.value.partition(":")[0].partition(".")[0]: origin for entry, origin in _entries()}
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in origins:
+            name, number = origins[package]
+            return None if name == CORE else f"the plugin {name} {number}{_component_of(frame)}"
+    return None
+
+
+def _component_of(frame: FrameType) -> str:
+    """The component whose method a frame runs, in parentheses; nothing if it is another's."""
+    owner = frame.f_locals.get("self")
+    for kind, base in KINDS.items():
+        if isinstance(owner, base):
+            return f" ({kind} {owner.name!r})"
+    return ""
+
+
+def _warn_of_hidden(registry: Registry) -> None:
+    """Say which components of plugins cannot be used, since the core has the name."""
+    for kind in KINDS:
+        for name in registry.names(kind):
+            for offer in registry.hidden(kind, name):
+                logger.warning(
+                    "the %s %r of %s %s is not used: %s has one of that name",
+                    kind,
+                    name,
+                    offer.package,
+                    offer.version,
+                    CORE,
+                )
 
 
 def _entries() -> list[tuple[EntryPoint, tuple[str, str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,28 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
+WHOLE_FILE = "whole_file"
+"""The reader that takes any file as it is."""
 # How much more memory a cell of text takes than the eight bytes it counts.
 _TEXT_IN_MEMORY = 8
+
+
+@dataclass(frozen=True)
+class Input:
+    """An open input: a file, or an object in memory.
+
+    Attributes
+    ----------
+    name
+        Of the file, or of the object's type.
+    file_bytes
+        Length of the file, or bytes of the object's values.
+    """
+
+    reader: Reader
+    source: Source
+    name: str
+    file_bytes: int
 
 
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
@@ -38,7 +59,7 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
 
 
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
-    """The reader and the open input file.
+    """Open the input file; one without variables is kept byte for byte.
 
     Raises
     ------
@@ -49,13 +70,26 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
         raise DataError(f"{path}: is a folder; an input is a file")
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
     source = reader.open(path, config.variables)
+    if not source.schema.variables:
+        source.close()
+        logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
+        reader = registry.reader(WHOLE_FILE)()
+        source = reader.open(path)
     for warning in source.warnings:
         logger.warning("%s", warning)
-    if not source.schema.variables:
-        raise DataError(f"{path}: holds no variable that can be compressed")
     return reader, source
+
+
+def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
+    """An input file, opened; an input that is open already, itself."""
+    if isinstance(source, Input):
+        return source
+    reader, opened = open_input(source, config, registry)
+    return Input(reader, opened, source.name, source.stat().st_size)
 
 
 def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:

@@ -100,7 +100,7 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 def test_every_kind_of_component_and_its_hook_is_told() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("baler_")]
-    assert len(hooks) == 5
+    assert len(hooks) == 6
     for hook in hooks:
         assert f"`{hook}`" in TEXTS["docs/plugins.md"]
 

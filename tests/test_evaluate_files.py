@@ -106,7 +106,8 @@ def test_what_the_restored_file_lacks_is_noted_and_what_it_adds_refused(
         np.savez(tmp_path / "more.npz", energi=arrays["energy"])
     results = evaluate(folder / "data.npz", tmp_path / "fewer.npz", registry, others_bytes=0)
     assert [v.name for v in results.variables] == ["energy", "field"]
-    assert results.notes == ("Not in the restored file, so not compared: eta, id.",)
+    assert results.left_out == ("variables of the original that are not in the restored file: eta, id",)
+    assert not results.verdict.good
     with pytest.raises(DataError, match=r"more\.npz holds a variable 'energi'.*Did you mean 'energy'"):
         evaluate(folder / "data.npz", tmp_path / "more.npz", registry)
 

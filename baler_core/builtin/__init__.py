@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from baler_core.hookspecs import hookimpl
 from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
+from baler_core.objects.kind import ObjectKind
 
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
-    """NumPy and CSV files."""
+    """NumPy and CSV files, Python objects as files of arrays, and any file as it is."""
     from baler_core.builtin.readers.csv_files import CsvReader
     from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
+    from baler_core.builtin.readers.python_objects import PythonReader
+    from baler_core.builtin.readers.whole_file import WholeFileReader
 
-    return [CsvReader, NpyReader, NpzReader]
+    return [CsvReader, NpyReader, NpzReader, PythonReader, WholeFileReader]
 
 
 @hookimpl
@@ -59,3 +62,13 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_core.builtin.metrics import METRICS
 
     return METRICS
+
+
+@hookimpl
+def baler_objects() -> list[type[ObjectKind]]:
+    """Arrays of numpy, sets of xarray, tables of pandas."""
+    from baler_core.builtin.objects.numpy_arrays import NumpyArrays
+    from baler_core.builtin.objects.pandas_frames import PandasFrames
+    from baler_core.builtin.objects.xarray_sets import XarraySets
+
+    return [NumpyArrays, PandasFrames, XarraySets]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import common_options, model_file
-from baler_core.cli.text import bytes_text, print_json, print_table
+from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.errors import FormatError
 from baler_core.reference import Lookup, find_trained
 
@@ -34,6 +34,8 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
         _show_file(found, trained)
         _show_groups(found)
         _show_variables(found)
+        if found.header.left_out:
+            print_box("NOT IN THIS FILE", found.header.left_out)
 
 
 def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:
@@ -140,6 +142,7 @@ def _record(found: Info) -> dict[str, Any]:
             {"kind": g.kind, "variables": [names[n] for n in g.variables], "models": [vars(m) for m in g.models]}
             for g in header.groups
         ],
+        "left_out": list(header.left_out),
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import click
 
+from baler_core.cli.text import printable
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -58,7 +60,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        text = f"baler: {level}{record.getMessage()}"
+        text = printable(f"baler: {level}{record.getMessage()}", lines=True)
         if "tqdm" in sys.modules:
             sys.modules["tqdm"].tqdm.write(text, file=sys.stderr)
         else:

@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from baler_core.atomic import completed
 from baler_core.bounds import DEFAULT_FLOAT_BOUND
 from baler_core.cli.options import common_options
+from baler_core.cli.outputs import ready
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.errors import ConfigError, DataError
@@ -88,7 +90,8 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
         input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
         options_set = options.model_dump(mode="json", exclude_unset=True)
         text = configuration_for(source.schema, registry, input_name=input_name, reader=name, options=options_set)
-    target.write_text(text, encoding="utf-8")
+    with completed(ready(target, [data_file])) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     click.echo(f"wrote {target}: look at it, then run 'baler run {target}'")
 
 

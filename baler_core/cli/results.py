@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from baler_core.cli.options import common_options, model_file
-from baler_core.cli.text import bytes_text, print_json, print_table
+from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import ComponentSpec, load_config
 from baler_core.errors import BoundBroken
 from baler_core.plugins import load_plugins
@@ -85,6 +85,19 @@ def _show(results: Results) -> None:
         print_table(numbers, header=("", *statistics), indent="  ")
     click.echo()
     print_table(size_rows(results))
+    show_left_out(results)
+
+
+def show_left_out(results: Results) -> None:
+    """List what is not in the restored file, and what readers of the format will miss in it."""
+    sentences = [*results.left_out]
+    for v in results.variables:
+        if v.mask_changed:
+            sentences.append(f"{v.name}: {v.mask_changed:,} values changed between valid and missing")
+        if v.merged and v.distinct is not None:
+            sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
+    if sentences:
+        print_box("NOT AS IN THE ORIGINAL", sentences)
 
 
 def _number(value: float) -> str:
@@ -111,8 +124,10 @@ def error_row(results: Results) -> tuple[str, str]:
     """The largest error against its bound."""
     worst = results.worst()
     if worst is None:
-        unbounded = any(variable.lossy for variable in results.variables)
-        return ("largest error", "no bound was set" if unbounded else "none: every value is exact")
+        return (
+            "largest error",
+            f"none: {results.verdict.sentence}" if results.verdict.good else results.verdict.sentence,
+        )
     used = f"{worst.share:.1%} of what '{worst.bound}' allows"
     return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import common_options, model_file
-from baler_core.cli.text import bytes_text, print_json
+from baler_core.cli.outputs import Destination, force_option
+from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
-from baler_core.errors import ConfigError, DataError
+from baler_core.errors import ConfigError
 from baler_core.plugins import Registry, load_plugins
-from baler_core.reference import Lookup
+from baler_core.reference import Lookup, find_trained
 
 if TYPE_CHECKING:
     from baler_core.compression import Compressed
@@ -24,22 +26,25 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(short_help="Train the model of a configuration.")
 @click.argument("config", type=_PATH)
-@click.option("-o", "--output", type=_PATH, help="The model file to write [OUTPUT/STEM.balm].")
+@click.option("-o", "--output", type=_PATH, help="The model file to write, - for standard output [OUTPUT/STEM.balm].")
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Train on this file instead of 'input'.")
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
-def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: bool) -> None:
+def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     from baler_core.compression import train as train_model
 
-    target = ready(output or model_path(checked, registry))
-    written = train_model(checked, registry, output=target)
+    destination = _destination(output, force, as_json, [config, *checked.inputs])
+    with destination.path(model_path(checked, registry)) as target:
+        written = train_model(checked, registry, output=target)
+        size = written.stat().st_size
     if as_json:
-        print_json({"model": str(written), "file_bytes": written.stat().st_size})
+        print_json({"model": str(written), "file_bytes": size})
     else:
-        click.echo(f"wrote {written} ({bytes_text(written.stat().st_size)})")
+        _wrote(destination, written, size)
 
 
 @click.command(short_help="Compress data files to .bal files.")
@@ -53,11 +58,18 @@ def train(config: Path, output: Path | None, inputs: tuple[str, ...], as_json: b
     help="Refer to the model file instead of holding the model: smaller, but restored only where that file is at hand.",
 )
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Compress this file instead of 'input'.")
-@click.option("-o", "--output", type=_PATH, help="The file to write [OUTPUT/STEM.bal].")
+@click.option("-o", "--output", type=_PATH, help="The file to write, - for standard output [OUTPUT/STEM.bal].")
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
 def compress(
-    config: Path, model: Path | None, reference: bool, inputs: tuple[str, ...], output: Path | None, as_json: bool
+    config: Path,
+    model: Path | None,
+    reference: bool,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
     registry = load_plugins()
@@ -69,46 +81,60 @@ def compress(
 
     if output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
+    needed = [config, *checked.inputs, *([model] if model is not None else [])]
+    destination = _destination(output, force, as_json, needed)
     done = []
     for source in checked.inputs:
-        target = ready(output or compressed_path(checked, source, registry), source)
-        done.append(compress_file(checked, registry, source=source, output=target, model=model))
+        with destination.path(compressed_path(checked, source, registry)) as target:
+            done.append(compress_file(checked, registry, source=source, output=target, model=model))
         if not as_json:
-            click.echo(one_line(done[-1]))
+            click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
+        if done[-1].left_out:
+            print_box(f"NOT IN {target.name}", done[-1].left_out, err=True)
     if as_json:
         print_json([compressed_record(compressed) for compressed in done])
 
 
 @click.command(short_help="Restore the data file of a .bal file.")
 @click.argument("file", type=_PATH)
-@click.option("-o", "--output", type=_PATH, help="The file to write [STEM.restored.SUFFIX beside FILE].")
+@click.option(
+    "-o", "--output", type=_PATH, help="The file to write, - for standard output [STEM.restored.SUFFIX beside FILE]."
+)
+@force_option
 @model_file
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
-def decompress(file: Path, output: Path | None, model: Path | None, as_json: bool) -> None:
+def decompress(file: Path, output: Path | None, force: bool, model: Path | None, as_json: bool) -> None:
     """Restore the data file that FILE was made from, in its original format."""
     from baler_core.decompression import decompress as decompress_file
-    from baler_core.decompression import read_info
+    from baler_core.decompression import read_info, restored_suffix
 
     registry = load_plugins()
-    if output is None:
-        suffix = split_name(Path(read_info(file).header.input_name), registry)[1]
-        output = file.with_name(f"{file.stem}.restored{suffix}")
-    restored = decompress_file(file, registry, output=ready(output, file), lookup=Lookup(model))
+    header = read_info(file).header
+    suffix = restored_suffix(header, registry)
+    needed = [file, *([model] if model is not None else [])]
+    if header.trained is not None:
+        needed.append(find_trained(header.trained, file, Lookup(model)))
+    destination = _destination(output, force, as_json, needed)
+    with destination.path(file.with_name(f"{file.stem}.restored{suffix}")) as target:
+        restored = decompress_file(file, registry, output=target, lookup=Lookup(model))
+        size = restored.stat().st_size
     if as_json:
-        print_json({"restored": str(restored), "file_bytes": restored.stat().st_size})
+        print_json({"restored": str(restored), "file_bytes": size})
     else:
-        click.echo(f"wrote {restored} ({bytes_text(restored.stat().st_size)})")
+        _wrote(destination, restored, size)
 
 
-def ready(target: Path, source: Path | None = None) -> Path:
-    """An output path whose folder is there, and that does not overwrite what it is made from."""
-    if target.is_dir():
-        raise ConfigError(f"{target} is a folder: name a file with -o")
-    if source is not None and target.exists() and source.exists() and target.samefile(source):
-        raise DataError(f"{target} would overwrite the file it is made from: choose another name with -o")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+def _destination(output: Path | None, force: bool, as_json: bool, needed: Sequence[Path]) -> Destination:
+    destination = Destination(output, force, tuple(needed))
+    if destination.streamed and as_json:
+        raise ConfigError("-o - and --json both want standard output: leave one of them out")
+    return destination
+
+
+def _wrote(destination: Destination, path: Path, size: int) -> None:
+    """Say what was written, on stderr where standard output holds the file."""
+    click.echo(f"wrote {destination.shown(path)} ({bytes_text(size)})", err=destination.streamed)
 
 
 def model_path(config: Config, registry: Registry) -> Path:
@@ -127,11 +153,11 @@ def restored_path(config: Config, source: Path, registry: Registry) -> Path:
     return config.output / f"{stem}.restored{suffix}"
 
 
-def one_line(compressed: Compressed) -> str:
-    """What became of one input."""
+def one_line(compressed: Compressed, place: str) -> str:
+    """What became of one input, and where it is."""
     sizes = f"{bytes_text(compressed.input_bytes)} -> {bytes_text(compressed.file_bytes)}"
     needs = f"; restored only with {compressed.trained}" if compressed.trained else ""
-    return f"wrote {compressed.path} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
+    return f"wrote {place} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
 
 
 def compressed_record(compressed: Compressed) -> dict[str, Any]:
@@ -143,5 +169,6 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "ratio": compressed.ratio,
         "models": dict(compressed.models),
         "refers_to": compressed.trained or None,
+        "left_out": list(compressed.left_out),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

@@ -10,9 +10,31 @@ from typing import Any
 import click
 
 
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Text as a terminal may get it: whatever is no printable character becomes its escape (`\x1b`), which does nothing.
+
+    Names and messages may hold what a stranger's file says.
+
+    Parameters
+    ----------
+    lines
+        Whether line feeds stay.
+    """
+    return "".join(
+        c if c.isprintable() or (lines and c == "\n") else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def print_box(title: str, sentences: Sequence[str], *, err: bool = False) -> None:
+    """Sentences that cannot be overlooked, under a title between two rules."""
+    rule = "!" * 78
+    lines = [f"\n{rule}", printable(title), *(f"  - {printable(sentence)}" for sentence in sentences), rule]
+    click.echo("\n".join(lines), err=err)
+
+
 def print_table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), indent: str = "") -> None:
     """Columns aligned to the left; trailing blanks removed."""
-    lines = [header, *rows] if header else rows
+    lines = [[printable(cell) for cell in line] for line in ([header, *rows] if header else rows)]
     widths = [
         max((len(row[i]) for row in lines if i < len(row)), default=0) for i in range(max(map(len, lines), default=0))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import common_options
-from baler_core.cli.results import error_row, refuse_violations, size_rows
-from baler_core.cli.steps import compressed_path, compressed_record, model_path, ready, restored_path
+from baler_core.cli.outputs import ready
+from baler_core.cli.results import error_row, refuse_violations, show_left_out, size_rows
+from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
+from baler_core.errors import ConfigError
 from baler_core.plugins import Registry, load_plugins
 from baler_core.reference import Lookup
 
@@ -40,6 +43,7 @@ class _Run:
     config: Config
     registry: Registry
     silent: bool
+    needed: Sequence[Path]
     model: Path | None = None
 
     def tell(self, text: str) -> None:
@@ -55,7 +59,7 @@ class _Run:
         from baler_core.compression import train
 
         self.tell(f"training on {self.config.inputs[0]}")
-        return train(self.config, self.registry, output=ready(model_path(self.config, self.registry)))
+        return train(self.config, self.registry, output=ready(model_path(self.config, self.registry), self.needed))
 
     def outcome(self, source: Path, model: Path | None) -> Outcome:
         """One input on its way to the report."""
@@ -63,10 +67,10 @@ class _Run:
         from baler_core.decompression import decompress
 
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
-        target = ready(compressed_path(self.config, source, self.registry), source)
+        target = ready(compressed_path(self.config, source, self.registry), self.needed)
         compressed = compress(self.config, self.registry, source=source, output=target, model=model)
         self.tell(f"restoring {target}")
-        restored = ready(restored_path(self.config, source, self.registry), source)
+        restored = ready(restored_path(self.config, source, self.registry), self.needed)
         decompress(target, self.registry, output=restored, lookup=Lookup(model))
         self.tell(f"comparing {source} and {restored}")
         results = self._evaluate(source, restored, compressed)
@@ -111,7 +115,10 @@ def run(config: Path, inputs: tuple[str, ...], output: Path | None, model: Path 
     checked = load_config(config, registry, inputs=inputs)
     if output is not None:
         checked = replace(checked, output=output)
-    work = _Run(checked, registry, as_json, model)
+    if output is not None and output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file: 'baler run' writes its results into a folder, name one with -o")
+    needed = [config, *checked.inputs, *([model] if model is not None else [])]
+    work = _Run(checked, registry, as_json, needed, model)
     trained = work.trained()
     outcomes = [work.outcome(source, trained) for source in checked.inputs]
     if as_json:
@@ -129,6 +136,7 @@ def _show(outcome: Outcome) -> None:
     paths = [("restored", str(outcome.restored)), ("report", str(outcome.report))]
     rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
     print_table(rows, indent="  ")
+    show_left_out(outcome.results)
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
@@ -137,6 +145,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         **compressed_record(outcome.compressed),
         "others": {other.name: other.ratio for other in outcome.results.others},
         "violations": outcome.results.violations,
+        "left_out": list(outcome.results.left_out),
+        "verdict": vars(outcome.results.verdict),
         "restored": str(outcome.restored),
         "report": str(outcome.report),
     }

@@ -41,7 +41,9 @@ def _is_single_bound(stated: Any) -> bool:
     """`{abs: 1e-3}` is a bound; `{abs: {rel: 1e-3}}` and `{abs: lossless}` bound a variable called abs."""
     if not isinstance(stated, dict):
         return False
-    return any(key in get_args(BoundKind) and not isinstance(value, dict | str) for key, value in stated.items())
+    return any(
+        key in get_args(BoundKind) and not isinstance(value, dict | str | ErrorBound) for key, value in stated.items()
+    )
 
 
 def _parse_bound(stated: Any, path: KeyPath, complain: Complain) -> ErrorBound:

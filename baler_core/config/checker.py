@@ -45,6 +45,33 @@ class Checker:
         written = self._written()
         inputs = self._replaced(replaced_inputs) if replaced_inputs else self._inputs(written.input, path.parent)
         reader, variables = self._reader(written.reader, inputs)
+        output = self._output(plain(path.parent / written.output))
+        return self._config(written, path, inputs, reader, variables, output)
+
+    def settings_for(self, source: Path | None, output: Path, *, variables: Any = None) -> Config:
+        """The settings for one file, or for objects in memory (None), right if `problems` is empty.
+
+        Parameters
+        ----------
+        variables
+            Patterns of the variables to take from objects; those of a file stand in `reader`.
+        """
+        written = self._written()
+        inputs = () if source is None else (source,)
+        reader, patterns = self._reader(written.reader, inputs)
+        if source is None:
+            patterns = self._patterns(variables, ("variables",))
+        return self._config(written, None, inputs, reader, patterns, output.parent)
+
+    def _config(
+        self,
+        written: ConfigFile,
+        path: Path | None,
+        inputs: tuple[Path, ...],
+        reader: ComponentSpec | None,
+        variables: tuple[str, ...] | None,
+        output: Path,
+    ) -> Config:
         model = self._component("model", written.model, ("model",))
         self._offered("loss", written.training.loss, ("training", "loss"))
         return Config(
@@ -57,7 +84,7 @@ class Checker:
             model=model,
             training=written.training,
             metrics=tuple(self._component("metric", e, ("metrics", i)) for i, e in enumerate(written.metrics)),
-            output=self._output(plain(path.parent / written.output)),
+            output=output,
             block_bytes=written.block_size,
             plots=tuple(written.plots),
             model_storage=written.model_storage,
@@ -133,16 +160,17 @@ class Checker:
     ) -> tuple[dict[str, Any], tuple[str, ...] | None]:
         """An entry without its `variables`, and these: one pattern or a list of them."""
         rest = {key: value for key, value in entry.items() if key != "variables"}
-        stated = entry.get("variables")
+        return rest, self._patterns(entry.get("variables"), (*path, "variables"))
+
+    def _patterns(self, stated: Any, path: KeyPath) -> tuple[str, ...] | None:
+        """One pattern or a list of them; None for none."""
         patterns = [stated] if isinstance(stated, str) else stated
         if patterns is None:
-            return rest, None
+            return None
         if isinstance(patterns, list) and patterns and all(isinstance(pattern, str) for pattern in patterns):
-            return rest, tuple(patterns)
-        self._complain(
-            (*path, "variables"), f"wanted a pattern or a list of them (numbers in quotes), found {stated!r}"
-        )
-        return rest, None
+            return tuple(patterns)
+        self._complain(path, f"wanted a pattern or a list of them (numbers in quotes), found {stated!r}")
+        return None
 
     def _component(self, kind: Kind, entry: Mapping[str, Any], path: KeyPath) -> ComponentSpec:
         """Look the name up, and check the options by the component's own `Options`."""

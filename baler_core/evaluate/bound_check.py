@@ -1,14 +1,17 @@
-"""The largest error of each variable against the error it may have."""
+"""The largest error of each variable against the error it may have, and what became of its mask and its distinct values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from baler_core.bounds import Tolerance
-from baler_core.comparison import difference, is_measured, pair_values
+from baler_core.comparison import difference, is_measured, is_missing, pair_values
 from baler_core.dataset import Variable
+
+# Distinct values are counted up to so many, beyond which they name nothing that a person tells apart.
+_MOST_DISTINCT = 1_000_000
 
 
 @dataclass
@@ -25,6 +28,10 @@ class BoundCheck:
         What is allowed, in physical units, to the value with the largest share; None where nothing was judged.
     share
         Largest error / allowed; infinite where nothing is allowed and there is an error.
+    mask_changed
+        Values that were valid and are missing now, or the other way.
+    distinct
+        Of whole numbers that changed, which may be ids: the values before and after; None beyond a million.
     """
 
     variable: Variable
@@ -35,6 +42,8 @@ class BoundCheck:
     allowed: float | None = None
     share: float = 0.0
     violations: int = 0
+    mask_changed: int = 0
+    distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
 
     def update(self, original: np.ndarray, restored: np.ndarray) -> None:
         """Take in the stored values of a block: same shape both."""
@@ -46,12 +55,29 @@ class BoundCheck:
             x, y = original[different], restored[different]
             pairs = pair_values(self.variable, x, y)
             self.largest_error = max(self.largest_error, float(np.abs(pairs.residual).max(initial=0.0)))
+            moved = is_missing(self.variable, x) != is_missing(self.variable, y)
+            self.mask_changed += int(np.count_nonzero(moved))
+        self._count_distinct(original, restored)
         if self.tolerance is None:
             return
         if not is_measured(self.variable):
             self.violations += count
         elif original.size:
             self._judge(original, restored, different)
+
+    def _count_distinct(self, original: np.ndarray, restored: np.ndarray) -> None:
+        """Join the distinct values of a block to those so far, of whole numbers alone."""
+        if self.distinct is None or not is_measured(self.variable):
+            return
+        lossy = self.tolerance is None or self.tolerance.lossy
+        with np.errstate(invalid="ignore"):
+            whole = original.dtype.kind in "iu" or bool((np.isfinite(original) & (original == np.rint(original))).all())
+        if not (lossy and whole and original.size):
+            self.distinct = None
+            return
+        before, after = (np.unique(values) for values in (original, restored))
+        joined = np.union1d(self.distinct[0], before), np.union1d(self.distinct[1], after)
+        self.distinct = joined if joined[0].size <= _MOST_DISTINCT else None
 
     def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray) -> None:
         assert self.tolerance is not None

@@ -11,7 +11,7 @@ from typing import cast
 from baler_core.bounds import BoundRules, ErrorBound
 from baler_core.config import ComponentSpec
 from baler_core.container import MAGIC
-from baler_core.dataset import Schema
+from baler_core.dataset import Schema, Variable
 from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.decompression import Info, read_info
 from baler_core.errors import DataError, did_you_mean
@@ -21,7 +21,7 @@ from baler_core.evaluate.results import Results
 from baler_core.interfaces import Metric, Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
-from baler_core.walk import bounds_of, make_reader
+from baler_core.walk import WHOLE_FILE, bounds_of, make_reader
 
 DEFAULT_METRICS = ("residual", "response")
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
@@ -79,7 +79,7 @@ def evaluate(
         sides = _Sides(stack, registry, reader, info, lookup)
         before = sides.file(original, variables)
         after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
-        schema, notes = _common(before, after)
+        schema, left_out = _common(before, after)
         wanted = Wanted(
             bounds=_bounds(schema, bounds, info),
             metrics=[_metric(spec, registry) for spec in metrics]
@@ -98,7 +98,7 @@ def evaluate(
         groups=groups_of(info),
         training=training_curves(histories or {}),
         details=details_of(info),
-        notes=(*notes, *results.notes),
+        left_out=tuple(dict.fromkeys((*(info.header.left_out if info is not None else ()), *left_out))),
     )
 
 
@@ -129,7 +129,8 @@ class _Sides:
 
     def file(self, path: Path, variables: Sequence[str] | None) -> _Side:
         """A file in the original's format."""
-        if self.reader is None and self.info is not None:
+        written_by = self.info.header.reader.name if self.info is not None else ""
+        if self.info is not None and (self.reader is None or written_by == WHOLE_FILE):
             reader = cast(Reader, make_component("reader", self.info.header.reader, self.registry, self.info.path))
         else:
             reader = make_reader(path, self.reader, self.registry)
@@ -145,7 +146,7 @@ class _Sides:
 
 
 def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
-    """The schema of what both hold, and notes about the rest."""
+    """The schema of what both hold, and sentences about what differs in the restored file."""
     known = set(before.schema.names)
     for variable in after.schema.variables:
         if variable.name not in known:
@@ -160,8 +161,18 @@ def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
     for variable in kept:
         _same_kind(variable.name, before, after)
     missing = [name for name in before.schema.names if name not in restored]
-    notes = [f"Not in the restored file, so not compared: {listed(missing)}."] if missing else []
-    return replace(before.schema, variables=kept), notes
+    sentences = [f"variables of the original that are not in the restored file: {listed(missing)}"] if missing else []
+    sentences += [line for v in kept for line in _differences(v, restored[v.name])]
+    return replace(before.schema, variables=kept), sentences
+
+
+def _differences(before: Variable, after: Variable) -> list[str]:
+    """What the two files say differently about a variable."""
+    return [
+        f"{before.name}: {what} of the original {getattr(before, what)!r}, of the restored file {getattr(after, what)!r}"
+        for what in ("dims", "units", "label", "fill", "scale", "offset", "limits", "flags")
+        if repr(getattr(before, what)) != repr(getattr(after, what))
+    ]
 
 
 def _same_kind(name: str, before: _Side, after: _Side) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 from collections.abc import Mapping, Sequence
 
 from baler_core.bounds import ErrorBound, Tolerance, make_tolerance
@@ -18,6 +19,7 @@ from baler_core.evaluate.survey import Survey
 from baler_core.interfaces import Metric
 from baler_core.streaming import sample_size
 
+logger = logging.getLogger(__name__)
 _MOST_DISTRIBUTIONS = 2000
 _MOST_PICTURES = 60
 _LOSS_SAMPLE = 50_000
@@ -37,7 +39,12 @@ class GuardedMetric:
         try:
             self._metric.update(piece.original, piece.restored, variables)
         except Exception as error:
-            self._problem = f"{type(error).__name__}: {error}"
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._problem = f"{type(error).__name__}: {error}"
+        logger.warning("the metric %r failed and is left out of the report: %s", self._metric.name, self._problem)
+        logger.debug("its traceback", exc_info=True)
 
     def outcome(self) -> MetricOutcome:
         """What it found, or why not."""
@@ -50,7 +57,8 @@ class GuardedMetric:
             units = {str(key): str(unit) for key, unit in result.units.items()}
             return MetricOutcome(name, values, units, tuple(map(str, self._metric.plots())), metric=self._metric)
         except Exception as error:
-            return MetricOutcome(name, problem=f"{type(error).__name__}: {error}")
+            self._failed(error)
+            return MetricOutcome(name, problem=self._problem)
 
 
 class Recorders:
@@ -136,6 +144,8 @@ class Recorders:
             allowed=check.allowed,
             share=check.share,
             violations=check.violations,
+            mask_changed=check.mask_changed,
+            distinct=(check.distinct[0].size, check.distinct[1].size) if check.changed and check.distinct else None,
         )
 
     def outcomes(self) -> tuple[MetricOutcome, ...]:

@@ -36,6 +36,10 @@ class VariableResult:
         That value's error / allowed: the bound holds if it is at most 1.
     violations
         Values outside their bound.
+    mask_changed
+        Values that readers of the format showed and now show as missing, or the other way.
+    distinct
+        Number of distinct values before and after, of whole numbers of which some changed; else None.
     """
 
     name: str
@@ -52,6 +56,13 @@ class VariableResult:
     allowed: float | None = None
     share: float = 0.0
     violations: int = 0
+    mask_changed: int = 0
+    distinct: tuple[int, int] | None = None
+
+    @property
+    def merged(self) -> bool:
+        """Whether values that were told apart no longer are."""
+        return self.distinct is not None and self.distinct[1] < self.distinct[0]
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,15 @@ class MetricOutcome:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """Whether a file is what was asked for: in a word or two, and in a sentence."""
+
+    good: bool
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything a report says.
 
@@ -154,6 +174,8 @@ class Results:
         `{group: {curve: value per epoch}}`, such as `{"jet": {"training": [...], "validation": [...]}}`.
     details
         About the `.bal` file and the software: `{what: text}`.
+    left_out
+        What of the original is not in the restored file, or differs beyond values, one sentence each.
     notes
         What a reader of the numbers has to know: what was sampled, not compared, not drawn.
     drawings
@@ -169,6 +191,7 @@ class Results:
     metrics: tuple[MetricOutcome, ...] = ()
     training: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     drawings: Annotated[InstanceOf[Drawings], Field(exclude=True)] = field(default_factory=Drawings, compare=False)
 
@@ -176,6 +199,28 @@ class Results:
     def violations(self) -> int:
         """Values outside their bound, in all variables."""
         return sum(variable.violations for variable in self.variables)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What can be said of all values and bounds together; good only where nothing has to be added."""
+        known = [v for v in self.variables if v.bound and v.bound != "none"]
+        if not known:
+            return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
+        if self.violations:
+            return Verdict(False, "broken", f"{self.violations:,} values lie outside their bound")
+        masked = sum(v.mask_changed for v in self.variables)
+        if masked:
+            return Verdict(False, "missing values changed", f"{masked:,} values changed between valid and missing")
+        if len(known) < len(self.variables):
+            return Verdict(False, "hold in part", f"{len(self.variables) - len(known):,} variables have no bound")
+        if self.left_out:
+            return Verdict(False, "hold for what is kept", "not all of the original is in the file: see below")
+        if not any(v.lossy for v in known):
+            return Verdict(True, "all hold", "every value is exact")
+        lossy = sum(bool(v.lossy) for v in known)
+        return Verdict(
+            True, "all hold", f"{lossy:,} lossy and {len(known) - lossy:,} exact variables, every value checked"
+        )
 
     def worst(self) -> VariableResult | None:
         """The lossy variable that came nearest to (or went farthest past) its bound."""

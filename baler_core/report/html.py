@@ -36,8 +36,8 @@ class Bar:
     ours: bool = False
 
 
-def render(results: Results, figures: Figures, *, left_out: int = 0) -> str:
-    """The page; `left_out` variables could have been drawn and were not."""
+def render(results: Results, figures: Figures, *, undrawn: int = 0) -> str:
+    """The page; `undrawn` variables could have been drawn and were not."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -48,13 +48,15 @@ def render(results: Results, figures: Figures, *, left_out: int = 0) -> str:
         results=results,
         sizes=results.sizes,
         worst=results.worst(),
-        judged=any(variable.bound not in ("", "none") for variable in results.variables),
+        verdict=results.verdict,
+        merged=[variable for variable in results.variables if variable.merged],
+        masked=[variable for variable in results.variables if variable.mask_changed],
         lossy=[row for row in rows if row.variable.lossy is not False or not row.holds],
         exact=[row for row in rows if row.variable.lossy is False and row.holds],
         bars=_bars(results),
         sampled=next((o.sampled_bytes for o in results.others if o.sampled_bytes < results.sizes.native), None),
         figures=figures,
-        left_out=left_out,
+        undrawn=undrawn,
         listed=[outcome for outcome in results.metrics if outcome.name not in ("residual", "response")],
         failed=[outcome for outcome in results.metrics if outcome.problem],
     )

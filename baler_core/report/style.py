@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baler_core.atomic import completed
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -60,8 +62,8 @@ def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    with completed(path) as temporary:
+        figure.savefig(temporary, format="png")
     return path
 
 

@@ -30,7 +30,14 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
     Returns
     -------
     The path of report.html.
+
+    Raises
+    ------
+    DataError
+        If `folder` is a file.
     """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; a report needs a folder, name another one")
     folder.mkdir(parents=True, exist_ok=True)
     shown = chosen(results, plots)
     figures = draw_all(results, shown, folder / "plots")
@@ -42,7 +49,7 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
         )
     report = folder / "report.html"
     with completed(report) as temporary:
-        temporary.write_text(render(results, figures, left_out=len(_recorded(results)) - len(shown)), "utf-8")
+        temporary.write_text(render(results, figures, undrawn=len(_recorded(results)) - len(shown)), "utf-8")
     return report
 
 

@@ -98,6 +98,21 @@ class ArrayForm:
         return form
 
 
+def dates_of(skeleton: Mapping[str, Json]) -> dict[str, np.dtype[Any]]:
+    """dtypes of the variables of an array file that are dates or durations, which blocks hold as integers."""
+    stored = skeleton.get("arrays", [skeleton["array"]] if "array" in skeleton else [])
+    found: dict[str, np.dtype[Any]] = {}
+    for form in (ArrayForm.from_json(part) for part in stored if isinstance(part, Mapping) and "descr" in part):
+        for leaf in form.leaves():
+            dtype = form.dtype
+            for part in leaf.path:
+                dtype = (dtype.subdtype or (dtype, ()))[0][part]
+            dtype = (dtype.subdtype or (dtype, ()))[0]
+            if dtype.kind in "mM":
+                found[leaf.name] = dtype
+    return found
+
+
 def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of values in a block: xarray would change the unit of dates, so they travel as integers."""
     if dtype.kind in "mM":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Metric, Reader, hookimpl
+from baler_core import Metric, ObjectKind, Reader, hookimpl
 
 
 @hookimpl
@@ -21,3 +21,11 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_fits.source_counts import SourceCountsMetric
 
     return [NoiseMetric, PhotometryMetric, SourceCountsMetric]
+
+
+@hookimpl
+def baler_objects() -> list[type[ObjectKind]]:
+    """Tables and quantities of astropy."""
+    from baler_fits.table_objects import AstropyTables
+
+    return [AstropyTables]

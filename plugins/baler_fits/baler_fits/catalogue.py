@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from baler_core import Variable
 from baler_fits.contents import Content
 from baler_fits.dimensions import ROLES, Dimensions, axis_names
 from baler_fits.naming import counts_name, variable_names
+from baler_fits.roles import UNTOLD, Place, Told, role_of_column, role_of_image, role_of_parameters
 from baler_fits.units import Field
 
 
@@ -43,9 +44,9 @@ class Entry:
         return list(listed.values())
 
 
-def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> Entry:
+def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> Entry:
     """The chosen variables of an HDU; their dimensions are added to `dimensions`."""
-    unit = content.unit
+    unit, hdu_name = content.unit, place.hdu
     names = variable_names(hdu_name, unit, plain=plain)
     taken = {n: name for n, name in enumerate(names) if name in chosen or counts_name(name) in chosen}
     if not taken:
@@ -53,10 +54,11 @@ def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[s
     if unit.kind == "groups":  # parameters and arrays alternate: neither stands without the other
         taken = dict(enumerate(names))
     if unit.kind in ("image", "tiles"):
-        return Entry(content, {0: _image(content, names[0], dimensions)})
+        return Entry(content, {0: _image(content, place, names[0], dimensions)})
     if unit.kind == "bytes":
         dim = dimensions.new(f"{hdu_name}:byte", unit.rows)
-        return Entry(content, {0: _variable(names[0], unit.fields[0], (dim,))})
+        kept = replace(unit.fields[0], label=f"{content.kept}, kept byte for byte")
+        return Entry(content, {0: _variable(names[0], kept, (dim,))})
     row = dimensions.new("row" if plain else hdu_name, unit.rows)
     values: dict[int, Variable] = {}
     counts: dict[int, Variable] = {}
@@ -66,33 +68,43 @@ def enter(content: Content, hdu_name: str, dimensions: Dimensions, chosen: set[s
             axes = dimensions.shared(
                 row, [f"{row}:{axis}:{length}" for axis, length in enumerate(one.shape)], one.shape
             )
-            values[n] = _variable(name, one, (row, *axes))
+            values[n] = _variable(name, one, (row, *axes), _told(content, place, one))
         else:
-            values[n], counts[n] = _jagged(content, n, name, row, dimensions, values, counts)
+            values[n], counts[n] = _jagged(content, place, n, name, row, dimensions, values, counts)
     return Entry(content, values, counts)
 
 
-def _variable(name: str, one: Field, dims: tuple[str, ...], axes: Mapping[str, str] | None = None) -> Variable:
+def _variable(
+    name: str, one: Field, dims: tuple[str, ...], told: Told = UNTOLD, axes: Mapping[str, str] | None = None
+) -> Variable:
     packing = one.packing
     return Variable(
-        name, one.dtype, dims, one.units, one.label, packing.fill, packing.scale, packing.offset, axes or {}
+        name, one.dtype, dims, one.units, one.label, packing.fill, packing.scale, packing.offset, axes or {},
+        one.limits, role=told[0], reason=told[1],
     )  # fmt: skip
 
 
-def _image(content: Content, name: str, dimensions: Dimensions) -> Variable:
+def _told(content: Content, place: Place, one: Field) -> Told:
+    """What a field of rows is."""
+    if content.unit.kind != "groups":
+        return role_of_column(place, one)
+    return role_of_parameters(content.keywords) if one.name else ("measured", "the array of random groups")
+
+
+def _image(content: Content, place: Place, name: str, dimensions: Dimensions) -> Variable:
     """An image; those of one exposure (EXTVER) that are alike lie on the same grid."""
     keywords = content.keywords
-    assert keywords is not None  # an image has a header
     one = content.unit.fields[0]
     shape = (content.unit.rows, *one.shape)
     names = axis_names(keywords, len(shape))
     dims = dimensions.shared(keywords.whole("EXTVER", 1), names, shape)
     roles = {dim: ROLES[axis] for dim, axis in zip(dims, names, strict=True) if axis in ROLES}
-    return _variable(name, one, dims, roles)
+    return _variable(name, one, dims, role_of_image(place, one, names), roles)
 
 
 def _jagged(
     content: Content,
+    place: Place,
     n: int,
     name: str,
     row: str,
@@ -104,11 +116,13 @@ def _jagged(
     one, lengths = content.unit.fields[n], content.pointers[n].counts
     for earlier, variable in counts.items():
         if np.array_equal(content.pointers[earlier].counts, lengths):
-            return _variable(name, one, values[earlier].dims), variable
+            return _variable(name, one, values[earlier].dims, role_of_column(place, one)), variable
     assert one.pointer is not None  # the caller saw to it
     dim = dimensions.new(f"{name}:element", int(lengths.sum()))
-    count = Variable(counts_name(name), one.pointer.newbyteorder("<").str, (row,), label=f"elements of {name}")
-    return _variable(name, one, (dim,)), count
+    count = Variable(
+        counts_name(name), one.pointer.newbyteorder("<").str, (row,), label=f"elements of {name}", role="count"
+    )
+    return _variable(name, one, (dim,), role_of_column(place, one)), count
 
 
 def counts_of(entries: Sequence[Entry]) -> dict[str, str]:

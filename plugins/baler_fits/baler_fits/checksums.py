@@ -44,7 +44,16 @@ def has_checksums(header: str) -> bool:
     return keywords.get("DATASUM") is not None or keywords.get("CHECKSUM") is not None
 
 
-def with_checksums(header: str, data: Iterable[bytes]) -> str:
+def are_true(header: str, data: Iterable[bytes], padding: bytes | None = None) -> bool:
+    """Whether DATASUM, or CHECKSUM where there is no DATASUM, holds for these data; parameters as for `with_checksums`."""
+    datasum = ones_complement_sum(data)
+    stated = Keywords(header).text("DATASUM").strip()
+    if stated:
+        return stated.isdigit() and int(stated) == datasum
+    return ones_complement_sum([header_bytes(header, padding)], datasum) in (0, FULL)
+
+
+def with_checksums(header: str, data: Iterable[bytes], padding: bytes | None = None, *, unchanged: bool = False) -> str:
     """The header with DATASUM and CHECKSUM, where it has them, true for these data.
 
     Cards that are true already are left as they are.
@@ -53,14 +62,20 @@ def with_checksums(header: str, data: Iterable[bytes]) -> str:
     ----------
     data
         The data unit with its padding, in pieces of whole 32-bit words.
+    padding
+        Of the header, if it is not as usual.
+    unchanged
+        The header is the original one: if DATASUM holds, a CHECKSUM was as true as it is.
     """
     datasum = ones_complement_sum(data)
     stated = Keywords(header).text("DATASUM")
     if stated and not (stated.strip().isdigit() and int(stated) == datasum):
         header = set_values(header, {"DATASUM": str(datasum)})
+    elif stated and unchanged:
+        return header
     if Keywords(header).get("CHECKSUM") is None:
         return header
-    if ones_complement_sum([header_bytes(header)], datasum) in (0, FULL):
+    if ones_complement_sum([header_bytes(header, padding)], datasum) in (0, FULL):
         return header
     header = set_values(header, {"CHECKSUM": "0" * 16})
-    return set_values(header, {"CHECKSUM": encoded(ones_complement_sum([header_bytes(header)], datasum))})
+    return set_values(header, {"CHECKSUM": encoded(ones_complement_sum([header_bytes(header, padding)], datasum))})

@@ -11,9 +11,11 @@ import numpy as np
 from baler_core import DataError
 from baler_fits.headers import Keywords
 from baler_fits.heap import Pointers
+from baler_fits.limits import UNLIMITED, legal_limits, limits_before_null, stated_extremes, states_extremes
 from baler_fits.structure import Hdu
 from baler_fits.tiles import TiledImage
 from baler_fits.units import NotModelled, Unit, bytes_unit, table_unit, unit_of
+from baler_fits.values import to_native
 
 CHUNK = 8 << 20
 
@@ -33,7 +35,7 @@ class Content:
     """
 
     hdu: Hdu
-    keywords: Keywords | None
+    keywords: Keywords
     unit: Unit
     kept: str = ""
     pointers: Mapping[int, Pointers] = field(default_factory=dict)
@@ -42,8 +44,6 @@ class Content:
 
 def content_of(file: BinaryIO, hdu: Hdu, *, decode_tiles: bool = True) -> Content:
     """What an HDU of an open file holds; reads descriptors and logical columns only."""
-    if not hdu.header:
-        return Content(hdu, None, bytes_unit(hdu.size), "not an HDU")
     keywords = Keywords(hdu.header)
     try:
         unit = unit_of(keywords, hdu.size)
@@ -51,9 +51,10 @@ def content_of(file: BinaryIO, hdu: Hdu, *, decode_tiles: bool = True) -> Conten
             raise NotModelled("tile-compressed image")
         if unit.kind == "tiles":
             _pointers(file, hdu, table_unit(keywords))  # a decoder written in C would follow them anywhere
-            return Content(hdu, keywords, unit, tiles=TiledImage(file, hdu, unit.fields[0].stored))
+            tiles = TiledImage(file, hdu, unit.fields[0].stored)
+            return _with_limits(file, Content(hdu, keywords, unit, tiles=tiles))
         unit = _with_logicals(file, hdu, unit)
-        return Content(hdu, keywords, unit, pointers=_pointers(file, hdu, unit))
+        return _with_limits(file, Content(hdu, keywords, unit, pointers=_pointers(file, hdu, unit)))
     except NotModelled as reason:
         return Content(hdu, keywords, bytes_unit(hdu.size), str(reason))
 
@@ -64,7 +65,7 @@ def read_rows(file: BinaryIO, hdu: Hdu, unit: Unit, rows: slice) -> Iterator[tup
     dtype = unit.row_dtype
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
-        raw = _read(file, hdu, start * unit.row_bytes, (stop - start) * unit.row_bytes)
+        raw = read_bytes(file, hdu, start * unit.row_bytes, (stop - start) * unit.row_bytes)
         yield slice(start - rows.start, stop - rows.start), np.frombuffer(raw, dtype)
 
 
@@ -78,17 +79,23 @@ def read_arrays(file: BinaryIO, content: Content, position: int, rows: slice) ->
     first, last = int(places[filled].min()), int((places + lengths)[filled].max())
     heap = content.unit.heap
     if last - first <= 4 * int(lengths.sum()) + CHUNK:
-        raw = _read(file, content.hdu, heap + first, last - first)
+        raw = read_bytes(file, content.hdu, heap + first, last - first)
         starts = np.where(filled, places - first, 0)
         return [raw[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
     return [
-        _read(file, content.hdu, heap + a, n) if n else b""
+        read_bytes(file, content.hdu, heap + a, n) if n else b""
         for a, n in zip(places.tolist(), lengths.tolist(), strict=True)
     ]
 
 
-def _read(file: BinaryIO, hdu: Hdu, offset: int, length: int) -> bytes:
-    """Bytes of a data unit."""
+def read_bytes(file: BinaryIO, hdu: Hdu, offset: int, length: int) -> bytes:
+    """Bytes of a data unit.
+
+    Raises
+    ------
+    DataError
+        If the file no longer has them.
+    """
     file.seek(hdu.start + offset)
     raw = file.read(length)
     if len(raw) < length:
@@ -109,6 +116,36 @@ def _with_logicals(file: BinaryIO, hdu: Hdu, unit: Unit) -> Unit:
     for _, chunk in read_rows(file, hdu, unit, slice(0, unit.rows)):
         logicals = {n for n in logicals if np.isin(chunk[f"f{n}"], [b"T", b"F"]).all()}
     return replace(unit, fields=tuple(replace(f, logical=n in logicals) for n, f in enumerate(unit.fields)))
+
+
+def _with_limits(file: BinaryIO, content: Content) -> Content:
+    """The content with the limits that its header states; extremes are looked at only where cards tell them."""
+    unit, keywords = content.unit, content.keywords
+    fields = list(unit.fields)
+    for n, one in enumerate(fields):
+        if one.is_text or one.stored.kind == "c" or (unit.kind == "groups" and one.name):
+            continue
+        limits = legal_limits(keywords, one.column, one.packing) if one.column else UNLIMITED
+        if states_extremes(keywords, one.column) and one.pointer is None:
+            extremes = stated_extremes(keywords, one.column, one, _values(file, content, n))
+            limits = (max(limits[0], extremes[0]), min(limits[1], extremes[1]))
+        null = limits_before_null(keywords, one.column, one)
+        limits = (max(limits[0], null[0]), min(limits[1], null[1]))
+        if limits[0] <= limits[1]:
+            fields[n] = replace(one, limits=limits)
+    return replace(content, unit=replace(unit, fields=tuple(fields)))
+
+
+def _values(file: BinaryIO, content: Content, n: int) -> Iterator[np.ndarray]:
+    """All values of a field, in pieces."""
+    one, unit = content.unit.fields[n], content.unit
+    if content.tiles is not None:
+        step = max(1, CHUNK // max(1, unit.row_bytes))
+        for start in range(0, unit.rows, step):
+            yield to_native(content.tiles.rows(start, min(start + step, unit.rows)), one)
+        return
+    for _, chunk in read_rows(file, content.hdu, unit, slice(0, unit.rows)):
+        yield to_native(chunk[f"f{n}"], one)
 
 
 def _pointers(file: BinaryIO, hdu: Hdu, unit: Unit) -> dict[int, Pointers]:

@@ -106,6 +106,7 @@ def set_values(text: str, values: dict[str, int | str]) -> str:
     )
 
 
-def header_bytes(text: str) -> bytes:
-    """The header as it stands in a file: padded with blanks to whole blocks of 2880 bytes."""
-    return text.encode("latin-1").ljust(-(-len(text) // BLOCK) * BLOCK, b" ")
+def header_bytes(text: str, padding: bytes | None = None) -> bytes:
+    """The header as it stands in a file: padded to whole blocks of 2880 bytes, with blanks if nothing else is known."""
+    raw = text.encode("latin-1")
+    return raw.ljust(-(-len(raw) // BLOCK) * BLOCK, b" ") if padding is None else raw + padding

@@ -1,8 +1,7 @@
-"""Names of HDUs and of the variables in them, and the choice of some by pattern."""
+"""Names of HDUs and of the variables in them."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,15 +10,15 @@ from baler_fits.headers import Keywords
 from baler_fits.units import Unit
 
 
-def hdu_names(headers: Sequence[Keywords | None]) -> list[str]:
-    """A name for each HDU: EXTNAME, else `hdu0`, `hdu1` ...; None stands for bytes after the last HDU.
+def hdu_names(headers: Sequence[Keywords]) -> list[str]:
+    """A name for each HDU: EXTNAME, else `hdu0`, `hdu1` ...
 
     Equal ones get their EXTVER behind a comma (`SCI,2`), or their number if that is not enough (`SCI,hdu5`).
     """
-    plain = [_extname(keywords) or f"hdu{n}" for n, keywords in enumerate(headers)]
+    plain = [keywords.text("EXTNAME").strip() or f"hdu{n}" for n, keywords in enumerate(headers)]
     shared = Counter(plain)
     versioned = [
-        f"{name},{keywords.whole('EXTVER', 1)}" if keywords is not None and shared[name] > 1 else name
+        f"{name},{keywords.whole('EXTVER', 1)}" if shared[name] > 1 else name
         for name, keywords in zip(plain, headers, strict=True)
     ]
     repeated = Counter(versioned)
@@ -27,10 +26,6 @@ def hdu_names(headers: Sequence[Keywords | None]) -> list[str]:
         f"{plain[n]},hdu{n}" if repeated[name] > 1 and shared[plain[n]] > 1 else name
         for n, name in enumerate(versioned)
     ]
-
-
-def _extname(keywords: Keywords | None) -> str:
-    return keywords.text("EXTNAME").strip() if keywords is not None else "trailing"
 
 
 def variable_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
@@ -42,16 +37,31 @@ def variable_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
         Column names alone, where the user has chosen one HDU.
     """
     repeated = Counter(field.name for field in unit.fields)
+    repeated.update(counts_name(field.name) for field in unit.fields if field.pointer is not None)
     names: list[str] = []
     for field in unit.fields:
-        name = field.name if repeated[field.name] == 1 else f"{field.name},{field.column}"
-        names.append(hdu if not name else name if plain else f"{hdu}/{name}")
-    return names
+        name = field.name
+        while repeated[name] > 1 or name in names:
+            name = f"{name},{field.column}"
+        names.append(name)
+    return [hdu if not name else name if plain else f"{hdu}/{name}" for name in names]
 
 
 def counts_name(name: str) -> str:
     """Name of the variable that counts the elements of a variable-length column."""
     return f"{name}.count"
+
+
+def apart(hdus: Sequence[str], units: Sequence[Unit]) -> list[str]:
+    """The names of HDUs, with their number behind a comma where variables of two would have one name (`A/b`)."""
+    taken: set[str] = set()
+    names: list[str] = []
+    for n, (hdu, unit) in enumerate(zip(hdus, units, strict=True)):
+        while taken & set(offered_names(hdu, unit)):
+            hdu = f"{hdu},hdu{n}"
+        taken |= set(offered_names(hdu, unit))
+        names.append(hdu)
+    return names
 
 
 def offered_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
@@ -77,25 +87,3 @@ def chosen_hdu(wanted: int | str, names: Sequence[str], file: str) -> int:
     if wanted.casefold() not in folded:
         raise DataError(f"{file} has no HDU named {wanted!r}. {did_you_mean(wanted, names)}")
     return folded.index(wanted.casefold())
-
-
-def choose(names: Sequence[str], patterns: Sequence[str] | None, file: str) -> set[str]:
-    """The names that at least one pattern matches; all without patterns.
-
-    Raises
-    ------
-    DataError
-        If a pattern without wildcards, or all of them together, match nothing.
-    """
-    if patterns is None:
-        return set(names)
-    chosen: set[str] = set()
-    for pattern in patterns:
-        found = {name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)}
-        if not found and not any(c in pattern for c in "*?["):
-            raise DataError(f"{file} has no variable {pattern!r}. {did_you_mean(pattern, names)}")
-        chosen |= found
-    if not chosen:
-        wanted = ", ".join(patterns) or "(no pattern)"
-        raise DataError(f"{file}: no variable matches {wanted}. {did_you_mean(wanted, names)}")
-    return chosen

@@ -10,8 +10,11 @@ from pydantic import Field
 
 import baler_core
 from baler_core import Reader, Schema
+from baler_fits.packing import ENDINGS
 from baler_fits.sink import FitsSink
 from baler_fits.source import FitsSource
+
+PLAIN = (".fits", ".fit", ".fts", ".fits.fz", ".fit.fz", ".fz")
 
 
 class FitsOptions(baler_core.Options):
@@ -31,12 +34,13 @@ class FitsReader(Reader):
     Images and cubes are one variable each, named by EXTNAME or `hdu0`, `hdu1` ...; a table gives one variable
     per column, `EXTNAME/column`. Integers shifted by BZERO or TZERO to another signedness are plain integers; other
     scalings stay in the variable's `scale` and `offset`. All header cards are kept. What is not modelled (ASCII tables,
-    unknown extensions, damaged tables) is kept byte for byte.
+    unknown extensions, damaged tables, bytes after the last HDU) is kept byte for byte. Files compressed as a whole (gzip,
+    bzip2, xz, compress) are compressed so again when restored.
     """
 
     name = "fits"
     summary = "FITS images, cubes and tables"
-    suffixes = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz", ".fits.fz")
+    suffixes = (*PLAIN, *(f"{plain}.{packed}" for packed in ENDINGS for plain in PLAIN))
     Options: ClassVar[type[baler_core.Options]] = FitsOptions
 
     @classmethod

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from baler_core import Schema, Sink
+from baler_core import FormatError, Schema, Sink
 from baler_fits.checksums import has_checksums, with_checksums
-from baler_fits.headers import BLOCK, Keywords, header_bytes
-from baler_fits.skeleton import Bones
+from baler_fits.headers import BLOCK, header_bytes
+from baler_fits.packing import is_packing, write_packed
+from baler_fits.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
+from baler_fits.structure import padding_of, pieces_of
 from baler_fits.targets import Target
-from baler_fits.tiles import compress_tiles
+from baler_fits.told import what_differs
 
 if TYPE_CHECKING:
     import xarray as xr
-
-PIECE = 1 << 20  # a multiple of 4, so that checksums add up piece by piece
 
 
 class FitsSink(Sink):
@@ -39,7 +38,8 @@ class FitsSink(Sink):
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self._path = path
-        self._gzip = bool(schema.skeleton.get("gzip"))
+        self.warnings: list[str] = []
+        self._attachments = schema.attachments
         self._targets: list[Target] = []
         self._scratch = cast(BinaryIO, tempfile.TemporaryFile(dir=path.parent))  # noqa: SIM115 (closed by close or abort)
         try:
@@ -50,9 +50,17 @@ class FitsSink(Sink):
 
     def _prepare(self, schema: Schema) -> None:
         """Lay out the scratch file."""
+        skeleton = schema.skeleton
+        self._packed = skeleton.get("packed", "gzip" if skeleton.get("gzip") else "")
+        records = skeleton.get("hdus", [])
+        if not is_packing(self._packed) or not isinstance(records, list):
+            raise FormatError("the record of a FITS file is damaged")
         start = 0
-        for record in schema.skeleton.get("hdus", []):
+        for n, record in enumerate(records):
             target = Target(Bones.from_json(record), schema, self._scratch, start)
+            for what in (HEADER_PADDING, DATA_PADDING):
+                if len(self._attachments.get(attached_name(n, what), b"")) >= BLOCK:
+                    raise FormatError("the record of a FITS header is damaged: its padding is longer than a block")
             self._targets.append(target)
             start += target.size
 
@@ -65,40 +73,37 @@ class FitsSink(Sink):
     def close(self) -> None:
         """Write the file."""
         with self._path.open("wb") as file:
-            if self._gzip:
-                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
-                    self._assemble(cast(BinaryIO, stream))
-            else:
-                self._assemble(file)
+            write_packed(file, self._packed, self._pieces())
         self._scratch.close()
 
     def abort(self) -> None:
         """Release the scratch file, which vanishes with it."""
         self._scratch.close()
 
-    def _assemble(self, file: BinaryIO) -> None:
-        for target in self._targets:
-            bones, data, start, size = target.bones, self._scratch, target.start, target.size
-            header = bones.header
-            if target.unit.kind == "tiles":
-                header, data = compress_tiles(header, target.pixels(), self._path.parent)
-                start, size = 0, data.seek(0, 2)
-            padding = b" " if Keywords(header).text("XTENSION") == "TABLE" else b"\0"
-            if not header:
-                padding = b""
-            if bones.size < 0 and has_checksums(header):
-                header = with_checksums(header, _pieces(data, start, size, padding))
-            file.write(header_bytes(header))
-            for piece in _pieces(data, start, size, padding):
-                file.write(piece)
-            if data is not self._scratch:
-                data.close()
+    def _pieces(self) -> Iterator[bytes]:
+        """The bytes of the whole file."""
+        for n, target in enumerate(self._targets):
+            if target.unit.kind != "tiles":
+                yield from self._hdu(n, target.bones.header, self._scratch, target.start, target.size)
+                continue
+            from baler_fits.tiling import compress_tiles
 
+            scales = self._attachments.get(attached_name(n, QUANTISATION))
+            made = compress_tiles(target.bones.header, target.pixels(), scales, self._path.parent)
+            with made.data as data:
+                yield from self._hdu(n, made.header, data, 0, data.seek(0, 2), made.loose)
+        yield self._attachments.get(TRAILING, b"")
 
-def _pieces(file: BinaryIO, start: int, size: int, padding: bytes) -> Iterator[bytes]:
-    """A stretch of a file and what pads it to whole blocks; bytes that were never written are zero."""
-    for at in range(0, size, PIECE):
-        file.seek(start + at)
-        length = min(PIECE, size - at)
-        piece = file.read(length).ljust(length, b"\0")
-        yield piece + padding * (-size % BLOCK) if at + length == size else piece
+    def _hdu(self, n: int, header: str, data: BinaryIO, start: int, size: int, loose_tiles: int = 0) -> Iterator[bytes]:
+        """The bytes of one HDU, whose data lie in an open file; says what differs from the original."""
+        bones = self._targets[n].bones
+        fill = self._attachments.get(attached_name(n, HEADER_PADDING)) if len(header) == len(bones.header) else None
+        padding = self._attachments.get(attached_name(n, DATA_PADDING)) if data is self._scratch else None
+        padding = padding_of(header, size) if padding is None else padding
+        if bones.size < 0 and not bones.untrue and has_checksums(header):
+            header = with_checksums(
+                header, pieces_of(data, start, size, padding), fill, unchanged=header == bones.header
+            )
+        self.warnings += what_differs(n, bones, header, loose_tiles)
+        yield header_bytes(header, fill)
+        yield from pieces_of(data, start, size, padding)

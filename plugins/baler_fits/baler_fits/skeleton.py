@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
 
 from baler_core import FormatError
 from baler_fits.catalogue import Entry
+from baler_fits.checksums import are_true, has_checksums
 from baler_fits.heap import MAX_UNUSED, Order, order_of
+from baler_fits.quantisation import read_quantisation
 from baler_fits.restored import with_heap, without_columns, without_image
+from baler_fits.structure import padding_of, pieces_of
+
+# Attachments: what is carried as bytes. Bytes after the last HDU; bytes that fill the last block of a header or of data;
+# the scales of a tile-compressed image of floats.
+TRAILING = "bytes after the last HDU"
+HEADER_PADDING, DATA_PADDING, QUANTISATION = "padding of the header", "padding of the data", "scales of the tiles"
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,10 @@ class Bones:
         Order of the arrays in a heap, and for each variable-length field the bytes they take in all.
     empty_at_start
         Empty arrays point to the start of the heap; else to where the next array begins.
+    untrue
+        The checksums of the original do not fit its data: they are left as they are.
+    moved
+        The arrays lay in the heap in another order, or shared places, or with gaps.
     """
 
     header: str
@@ -36,6 +48,8 @@ class Bones:
     order: Order = "columns"
     lengths: Sequence[int] = field(default=())
     empty_at_start: bool = False
+    moved: bool = False
+    untrue: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The record; what is as usual is left out."""
@@ -44,6 +58,10 @@ class Bones:
             record["size"] = self.size
         if self.lengths:
             record["heap"] = {"order": self.order, "lengths": list(self.lengths), "empty": self.empty_at_start}
+        if self.moved:
+            record["moved"] = True
+        if self.untrue:
+            record["untrue sums"] = True
         return record
 
     @classmethod
@@ -61,8 +79,9 @@ class Bones:
             bones = cls(
                 str(record["header"]), [str(name) for name in record["variables"]],
                 int(record.get("size", -1)), order, [int(length) for length in heap["lengths"]], bool(heap["empty"]),
+                bool(record.get("moved")), bool(record.get("untrue sums")),
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise FormatError(f"the record of a FITS header is damaged ({error!r})") from error
         if (
             order not in ("columns", "rows")
@@ -73,23 +92,53 @@ class Bones:
         return bones
 
 
-def skeleton_of(entries: Sequence[Entry], *, alone: int | None = None) -> list[dict[str, Any]]:
-    """The HDUs of the restored file: those with values taken and those without data.
+def skeleton_of(
+    file: BinaryIO, entries: Sequence[Entry], *, alone: int | None = None
+) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """The HDUs of the restored file: those with values taken and those without data; and what goes with them as bytes.
 
     Parameters
     ----------
+    file
+        The original, open.
     alone
         The only HDU that was asked for: no other one is kept, save the primary header.
     """
-    bones: list[Bones] = []
+    records: list[dict[str, Any]] = []
+    attachments: dict[str, bytes] = {}
     for n, entry in enumerate(entries):
         empty = entry.content.unit.kind == "empty" or not entry.content.unit.fields
         if entry.values or (empty and alone in (None, n)):
-            bones.append(_bones(entry))
+            bones = replace(_bones(entry), untrue=_has_untrue_sums(file, entry))
+            records.append(bones.to_json())
+            attachments |= _attached(file, entry, len(records) - 1)
         elif n == 0:
             header = entry.content.hdu.header
-            bones.append(Bones(header if empty else without_image(header)))
-    return [one.to_json() for one in bones]
+            records.append(Bones(header if empty else without_image(header)).to_json())
+    return records, attachments
+
+
+def _has_untrue_sums(file: BinaryIO, entry: Entry) -> bool:
+    """Whether the HDU states checksums that do not hold; reads its data if it states any."""
+    hdu = entry.content.hdu
+    if entry.content.kept or not has_checksums(hdu.header):
+        return False
+    padding = padding_of(hdu.header, hdu.size) if hdu.data_padding is None else hdu.data_padding
+    return not are_true(hdu.header, pieces_of(file, hdu.start, hdu.size, padding), hdu.header_padding)
+
+
+def _attached(file: BinaryIO, entry: Entry, place: int) -> dict[str, bytes]:
+    """The bytes that go with the HDU at this place of the restored file."""
+    hdu = entry.content.hdu
+    found = {HEADER_PADDING: hdu.header_padding, DATA_PADDING: hdu.data_padding}
+    if entry.content.tiles is not None:
+        found[QUANTISATION] = read_quantisation(file, hdu)
+    return {attached_name(place, what): raw for what, raw in found.items() if raw is not None}
+
+
+def attached_name(place: int, what: str) -> str:
+    """The name of an attachment that belongs to the HDU at this place of the restored file."""
+    return f"HDU {place}: {what}"
 
 
 def _bones(entry: Entry) -> Bones:
@@ -105,6 +154,8 @@ def _bones(entry: Entry) -> Bones:
     lengths = [one.total for one in pointers]
     unused = content.hdu.size - unit.rows * unit.row_bytes - sum(lengths)
     order = order_of(pointers) if not dropped and unused <= MAX_UNUSED else None
-    if content.pointers and order is None:
+    moved = bool(content.pointers) and order is None
+    if moved:
         header = with_heap(header, unit, sum(lengths))
-    return Bones(header, names, -1, order or "columns", lengths, any(one.empty_at_start for one in pointers))
+    empty_at_start = any(one.empty_at_start for one in pointers)
+    return Bones(header, names, -1, order or "columns", lengths, empty_at_start, moved and not dropped)

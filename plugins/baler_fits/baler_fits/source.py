@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
-import shutil
-import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, family_slices, make_block
+from baler_core import DataError, Schema, Source, Variable, family_slices, make_block, select_names
 from baler_fits.catalogue import Entry, counts_of, enter
-from baler_fits.contents import Content, content_of, read_arrays, read_rows
+from baler_fits.contents import Content, content_of, read_arrays, read_bytes, read_rows
 from baler_fits.dimensions import Dimensions
-from baler_fits.naming import choose, chosen_hdu, hdu_names, offered_names
-from baler_fits.skeleton import skeleton_of
+from baler_fits.naming import apart, chosen_hdu, hdu_names, offered_names
+from baler_fits.packing import open_plain
+from baler_fits.roles import Place, looked_up
+from baler_fits.skeleton import TRAILING, skeleton_of
 from baler_fits.structure import scan
 from baler_fits.values import to_native
 
 if TYPE_CHECKING:
     import xarray as xr
-
-GZIP = b"\x1f\x8b"
 
 
 class FitsSource(Source):
@@ -33,7 +29,7 @@ class FitsSource(Source):
     Parameters
     ----------
     path
-        The file; gzip-compressed ones are unpacked into a temporary file.
+        The file; one compressed as a whole is unpacked into a temporary file.
     patterns
         Names to take, shell-style; None takes all.
     hdu
@@ -50,25 +46,35 @@ class FitsSource(Source):
         hdu: int | str | None = None,
         decode_tiles: bool = True,
     ) -> None:
-        self._file, zipped = open_plain(path)
+        self._file, packed = open_plain(path)
         self._contents: list[Content] = []
         try:
-            for found in scan(self._file, path.name):
+            hdus = scan(self._file, path.name)
+            trailing = hdus.pop() if not hdus[-1].header else None
+            for found in hdus:
                 self._contents.append(content_of(self._file, found, decode_tiles=decode_tiles))
             self._enter(path.name, patterns, hdu)
+            bones, attachments = skeleton_of(self._file, self._entries, alone=self._alone)
+            if trailing is not None and self._alone is None:
+                attachments[TRAILING] = read_bytes(self._file, trailing, 0, trailing.size)
         except BaseException:
             self.close()
             raise
+        skeleton = {"gzip": packed == "gzip", "hdus": bones}
+        if packed not in ("", "gzip"):
+            skeleton["packed"] = packed
         self.schema = Schema(
             tuple(v for entry in self._entries for v in entry.variables),
             self._sizes,
             counts_of(self._entries),
-            {"gzip": zipped, "hdus": skeleton_of(self._entries, alone=self._alone)},
+            skeleton,
+            attachments,
         )
 
     def _enter(self, file: str, patterns: Sequence[str] | None, hdu: int | str | None) -> None:
         """Choose the variables."""
         names = hdu_names([content.keywords for content in self._contents])
+        names = apart(names, [content.unit for content in self._contents])
         self._alone = chosen_hdu(hdu, names, file) if hdu is not None else None
         offered = [
             offered_names(name, content.unit, plain=hdu is not None) if self._alone in (None, n) else []
@@ -78,10 +84,11 @@ class FitsSource(Source):
         if self._alone is not None and not everything:
             filled = [name for name, content in zip(names, self._contents, strict=True) if content.unit.fields]
             raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
-        chosen = choose(everything, patterns, file)
+        chosen = set(select_names(everything, patterns, file))
         dimensions = Dimensions()
+        tables = looked_up([content.keywords for content in self._contents])
         self._entries = [
-            enter(content, name, dimensions, chosen & set(some), plain=hdu is not None)
+            enter(content, _place(content, name, tables), dimensions, chosen & set(some), plain=hdu is not None)
             for name, content, some in zip(names, self._contents, offered, strict=True)
         ]
         self._sizes = dimensions.sizes
@@ -141,40 +148,16 @@ class FitsSource(Source):
         self._file.close()
 
 
-def open_plain(path: Path) -> tuple[BinaryIO, bool]:
-    """The file opened, unpacked into a temporary one if it is gzip-compressed, and whether it was.
-
-    Raises
-    ------
-    DataError
-        If it is missing, cannot be read, or its gzip stream is damaged.
-    """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DataError(f"cannot open {path}: {error.strerror}") from error
-    if file.read(2) != GZIP:
-        return file, False
-    file.seek(0)
-    unpacked = tempfile.NamedTemporaryFile(suffix=".fits")  # noqa: SIM115 (the caller closes it)
-    try:
-        with file, gzip.GzipFile(fileobj=file) as stream:
-            shutil.copyfileobj(stream, unpacked, 1 << 20)
-        unpacked.flush()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        unpacked.close()
-        raise DataError(
-            f"{path.name}: the gzip stream is damaged or cut short ({error}). Get the file again"
-        ) from error
-    return cast(BinaryIO, unpacked), True
+def _place(content: Content, name: str, tables: set[str]) -> Place:
+    """Where an HDU's fields stand; `tables` are those in which a WCS looks up coordinates."""
+    columns = frozenset(one.name.upper() for one in content.unit.fields)
+    return Place(content.keywords, name, columns, content.keywords.text("EXTNAME").strip().upper() in tables)
 
 
 def _warn(entry: Entry, name: str) -> list[str]:
-    """What the user should know about an HDU."""
+    """What of an HDU is left out."""
     content = entry.content
     where = f"HDU {content.hdu.index} ({name})"
-    if content.kept and entry.values:
-        return [f"{where}: {content.kept}, kept byte for byte"]
     left = [field.name or "its image" for n, field in enumerate(content.unit.fields) if n not in entry.values]
     if not left:
         return []

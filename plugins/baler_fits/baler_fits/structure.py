@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from baler_core import DataError
@@ -11,6 +12,7 @@ from baler_fits.headers import BLOCK, CARD, Keywords
 
 # A header longer than this is not a header; the largest known ones have some 10,000 cards (0.8 MB).
 MAX_HEADER = 64 << 20
+PIECE = 1 << 20  # a multiple of 4, so that checksums add up piece by piece
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,16 @@ class Hdu:
         Its cards up to and including END, as text (latin-1, 80 characters each); empty for bytes after the last HDU.
     start, size
         Place of the data in the file, in bytes, without padding.
+    header_padding, data_padding
+        What fills the last block of the header and of the data, where it is not what the standard asks for; else None.
     """
 
     index: int
     header: str
     start: int
     size: int
+    header_padding: bytes | None = None
+    data_padding: bytes | None = None
 
 
 def scan(file: BinaryIO, name: str) -> list[Hdu]:
@@ -51,7 +57,7 @@ def scan(file: BinaryIO, name: str) -> list[Hdu]:
     position = 0
     while position < end:
         hdu = _hdu_at(file, position, end, len(hdus), name)
-        hdus.append(hdu)
+        hdus.append(_with_padding(file, position, hdu))
         position = hdu.start + -(-hdu.size // BLOCK) * BLOCK
     return hdus
 
@@ -65,14 +71,35 @@ def _hdu_at(file: BinaryIO, position: int, end: int, index: int, name: str) -> H
     keywords = Keywords(header)
     start = position + -(-len(header) // BLOCK) * BLOCK
     if index == 0 and not keywords.flag("SIMPLE"):
-        return Hdu(0, header, start, end - start)
+        return Hdu(0, header, start, max(0, end - start))
     size = data_size(keywords, f"{name}, HDU {index}")
-    if start + size > end:
+    if size and start + size > end:
         raise DataError(
             f"{name} is cut short: HDU {index} needs {size} bytes of data, the file has {max(0, end - start)} of them. "
             f"Get the file again"
         )
     return Hdu(index, header, start, size)
+
+
+def _with_padding(file: BinaryIO, position: int, hdu: Hdu) -> Hdu:
+    """The HDU at `position`, told how it is padded if not as usual."""
+    if not hdu.header:
+        return hdu
+    file.seek(position + len(hdu.header))
+    header = file.read(-len(hdu.header) % BLOCK)
+    file.seek(hdu.start + hdu.size)
+    data = file.read(-hdu.size % BLOCK)
+    return replace(
+        hdu,
+        header_padding=None if header == padding_of("", len(hdu.header)) else header,
+        data_padding=None if data == padding_of(hdu.header, hdu.size) else data,
+    )
+
+
+def padding_of(header: str, size: int) -> bytes:
+    """What fills the last block behind the `size` bytes of data of this header, or of a header itself (no header)."""
+    blank = not header or header.startswith("XTENSION= 'TABLE ")
+    return (b" " if blank else b"\0") * (-size % BLOCK)
 
 
 def _read_header(file: BinaryIO, position: int, where: str) -> str:
@@ -133,3 +160,12 @@ def axis_lengths(keywords: Keywords, where: str, prefix: str = "") -> list[int]:
 def is_random_groups(keywords: Keywords) -> bool:
     """Whether a primary header describes random groups."""
     return keywords.flag("GROUPS") and keywords.whole("NAXIS1", -1) == 0 and keywords.whole("NAXIS") > 0
+
+
+def pieces_of(file: BinaryIO, start: int, size: int, padding: bytes) -> Iterator[bytes]:
+    """A stretch of a file and what pads it to whole blocks; bytes that were never written are zero."""
+    for at in range(0, size, PIECE):
+        file.seek(start + at)
+        length = min(PIECE, size - at)
+        piece = file.read(length).ljust(length, b"\0")
+        yield piece + padding if at + length == size else piece

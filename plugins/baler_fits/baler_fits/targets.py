@@ -80,7 +80,7 @@ class Target:
         one = self.unit.fields[n]
         raw = to_stored(values, one).tobytes()
         ends = (np.cumsum(values_of(block, self._counts[n]), dtype=np.int64) * one.stored.itemsize).tolist()
-        return [raw[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        return [raw[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
     def _write_heap(self, arrays: Mapping[int, list[bytes]], table: np.ndarray) -> None:
         """Write arrays to the heap, and their descriptors into the rows."""

@@ -75,6 +75,8 @@ class Field:
         Whether the characters are all T or F, so that booleans hold them exactly.
     units, label
         From BUNIT or TUNITn, and the comment on TTYPEn.
+    limits
+        Smallest and largest valid value that the header tells, in stored units.
     column
         Number of the table column, from 1; else 0.
     """
@@ -88,6 +90,7 @@ class Field:
     logical: bool = False
     units: str = ""
     label: str = ""
+    limits: tuple[float, float] = (-math.inf, math.inf)
     column: int = 0
 
     @property
@@ -198,7 +201,8 @@ def image_unit(keywords: Keywords, kind: UnitKind = "image", prefix: str = "") -
     """An image or cube: one row per step of its slowest axis."""
     shape = tuple(reversed(axis_lengths(keywords, "", prefix)))
     stored = np.dtype(PIXELS[keywords.whole(f"{prefix}BITPIX")])
-    packing = packing_of(keywords, stored, "BSCALE", "BZERO", "BLANK")
+    null = "ZBLANK" if prefix and keywords.get("BLANK") is None else "BLANK"
+    packing = packing_of(keywords, stored, "BSCALE", "BZERO", null)
     field = Field("", stored, shape[1:], packing=packing, units=keywords.text("BUNIT"))
     return Unit(kind, shape[0], field.row_bytes, (field,))
 
@@ -310,6 +314,8 @@ def packing_of(keywords: Keywords, stored: np.dtype[Any], scale: str, zero: str,
     half = -128 if stored.kind == "u" else 1 << (8 * stored.itemsize - 1)
     flipped = stored.kind in "iu" and factor == 1 and offset == half
     blank = keywords.get(null)
+    if isinstance(blank, float) and blank.is_integer():  # not allowed, and found
+        blank = int(blank)
     fill: tuple[float, ...] = ()
     if stored.kind in "iu" and isinstance(blank, int) and not isinstance(blank, bool):
         value = blank + half if flipped else blank

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Metric, Reader, hookimpl
+from baler_core import Metric, ObjectKind, Reader, hookimpl
 
 
 @hookimpl
@@ -20,3 +20,11 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_root.sums import EventSums
 
     return [EventSums, PairMass]
+
+
+@hookimpl
+def baler_objects() -> list[type[ObjectKind]]:
+    """Arrays of awkward."""
+    from baler_root.awkward_arrays import AwkwardArrays
+
+    return [AwkwardArrays]

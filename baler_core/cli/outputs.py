@@ -1,0 +1,101 @@
+"""Where a command's output goes: refuses what must not be replaced, and sends `-o -` to standard output."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from baler_core.errors import ConfigError, DataError
+
+STANDARD_OUTPUT = Path("-")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def force_option(command: Command) -> Command:
+    """Add --force to a command that writes a file."""
+    return click.option("--force", is_flag=True, help="Replace the file that -o names, if it is there.")(command)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What the user said of an output.
+
+    Attributes
+    ----------
+    named
+        The path after -o; None where the default name is taken, whose file may be replaced.
+    force
+        Whether a named file may be replaced.
+    needed
+        What the command reads, or what reading its result needs: never replaced.
+    """
+
+    named: Path | None
+    force: bool = False
+    needed: Sequence[Path] = ()
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the output goes to standard output."""
+        return self.named == STANDARD_OUTPUT
+
+    def shown(self, path: Path) -> str:
+        """Name the place of a written file in messages."""
+        return "standard output" if self.streamed else str(path)
+
+    @contextmanager
+    def path(self, default: Path) -> Iterator[Path]:
+        """Give the path to write to, `default` where none was named; copied to standard output if that was asked for.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If something is there that must not be replaced, or standard output is a terminal.
+        """
+        if not self.streamed:
+            yield ready(self.named or default, self.needed, replace=self.named is None or self.force)
+            return
+        if sys.stdout.isatty():
+            raise ConfigError("-o - writes bytes to standard output, which is a terminal: send it to a file or a pipe")
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / default.name
+            yield temporary
+            with temporary.open("rb") as made:
+                shutil.copyfileobj(made, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+
+def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) -> Path:
+    """Check an output path and make its folder.
+
+    Parameters
+    ----------
+    needed
+        Files that the command reads or needs.
+    replace
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    ConfigError
+        If it is a folder, or a file that may not be replaced.
+    DataError
+        If it is a file that is needed.
+    """
+    if target.is_dir():
+        raise ConfigError(f"{target} is a folder: name a file with -o")
+    for path in needed:
+        if target.exists() and path.exists() and target.samefile(path):
+            raise DataError(f"{target} would overwrite a file that this command needs: choose another name with -o")
+    if target.is_file() and not replace:
+        raise ConfigError(f"{target} is there already: choose another name with -o, or replace it with --force")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target

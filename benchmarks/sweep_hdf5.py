@@ -1,0 +1,148 @@
+"""Compares two HDF5 or NetCDF files as h5py and netCDF4 show them: objects, types, attributes, storage, values, masks."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import netCDF4
+import numpy as np
+
+_SLACK = 1 + 1e-9
+
+
+def hdf5_differences(original: Path, restored: Path, rel: float) -> Iterator[str]:
+    """Tell what differs, apart from floats within a relative bound (0: none)."""
+    with contextlib.suppress(ImportError):
+        import hdf5plugin  # noqa: F401
+    warnings.simplefilter("ignore")
+    if h5py.is_hdf5(original):
+        with h5py.File(original) as before, h5py.File(restored) as after:
+            if before.userblock_size != after.userblock_size:
+                yield f"user block of {before.userblock_size} bytes, {after.userblock_size} restored"
+            yield from _groups(before, after, rel, set())
+    try:
+        before = netCDF4.Dataset(original)
+    except OSError:
+        return
+    with before, netCDF4.Dataset(restored) as after:
+        yield from _netcdf_groups(before, after, rel)
+
+
+def _groups(before: h5py.Group, after: h5py.Group, rel: float, seen: set[Any]) -> Iterator[str]:
+    yield from _attributes(before, after)
+    if list(before) != list(after):
+        yield f"{before.name}: {sorted(set(before) ^ set(after)) or 'another order'}"
+    for name in set(before) & set(after):
+        links = [group.get(name, getlink=True) for group in (before, after)]
+        if type(links[0]) is not type(links[1]):
+            yield f"{before.name}/{name}: a link of another kind"
+        if not isinstance(links[0], h5py.HardLink):
+            if vars(links[0]) != vars(links[1]):
+                yield f"{before.name}/{name}: another link"
+            continue
+        x, y = before[name], after[name]
+        if x.id.__hash__() in seen:
+            continue
+        seen.add(x.id.__hash__())
+        if type(x) is not type(y):
+            yield f"{x.name}: another kind of object"
+        elif isinstance(x, h5py.Group):
+            yield from _groups(x, y, rel, seen)
+        elif isinstance(x, h5py.Dataset):
+            yield from _datasets(x, y, rel)
+
+
+def _datasets(before: h5py.Dataset, after: h5py.Dataset, rel: float) -> Iterator[str]:
+    yield from _attributes(before, after)
+    for what in ("shape", "dtype", "maxshape", "chunks", "fillvalue", "is_virtual"):
+        x, y = (_safe(dataset, what) for dataset in (before, after))
+        if repr(x) != repr(y):
+            yield f"{before.name}: {what} {x}, {y} restored"
+    filters = [_filters(dataset) for dataset in (before, after)]
+    if filters[0] != filters[1]:
+        yield f"{before.name}: filters {filters[0]}, {filters[1]} restored"
+    try:
+        x, y = before[()], after[()]
+    except (OSError, KeyError, TypeError):
+        return
+    if not _alike(x, y, rel):
+        yield f"{before.name}: values"
+
+
+def _safe(dataset: h5py.Dataset, what: str) -> Any:
+    try:
+        return getattr(dataset, what)
+    except (RuntimeError, OSError, ValueError, TypeError):
+        return None
+
+
+def _filters(dataset: h5py.Dataset) -> list[tuple[int, tuple[int, ...]]]:
+    plist = dataset.id.get_create_plist()
+    found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    return [(int(code), tuple(values)) for code, _, values, _ in found]
+
+
+def _attributes(before: Any, after: Any) -> Iterator[str]:
+    if set(before.attrs) != set(after.attrs):
+        yield f"{before.name}: attributes {sorted(set(before.attrs) ^ set(after.attrs))}"
+    for name in set(before.attrs) & set(after.attrs):
+        try:
+            x, y = before.attrs[name], after.attrs[name]
+        except (OSError, TypeError, ValueError):
+            continue
+        if isinstance(x, h5py.Reference) or (isinstance(x, np.ndarray) and x.dtype.hasobject and x.dtype.names):
+            continue
+        if not _alike(x, y, 0.0):
+            yield f"{before.name}: attribute {name}: {x!r}, {y!r} restored"
+
+
+def _alike(x: Any, y: Any, rel: float) -> bool:
+    """Whether values are the same, bit for bit, or floats within the bound."""
+    x, y = np.asarray(x), np.asarray(y)
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return False
+    if x.dtype.hasobject:
+        if h5py.check_dtype(ref=x.dtype) or (x.dtype.names and x.dtype.hasobject):
+            return True  # what references point to has another address
+        return all(np.array_equal(a, b) for a, b in zip(x.ravel(), y.ravel(), strict=True))
+    if np.ascontiguousarray(x).tobytes() == np.ascontiguousarray(y).tobytes():
+        return True
+    if not rel or x.dtype.kind != "f":
+        return False
+    with np.errstate(all="ignore"):
+        inside = np.abs(y.astype("g") - x.astype("g")) <= rel * _SLACK * np.abs(x.astype("g"))
+    return bool((inside | (x == y) | (np.isnan(x) & np.isnan(y))).all())
+
+
+def _netcdf_groups(before: Any, after: Any, rel: float) -> Iterator[str]:
+    sizes = [{n: (len(d), d.isunlimited()) for n, d in group.dimensions.items()} for group in (before, after)]
+    if sizes[0] != sizes[1]:
+        yield f"{before.path}: dimensions {sizes[0]}, {sizes[1]} restored"
+    if before.data_model != after.data_model:
+        yield f"{before.path}: {before.data_model}, {after.data_model} restored"
+    for name in before.variables.keys() & after.variables.keys():
+        x, y = before[name], after[name]
+        if x.ncattrs() != y.ncattrs() or x.dimensions != y.dimensions or x.dtype != y.dtype:
+            yield f"{before.path}{name}: attributes, dimensions or type"
+            continue
+        try:
+            masks = [np.ma.getmaskarray(variable[...]) for variable in (x, y)]
+            x.set_auto_maskandscale(False)
+            y.set_auto_maskandscale(False)
+            raw = x[...], y[...]
+        except (RuntimeError, IndexError, TypeError, OSError, ValueError):
+            continue
+        if not np.array_equal(*masks):
+            yield f"{before.path}{name}: {int((masks[0] != masks[1]).sum())} values changed between valid and missing"
+        packed = "scale_factor" in x.ncattrs()
+        if not packed and not _alike(*raw, rel):
+            yield f"{before.path}{name}: values"
+    if before.variables.keys() != after.variables.keys():
+        yield f"{before.path}: variables {sorted(before.variables.keys() ^ after.variables.keys())}"
+    for name in before.groups.keys() & after.groups.keys():
+        yield from _netcdf_groups(before[name], after[name], rel)

@@ -1,0 +1,185 @@
+"""Nothing says that all is well where something was left out, merged, masked, or never bounded; faults name who is at fault."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baler_core import Variable, api
+from baler_core.bounds import ErrorBound, make_tolerance
+from baler_core.builtin.readers.whole_file import WholeFileReader
+from baler_core.cli import main
+from baler_core.evaluate.bound_check import BoundCheck
+
+
+def run_main(*arguments: object) -> int:
+    """The exit code of a command run in this process."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a file of ids and floats."""
+    rng = np.random.default_rng(3)
+    np.savez(tmp_path / "a.npz", id=np.arange(10**9, 10**9 + 500), x=rng.normal(size=500))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def configure(bounds: str) -> None:
+    Path("a.yaml").write_text(f"input: a.npz\nbounds: {bounds}\nmodel: scalar\noutput: out\nplots: []\n")
+
+
+def test_what_is_left_out_stands_in_a_box_everywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile("a.npz", "a") as archive:
+        archive.writestr("read_me.txt", "not an array")
+    configure('{x: {abs: 0.01}, "*": lossless}')
+    assert run_main("run", "a.yaml") == 0
+    shown = capsys.readouterr().out
+    assert "NOT AS IN THE ORIGINAL" in shown
+    assert "read_me.txt" in shown
+    report = json.loads(Path("out/report.json").read_text())
+    assert any("read_me.txt" in sentence for sentence in report["left_out"])
+    page = Path("out/report.html").read_text()
+    assert "Not in the restored file" in page
+    assert "all hold" not in page
+    assert run_main("info", "out/a.bal") == 0
+    assert "NOT IN THIS FILE" in capsys.readouterr().out
+    assert run_main("info", "out/a.bal", "--json") == 0
+    assert "read_me.txt" in json.loads(capsys.readouterr().out)["left_out"][0]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "word", "sentence"),
+    [
+        ('{"*": lossless}', "all hold", "every value is exact"),
+        ('{x: {abs: 0.01}, "*": lossless}', "all hold", "1 lossy and 1 exact variables, every value checked"),
+    ],
+)
+def test_all_hold_is_said_where_it_is_so(folder: Path, bounds: str, word: str, sentence: str) -> None:
+    configure(bounds)
+    assert run_main("run", "a.yaml") == 0
+    page = Path("out/report.html").read_text()
+    assert f'<strong class="good">{word}</strong><span>{sentence}</span>' in page
+
+
+def test_ids_that_were_merged_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure('{id: {abs: 1000}, "*": lossless}')
+    assert run_main("run", "a.yaml") == 0
+    assert "id: 500 distinct whole numbers became 1" in capsys.readouterr().out
+    assert "500 distinct values became 1" in Path("out/report.html").read_text()
+
+
+def test_values_that_became_missing_are_counted() -> None:
+    variable = Variable("rain", "<f4", ("x",), fill=(-1.0,), limits=(0.0, 100.0))
+    check = BoundCheck(variable, make_tolerance(ErrorBound("abs", 0.5)))
+    before = np.array([0.2, 50, 99.9, -1, 120, np.nan], "f4")
+    after = np.array([-0.1, 50, 100.2, -1, 99.9, np.nan], "f4")
+    check.update(before, after)
+    assert check.mask_changed == 3
+
+
+def test_a_variable_without_a_bound_is_not_said_to_hold(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure('{"*": lossless}')
+    assert run_main("run", "a.yaml") == 0
+    assert run_main("evaluate", "a.npz", "out/a.restored.npz", "-o", "alone") == 0
+    page = Path("alone/report.html").read_text()
+    assert "no bound was set: errors are stated, not judged" in page
+    assert "all hold" not in page
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000])
+def test_any_file_can_be_kept_byte_for_byte(tmp_path: Path, size: int) -> None:
+    data = np.random.default_rng(1).bytes(size)
+    (tmp_path / "some.thing").write_bytes(data)
+    api.compress(tmp_path / "some.thing", tmp_path / "x.bal", reader="whole_file", block_bytes=2000)
+    api.decompress(tmp_path / "x.bal", tmp_path / "again.thing")
+    assert (tmp_path / "again.thing").read_bytes() == data
+
+
+def test_bytes_are_never_lossy(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)))
+    with WholeFileReader().open(tmp_path / "a.bin") as source:
+        assert not source.schema["bytes"].is_numeric
+
+
+PLUGIN = """
+from baler_core import {base}, hookimpl
+
+class Mine({base}):
+    name = "{name}"
+    suffixes = (".odd",)
+    def open(self, path, variables=None):
+        return 1 / 0
+    def create(self, path, schema):
+        raise NotImplementedError
+    def update(self, original, restored, variables):
+        return 1 / 0
+    def result(self):
+        raise NotImplementedError
+
+@hookimpl
+def baler_{base_lower}s():
+    return [Mine]
+"""
+
+
+def with_plugin(folder: Path, base: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where a plugin of somebody else's is installed."""
+    site = folder / "site" / "baler_odd-2.5.dist-info"
+    site.mkdir(parents=True, exist_ok=True)
+    (site.parent / "baler_odd.py").write_text(PLUGIN.format(base=base, base_lower=base.lower(), name=name))
+    (site / "METADATA").write_text("Metadata-Version: 2.1\nName: baler-odd\nVersion: 2.5\n")
+    (site / "entry_points.txt").write_text("[baler]\nodd = baler_odd\n")
+    return subprocess.run(
+        [sys.executable, "-m", "baler_core", *arguments],
+        env={**os.environ, "PYTHONPATH": str(site.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_fault_in_a_plugin_names_the_plugin(folder: Path) -> None:
+    Path("b.odd").write_text("?")
+    Path("b.yaml").write_text("input: b.odd\noutput: out\n")
+    done = with_plugin(folder, "Reader", "odd", "compress", "b.yaml")
+    assert done.returncode == 70
+    assert "a fault of the plugin baler-odd 2.5 (reader 'odd')" in done.stderr
+    assert "bug in baler" not in done.stderr
+
+
+def test_a_failing_metric_is_told_on_the_terminal_and_costs_nothing_else(folder: Path) -> None:
+    configure('{"*": lossless}')
+    Path("a.yaml").write_text(Path("a.yaml").read_text() + "metrics: [odd, residual]\n")
+    done = with_plugin(folder, "Metric", "odd", "run", "a.yaml")
+    assert done.returncode == 0
+    assert "warning: the metric 'odd' failed and is left out of the report: ZeroDivisionError" in done.stderr
+
+
+def test_a_plugin_cannot_take_a_name_of_the_core(folder: Path) -> None:
+    configure('{"*": lossless}')
+    done = with_plugin(folder, "Metric", "residual", "run", "a.yaml")
+    assert done.returncode == 0
+    assert "the metric 'residual' of baler-odd 2.5 is not used: baler-core has one of that name" in done.stderr
+    assert "residual" in json.loads(Path("out/report.json").read_text())["metrics"][0]["name"]
+
+
+def test_names_from_files_cannot_command_the_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "x\x1b]0;owned\x07\nbaler: all hold"
+    np.savez("evil.npz", **{evil: np.arange(5.0)})
+    api.compress("evil.npz", "evil.bal", bounds="lossless")
+    assert run_main("info", "evil.bal") == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\\x1b]0;owned\\x07\\nbaler: all hold" in shown

@@ -1,0 +1,209 @@
+"""Outputs: complete or not there at all, never in place of what is needed, links and pipes as users expect them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baler_core.atomic import completed
+from baler_core.cli import main
+
+CONFIG = 'input: a.npz\nbounds: {"*": lossless}\nmodel: scalar\noutput: out\n'
+
+
+def run_main(*arguments: object) -> int:
+    """The exit code of a command run in this process."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory: a data file and its configuration."""
+    np.savez(tmp_path / "a.npz", x=np.arange(100.0), y=np.linspace(0, 1, 100))
+    (tmp_path / "a.yaml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command", [("compress", "a.yaml"), ("train", "a.yaml"), ("decompress", "out/a.bal")], ids=lambda c: str(c[0])
+)
+def test_a_named_file_that_is_there_is_replaced_only_when_forced(
+    folder: Path, command: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("compress", "a.yaml") == 0
+    mine = folder / "mine.npz"
+    mine.write_text("precious")
+    assert run_main(*command, "-o", mine) == 1
+    assert mine.read_text() == "precious"
+    assert "--force" in capsys.readouterr().err
+    assert run_main(*command, "-o", mine, "--force") == 0
+    assert mine.read_bytes()[:3] != b"pre"
+
+
+def test_default_names_are_replaced(folder: Path) -> None:
+    for _ in range(2):
+        assert run_main("compress", "a.yaml") == 0
+        assert run_main("decompress", "out/a.bal") == 0
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.bal", "a.restored.npz"]
+
+
+@pytest.mark.parametrize("needed", ["a.npz", "a.yaml", "m.balm"])
+def test_what_the_command_reads_is_never_replaced(folder: Path, needed: str) -> None:
+    assert run_main("train", "a.yaml", "-o", "m.balm") == 0
+    before = (folder / needed).read_bytes()
+    (folder / "link").symlink_to(needed)
+    for name in (needed, "link"):
+        assert run_main("compress", "a.yaml", "--model", "m.balm", "-o", name, "--force") == 1
+    assert (folder / needed).read_bytes() == before
+
+
+def test_the_model_that_a_file_refers_to_is_never_replaced(folder: Path) -> None:
+    (folder / "a.yaml").write_text(CONFIG.replace("scalar", "{name: table, effort: fast}"))
+    assert run_main("train", "a.yaml", "-o", "out/m.balm") == 0
+    assert run_main("compress", "a.yaml", "--model", "out/m.balm", "--reference") == 0
+    for name in ("out/m.balm", "out/a.bal"):
+        before = (folder / name).read_bytes()
+        assert run_main("decompress", "out/a.bal", "-o", name, "--force") == 1
+        assert (folder / name).read_bytes() == before
+
+
+def test_links_are_followed(folder: Path) -> None:
+    (folder / "store").mkdir()
+    for target in ("store/there.bal", "store/not_yet.bal"):
+        link = folder / f"link-{Path(target).name}"
+        link.symlink_to(target)
+        if "there" in target:
+            (folder / target).write_text("old")
+        assert run_main("compress", "a.yaml", "-o", link.name, "--force") == 0
+        assert link.is_symlink()
+        assert (folder / target).read_bytes()[:4] == b"\x89BAL"
+
+
+def test_a_pipe_is_written_through(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append((folder / "pipe").read_bytes()))
+    reader.start()
+    assert run_main("compress", "a.yaml", "-o", "pipe") == 0
+    reader.join(timeout=20)
+    assert run_main("compress", "a.yaml") == 0
+    assert received == [(folder / "out/a.bal").read_bytes()]
+    assert (folder / "pipe").is_fifo()
+
+
+def test_a_dash_is_standard_output(folder: Path) -> None:
+    for command, written in (("compress a.yaml", "out/a.bal"), ("decompress out/a.bal", "out/a.restored.npz")):
+        assert run_main(*command.split()) == 0
+        done = subprocess.run(
+            [sys.executable, "-m", "baler_core", *command.split(), "-o", "-"], capture_output=True, check=True
+        )
+        assert done.stdout == (folder / written).read_bytes()
+        assert b"wrote standard output" in done.stderr
+    assert not (folder / "-").exists()
+    assert run_main("compress", "a.yaml", "-o", "-", "--json") == 1
+
+
+def test_pipes_are_no_inputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(folder / "pipe.npz")
+    os.mkfifo(folder / "pipe.bal")
+    os.mkfifo(folder / "pipe.yaml")
+    assert run_main("compress", "a.yaml", "--input", "pipe.npz") == 1
+    assert run_main("decompress", "pipe.bal") == 1
+    assert run_main("check", "pipe.yaml") == 1
+    assert capsys.readouterr().err.count("pipe or a device") == 3
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "x.bal"
+    together = threading.Barrier(4)
+
+    def write(text: str) -> None:
+        with completed(target) as temporary:
+            together.wait()
+            temporary.write_text(text * 1000)
+            together.wait()
+
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in "abcd"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert target.read_text() in {letter * 1000 for letter in "abcd"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_dead_writers_left_is_removed_and_what_live_ones_hold_is_kept(tmp_path: Path) -> None:
+    code = "import os, sys; from pathlib import Path; from baler_core.atomic import completed\n"
+    code += "with completed(Path('x.bal')) as t:\n t.write_text('half'); print('ready', flush=True); sys.stdin.read()\n"
+    command = [sys.executable, "-c", code]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": tmp_path, "text": True}
+    with subprocess.Popen(command, **pipes) as dead, subprocess.Popen(command, **pipes) as alive:  # type: ignore[call-overload]
+        for process in (dead, alive):
+            assert process.stdout.readline() == "ready\n"
+        dead.kill()
+        dead.wait()
+        assert len(list(tmp_path.glob(".partial-*"))) == 2
+        with completed(tmp_path / "y.bal") as temporary:
+            temporary.write_text("whole")
+        assert len(list(tmp_path.glob(".partial-*"))) == 1
+        alive.stdin.close()
+        alive.wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.bal", "y.bal"]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "x.bal"
+    target.write_text("old")
+
+    def fail() -> None:
+        with completed(target) as temporary:
+            temporary.write_text("half")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_being_stopped_inside_a_destructor_is_not_forgotten(tmp_path: Path) -> None:
+    code = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from baler_core.cli.failures import guarded
+from baler_core.cli.options import Session
+
+class Slow:
+    def __del__(self):
+        print('ready', flush=True)
+        time.sleep(1)
+
+def command():
+    Slow()
+    for _ in range(1000):
+        time.sleep(0.01)
+
+raise SystemExit(guarded(Session(), command))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(2)
+        start = time.monotonic()
+        _, shown = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - start < 8
+    assert shown == "baler: stopped\n"
