@@ -35,7 +35,8 @@ import numpy as np
 Case = Callable[[np.random.Generator], str]
 Target = Callable[[str, int], Case]
 TARGETS = {"models": "fuzz_models:decoding", "arrays": "fuzz_arrays:round_trips"}
-SECONDS = 20
+SECONDS, TRIES = 20, 3
+"""A case may take so long, or, since loops are compiled when they are first met and kept from then on, so often so long."""
 MORE_MEMORY = 768 << 20
 """Address space that all cases together may take beyond what is there when everything is ready."""
 
@@ -82,7 +83,7 @@ def _address_space() -> int:
 
 def run(target: str, only: str, seed: int, first: int, end: int) -> Found:
     """Cases from `first` to before `end`, by as many workers, one after the other, as it takes."""
-    found = Found()
+    found, tries = Found(), 0
     while first < end:
         command = [sys.executable, __file__, target, "--only", only, "--seed", str(seed)]
         command += ["--first", str(first), "--cases", str(end - first), "--here"]
@@ -93,9 +94,14 @@ def run(target: str, only: str, seed: int, first: int, end: int) -> Found:
                 break
             errors.seek(0)
             said = errors.read()
-        if reached is None and first == 0 and "Error" in said and "Fatal" not in said:
+        if reached is None and "Traceback (most recent call last)" in said and "Fatal" not in said:
             raise SystemExit(f"a worker could not start:\n{said}")
-        first = (first if reached is None else reached + 1) + 1
+        blamed = first if reached is None else reached + 1
+        tries = tries + 1 if reached is None else 1
+        if worker.returncode > 0 and tries < TRIES:
+            first = blamed
+            continue
+        first, tries = blamed + 1, 0
         found.outcomes["died"] += 1
         found.failures.append(f"case {first - 1}: {_death(worker.returncode)}\n{said[:2000]}")
     return found

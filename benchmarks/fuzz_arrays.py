@@ -33,6 +33,7 @@ def round_trips(only: str, seed: int) -> Case:
 
     logging.getLogger("baler_core").addHandler(Failures(logging.WARNING))
     folder = tempfile.TemporaryDirectory()
+    _load_loops(Path(folder.name) / "first.bal", only)
 
     def case(random: np.random.Generator) -> str:
         failures.clear()
@@ -53,6 +54,17 @@ def round_trips(only: str, seed: int) -> Case:
 
     case.folder = folder  # type: ignore[attr-defined]
     return case
+
+
+def _load_loops(file: Path, only: str) -> None:
+    """Have the loops of all models and efforts compiled, or loaded, which takes time once."""
+    row = np.arange(600)
+    for arrays in ({"a": np.sin(row / 9), "b": row % 7}, {"a": np.sin(row.reshape(5, 12, 10) / 9)}):
+        for name in ("table",) if len(arrays) > 1 else ("transform", "predictive"):
+            for effort in ("fast", "balanced", "max") if only in ("", "grid", name) else ():
+                baler_core.compress(arrays, file, model={"name": name, "effort": effort})
+                baler_core.open(file)
+                file.unlink()
 
 
 def _model(random: np.random.Generator, only: str) -> dict[str, str]:
