@@ -45,9 +45,10 @@ def compress(
         `xarray.Dataset` or `DataArray`, a pandas `DataFrame` or `Series`, or what a plugin takes: awkward arrays with
         `baler-root`, astropy tables with `baler-fits`.
     bounds
-        As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for every float variable:
-        `{"abs": 0.1}`. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called
-        abs. Without bounds: what a configuration without bounds does.
+        As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for all that is measured:
+        `{"abs": 0.1}`, which leaves ids, times, positions, weights and the like exact, as every pattern with wildcards
+        does. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called abs.
+        Without bounds, every value is kept exactly.
     model, reader, preprocess
         A component's name, or a mapping with `name` and its options.
     variables

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_FLOOR, Decimal
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from baler_core.errors import ConfigError, did_you_mean
+from baler_core.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
+from baler_core.errors import ConfigError
+from baler_core.sides import became_special, edges_of, specials_of, zero_of
 
-BoundKind = Literal["abs", "rel", "range", "bits", "lossless", "none"]
 ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
 
 # Codecs are held to slightly less than the bound, so that a check done by others in another order of
 # rounding (float32 arithmetic, say) still finds every value inside. Costs 1.4e-6 bits per value.
 SAFETY = 1.0 - 2.0**-20
-# Tolerances that follow from a range or a scale factor would have 17 digits. Costs at most 1.4e-6 bits per value, and
-# saves four bytes of header per variable.
-SHORTENED = 1e-6
-# What two roundings of float64 may have taken from a round number: 9.999999999999998 stands for 10.
-ROUNDING = Decimal("1e-12")
+# What two roundings of float64 may have taken from a whole number: 9.999999999999998 steps are 10.
+ROUNDING = 1e-12
+# So near to the smallest number of float64 that products are rounded by more than SAFETY keeps aside.
+_TINY = 2.0**-1000
+# Integers are merged by at most so much.
+_MOST_WHOLE = 2.0**62
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,24 @@ class ErrorBound:
         `lossless`: every bit is kept. `none`: no bound at all.
     value
         The number belonging to the kind; 0 for `lossless` and `none`.
+    limits
+        Smallest and largest valid value, in physical units: what lies within stays within, what lies beyond beyond.
+    sign
+        `keep`: positive values never become negative, nor negative ones positive. `free`: they may, within the bound.
+        `auto`: kept wherever that costs next to nothing, else told.
     """
 
     kind: BoundKind
     value: float = 0.0
+    limits: tuple[float, float] = NO_LIMITS
+    sign: Sign = "auto"
 
     def __post_init__(self) -> None:
+        if not self.limits[0] < self.limits[1]:
+            raise BoundError(
+                f"limits are the smallest and the largest valid value, [0, 100], found {limits_text(self.limits)}",
+                "limits",
+            )
         if self.kind in ("lossless", "none"):
             return
         if not math.isfinite(self.value) or self.value <= 0:
@@ -56,67 +71,68 @@ class ErrorBound:
 
     @classmethod
     def parse(cls, stated: object) -> ErrorBound:
-        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`."""
-        if isinstance(stated, ErrorBound):
-            return stated
-        kinds = list(get_args(BoundKind))
-        if isinstance(stated, str):
-            if stated in ("lossless", "none"):
-                return cls(stated)  # type: ignore[arg-type]
-            if stated in kinds:
-                raise ConfigError(f"the bound {stated!r} needs a value: {{{stated}: 1.0e-3}}")
-            raise ConfigError(f"unknown bound {stated!r}. {did_you_mean(stated, kinds)}")
-        if isinstance(stated, Mapping) and len(stated) == 1:
-            kind, value = next(iter(stated.items()))
-            if kind not in kinds or kind in ("lossless", "none"):
-                raise ConfigError(f"unknown bound {kind!r}. {did_you_mean(str(kind), kinds)}")
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"the bound {kind} needs a number, found {value!r}")
-            return cls(kind, float(value))
-        raise ConfigError(f"a bound is written 'lossless', 'none' or {{kind: value}}, found {stated!r}")
+        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and `sign` beside.
+
+        Raises
+        ------
+        ConfigError
+            Saying what is wrong; a `BoundError` names the key.
+        """
+        return stated if isinstance(stated, ErrorBound) else cls(*parse_bound(stated))
 
     def __str__(self) -> str:
-        return self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
+        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
+        if self.limits != NO_LIMITS:
+            text += f", limits {limits_text(self.limits)}"
+        return text if self.sign == "auto" else f"{text}, sign {self.sign}"
 
 
 LOSSLESS = ErrorBound("lossless")
 UNBOUNDED = ErrorBound("none")
-DEFAULT_FLOAT_BOUND = ErrorBound("rel", 1.0e-3)
 
 
 def name_matches(name: str, pattern: str) -> bool:
     """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not."""
-    return name == pattern or fnmatch.fnmatchcase(name, pattern)
+    # Files of a thousand variables may have as many patterns: most are plain names.
+    is_plain = "*" not in pattern and "?" not in pattern and "[" not in pattern
+    return name == pattern or (not is_plain and fnmatch.fnmatchcase(name, pattern))
+
+
+def names_in_full(name: str, pattern: str) -> bool:
+    """Whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`)."""
+    return pattern in (name, glob.escape(name))
 
 
 @dataclass(frozen=True)
 class BoundRules:
-    """Bounds by variable-name pattern (shell style); the first match wins.
-
-    Without a match, floating-point variables get `rel 1e-3` and everything else is lossless.
-    """
+    """Bounds by variable-name pattern (shell style); the first match wins. Without a match, a variable is lossless."""
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
 
-    def bound_for(self, name: str, dtype: str, *, packed: bool = False, coordinate: bool = False) -> ErrorBound:
+    def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
+        """The first pattern that matches, and its bound."""
+        return next(((pattern, bound) for pattern, bound in self.rules if name_matches(name, pattern)), None)
+
+    def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
 
-        Integers are ids, counts and flags more often than measurements, and coordinates say where the others were
-        measured: a pattern with wildcards leaves both exact, unless integers are `packed` (stand for real numbers by
-        a scale factor). A lossy bound must name them.
+        A pattern with wildcards leaves exact what is `protected` (says which, when, where or how many: ids, times,
+        positions), and integers, which are ids, counts and flags more often than measurements, unless they are
+        `packed` (stand for real numbers by a scale factor). A lossy bound must name these in full.
 
         Raises
         ------
         ConfigError
             If a lossy bound was asked by its very name for something that has no error (text, booleans, ...).
         """
-        kind = _kind_of(dtype)
-        for pattern, bound in self.rules:
-            if name_matches(name, pattern):
-                if coordinate and pattern != name:
-                    return LOSSLESS
-                return self._applied(bound, name, dtype, kind, named=pattern == name, packed=packed)
-        return DEFAULT_FLOAT_BOUND if kind == "f" and not coordinate else LOSSLESS
+        rule = self.rule_for(name)
+        if rule is None:
+            return LOSSLESS
+        pattern, bound = rule
+        named = names_in_full(name, pattern)
+        if protected and not named:
+            return LOSSLESS
+        return self._applied(bound, name, dtype, _kind_of(dtype), named=named, packed=packed)
 
     @staticmethod
     def _applied(bound: ErrorBound, name: str, dtype: str, kind: str, *, named: bool, packed: bool) -> ErrorBound:
@@ -165,22 +181,23 @@ class ValueRange:
 
     @property
     def width(self) -> float:
-        """high - low; 0 for a constant or empty variable."""
-        return max(0.0, self.high - self.low)
+        """high - low, the largest number where it would be beyond; 0 for a constant or empty variable."""
+        return max(0.0, min(self.high - self.low, _LARGEST))
 
 
-def value_range(values: np.ndarray, fill: Sequence[float] = ()) -> ValueRange:
-    """The range of the finite values of an array of any shape, leaving out the fill values."""
-    finite = values[usable(values, fill)]
+def value_range(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> ValueRange:
+    """The range of the finite values of an array of any shape, leaving out fill values and what lies beyond limits."""
+    finite = values[usable(values, fill, limits)]
     return ValueRange(float(finite.min()), float(finite.max())) if finite.size else ValueRange()
 
 
-def usable(values: np.ndarray, fill: Sequence[float] = ()) -> np.ndarray:
-    """Boolean mask, same shape: finite and none of the fill values."""
+def usable(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> np.ndarray:
+    """Boolean mask, same shape: finite, none of the fill values, and within the limits."""
     mask = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
-    for value in fill:
-        if np.isfinite(value):
-            mask &= values != np.asarray(value).astype(values.dtype)
+    for special in specials_of(fill, values.dtype) if values.dtype.kind in "iuf" else ():
+        mask &= values != special
+    for edge in edges_of(limits[:1], limits[1:], values.dtype):
+        mask &= ~edge.beyond(values)
     return mask
 
 
@@ -198,65 +215,123 @@ class Tolerance:
     shift
         add_offset / scale_factor of a packed variable under `rel`; 0 otherwise.
     fill
-        Values that must come back exactly whatever the kind.
+        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values and
+        flags.
+    lower, upper
+        Smallest and largest valid values, in stored units; no value changes its side of one.
+    sign
+        Whether values keep their sign: `keep` always; `auto` where that costs next to nothing; `free` not.
+    zero
+        The stored number that stands for 0, where the sign changes.
     """
 
     kind: ToleranceKind
     value: float = 0.0
     shift: float = 0.0
     fill: tuple[float, ...] = field(default=())
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    sign: Sign = "free"
+    zero: float = 0.0
 
     @property
     def lossy(self) -> bool:
         """Whether any error is allowed."""
         return self.kind != "exact"
 
+    @property
+    def for_models(self) -> Tolerance:
+        """What models must hold to: the core itself keeps limits and signs."""
+        return Tolerance(self.kind, self.value, self.shift, self.fill)
+
     def allowed(self, values: np.ndarray) -> np.ndarray:
-        """Allowed absolute error of each value: float64, same shape; 0 at fill values and where not finite."""
+        """Allowed absolute error of each value: float64, same shape; 0 at special values and where not finite."""
+        if self.kind == "free":
+            allowed = np.full(values.shape, math.inf)
+        elif self.kind == "abs":
+            whole = values.dtype.kind in "iu"
+            allowed = np.full(values.shape, whole_steps(self.value) if whole else self.value * SAFETY)
+        elif self.kind == "exact":
+            return np.zeros(values.shape)
+        else:
+            allowed = self._by_magnitude(values)
+        kept = usable(values, self.fill)
+        return allowed if kept.all() else np.where(kept, allowed, 0.0)
+
+    def _by_magnitude(self, values: np.ndarray) -> np.ndarray:
+        """What `rel` and `bits` allow."""
         with np.errstate(all="ignore"):
             magnitude = np.abs(values.astype(np.float64) + self.shift)
-            if self.kind == "abs":
-                whole = values.dtype.kind in "iu"
-                allowed = np.full(values.shape, np.floor(self.value * (1 + 1e-12)) if whole else self.value * SAFETY)
-            elif self.kind == "rel":
-                allowed = magnitude * (self.value * SAFETY)
-            elif self.kind == "bits":
-                allowed = np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
-            else:
-                allowed = np.full(values.shape, math.inf if self.kind == "free" else 0.0)
-        if self.kind == "free":
-            return allowed
-        return np.where(usable(values, self.fill), allowed, 0.0)
+            if self.kind == "bits":
+                return np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
+            factor = self.value * SAFETY
+            allowed = magnitude * factor
+            tiny = (allowed < _TINY) & (magnitude > 0)
+            if tiny.any():
+                # Whole multiples of the smallest number, rounded down.
+                scaled = np.ldexp(magnitude[tiny], 600) * factor
+                allowed[tiny] = np.ldexp(np.floor(np.ldexp(scaled, 474)), -1074)
+        return np.asarray(allowed)
 
     def violations(self, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
         """Boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
 
-        NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign.
+        NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
+        value becomes one; no value crosses a limit, or zero where `sign` is `keep`.
         """
-        if self.kind == "free":
-            return np.zeros(original.shape, bool)
         different = _bits(original) != _bits(restored)
         if self.kind == "exact" or not different.any():
             return different
         bad = np.zeros(original.shape, bool)
         x, y = original[different], restored[different]
+        bad[different] = ~self._inside(x, y) | self._aside(x, y)
+        return bad
+
+    def _inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Whether values that differ do so by no more than is allowed."""
+        if x.dtype.kind not in "iuf":
+            return np.full(x.shape, self.kind == "free")
         allowed = self.allowed(x)
+        if self.kind == "abs" and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+            return np.asarray(_apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
         with np.errstate(all="ignore"):
-            inside = _distance(x, y) <= allowed
+            inside = distance(x, y) <= allowed
         if x.dtype.kind == "f":
             inside &= (x != 0) | (allowed > 0) | (np.signbit(x) == np.signbit(y))
             inside |= np.isnan(x) & np.isnan(y)
-        bad[different] = ~inside
+            if self.kind == "free":
+                inside &= np.isfinite(x) == np.isfinite(y)
+        return np.asarray(inside)
+
+    def _aside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Whether values became special, crossed a limit, or changed a sign that is to be kept."""
+        bad = became_special(x, y, specials_of(self.fill, x.dtype)) if self.fill else None
+        bad = np.zeros(x.shape, bool) if bad is None else bad
+        for edge in edges_of(self.lower, self.upper, x.dtype):
+            bad |= edge.crossed(x, y)
+        if self.sign == "keep" and (zero := zero_of(self.zero, x.dtype)) is not None:
+            bad |= zero.crossed(x, y)
         return bad
 
 
-def _distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def whole_steps(allowed: float) -> float:
+    """How many whole steps an allowed error of integers is; what rounding has taken from a whole number is given back."""
+    steps = math.floor(min(allowed, _MOST_WHOLE))
+    return float(steps + (allowed < 2.0**32 and allowed * (1 + ROUNDING) >= steps + 1))
+
+
+def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """|x - y| as float64 without integer overflow."""
     if x.dtype.kind == "f":
-        return np.abs(x.astype(np.float64) - y.astype(np.float64))
+        return np.asarray(np.abs(x.astype(np.float64) - y.astype(np.float64)))
+    return _apart(x, y).astype(np.float64)
+
+
+def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|x - y| of integers, exactly, as unsigned integers of their size."""
     larger, smaller = np.maximum(x, y), np.minimum(x, y)
     unsigned = np.dtype(f"u{x.dtype.itemsize}")
-    return (larger.astype(unsigned) - smaller.astype(unsigned)).astype(np.float64)
+    return np.asarray(larger.astype(unsigned) - smaller.astype(unsigned))
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
@@ -273,45 +348,3 @@ def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         lowest = np.finfo(dtype).minexp
         exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
     return exponent
-
-
-def make_tolerance(
-    bound: ErrorBound,
-    *,
-    limits: ValueRange | None = None,
-    scale: float = 1.0,
-    offset: float = 0.0,
-    fill: tuple[float, ...] = (),
-) -> Tolerance:
-    """Turn a stated bound into a tolerance in stored units.
-
-    Parameters
-    ----------
-    limits
-        Whole-variable range in stored units; needed by `range` bounds only.
-    scale, offset
-        Packing of the variable: physical = stored * scale + offset.
-    """
-    if bound.kind == "lossless":
-        return Tolerance("exact")
-    if bound.kind == "none":
-        return Tolerance("free")
-    if bound.kind == "abs":
-        return Tolerance("abs", rounded_down(bound.value / abs(scale)), fill=fill)
-    if bound.kind == "range":
-        width = limits.width if limits is not None else 0.0
-        return Tolerance("abs", rounded_down(bound.value * width), fill=fill) if width > 0 else Tolerance("exact")
-    if bound.kind == "rel":
-        return Tolerance("rel", bound.value, shift=offset / scale, fill=fill)
-    return Tolerance("bits", bound.value, fill=fill)
-
-
-def rounded_down(number: float) -> float:
-    """The decimal of fewest digits that is below a positive number by at most `SHORTENED` of it."""
-    exact = Decimal(number)
-    for digits in range(1, 9):
-        unit = Decimal(1).scaleb(exact.adjusted() + 1 - digits)
-        short = float((exact * (1 + ROUNDING)).quantize(unit, ROUND_FLOOR))
-        if short >= number * (1 - SHORTENED):
-            return short
-    return number

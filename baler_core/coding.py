@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +25,14 @@ from baler_core.guarantee import (
 )
 from baler_core.header import ErrorRecord
 from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
+from baler_core.matching import told_of
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.reuse import Reuse
+from baler_core.settle import settle
 from baler_core.state import decode_state, encode_state
 from baler_core.trained import TrainedModel, TrainedModels
-from baler_core.walk import Blocks, bounds_of, tolerances_of
+from baler_core.walk import Blocks, bounds_of, kept_exact, roles_in, tolerances_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,6 +86,10 @@ class Work:
         Whether the file refers to them instead of holding their states.
     for_other_files
         Whether what is learned will serve other files.
+    kept_exact
+        Variables that are exact in spite of a lossy pattern with wildcards, and why.
+    flips
+        How many values changed their sign, by variable.
     """
 
     config: Config
@@ -95,8 +101,10 @@ class Work:
     trained: TrainedModels | None = None
     by_reference: bool = False
     for_other_files: bool = False
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
     groups: dict[GroupKey, CodedGroup] = field(default_factory=dict)
     errors: dict[str, ErrorRecord] = field(default_factory=dict)
+    flips: dict[str, int] = field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:
@@ -111,11 +119,13 @@ class Work:
 def prepare(config: Config, registry: Registry, source: Source, model: Path | None = None) -> Work:
     """Bounds, tolerances, preprocessors and trained models for one source; reads it once if a bound needs a range."""
     schema = source.schema
-    for pattern in config.bounds.unmatched(schema.names):
-        logger.warning("the bound for %r matches no variable", pattern)
     _tell_of_text(source, config.bounds)
-    bounds = bounds_of(schema, config.bounds)
     blocks = Blocks(source, config.block_bytes)
+    roles = roles_in(schema, blocks.__iter__, config.bounds)
+    bounds = bounds_of(schema, config.bounds, roles)
+    exact_anyway = kept_exact(schema, config.bounds, roles)
+    for sentence in told_of(schema, config.bounds, bounds, exact_anyway):
+        logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
     blocks.schema, named = settled.schema, dict(settled.tolerances)
@@ -128,7 +138,7 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
         pipeline = Pipeline(steps, exact)
         _fit_preprocessors(pipeline, blocks)
     by_reference = trained is not None and config.model_storage == "reference"
-    return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference)
+    return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference, kept_exact=exact_anyway)
 
 
 def _tell_of_text(source: Source, rules: BoundRules) -> None:
@@ -182,22 +192,28 @@ def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams
         streams, group.first = group.first, None
     else:
         streams = group.encoder.encode(prepared, model_layout, tolerances)
-    streams, errors = _held_to_bounds(work, block, layout, group.decoder, streams)
+    held = _held_to_bounds(work, block, layout, group.decoder, streams)
     # On its first block the choice has already been measured against the floor.
-    measured = is_new and EXACT_STREAM not in streams
+    measured = is_new and EXACT_STREAM not in held.streams
     if (
         group.floor is not None
         and not measured
-        and _may_be_smaller(group.floor, streams, prepared, model_layout, tolerances)
+        and _may_be_smaller(group.floor, held.streams, prepared, model_layout, tolerances)
     ):
         floor = group.floor.encode(prepared, model_layout, tolerances)
-        if len(pack_streams([floor])) < len(pack_streams([streams])):
-            streams, errors = _held_to_bounds(work, block, layout, group.floor, floor)
+        if len(pack_streams([floor])) < len(pack_streams([held.streams])):
+            held = _held_to_bounds(work, block, layout, group.floor, floor)
             group.floor_used = True
-            work.errors = joined_errors(work.errors, errors)
-            return streams, 1
-    work.errors = joined_errors(work.errors, errors)
-    return streams, 0
+            return _noted(work, held), 1
+    return _noted(work, held), 0
+
+
+def _noted(work: Work, held: Held) -> Streams:
+    """The streams that the file is to hold, once what they lose is noted."""
+    work.errors = joined_errors(work.errors, held.errors)
+    for name, count in held.flips.items():
+        work.flips[name] = work.flips.get(name, 0) + count
+    return held.streams
 
 
 def _may_be_smaller(
@@ -211,28 +227,37 @@ def _may_be_smaller(
 def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
     """Block, layout and tolerances after preprocessing."""
     names = [variable.name for variable in layout.variables]
-    tolerances = {name: work.tolerances[name] for name in names}
+    tolerances = {name: work.tolerances[name].for_models for name in names}
     if not work.pipeline.touches(layout):
         return block, layout, tolerances
     encoded = work.pipeline.encode(block)
     return encoded, work.pipeline.encoded_layout(layout), work.pipeline.tolerances(tolerances)
 
 
-def _held_to_bounds(
-    work: Work, block: xr.Dataset, layout: Layout, decoder: Model, streams: Streams
-) -> tuple[Streams, dict[str, ErrorRecord]]:
-    """The streams with corrections for whatever breaks a bound when they are decoded."""
+@dataclass(frozen=True)
+class Held:
+    """Streams of a group that hold every bound, the largest errors that are left, and how many signs changed."""
+
+    streams: Streams
+    errors: dict[str, ErrorRecord]
+    flips: dict[str, int]
+
+
+def _held_to_bounds(work: Work, block: xr.Dataset, layout: Layout, decoder: Model, streams: Streams) -> Held:
+    """The streams with what settles values on their sides, and corrections for whatever still breaks a bound."""
     _, model_layout, model_tolerances = _as_models_see(work, block, layout)
     decoded = work.pipeline.decode(decoder.decode(streams, model_layout, model_tolerances), layout)
     arrays = restored_arrays(decoder, decoded, layout)
     tolerances = {variable.name: work.tolerances[variable.name] for variable in layout.variables}
+    settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
     corrections = find_corrections(block, arrays, tolerances)
     if corrections.places:
         lost = sum(positions.size for positions, _ in corrections.places.values())
         logger.debug("group %s: %d values are stored exactly", layout.name, lost)
     stream = encode_corrections(corrections, layout)
     corrections.apply(arrays)
-    return with_corrections(streams, stream), verify(block, arrays, layout, tolerances, corrections.places)
+    errors = verify(block, arrays, layout, tolerances, corrections.places)
+    return Held(with_corrections(streams, settled, stream), errors, flips)
 
 
 def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup, bool]:

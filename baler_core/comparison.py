@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.bounds import usable
+from baler_core.bounds import distance, usable
 from baler_core.dataset import Variable
 
 
@@ -17,14 +17,14 @@ class Pairs:
     Attributes
     ----------
     original
-        float64, 1-D, in physical units (stored * scale + offset): only values that are finite on both sides and no
-        fill value.
+        float64, 1-D, in physical units (stored * scale + offset): only values that are finite on both sides, no fill
+        value or flag, and within the limits that the file states.
     residual
         restored - original, in physical units, same shape.
     not_finite
         Pairs left out since one of them is NaN or infinite.
     fill
-        Pairs left out since the original is a fill value.
+        Pairs left out since the original is a fill value, a flag, or beyond the limits.
     """
 
     original: np.ndarray
@@ -43,6 +43,11 @@ def is_measured(variable: Variable) -> bool:
     return variable.is_numeric and variable.numpy_dtype.kind in "iuf"
 
 
+def measured(variable: Variable, values: np.ndarray) -> np.ndarray:
+    """Boolean mask, same shape: stored values that readers show as measured: finite, no fill value or flag, within limits."""
+    return usable(values, (*variable.fill, *variable.flags), variable.limits)
+
+
 def pair_values(variable: Variable, original: np.ndarray, restored: np.ndarray) -> Pairs:
     """Compare two arrays of stored values, same shape and dtype, of a variable for which `is_measured` holds.
 
@@ -50,13 +55,13 @@ def pair_values(variable: Variable, original: np.ndarray, restored: np.ndarray) 
     """
     x, y = original.ravel(), restored.ravel()
     finite = np.isfinite(x) & np.isfinite(y) if x.dtype.kind == "f" else np.ones(x.shape, bool)
-    kept = usable(x, variable.fill) & finite
+    kept = measured(variable, x) & finite
     not_finite = int(x.size - np.count_nonzero(finite))
     fill = int(x.size - np.count_nonzero(kept)) - not_finite
     if not kept.all():
         x, y = x[kept], y[kept]
-    physical = x.astype(np.float64) * variable.scale + variable.offset
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        physical = x.astype(np.float64) * variable.scale + variable.offset
         return Pairs(physical, difference(y, x) * variable.scale, not_finite, fill)
 
 
@@ -85,10 +90,11 @@ def is_missing(variable: Variable, values: np.ndarray) -> np.ndarray:
 
 
 def difference(restored: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """restored - original as float64, in stored units; integers are right wherever the difference fits in 63 bits."""
+    """restored - original as float64, in stored units; of integers formed exactly, without overflow, and then rounded."""
     if original.dtype.kind == "f":
         return restored.astype(np.float64) - original.astype(np.float64)
-    return (restored.astype(np.int64) - original.astype(np.int64)).astype(np.float64)
+    apart = distance(original, restored)
+    return np.where(restored < original, -apart, apart)
 
 
 def responses(pairs: Pairs) -> np.ndarray:

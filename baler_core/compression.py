@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -27,8 +28,11 @@ from baler_core.interfaces import Component
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
 from baler_core.progress import compiling_shown
+from baler_core.settle import SIGN_SHARE
 from baler_core.state import encode_state
 from baler_core.walk import Input, input_of, layouts_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ class Compressed:
         Name of the file of trained models that is needed to restore it; empty if none is.
     left_out
         What of the input is not in the file, one sentence each.
+    kept_exact
+        Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
+    flips
+        How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
     """
 
     path: Path
@@ -61,6 +69,8 @@ class Compressed:
     histories: Mapping[str, object]
     trained: str = ""
     left_out: Sequence[str] = ()
+    flips: Mapping[str, int] = field(default_factory=dict)
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -99,6 +109,7 @@ def compress(
         blocks = _write_blocks(work, writer, given.name)
         header = _header(work, given, blocks, writer)
         file_bytes = writer.finish(header_to_json(header))
+    _tell_flips(work)
     return Compressed(
         output,
         header.input_bytes,
@@ -108,6 +119,8 @@ def compress(
         _histories(work),
         header.trained.name if header.trained is not None else "",
         header.left_out,
+        work.flips,
+        work.kept_exact,
     )
 
 
@@ -135,6 +148,17 @@ def train(config: Config, registry: Registry, *, output: Path, source: Input | N
         header = _header(work, given, [], writer)
         writer.finish(header_to_json(replace(header, shares=shares)))
     return output
+
+
+def _tell_flips(work: Work) -> None:
+    """Say which variables hold values that changed their sign."""
+    if work.flips:
+        logger.warning(
+            "some values change their sign, within the bound, since keeping it would cost more than %g %% of the file: %s. "
+            "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
+            100 * SIGN_SHARE,
+            ", ".join(f"{count:,} of {name!r}" for name, count in work.flips.items()),
+        )
 
 
 def _write_blocks(work: Work, writer: BalWriter, title: str) -> list[BlockRecord]:
@@ -204,6 +228,7 @@ def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWrit
         trained=_trained_record(work),
         attachments_section=next_section if schema.attachments else None,
         left_out=tuple(work.left_out),
+        flips=work.flips,
     )
 
 

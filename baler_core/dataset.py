@@ -89,6 +89,11 @@ class Variable:
         return self.dtype in TEXT_DTYPES
 
     @property
+    def is_packed(self) -> bool:
+        """Whether stored numbers stand for others by a scale factor and an offset."""
+        return (self.scale, self.offset) != (1.0, 0.0)
+
+    @property
     def numpy_dtype(self) -> np.dtype[Any]:
         """The dtype of its arrays (`object` for text)."""
         return np.dtype(object) if self.is_text else np.dtype(self.dtype)

@@ -24,6 +24,7 @@ from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.reference import Lookup, find_trained
+from baler_core.settle import SETTLE_STREAM, settle_again
 from baler_core.state import decode_state
 
 if TYPE_CHECKING:
@@ -223,14 +224,17 @@ class BalFile:
 
     def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:
         tolerances = self.header.tolerance_of(layout)
+        known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
+        settled = streams.pop(SETTLE_STREAM, b"")
         corrections = decode_corrections(streams.pop(EXACT_STREAM, b""), layout)
         if not self.pipeline.touches(layout):
-            decoded = model.decode(streams, layout, tolerances)
+            decoded = model.decode(streams, layout, known)
         else:
             encoded_layout = self.pipeline.encoded_layout(layout)
-            decoded = model.decode(streams, encoded_layout, self.pipeline.tolerances(tolerances))
+            decoded = model.decode(streams, encoded_layout, self.pipeline.tolerances(known))
             decoded = self.pipeline.decode(decoded, layout)
         arrays = restored_arrays(model, decoded, layout)
+        settle_again(settled, arrays, layout, tolerances)
         corrections.apply(arrays)
         return arrays
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
+from baler_core.bounds import Tolerance, distance
 from baler_core.dataset import Layout, Variable, values_of
 from baler_core.entropy import pack_integers, unpack_integers
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.header import ErrorRecord
 from baler_core.interfaces import Model, Streams
+from baler_core.settle import SETTLE_STREAM
 from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader, write_sized, write_varint
 
@@ -188,7 +189,7 @@ def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, 
     largest = ErrorRecord(0.0, 0.0)
     for x, y in _pieces(before, after):
         with np.errstate(all="ignore"):
-            error = np.abs(y.astype(np.float64) - x.astype(np.float64))
+            error = distance(x, y) if x.dtype.kind in "iuf" else np.zeros(x.shape)
             share = error / tolerance.allowed(x)
         found = (float(each[np.isfinite(each)].max(initial=0.0)) for each in (error, share))
         largest = ErrorRecord(*map(max, (largest.largest, largest.share), found))
@@ -204,8 +205,10 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
     return joined
 
 
-def with_corrections(streams: Streams, corrections: bytes) -> Streams:
-    """A model's streams and, if there are any, the corrections."""
-    if EXACT_STREAM in streams:
-        raise PluginError(f"a model must not name a stream {EXACT_STREAM!r}")
-    return {**streams, EXACT_STREAM: corrections} if corrections else streams
+def with_corrections(streams: Streams, settled: bytes, corrections: bytes) -> Streams:
+    """A model's streams and, if there are any, how values were settled, and the corrections."""
+    for name in (SETTLE_STREAM, EXACT_STREAM):
+        if name in streams:
+            raise PluginError(f"a model must not name a stream {name!r}")
+    added = {SETTLE_STREAM: settled, EXACT_STREAM: corrections}
+    return {**streams, **{name: data for name, data in added.items() if data}}

@@ -92,6 +92,8 @@ class Header:
         Section number of the schema's attachments, if there are any.
     left_out
         What of the input is not in this file, and why, one sentence each.
+    flips
+        How many values of a variable changed their sign, where keeping it would have cost more than it may.
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     """
@@ -113,6 +115,7 @@ class Header:
     shares: tuple[float, ...] = ()
     attachments_section: int | None = None
     left_out: tuple[str, ...] = ()
+    flips: Mapping[str, int] = field(default_factory=dict)
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """The layout of a group at the given sizes."""

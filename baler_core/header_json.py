@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, cast, get_args
 
 import numpy as np
 
-from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.bound_syntax import NO_LIMITS, Sign
+from baler_core.bounds import ErrorBound, Tolerance, ToleranceKind
 from baler_core.dataset import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
 from baler_core.header import (
@@ -22,6 +24,7 @@ from baler_core.header import (
     PreprocessRecord,
     TrainedRecord,
 )
+from baler_core.tolerances import complete_tolerance
 
 MOST_BLOCKS = 2**22
 
@@ -40,6 +43,9 @@ def header_to_json(header: Header) -> Json:
         extras["shares"] = [_short(share) for share in header.shares]
     if header.attachments_section is not None:
         extras["attachments"] = header.attachments_section
+    if header.flips:
+        names = schema.names
+        extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
     if header.left_out:
         extras["left_out"] = list(header.left_out)
     return {
@@ -49,7 +55,7 @@ def header_to_json(header: Header) -> Json:
         "dims": [dims, [schema.sizes[dim] for dim in dims]],
         "counts": dict(schema.counts),
         "variables": [_variable_to_json(variable, dims) for variable in schema.variables],
-        "bounds": _runs([[bound.kind, bound.value] for bound in header.bounds]),
+        "bounds": _runs([_bound_to_json(bound) for bound in header.bounds]),
         "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
         "preprocess": [
             [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
@@ -63,6 +69,11 @@ def header_to_json(header: Header) -> Json:
         "skeleton": dict(schema.skeleton),
         **extras,
     }
+
+
+def _bound_to_json(bound: ErrorBound) -> Json:
+    sides = [list(bound.limits), bound.sign] if (bound.limits, bound.sign) != (NO_LIMITS, "auto") else []
+    return [bound.kind, bound.value, *sides]
 
 
 def _errors_to_json(header: Header) -> Json:
@@ -84,8 +95,9 @@ def _short(number: float) -> float:
     """Two digits, rounded up, so that a stated error is never below the true one."""
     if number == 0 or not np.isfinite(number):
         return number
-    unit = 10.0 ** (np.floor(np.log10(number)) - 1)
-    return float(f"{np.ceil(number / unit) * unit:.2g}")
+    exact = Decimal(float(number))
+    short = float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING))
+    return min(short, float(np.finfo(np.float64).max))
 
 
 def _component_to_json(record: ComponentRecord) -> Json:
@@ -165,13 +177,14 @@ def _header(record: Json, sections: int) -> Header:
     variables = tuple(_variable(v, dims) for v in record["variables"])
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
-    tolerances = _tolerances(record["tolerances"], variables)
+    bounds = tuple(_bound(stated) for stated in _unrun(record["bounds"], len(variables)))
+    tolerances = _tolerances(record["tolerances"], variables, bounds)
     return Header(
         version=str(record["baler"]),
         input_name=str(name),
         reader=_component(record["reader"]),
         schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
-        bounds=tuple(ErrorBound(kind, float(value)) for kind, value in _unrun(record["bounds"], len(variables))),
+        bounds=bounds,
         tolerances=tolerances,
         preprocess=tuple(
             PreprocessRecord(_component(c), tuple(str(v) for v in names), _count(section))
@@ -187,16 +200,32 @@ def _header(record: Json, sections: int) -> Header:
         shares=tuple(float(share) for share in record.get("shares", ())),
         attachments_section=_count(record["attachments"]) if "attachments" in record else None,
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
+        flips={variables[_count(place)].name: _count(count) for place, count in record.get("flips", ())},
     )
 
 
-def _tolerances(runs: Json, variables: Sequence[Variable]) -> tuple[Tolerance, ...]:
+def _bound(record: Json) -> ErrorBound:
+    kind, value, *sides = record
+    (low, high), sign = sides or (NO_LIMITS, "auto")
+    if sign not in get_args(Sign):
+        raise ValueError(f"{sign!r} is no way to treat signs")
+    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
+
+
+def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
+    """Special values, limits and signs follow from the variables and their bounds."""
     records = _unrun(runs, len(variables))
-    pairs = zip(records, [variable.fill for variable in variables], strict=len(records) > 0)
-    return tuple(
-        Tolerance(kind, float(value), float(shift), fill if kind not in ("exact", "free") else ())
-        for (kind, value, shift), fill in pairs
-    )
+    triples = zip(records, variables, bounds, strict=len(records) > 0)
+    return tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+
+
+def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
+    if kind not in get_args(ToleranceKind):
+        raise ValueError(f"{kind!r} is no kind of tolerance")
+    tolerance = Tolerance(kind, float(value), float(shift))
+    if not (0 <= tolerance.value < math.inf and math.isfinite(tolerance.shift)):
+        raise ValueError(f"{value!r} and {shift!r} make no tolerance")
+    return tolerance
 
 
 def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[Tolerance]) -> dict[str, ErrorRecord]:
@@ -252,12 +281,19 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
         tuple(dims[_count(place)] for place in (places if isinstance(places, list) else [places])),
         str(record.get("units", "")),
         str(record.get("title", "")),
-        tuple(float(value) for value in record.get("fill", ())),
+        tuple(_special(value) for value in record.get("fill", ())),
         float(scale),
         float(offset),
         {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
         (float(low), float(high)),
-        tuple(float(value) for value in record.get("flags", ())),
+        tuple(_special(value) for value in record.get("flags", ())),
+    )
+
+
+def _special(value: Json) -> float:
+    """A special value: a float, or an integer that no float equals."""
+    return (
+        value if isinstance(value, int) and -(2**63) <= value < 2**64 and int(float(value)) != value else float(value)
     )
 
 

@@ -5,28 +5,42 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from baler_core.dataset import Schema, Variable
 from baler_core.interfaces import Training
 from baler_core.plugins import Registry
+from baler_core.proposals import LOSSLESS, UNCERTAINTIES, Proposal, proposals_for
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # With more variables than this, those that share a prefix get one bound together.
 LISTED_ONE_BY_ONE = 40
 
-_LOSSLESS = "lossless"
-_ANGLE = re.compile(r"(^|[^a-z])(phi|eta)_?$", re.IGNORECASE)
+_REST = ('  "*": lossless', "")
+# So many names of a collection are told.
+_LISTED = 8
 
 
 def configuration_for(
-    schema: Schema, registry: Registry, *, input_name: str, reader: str, options: Mapping[str, Any]
+    schema: Schema,
+    registry: Registry,
+    values: Mapping[str, np.ndarray],
+    *,
+    input_name: str,
+    reader: str,
+    options: Mapping[str, Any],
 ) -> str:
     """The text of a configuration for one file.
 
     Parameters
     ----------
+    values
+        The first values of the variables, by which bounds are proposed.
     input_name
         What `input` will say.
     reader
@@ -42,34 +56,11 @@ def configuration_for(
             f"input: {_quoted(input_name)}",
         ],
         _reader_section(reader, options),
-        _bounds_section(schema),
+        _bounds_section(schema, proposals_for(schema, values)),
         _model_section(registry),
         _output_section(registry),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
-
-
-def proposed_bound(variable: Variable) -> str:
-    """The bound proposed for a variable, as the configuration writes it.
-
-    Tables: three digits of every value. Fields and packed integers: a thousandth of the range, since values near zero
-    mean little there. Angles: an absolute bound, for the same reason. What names other values (coordinates), counts,
-    or is no number, is kept exactly.
-    """
-    kind = variable.numpy_dtype.kind
-    packed = kind in "iu" and variable.scale != 1.0
-    if not variable.is_numeric or not (kind == "f" or packed) or _is_coordinate(variable):
-        return _LOSSLESS
-    if len(variable.dims) > 1 or packed:
-        return "{range: 1.0e-3}"
-    if _ANGLE.search(variable.name) or variable.units.lower() in ("rad", "radian", "radians"):
-        return "{abs: 1.0e-4}"
-    return "{rel: 1.0e-3}"
-
-
-def _is_coordinate(variable: Variable) -> bool:
-    """A variable that names the positions along its own dimension: time, lat, lon."""
-    return len(variable.dims) == 1 and variable.name.rpartition("/")[2] == variable.dims[0].rpartition("/")[2]
 
 
 def _reader_section(reader: str, options: Mapping[str, Any]) -> list[str]:
@@ -80,8 +71,8 @@ def _reader_section(reader: str, options: Mapping[str, Any]) -> list[str]:
     return [*lines, f"reader: {{name: {reader}{written}}}"]
 
 
-def _bounds_section(schema: Schema) -> list[str]:
-    """One bound for each variable, or for each prefix where there are many."""
+def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal]) -> list[str]:
+    """One bound for each variable, or for each collection where there are many."""
     lines = [
         "# The error each variable may have; the first match wins. The forms are",
         "#   {abs: x}    at most x, in the variable's units",
@@ -89,27 +80,40 @@ def _bounds_section(schema: Schema) -> list[str]:
         "#   {range: x}  at most x times (largest - smallest value)",
         "#   {bits: n}   n bits of the mantissa are kept",
         "#   lossless    every bit is kept",
+        "# A loss is proposed only for what is measured. What says which, when or where is reached by its full name alone.",
     ]
     if not schema.variables:
         return [*lines, "# bounds:", "#   the file holds no variables"]
-    lines.append("bounds:")
-    if len(schema.variables) <= LISTED_ONE_BY_ONE:
-        return lines + _one_by_one(schema)
-    return lines + _by_prefix(schema)
+    entries = (
+        _one_by_one(schema, proposals)
+        if len(schema.variables) <= LISTED_ONE_BY_ONE
+        else _by_collection(schema, proposals)
+    )
+    return [*lines, "bounds:", *_aligned(entries)]
 
 
-def _one_by_one(schema: Schema) -> list[str]:
-    entries = [f"  {_pattern(v.name)}: {proposed_bound(v)}" for v in schema.variables]
-    width = max(len(entry) for entry in entries)
-    return [f"{entry:<{width}}  # {_described(v, schema)}" for entry, v in zip(entries, schema.variables, strict=True)]
+def _aligned(entries: Sequence[tuple[str, str]]) -> list[str]:
+    """Keys and bounds, with their comments in a column of their own unless a name is very long."""
+    width = min(60, max(len(entry) for entry, _ in entries))
+    return [f"{entry:<{width}}  # {comment}" if comment else entry for entry, comment in entries]
 
 
-def _by_prefix(schema: Schema) -> list[str]:
-    lines = []
+def _one_by_one(schema: Schema, proposals: Mapping[str, Proposal]) -> list[tuple[str, str]]:
+    entries = []
+    for v in schema.variables:
+        proposal = proposals[v.name]
+        comment = _described(v, schema) + (f": {_plain(proposal.reason)}" if proposal.reason else "")
+        entries.append((f"  {_pattern(v.name)}: {proposal.bound}", comment))
+    return [*entries, _REST]
+
+
+def _by_collection(schema: Schema, proposals: Mapping[str, Proposal]) -> list[tuple[str, str]]:
+    """Collections of which something may be lost; all others are exact under the last pattern."""
+    entries: list[tuple[str, str]] = []
     for prefix, members in _families(schema.variables).items():
-        lines += [f"  # {_plain(v.name)}: {_described(v, schema)}" for v in members]
-        lines += _family_bounds(prefix, members)
-    return lines
+        if any(proposals[v.name].is_lossy for v in members):
+            entries += _of_collection(prefix, members, schema, proposals)
+    return [*entries, _REST]
 
 
 def _families(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
@@ -121,16 +125,48 @@ def _families(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
     return families
 
 
-def _family_bounds(prefix: str, members: Sequence[Variable]) -> list[str]:
-    """Bounds of the variables whose names begin with `prefix`: exceptions first, then the pattern for the others."""
+def _of_collection(
+    prefix: str, members: Sequence[Variable], schema: Schema, proposals: Mapping[str, Proposal]
+) -> list[tuple[str, str]]:
+    """Bounds of the variables whose names begin with `prefix`: exceptions by full name, then one line for the others.
+
+    Integers, booleans and text need no line: a pattern with wildcards leaves them exact.
+    """
     if len(members) == 1:
-        return [f"  {_pattern(members[0].name)}: {proposed_bound(members[0])}"]
-    counted = Counter(proposed_bound(v) for v in members)
-    # An absolute bound suits the angles it was proposed for, and nothing else that begins alike.
+        return _one_by_one(_part_of(members, schema), proposals)[:-1]
+    counted = Counter(proposals[v.name].bound for v in members if proposals[v.name].is_lossy)
+    # A bound relative to values suits others of the collection, too; an absolute one only what it was proposed for.
     common = max(counted, key=lambda bound: (not bound.startswith("{abs"), counted[bound]))
-    exceptions = [v for v in members if proposed_bound(v) != common]
-    lines = [f"  {_pattern(v.name)}: {proposed_bound(v)}" for v in exceptions]
-    return [*lines, f"  {_pattern(prefix, rest='*')}: {common}"]
+    if common.startswith("{abs"):
+        common = LOSSLESS
+    exceptions = [v for v in members if proposals[v.name].bound != common and _may_lose(v)]
+    entries = [
+        (f"  {_pattern(v.name)}: {proposals[v.name].bound}", _with_units(v, proposals[v.name])) for v in exceptions
+    ]
+    others = [v.name[len(prefix) :] for v in members if v not in exceptions and _may_lose(v)]
+    if common == LOSSLESS:
+        return entries
+    kind = "uncertainties: " if common == UNCERTAINTIES else ""
+    return [*entries, (f"  {_pattern(prefix, rest='*')}: {common}", _plain(kind + _listed(others)))]
+
+
+def _may_lose(variable: Variable) -> bool:
+    """Whether a pattern with wildcards could mean it: real numbers, packed or not."""
+    return variable.is_numeric and (variable.numpy_dtype.kind == "f" or variable.is_packed)
+
+
+def _with_units(variable: Variable, proposal: Proposal) -> str:
+    return _plain(", ".join(part for part in (variable.units, proposal.reason) if part))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _part_of(members: Sequence[Variable], schema: Schema) -> Schema:
+    """A schema of some of the variables."""
+    return replace(schema, variables=tuple(members))
 
 
 def _described(variable: Variable, schema: Schema) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from baler_core.errors import FormatError
+from baler_core.sides import Reach, as_value, keep_off
 from baler_core.varint import ByteReader, unzigzag, write_varint, zigzag
 
 LatticeKind = Literal["integer", "step", "log", "bits", "log_integer"]
@@ -91,10 +92,12 @@ class Lattice:
         count = len(self.specials)
         if not count:
             return merged, np.zeros(merged.shape, np.uint8)
-        below = self.lowest - merged
-        is_special = (below > 0) & (below <= count)
-        moved = np.where(below > count, merged + count, merged)
-        return np.where(is_special, 0, moved), np.where(is_special, below, 0).astype(np.uint8)
+        # compared, not subtracted: codes and `lowest` may be further apart than int64 reaches
+        below, first = merged < self.lowest, self.lowest - count
+        moved = np.where(merged < first, merged + count, merged)
+        is_special = below & (merged >= first)
+        special = np.where(is_special, self.lowest - np.where(is_special, merged, 0), 0)
+        return np.where(is_special, 0, moved), special.astype(np.uint8)
 
     # ---- codes to values
 
@@ -107,9 +110,20 @@ class Lattice:
         dtype = np.dtype(self.dtype)
         with np.errstate(all="ignore"):
             values = np.asarray(getattr(self, f"_dequantise_{self.kind}")(codes, dtype))
+        if self.specials and dtype.kind != "b":
+            keep_off(values, None, self.specials, self._reach())
+        with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
             for index, value in enumerate(self.specials):
                 values[special == index + 1] = np.asarray(value).astype(dtype)
         return values
+
+    def _reach(self) -> Reach:
+        """How far values may lie from their points."""
+        if self.kind == "step":
+            return Reach(absolute=self.merge * self.step / self.divisor / 2)
+        if self.kind == "bits":
+            return Reach(relative=float(2.0**self.merge * np.finfo(self.dtype).eps / 2))
+        return Reach(relative=self.step / 2) if self.kind == "log" else Reach(absolute=1.0)
 
     def _classify(self, values: np.ndarray) -> np.ndarray:
         special = np.zeros(values.shape, np.uint8)
@@ -118,8 +132,10 @@ class Lattice:
                 hit = np.isnan(values)
             elif value == 0:
                 hit = (values == 0) & (np.signbit(values) == bool(np.signbit(value)))
+            elif (known := as_value(value, values.dtype)) is not None:
+                hit = values == known
             else:
-                hit = values == np.asarray(value).astype(values.dtype)
+                hit = values == value if np.isinf(value) else np.zeros(values.shape, bool)
             special[hit] = index + 1
         return special
 
@@ -127,14 +143,24 @@ class Lattice:
 
     def _quantise_integer(self, values: np.ndarray) -> np.ndarray:
         codes = _as_int64(values) - np.int64(self.offset)
-        if self.merge > 1:
+        if self.merge > 1 and values.dtype.itemsize == 8:
+            # the same as below, for values so large that the sum would leave int64
+            whole, rest = np.divmod(codes, self.merge)
+            codes = whole + (rest + (self.merge // 2) >= self.merge)
+        elif self.merge > 1:
             codes = np.floor_divide(codes + (self.merge // 2), self.merge)
         return codes // np.int64(self.step) if self.step > 1 else codes
 
     def _dequantise_integer(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-        values = codes * np.int64(self.step) * self.merge + np.int64(self.offset)
-        if self.merge > 1 and dtype.itemsize < 8:
-            values = np.clip(values, np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if self.merge == 1 or dtype.kind not in "iu" or (dtype.kind == "u" and dtype.itemsize == 8):
+            return (codes * np.int64(self.step) * self.merge + np.int64(self.offset)).astype(dtype)
+        # points beyond the type are its ends: what is multiplied and added stays within 64 bits
+        limits, spacing = np.iinfo(dtype), int(self.step) * self.merge
+        lowest, highest = (-((self.offset - limits.min) // spacing), (limits.max - self.offset) // spacing)
+        within = np.clip(codes, max(lowest, -(2**63)), min(highest, 2**63 - 1)) * np.int64(spacing) + np.int64(
+            self.offset
+        )
+        values = np.where(codes > highest, limits.max, np.where(codes < lowest, limits.min, within))
         return values.astype(dtype)
 
     def _quantise_step(self, values: np.ndarray) -> np.ndarray:

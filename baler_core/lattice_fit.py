@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from baler_core.bounds import SAFETY, Tolerance
+from baler_core.bounds import SAFETY, Tolerance, whole_steps
 from baler_core.differences import occurrences
 from baler_core.lattice import Lattice, LatticeKind
+from baler_core.sides import specials_of
 
 _SAMPLE = 20_000
 # So many values rule out nearly every spacing that is none.
@@ -57,16 +60,16 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     wide = values.dtype.kind == "u" and values.dtype.itemsize == 8
     if not values.size or not tolerance.lossy or wide or values.dtype.kind == "b":
         return _exact_integers(values)
-    fill = tuple(f for f in tolerance.fill if np.isfinite(f) and (values == f).any())
+    fill = tuple(f for f in as_doubles(tolerance.fill, values.dtype) if (values == values.dtype.type(f)).any())
     if tolerance.kind == "free" or tolerance.kind == "bits":
         return _exact_integers(values)
     if tolerance.kind == "abs":
-        radius = int(min(tolerance.value * (1 + 1e-12), 2.0**40))
+        radius = int(min(whole_steps(tolerance.value), 2.0**40))
         return Lattice("integer", dtype, merge=2 * radius + 1, specials=fill) if radius else _exact_integers(values)
     largest = float(np.abs(values.astype(np.float64)).max())
-    near = int(np.ceil(8 / tolerance.value))
-    if largest <= near or tolerance.shift:
+    if largest * tolerance.value <= 8 or tolerance.shift:
         return _exact_integers(values)
+    near = int(np.ceil(8 / tolerance.value))
     # a sixteenth of the tolerance is kept for rounding to whole numbers, at most 0.5 of more than 8 / tolerance
     eps = tolerance.value * SAFETY * (1 - 1 / 16)
     step, centre = float(2 * np.arctanh(eps)), float(np.sqrt((1 - eps) * (1 + eps)))
@@ -100,8 +103,22 @@ def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ..
         return ()
     if tolerance.kind == "rel":
         candidates.append(0.0)
-    candidates += [f for f in tolerance.fill if np.isfinite(f) and f != 0]
-    return tuple(c for c in possible_specials(values, candidates) if _is_any(values, (c,)).any())
+    fill = as_doubles(tolerance.fill, values.dtype)
+    candidates += [f for f in fill if f != 0]
+    if tolerance.kind != "rel" and 0.0 in fill:
+        candidates.append(0.0)
+    found = tuple(c for c in possible_specials(values, candidates) if _is_any(values, (c,)).any())
+    # a zero that is to be met by no other value must be known as one, whichever sign it has here
+    return (*found, 0.0) if 0.0 in fill and -0.0 in found and not any(_is_plain_zero(c) for c in found) else found
+
+
+def _is_plain_zero(number: float) -> bool:
+    return number == 0 and not np.signbit(number)
+
+
+def as_doubles(fill: Sequence[float], dtype: np.dtype[Any]) -> list[float]:
+    """The special values that values of `dtype` may have, as models store them; without integers that no float64 is."""
+    return [float(special) for special in specials_of(fill, dtype) if int(float(special)) == int(special)]
 
 
 def possible_specials(values: np.ndarray, candidates: Sequence[float]) -> Sequence[float]:
@@ -211,7 +228,8 @@ def _largest(values: np.ndarray) -> float:
 
 def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
     """The smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
-    distinct = np.unique(sample.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        distinct = np.unique(sample.astype(np.float64))
     if not 2 < distinct.size < 3000 or not np.isfinite(distinct).all():
         return []
     gap = float(np.diff(distinct).min())
@@ -219,8 +237,9 @@ def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
         number = np.rint(distinct / gap)
     if gap <= 0 or not np.isfinite(number).all() or np.abs(number).max() > 1e6:
         return []
-    refined = float((distinct * number).sum() / (number * number).sum())
-    return [(gap, 1.0), (refined, 1.0)]
+    with np.errstate(over="ignore"):
+        refined = float((distinct * number).sum() / (number * number).sum())
+    return [(spacing, 1.0) for spacing in (gap, refined) if 0 < spacing < math.inf]
 
 
 def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:

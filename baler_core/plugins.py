@@ -43,6 +43,7 @@ KNOWN_SUFFIXES = {
     ".root": "baler-core[hep]",
     ".h5": "baler-core[cfd]",
     ".hdf5": "baler-core[cfd]",
+    ".mat": "baler-core[cfd]",
     ".nc": "baler-core[cfd]",
     ".nc4": "baler-core[cfd]",
     ".fits": "baler-core[astro]",

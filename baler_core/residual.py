@@ -10,6 +10,7 @@ from baler_core.bounds import SAFETY, Tolerance
 from baler_core.entropy import pack_integers, unpack_integers
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
+from baler_core.sides import Reach, keep_off
 from baler_core.varint import ByteReader, write_sized
 
 _CODE_LIMIT = 2.0**51
@@ -103,6 +104,8 @@ def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, d
     classes = unpack_integers(reader.sized(), count)
     residual = unpack_integers(reader.sized(), count)
     restored = _restore(_usable(prediction, step), residual, step, dtype)
+    reach = tolerance.value if tolerance.kind in ("abs", "rel") else 0.0
+    keep_off(restored, None, lattice.specials, Reach(relative=reach) if step.log else Reach(absolute=reach))
     for index, value in enumerate(lattice.specials):
         restored[classes == index + 1] = value
     exact = classes == len(lattice.specials) + 1

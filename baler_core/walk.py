@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, value_range
+import numpy as np
+
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, names_in_full, value_range
 from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import (
     Layout,
@@ -22,6 +24,8 @@ from baler_core.dataset import (
 from baler_core.errors import DataError
 from baler_core.interfaces import Reader, Source
 from baler_core.plugins import Registry
+from baler_core.roles import Finding, roles_of, told_by_values
+from baler_core.tolerances import make_tolerance, usable_packing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +35,10 @@ WHOLE_FILE = "whole_file"
 """The reader that takes any file as it is."""
 # How much more memory a cell of text takes than the eight bytes it counts.
 _TEXT_IN_MEMORY = 8
+# So many values of a variable are looked at to tell what it is; fewer where there are many variables.
+SEEN_VALUES = 16384
+_SEEN_TOGETHER = 1 << 23
+_FEWEST_VALUES = 1024
 
 
 @dataclass(frozen=True)
@@ -92,25 +100,93 @@ def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
     return Input(reader, opened, source.name, source.stat().st_size)
 
 
-def bounds_of(schema: Schema, rules: BoundRules) -> tuple[ErrorBound, ...]:
-    """The bound of every variable, in order; counts of jagged dimensions are always lossless."""
+def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> tuple[ErrorBound, ...]:
+    """The bound of every variable, in order; counts of jagged dimensions are always lossless.
+
+    Parameters
+    ----------
+    roles
+        What variables are, as `roles_in` finds it.
+    """
     counts = set(schema.counts.values())
-    lossless = ErrorBound("lossless")
     return tuple(
-        lossless
+        LOSSLESS
         if v.name in counts
-        else rules.bound_for(v.name, v.dtype, packed=(v.scale, v.offset) != (1.0, 0.0), coordinate=v.name in v.dims)
+        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=v.name in roles and roles[v.name].is_exact)
         for v in schema.variables
     )
+
+
+def roles_in(schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], rules: BoundRules) -> dict[str, Finding]:
+    """The roles of variables, as far as they matter to these bounds; `walk` begins to read the file's blocks.
+
+    The first values of a variable are looked at where a lossy pattern with wildcards matches it, unless it is the only
+    one that the bound can be meant for.
+    """
+    open_to_doubt = {v.name for v in schema.variables if v.is_numeric and _is_lossy_wildcard(v.name, rules)}
+    if not open_to_doubt:
+        return {}
+    alone = sum(v.is_numeric for v in schema.variables) == 1
+    wanted = [] if alone else [name for name in told_by_values(schema) if name in open_to_doubt]
+    return roles_of(schema, first_values(walk, wanted))
+
+
+def kept_exact(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> dict[str, str]:
+    """The variables that are exact in spite of a lossy pattern with wildcards, each with the reason.
+
+    Integers and text, which no pattern with wildcards touches, are not among them.
+    """
+    return {
+        v.name: str(roles[v.name])
+        for v in schema.variables
+        if v.name in roles
+        and roles[v.name].is_exact
+        and (v.numpy_dtype.kind == "f" or v.is_packed)
+        and _is_lossy_wildcard(v.name, rules)
+    }
+
+
+def _is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
+    """Whether the bound of a variable comes from a pattern that does not name it, and is no `lossless`."""
+    rule = rules.rule_for(name)
+    return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
+
+
+def first_values(walk: Callable[[], Iterable[xr.Dataset]], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """About the first `SEEN_VALUES` values of each variable, in whole rows: the same however the file is cut into blocks.
+
+    Reads on until all have been met; a variable of many columns beside it is seen in fewer rows.
+    """
+    rows: dict[str, int] = {}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    missing = set(names)
+    share = max(_FEWEST_VALUES, min(SEEN_VALUES, _SEEN_TOGETHER // max(1, len(names))))
+    for block in walk() if missing else ():
+        for name in sorted(missing & {str(key) for key in block.variables}):
+            values = values_of(block, name)
+            per_row = max(1, values[:1].size) if values.ndim else 1
+            wanted = -(-share // per_row) - rows.get(name, 0)
+            parts[name].append(np.array(values[:wanted] if values.ndim else values))
+            rows[name] = rows.get(name, 0) + (len(values) if values.ndim else 1)
+            if not values.ndim or len(values) >= wanted:
+                missing.discard(name)
+        if not missing:
+            break
+    return {name: np.concatenate(found) if len(found) > 1 else found[0] for name, found in parts.items() if found}
 
 
 def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
     """The tolerance of every variable; reads the whole file once if any bound refers to a range."""
     schema = blocks.schema
+    for v, bound in zip(schema.variables, bounds, strict=True):
+        if bound.kind != "lossless" and v.is_numeric and not usable_packing(v):
+            logger.warning(
+                "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
+                *(v.name, v.scale, v.offset),
+            )
     ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
     return tuple(
-        make_tolerance(bound, limits=ranges.get(v.name), scale=v.scale, offset=v.offset, fill=v.fill)
-        for v, bound in zip(schema.variables, bounds, strict=True)
+        make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
@@ -119,7 +195,8 @@ def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRang
     found = {name: ValueRange() for name in wanted}
     for block in blocks:
         for name in found.keys() & {str(key) for key in block.variables}:
-            found[name] = found[name].joined(value_range(values_of(block, name), wanted[name].fill))
+            v = wanted[name]
+            found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))
     return found
 
 

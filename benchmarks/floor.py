@@ -97,6 +97,17 @@ def restored_columns(path: Path, registry: Registry) -> dict[str, np.ndarray]:
     return {name: np.concatenate(p) if p[0].ndim else p[0] for name, p in parts.items()}
 
 
+def stated(bound: ErrorBound, schema: Schema) -> dict[str, object]:
+    """The bound for every real number by its full name, coordinates excepted: a wildcard would leave more of them exact."""
+    named = [
+        v.name
+        for v in schema.variables
+        if v.is_numeric and (v.numpy_dtype.kind == "f" or v.is_packed) and v.name not in v.dims
+    ]
+    lossy = {} if bound.kind == "lossless" else {name: {bound.kind: bound.value} for name in named}
+    return {**lossy, "*": "lossless"}
+
+
 def compare(path: Path, bounds: list[ErrorBound], model: str, registry: Registry) -> Iterator[str]:
     """One line per bound."""
     with registry.reader(registry.reader_for(path))().open(path) as source:
@@ -107,8 +118,7 @@ def compare(path: Path, bounds: list[ErrorBound], model: str, registry: Registry
     for bound in bounds:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "file.bal"
-            stated = bound.kind if bound.kind == "lossless" else {"*": {bound.kind: bound.value}}
-            compress(path, target, bounds=stated, model=model)
+            compress(path, target, bounds=stated(bound, schema), model=model)
             ours = target.stat().st_size
             kept = holds(values, restored_columns(target, registry), bound, schema)
         general = " ".join(f"{name} {size:>9}" for name, size in sizes.items())

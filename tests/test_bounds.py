@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance, ValueRange, make_tolerance, rounded_down, value_range
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.dataset import Variable
 from baler_core.errors import ConfigError
+from baler_core.tolerances import make_tolerance, rounded_down
 
 RULES = BoundRules((("Jet_phi", ErrorBound("abs", 1e-4)), ("n*", ErrorBound("abs", 2)), ("*", ErrorBound("rel", 1e-2))))
 
@@ -31,15 +33,17 @@ def test_the_first_matching_rule_decides(name: str, dtype: str, packed: bool, ex
     assert str(RULES.bound_for(name, dtype, packed=packed)) == expected
 
 
-def test_defaults_are_rel_for_floats_and_lossless_for_the_rest() -> None:
-    assert str(BoundRules().bound_for("x", "<f4")) == "rel 0.001"
-    assert str(BoundRules().bound_for("x", "<i4")) == "lossless"
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", "<i4"])
+def test_what_no_pattern_matches_is_exact(dtype: str) -> None:
+    assert BoundRules().bound_for("x", dtype) == LOSSLESS
+    assert BoundRules((("y", ErrorBound("abs", 1)),)).bound_for("x", dtype) == LOSSLESS
 
 
-def test_coordinates_stay_exact_unless_named() -> None:
-    assert str(RULES.bound_for("time", "<f8", coordinate=True)) == "lossless"
-    assert str(BoundRules().bound_for("time", "<f8", coordinate=True)) == "lossless"
-    assert str(BoundRules((("time", ErrorBound("abs", 1)),)).bound_for("time", "<f8", coordinate=True)) == "abs 1"
+def test_what_is_protected_stays_exact_unless_named() -> None:
+    assert RULES.bound_for("time", "<f8", protected=True) == LOSSLESS
+    assert str(BoundRules((("time", ErrorBound("abs", 1)),)).bound_for("time", "<f8", protected=True)) == "abs 1"
+    assert str(BoundRules((("t[[]s]", ErrorBound("abs", 1)),)).bound_for("t[s]", "<f8", protected=True)) == "abs 1"
+    assert BoundRules((("tim?", ErrorBound("abs", 1)),)).bound_for("time", "<f8", protected=True) == LOSSLESS
 
 
 def test_a_named_integer_may_be_lossy_and_named_text_may_not() -> None:
@@ -66,13 +70,15 @@ def test_misspelt_bounds_are_refused(stated: object) -> None:
 def test_range_ignores_fill_and_non_finite_values() -> None:
     values = np.array([1.0, 3.0, np.nan, np.inf, 1e20])
     assert value_range(values, (1e20,)) == ValueRange(1.0, 3.0)
-    assert make_tolerance(ErrorBound("range", 0.1), limits=ValueRange(1.0, 3.0)).value == pytest.approx(0.2)
+    field = Variable("x", "<f8", ("row",))
+    assert make_tolerance(ErrorBound("range", 0.1), field, extent=ValueRange(1.0, 3.0)).value == pytest.approx(0.2)
 
 
 def test_a_packed_variable_has_its_bound_in_physical_units() -> None:
-    tolerance = make_tolerance(ErrorBound("abs", 0.5), scale=0.1, offset=20.0)
+    packed = Variable("t", "<i2", ("row",), scale=0.1, offset=20.0)
+    tolerance = make_tolerance(ErrorBound("abs", 0.5), packed)
     assert tolerance.value == pytest.approx(5.0)
-    relative = make_tolerance(ErrorBound("rel", 0.01), scale=0.1, offset=20.0)
+    relative = make_tolerance(ErrorBound("rel", 0.01), packed)
     assert relative.allowed(np.array([100], np.int16)) == pytest.approx(300 * 0.01, rel=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -82,8 +83,7 @@ def test_one_line_is_enough(load: Load, tmp_path: Path) -> None:
     assert config.reader is None
     assert config.variables is None
     assert config.model.name == "auto"
-    assert config.bounds.bound_for("x", "<f4") == ErrorBound("rel", 1e-3)
-    assert config.bounds.bound_for("x", "<i4") == LOSSLESS
+    assert config.bounds.bound_for("x", "<f4") == LOSSLESS
     assert [metric.name for metric in config.metrics] == ["residual", "response"]
     assert config.block_bytes == 64_000_000
     assert config.plots == ("*",)
@@ -287,3 +287,48 @@ def test_a_symbolic_link_is_followed_before_going_up(load: Load, tmp_path: Path)
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
     (found,) = load("input: link/../a.npy").inputs
     assert found.resolve() == tmp_path / "elsewhere" / "a.npy"
+
+
+def test_limits_and_sign_stand_beside_a_bound(load: Load) -> None:
+    text = """\
+input: a.npy
+bounds:
+  a: {abs: 0.01, limits: [0, 100]}
+  b: {rel: 1e-3, limits: {min: 0}, sign: keep}
+  c: {range: 1e-3, limits: [null, 5], sign: free}
+"""
+    rules = dict(load(text).bounds.rules)
+    assert rules["a"] == ErrorBound("abs", 0.01, limits=(0.0, 100.0))
+    assert rules["b"] == ErrorBound("rel", 1e-3, limits=(0.0, math.inf), sign="keep")
+    assert rules["c"] == ErrorBound("range", 1e-3, limits=(-math.inf, 5.0), sign="free")
+    assert [str(bound) for bound in rules.values()] == [
+        "abs 0.01, limits [0, 100]",
+        "rel 0.001, limits [0, inf], sign keep",
+        "range 0.001, limits [-inf, 5], sign free",
+    ]
+    assert all(ErrorBound.parse(bound) is bound for bound in rules.values())
+    alone = load("input: a.npy\nbounds: {abs: 0.01, limits: {max: 3}}\n")
+    assert alone.bounds.rules == (("*", ErrorBound("abs", 0.01, limits=(-math.inf, 3.0))),)
+
+
+@pytest.mark.parametrize(
+    ("bound", "key", "part"),
+    [
+        ("limts: [0, 1]", ".limts", "Did you mean 'limits'"),
+        ("limits: [1, 0]", ".limits", "smallest and the largest"),
+        ("limits: [1, 1]", ".limits", "smallest and the largest"),
+        ("limits: 3", ".limits", "two numbers"),
+        ("limits: [0, 1, 2]", ".limits", "two numbers"),
+        ("limits: [0, x]", ".limits", "'x'"),
+        ("limits: [0, .nan]", ".limits", "nan"),
+        ("limits: [null, null]", ".limits", "limits nothing"),
+        ("limits: {}", ".limits", "limits nothing"),
+        ("limits: {low: 0}", ".limits", "unknown key 'low'"),
+        ("sign: kept", ".sign", "'keep' or 'free'"),
+        ("rel: 0.1", "", "one {kind: value}"),
+    ],
+)
+def test_what_is_wrong_in_limits_and_sign_is_named_with_its_line(load: Load, bound: str, key: str, part: str) -> None:
+    (found,) = problems(load, f"input: a.npy\nbounds:\n  pt:\n    abs: 0.01\n    {bound}\n")
+    assert found.startswith(f"c:{5 if key else 3}: bounds.pt{key}: ")
+    assert part in found

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "field": rng.normal(size=(12, 20, 30)).cumsum(axis=1).astype("<f4"),
     }
     np.savez(place / "data.npz", **arrays)
-    bounds = {"eta": {"abs": 1e-3}, "field": {"range": 1e-4}}
+    bounds = {"energy": {"rel": 1e-3}, "eta": {"abs": 1e-3}, "field": {"range": 1e-4}}
     compress(place / "data.npz", place / "data.bal", bounds=bounds, model="scalar", block_bytes=20_000)
     decompress(place / "data.bal", place / "restored.npz")
     return place

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from baler_core import Variable, api
-from baler_core.bounds import ErrorBound, make_tolerance
+from baler_core.bounds import ErrorBound
 from baler_core.builtin.readers.whole_file import WholeFileReader
 from baler_core.cli import main
 from baler_core.evaluate.bound_check import BoundCheck
+from baler_core.tolerances import make_tolerance
 
 
 def run_main(*arguments: object) -> int:
@@ -82,7 +83,7 @@ def test_ids_that_were_merged_are_told(folder: Path, capsys: pytest.CaptureFixtu
 
 def test_values_that_became_missing_are_counted() -> None:
     variable = Variable("rain", "<f4", ("x",), fill=(-1.0,), limits=(0.0, 100.0))
-    check = BoundCheck(variable, make_tolerance(ErrorBound("abs", 0.5)))
+    check = BoundCheck(variable, make_tolerance(ErrorBound("abs", 0.5), variable))
     before = np.array([0.2, 50, 99.9, -1, 120, np.nan], "f4")
     after = np.array([-0.1, 50, 100.2, -1, 99.9, np.nan], "f4")
     check.update(before, after)

@@ -10,8 +10,11 @@ from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.bound_rules import parse_bounds
 from baler_core.config.yaml_nodes import KeyPath, parse_yaml
 from baler_core.dataset import Schema, Variable
-from baler_core.initialise import LISTED_ONE_BY_ONE, configuration_for, proposed_bound
+from baler_core.initialise import LISTED_ONE_BY_ONE, configuration_for
 from baler_core.plugins import Registry
+from baler_core.proposals import proposals_for
+from baler_core.roles import roles_of
+from baler_core.walk import bounds_of
 
 DTYPES = ["<f4", ">f8", "<i4", "|u1", "|b1", "|S3", "str", "<c16"]
 
@@ -28,7 +31,13 @@ def rules_of(text: str) -> BoundRules:
 
 
 def configuration(schema: Schema) -> str:
-    return configuration_for(schema, Registry(), input_name="d.x", reader="x", options={})
+    return configuration_for(schema, Registry(), {}, input_name="d.x", reader="x", options={})
+
+
+def bounds_under(text: str, schema: Schema) -> dict[str, ErrorBound]:
+    """The bound that each variable gets from a configuration's text."""
+    bounds = bounds_of(schema, rules_of(text), roles_of(schema, {}))
+    return dict(zip(schema.names, bounds, strict=True))
 
 
 def schema_of(*variables: Variable) -> Schema:
@@ -48,13 +57,21 @@ def schema_of(*variables: Variable) -> Schema:
         (Variable("counts", "<u2", ("y", "x"), offset=32768.0), LOSSLESS),
         (Variable("grid/lat", "<f8", ("grid/lat",)), LOSSLESS),
         (Variable("id", "<i8", ("event",)), LOSSLESS),
+        (Variable("event_time", "<f8", ("event",)), LOSSLESS),
+        (Variable("cells/lonCell", "<f8", ("cell",)), LOSSLESS),
+        (Variable("genWeight", "<f4", ("event",)), LOSSLESS),
+        (Variable("pt [GeV]", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
+        (Variable("phi [rad]", "<f4", ("event",), units="rad"), ErrorBound("abs", 1e-4)),
+        (Variable("e_total", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
+        (Variable("pt_error", "<f4", ("event",)), ErrorBound("rel", 1e-2)),
+        (Variable("gmag", "<f4", ("star",)), ErrorBound("abs", 1e-3)),
         (Variable("ok", "|b1", ("event",)), LOSSLESS),
         (Variable("name", "str", ("event",)), LOSSLESS),
     ],
 )
 def test_what_is_proposed_is_what_the_configuration_says(variable: Variable, bound: ErrorBound) -> None:
-    rules = rules_of(configuration(schema_of(variable)))
-    assert rules.bound_for(variable.name, variable.dtype) == bound
+    schema = schema_of(variable)
+    assert bounds_under(configuration(schema), schema) == {variable.name: bound}
 
 
 def test_all_variables_are_listed_with_dtype_shape_and_units() -> None:
@@ -62,18 +79,25 @@ def test_all_variables_are_listed_with_dtype_shape_and_units() -> None:
         (Variable("pt", "<f4", ("jet",), units="GeV"), Variable("u", "<f8", ("t", "x"))), {"jet": 7, "t": 2, "x": 3}
     )
     text = configuration(schema)
-    assert "pt: {rel: 1.0e-3}   # float32 (jet: 7) GeV\n" in text
-    assert "u: {range: 1.0e-3}  # float64 (t: 2, x: 3)\n" in text
+    assert "pt: {rel: 1.0e-3}   # float32 (jet: 7) GeV: three digits\n" in text
+    assert "u: {range: 1.0e-3}  # float64 (t: 2, x: 3): a field\n" in text
+    assert text.index('"*": lossless') > text.index("u: ")
 
 
-def test_many_variables_share_a_pattern_and_exceptions_stand_before_it() -> None:
+def test_a_collection_takes_one_line_and_exceptions_stand_before_it() -> None:
     names = [f"Jet_v{i}" for i in range(LISTED_ONE_BY_ONE)]
     variables = [Variable(name, "<f4", ("jet",)) for name in names]
+    variables += [Variable("Jet_phi", "<f4", ("jet",)), Variable("Jet_weight", "<f4", ("jet",))]
     variables += [Variable("Jet_id", "<i4", ("jet",)), Variable("nJet", "<u4", ("event",))]
-    text = configuration(schema_of(*variables))
-    assert text.index("  Jet_id: lossless\n") < text.index('  "Jet_*": {rel: 1.0e-3}\n')
-    assert all(f"  # {name}: float32 (jet: 10)\n" in text for name in names)
-    assert list(parse_yaml(text, "c").value["bounds"]) == ["Jet_id", "Jet_*", "nJet"]
+    variables += [Variable(f"HLT_{i}", "|b1", ("event",)) for i in range(50)]
+    schema = schema_of(*variables)
+    text = configuration(schema)
+    assert list(parse_yaml(text, "c").value["bounds"]) == ["Jet_phi", "Jet_weight", "Jet_*", "*"]
+    assert "  Jet_phi: {abs: 1.0e-4}  # an angle\n" in text
+    assert "v0, v1, v2, v3, v4, v5, v6, v7, and 32 more" in text
+    bounds = bounds_under(text, schema)
+    assert {bounds[name] for name in names} == {ErrorBound("rel", 1e-3)}
+    assert bounds["Jet_weight"] == bounds["Jet_id"] == bounds["nJet"] == bounds["HLT_3"] == LOSSLESS
 
 
 @given(
@@ -96,7 +120,6 @@ def test_any_names_are_bounded_as_proposed(entries: list[tuple[str, str, int]], 
     assert document.problems == []
     assert set(document.value) == {"input", "bounds", "model", "output"} - ({"bounds"} if not variables else set())
     if variables:
-        rules = rules_of(text)
-        for v in variables:
-            expected = ErrorBound.parse(parse_yaml(proposed_bound(v), "b").value)
-            assert rules.bound_for(v.name, v.dtype) == expected
+        proposals = proposals_for(schema, {})
+        for name, bound in bounds_under(text, schema).items():
+            assert bound == ErrorBound.parse(parse_yaml(proposals[name].bound, "b").value)

@@ -102,6 +102,8 @@ def _show_variables(found: Info) -> None:
                 "" if share is None else f"{share:.0%}",
             )
         )
+    for name, count in found.header.flips.items():
+        click.echo(f"{name}: {count:,} values changed their sign, within the bound")
     click.echo()
     print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
 
@@ -122,6 +124,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "bound": bound,
                 "largest_error": None if error is None else error.largest,
                 "share": None if error is None else error.share,
+                "changed_signs": header.flips.get(variable.name, 0),
             }
         )
     return records

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from baler_core.atomic import completed
-from baler_core.bounds import DEFAULT_FLOAT_BOUND
+from baler_core.cli.coverage import matches_of, matches_record, show_matches
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.text import print_json, print_table
@@ -19,13 +19,15 @@ from baler_core.errors import ConfigError, DataError
 from baler_core.plugins import Registry, load_plugins
 
 _log = logging.getLogger(__name__)
+_BLOCK_BYTES = 64_000_000
 
 
-@click.command(short_help="Check a configuration; no data are read.")
+@click.command(short_help="Check a configuration; with --data, against its inputs.")
 @click.argument("config", type=click.Path(path_type=Path))
+@click.option("--data", is_flag=True, help="Open the inputs, and say what each pattern of the bounds matches.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: all problems with file, line and key.")
 @common_options
-def check(config: Path, as_json: bool) -> None:
+def check(config: Path, data: bool, as_json: bool) -> None:
     """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
     registry = load_plugins()
     try:
@@ -36,11 +38,15 @@ def check(config: Path, as_json: bool) -> None:
             listed = [{"line": p.line, "key": p.key, "message": p.message} for p in problems]
             print_json({"file": str(config), "ok": False, "message": str(error), "problems": listed})
         raise
+    found = matches_of(checked, registry) if data else []
     if as_json:
-        print_json({"file": str(config), "ok": True, "problems": [], **_summary(checked)})
+        matched = {"data": [matches_record(matches) for matches in found]} if data else {}
+        print_json({"file": str(config), "ok": True, "problems": [], **_summary(checked), **matched})
     else:
         click.echo(f"{config}: right")
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
+        for matches in found:
+            show_matches(matches)
 
 
 def _summary(config: Config) -> dict[str, Any]:
@@ -48,7 +54,7 @@ def _summary(config: Config) -> dict[str, Any]:
     return {
         "input": [str(path) for path in config.inputs],
         "reader": config.reader.name if config.reader else "by suffix",
-        "bounds": bounds or {"floating-point variables": str(DEFAULT_FLOAT_BOUND), "others": "lossless"},
+        "bounds": bounds or "none set: every value is exact",
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),
@@ -75,6 +81,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
     """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
     from baler_core.config.inputs import split_name
     from baler_core.initialise import configuration_for
+    from baler_core.walk import first_values
 
     registry = load_plugins()
     if not data_file.is_file():
@@ -89,7 +96,11 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
             _log.warning("%s", warning)
         input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
         options_set = options.model_dump(mode="json", exclude_unset=True)
-        text = configuration_for(source.schema, registry, input_name=input_name, reader=name, options=options_set)
+        numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
+        values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
+        text = configuration_for(
+            source.schema, registry, values, input_name=input_name, reader=name, options=options_set
+        )
     with completed(ready(target, [data_file])) as temporary:
         temporary.write_text(text, encoding="utf-8")
     click.echo(f"wrote {target}: look at it, then run 'baler run {target}'")

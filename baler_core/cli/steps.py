@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options, model_file
 from baler_core.cli.outputs import Destination, force_option
 from baler_core.cli.text import bytes_text, print_box, print_json
@@ -59,6 +60,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
 )
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Compress this file instead of 'input'.")
 @click.option("-o", "--output", type=_PATH, help="The file to write, - for standard output [OUTPUT/STEM.bal].")
+@missing_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
@@ -68,6 +70,7 @@ def compress(
     reference: bool,
     inputs: tuple[str, ...],
     output: Path | None,
+    allow_missing: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -75,6 +78,7 @@ def compress(
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
+    checked = with_missing_allowed(checked, registry) if allow_missing else checked
     if model is None and checked.model_storage == "reference":
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     from baler_core.compression import compress as compress_file
@@ -170,5 +174,6 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "models": dict(compressed.models),
         "refers_to": compressed.trained or None,
         "left_out": list(compressed.left_out),
+        "kept_exact": dict(compressed.kept_exact),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, size_rows
@@ -88,6 +89,7 @@ class _Run:
             variables=self.config.variables,
             compressed=compressed.path,
             histories=compressed.histories,
+            kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )
 
@@ -107,12 +109,21 @@ class _Run:
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
 @click.option("--model", type=click.Path(path_type=Path), help="Use this model file instead of training.")
+@missing_option
 @click.option("--json", "as_json", is_flag=True, help="The summary for programs.")
 @common_options
-def run(config: Path, inputs: tuple[str, ...], output: Path | None, model: Path | None, as_json: bool) -> None:
+def run(
+    config: Path,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    model: Path | None,
+    allow_missing: bool,
+    as_json: bool,
+) -> None:
     """Train on the first input of CONFIG, compress and restore every input, and report what was lost."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
+    checked = with_missing_allowed(checked, registry) if allow_missing else checked
     if output is not None:
         checked = replace(checked, output=output)
     if output is not None and output.exists() and not output.is_dir():

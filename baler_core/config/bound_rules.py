@@ -6,7 +6,8 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
-from baler_core.bounds import LOSSLESS, BoundKind, BoundRules, ErrorBound
+from baler_core.bound_syntax import BoundError, BoundKind
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.yaml_nodes import KeyPath
 from baler_core.errors import ConfigError
 
@@ -50,7 +51,8 @@ def _parse_bound(stated: Any, path: KeyPath, complain: Complain) -> ErrorBound:
     try:
         return ErrorBound.parse(stated)
     except ConfigError as error:
-        complain(path, str(error))
+        key = (error.key,) if isinstance(error, BoundError) and error.key else ()
+        complain((*path, *key), str(error))
         return LOSSLESS
 
 

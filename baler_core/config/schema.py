@@ -59,8 +59,7 @@ class ConfigFile(BaseModel):
     )
     bounds: Any = Field(
         default=None,
-        description="The error each variable may have. Without it, floating-point variables get `rel: 1.0e-3` and "
-        "everything else is lossless.",
+        description="The error each variable may have. Without it, every value is kept exactly.",
     )
     preprocess: list[NamedOptions] = Field(
         default=[],

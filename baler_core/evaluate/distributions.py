@@ -143,8 +143,9 @@ class DistributionRecorder:
         self, variable: Variable, limits: ValueRange, sample: Sample, *, tolerance: Tolerance | None, size: int
     ) -> None:
         ends = sorted(value * variable.scale + variable.offset for value in (limits.low, limits.high))
-        stored = (sample.values - variable.offset) / variable.scale
-        allowed = tolerance.allowed(stored) * abs(variable.scale) if tolerance is not None else None
+        with np.errstate(all="ignore"):
+            stored = (sample.values - variable.offset) / variable.scale
+            allowed = tolerance.allowed(stored) * abs(variable.scale) if tolerance is not None else None
         bins = choose_bins(sample.values, ends[0], ends[1], allowed)
         self._variable = variable
         self._logarithmic = bins.logarithmic

@@ -21,7 +21,7 @@ from baler_core.evaluate.results import Results
 from baler_core.interfaces import Metric, Reader
 from baler_core.plugins import Registry
 from baler_core.reference import Lookup
-from baler_core.walk import WHOLE_FILE, bounds_of, make_reader
+from baler_core.walk import WHOLE_FILE, bounds_of, make_reader, roles_in
 
 DEFAULT_METRICS = ("residual", "response")
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
@@ -38,6 +38,7 @@ def evaluate(
     bounds: BoundRules | None = None,
     compressed: Path | None = None,
     histories: Mapping[str, object] | None = None,
+    kept_exact: Mapping[str, str] | None = None,
     plots: Sequence[str] = ("*",),
     others_bytes: int = OTHERS_BYTES,
     lookup: Lookup = NOWHERE_ELSE,
@@ -60,6 +61,8 @@ def evaluate(
         The `.bal` file between the two, if `restored` is not itself it: for sizes, components and bounds.
     histories
         What models recorded while they trained, by group.
+    kept_exact
+        What compression kept exactly in spite of a pattern with wildcards, and why.
     plots
         Patterns of the variables to draw.
     lookup
@@ -81,7 +84,7 @@ def evaluate(
         after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
         schema, left_out = _common(before, after)
         wanted = Wanted(
-            bounds=_bounds(schema, bounds, info),
+            bounds=_bounds(schema, bounds, info, before),
             metrics=[_metric(spec, registry) for spec in metrics]
             if metrics is not None
             else _default_metrics(registry),
@@ -98,6 +101,7 @@ def evaluate(
         groups=groups_of(info),
         training=training_curves(histories or {}),
         details=details_of(info),
+        kept_exact=kept_exact or {},
         left_out=tuple(dict.fromkeys((*(info.header.left_out if info is not None else ()), *left_out))),
     )
 
@@ -194,10 +198,11 @@ def _shape(side: _Side, name: str) -> tuple[int, ...]:
     return tuple(side.schema.sizes[dim] for dim in side.schema[name].dims)
 
 
-def _bounds(schema: Schema, rules: BoundRules | None, info: Info | None) -> dict[str, ErrorBound]:
+def _bounds(schema: Schema, rules: BoundRules | None, info: Info | None, before: _Side) -> dict[str, ErrorBound]:
     """The bound of every variable, as far as it is known."""
     if rules is not None:
-        return dict(zip(schema.names, bounds_of(schema, rules), strict=True))
+        roles = roles_in(before.schema, before.walk, rules)
+        return dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
     if info is None:
         return {}
     stated = dict(zip(info.header.schema.names, info.header.bounds, strict=True))

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from baler_core.bounds import usable
-from baler_core.comparison import difference, is_measured
+from baler_core.comparison import difference, is_measured, measured
 from baler_core.dataset import Schema, Variable
 from baler_core.evaluate.drawings import Picture
 
@@ -72,7 +71,7 @@ class PictureRecorder:
         x, y = original[where], restored[where]
         variable = self._variable
         physical = x.astype(np.float64) * variable.scale + variable.offset
-        shown = usable(x, variable.fill)
+        shown = measured(variable, x)
         with np.errstate(over="ignore", invalid="ignore"):
             lost = np.where(shown, difference(y, x) * variable.scale, np.nan).astype(np.float32)
             before = np.where(shown, physical, np.nan).astype(np.float32)

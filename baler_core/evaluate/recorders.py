@@ -6,7 +6,7 @@ import fnmatch
 import logging
 from collections.abc import Mapping, Sequence
 
-from baler_core.bounds import ErrorBound, Tolerance, make_tolerance
+from baler_core.bounds import ErrorBound, Tolerance
 from baler_core.comparison import is_measured
 from baler_core.dataset import Schema, Variable, values_of
 from baler_core.evaluate.bound_check import BoundCheck
@@ -18,6 +18,7 @@ from baler_core.evaluate.results import MetricOutcome, VariableResult
 from baler_core.evaluate.survey import Survey
 from baler_core.interfaces import Metric
 from baler_core.streaming import sample_size
+from baler_core.tolerances import make_tolerance, usable_packing
 
 logger = logging.getLogger(__name__)
 _MOST_DISTRIBUTIONS = 2000
@@ -164,18 +165,14 @@ def _tolerance(variable: Variable, bounds: Mapping[str, ErrorBound], found: Surv
     bound = bounds.get(variable.name)
     if bound is None:
         return None
-    return make_tolerance(
-        bound,
-        limits=found.limits.get(variable.name),
-        scale=variable.scale,
-        offset=variable.offset,
-        fill=variable.fill,
-    )
+    return make_tolerance(bound, variable, extent=found.limits.get(variable.name))
 
 
 def _worth_drawing(variable: Variable, bounds: Mapping[str, ErrorBound], drawn: Sequence[str]) -> bool:
     """Numbers that may have changed, and whatever was asked for by a pattern other than all."""
-    if not is_measured(variable) or not any(fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn):
+    if not is_measured(variable) or not usable_packing(variable):
+        return False
+    if not any(fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn):
         return False
     bound = bounds.get(variable.name)
     lossy = bound is None or bound.kind != "lossless"

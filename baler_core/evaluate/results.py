@@ -176,6 +176,8 @@ class Results:
         About the `.bal` file and the software: `{what: text}`.
     left_out
         What of the original is not in the restored file, or differs beyond values, one sentence each.
+    kept_exact
+        Variables that were kept exactly in spite of a lossy bound under a pattern with wildcards: `{name: reason}`.
     notes
         What a reader of the numbers has to know: what was sampled, not compared, not drawn.
     drawings
@@ -192,6 +194,7 @@ class Results:
     training: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     drawings: Annotated[InstanceOf[Drawings], Field(exclude=True)] = field(default_factory=Drawings, compare=False)
 

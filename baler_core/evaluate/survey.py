@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import ValueRange, usable, value_range
-from baler_core.comparison import is_measured
+from baler_core.bounds import ValueRange, value_range
+from baler_core.comparison import is_measured, measured
 from baler_core.dataset import Schema, Variable, values_of
 from baler_core.streaming import Sample, sample_size
 
@@ -62,10 +62,11 @@ def _take_in(found: Survey, variable: Variable, values: np.ndarray, size: int) -
     if not is_measured(variable):
         return
     name = variable.name
-    found.limits[name] = found.limits.get(name, ValueRange()).joined(value_range(values, variable.fill))
+    kept = values[measured(variable, values)]
+    found.limits[name] = found.limits.get(name, ValueRange()).joined(value_range(kept))
     sample = found.samples.setdefault(name, Sample(size))
-    kept = values[usable(values, variable.fill)]
-    sample.update(kept.astype(np.float64) * variable.scale + variable.offset)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sample.update(kept.astype(np.float64) * variable.scale + variable.offset)
 
 
 def _coordinate(found: Survey, schema: Schema, variable: Variable, values: np.ndarray) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.bounds import Tolerance
-from baler_core.lattice_fit import possible_specials
+from baler_core.lattice_fit import as_doubles, possible_specials
+from baler_core.sides import Reach, keep_off
 
 
 def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None, tuple[float, ...]]:
@@ -20,9 +21,11 @@ def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None
     """
     specials: list[float] = []
     # under a relative bound zeros must stay zeros, and have no logarithm
-    candidates: tuple[float, ...] = (*tolerance.fill, 0.0) if tolerance.kind == "rel" else tolerance.fill
+    candidates = as_doubles(tolerance.fill, values.dtype) if values.dtype.kind != "b" else []
+    if tolerance.kind == "rel" and 0.0 not in candidates:
+        candidates.append(0.0)
     if values.dtype.kind == "f":
-        candidates = (*candidates, np.nan, np.inf, -np.inf)
+        candidates += [np.nan, np.inf, -np.inf]
     found = np.zeros(values.shape, np.uint8)
     for candidate in possible_specials(values, candidates):
         hit = _equal(values, candidate) & (found == 0)
@@ -48,8 +51,9 @@ def hold(specials: tuple[float, ...], dtype: np.dtype) -> bool:
     return all(np.isfinite(value) and limits.min <= value <= limits.max for value in specials)
 
 
-def put_back(values: np.ndarray, found: np.ndarray, specials: tuple[float, ...]) -> None:
-    """Write the special values into their places."""
+def put_back(values: np.ndarray, found: np.ndarray, specials: tuple[float, ...], reach: Reach) -> None:
+    """Write the special values into their places, once others that equal one are moved off within `reach`."""
+    keep_off(values, None, specials, reach)
     with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
         for index, special in enumerate(specials):
             values[found == index + 1] = np.asarray(special).astype(values.dtype)

@@ -12,6 +12,7 @@ from baler_core.bounds import SAFETY, Tolerance
 from baler_core.errors import FormatError
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
+from baler_core.sides import Reach
 
 UnitsKind = Literal["plain", "lattice", "log"]
 _KINDS: tuple[UnitsKind, ...] = ("plain", "lattice", "log")
@@ -64,6 +65,13 @@ class Units:
             if self.kind == "log":
                 numbers = self.sign * np.exp(numbers)
             return numbers.astype(dtype)
+
+    def reach(self) -> Reach:
+        """How far values may lie from the original."""
+        if self.kind == "lattice" and self.lattice is not None:
+            whole = self.lattice.kind == "integer"
+            return Reach(absolute=1.0 if whole else self.radius * self.lattice.step / self.lattice.divisor)
+        return Reach(relative=self.radius) if self.kind == "log" else Reach(absolute=self.radius)
 
     @property
     def _anchor(self) -> int:
@@ -161,7 +169,10 @@ def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
     if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:
         return None
-    return Units("plain", radius, float(np.float32(values.mean(dtype=np.float64) / radius)) * radius)
+    with np.errstate(over="ignore"):
+        mean = float(values.mean(dtype=np.float64))
+    # the sum of the largest numbers is none
+    return Units("plain", radius, float(np.float32(mean / radius)) * radius if np.isfinite(mean) else 0.0)
 
 
 def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:

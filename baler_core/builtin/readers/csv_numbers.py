@@ -11,7 +11,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from baler_core.bounds import SAFETY, Tolerance, rounded_down
+from baler_core.bounds import SAFETY, Tolerance
+from baler_core.tolerances import rounded_down
 
 # Words for "no value" in a column of numbers, in lower case.
 _WORDS = (

@@ -36,7 +36,7 @@ def read_attributes(
         Told about attributes that are left out.
     """
     records = []
-    for name in item.attrs:
+    for name in _names(item):
         try:
             record = _read_attribute(item, name, named, path_of)
             if record["name"] != "REFERENCE_LIST" or record.get("shape") != [0]:
@@ -44,6 +44,19 @@ def read_attributes(
         except (UnsupportedTypeError, UnicodeEncodeError, OSError, TypeError, ValueError, MemoryError) as error:
             warn(f"attribute {name!r} of {item.name!r} is left out: {error}")
     return records
+
+
+def _names(item: h5py.HLObject) -> list[str]:
+    """Names of attributes in the order of their creation, else in the order in which they lie in the file."""
+    from h5py import h5, h5a
+
+    names: list[str] = list(item.attrs)
+    if not hasattr(item.id, "get_create_plist") or item.id.get_create_plist().get_attr_creation_order():
+        return names
+    stored: list[bytes] = []
+    h5a.iterate(item.id, lambda name, *rest: stored.append(name), index_type=h5.INDEX_NAME, order=h5.ITER_NATIVE)
+    place = {name: number for number, name in enumerate(stored)}
+    return sorted(names, key=lambda name: place.get(name.encode("utf-8", "surrogateescape"), len(place)))
 
 
 def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], path_of: PathOf) -> Json:
@@ -75,8 +88,12 @@ def write_attribute(
     """Create one attribute as its record says."""
     from h5py import h5a, h5s
 
+    if "\0" in record["name"]:
+        raise ValueError(f"an attribute called {record['name']!r}")
     tid = build_type(record["type"], named)
     shape = record.get("shape", [])
+    if math.prod(shape or ()) * tid.get_size() > LARGEST_ATTRIBUTE:
+        raise ValueError(f"attribute {record['name']!r} claims {math.prod(shape or ()) * tid.get_size()} bytes")
     if shape is None:
         space = h5s.create(h5s.NULL)
     else:
@@ -106,7 +123,7 @@ def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, A
         raw = raw_dtype(kind)
         if raw is None or raw.kind not in "iufSb" or raw.subdtype:
             continue
-        values = decode_cells(record["value"], kind, tuple(shape), raw, lambda path: None)
+        values = decode_cells(record["value"], kind, tuple(shape), raw, lambda path, kind: None)
         found[record["name"]] = _as_text(values) if raw.kind == "S" else values
     return found
 

@@ -41,7 +41,7 @@ def build_type(record: Json, named: Callable[[str, Json], h5t.TypeID]) -> h5t.Ty
         dtype = np.dtype(record["complex"])
         return getattr(h5t, f"COMPLEX_IEEE_F{dtype.itemsize * 4}{'BE' if dtype.byteorder == '>' else 'LE'}")
     if "reference" in record:
-        return h5t.STD_REF_OBJ
+        return {"object": h5t.STD_REF_OBJ, "region": h5t.STD_REF_DSETREG}[record["reference"]]
     return _build_nested(record, named)
 
 

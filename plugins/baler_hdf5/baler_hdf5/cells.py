@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 from baler_hdf5.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
 
-# From an object reference to the path of what it refers to, and back; None where there is no such object.
+# From a reference to the path of what it refers to (for regions, path and region as text), and back, given the kind of
+# reference; None where there is no such object.
 PathOf = Callable[[Any], str | None]
-ReferenceTo = Callable[[str | None], Any]
+ReferenceTo = Callable[[str | None, str], Any]
 
 MOST_LISTED = 64
 
@@ -54,6 +56,8 @@ def decode_cells(
         return decode_cells(stored, record["is"], shape, dtype, reference_to)
     if "array" in record:
         return decode_cells(stored, record["of"], shape + tuple(record["array"]), dtype.base, reference_to)
+    if "compound" not in record and len(stored) != math.prod(shape):
+        raise ValueError(f"{len(stored)} cells for an array of {math.prod(shape)}")
     values = np.empty(shape, dtype)
     if "compound" in record:
         for entry, (name, _, member) in zip(stored, record["compound"], strict=True):
@@ -64,7 +68,7 @@ def decode_cells(
         if "text" in record:
             flat[index] = decode_text(entry)
         elif "reference" in record:
-            flat[index] = reference_to(entry)
+            flat[index] = reference_to(entry, record["reference"])
         else:
             flat[index] = _decode_run(entry, record["vlen"], dtype, reference_to)
     return values

@@ -90,6 +90,17 @@ class ClassicHeader:
         return slabs[0] if len(slabs) == 1 else sum(_padded(slab) for slab in slabs)
 
 
+def end_of_values(header: ClassicHeader, records: int) -> int:
+    """Where the file ends: behind the last value, padded to four bytes as the format wants it."""
+    end = header.size
+    for variable in header.variables:
+        length = _padded(header.slab_bytes(variable))
+        if header.is_record(variable):
+            length = (records - 1) * header.record_bytes + header.slab_bytes(variable) if records else 0
+        end = max(end, variable.begin + length)
+    return end
+
+
 def _padded(length: int) -> int:
     return -(-length // 4) * 4
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
-from baler_hdf5.classic_header import ClassicVariable, parse_header
+from baler_hdf5.classic_header import ClassicVariable, end_of_values, parse_header
+from baler_hdf5.fields import as_shown, fits_shown
+from baler_hdf5.guard import refusing_damaged_records
+from baler_hdf5.surroundings import TRAILING
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,10 +37,16 @@ class ClassicSink(Sink):
         self._check(schema)
         self._file = path.open("wb")
         self._file.write(raw)
-        self._file.truncate(self._end(schema))
+        records = {schema.sizes[v.dims[0]] for v in schema.variables if self._header.is_record(self._stored[v.name])}
+        self._file.truncate(end_of_values(self._header, max(records, default=0)))
+        self._trailing = schema.attachments.get(TRAILING, b"")
 
     def write(self, block: xr.Dataset) -> None:
         """Put the block's rows where they belong."""
+        with refusing_damaged_records():
+            self._write(block)
+
+    def _write(self, block: xr.Dataset) -> None:
         variables = [self._stored[str(name)] for name in block.variables]
         records = [variable for variable in variables if self._header.is_record(variable)]
         for variable in variables:
@@ -48,16 +57,23 @@ class ClassicSink(Sink):
 
     def close(self) -> None:
         """Complete the file."""
+        self._file.seek(0, 2)
+        self._file.write(self._trailing)
         self._file.close()
 
     def abort(self) -> None:
         """Release the file after a failure."""
         self._file.close()
 
+    @staticmethod
+    def _as_stored(values: np.ndarray, variable: ClassicVariable) -> np.ndarray:
+        """The values with the sign and the byte order of the file."""
+        return as_shown(values, variable.dtype.newbyteorder("<").str).astype(variable.dtype)
+
     def _write_rows(self, variable: ClassicVariable, values: np.ndarray) -> None:
         """The next rows of a variable that lies in one piece."""
         self._file.seek(variable.begin + self._written[variable.name])
-        stored = values.astype(variable.dtype).tobytes()
+        stored = self._as_stored(values, variable).tobytes()
         self._file.write(stored)
         self._written[variable.name] += len(stored)
 
@@ -70,25 +86,13 @@ class ClassicSink(Sink):
         step = self._header.record_bytes
         records = np.zeros((rows, step), np.uint8)
         for variable, values in zip(variables, arrays, strict=True):
-            slab = np.asarray(values, variable.dtype, order="C").reshape(rows, -1).view(np.uint8)
+            slab = np.ascontiguousarray(self._as_stored(values, variable)).reshape(rows, -1).view(np.uint8)
             start = variable.begin - first
             records[:, start : start + slab.shape[1]] = slab
         self._file.seek(first + self._written[variables[0].name])
         self._file.write(records.tobytes())
         for variable in variables:
             self._written[variable.name] += rows * step
-
-    def _end(self, schema: Schema) -> int:
-        """Where the file ends: behind the last value, padded to four bytes as the format wants it."""
-        end = self._header.size
-        for variable in schema.variables:
-            stored = self._stored[variable.name]
-            length = -(-self._header.slab_bytes(stored) // 4) * 4
-            if self._header.is_record(stored):
-                records = schema.sizes[variable.dims[0]]
-                length = (records - 1) * self._header.record_bytes + self._header.slab_bytes(stored) if records else 0
-            end = max(end, stored.begin + length)
-        return end
 
     def _check(self, schema: Schema) -> None:
         """What the header claims must be what the schema says, and lie together."""
@@ -97,6 +101,9 @@ class ClassicSink(Sink):
         limit = self._header.size + LARGEST_GAP + 2 * sum(schema.nbytes(v) + 4 for v in schema.variables)
         for variable in schema.variables:
             stored = self._stored[variable.name]
+            little = stored.dtype.newbyteorder("<").str if stored.dtype.kind != "S" else "|S1"
+            if not fits_shown(little, variable.dtype):
+                raise FormatError(f"variable {variable.name!r} has type {variable.dtype}, the record says {little}")
             shape = tuple(schema.sizes[dim] for dim in variable.dims)
             if self._header.slab_shape(stored) != shape[int(self._header.is_record(stored)) :]:
                 raise FormatError(

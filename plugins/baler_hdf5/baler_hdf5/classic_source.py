@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, family_slices, make_block
-from baler_hdf5.classic_header import ClassicHeader, ClassicVariable, header_with, parse_header
-from baler_hdf5.conventions import DEFAULT_FILL, axis_role, described, fill_values, packing
+from baler_core import DataError, Role, Schema, Source, Variable, family_slices, make_block
+from baler_hdf5.classic_header import ClassicHeader, ClassicVariable, end_of_values, header_with, parse_header
+from baler_hdf5.conventions import axis_role, described
 from baler_hdf5.datasets import StoredDataset, select
 from baler_hdf5.dimensions import Dimensions
-from baler_hdf5.fields import Field
+from baler_hdf5.fields import Field, as_shown
+from baler_hdf5.roles import Described, roles_of
+from baler_hdf5.special_values import special_values
+from baler_hdf5.surroundings import TRAILING, read_behind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,13 +49,17 @@ class ClassicSource(Source):
             "format": "netcdf3",
             "header": header_with(self._header, raw, kept).decode("latin-1"),
         }
-        self.schema = _schema(self._header, self._records, kept, skeleton)
+        trailing = read_behind(path, end_of_values(self._header, self._records))
+        schema = _schema(self._header, self._records, kept, skeleton)
+        self.schema = replace(schema, attachments={TRAILING: trailing} if trailing else {})
         self._stored = {variable.name: variable for variable in self._header.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, block by block: numbers little-endian, packed values as stored."""
         for _, variables, rows in family_slices(self.schema, max_bytes):
-            yield make_block({v.name: (v.dims, self._read(self._stored[v.name], rows)) for v in variables})
+            yield make_block(
+                {v.name: (v.dims, as_shown(self._read(self._stored[v.name], rows), v.dtype)) for v in variables}
+            )
 
     def _read(self, variable: ClassicVariable, rows: slice) -> np.ndarray:
         """Some rows of one variable, little-endian."""
@@ -119,27 +127,46 @@ def _choose(header: ClassicHeader, patterns: Sequence[str] | None, where: str) -
 def _schema(header: ClassicHeader, records: int, kept: set[str], skeleton: dict[str, Any]) -> Schema:
     attributes = {variable.name: variable.attributes for variable in header.variables}
     dimensions = Dimensions()
-    variables = []
-    for variable in header.variables:
-        if variable.name not in kept:
-            continue
+    taken = [variable for variable in header.variables if variable.name in kept]
+    axes: dict[str, dict[str, str]] = {}
+    for variable in taken:
         names: list[str] = []
-        axes = {}
+        axes[variable.name] = {}
         for number in variable.dims:
             name, length = header.dimensions[number]
             dim = dimensions.add(name, records if length is None else length, names)
-            role = axis_role(name, attributes.get(name, {}))
-            axes.update({dim: role} if role else {})
+            axis = axis_role(name, attributes.get(name, {}))
+            axes[variable.name].update({dim: axis} if axis else {})
             names.append(dim)
-        variables.append(_variable(variable, tuple(names), axes))
+        dimensions.dims[variable.name] = tuple(names)
+    roles = roles_of({v.name: _described(v, dimensions.dims[v.name]) for v in taken})
+    variables = [_variable(v, dimensions.dims[v.name], axes[v.name], *roles.get(v.name, ("", ""))) for v in taken]
     return Schema(tuple(variables), dimensions.sizes, {}, skeleton)
 
 
-def _variable(variable: ClassicVariable, dims: tuple[str, ...], axes: dict[str, str]) -> Variable:
+def _described(variable: ClassicVariable, dims: tuple[str, ...]) -> Described:
+    dtype = variable.dtype.newbyteorder("<").str
+    return Described(variable.name, dtype, dims, variable.attributes, is_scale=dims[:1] == (variable.name,))
+
+
+def _variable(
+    variable: ClassicVariable, dims: tuple[str, ...], axes: dict[str, str], role: Role, reason: str
+) -> Variable:
     dtype = variable.dtype.newbyteorder("<").str if variable.dtype.kind != "S" else "|S1"
     units, label = described(variable.attributes)
-    scale, offset = packing(variable.attributes)
-    fill = fill_values(variable.attributes, dtype, DEFAULT_FILL.get(dtype[1:]))
+    special = special_values(variable.attributes, dtype, netcdf=True, filled=True)
     return Variable(
-        variable.name, dtype, dims, units=units, label=label, fill=fill, scale=scale, offset=offset, axes=axes
+        variable.name,
+        special.dtype,
+        dims,
+        units=units,
+        label=label,
+        fill=special.fill,
+        scale=special.scale,
+        offset=special.offset,
+        axes=axes,
+        limits=special.limits,
+        flags=special.flags,
+        role=role,
+        reason=reason,
     )

@@ -4,121 +4,104 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_hdf5.cells import decode_text, encode_text
 from baler_hdf5.datatypes import Json
+from baler_hdf5.filters import describe_filters, set_filters
 from baler_hdf5.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
+from baler_hdf5.selections import describe_sources, set_sources
 
 if TYPE_CHECKING:
     from h5py import h5d, h5p, h5t
 
-# Filters that come with every HDF5 library and lose nothing, by their registered numbers.
-LOSSLESS_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 32000: "lzf"}
 # A chunk cache of this size at most, so that a row of chunks is unpacked and packed once.
 LARGEST_CACHE = 64 * 2**20
 
 
 def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
     """The record of a dataset's creation properties and of the largest shape it may grow to."""
+    import h5py
     from h5py import h5d, h5s
 
     properties = dataset.get_create_plist()
     record: dict[str, Json] = {
         "order": properties.get_attr_creation_order(),
-        "fill": _describe_fill(properties, record_type),
+        "fill": _describe_fill(properties, record_type, warn),
         "fill_time": properties.get_fill_time(),
-        "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked"}.get(properties.get_layout(), "contiguous"),
+        "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked", h5d.VIRTUAL: "virtual"}.get(
+            properties.get_layout(), "contiguous"
+        ),
     }
     space = dataset.get_space()
     if space.get_simple_extent_type() == h5s.SIMPLE:
         record["maxshape"] = [None if n == h5s.UNLIMITED else n for n in space.get_simple_extent_dims(True)]
     if record["layout"] == "chunked":
         record["chunks"] = list(properties.get_chunk())
-        record["filters"] = _describe_filters(properties, warn)
+        record["filters"] = describe_filters(properties, warn)
+    if record["layout"] == "virtual":
+        warn("it is virtual: where its values lie is kept, the values are not read")
+        record["sources"] = describe_sources(h5py.Dataset(dataset))
     return record
 
 
-def _describe_fill(properties: h5p.PropDCID, record_type: Json) -> str | None:
-    """The bytes of a fill value set by whoever wrote the file."""
+def _describe_fill(properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]) -> Json:
+    """The fill value set by whoever wrote the file: its bytes, or `{"text": ...}`; None if there is none."""
     from h5py import h5d
 
+    if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED:
+        return None
     raw = raw_dtype(record_type)
-    if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED or raw is None:
-        return None
-    if raw.base.kind == "V" and raw.base.names is None:
-        return None
-    value = np.empty((), raw.base)
+    try:
+        if raw is not None:
+            value = np.empty((), raw.base)
+            properties.get_fill_value(value)
+            return encode_bytes(value)
+        if "text" in record_type:
+            return {"text": encode_text(_text_fill(properties, record_type))}
+    except (RuntimeError, TypeError, ValueError):
+        pass
+    warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
+    return None
+
+
+def _text_fill(properties: h5p.PropDCID, record_type: Json) -> bytes:
+    value = np.empty((1,), _text_dtype(record_type))
     properties.get_fill_value(value)
-    return encode_bytes(value)
+    (cell,) = value.tolist()
+    return cell.encode("utf-8", "surrogateescape") if isinstance(cell, str) else bytes(cell or b"")
 
 
-def _describe_filters(properties: h5p.PropDCID, warn: Callable[[str], None]) -> list[Json]:
-    """Number, flags and parameters of the filters that will be set again."""
-    filters = []
-    for index in range(properties.get_nfilters()):
-        number, flags, parameters, name = properties.get_filter(index)
-        if number in LOSSLESS_FILTERS:
-            filters.append([number, flags, list(parameters)])
-        else:
-            warn(f"filter {name.decode('utf-8', 'replace') or number} is left off in the restored file")
-    return filters
+def _text_dtype(record_type: Json) -> np.dtype[Any]:
+    import h5py
+
+    return h5py.string_dtype("utf-8" if record_type["utf8"] else "ascii")
 
 
-def missing_filter(dataset: h5d.DatasetID) -> str:
-    """The name of a filter that is needed to read the dataset and not installed; empty if none is."""
-    from h5py import h5z
-
-    properties = dataset.get_create_plist()
-    for index in range(properties.get_nfilters()):
-        number, _, _, name = properties.get_filter(index)
-        if not h5z.filter_avail(number):
-            return f"{name.decode('utf-8', 'replace')} (number {number})"
-    return ""
-
-
-def build_creation(record: Json, tid: h5t.TypeID) -> h5p.PropDCID:
+def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) -> h5p.PropDCID:
     """The creation property list of a record; a filter this HDF5 library cannot write is left off."""
     from h5py import h5d, h5p
 
     properties = h5p.create(h5p.DATASET_CREATE)
     properties.set_attr_creation_order(record["order"])
-    layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS}
+    layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS, "virtual": h5d.VIRTUAL}
     properties.set_layout(layouts[record["layout"]])
+    if record["layout"] == "virtual":
+        if record["variables"] or record["maxshape"] != record["shape"]:
+            raise ValueError(f"virtual dataset {record['path']!r} has values, or grows")
+        set_sources(properties, record["shape"], record["sources"])
     if record["layout"] == "chunked":
         properties.set_chunk(tuple(record["chunks"]))
-        _set_filters(properties, record["filters"])
+        set_filters(properties, record["filters"] if with_filters else [])
     raw = raw_dtype(record["type"])
-    if record["fill"] is not None and raw is not None:
+    if isinstance(record["fill"], dict):
+        properties.set_fill_value(np.array([decode_text(record["fill"]["text"])], _text_dtype(record["type"])))
+    elif record["fill"] is not None and raw is not None:
         properties.set_fill_value(decode_bytes(record["fill"], raw.base, ()))
     properties.set_fill_time(record["fill_time"])
     return properties
-
-
-def _set_filters(properties: h5p.PropDCID, filters: list[Json]) -> None:
-    from h5py import h5z
-
-    for number, flags, parameters in filters:
-        if number not in LOSSLESS_FILTERS or not h5z.filter_avail(number):
-            continue
-        if number == h5z.FILTER_SZIP and not h5z.get_filter_info(number) & h5z.FILTER_CONFIG_ENCODE_ENABLED:
-            continue
-        _set_filter(properties, number, flags, parameters)
-
-
-def _set_filter(properties: h5p.PropDCID, number: int, flags: int, parameters: list[int]) -> None:
-    """One filter; what HDF5 adds to the parameters by itself (sizes, versions) is left to it."""
-    from h5py import h5z
-
-    if number == h5z.FILTER_DEFLATE:
-        properties.set_deflate(parameters[0])
-    elif number == h5z.FILTER_SZIP:
-        properties.set_szip(parameters[0] & (4 | 32), parameters[1])
-    elif number in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32):
-        properties.set_filter(number, flags, ())
-    else:
-        properties.set_filter(number, flags, tuple(parameters))
 
 
 def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int) -> h5p.PropDAID:

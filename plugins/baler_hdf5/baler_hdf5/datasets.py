@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from baler_core import DataError, did_you_mean
-from baler_hdf5.creation import missing_filter
+from baler_core import DataError, select_names
 from baler_hdf5.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.fields import Field, fields_of
+from baler_hdf5.filters import missing_filter
+from baler_hdf5.selections import describe_sources
 
 if TYPE_CHECKING:
     import h5py
@@ -38,7 +38,7 @@ class StoredDataset:
     shape
         None for a null dataspace.
     fields
-        The variables it holds by name; empty for null dataspaces and for dimensions that are no variables.
+        The variables it holds by name; empty for null dataspaces, virtual datasets and dimensions that are no variables.
     chunks
         Shape of its chunks; None if it is stored in one piece.
     problem
@@ -69,7 +69,7 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
         fields = fields_of(record)
     except (UnsupportedTypeError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         return StoredDataset(path, problem=str(error))
-    if dataset.shape is None or _is_placeholder(dataset):
+    if dataset.shape is None or dataset.is_virtual or _is_placeholder(dataset):
         return StoredDataset(path, record, dataset.shape)
     parent, _, name = path.rpartition("/")
     base = f"{parent}/" * bool(parent) + name.removeprefix(NETCDF_RENAMED)
@@ -79,15 +79,32 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
     return StoredDataset(path, record, tuple(dataset.shape), dict(zip(names, fields, strict=True)), dataset.chunks)
 
 
+def without_clashes(datasets: Sequence[StoredDataset]) -> list[StoredDataset]:
+    """The same datasets; netCDF's prefix stays where the name without it is another's."""
+    plain = {name for each in datasets if NETCDF_RENAMED not in each.path for name in each.fields}
+    taken: set[str] = set()
+    found = []
+    for dataset in datasets:
+        if NETCDF_RENAMED in dataset.path and dataset.fields.keys() & plain:
+            fields = {"/".join((dataset.path, *part.members)): part for part in dataset.fields.values()}
+            dataset = replace(dataset, fields=fields)
+        if dataset.fields.keys() & taken:
+            dataset = StoredDataset(dataset.path, problem="another dataset has a variable of the same name")
+        taken |= dataset.fields.keys()
+        found.append(dataset)
+    return found
+
+
 def _problem(dataset: h5py.Dataset) -> str:
     """What forbids reading it: other files, filters that are not installed, sizes that cannot be true."""
     if dataset.is_virtual:
-        return "its values lie in other datasets (a virtual dataset)"
+        describe_sources(dataset)
+        return ""
     if dataset.external:
         return "its values lie in other files"
     lacking = missing_filter(dataset.id)
     if lacking:
-        return f"it needs the HDF5 filter {lacking}, which is not installed (pip install hdf5plugin has many)"
+        return lacking
     size = dataset.id.get_type().get_size()
     if dataset.chunks and math.prod(dataset.chunks) * size > LARGEST_CHUNK:
         return f"its chunks claim {math.prod(dataset.chunks) * size} bytes each"
@@ -111,49 +128,43 @@ def _is_placeholder(dataset: h5py.Dataset) -> bool:
 def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, where: str) -> list[StoredDataset]:
     """The datasets that patterns choose, each with the chosen variables only.
 
-    A pattern fits a variable's name or its dataset's path.
+    A pattern fits a variable's name or its dataset's path, with or without a leading slash.
 
     Raises
     ------
     DataError
-        If a pattern without wildcards fits nothing, or only what cannot be restored; if nothing is chosen at all.
+        If a pattern without wildcards fits nothing, or nothing is chosen at all.
     """
     if patterns is None:
-        return [dataset for dataset in datasets if not dataset.problem]
-    _check_patterns(datasets, patterns, where)
+        return list(datasets)
+    names = dict.fromkeys(name for dataset in datasets for name in (dataset.path, *dataset.fields))
+    fitting = set(select_names(list(names), [pattern.removeprefix("/") for pattern in patterns], where))
     chosen = []
     for dataset in datasets:
-        whole = _fits(dataset.path, patterns)
-        kept = {name: part for name, part in dataset.fields.items() if whole or _fits(name, patterns)}
-        if not dataset.problem and (kept or (whole and not dataset.fields)):
+        whole = dataset.path in fitting
+        kept = {name: part for name, part in dataset.fields.items() if whole or name in fitting}
+        if kept or whole:
             chosen.append(replace(dataset, fields=kept))
-    if not any(dataset.fields for dataset in chosen):
-        names = [name for dataset in datasets for name in dataset.fields]
-        wanted = ", ".join(map(repr, patterns))
-        raise DataError(f"{where}: no variable fits {wanted}. {did_you_mean(patterns[0] if patterns else '', names)}")
     return chosen
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern.lstrip("/")) for pattern in patterns)
+def refuse_or_report(
+    datasets: Sequence[StoredDataset], where: str, warn: Callable[[str], None], *, allow_missing: bool
+) -> list[StoredDataset]:
+    """The datasets that can be restored; of others a warning is given.
 
-
-def _check_patterns(datasets: Sequence[StoredDataset], patterns: Sequence[str], where: str) -> None:
-    """Refuse names that are not there or cannot be had."""
-    paths = {dataset.path: dataset for dataset in datasets}
-    names = {name for dataset in datasets for name in dataset.fields}
-    for pattern in patterns:
-        name = pattern.lstrip("/")
-        if any(letter in name for letter in "*?[") or name in names:
-            continue
-        if name not in paths:
-            raise DataError(f"{where}: there is no dataset {name!r}. {did_you_mean(name, names)}")
-        if paths[name].problem:
-            raise DataError(f"{where}: dataset {name!r} cannot be read: {paths[name].problem}")
-
-
-def report_left_out(datasets: Sequence[StoredDataset], warn: Callable[[str], None]) -> None:
-    """Tell of the datasets that cannot be restored."""
-    for dataset in datasets:
-        if dataset.problem:
-            warn(f"dataset {dataset.path!r} is left out: {dataset.problem}")
+    Raises
+    ------
+    DataError
+        If some cannot be restored, and are not allowed to be missing.
+    """
+    broken = [dataset for dataset in datasets if dataset.problem]
+    if broken and not allow_missing:
+        others = f" ({len(broken) - 1} more datasets cannot be read either)" if len(broken) > 1 else ""
+        raise DataError(
+            f"{where}: dataset {broken[0].path!r} cannot be read: {broken[0].problem}{others}; "
+            f"to compress the rest without it, use --allow-missing or the reader's option allow_missing"
+        )
+    for dataset in broken:
+        warn(f"dataset {dataset.path!r} is left out: {dataset.problem}")
+    return [dataset for dataset in datasets if not dataset.problem]

@@ -34,7 +34,7 @@ def describe_type(tid: h5t.TypeID, named: Mapping[int, str], depth: int = 0) -> 
     Raises
     ------
     UnsupportedTypeError
-        For region references, times and anything newer than this module.
+        For times and anything newer than this module.
     """
     from h5py import h5o, h5t
 
@@ -114,9 +114,11 @@ def _describe_text(tid: Any) -> Json:
 def _describe_reference(tid: Any) -> Json:
     from h5py import h5t
 
-    if not tid.equal(h5t.STD_REF_OBJ):
-        raise UnsupportedTypeError("references to regions")
-    return {"reference": "object"}
+    if tid.equal(h5t.STD_REF_OBJ):
+        return {"reference": "object"}
+    if tid.equal(h5t.STD_REF_DSETREG):
+        return {"reference": "region"}
+    raise UnsupportedTypeError("references of a kind newer than h5py reads")
 
 
 def _little_endian(record: Json) -> Json:

@@ -13,6 +13,7 @@ from baler_hdf5.cells import PathOf, ReferenceTo
 from baler_hdf5.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.raw_datatypes import raw_dtype
 
+TEXT = ("str", "bytes")
 Cells = Literal["plain", "text", "reference", "run"]
 
 
@@ -32,7 +33,7 @@ class Field:
     shape
         Dimensions that each element adds behind those of the dataset.
     base
-        dtype string of the numbers in a run.
+        dtype string of the numbers in a run; kind of a reference (`object`, `region`).
     """
 
     members: tuple[str, ...]
@@ -68,7 +69,7 @@ def _fields(record: Json, members: tuple[str, ...], shape: tuple[int, ...]) -> I
     elif "text" in record:
         yield Field(members, "text", "str", shape)
     elif "reference" in record:
-        yield Field(members, "reference", "str", shape)
+        yield Field(members, "reference", "str", shape, record["reference"])
     elif isinstance(record.get("vlen"), str):
         yield Field(members, "run", "bytes", shape, record["vlen"])
     else:
@@ -121,10 +122,21 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
     return cells
 
 
+def as_shown(values: np.ndarray, dtype: str) -> np.ndarray:
+    """The same bits with the other sign, where readers see stored integers so (`_Unsigned`); else the values."""
+    shown = values.dtype if dtype in TEXT else np.dtype(dtype)
+    turned = shown != values.dtype and {shown.kind, values.dtype.kind} == {"i", "u"}
+    return values.view(shown) if turned and shown.itemsize == values.dtype.itemsize else values
+
+
+def fits_shown(stored: str, shown: str) -> bool:
+    """Whether `shown` is the dtype `stored`, or the same integer with the other sign."""
+    return stored == shown or (stored[1:2] + shown[1:2] in ("iu", "ui") and stored[0::2] == shown[0::2])
+
+
 def insert(elements: np.ndarray, field: Field, values: np.ndarray, reference_to: ReferenceTo) -> np.ndarray:
     """Put one variable's values into elements that will be written; the elements themselves for a whole one."""
-    if field.cells != "plain":
-        values = _packed_cells(values, field, reference_to)
+    values = as_shown(values, field.dtype) if field.cells == "plain" else _packed_cells(values, field, reference_to)
     if not field.members:
         elements[...] = values
         return elements
@@ -143,7 +155,7 @@ def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -
         if field.cells == "text":
             flat[index] = cell.encode("utf-8", "surrogateescape")
         elif field.cells == "reference":
-            flat[index] = reference_to(cell or None)
+            flat[index] = reference_to(cell or None, field.base)
         elif len(cell) % np.dtype(field.base).itemsize:
             raise DataError(f"a variable-length cell holds {len(cell)} bytes, no multiple of its element's size")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ def raw_dtype(record: Json) -> np.dtype[Any] | None:
     if "bits" in record or "complex" in record:
         return np.dtype(record.get("bits") or record["complex"])
     if "number" in record:
-        return np.dtype(f"V{record['size']}")
+        # a byte has no order, whichever is written down
+        whole = record["size"] == 1 and record["number"] == "integer" and record["precision"] == 8
+        return np.dtype(("i1" if record["signed"] else "u1") if whole else f"V{record['size']}")
     if "enum" in record:
         return np.dtype(bool) if is_boolean(record) else raw_dtype(record["enum"])
     if "array" in record:
@@ -59,6 +62,8 @@ def encode_bytes(values: np.ndarray) -> str:
 
 def decode_bytes(text: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
     """The array whose bytes `encode_bytes` stored; a dtype of arrays adds its dimensions behind `shape`."""
-    whole = np.zeros(shape, dtype)
     raw = base64.b64decode(text)
+    if len(raw) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{len(raw)} bytes for an array of {math.prod(shape) * dtype.itemsize}")
+    whole = np.zeros(shape, dtype)
     return np.frombuffer(raw, whole.dtype).reshape(whole.shape) if raw else whole

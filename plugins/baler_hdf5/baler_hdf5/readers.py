@@ -6,25 +6,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from baler_core import DataError, FormatError, Reader, Schema, Sink, Source
+from pydantic import Field
+
+from baler_core import DataError, FormatError, Options, Reader, Schema, Sink, Source
 
 HDF4 = b"\x0e\x03\x13\x01"
+OLD_MATLAB = b"MATLAB 5"
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
+class ReadingOptions(Options):
+    """Options of both readers."""
+
+    allow_missing: bool = Field(
+        default=False,
+        description="Leave out datasets that cannot be read, with a warning, instead of refusing the file.",
+    )
+
+
 class Hdf5Reader(Reader):
-    """HDF5 files of any kind."""
+    """HDF5 files of any kind, MATLAB's since version 7.3 among them."""
+
+    Options = ReadingOptions
 
     name = "hdf5"
     summary = "HDF5: groups, datasets of any rank and type, attributes, dimension scales (h5py)"
-    suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5", ".he5", ".hdf")
+    suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5", ".he5", ".hdf", ".mat")
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a file without reading values."""
         from baler_hdf5.source import Hdf5Source
 
         require_hdf5(path, first_bytes(path))
-        return Hdf5Source(path, variables)
+        return Hdf5Source(path, variables, allow_missing=self.options.allow_missing)
 
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` that will be as `schema` says."""
@@ -33,6 +47,8 @@ class Hdf5Reader(Reader):
 
 class NetcdfReader(Reader):
     """NetCDF files: NetCDF-4 (which are HDF5) and the classic formats."""
+
+    Options = ReadingOptions
 
     name = "netcdf"
     summary = "NetCDF-4 and classic NetCDF: dimensions, coordinates, packing and fill values kept"
@@ -48,7 +64,7 @@ class NetcdfReader(Reader):
         from baler_hdf5.source import Hdf5Source
 
         require_hdf5(path, start)
-        return Hdf5Source(path, variables)
+        return Hdf5Source(path, variables, allow_missing=self.options.allow_missing, netcdf=True)
 
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` that will be as `schema` says."""
@@ -78,6 +94,11 @@ def require_hdf5(path: Path, start: bytes) -> None:
         return
     if not start:
         raise DataError(f"{path}: the file is empty")
+    if start.startswith(OLD_MATLAB):
+        raise DataError(
+            f"{path}: a MATLAB file older than version 7.3, which is not HDF5: read it with scipy.io.loadmat and write "
+            "it as .npz, or save it again in MATLAB with '-v7.3'"
+        )
     if start.startswith(HDF4):
         raise DataError(f"{path}: an HDF4 file; convert it to HDF5 first (h4toh5)")
     if start[:4] in CLASSIC:
@@ -94,13 +115,12 @@ def create_sink(path: Path, schema: Schema) -> Sink:
         If the skeleton is damaged or not of this plugin.
     """
     from baler_hdf5.classic_sink import ClassicSink
+    from baler_hdf5.guard import refusing_damaged_records
     from baler_hdf5.sink import Hdf5Sink
 
     sinks: dict[object, type[Hdf5Sink] | type[ClassicSink]] = {"hdf5": Hdf5Sink, "netcdf3": ClassicSink}
     kind = schema.skeleton.get("format")
-    if kind not in sinks:
+    if not isinstance(kind, str) or kind not in sinks:
         raise FormatError(f"the record of the original file is of the format {kind!r}, wanted hdf5 or netcdf3")
-    try:
+    with refusing_damaged_records():
         return sinks[kind](path, schema)
-    except (DataError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise FormatError(f"the record of the original file is damaged: {type(error).__name__}: {error}") from error

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from baler_core import FormatError
 from baler_hdf5.attributes import write_attribute
 from baler_hdf5.build_datatypes import build_type
-from baler_hdf5.cells import ReferenceTo
+from baler_hdf5.cells import ReferenceTo, decode_text
 from baler_hdf5.creation import build_creation
 from baler_hdf5.datasets import LARGEST_CHUNK
 from baler_hdf5.datatypes import Json
 from baler_hdf5.fields import element_size
+from baler_hdf5.selections import build_region
 
 if TYPE_CHECKING:
     import h5py
@@ -34,14 +35,24 @@ def rebuild(file: h5py.File, entries: Sequence[Json]) -> ReferenceTo:
         If an entry leads through something that the skeleton did not create: links to other files are created and
         never followed.
     """
+    from h5py import h5o
+
+    if len({entry["path"] for entry in entries}) < len(entries):
+        raise FormatError("the record of the original file has two entries of the same path")
     builder = _Builder(file, {entry["path"]: entry for entry in entries})
     for entry in entries:
         builder.create(entry)
     for entry in entries:
-        for record in entry.get("attributes", ()):
-            item = file[entry["path"] or "/"]
-            write_attribute(item, record, builder.named_type, builder.reference_to)
+        if entry.get("attributes") or entry.get("comment"):
+            item = builder.created(entry)
+            for record in entry["attributes"]:
+                write_attribute(item, record, builder.named_type, builder.reference_to)
+            if "comment" in entry:
+                h5o.set_comment(item.id, decode_text(entry["comment"]))
     return builder.reference_to
+
+
+OBJECTS = ("group", "dataset", "type")
 
 
 class _Builder:
@@ -52,6 +63,7 @@ class _Builder:
         self._entries = entries
         self._groups = {""}
         self._objects = {""}
+        self._datasets: set[str] = set()
 
     def create(self, entry: Json) -> None:
         """Create one entry below a group created before it."""
@@ -61,6 +73,8 @@ class _Builder:
         parent, _, name = path.rpartition("/")
         if parent not in self._groups:
             raise FormatError(f"the record of the original file puts {path!r} into a group it does not have")
+        if name in ("", ".") or "\0" in name:
+            raise FormatError(f"the record of the original file has an entry called {name!r}")
         group = self._file[parent or "/"]
         if kind == "type":
             build_type(entry["type"], self.named_type).commit(group.id, name.encode("utf-8"))
@@ -73,10 +87,24 @@ class _Builder:
                 "external": self._external,
             }
             group[name] = makers[kind](entry)
-        if kind in ("group", "dataset", "type"):
+        if kind in OBJECTS:
             self._objects.add(path)
         if kind == "group":
             self._groups.add(path)
+        if kind == "dataset":
+            self._datasets.add(path)
+
+    def created(self, entry: Json) -> h5py.HLObject:
+        """The group, dataset or type that was created for an entry; links have nothing of their own.
+
+        Raises
+        ------
+        FormatError
+            If it is a link: what it leads to may lie in another file.
+        """
+        if entry["kind"] not in OBJECTS or entry["path"] not in self._objects:
+            raise FormatError(f"the record of the original file gives attributes to the link {entry['path']!r}")
+        return self._file[entry["path"] or "/"]
 
     def named_type(self, path: str, inner: Json) -> h5t.TypeID:
         """The committed type at `path`, created now if its turn has not come; uncommitted if it is not kept."""
@@ -88,10 +116,12 @@ class _Builder:
         self.create(entry)
         return h5t.open(self._file.id, path.encode("utf-8"))
 
-    def reference_to(self, path: str | None) -> h5py.Reference:
-        """A reference to the object at `path`; to nothing if there is none."""
+    def reference_to(self, path: str | None, kind: str) -> h5py.Reference:
+        """A reference to the object at `path`, or to a region of it; to nothing if there is none."""
         import h5py
 
+        if kind == "region":
+            return build_region(path or "", self._file, self._datasets)
         return self._file[path or "/"].ref if path in self._objects else h5py.Reference()
 
     def _group(self, entry: Json) -> h5py.Group:
@@ -109,8 +139,15 @@ class _Builder:
 
         tid = build_type(entry["type"], self.named_type)
         if math.prod(entry.get("chunks", ())) * element_size(entry["type"]) > LARGEST_CHUNK:
-            raise FormatError(f"the chunks of dataset {entry['path']!r} are too large: {entry['chunks']}")
-        return h5py.Dataset(h5d.create(self._file.id, None, tid, _space(entry), build_creation(entry, tid)))
+            raise FormatError(f"the chunks of dataset {entry['path']!r} are too large for memory")
+        space = _space(entry)
+        try:
+            return h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry, tid)))
+        except ValueError:
+            # a filter may refuse these parameters in another version; values matter more
+            return h5py.Dataset(
+                h5d.create(self._file.id, None, tid, space, build_creation(entry, tid, with_filters=False))
+            )
 
     def _hard(self, entry: Json) -> Any:
         if entry["target"] not in self._objects:

@@ -11,9 +11,12 @@ from baler_core import FormatError, Schema, Sink, values_of
 from baler_hdf5.creation import access_properties
 from baler_hdf5.datatypes import Json
 from baler_hdf5.elements import empty_elements, write_elements
-from baler_hdf5.fields import Field, element_size, fields_of, insert
+from baler_hdf5.fields import Field, element_size, fields_of, fits_shown, insert
+from baler_hdf5.guard import refusing_damaged_records
 from baler_hdf5.rebuild import rebuild
 from baler_hdf5.skeleton import completed
+from baler_hdf5.structure import differences
+from baler_hdf5.surroundings import user_block_size, write_surroundings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,8 +42,9 @@ class Hdf5Sink(Sink):
         # scalars may be arrays in themselves, which come in blocks of their own
         self._scalars: dict[str, dict[str, list[np.ndarray]]] = {}
         self._check(schema)
-        tracked = bool(entries[0]["order"][0])
-        self._file = h5py.File(path, "w", libver=("v108", "latest"), track_order=tracked)
+        self._path, self._entries, self._attachments = path, entries, schema.attachments
+        tracked, block = bool(entries[0]["order"][0]), user_block_size(schema.attachments)
+        self._file = h5py.File(path, "w", libver=("v108", "latest"), track_order=tracked, userblock_size=block)
         try:
             self._reference_to = rebuild(self._file, entries)
         except BaseException:
@@ -49,6 +53,10 @@ class Hdf5Sink(Sink):
 
     def write(self, block: xr.Dataset) -> None:
         """Append the block's rows to their datasets."""
+        with refusing_damaged_records():
+            self._write(block)
+
+    def _write(self, block: xr.Dataset) -> None:
         paths = dict.fromkeys(self._owners[str(name)] for name in block.variables)
         for path in paths:
             if self._records[path]["shape"]:
@@ -59,11 +67,14 @@ class Hdf5Sink(Sink):
                     self._scalars.setdefault(path, {}).setdefault(name, []).append(values_of(block, name))
 
     def close(self) -> None:
-        """Complete the file."""
-        for path, parts in self._scalars.items():
-            arrays = {name: np.concatenate(cut) if cut[0].shape else cut[0] for name, cut in parts.items()}
-            self._append(path, arrays, 1)
-        self._file.close()
+        """Complete the file, and look how it differs from the original."""
+        with refusing_damaged_records():
+            for path, parts in self._scalars.items():
+                arrays = {name: np.concatenate(cut) if cut[0].shape else cut[0] for name, cut in parts.items()}
+                self._append(path, arrays, 1)
+            self._file.close()
+            write_surroundings(self._path, self._attachments)
+            self.warnings = differences(self._path, self._entries)
 
     def abort(self) -> None:
         """Release the file after a failure."""
@@ -86,14 +97,14 @@ class Hdf5Sink(Sink):
 
     def _check(self, schema: Schema) -> None:
         """The skeleton's shapes must be those of the schema: nothing else has been checked against the data."""
+        if sorted(name for fields in self._fields.values() for name in fields) != sorted(schema.names):
+            raise FormatError("the record of the original file has other variables than the schema")
         for variable in schema.variables:
-            path = self._owners.get(variable.name)
-            if path is None:
-                raise FormatError(f"the record of the original file lacks the variable {variable.name!r}")
+            path = self._owners[variable.name]
             field = self._fields[path][variable.name]
             told = (field.dtype, *self._records[path]["shape"], *field.shape)
             found = (variable.dtype, *(schema.sizes[dim] for dim in variable.dims))
-            if told != found:
+            if told[1:] != found[1:] or not fits_shown(field.dtype, variable.dtype):
                 raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record says {told}")
 
 

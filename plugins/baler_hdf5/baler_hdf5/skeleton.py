@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baler_hdf5.attributes import read_attributes
+from baler_hdf5.cells import encode_text
 from baler_hdf5.creation import describe_creation
 from baler_hdf5.datasets import StoredDataset
 from baler_hdf5.datatypes import Json, describe_type
@@ -78,6 +79,8 @@ class Recorder:
     def record(self, entry: Entry) -> Json:
         """The complete record of one entry."""
         base = {"path": entry.path, "kind": entry.kind}
+        if entry.kind in ("group", "dataset"):
+            base |= self._comment(entry.path)
         if entry.kind == "group":
             return {**base, **self._group(entry.path)}
         if entry.kind == "dataset":
@@ -86,6 +89,11 @@ class Recorder:
             item = self.file[entry.path]
             return {**base, "type": describe_type(item.id, {}), "attributes": self._attributes(item)}
         return {**base, "target": entry.target, "file": entry.file}
+
+    def _comment(self, path: str) -> dict[str, Json]:
+        """The remark that HDF5 lets objects carry besides attributes, if there is one."""
+        comment = self.file.id.get_comment(path.encode("utf-8") or b".")
+        return {"comment": encode_text(comment)} if comment else {}
 
     def _group(self, path: str) -> dict[str, Json]:
         group = self.file[path or "/"]

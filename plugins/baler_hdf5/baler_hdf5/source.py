@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from baler_hdf5.contents import Contents, read_contents
 from baler_hdf5.creation import access_properties
 from baler_hdf5.datasets import StoredDataset
 from baler_hdf5.elements import read_elements
-from baler_hdf5.fields import element_size, extract
+from baler_hdf5.fields import as_shown, element_size, extract
+from baler_hdf5.surroundings import read_surroundings
 
 if TYPE_CHECKING:
     import h5py
@@ -29,6 +31,10 @@ class Hdf5Source(Source):
         Must be an HDF5 file.
     patterns
         Of the variables to take (all without); dimension scales of what is taken come along.
+    allow_missing
+        Whether datasets that cannot be read are left out.
+    netcdf
+        Whether it is meant for readers of NetCDF.
 
     Raises
     ------
@@ -36,7 +42,9 @@ class Hdf5Source(Source):
         If a name without wildcards is not there, or the file is damaged.
     """
 
-    def __init__(self, path: Path, patterns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, path: Path, patterns: Sequence[str] | None = None, *, allow_missing: bool = False, netcdf: bool = False
+    ) -> None:
         import h5py
 
         self._path = path
@@ -46,14 +54,18 @@ class Hdf5Source(Source):
         except (OSError, RuntimeError) as error:
             raise damaged(path, error) from error
         try:
-            self._contents: Contents = read_contents(self._file, patterns, path.name, self.warnings.append)
+            self._contents: Contents = read_contents(
+                self._file, patterns, path.name, self.warnings.append, allow_missing=allow_missing, netcdf=netcdf
+            )
+            found = read_surroundings(path, self._file.userblock_size)
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             self._file.close()
             raise damaged(path, error) from error
         except BaseException:
             self._file.close()
             raise
-        self.schema = self._contents.schema
+        self.schema = replace(self._contents.schema, attachments=found)
+        self._shown = {variable.name: variable.dtype for variable in self.schema.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, block by block: numbers little-endian, packed values as stored."""
@@ -79,7 +91,10 @@ class Hdf5Source(Source):
             elements = read_elements(stored, dataset.type, rows)
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise DataError(f"{self._path}: dataset {dataset.path!r} cannot be read: {error}") from error
-        values = {name: extract(elements, field, self._contents.path_of) for name, field in dataset.fields.items()}
+        values = {
+            name: as_shown(extract(elements, field, self._contents.path_of), self._shown[name])
+            for name, field in dataset.fields.items()
+        }
         if dataset.shape:
             return values
         # the rows of a scalar are those of the arrays it is made of

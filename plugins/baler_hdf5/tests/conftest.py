@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from baler_core import Reader
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader
+from baler_hdf5.readers import Hdf5Reader, NetcdfReader, ReadingOptions
 
 Restore = Callable[..., Path]
 Compare = Callable[[Path, Path], None]
@@ -24,10 +24,18 @@ Compare = Callable[[Path, Path], None]
 
 @pytest.fixture
 def restore(tmp_path: Path) -> Restore:
-    """Read a file block by block, write it again, and give the new file's path."""
+    """Read a file block by block, write it again, and give the new file's path; `told` takes how that differs."""
 
-    def restored(path: Path, *, max_bytes: int = 1000, patterns: Sequence[str] | None = None) -> Path:
-        reader: Reader = NetcdfReader() if path.suffix in NetcdfReader.suffixes else Hdf5Reader()
+    def restored(
+        path: Path,
+        *,
+        max_bytes: int = 1000,
+        patterns: Sequence[str] | None = None,
+        allow_missing: bool = False,
+        told: list[str] | None = None,
+    ) -> Path:
+        kind: type[Reader] = NetcdfReader if path.suffix in NetcdfReader.suffixes else Hdf5Reader
+        reader = kind(ReadingOptions(allow_missing=allow_missing))
         output = tmp_path / f"restored_{path.name}"
         with reader.open(path, patterns) as source:
             # the skeleton travels as UTF-8 JSON
@@ -36,6 +44,10 @@ def restore(tmp_path: Path) -> Restore:
             for block in source.blocks(max_bytes):
                 sink.write(block)
             sink.close()
+        if told is None:
+            assert not sink.warnings
+        else:
+            told.extend(sink.warnings)
         return output
 
     return restored

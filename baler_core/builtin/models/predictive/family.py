@@ -27,6 +27,7 @@ from baler_core.errors import FormatError
 from baler_core.interfaces import Effort, State
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
+from baler_core.sides import Reach
 from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 
 STENCILS = "stencils"
@@ -278,5 +279,7 @@ def _restore(field: Field, steps: np.ndarray, window: Window, variable: Variable
             codes = (steps >> FRACTION) + np.int64(field.middle)
         values = field.scale.dequantise(codes, np.zeros(codes.shape, np.uint8))
     if field.special is not None:
-        holes.put_back(values, window.cut(field.special), field.specials)
+        # a lattice has kept off already
+        reach = field.scale.reach() if isinstance(field.scale, Units) else Reach()
+        holes.put_back(values, window.cut(field.special), field.specials, reach)
     return values

@@ -203,9 +203,9 @@ def decode_family(
 
     background = Experience.read(learned, by_reference=True).background((len(variables), *arranged[1:]))
     in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, background)))
-    for values, (_, found, specials) in zip(restored, heads, strict=True):
+    for values, (units, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
-            holes.put_back(values, window.cut(found), specials)
+            holes.put_back(values, window.cut(found), specials, units.reach())
     part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
     return [arrangement.backward(values, part) for values in restored]
 

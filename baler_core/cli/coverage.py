@@ -1,0 +1,90 @@
+"""`baler check --data`: what the bounds of a configuration mean for its inputs, pattern by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from baler_core.cli.text import print_table
+from baler_core.config import Config
+from baler_core.plugins import Registry
+
+if TYPE_CHECKING:
+    from baler_core.matching import Matches, PatternMatch
+
+
+def matches_of(config: Config, registry: Registry) -> list[Matches]:
+    """What the bounds match in each input."""
+    from baler_core.matching import find_matches
+
+    return [find_matches(path, config, registry) for path in config.inputs]
+
+
+def show_matches(found: Matches) -> None:
+    """One input: its patterns, what is exact in spite of them and why, and what none of them covers."""
+    from baler_core.matching import listed
+
+    click.echo(f"\n{found.path}: {found.variables} variables")
+    if not found.patterns:
+        click.echo(
+            "  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"
+        )
+        return
+    print_table(
+        [(repr(match.pattern), str(match.bound), _counted(match), _said(match)) for match in found.patterns],
+        header=("pattern", "bound", "matches", "first names"),
+        indent="  ",
+    )
+    for title, lines in (
+        ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
+        ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
+        ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
+    ):
+        if lines:
+            click.echo(f"  {title}:")
+            for line in lines:
+                click.echo(f"    {line}")
+
+
+def _reasons(found: Matches) -> Sequence[str]:
+    return [f"{name}: {reason}" for name, reason in found.kept_exact.items()]
+
+
+def _counted(match: PatternMatch) -> str:
+    if match.bound.kind == "lossless" or len(match.lossy) == len(match.variables):
+        return str(len(match.variables))
+    return f"{len(match.variables)}, of which {len(match.variables) - len(match.lossy)} exact"
+
+
+def _said(match: PatternMatch) -> str:
+    """The first names that get the bound, else why there are none."""
+    from baler_core.matching import listed
+
+    if match.hint:
+        return f"nothing. {match.hint}"
+    if not match.variables:
+        return "nothing that an earlier pattern leaves"
+    return listed(match.lossy or match.variables)
+
+
+def matches_record(found: Matches) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "file": str(found.path),
+        "variables": found.variables,
+        "patterns": [
+            {
+                "pattern": match.pattern,
+                "bound": str(match.bound),
+                "variables": list(match.variables),
+                "lossy": list(match.lossy),
+                "hint": match.hint or None,
+            }
+            for match in found.patterns
+        ],
+        "kept_exact": dict(found.kept_exact),
+        "whole": list(found.whole),
+        "uncovered": list(found.uncovered),
+    }

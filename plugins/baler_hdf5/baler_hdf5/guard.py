@@ -1,0 +1,48 @@
+"""Turns whatever a damaged or hostile record of a file can provoke while it is restored into one FormatError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from baler_core import DataError, FormatError
+
+_PROVOKED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    DataError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,  # numpy, of some texts that are no dtype
+    TypeError,
+    ValueError,
+)
+
+
+@contextmanager
+def refusing_damaged_records() -> Iterator[None]:
+    """Let errors of the system pass (no space left), and tell of all others as damage.
+
+    Raises
+    ------
+    FormatError
+        Of one line.
+    """
+    try:
+        yield
+    except FormatError:
+        raise
+    except OSError as error:
+        # h5py raises OSError for most of HDF5's own complaints; those of the system carry their number
+        if error.errno or "errno" in str(error):
+            raise
+        raise _damage(error) from error
+    except _PROVOKED as error:
+        raise _damage(error) from error
+
+
+def _damage(error: BaseException) -> FormatError:
+    said = " ".join(str(error).split())[:200]
+    return FormatError(f"the record of the original file is damaged: {type(error).__name__}: {said}")

@@ -1,0 +1,73 @@
+"""From the command line: what a user gets for files of which a part cannot be read, and for numbers that readers turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from h5py import h5d, h5p, h5s, h5t
+
+import baler_core
+from baler_core.cli import main
+
+
+def baler(*words: str) -> int:
+    """The command's exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    return int(ended.value.code or 0)
+
+
+def test_allow_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("data.h5", "w") as file:
+        file["x"] = np.arange(100.0)
+        properties = h5p.create(h5p.DATASET_CREATE)
+        properties.set_chunk((2,))
+        properties.set_filter(32999, h5py.h5z.FLAG_OPTIONAL, ())
+        stored = h5d.create(file.id, b"lost", h5t.STD_I32LE, h5s.create_simple((2,)), properties)
+        stored.write_direct_chunk((0,), bytes(8))
+    Path("data.yaml").write_text("input: data.h5\noutput: out\n")
+    assert baler("compress", "data.yaml") == 1
+    said = capsys.readouterr().err
+    assert "dataset 'lost' cannot be read" in said
+    assert "--allow-missing" in said
+    assert not Path("out/data.bal").exists()
+    assert baler("compress", "data.yaml", "--allow-missing") == 0
+    assert "dataset 'lost' is left out" in capsys.readouterr().err
+    assert baler("run", "data.yaml", "--allow-missing") == 0
+    with h5py.File("out/data.restored.h5") as file:
+        assert list(file) == ["x"]
+    Path("data.yaml").write_text("input: data.h5\noutput: out\nreader: {name: hdf5, allow_missing: true}\n")
+    assert baler("compress", "data.yaml") == 0
+    np.savetxt("table.csv", np.eye(3), delimiter=",", header="a,b,c", comments="")
+    Path("table.yaml").write_text("input: table.csv\noutput: out\n")
+    assert baler("compress", "table.yaml", "--allow-missing") == 0
+    Path("both.yaml").write_text("input: [table.csv, data.h5]\noutput: out\n")
+    capsys.readouterr()
+    assert baler("compress", "both.yaml", "--allow-missing") == 1
+    assert "the inputs need csv and hdf5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_CLASSIC"])
+@pytest.mark.parametrize(("code", "scale"), [("i1", 1.0), ("i1", -0.5), ("i2", 0.25)])
+def test_the_bound_is_kept_on_what_readers_show(tmp_path: Path, kind: Any, code: str, scale: float) -> None:
+    path, output = tmp_path / "data.nc", tmp_path / "restored.nc"
+    whole = np.random.default_rng(1).integers(0, 2 ** (8 * np.dtype(code).itemsize), 2000)
+    with netCDF4.Dataset(path, "w", format=kind) as file:
+        file.createDimension("x", whole.size)
+        counts = file.createVariable("counts", code, ("x",), fill_value=-1)
+        counts.set_auto_maskandscale(False)
+        counts.setncatts({"_Unsigned": "true", "scale_factor": scale, "add_offset": 5.0})
+        counts[:] = whole.astype(f"u{code[1]}").view(code)
+    baler_core.compress(path, tmp_path / "data.bal", bounds={"counts": {"abs": 3.0}})
+    baler_core.decompress(tmp_path / "data.bal", output)
+    with xr.open_dataset(path) as a, xr.open_dataset(output) as b:
+        before, after = a["counts"].values, b["counts"].values
+        assert not np.array_equal(before, after, equal_nan=True)
+        assert np.nanmax(np.abs(before - after)) <= 3

@@ -1,0 +1,162 @@
+"""Signs, fills, limits and flags are those that netCDF4 and xarray show, in classic files and in HDF5."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from baler_core import Variable, values_of
+from baler_hdf5.readers import Hdf5Reader, NetcdfReader
+
+Restore = Callable[..., Path]
+FORMATS: list[Any] = ["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT_DATA"]
+OPEN = (-math.inf, math.inf)
+
+
+def write(path: Path, kind: Any, code: str, stored: np.ndarray, **attributes: Any) -> None:
+    """A file with the one variable `v` and its attributes; `_FillValue` stays away unless it is among them."""
+    with netCDF4.Dataset(path, "w", format=kind) as file:
+        file.createDimension("x", stored.size)
+        fill = attributes.pop("_FillValue", None)
+        variable = file.createVariable("v", code, ("x",), fill_value=fill)
+        variable.set_auto_maskandscale(False)
+        for name, value in attributes.items():
+            variable.setncattr(name, value)
+        variable[:] = stored.view(code)
+
+
+def read(path: Path) -> tuple[Variable, np.ndarray]:
+    with NetcdfReader().open(path) as source:
+        blocks = [values_of(block, "v") for block in source.blocks(100)]
+        return source.schema["v"], np.concatenate(blocks)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(("code", "shown"), [("i1", "u1"), ("i2", "u2"), ("i4", "u4")])
+def test_unsigned_by_attribute(tmp_path: Path, restore: Restore, kind: Any, code: str, shown: str) -> None:
+    path, largest = tmp_path / "v.nc", np.iinfo(shown).max
+    stored = np.array([0, 1, largest // 2, largest // 2 + 1, largest - 1, largest], shown)
+    minus_two, scale = np.array([0, -2], code), np.array([0.5])
+    write(path, kind, code, stored, _Unsigned="true", _FillValue=-1, valid_range=minus_two, scale_factor=scale)
+    variable, values = read(path)
+    assert variable.numpy_dtype == np.dtype(shown)
+    assert (variable.fill, variable.limits) == ((float(largest),), (-math.inf, float(largest) - 1))
+    assert (variable.scale, variable.offset) == (0.5, 0.0)
+    assert values.tolist() == stored.tolist()
+    with xr.open_dataset(path) as a, xr.open_dataset(restore(path)) as b:
+        xr.testing.assert_identical(a.load(), b.load())
+        assert np.nanmax(a["v"]) == (largest - 1) / 2
+
+
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT_DATA"])
+def test_signed_by_attribute(tmp_path: Path, restore: Restore, kind: Any) -> None:
+    path = tmp_path / "v.nc"
+    stored = np.array([0, 127, 128, 254, 255], "u1")
+    write(path, kind, "u1", stored, _Unsigned="false", flag_values=np.array([128, 254], "u1"), add_offset=np.array(1.5))
+    variable, values = read(path)
+    assert variable.dtype == "|i1"
+    assert values.tolist() == [0, 127, -128, -2, -1]
+    assert variable.flags == (-128.0, -2.0)
+    with xr.open_dataset(path) as a, xr.open_dataset(restore(path)) as b:
+        assert a["v"].values.tolist() == b["v"].values.tolist() == [1.5, 128.5, -126.5, -0.5, 0.5]
+
+
+@pytest.mark.parametrize("said", ["true", np.bytes_(b"true"), np.array(["true"], object), "True"])
+def test_the_sign_is_found_however_it_is_spelled(tmp_path: Path, said: Any) -> None:
+    path = tmp_path / "v.h5"
+    with h5py.File(path, "w") as file:
+        file["v"] = np.array([-1, 1], ">i2")
+        file["v"].attrs["_Unsigned"] = said
+        file["w"] = np.array([-1, 1], "i2")
+        file["w"].attrs["_Unsigned"] = "maybe"
+    with Hdf5Reader().open(path) as source:
+        assert (source.schema["v"].dtype, source.schema["w"].dtype) == ("<u2", "<i2")
+        (block,) = source.blocks(1000)
+        assert values_of(block, "v").tolist() == [65535, 1]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    ("code", "attributes", "fill"),
+    [
+        ("f4", {}, (9.969209968386869e36,)),
+        ("i2", {}, (-32767.0,)),
+        ("i4", {"missing_value": np.array([-1, -2], "i4")}, (-2147483647.0, -1.0, -2.0)),
+        ("i2", {"_FillValue": 7, "missing_value": np.float64(-9)}, (7.0, -9.0)),
+        ("i2", {"_FillValue": 7, "missing_value": np.float64(np.nan)}, (7.0,)),
+        ("i2", {"_FillValue": 7, "missing_value": np.float64(1e20)}, (7.0,)),
+        (
+            "f4",
+            {"_FillValue": 1e20, "missing_value": np.float64(-9.1)},
+            (float(np.float32(1e20)), float(np.float32(-9.1))),
+        ),
+        ("f8", {"_FillValue": np.nan, "missing_value": -9.0}, (-9.0,)),
+        # stated in unpacked units, which no packed value can be
+        ("i2", {"_FillValue": 7, "missing_value": np.float64(99999), "scale_factor": np.float64(10)}, (7.0, 10000.0)),
+    ],
+)
+def test_fills(tmp_path: Path, kind: Any, code: str, attributes: dict[str, Any], fill: tuple[float, ...]) -> None:
+    write(tmp_path / "v.nc", kind, code, np.zeros(3, code), **attributes)
+    assert read(tmp_path / "v.nc")[0].fill == fill
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("code", ["i1", "i2", "i4", "f4", "f8"])
+def test_what_netcdf4_masks_is_fill(tmp_path: Path, kind: Any, code: str) -> None:
+    path = tmp_path / "v.nc"
+    default = netCDF4.default_fillvals[code]
+    stored = np.array([default, 1, 0], code)
+    write(path, kind, code, stored)
+    with netCDF4.Dataset(path) as file:
+        masked = np.ma.getmaskarray(file["v"][:])
+    fill = read(path)[0].fill
+    assert masked.tolist() == [value in [np.dtype(code).type(f) for f in fill] for value in stored]
+
+
+@pytest.mark.parametrize(
+    ("code", "attributes", "limits"),
+    [
+        ("f4", {"valid_range": np.array([0, 100], "f4")}, (0.0, 100.0)),
+        ("f4", {"valid_range": np.array([0.1, 100])}, (float(np.float32(0.1)), 100.0)),
+        ("f8", {"valid_min": 3.0}, (3.0, math.inf)),
+        ("i2", {"valid_max": np.int16(9), "valid_min": np.int16(-9)}, (-9.0, 9.0)),
+        ("i2", {"valid_range": np.array([0, 5], "i2"), "valid_min": np.int16(2)}, (0.0, 5.0)),
+        ("i2", {"valid_range": np.array([-32768, 32767], "i2")}, OPEN),
+        ("i2", {"valid_range": np.array([5, 0], "i2")}, OPEN),
+        ("f4", {"valid_range": np.array([np.nan, np.inf], "f4")}, OPEN),
+        ("i2", {"valid_range": "0 to 100"}, OPEN),
+        # packed units
+        ("i2", {"valid_range": np.array([0, 10000], "i2"), "scale_factor": 0.01}, (0.0, 10000.0)),
+        # unpacked ones, since wider than what is stored
+        ("i2", {"valid_range": np.array([0.0, 50.0]), "scale_factor": 0.01, "add_offset": 1.0}, (-100.0, 4900.0)),
+        ("i2", {"valid_range": np.array([0.0, 50.0]), "scale_factor": -0.01}, (-5000.0, 0.0)),
+    ],
+)
+@pytest.mark.parametrize("kind", FORMATS[:2])
+def test_limits(tmp_path: Path, kind: Any, code: str, attributes: dict[str, Any], limits: tuple[float, float]) -> None:
+    write(tmp_path / "v.nc", kind, code, np.zeros(3, code), **attributes)
+    assert read(tmp_path / "v.nc")[0].limits == limits
+
+
+def test_flags_and_plain_hdf5(tmp_path: Path) -> None:
+    path = tmp_path / "v.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("v", data=[1.0, 2.0], fillvalue=-9.5)
+        file["q"] = np.array([1, 2, 4], "u1")
+        file["q"].attrs["flag_masks"] = np.array([1, 2, 4], "u1")
+        file["s"] = np.array([1, 2], "i2")
+        file["s"].attrs["scale_factor"] = np.array([[0.5]])  # no number: nobody unpacks with it
+        file["t"] = np.array([1, 2], "i2")
+        file["t"].attrs["scale_factor"] = "0.5"
+    with Hdf5Reader().open(path) as source:
+        assert source.schema["v"].fill == ()
+        assert (source.schema["q"].flags, source.schema["q"].role) == ((1.0, 2.0, 4.0), "flag")
+        assert (source.schema["s"].scale, source.schema["t"].scale) == (1.0, 0.5)

@@ -1,0 +1,277 @@
+"""What surrounds values comes back: user blocks, trailing bytes, filters, regions, virtual datasets; or it is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from h5py import h5d, h5p, h5s, h5t
+
+from baler_core import DataError
+from baler_hdf5.readers import Hdf5Reader, NetcdfReader, ReadingOptions
+
+hdf5plugin = pytest.importorskip("hdf5plugin", reason="the extra 'filters' is not installed")
+Restore = Callable[..., Path]
+Compare = Callable[[Path, Path], None]
+rng = np.random.default_rng(3)
+STEPS = np.cumsum(rng.integers(0, 9, (64, 32)), 0).astype("<u2")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data.h5"
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("block", [0, 512, 2048])
+def test_bytes_around_the_file_come_back(
+    path: Path, restore: Restore, same_hdf5: Compare, libver: str, block: int
+) -> None:
+    with h5py.File(path, "w", userblock_size=block, libver=libver) as file:
+        file["x"] = np.arange(100.0)
+    content = bytearray(path.read_bytes())
+    content[:block] = (b"MATLAB 7.3 MAT-file" + bytes(block))[:block]
+    path.write_bytes(content + b"behind the end")
+    restored = restore(path)
+    same_hdf5(path, restored)
+    assert restored.read_bytes()[:block] == content[:block]
+    assert restored.read_bytes().endswith(b"behind the end")
+    with h5py.File(restored) as file:
+        assert file.userblock_size == block
+    with Hdf5Reader().open(path) as source:
+        assert set(source.schema.attachments) == {"trailing", *(["user_block"] if block else [])}
+
+
+@pytest.mark.parametrize("unlimited", [None, 3])
+def test_bytes_behind_a_classic_file_come_back(tmp_path: Path, restore: Restore, unlimited: int | None) -> None:
+    path = tmp_path / "data.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("t", unlimited)
+        file.createVariable("a", "i4", ("t",))[:3] = [1, 2, 3]
+        file.createVariable("b", "f8", ("t",))[:3] = [1, 2, 3]
+    assert restore(path).read_bytes() == path.read_bytes()
+    path.write_bytes(path.read_bytes() + b"more")
+    assert restore(path).read_bytes() == path.read_bytes()
+
+
+def test_matlab_files(tmp_path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    path = tmp_path / "data.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["speed"] = rng.normal(size=(1, 30))
+        file["speed"].attrs["MATLAB_class"] = np.bytes_(b"double")
+        file["#refs#/a"] = np.array([[104], [105]], "u2")
+        file["#refs#/a"].attrs["MATLAB_class"] = np.bytes_(b"char")
+        file.create_dataset("cells", data=np.array([[file["#refs#/a"].ref]]), dtype=h5py.ref_dtype)
+        file["cells"].attrs["MATLAB_class"] = np.bytes_(b"cell")
+        file["cells"].attrs["H5PATH"] = np.bytes_(b"/")
+    path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + path.read_bytes()[128:])
+    restored = restore(path)
+    same_hdf5(path, restored)
+    assert restored.read_bytes()[:512] == path.read_bytes()[:512]
+    path.write_bytes(b"MATLAB 5.0 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\1IM" + bytes(100))
+    with pytest.raises(DataError, match=r"data\.mat: a MATLAB file older than version 7\.3.*scipy\.io\.loadmat"):
+        Hdf5Reader().open(path)
+
+
+FILTERS: dict[str, Any] = {
+    "blosc": {"cname": "zstd", "clevel": 7, "shuffle": 2},
+    "blosc2": {"cname": "lz4hc", "clevel": 3, "filters": 1},
+    "bitshuffle": {"nelems": 64, "cname": "zstd", "clevel": 5},
+    "lz4": {"nbytes": 2048},
+    "zstd": {"clevel": 9},
+    "bzip2": {"blocksize": 5},
+}
+CLASSES = {
+    "blosc": "Blosc",
+    "blosc2": "Blosc2",
+    "bitshuffle": "Bitshuffle",
+    "lz4": "LZ4",
+    "zstd": "Zstd",
+    "bzip2": "BZip2",
+}
+
+
+def filters(path: Path, name: str) -> list[Any]:
+    with h5py.File(path) as file:
+        properties = file[name].id.get_create_plist()
+        return [properties.get_filter(index)[:3] for index in range(properties.get_nfilters())]
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters_of_hdf5plugin_are_set_again(path: Path, restore: Restore, same_hdf5: Compare, name: str) -> None:
+    if name == "blosc":  # netCDF4, which other tests have imported, brings another
+        hdf5plugin.register(name, force=True)
+    with h5py.File(path, "w") as file:
+        packed = getattr(hdf5plugin, CLASSES[name])(**FILTERS[name])
+        file.create_dataset("x", data=STEPS, chunks=(32, 32), **packed)
+        file.create_dataset("y", data=STEPS, chunks=(16, 32), shuffle=True, fletcher32=True, compression="szip")
+    restored = restore(path)
+    same_hdf5(path, restored)
+    assert filters(restored, "x") == filters(path, "x")
+    assert filters(restored, "y") == filters(path, "y")
+
+
+@pytest.mark.parametrize("name", ["zfp", "sz3", "scaleoffset"])
+def test_lossy_filters_never_change_values_again(path: Path, restore: Restore, name: str) -> None:
+    values = np.cumsum(rng.normal(size=(64, 32)), 0)
+    packed: dict[str, Any] = {"scaleoffset": 2}
+    if name != "scaleoffset":
+        packed = {"zfp": hdf5plugin.Zfp, "sz3": hdf5plugin.SZ3}[name](
+            **{"zfp": {"rate": 6}, "sz3": {"absolute": 0.1}}[name]
+        )
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=values, chunks=(32, 32), **packed)
+    with Hdf5Reader().open(path) as source:
+        assert [f"'{name}'" in warning and "left off" in warning for warning in source.warnings] == [True]
+    with h5py.File(path) as a, h5py.File(restore(path)) as b:
+        assert not np.array_equal(values, a["x"][()])
+        np.testing.assert_array_equal(a["x"][()], b["x"][()])
+
+
+def test_a_missing_filter_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch, restore: Restore) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = [1.0]
+        for number, name in ((32999, b"needed"), (32998, b"skipped")):
+            properties = h5p.create(h5p.DATASET_CREATE)
+            properties.set_chunk((2,))
+            properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL, ())
+            stored = h5d.create(file.id, name, h5t.STD_I32LE, h5s.create_simple((2,)), properties)
+            stored.write_direct_chunk((0,), bytes(8), filter_mask=int(name == b"skipped"))
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    with pytest.raises(
+        DataError, match=r"dataset 'needed' cannot be read: it needs the HDF5 filter .*32999.*not installed"
+    ):
+        Hdf5Reader().open(path)
+    with Hdf5Reader(ReadingOptions(allow_missing=True)).open(path) as source:
+        assert source.schema.names == ["skipped", "x"]
+        assert "dataset 'needed' is left out" in source.warnings[0]
+    with h5py.File(restore(path, patterns=["skipped"])) as file:
+        assert file["skipped"][:].tolist() == [0, 0]
+
+
+def test_what_the_restoring_machine_cannot_write_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, restore: Restore
+) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=STEPS, chunks=(32, 32), **hdf5plugin.Zstd())
+    monkeypatch.setattr("baler_hdf5.filters.is_available", lambda number: number < 300)
+    monkeypatch.setattr("baler_hdf5.filters._is_applied", lambda dataset, index: False)
+    told: list[str] = []
+    with h5py.File(restore(path, told=told)) as file:
+        np.testing.assert_array_equal(file["x"][()], STEPS)
+    assert told == ["dataset 'x' of the restored file differs from the original in its filters"]
+
+
+def test_regions_and_virtual_datasets(path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    mask = np.zeros((4, 5), bool)
+    mask[0, 0] = mask[1, 2] = mask[3, 4] = True
+    with h5py.File(path, "w") as file:
+        x = file["deep/x"] = np.arange(20.0).reshape(4, 5)
+        x = file["deep/x"]
+        regions = [x.regionref[1:3, ::2], x.regionref[[0, 2], 1], x.regionref[...], x.regionref[mask], x.regionref[1:1]]
+        stored = file.create_dataset("regions", (6,), dtype=h5py.regionref_dtype)
+        for number, region in enumerate(regions):
+            stored[number] = region
+        x.attrs["part"] = x.regionref[1:2]
+        layout = h5py.VirtualLayout((4, 5), "f8")
+        layout[:2] = h5py.VirtualSource("elsewhere.h5", "y", (2, 5))
+        layout[2:, ::2] = h5py.VirtualSource(".", "deep/x", (4, 5))[:2, :3]
+        file.create_virtual_dataset("virtual", layout, fillvalue=-1)
+    with Hdf5Reader().open(path) as source:
+        assert source.schema.names == ["deep/x", "regions"]
+        assert source.warnings == [
+            "dataset 'virtual': it is virtual: where its values lie is kept, the values are not read"
+        ]
+    restored = restore(path)
+    same_hdf5(path, restored)
+    with h5py.File(path) as a, h5py.File(restored) as b:
+        for before, after in zip(a["regions"][:5], b["regions"][:5], strict=True):
+            assert a[before].name == b[after].name
+            np.testing.assert_array_equal(a[before][before], b[after][after])
+        assert not b["regions"][5]
+        assert [source[1:3] for source in a["virtual"].virtual_sources()] == [
+            source[1:3] for source in b["virtual"].virtual_sources()
+        ]
+        np.testing.assert_array_equal(a["virtual"][()], b["virtual"][()])
+    with h5py.File(restore(path, patterns=["regions"])) as file:
+        assert not any(file["regions"][:])
+
+
+def test_bytes_and_big_compounds_of_netcdf(tmp_path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    path = tmp_path / "data.nc"
+    big = np.dtype([("day", "i1"), ("height", ">i2"), ("name", "S2")])
+    with h5py.File(path, "w") as file:
+        kind = h5t.create(h5t.COMPOUND, 8)
+        for name, offset, part in (
+            (b"day", 0, h5t.STD_I8BE),
+            (b"height", 2, h5t.STD_I16BE),
+            (b"time", 4, h5t.IEEE_F32BE),
+        ):
+            kind.insert(name, offset, part)
+        properties = h5p.create(h5p.DATASET_CREATE)
+        properties.set_fill_value(np.array((1, 2, 3), [("day", "i1"), ("height", ">i2"), ("time", ">f4")]))
+        h5d.create(file.id, b"obs", kind, h5s.create_simple((3,)), properties)
+        file.create_dataset("rows", data=np.ones(3, big), fillvalue=np.array((1, 2, b"x"), big)[()])
+        file.create_dataset("words", (3,), h5py.string_dtype(), fillvalue="N/A")
+    with NetcdfReader().open(path) as source:
+        assert source.schema["obs/day"].dtype == "|i1"
+        assert not source.warnings
+    restored = restore(path)
+    same_hdf5(path, restored)
+    with h5py.File(restored) as file:
+        assert file["words"].fillvalue == b"N/A"
+        assert file["obs"].fillvalue.tolist() == (1, 2, 3.0)
+
+
+def test_attributes_keep_their_order(path: Path, restore: Restore) -> None:
+    names = ["zebra", "alpha", "middle"]
+    with h5py.File(path, "w") as file:
+        file["x"] = [1.0]
+        for name in names:
+            file["x"].attrs[name] = name
+
+    def stored(each: Path) -> list[str]:
+        found: list[str] = []
+        with h5py.File(each) as file:
+            h5py.h5a.iterate(
+                file["x"].id,
+                lambda name, *rest: found.append(name.decode()),
+                index_type=h5py.h5.INDEX_NAME,
+                order=h5py.h5.ITER_NATIVE,
+            )
+        return found
+
+    assert stored(restore(path)) == stored(path)
+
+
+def test_names_with_brackets_are_names(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["pt [GeV]"] = [1.0]
+        file["t [ns]"] = [1.0]
+    for patterns in (["pt [GeV]"], ["/pt [GeV]"], ["pt*"]):
+        with Hdf5Reader().open(path, patterns) as source:
+            assert source.schema.names == ["pt [GeV]"]
+
+
+def test_comments_and_clashing_names(path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    with h5py.File(path, "w") as file:
+        file["_nc4_non_coord_x"], file["x"] = [1.0, 2.0], [3.0, 4.0]
+        file.create_group("g")
+        for name in ("x", "g", "/"):
+            h5py.h5o.set_comment(file[name].id, b"remark on " + name.encode())
+    with Hdf5Reader().open(path) as source:
+        assert source.schema.names == ["_nc4_non_coord_x", "x"]
+    restored = restore(path)
+    same_hdf5(path, restored)
+    with h5py.File(restored) as file:
+        assert [file.id.get_comment(name) for name in (b"x", b"g", b".")] == [
+            b"remark on x",
+            b"remark on g",
+            b"remark on /",
+        ]

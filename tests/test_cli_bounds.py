@@ -1,0 +1,172 @@
+"""What the commands say of bounds: that there are none, what stays exact in spite of them, and what patterns match."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core.cli import main
+from baler_core.dataset import values_of
+
+N = 500
+RANDOM = np.random.default_rng(4)
+ARRAYS = {
+    "flux": RANDOM.lognormal(3, 1, N),
+    "weight": RANDOM.normal(1, 0.1, N),
+    "clock": 1.6e9 + np.arange(N) * 1.5,
+    "star": RANDOM.integers(0, 9, N),
+    "field": RANDOM.normal(size=(20, 30)),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    np.savez("d.npz", **ARRAYS)  # type: ignore[arg-type]
+    return tmp_path
+
+
+def run(bounds: str, *command: str) -> int:
+    Path("c.yaml").write_text(f"input: d.npz\nmodel: scalar\noutput: out\n{bounds}")
+    with pytest.raises(SystemExit) as caught:
+        main([*command[:1], "c.yaml", *command[1:]])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def restored() -> dict[str, np.ndarray]:
+    data = baler_core.open("out/d.bal")
+    return {name: values_of(data, name) for name in ARRAYS}
+
+
+def changed() -> set[str]:
+    return {name for name, values in restored().items() if not np.array_equal(values, ARRAYS[name])}
+
+
+def test_without_bounds_everything_is_exact_and_a_line_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("", "compress") == 0
+    assert changed() == set()
+    said = capsys.readouterr().err
+    assert "no bounds are set, so every value is kept exactly" in said
+    assert "baler init" in said
+
+
+def test_without_bounds_python_says_so_too(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    done = baler_core.compress(ARRAYS, folder / "x.bal", model="scalar")
+    assert done.errors == {}
+    assert "no bounds are set, so every value is kept exactly" in caplog.text
+    caplog.clear()
+    baler_core.compress(ARRAYS, folder / "x.bal", model="scalar", bounds="lossless")
+    assert caplog.text == ""
+
+
+def test_variables_that_no_pattern_matches_are_exact(folder: Path) -> None:
+    assert run("bounds: {flux: {rel: 1.0e-2}}\n", "compress") == 0
+    assert changed() == {"flux"}
+
+
+def test_what_is_exact_in_spite_of_a_wildcard_is_told_with_its_reason(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("bounds: {abs: 0.01}\n", "compress", "--json") == 0
+    assert changed() == {"flux", "field"}
+    out, said = capsys.readouterr()
+    assert "exact in spite of a wildcard: weight (weight: named 'weight'" in said
+    assert "clock (looks like times or positions (rising, spread over 748" in said
+    assert list(json.loads(out)[0]["kept_exact"]) == ["weight", "clock"]
+
+
+def test_the_report_of_a_run_lists_it(folder: Path) -> None:
+    assert run("metrics: []\nplots: []\nbounds: {abs: 0.01}\n", "run") == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["kept_exact"]["weight"].startswith("weight: named 'weight'")
+    assert list(report["kept_exact"]) == ["weight", "clock"]
+
+
+def test_a_full_name_reaches_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('bounds: {clock: {abs: 0.5}, weight: {rel: 1.0e-2}, "*": lossless}\n', "compress") == 0
+    assert changed() == {"clock", "weight"}
+    assert capsys.readouterr().err == ""
+
+
+def test_a_python_bound_for_all_is_a_wildcard(folder: Path) -> None:
+    done = baler_core.compress(ARRAYS, folder / "x.bal", bounds={"abs": 0.01}, model="scalar")
+    assert set(done.errors) == {"flux", "field"}
+    assert list(done.kept_exact) == ["weight", "clock"]
+
+
+def test_the_decision_is_the_same_for_blocks_of_any_size(folder: Path) -> None:
+    small = baler_core.compress(ARRAYS, folder / "s.bal", bounds={"abs": 0.01}, model="scalar", block_bytes=3000)
+    large = baler_core.compress(ARRAYS, folder / "l.bal", bounds={"abs": 0.01}, model="scalar")
+    assert small.kept_exact == large.kept_exact
+
+
+def test_evaluate_with_the_configuration_judges_by_the_same_decisions(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds = '{"*": {abs: 0.01}}'
+    assert run(f"bounds: {bounds}\n", "compress") == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", "d.npz", "out/d.bal", "--config", "c.yaml", "--json"])
+    assert caught.value.code == 0
+    stated = {v["name"]: v["bound"] for v in json.loads(capsys.readouterr().out)["variables"]}
+    assert (stated["weight"], stated["clock"], stated["flux"]) == ("lossless", "lossless", "abs 0.01")
+
+
+@pytest.mark.parametrize("pattern", ["flx", "*flx*"])
+def test_patterns_that_match_nothing_get_their_neighbours(
+    folder: Path, capsys: pytest.CaptureFixture[str], pattern: str
+) -> None:
+    assert run(f'bounds: {{"{pattern}": {{rel: 1.0e-2}}}}\n', "compress") == 0
+    assert f"the bound for {pattern!r} matches no variable. Did you mean 'flux' or 'field'?" in capsys.readouterr().err
+
+
+def test_patterns_that_match_only_what_stays_exact_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('bounds: {"st*": {rel: 1.0e-2}}\n', "compress") == 0
+    assert "the bound for 'st*' loses nothing: all that it decides is exact: star" in capsys.readouterr().err
+
+
+CHECKED = """bounds:
+  flx: {rel: 1.0e-2}
+  flux: {rel: 1.0e-3}
+  "*": {abs: 1.0e-2}
+"""
+
+
+def test_check_data_says_what_patterns_match(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(CHECKED, "check", "--data") == 0
+    said = capsys.readouterr().out
+    for line in (
+        "d.npz: 5 variables",
+        "'flx'    rel 0.01   0                    nothing. Did you mean 'flux' or 'field'?",
+        "'flux'   rel 0.001  1                    flux",
+        "'*'      abs 0.01   4, of which 3 exact  field",
+        "weight: weight: named 'weight' (NanoAOD",
+        "    star\n",
+    ):
+        assert line in said
+    assert not (folder / "out").exists()
+
+
+def test_check_data_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bounds: {flx: {rel: 1.0e-2}, flux: {rel: 1.0e-3}}\n", "check", "--data", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["data"]
+    assert [p["variables"] for p in found["patterns"]] == [[], ["flux"]]
+    assert found["patterns"][0]["hint"] == "Did you mean 'flux' or 'field'?"
+    assert found["uncovered"] == ["weight", "clock", "star", "field"]
+    assert (found["kept_exact"], found["whole"], found["variables"]) == ({}, [], 5)
+
+
+def test_check_data_without_bounds_and_with_a_bad_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("", "check", "--data") == 0
+    assert "no bounds are set, so every value is kept exactly" in capsys.readouterr().out
+    np.savez("d.npz", flag=np.ones(5, bool))
+    assert run("bounds: {flag: {rel: 1.0e-2}}\n", "check", "--data") == 1
+    assert "'flag' is of type |b1, which can only be kept lossless" in capsys.readouterr().err

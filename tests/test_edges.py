@@ -1,0 +1,144 @@
+"""Bounds at the edges: denormals, the largest numbers, bounds below a unit in the last place, every type and rank, nothing at all."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import baler_core
+from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.dataset import Variable
+from baler_core.tolerances import make_tolerance
+
+DTYPES = ["<f2", "<f4", ">f4", "<f8", ">f8", "|i1", "|u1", "<i2", ">u2", "<i4", "<u4", "<i8", ">i8", "<u8"]
+BOUNDS = [
+    {"abs": 5e-324},
+    {"abs": 1e-300},
+    {"abs": 0.01},
+    {"abs": 3},
+    {"abs": 2.0**53},
+    {"abs": 1e300},
+    {"rel": 5e-324},
+    {"rel": 1e-16},
+    {"rel": 1e-3},
+    {"rel": 0.9},
+    {"range": 1e-300},
+    {"range": 1e-3},
+    {"range": 2.0},
+    {"bits": 1},
+    {"bits": 9},
+]
+
+
+def round_trip(folder: Path, values: np.ndarray, bound: object, model: str = "scalar") -> np.ndarray:
+    path = folder / "edges.bal"
+    baler_core.compress({"v": values}, path, bounds={"v": bound}, model=model)
+    return np.asarray(baler_core.open(path)["v"].values)
+
+
+def assert_exactly_within(x: np.ndarray, y: np.ndarray, bound: dict[str, float]) -> None:
+    """The bound in exact arithmetic."""
+    assert (x.shape, x.dtype.newbyteorder("=")) == (y.shape, y.dtype.newbyteorder("="))
+    (kind, number), a, b = next(iter(bound.items())), x.ravel().tolist(), y.ravel().tolist()
+    numbers = [Fraction(v) for v in a if math.isfinite(v)]
+    width = max(numbers) - min(numbers) if numbers else Fraction(0)
+    for before, after in zip(a, b, strict=True):
+        if not math.isfinite(before):
+            assert after == before or (math.isnan(before) and math.isnan(after))
+            continue
+        exact = Fraction(before)
+        if kind == "bits":
+            lowest = np.finfo(x.dtype).minexp if x.dtype.kind == "f" else 0
+            exponent = max(math.frexp(before)[1] - 1, lowest) - 1 - int(number)
+            allowed = Fraction(2) ** exponent if x.dtype.kind == "f" else Fraction(0)
+        else:
+            allowed = Fraction(number) * {"abs": 1, "rel": abs(exact), "range": width}[kind]
+        # decimals such as 0.001 stand for themselves: whole steps of integers may count them so
+        assert abs(Fraction(after) - exact) <= allowed * (1 + Fraction(1, 10**12)), (before, after)
+        if before == 0 and kind == "rel" and x.dtype.kind == "f":
+            assert math.copysign(1, before) == math.copysign(1, after)
+
+
+@settings(max_examples=80)
+@given(st.data())
+def test_bounds_hold_in_exact_arithmetic_for_every_type(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    dtype = np.dtype(data.draw(st.sampled_from(DTYPES)))
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=5))
+    values = data.draw(hnp.arrays(dtype, shape))
+    if dtype.kind == "f" and data.draw(st.booleans()):
+        with np.errstate(all="ignore"):
+            values = (values * data.draw(st.sampled_from([0.0, 1e-300, 1e-40]))).astype(dtype)
+    bound = data.draw(st.sampled_from(BOUNDS))
+    models = ["scalar", "table", *(["transform", "predictive"] if dtype.kind == "f" else [])]
+    model = data.draw(st.sampled_from(models))
+    restored = round_trip(tmp_path_factory.getbasetemp(), values, bound, model)
+    assert_exactly_within(values, restored, bound)
+
+
+@pytest.mark.parametrize("model", ["scalar", "table", "auto"])
+def test_denormals_keep_a_relative_bound(tmp_path: Path, model: str) -> None:
+    values = np.concatenate([np.arange(400, 1200), np.arange(2.0**40, 2.0**40 + 500)]) * 5e-324
+    assert_exactly_within(values, round_trip(tmp_path, values, {"rel": 1e-3}, model), {"rel": 1e-3})
+
+
+@given(st.integers(0, 2**53 - 1), st.floats(1e-18, 0.5))
+def test_the_check_allows_denormals_no_more_than_the_bound(steps: int, relative: float) -> None:
+    x = np.array([steps * 5e-324])
+    allowed = Tolerance("rel", relative).allowed(x)
+    assert Fraction(float(allowed[0])) <= Fraction(relative) * Fraction(float(x[0]))
+
+
+@pytest.mark.parametrize("shape", [(3,), (30, 2, 5), (60,)])
+@pytest.mark.parametrize("model", ["scalar", "auto", "transform", "predictive"])
+def test_ranges_wider_than_the_largest_number(tmp_path: Path, shape: tuple[int, ...], model: str) -> None:
+    values = np.resize([-1.7e308, 1.7e308, 0.0], shape)
+    assert_exactly_within(values, round_trip(tmp_path, values, {"range": 1e-3}, model), {"range": 1e-3})
+
+
+@pytest.mark.parametrize("dtype", ["<i8", "<u8"])
+@pytest.mark.parametrize("allowed", [1, 1000, 2.0**40, 2.0**61])
+@pytest.mark.parametrize("model", ["scalar", "table"])
+def test_large_integers_are_compared_as_integers(tmp_path: Path, dtype: str, allowed: float, model: str) -> None:
+    limits = np.iinfo(dtype)
+    rng = np.random.default_rng(1)
+    ends = [limits.min + int(k) for k in rng.integers(0, 3000, 400)] + [
+        limits.max - int(k) for k in rng.integers(0, 3000, 400)
+    ]
+    for values in (np.array(ends, dtype), np.array(ends, dtype).reshape(20, 40)):
+        assert_exactly_within(values, round_trip(tmp_path, values, {"abs": allowed}, model), {"abs": allowed})
+    x, y = np.array([2**62], dtype), np.array([2**62 + 1001], dtype)
+    assert Tolerance("abs", 1000.0).violations(x, y).tolist() == [True]
+
+
+def test_whole_steps_are_never_rounded_up_where_that_matters() -> None:
+    plain, packed = Variable("v", "<i8", ("x",)), Variable("v", "<i2", ("x",), scale=0.01)
+    assert make_tolerance(ErrorBound("abs", 0.1), packed).allowed(np.array([5], "<i2"))[0] == 10
+    for number in (0.9999999, 1e12 + 0.9):
+        allowed = make_tolerance(ErrorBound("abs", number), plain).allowed(np.array([5], "<i8"))[0]
+        assert allowed == math.floor(number)
+
+
+@pytest.mark.parametrize("bound", [{"abs": 0.1}, {"rel": 0.1}, {"range": 0.1}, "lossless"])
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4, 2)])
+def test_nothing_of_any_type_comes_back_as_nothing(tmp_path: Path, shape: tuple[int, ...], bound: object) -> None:
+    arrays = {dtype[1:] + ("_swapped" if dtype[0] == ">" else ""): np.zeros(shape, dtype) for dtype in DTYPES}
+    baler_core.compress(arrays, tmp_path / "edges.bal", bounds=dict.fromkeys(arrays, bound))
+    restored = baler_core.open(tmp_path / "edges.bal")
+    for name, values in arrays.items():
+        assert restored[name].shape == shape
+        assert restored[name].dtype.newbyteorder("=") == values.dtype.newbyteorder("=")
+
+
+def test_exact_floats_keep_nan_payloads_and_the_signs_of_zeros(tmp_path: Path) -> None:
+    bits = np.array([0x7FF8000000000001, 0xFFF0000000000123, 0x8000000000000000, 0, 1, 0x7FEFFFFFFFFFFFFF] * 9, "<u8")
+    for values in (bits.view("<f8"), bits.view("<f8").reshape(6, 9)):
+        assert round_trip(tmp_path, values, "lossless").tobytes() == values.tobytes()

@@ -1,0 +1,165 @@
+"""What `baler init` proposes stays below errors and noise, and touches only what is measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from baler_core.dataset import Schema, Variable
+from baler_core.noise import noise_of
+from baler_core.proposals import Proposal, proposals_for
+from baler_core.uncertainties import errors_beside
+
+RANDOM = np.random.default_rng(2)
+N = 2000
+
+
+def proposed(**columns: np.ndarray) -> dict[str, Proposal]:
+    """Proposals for float columns, or fields, of one file."""
+    dims = {name: ("row",) if a.ndim == 1 else ("t", "y", "x")[-a.ndim :] for name, a in columns.items()}
+    variables = tuple(Variable(name, a.dtype.str, dims[name]) for name, a in columns.items())
+    sizes = {dim: size for name, a in columns.items() for dim, size in zip(dims[name], a.shape, strict=True)}
+    return proposals_for(Schema(variables, sizes), columns)
+
+
+def absolute(proposal: Proposal) -> float:
+    return float(yaml.safe_load(proposal.bound)["abs"])
+
+
+@pytest.mark.parametrize(
+    ("measured", "error"),
+    [
+        ("r", "err_r"), ("r", "r_err"), ("r", "e_r"), ("r", "r_error"), ("r", "sigma_r"), ("redshift", "zErr"),
+        ("koi_period", "koi_period_err1"), ("SAP_FLUX", "SAP_FLUX_ERR"), ("ROWV", "ROWVERR"),
+        ("Flux1000", "Unc_Flux1000"), ("Muon_dxy", "Muon_dxyErr"), ("Bmag", "e_Bmag"), ("Jet.PT", "Jet.PTError"),
+        ("Track.PT", "Track.ErrorPT"), ("psfMag_r", "psfMagErr_r"), ("MAG_AUTO", "MAGERR_AUTO"), ("w1mpro", "w1sigmpro"),
+        ("mass", "mass_error_max"), ("pl_orbper", "pl_orbpererr2"), ("mag", "err"),
+    ],
+)  # fmt: skip
+def test_a_column_with_errors_loses_at_most_a_tenth_of_the_smallest_common_one(measured: str, error: str) -> None:
+    errors = RANDOM.uniform(0.01, 0.05, N)
+    errors[:5] = 0, np.nan, -1, 1e-9, np.inf
+    found = proposed(**{measured: RANDOM.normal(18, 1.5, N), error: errors})
+    assert 0.5e-3 < absolute(found[measured]) <= 0.1 * 0.0115
+    assert error.rpartition("/")[2] in found[measured].reason
+    assert found[error].bound == "{rel: 1.0e-2}"
+
+
+def test_inverse_variances_are_errors_too() -> None:
+    found = proposed(PSFFLUX=RANDOM.normal(20, 5, N), PSFFLUX_IVAR=np.full(N, 25.0))
+    assert absolute(found["PSFFLUX"]) == pytest.approx(0.02, rel=0.1)
+
+
+def test_an_image_of_errors_belongs_to_the_image_before_it() -> None:
+    assert {
+        n: [e.name for e in found] for n, found in errors_beside(["SCI,1", "ERR,1", "DQ,1", "SCI,2", "ERR,2"]).items()
+    } == {
+        "SCI,1": ["ERR,1"],
+        "SCI,2": ["ERR,2"],
+    }
+
+
+def test_errors_belong_to_variables_of_their_own_group() -> None:
+    names = ["a/r", "b/err_r", "Jet_pt", "Muon_ptErr", "E", "e_px", "pt", "r_err"]
+    assert errors_beside(names) == {}
+    assert [e.name for e in errors_beside(["pt", "e_pt", "ptErr"])["pt"]] == ["e_pt", "ptErr"]
+
+
+@pytest.mark.parametrize("sigma", [0.03, 12.0])
+@pytest.mark.parametrize("shape", [(200, 300), (5, 90, 110)])
+def test_an_image_loses_a_quarter_of_its_noise(sigma: float, shape: tuple[int, ...]) -> None:
+    image = RANDOM.normal(7, sigma, shape)
+    image[..., 50:60, 50:60] += 5000 * sigma
+    image[..., :4] = np.nan
+    found = proposed(image=image.astype("f4"))["image"]
+    assert absolute(found) == pytest.approx(sigma / 4, rel=0.15)
+    assert "noise" in found.reason
+
+
+def test_noise_correlated_over_pixels_is_noise_and_no_more_than_there_is() -> None:
+    white = RANDOM.normal(size=(300, 300))
+    smoothed = (white + np.roll(white, 1, 0) + np.roll(white, 1, 1)) / np.sqrt(3)
+    noise = noise_of(smoothed)
+    assert noise.is_noise
+    assert 0.5 < noise.sigma <= 1.05
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_smooth_simulation_is_bounded_by_its_range_and_says_so(dtype: str) -> None:
+    y, x = np.mgrid[:120, :160]
+    field = (np.sin(x / 17) * np.cos(y / 11) + 0.2 * np.sin(x * y / 900)).astype(dtype)
+    assert proposed(u=field)["u"] == Proposal("{range: 1.0e-3}", "a smooth field: no noise to go by")
+    flat = proposed(u=np.zeros((50, 60)))["u"]
+    assert (flat.bound, flat.reason) == ("{range: 1.0e-3}", "no noise is seen in its first values")
+
+
+def test_rounding_is_no_noise() -> None:
+    planes = np.stack([RANDOM.normal(0, 1e-17, (64, 64)), np.sin(np.mgrid[:64, :64].sum(0) / 20)])
+    assert proposed(u=planes.astype("f4"))["u"].bound == "{range: 1.0e-3}"
+
+
+def test_padding_does_not_hide_the_noise() -> None:
+    image = RANDOM.normal(0, 2, (200, 200))
+    image[:, :140] = 0
+    assert absolute(proposed(image=image)["image"]) == pytest.approx(0.5, rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["Jet_phi", "eta1", "fEta", "DetectorEta", "DeltaPhi", "jet2_eta", "Jet_eta_"])
+def test_angles_are_bounded_absolutely(name: str) -> None:
+    assert proposed(**{name: RANDOM.uniform(-3, 3, N)})[name].bound == "{abs: 1.0e-4}"
+
+
+@pytest.mark.parametrize("name", ["sigmaEtaEta1", "sigmaIetaIeta", "beta", "zeta", "metadata"])
+def test_what_only_sounds_like_an_angle_is_not(name: str) -> None:
+    assert proposed(**{name: RANDOM.lognormal(-4, 1, N)})[name].bound == "{rel: 1.0e-3}"
+
+
+def test_the_quietest_plane_decides() -> None:
+    cube = np.stack([RANDOM.normal(0, sigma, (80, 80)) for sigma in (1.0, 0.1, 3.0)])
+    assert absolute(proposed(cube=cube)["cube"]) == pytest.approx(0.025, rel=0.1)
+
+
+def test_a_light_curve_loses_a_quarter_of_its_noise_beside_its_times() -> None:
+    times = 2458000 + np.arange(N) / 720
+    flux = 1e5 * (1 + 0.01 * np.sin(times)) + RANDOM.normal(0, 8, N)
+    found = proposed(BJD=times, flux=flux)
+    assert found["BJD"].bound == "lossless"
+    assert absolute(found["flux"]) == pytest.approx(2, rel=0.15)
+    # rows of events and of catalogues are no neighbours: what differs between them is no noise
+    for others in (RANDOM.permutation(times), np.cumsum(RANDOM.exponential(1, N))):
+        assert proposed(time=others, energy=RANDOM.lognormal(2, 1, N))["energy"].bound == "{rel: 1.0e-3}"
+
+
+def test_the_spread_of_values_far_from_zero_is_kept() -> None:
+    pressure = RANDOM.normal(101325, 400, N).round(1)
+    assert proposed(pressure=pressure, x=RANDOM.normal(size=N))["pressure"].bound == "{range: 1.0e-3}"
+
+
+def test_nothing_that_says_which_when_or_where_loses_anything() -> None:
+    found = proposed(
+        objid=np.arange(N, dtype="f8") + 1e15,
+        ra=RANDOM.uniform(0, 360, N),
+        mjd=RANDOM.uniform(50000, 60000, N),
+        weight=RANDOM.normal(size=N),
+        flag=RANDOM.integers(0, 2, N).astype("f4"),
+        clock=1.6e9 + np.arange(N) * 0.5,
+        number=np.arange(N),
+    )
+    assert {proposal.bound for proposal in found.values()} == {"lossless"}
+    assert all(proposal.reason for name, proposal in found.items() if name != "number")
+
+
+def test_packed_values_are_bounded_as_readers_show_them() -> None:
+    stored = (RANDOM.normal(0, 50, (100, 100))).round().astype("<i2")
+    variable = Variable("t2m", "<i2", ("y", "x"), scale=0.1, offset=280.0)
+    found = proposals_for(Schema((variable,), {"y": 100, "x": 100}), {"t2m": stored})["t2m"]
+    assert absolute(found) == pytest.approx(50 * 0.1 / 4, rel=0.1)
+
+
+def test_fill_values_are_no_noise() -> None:
+    image = RANDOM.normal(0, 1, (100, 100))
+    image[RANDOM.random(image.shape) < 0.05] = 1e20
+    variable = Variable("i", "<f8", ("y", "x"), fill=(1e20,))
+    found = proposals_for(Schema((variable,), {"y": 100, "x": 100}), {"i": image})["i"]
+    assert absolute(found) == pytest.approx(0.25, rel=0.1)

@@ -1,0 +1,217 @@
+"""What variables are found to be, by metadata, names and values; and that wildcards leave exact what says which or where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baler_core.bounds import BoundRules, ErrorBound
+from baler_core.dataset import Role, Schema, Variable, make_block, values_of
+from baler_core.plugins import load_plugins
+from baler_core.roles import EXACT_ROLES, Finding, roles_of
+from baler_core.walk import bounds_of, first_values, kept_exact, roles_in
+
+RANDOM = np.random.default_rng(1)
+LOSSY = BoundRules((("*", ErrorBound("rel", 1e-3)),))
+
+
+def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: str = "", role: Role = "") -> Finding:
+    """What one variable of floats is found to be."""
+    variable = Variable(
+        name, "<f8", ("row", "y", "x")[:dims], units=units, role=role, reason="metadata" if role else ""
+    )
+    schema = Schema((variable,), {"row": 500, "y": 20, "x": 30})
+    return roles_of(schema, {} if values is None else {name: values})[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("time", "time"), ("Time [s]", "time"), ("BJD", "time"), ("BJD - 2457000 [d]", "time"), ("LIGHTCURVE/TIME", "time"),
+        ("obs_mjd", "time"), ("t", "time"), ("ref_epoch", "time"), ("koi_time0bk", "time"), ("time_counter", "time"),
+        ("ra", "position"), ("RAJ2000", "position"), ("DEJ2000", "position"), ("RA_ICRS", "position"), ("RAdeg", "position"),
+        ("STARS/DEC", "position"), ("GLON", "position"), ("lonCell", "position"), ("nav_lat", "position"), ("XLONG", "position"),
+        ("latitude (deg)", "position"), ("Points:0", "mesh"), ("CoordinateX", "mesh"), ("x-coordinate", "mesh"),
+        ("time_bnds", "cell_bounds"), ("nav_lat_bnds", "cell_bounds"), ("lon_vertices", "cell_bounds"),
+        ("genWeight", "weight"), ("LHEPdfWeight", "weight"), ("Event.Weight", "weight"), ("wgt", "weight"),
+        ("btagWeight_CSVV2", "weight"), ("EventWeight", "weight"),
+        ("scaleFactor_PILEUP", "weight"), ("WHT,1", "weight"), ("XSection", "weight"),
+        ("pt_err", "uncertainty"), ("koi_period_err1", "uncertainty"), ("zErr", "uncertainty"), ("Unc_Flux1000", "uncertainty"),
+        ("parallax_error", "uncertainty"), ("PSFFLUX_IVAR", "uncertainty"),
+        # measured, whatever they begin or end with
+        ("pt", ""), ("Jet_pt", ""), ("px", ""), ("x", ""), ("z", ""), ("T", ""), ("lum", ""), ("flux", ""), ("pmra", ""), ("pm_dec", ""),
+        ("Jet_phi", ""), ("sd-prof", ""), ("Jet_E", ""), ("sigmaEtaEta1", ""), ("parallax_over_error", ""), ("proper_time", ""),
+        ("lifetime", ""), ("vorticity", ""), ("PV_x", ""), ("TkrRmsLong", ""), ("CalLATEdge", ""), ("radius", ""), ("decay", ""),
+        ("Spectral_Index", ""), ("Photon_mvaID", ""), ("lambda", ""), ("plates_thickness", ""), ("momentum_x", ""),
+    ],
+)  # fmt: skip
+def test_names_tell_in_the_words_of_their_fields(name: str, role: str) -> None:
+    assert found(name, RANDOM.normal(3, 1, 500)).role == role
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("objid", "identifier"), ("Muon_jetIdx", "identifier"), ("event", "identifier"), ("source_id", "identifier"),
+        ("quality", "flag"), ("charge", "flag"), ("mask", "mask"), ("nHits", "count"), ("Jet_mChargedMultiplicity", "count"),
+    ],
+)  # fmt: skip
+def test_some_names_tell_only_of_whole_numbers(name: str, role: str) -> None:
+    whole = RANDOM.integers(0, 40, 500).astype(float)
+    assert found(name, whole).role == role
+    assert found(name, whole + 0.5).role == ""
+    assert found(name).role == ""
+
+
+@pytest.mark.parametrize("name", ["wavelength", "loglam", "freq", "depth", "x", "energy", "radius [m]"])
+def test_axes_are_told_by_their_name_and_order(name: str) -> None:
+    grid = np.geomspace(3800, 9200, 300)
+    assert found(name, grid).role == "axis"
+    assert found(name, grid[::-1]).role == "axis"
+    assert found(name, RANDOM.permutation(grid)).role == ""
+
+
+def test_a_field_called_t_or_height_is_no_time_and_no_axis() -> None:
+    assert found("t", dims=3).role == ""
+    assert found("height", dims=3).role == ""
+    assert found("time", dims=3).role == "time"
+
+
+def test_what_the_file_says_comes_first() -> None:
+    assert found("weight", role="measured").role == "measured"
+    assert found("u", role="mesh") == Finding("mesh", "metadata")
+    assert found("x", units="days since 1850-01-01") == Finding("time", "units 'days since 1850-01-01'")
+    assert found("y", units="degrees_north", dims=3).role == "position"
+    assert [found(name, units="pix").role for name in ("STARS/X", "FWHM")] == ["position", ""]
+    coordinate = Schema((Variable("depth", "<f4", ("depth",)),), {"depth": 5})
+    assert roles_of(coordinate, {})["depth"].role == "axis"
+
+
+@pytest.mark.parametrize("unit", ["m", "mm"])
+def test_positions_with_a_unit_in_their_name_need_each_other(unit: str) -> None:
+    alone = Schema((Variable(f"X_{unit}", "<f8", ("n",)),), {"n": 9})
+    assert roles_of(alone, {})[f"X_{unit}"].role == ""
+    both = Schema((Variable(f"X_{unit}", "<f8", ("n",)), Variable(f"Y_{unit}", "<f8", ("n",))), {"n": 9})
+    assert {finding.role for finding in roles_of(both, {}).values()} == {"mesh"}
+
+
+@pytest.mark.parametrize(
+    ("values", "role"),
+    [
+        (2458000 + np.arange(1000) / 720, "time"),
+        (1.6e9 + np.cumsum(RANDOM.exponential(5, 500)), "time"),
+        (2455000 + RANDOM.uniform(0, 3000, 500), "position"),
+        (10.684 + np.arange(500) * 1e-5, "time"),
+        (np.linspace(-1, 1, 200), "axis"),
+        (np.arange(500.0), "identifier"),
+        (RANDOM.permutation(5000)[:2000].astype(float), "identifier"),
+        (np.sort(RANDOM.integers(10**9, 10**10, 500)).astype(float), "identifier"),
+        (np.repeat(np.arange(300.0), RANDOM.integers(1, 2, 300)), "identifier"),
+        (RANDOM.integers(0, 2, 500).astype(float), "flag"),
+        (RANDOM.choice([-1.0, 1.0], 500), "flag"),
+        # measured
+        (RANDOM.normal(0, 1, 500), ""),
+        (RANDOM.lognormal(3, 1, 500), ""),
+        (RANDOM.normal(5500, 800, 500).round(), ""),
+        (RANDOM.normal(300, 10, 500), ""),
+        (np.zeros(500), ""),
+        (np.full(500, 3.7), ""),
+        (np.sort(RANDOM.lognormal(0, 1, 500)), ""),
+        (1 + np.arange(500) % 7 * 0.001, ""),
+        (np.full(500, np.nan), ""),
+        (np.array([1.0, 2.0, 3.0]), ""),
+    ],
+)
+def test_values_tell_where_names_do_not(values: np.ndarray, role: str) -> None:
+    finding = found("v", values)
+    assert finding.role == role, finding
+    assert finding.is_exact == (role in EXACT_ROLES)
+    assert not finding.is_exact or str(finding).startswith("looks like")
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=40))
+def test_no_values_are_too_odd(values: list[float]) -> None:
+    assert isinstance(found("v", np.array(values)), Finding)
+
+
+def test_a_rising_column_is_an_axis_only_along_fields() -> None:
+    rising = np.cumsum(RANDOM.exponential(1, 60))
+    column = Variable("v", "<f8", ("row",))
+    field = Variable("u", "<f4", ("row", "x"))
+    vector = Variable("p", "<f4", ("row", "part"))
+    sizes = {"row": 60, "x": 30, "part": 3}
+    assert roles_of(Schema((column, field), sizes), {"v": rising})["v"].role == "axis"
+    assert roles_of(Schema((column, vector), sizes), {"v": rising})["v"].role == ""
+
+
+def opened(folder: Path, **arrays: np.ndarray) -> Path:
+    np.savez(folder / "d.npz", **arrays)
+    return folder / "d.npz"
+
+
+@pytest.mark.parametrize("block_bytes", [2000, 40_000, 10**8])
+def test_the_first_values_are_the_same_however_a_file_is_cut(tmp_path: Path, block_bytes: int) -> None:
+    arrays = {"a": RANDOM.normal(size=30_000), "b": RANDOM.normal(size=(300, 90)), "c": RANDOM.normal(size=20)}
+    with load_plugins().reader("npz")().open(opened(tmp_path, **arrays), None) as source:
+        first = first_values(lambda: source.blocks(block_bytes), ["a", "b", "c"])
+    np.testing.assert_array_equal(first["a"], arrays["a"][:16384])
+    np.testing.assert_array_equal(first["b"], arrays["b"][: -(-16384 // 90)])
+    np.testing.assert_array_equal(first["c"], arrays["c"])
+
+
+def test_reading_ends_with_the_first_values() -> None:
+    read = []
+
+    def blocks():  # type: ignore[no-untyped-def]
+        for start in range(10):
+            read.append(start)
+            yield make_block({"a": (("row",), np.arange(start * 10_000, (start + 1) * 10_000))})
+
+    assert first_values(blocks, ["a"])["a"].tolist() == list(range(16384))
+    assert read == [0, 1]
+    assert values_of(next(iter(blocks())), "a").size == 10_000
+
+
+def test_wildcards_reach_what_is_measured_and_nothing_else(tmp_path: Path) -> None:
+    n = 400
+    path = opened(
+        tmp_path,
+        pt=RANDOM.lognormal(3, 1, n),
+        weight=RANDOM.normal(1, 0.1, n),
+        counter=np.arange(n, dtype="f8"),
+        clock=1.6e9 + np.arange(n) * 1.5,
+        run=np.full(n, 7),
+    )
+    with load_plugins().reader("npz")().open(path, None) as source:
+        schema = source.schema
+        for rules in (LOSSY, BoundRules((("*", ErrorBound("abs", 0.1)),)), BoundRules((("*", ErrorBound("none")),))):
+            roles = roles_in(schema, lambda: source.blocks(10**7), rules)
+            bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+            assert [name for name, bound in bounds.items() if bound.kind != "lossless"] == ["pt"]
+            exact = kept_exact(schema, rules, roles)
+            assert list(exact) == ["weight", "counter", "clock"]
+            assert exact["counter"] == "looks like an identifier (400 whole numbers, all distinct)"
+        named = BoundRules((("clock", ErrorBound("abs", 0.1)), ("*", ErrorBound("rel", 1e-3))))
+        roles = roles_in(schema, lambda: source.blocks(10**7), named)
+        assert "clock" not in kept_exact(schema, named, roles)
+        assert str(dict(zip(schema.names, bounds_of(schema, named, roles), strict=True))["clock"]) == "abs 0.1"
+
+
+def test_the_only_variable_is_what_a_bound_is_meant_for(tmp_path: Path) -> None:
+    with load_plugins().reader("npz")().open(opened(tmp_path, v=np.linspace(0, 1, 500)), None) as source:
+        roles = roles_in(source.schema, lambda: source.blocks(10**7), LOSSY)
+        assert [bound.kind for bound in bounds_of(source.schema, LOSSY, roles)] == ["rel"]
+        assert kept_exact(source.schema, LOSSY, roles) == {}
+
+
+def test_packed_positions_are_exact_and_packed_fields_are_not() -> None:
+    packed = Variable("latitude", "<i2", ("y", "x"), scale=0.01, offset=10.0)
+    field = Variable("t2m", "<i2", ("y", "x"), scale=0.01, offset=270.0)
+    schema = Schema((packed, field), {"y": 9, "x": 9})
+    roles = roles_in(schema, lambda: iter(()), LOSSY)
+    assert [bound.kind for bound in bounds_of(schema, LOSSY, roles)] == ["lossless", "rel"]
+    assert list(kept_exact(schema, LOSSY, roles)) == ["latitude"]
