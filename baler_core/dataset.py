@@ -62,6 +62,8 @@ class Variable:
         What a dimension is where the file's metadata tells: `{dim: "time" | "member" | "level" | "y" | "x" | "spectral"}`.
     limits
         Smallest and largest valid value that the file states (in stored units): readers show what lies outside as missing.
+    stated_limits
+        The same numbers where some readers take them for stored units and others for physical ones: kept, too.
     flags
         Values with a meaning of their own (`flag_values`), kept exactly like `fill`, but not missing.
     role, reason
@@ -82,6 +84,7 @@ class Variable:
     flags: tuple[float, ...] = ()
     role: Role = field(default="", compare=False)
     reason: str = field(default="", compare=False)
+    stated_limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def is_text(self) -> bool:
