@@ -4,7 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits
 
-.PHONY: install demo test lint docs clean-compiled clean
+# Loops that check every place, whose compiled code must not meet that of those which do not.
+CHECKED = BALER_CHECKED_LOOPS=1 NUMBA_CACHE_DIR=$(CURDIR)/.numba_checked
+
+.PHONY: install demo test test-checked test-checked-part lint docs clean-compiled clean
 
 install: $(VENV)/installed
 
@@ -21,6 +24,15 @@ demo: install
 test: install lint
 	$(BIN)/python -m pytest -n auto -q
 
+# All tests of the core, and half an hour of fuzzing, with loops that check every place.
+test-checked: install
+	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests
+	$(CHECKED) $(BIN)/python benchmarks/fuzz.py models --cases 100000 --jobs 2
+	$(CHECKED) $(BIN)/python benchmarks/fuzz.py arrays --cases 2600 --jobs 2
+
+test-checked-part: install
+	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests/test_loops.py tests/test_quick_coding.py tests/test_golden.py
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,7 +43,7 @@ docs: install
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) docs/_build examples/output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) docs/_build examples/output .pytest_cache .mypy_cache .ruff_cache .numba_checked
 
 clean-compiled:
 	find . -name "*.nb[ic]" -delete

@@ -62,7 +62,11 @@ def finish(coder: Coder) -> bytes:
 
 @inlined
 def code_bit(registers: Array, data: Array, bit: Integer, probability: Integer) -> Integer:
-    """Write `bit`, or read one and return it; `probability` of a 1 in 1/65536, from 1 to 65535."""
+    """Write `bit`, or read one and return it; `probability` of a 1 in 1/65536, from 1 to 65535.
+
+    Positions are compared with the size of `data`; they only grow, from 0. `low` never exceeds `high`, so that the loop
+    ends: it shifts zeros into one and ones into the other.
+    """
     low = registers[LOW]
     high = registers[HIGH]
     middle = low + (((high - low) * probability) >> 16)

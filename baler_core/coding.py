@@ -24,6 +24,7 @@ from baler_core.guarantee import (
     with_corrections,
 )
 from baler_core.header import ErrorRecord
+from baler_core.integrity import group_digest
 from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
 from baler_core.matching import told_of
 from baler_core.plugins import Registry
@@ -184,8 +185,8 @@ def group_key(layout: Layout) -> GroupKey:
     return layout.kind, layout.variables[0].dims
 
 
-def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams, int]:
-    """One group of one block: its streams, and which of the group's models made them (0 the chosen one, 1 the floor)."""
+def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Held, int]:
+    """One group of one block, and which of the group's models coded it (0 the chosen one, 1 the floor)."""
     group, is_new = group_for(work, block, layout)
     prepared, model_layout, tolerances = _as_models_see(work, block, layout)
     if is_new and group.first is not None:
@@ -208,12 +209,12 @@ def encode_group(work: Work, block: xr.Dataset, layout: Layout) -> tuple[Streams
     return _noted(work, held), 0
 
 
-def _noted(work: Work, held: Held) -> Streams:
-    """The streams that the file is to hold, once what they lose is noted."""
+def _noted(work: Work, held: Held) -> Held:
+    """The same, once what it loses is noted."""
     work.errors = joined_errors(work.errors, held.errors)
     for name, count in held.flips.items():
         work.flips[name] = work.flips.get(name, 0) + count
-    return held.streams
+    return held
 
 
 def _may_be_smaller(
@@ -236,9 +237,13 @@ def _as_models_see(work: Work, block: xr.Dataset, layout: Layout) -> tuple[xr.Da
 
 @dataclass(frozen=True)
 class Held:
-    """Streams of a group that hold every bound, the largest errors that are left, and how many signs changed."""
+    """Streams of a group that hold every bound, the largest errors that are left, and how many signs changed.
+
+    `digest` is that of what the streams restore to.
+    """
 
     streams: Streams
+    digest: bytes
     errors: dict[str, ErrorRecord]
     flips: dict[str, int]
 
@@ -257,7 +262,8 @@ def _held_to_bounds(work: Work, block: xr.Dataset, layout: Layout, decoder: Mode
     stream = encode_corrections(corrections, layout)
     corrections.apply(arrays)
     errors = verify(block, arrays, layout, tolerances, corrections.places)
-    return Held(with_corrections(streams, settled, stream), errors, flips)
+    digest = group_digest(arrays, layout, tolerances, stream)
+    return Held(with_corrections(streams, settled, stream), digest, errors, flips)
 
 
 def group_for(work: Work, block: xr.Dataset, layout: Layout) -> tuple[CodedGroup, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -17,8 +18,13 @@ Integer: TypeAlias = Any  # in compiled loops int and numpy.int64 are one
 with_item: Callable[[tuple[Integer, ...], Integer, Integer], tuple[Integer, ...]] = cast(Any, tuple_setitem)
 
 
+# Loops check nothing, since every place in an array and every shift is shown beside them to be in range, whatever a
+# stream says. This has them check each place nevertheless: for tests, with compiled code kept in a folder of its own.
+CHECKED = os.environ.get("BALER_CHECKED_LOOPS", "") == "1"
+
+
 def compiled(function: Function) -> Function:
-    """`function` as machine code that releases Python's lock; exact on integers, checked nowhere."""
+    """`function` as machine code that releases Python's lock; exact on integers, checked nowhere but where CHECKED."""
     return _to_machine_code(function)
 
 
@@ -28,8 +34,14 @@ def inlined(function: Function) -> Function:
 
 
 def _to_machine_code(function: Function, *, forceinline: bool = False) -> Function:
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "forceinline": forceinline,
+        "boundscheck": CHECKED,
+    }
     try:
-        machine: Any = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=forceinline)(function)
+        machine: Any = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written to
-        machine = numba.njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
+        machine = numba.njit(**options)(function)
     return cast(Function, machine)

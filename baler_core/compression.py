@@ -24,6 +24,7 @@ from baler_core.header import (
     TrainedRecord,
 )
 from baler_core.header_json import header_to_json
+from baler_core.integrity import block_digest
 from baler_core.interfaces import Component
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
@@ -165,10 +166,11 @@ def _write_blocks(work: Work, writer: BalWriter, title: str) -> list[BlockRecord
     records = []
     total = sum(work.schema.nbytes(variable) for variable in work.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
-        for block in work.blocks:
+        for place, block in enumerate(work.blocks):
             layouts = layouts_of(block, work.schema)
             coded = [encode_group(work, block, layout) for layout in layouts]
-            writer.add(pack_streams([streams for streams, _ in coded]))
+            packed = pack_streams([held.streams for held, _ in coded])
+            writer.add(packed + block_digest(place, [held.digest for held, _ in coded]))
             numbers = {key: number for number, key in enumerate(work.groups)}
             records.append(
                 BlockRecord(

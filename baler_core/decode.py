@@ -19,6 +19,7 @@ from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.header import BlockRecord, ComponentRecord, Header
 from baler_core.header_json import header_from_json
+from baler_core.integrity import DIGEST_BYTES, block_digest, group_digest
 from baler_core.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.linear_algebra import one_thread
 from baler_core.plugins import Kind, Registry
@@ -84,8 +85,16 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     except (ValidationError, TypeError) as error:
         raise FormatError(
             f"{path}: its options for the {kind} {record.name!r} are not understood by {offer.package} {offer.version} "
-            f"(written by {record.package} {record.version}): {error}"
+            f"(written by {record.package} {record.version}): {_first_line(error)}"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong with options: the first complaint, in one line."""
+    if isinstance(error, ValidationError):
+        complaint = error.errors()[0]
+        return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
+    return " ".join(str(error).split())
 
 
 def header_of(stored: BalReader) -> Header:
@@ -93,11 +102,11 @@ def header_of(stored: BalReader) -> Header:
     try:
         return header_from_json(stored.header, len(stored.sections))
     except BalerError as error:
-        raise FormatError(f"{stored.path}: {error}") from error
+        raise FormatError(f"{stored.path}: {' '.join(str(error).split())}") from error
 
 
-def _state(stored: BalReader, section: int) -> State:
-    return decode_state(stored.section(section), memory_limit=memory_limit() // 8)
+def _state(stored: BalReader, section: int, memory: int) -> State:
+    return decode_state(stored.section(section), memory_limit=memory // 8)
 
 
 class BalFile:
@@ -107,6 +116,8 @@ class BalFile:
     ----------
     lookup
         Where to look for the trained models that the file may refer to.
+    memory
+        At most so many bytes may a block take; None allows half of what the machine has.
 
     Raises
     ------
@@ -114,8 +125,11 @@ class BalFile:
         If the file is damaged, hostile or of a newer version, or the trained models it refers to are missing.
     """
 
-    def __init__(self, path: Path, registry: Registry, lookup: Lookup = NOWHERE_ELSE) -> None:
+    def __init__(
+        self, path: Path, registry: Registry, lookup: Lookup = NOWHERE_ELSE, *, memory: int | None = None
+    ) -> None:
         self.path = path
+        self._memory = memory_limit() if memory is None else memory
         self._registry = registry
         self._trained: BalReader | None = None
         self._models: dict[tuple[int, int], Model] = {}
@@ -140,7 +154,7 @@ class BalFile:
         section = self.header.attachments_section
         if section is None:
             return self.header.schema
-        parts = unpack_streams(self._bal.section(section), memory_limit=memory_limit())
+        parts = unpack_streams(self._bal.section(section), memory_limit=self._memory)
         if len(parts) != 1:
             raise FormatError(f"{self.path}: is damaged: its attachments are not together")
         return replace(self.header.schema, attachments=parts[0])
@@ -154,7 +168,7 @@ class BalFile:
                 preprocessor = make_component("preprocessor", record.component, self._registry, self.path)
                 assert isinstance(preprocessor, Preprocessor)
                 with not_believed(self.path, f"the preprocessor {record.component.name!r}"):
-                    preprocessor.load_state(_state(self._bal, record.state_section))
+                    preprocessor.load_state(_state(self._bal, record.state_section, self._memory))
                 steps.append(Step(preprocessor, record.variables))
             pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
             self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
@@ -175,8 +189,8 @@ class BalFile:
         """What a group's model learned, from this file or from the one that it refers to."""
         trained = self.header.trained
         if self._trained is not None and trained is not None and number == 0 and group in trained.sections:
-            return _state(self._trained, trained.sections[group])
-        return _state(self._bal, self.header.groups[group].state_sections[number])
+            return _state(self._trained, trained.sections[group], self._memory)
+        return _state(self._bal, self.header.groups[group].state_sections[number], self._memory)
 
     def blocks(self) -> Iterator[xr.Dataset]:
         """The restored blocks, in the order and cut of the original's.
@@ -187,26 +201,33 @@ class BalFile:
             If a block is damaged or would take more memory than there is.
         """
         for number, record in enumerate(self.header.blocks):
-            yield self._block(self.header.first_block + number, record)
+            yield self._block(number, record)
 
     @one_thread
-    def _block(self, section: int, record: BlockRecord) -> xr.Dataset:
+    def _block(self, number: int, record: BlockRecord) -> xr.Dataset:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
-        limit = memory_limit()
+        limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)
         if claimed > limit:
-            raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here")
-        streams = unpack_streams(self._bal.section(section), memory_limit=limit)
+            raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here (--memory)")
+        packed = self._bal.section(self.header.first_block + number)
+        streams = unpack_streams(packed[:-DIGEST_BYTES], memory_limit=limit)
         if len(streams) != len(layouts):
             raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
-        restored = self._groups(record, streams, layouts)
+        restored, digests = self._groups(record, streams, layouts)
+        if block_digest(number, digests) != packed[-DIGEST_BYTES:]:
+            raise FormatError(
+                f"{self.path}: block {number} restores to something else than was written: the file is damaged or "
+                f"forged, or this machine or one of the installed packages is at fault"
+            )
         return make_block({v.name: (v.dims, restored[v.name]) for layout in layouts for v in layout.variables})
 
     def _groups(
         self, record: BlockRecord, streams: Sequence[Streams], layouts: Sequence[Layout]
-    ) -> dict[str, np.ndarray]:
-        """All restored variables of a block; a jagged group is decoded when its counts are known."""
+    ) -> tuple[dict[str, np.ndarray], list[bytes]]:
+        """All restored variables of a block, and a digest per group; a jagged group comes after its counts."""
         arrays: dict[str, np.ndarray] = {}
+        digests = [b""] * len(layouts)
         name = ""
         try:
             for place in counts_first(layouts):
@@ -216,17 +237,19 @@ class BalFile:
                     layout = with_events(layout, arrays[layout.counts])
                 model = self.model(record.groups[place], record.models[place])
                 with not_believed(self.path, f"the model {model.name!r}"):
-                    arrays |= self._group(model, streams[place], layout)
+                    restored, digests[place] = self._group(model, streams[place], layout)
+                    arrays |= restored
         except (FormatError, DataError) as error:
             known = str(error).removeprefix(f"{self.path}: ")
             raise FormatError(f"{self.path}: group {name!r}: {known}") from error
-        return arrays
+        return arrays, digests
 
-    def _group(self, model: Model, streams: Streams, layout: Layout) -> dict[str, np.ndarray]:
+    def _group(self, model: Model, streams: Streams, layout: Layout) -> tuple[dict[str, np.ndarray], bytes]:
         tolerances = self.header.tolerance_of(layout)
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
-        corrections = decode_corrections(streams.pop(EXACT_STREAM, b""), layout)
+        stored = streams.pop(EXACT_STREAM, b"")
+        corrections = decode_corrections(stored, layout)
         if not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)
         else:
@@ -236,7 +259,7 @@ class BalFile:
         arrays = restored_arrays(model, decoded, layout)
         settle_again(settled, arrays, layout, tolerances)
         corrections.apply(arrays)
-        return arrays
+        return arrays, group_digest(arrays, layout, tolerances, stored)
 
     def close(self) -> None:
         """Release the file."""

@@ -46,7 +46,9 @@ class Info:
         return self.header.input_bytes / self.file_bytes
 
 
-def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup = NOWHERE_ELSE) -> Path:
+def decompress(
+    path: Path, registry: Registry, *, output: Path, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None
+) -> Path:
     """Restore a .bal file.
 
     Parameters
@@ -55,6 +57,8 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
         The restored file; appears when complete.
     lookup
         Where to look for the trained models that the file may refer to.
+    memory
+        At most so many bytes may a block take; None allows half of what the machine has.
 
     Raises
     ------
@@ -63,14 +67,15 @@ def decompress(path: Path, registry: Registry, *, output: Path, lookup: Lookup =
     PluginError
         If a component it needs is not installed.
     """
-    with BalFile(path, registry, lookup) as stored:
+    with BalFile(path, registry, lookup, memory=memory) as stored:
         header = stored.header
         if not header.blocks:
             raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
         reader = make_component("reader", header.reader, registry, path)
         assert isinstance(reader, Reader)
         check_suffix(reader, header.input_name, output)
-        total = _checked_size(header, path, output)
+        total = checked_size(header, path)
+        _refuse_full_disk(total, path, output)
         what = f"the reader {header.reader.name!r} of {header.reader.package}"
         with completed(output) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
@@ -133,8 +138,8 @@ def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
     )
 
 
-def _checked_size(header: Header, path: Path, output: Path) -> int:
-    """Native bytes of all values, once the blocks are known to make up the whole file and to fit on the disk."""
+def checked_size(header: Header, path: Path) -> int:
+    """Native bytes of all values, once the blocks are known to make up the whole file."""
     schema = header.schema
     for group_number, group in enumerate(header.groups):
         dims = schema.variables[group.variables[0]].dims
@@ -144,11 +149,33 @@ def _checked_size(header: Header, path: Path, output: Path) -> int:
         for dim in dims[1:]:
             if any(block.sizes[dim] != schema.sizes[dim] for block in header.blocks if group_number in block.groups):
                 raise FormatError(f"{path}: is damaged: a block does not have the file's length along {dim!r}")
-    total = sum(schema.nbytes(variable) for variable in schema.variables)
+    return sum(schema.nbytes(variable) for variable in schema.variables)
+
+
+def _refuse_full_disk(total: int, path: Path, output: Path) -> None:
     folder = output.parent if output.parent.is_dir() else Path.cwd()
     free = shutil.disk_usage(folder).free
     if total > free:
         raise FormatError(f"{path}: restores to {total} bytes, but only {free} are free in {folder}")
+
+
+def verify(path: Path, registry: Registry, *, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None) -> int:
+    """Restore every block in memory, which checks all that can be checked; the bytes of the restored values.
+
+    Parameters are those of `decompress`.
+
+    Raises
+    ------
+    FormatError
+        If anything in the file is not as it was written.
+    """
+    with BalFile(path, registry, lookup, memory=memory) as stored:
+        header = stored.header
+        stored.schema()
+        total = checked_size(header, path)
+        with tqdm(total=total, desc=f"verify {path.name}", unit="B", unit_scale=True, disable=None) as progress:
+            for block in stored.blocks():
+                progress.update(block.nbytes)
     return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xxhash
 
 from baler_core import squeeze
 from baler_core.errors import FormatError
@@ -10,6 +11,7 @@ from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, z
 
 EMPTY, CONSTANT, PCODEC, BYTES, DIFFERENCES, BITS = range(6)
 _WIDTHS = (1, 2, 4, 8)
+_DIGEST_BYTES = 3
 # Up to this many values every method is run to its end.
 _ALWAYS = 1 << 15
 # So few values take no time by any method.
@@ -221,3 +223,26 @@ def _read_pcodec_chunks(reader: ByteReader, target: np.ndarray) -> None:
         part = target[start : start + _PCODEC_CHUNK]
         chunk, _ = file.chunk_decompressor(reader.sized(), f"u{8 * target.itemsize}")
         chunk.read_page_into(reader.sized(), part.size, part)
+
+
+def pack_checked(values: np.ndarray) -> bytes:
+    """`pack_integers` behind the first bytes of a digest of the values."""
+    return _digest(values) + pack_integers(values)
+
+
+def unpack_checked(data: bytes, count: int) -> np.ndarray:
+    """Inverse of `pack_checked`.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged, or restore to other integers than were packed.
+    """
+    values = unpack_integers(data[_DIGEST_BYTES:], count)
+    if _digest(values) != data[:_DIGEST_BYTES]:
+        raise FormatError("packed integers are damaged: their checksum is wrong")
+    return values
+
+
+def _digest(values: np.ndarray) -> bytes:
+    return xxhash.xxh3_64(np.ascontiguousarray(values, "<i8").tobytes()).digest()[:_DIGEST_BYTES]

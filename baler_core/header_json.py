@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from baler_core.bound_syntax import NO_LIMITS, Sign
+from baler_core.bound_syntax import NO_LIMITS, BoundKind, Sign
 from baler_core.bounds import ErrorBound, Tolerance, ToleranceKind
 from baler_core.dataset import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
@@ -206,6 +206,8 @@ def _header(record: Json, sections: int) -> Header:
 
 def _bound(record: Json) -> ErrorBound:
     kind, value, *sides = record
+    if kind not in get_args(BoundKind):
+        raise ValueError(f"{kind!r} is no kind of bound")
     (low, high), sign = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
         raise ValueError(f"{sign!r} is no way to treat signs")

@@ -112,8 +112,9 @@ class Lattice:
             values = np.asarray(getattr(self, f"_dequantise_{self.kind}")(codes, dtype))
         if self.specials and dtype.kind != "b":
             keep_off(values, None, self.specials, self._reach())
-        for index, value in enumerate(self.specials):
-            values[special == index + 1] = np.asarray(value).astype(dtype)
+        with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
+            for index, value in enumerate(self.specials):
+                values[special == index + 1] = np.asarray(value).astype(dtype)
         return values
 
     def _reach(self) -> Reach:
@@ -248,6 +249,8 @@ class Lattice:
         whole = 0 <= merge < 2**62 and -(2**63) <= offset < 2**63 and -(2**63) <= lowest < 2**63
         if not (fits and whole and np.isfinite(step) and step > 0 and divisor > 0):
             raise FormatError(f"a lattice for {dtype} values has impossible parameters")
+        if KINDS[kind & 7] in ("integer", "step") and merge < 1:
+            raise FormatError(f"a lattice for {dtype} values joins {merge} points")
         if KINDS[kind & 7] == "bits" and merge >= 8 * np.dtype(dtype).itemsize - 1:
             raise FormatError(f"a lattice drops {merge} bits of {dtype} values")
         return cls(KINDS[kind & 7], dtype, step, divisor, int(merge), int(offset), specials, int(lowest))

@@ -49,13 +49,16 @@ def squash(x: Integer) -> Integer:
 
 @inlined
 def stretch(probability: Integer) -> Integer:
-    """The place of a 16-bit probability on the logistic scale."""
+    """The place of a 16-bit probability on the logistic scale; callers have it from the upper half of 32 bits, or clamped."""
     return np.int64(STRETCH[probability >> 2])
 
 
 @inlined
 def learned(counter: Integer, bit: Integer, limit: Integer) -> Integer:
-    """A counter (probability in the upper 22 bits, bits seen in the lower 10) moved towards `bit`."""
+    """A counter (probability in the upper 22 bits, bits seen in the lower 10) moved towards `bit`.
+
+    The mask keeps `seen` to the 1024 rates, all below 2^16, so that a probability stays within its 22 bits.
+    """
     seen = counter & 1023
     probability = counter >> 10
     target = 4194303 if bit else 0
@@ -73,7 +76,7 @@ def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer)
 
 @inlined
 def dot(weights: Array, row: Integer, inputs: Array, count: Integer) -> Integer:
-    """Weighted sum of the inputs, on the logistic scale."""
+    """Weighted sum of the inputs, on the logistic scale; callers clamp it, whatever weights a stream may have driven to."""
     total = np.int64(0)
     for i in range(count):
         total += np.int64(weights[row, i]) * np.int64(inputs[i])

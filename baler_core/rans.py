@@ -66,7 +66,8 @@ def spans_of(members: Array, frequencies: Array, ones: Array) -> Array:
 def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Integer, Integer]:
     """Write codes into `words` (uint32, one for each at most) from the end; both states, and where the words start.
 
-    `codes` is uint16: the places of their spans (see `spans_of`), in the order of decoding.
+    `codes` is uint16: the places of their spans (see `spans_of`), in the order of decoding. Frequencies are chosen from
+    counts of the same codes, so that none of those met is 0; and each code gives one word at most.
     """
     state = other = np.int64(LOWEST)
     place = np.int64(words.size)
@@ -93,7 +94,7 @@ def refill(state: Integer, place: Integer, word: Integer) -> tuple[Integer, Inte
 
 @inlined
 def word_at(words: Array, place: Integer) -> Integer:
-    """The word at a place; the last one, which is 0, stands for all that follow."""
+    """The word at a place; the last one, which is 0, stands for all that follow. Places only grow, from 0."""
     return np.int64(words[min(place, words.size - 1)])
 
 
@@ -105,6 +106,9 @@ def decode_symbol(
 
     Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`, so that a
     processor can go on with it before the state is known.
+
+    States are 63 bits, whatever a stream begins with: a frequency is TOTAL at most, so that they do not grow. The table
+    is one of those that were read (`frequencies.read_frequencies`), each of TOTAL parts, the share masked to as many.
     """
     share, rest, word = state & (TOTAL - 1), state >> FREQUENCY_BITS, word_at(words, place)
     symbol = np.int64(0)

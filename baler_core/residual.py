@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.bounds import SAFETY, Tolerance
-from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.entropy import pack_checked, pack_integers, unpack_checked, unpack_integers
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.sides import Reach, keep_off
@@ -80,7 +80,7 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
         head,
         lattice.to_bytes(),
         pack_integers(classes),
-        pack_integers(residual),
+        pack_checked(residual),
         _encode_plainly(flat[exact], tolerance),
     ]
     return b"\1" + b"".join(write_sized(part) for part in parts)
@@ -102,7 +102,7 @@ def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, d
     step = ResidualStep(float(np.frombuffer(head[:8], "<f8")[0]), bool(head[8]))
     lattice = Lattice.from_bytes(reader.sized(), dtype.str)
     classes = unpack_integers(reader.sized(), count)
-    residual = unpack_integers(reader.sized(), count)
+    residual = unpack_checked(reader.sized(), count)
     restored = _restore(_usable(prediction, step), residual, step, dtype)
     reach = tolerance.value if tolerance.kind in ("abs", "rel") else 0.0
     keep_off(restored, None, lattice.specials, Reach(relative=reach) if step.log else Reach(absolute=reach))
@@ -162,10 +162,10 @@ def _restore(guess: np.ndarray, residual: np.ndarray, step: ResidualStep, dtype:
 def _encode_plainly(flat: np.ndarray, tolerance: Tolerance) -> bytes:
     """Values by their own lattice, without a prediction."""
     lattice = fit_lattice(flat, tolerance)
-    return write_sized(lattice.to_bytes()) + pack_integers(lattice.codes(flat))
+    return write_sized(lattice.to_bytes()) + pack_checked(lattice.codes(flat))
 
 
 def _decode_plainly(data: bytes, count: int, dtype: np.dtype) -> np.ndarray:
     reader = ByteReader(data, "a residual stream")
     lattice = Lattice.from_bytes(reader.sized(), dtype.str)
-    return lattice.restore(unpack_integers(reader.rest(), count))
+    return lattice.restore(unpack_checked(reader.rest(), count))

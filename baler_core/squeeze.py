@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
 _LONG: Final = 1 << 18
 _QUICK: Final = 6
+# Bits of a frame's first byte that say that its size follows.
+_STATES_SIZE: Final = 0xE0
+# Window that zstd may ask memory for, however short what it restores is said to be.
+_LEAST_WINDOW: Final = 1 << 17
 STORED, XZ, ZSTD, WORDS, ZSTD_WORDS = 0, 1, 5, 6, 7
 _METHODS: Final = [XZ, XZ + 1, XZ + 2, XZ + 3, ZSTD]
 
@@ -135,9 +139,12 @@ def _restore(method: int, body: bytes, length: int, words: bytes) -> bytes:
     if method == ZSTD or (method == ZSTD_WORDS and words):
         import zstandard
 
+        # the library takes memory by what a frame says of its size; ours say nothing
+        if not body or body[0] & _STATES_SIZE:
+            raise FormatError("a zstd stream is damaged (its first byte is not one that is written here)")
         decompressor = zstandard.ZstdDecompressor(
             _dictionary(words if method == ZSTD_WORDS else b""),
-            max_window_size=1 << 27,
+            max_window_size=max(_LEAST_WINDOW, min(1 << 27, 4 << (length + len(words)).bit_length())),
             format=zstandard.FORMAT_ZSTD1_MAGICLESS,
         )
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from baler_core.entropy import pack_integers, unpack_integers
@@ -11,6 +13,8 @@ from baler_core.squeeze import squeeze, unsqueeze
 from baler_core.varint import ByteReader, write_sized, write_varint
 
 INTEGERS, BYTES = 0, 1
+_DTYPE = re.compile(rb"[<|][biuf][1248]")
+_ALWAYS_HELD, _MOST_EXPANDED = 1 << 25, 1 << 12
 
 
 def encode_state(state: State) -> bytes:
@@ -36,29 +40,31 @@ def decode_state(data: bytes, *, memory_limit: int) -> State:
     Raises
     ------
     FormatError
-        If the bytes are damaged, or the arrays would exceed `memory_limit` bytes.
+        If the bytes are damaged, or the arrays together would exceed `memory_limit` bytes, or be far more than so few
+        bytes can tell: arrays of one number alone take any size in a few bytes.
     """
     reader = ByteReader(data, "a model's state")
     state: State = {}
+    left = min(memory_limit, _ALWAYS_HELD + _MOST_EXPANDED * len(data))
     while reader.position < len(reader.data):
         name, dtype = reader.sized(), reader.sized()
         shape = tuple(reader.varint(2**32) for _ in range(reader.varint(9)))
         count = int(np.prod(shape, dtype=object))
         kind = _dtype(dtype)
-        if count * kind.itemsize > memory_limit:
+        left -= count * kind.itemsize
+        if left < 0:
             raise FormatError(f"a model's state claims {count * kind.itemsize} bytes for {name!r}")
         state[name.decode("utf-8", "replace")] = _decode(reader.sized(), kind, count).reshape(shape)
     return state
 
 
 def _dtype(stored: bytes) -> np.dtype:
+    if not _DTYPE.fullmatch(stored):
+        raise FormatError(f"a model's state cannot be of dtype {stored!r}")
     try:
-        dtype = np.dtype(stored.decode("ascii"))
-    except (TypeError, ValueError) as error:
+        return np.dtype(stored.decode("ascii"))
+    except TypeError as error:  # a float of one byte, say
         raise FormatError(f"a model's state has the impossible dtype {stored!r}") from error
-    if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise FormatError(f"a model's state cannot be of dtype {dtype}")
-    return dtype
 
 
 def _decode(data: bytes, dtype: np.dtype, count: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 import zstandard
 from pcodec import wrapped
 
@@ -216,6 +217,7 @@ def scalar_group(
 ) -> list[Any]:
     index, own, shared = (Bytes(streams[name]) for name in ("index", "own", "shared"))
     restored: list[np.ndarray] = []
+    digests = []
     for variable, shape in zip(variables, shapes, strict=True):
         dtype, count = np.dtype(variable["form"]), int(np.prod(shape))
         method = index.byte()
@@ -238,7 +240,12 @@ def scalar_group(
             for axis in reversed(range(len(shape))):
                 codes = np.cumsum(codes, axis=axis) if axes >> axis & 1 else codes
         special = integers(classes, count).reshape(shape) if classes else np.zeros(shape, "<i8")
+        digests.append(xxhash.xxh3_64(codes.astype("<i8").tobytes()))
+        if len(shape) > 1:
+            digests[-1].update(special.astype("<i8").tobytes())
         restored.append(lattice.restore(codes, None if len(shape) == 1 else special))
+    joined = xxhash.xxh3_64(b"".join(digest.digest() for digest in digests)).digest()
+    assert index.rest() == (joined[:3] if digests else b"")
     return restored
 
 
@@ -301,22 +308,37 @@ def stated_errors(header: Any) -> dict[str, tuple[float, float]]:
     return errors
 
 
+def digest_of(values: list[np.ndarray], kinds: list[str], streams: dict[str, bytes]) -> bytes:
+    digest = xxhash.xxh3_64(streams.get("!", b""))
+    for array, kind in zip(values, kinds, strict=True):
+        if kind == "exact" and array.dtype.kind == "O":
+            for cell in array.ravel():
+                digest.update(len(cell.encode()).to_bytes(8, "little") + cell.encode())
+        elif kind == "exact":
+            digest.update(array.tobytes())
+    return digest.digest()
+
+
 def decoded(path: Path) -> dict[str, np.ndarray]:
     parts = sections(path.read_bytes())
     header = header_of(parts)
     names = header["dims"][0]
     pieces: dict[str, list[np.ndarray]] = {}
     first, runs = header["blocks"]
+    kinds = [kind for kind, *_ in unrun(header["tolerances"])]
     for number, (groups, models, sizes) in enumerate(unrun(runs)):
-        for place, model, streams in zip(groups, models, block_streams(parts[first + number]), strict=True):
+        section, digests = parts[first + number], []
+        for place, model, streams in zip(groups, models, block_streams(section[:-8]), strict=True):
             _, ranges, components, _ = header["groups"][place]
             variables = [header["variables"][v] for start, many in ranges for v in range(start, start + many)]
             dims = [v["dims"] if isinstance(v["dims"], list) else [v["dims"]] for v in variables]
             shapes = [tuple(sizes[names[d]] for d in own) for own in dims]
             values = GROUPS[components[model][0]](streams, variables, shapes)
             correct(values, Bytes(streams.get("!", b"")))
+            digests.append(digest_of(values, [kinds[v] for s, m in ranges for v in range(s, s + m)], streams))
             for variable, array in zip(variables, values, strict=True):
                 pieces.setdefault(variable["key"], []).append(array)
+        assert section[-8:] == xxhash.xxh3_64(b"".join(digests), seed=number).digest()
     return {name: np.concatenate(arrays) for name, arrays in pieces.items()}
 
 

@@ -119,7 +119,8 @@ class _PerVariable(Preprocessor):
         """
         for name, learned in state.items():
             wanted = (*self.parameters, "rounding")
-            if learned.shape != (len(wanted),) or learned.dtype.kind != "f" or not np.isfinite(learned).all():
+            fits = learned.shape == (len(wanted),) and learned.dtype.kind == "f" and bool(np.isfinite(learned).all())
+            if not fits or ("scale" in wanted and learned[wanted.index("scale")] <= 0):
                 raise FormatError(
                     f"the preprocessor {self.name!r} needs {', '.join(wanted)} of {name!r}, found {learned!r}"
                 )
@@ -199,6 +200,8 @@ class Asinh(_PerVariable):
         # for a part of second order, which the factor 1 - eps covers.
         scale, largest, _ = learned
         encoded = math.asinh(largest / scale)
+        if encoded <= 0:
+            raise FormatError(f"the preprocessor {self.name!r} knows of no value but 0")
         return Tolerance("rel", (1 - eps) * (math.asinh(largest * (1 + eps) / scale) / encoded - 1))
 
 

@@ -11,7 +11,7 @@ import click
 from baler_core import __version__
 from baler_core.cli.components import plugins
 from baler_core.cli.failures import guarded
-from baler_core.cli.inspection import info
+from baler_core.cli.inspection import info, verify
 from baler_core.cli.options import Session, common_options
 from baler_core.cli.preparation import check, init
 from baler_core.cli.results import evaluate, plot
@@ -36,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (init, check, run, train, compress, decompress, evaluate, plot, info, plugins):
+for command in (init, check, run, train, compress, decompress, evaluate, plot, info, verify, plugins):
     cli.add_command(command)
 
 

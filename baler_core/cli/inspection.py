@@ -1,4 +1,4 @@
-"""`baler info`: what a .bal file says about itself."""
+"""`baler info` and `baler verify`: what a .bal file says about itself, and whether all of it can be restored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options, model_file
+from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.errors import FormatError
 from baler_core.reference import Lookup, find_trained
@@ -36,6 +36,24 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
         _show_variables(found)
         if found.header.left_out:
             print_box("NOT IN THIS FILE", found.header.left_out)
+
+
+@click.command(short_help="Check that all of a .bal file can be restored.")
+@click.argument("file", type=click.Path(path_type=Path))
+@model_file
+@memory_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@common_options
+def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) -> None:
+    """Restore all of FILE in memory and compare it with the checksums that were written with it; nothing is written."""
+    from baler_core.decompression import verify as restore_all
+    from baler_core.plugins import load_plugins
+
+    restored = restore_all(file, load_plugins(), lookup=Lookup(model), memory=memory)
+    if as_json:
+        print_json({"file": str(file), "ok": True, "restored_bytes": restored})
+    else:
+        click.echo(f"{file}: whole, {bytes_text(restored)} of values restored as they were written")
 
 
 def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:

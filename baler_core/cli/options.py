@@ -44,6 +44,30 @@ def model_file(command: Command) -> Command:
     return click.option("--model", type=place, help=text)(command)
 
 
+class Bytes(click.ParamType[int]):
+    """A number of bytes, as the configuration writes it: `64 MB`."""
+
+    name = "size"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """Bytes as a whole number."""
+        from baler_core.config.schema import parse_size
+
+        try:
+            size = parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), parameter, context)
+        if not isinstance(size, int) or size <= 0:
+            self.fail("wanted a size such as 4 GB", parameter, context)
+        return size
+
+
+def memory_option(command: Command) -> Command:
+    """Add --memory to a command that restores values."""
+    text = "Refuse blocks that claim more than this, such as '4 GB' [half of the machine's]."
+    return click.option("--memory", type=Bytes(), help=text)(command)
+
+
 def _verbose(context: click.Context, parameter: click.Parameter, value: int) -> None:
     session = context.ensure_object(Session)
     session.verbose = max(session.verbose, value)

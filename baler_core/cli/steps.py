@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import common_options, model_file
+from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
@@ -106,9 +106,12 @@ def compress(
 )
 @force_option
 @model_file
+@memory_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @common_options
-def decompress(file: Path, output: Path | None, force: bool, model: Path | None, as_json: bool) -> None:
+def decompress(
+    file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool
+) -> None:
     """Restore the data file that FILE was made from, in its original format."""
     from baler_core.decompression import decompress as decompress_file
     from baler_core.decompression import read_info, restored_suffix
@@ -121,7 +124,7 @@ def decompress(file: Path, output: Path | None, force: bool, model: Path | None,
         needed.append(find_trained(header.trained, file, Lookup(model)))
     destination = _destination(output, force, as_json, needed)
     with destination.path(file.with_name(f"{file.stem}.restored{suffix}")) as target:
-        restored = decompress_file(file, registry, output=target, lookup=Lookup(model))
+        restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)
         size = restored.stat().st_size
     if as_json:
         print_json({"restored": str(restored), "file_bytes": size})

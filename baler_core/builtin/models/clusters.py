@@ -19,7 +19,7 @@ _NONE = -1.0
 
 @inlined
 def weighed_logarithm(count: Integer) -> float:
-    """count * log2(count)."""
+    """count * log2(count), of a count >= 0: shifted to at most 12 bits, for a table of 2^12 + 1."""
     shift = max(np.int64(0), bit_length(count) - 12)
     top = count >> shift
     part = (count - (top << shift)) / (1 << shift)
@@ -120,7 +120,10 @@ def merge(counts: Array, bits: Array, heads: Array, first: Integer, second: Inte
 
 @compiled
 def follow_heads(heads: Array, bits: Array) -> None:
-    """Let each context point to where its table is; those that do not occur go with the one before."""
+    """Let each context point to where its table is; those that do not occur go with the one before.
+
+    Tables are put into earlier ones only, so that following them ends.
+    """
     last: Integer = np.argmax(bits)
     for context in range(heads.size):
         head = heads[context]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -88,7 +89,7 @@ class FamilyModel(Model):
 
     @abstractmethod
     def encode_family(self, family: Family) -> bytes:
-        """A family as bytes."""
+        """A family as bytes; none if it turns out that this model cannot hold it."""
 
     @abstractmethod
     def decode_family(
@@ -200,7 +201,7 @@ class FamilyModel(Model):
         """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
         families = self._families(block, layout, tolerances)
         coded = [(family, self.encode_family(family)) for family in families]
-        kept = [pair for pair in coded if self._worth(pair, block, layout, tolerances)]
+        kept = [pair for pair in coded if pair[1] and self._worth(pair, block, layout, tolerances)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
         parts = [write_varint(len(kept))]
         for family, data in kept:
@@ -262,9 +263,12 @@ class FamilyModel(Model):
             members = [layout.variables[place] for place in places]
             if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
                 raise FormatError("a family of fields holds something else")
+            shape = layout.shape(members[0])
+            if not math.prod(shape) or any(layout.shape(member) != shape for member in members):
+                raise FormatError("a family of fields holds nothing, or fields of several shapes")
             known = self._known[places][1] if places in self._known else {}
             box = tuple(region.get(dim, slice(None)) for dim in members[0].dims) if region else None
-            restored = self.decode_family(reader.sized(), members, layout.shape(members[0]), known, box)
+            restored = self.decode_family(reader.sized(), members, shape, known, box)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, set(arrays))
         if rest.variables:

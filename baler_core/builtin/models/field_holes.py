@@ -54,8 +54,9 @@ def hold(specials: tuple[float, ...], dtype: np.dtype) -> bool:
 def put_back(values: np.ndarray, found: np.ndarray, specials: tuple[float, ...], reach: Reach) -> None:
     """Write the special values into their places, once others that equal one are moved off within `reach`."""
     keep_off(values, None, specials, reach)
-    for index, special in enumerate(specials):
-        values[found == index + 1] = np.asarray(special).astype(values.dtype)
+    with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
+        for index, special in enumerate(specials):
+            values[found == index + 1] = np.asarray(special).astype(values.dtype)
 
 
 def fill_smoothly(field: np.ndarray, holes: np.ndarray) -> np.ndarray:

@@ -58,7 +58,10 @@ def _code(registers: Array, data: Array, classes: Array, count: int) -> None:
 def code_plane(
     registers: Array, data: Array, patterns: Array, kinds: Array, here: Array, before: Array, count: Integer
 ) -> None:
-    """Write or read (in place) a slice with a margin of 2: whether each place is special, and if so, its class."""
+    """Write or read (in place) a slice with a margin of 2: whether each place is special, and if so, its class.
+
+    Patterns are 15 bits; classes are bytes, and at most `count`, which is below 256.
+    """
     for y in range(2, here.shape[0] - 2):
         for x in range(2, here.shape[1] - 2):
             pattern = (here[y, x - 1] > 0) * 1 + (here[y, x - 2] > 0) * 2 + (here[y - 1, x] > 0) * 4

@@ -105,16 +105,38 @@ def read_units(stored: bytes, dtype: str) -> Units:
         raise FormatError("the units of a field are impossible")
     kind = _KINDS[number // 2]
     lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype) if kind == "lattice" else None
+    if lattice is not None and lattice.kind not in ("integer", "step"):
+        raise FormatError(f"the units of a field cannot be counted on a lattice of kind {lattice.kind!r}")
     if kind != "lattice" and np.dtype(dtype).kind != "f":
         raise FormatError("whole numbers without a lattice")
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)
 
 
-def choose_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None) -> Units | None:
+def choose_units(
+    values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None, *, widest: float = np.inf
+) -> Units | None:
     """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
 
-    `lattice` is what `fit_lattice` finds for them, where that is known already.
+    Parameters
+    ----------
+    lattice
+        What `fit_lattice` finds for them, where that is known already.
+    widest
+        How far apart, in allowed errors, the smallest and the largest value may be.
     """
+    units = _chosen_units(values, tolerance, lattice)
+    return units if units is None or widest == np.inf or _spread(values, units) <= widest else None
+
+
+def _spread(values: np.ndarray, units: Units) -> float:
+    """How far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
+    if units.kind == "log":
+        return 0.0
+    low, high = units.forward(np.array([values.min(), values.max()])).tolist()
+    return float(high - low)
+
+
+def _chosen_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None) -> Units | None:
     if not values.size or values.dtype.kind == "b" or tolerance.kind in ("free", "bits"):
         return None
     if tolerance.kind == "rel":
@@ -142,7 +164,7 @@ def _lattice_units(values: np.ndarray, lattice: Lattice) -> Units | None:
 
 def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     largest = max(abs(float(values.min())), abs(float(values.max())))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         spare = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value, values.dtype)))
     radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
     if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:

@@ -60,6 +60,7 @@ class Frequencies:
         weights = LEVELS[self.levels]
         frequencies = np.maximum(weights * TOTAL // weights.sum(axis=1, keepdims=True), weights > 0)
         rows = np.arange(len(weights))
+        # what rounding up rare symbols takes is less than the largest has, as symbols are fewer than MOST_SYMBOLS
         frequencies[rows, weights.argmax(axis=1)] += TOTAL - frequencies.sum(axis=1)
         return frequencies, LEANINGS[self.leanings + _MOST_LEANING]
 
@@ -157,7 +158,10 @@ def read_frequencies(coder: Coder, contexts: int, line: int, signs: int) -> Freq
 
 @compiled
 def code_levels(registers: Array, data: Array, counters: Array, levels: Array, leanings: Array) -> None:
-    """Write or read (in place, zeros at first) levels and leanings; each level as far off the table before tells it."""
+    """Write or read (in place, zeros at first) levels and leanings; each level as far off the table before tells it.
+
+    What is read is clamped: symbols below MOST_SYMBOLS, levels and leanings to their tables.
+    """
     before = np.zeros(SYMBOLS, np.int64)
     used = west = corner = last = ZERO
     for table in range(levels.shape[0]):

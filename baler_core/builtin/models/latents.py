@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.entropy import pack_checked, unpack_checked
 from baler_core.varint import ByteReader, write_sized
 
 _LIMIT = 2.0**40
@@ -26,7 +26,7 @@ def round_latents(latents: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 def pack_latents(latents: np.ndarray) -> bytes:
     """Bytes of rounded latents (samples, channels, ...)."""
-    return b"".join(write_sized(pack_integers(latents[:, channel])) for channel in range(latents.shape[1]))
+    return b"".join(write_sized(pack_checked(latents[:, channel])) for channel in range(latents.shape[1]))
 
 
 def unpack_latents(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -40,5 +40,5 @@ def unpack_latents(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     reader = ByteReader(data, "the latents of an autoencoder")
     one_channel = (shape[0], *shape[2:])
     count = int(np.prod(one_channel, dtype=object))
-    channels = [unpack_integers(reader.sized(), count).reshape(one_channel) for _ in range(shape[1])]
+    channels = [unpack_checked(reader.sized(), count).reshape(one_channel) for _ in range(shape[1])]
     return np.stack(channels, axis=1) if channels else np.zeros(shape, np.int64)

@@ -23,7 +23,8 @@ def _quarter_octaves(number: int) -> int:
     return number if number < 8 else 4 * (length - 2) + ((number >> (length - 3)) & 3)
 
 
-# Nodes of the binary tree: 32 for the length in bits, then three for each length.
+# Nodes of the binary tree: 32 for the length in bits, then three for each length. A length is at most 31, so that nodes
+# are at most 32 + 3 * 31 + 2 = 127.
 LENGTHS = 32
 NODES = LENGTHS * 4
 CONTEXTS = 7
@@ -35,6 +36,7 @@ _RATE = 24
 # The last input, which is always the same.
 _BIAS = (256,)
 _TABLED = 1 << 12
+_MASK = _TABLED - 1
 BIT_LENGTHS = np.array([number.bit_length() for number in range(_TABLED)], np.int8)
 LOGARITHMS = np.array([_quarter_octaves(number) for number in range(_TABLED)], np.int8)
 
@@ -76,20 +78,23 @@ def _bin_centre(bin_number: int) -> float:
 
 @inlined
 def bit_length(number: Integer) -> Integer:
-    """Number of bits of a number >= 0."""
+    """Number of bits of a number >= 0; anything from 0 to 12 for others, as the mask keeps to the table whatever comes."""
     length = np.int64(0)
     while number >= _TABLED:
         number >>= 12
         length += 12
-    return length + BIT_LENGTHS[number]
+    return length + BIT_LENGTHS[number & _MASK]
 
 
 @inlined
 def logarithmic(number: Integer) -> Integer:
-    """A number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63."""
+    """A number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63.
+
+    Also of others, whatever they are, it makes a bin: the masks keep to the table, which goes up to 43.
+    """
     if number < _TABLED:
-        return np.int64(LOGARITHMS[number])
-    return np.int64(LOGARITHMS[number >> 5]) + 20 if number < 32 * _TABLED else np.int64(BINS - 1)
+        return np.int64(LOGARITHMS[number & _MASK])
+    return np.int64(LOGARITHMS[(number >> 5) & _MASK]) + 20 if number < 32 * _TABLED else np.int64(BINS - 1)
 
 
 @inlined
@@ -97,7 +102,12 @@ def code_node(
     registers: Array, data: Array, counters: Array, weights: Array,
     places: Places, node: Integer, chosen: Integer, bit: Integer,
 ) -> Integer:  # fmt: skip
-    """One bit of the tree: mix what the contexts with counters at `places` say, code, and learn from it."""
+    """One bit of the tree: mix what the contexts with counters at `places` say, code, and learn from it.
+
+    A place plus a node (below NODES) is one of the counters: contexts see to that. `chosen` is below SETS and not negative:
+    a family below 4 times BINS, plus a bin. Counters are 32 bits, so that `stretch` gets 16. Weights may wrap
+    around, on both sides alike: what is made of them is kept within the reach of `squash`.
+    """
     found = places
     for i in range(len(places)):
         # places are never negative, which unsigned numbers tell the compiler: else it would check each one

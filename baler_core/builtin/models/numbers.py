@@ -11,6 +11,7 @@ from baler_core.mixing import learn_counter, new_counters
 
 _KINDS = 4
 _SERIES_STATES = 24
+_MOST_PREDICTED = np.int64(1 << 40)
 ROW = 4 * LENGTHS
 
 
@@ -35,7 +36,10 @@ class NumberCoder:
 
 @inlined
 def code_number(registers: Array, data: Array, counters: Array, row: Integer, number: Integer) -> Integer:
-    """One signed number: length of its magnitude in unary, highest bit below the leading one, the rest raw, sign."""
+    """One signed number: length of its magnitude in unary, highest bit below the leading one, the rest raw, sign.
+
+    A length is below LENGTHS, so that `counters` are looked at in a row of ROW from `row` on.
+    """
     magnitude = abs(number)
     wanted = bit_length(magnitude)
     length = 0
@@ -75,7 +79,11 @@ def code_series(
     taps: Array,
     shift: Integer,
 ) -> None:
-    """What linear prediction leaves, in the context of how much it left just before; limits keep sums in 64 bits."""
+    """What linear prediction leaves, in the context of how much it left just before; limits keep sums in 64 bits.
+
+    Taps of a damaged stream may have sums wrap around: a prediction within limits is made of whatever they give. What is
+    left is below 2^31 when it is read, so that `recent` stays below 2^34.
+    """
     recent = np.int64(0)
     order = taps.size
     for t in range(values.size):
@@ -84,6 +92,7 @@ def code_series(
             for lag in range(order):
                 predicted += taps[lag] * values[t - 1 - lag]
             predicted = (predicted + (1 << (shift - 1))) >> shift
+            predicted = max(-_MOST_PREDICTED, min(_MOST_PREDICTED, predicted))
         state = min(_SERIES_STATES - 1, bit_length(recent)) if t else _SERIES_STATES - 1
         left = code_number(registers, data, counters, state * ROW, values[t] - predicted)
         value = predicted + left

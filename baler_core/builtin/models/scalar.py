@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import xxhash
 from pydantic import Field as Option
 
 from baler_core import squeeze
@@ -32,6 +33,7 @@ _SMALL = 1 << 20
 _PIECE = 1 << 16
 _BEGINNING = 16
 _DISTINCT = 0.6
+_DIGEST_BYTES = 3
 
 
 @dataclass
@@ -43,6 +45,7 @@ class _Coded:
     codes_head: bytes
     codes: bytes
     values: bytes
+    digest: bytes
     method: int = OWN
 
     @property
@@ -104,6 +107,7 @@ class ScalarModel(Model):
         index = b"".join(
             entry.index if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry) for entry in entries
         )
+        index += _joined([one.digest for one in coded if one.method != SHARED_VALUES])
         own = b"".join(write_sized(one.own) for one in coded if one.method == OWN)
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
 
@@ -116,6 +120,7 @@ class ScalarModel(Model):
         own = ByteReader(streams["own"], "a scalar group")
         shared = ByteReader(streams["shared"], "the shared stream of a scalar group")
         arrays: dict[str, np.ndarray] = {}
+        digests: list[bytes] = []
         for position, variable in enumerate(layout.variables):
             method = index.varint(4)
             if method == REPEATED:
@@ -123,9 +128,29 @@ class ScalarModel(Model):
                 if layout.shape(earlier) != layout.shape(variable) or earlier.dtype != variable.dtype:
                     raise FormatError(f"{variable.name!r} is said to repeat {earlier.name!r}, which is of another kind")
                 arrays[variable.name] = arrays[earlier.name]
+            elif method == SHARED_VALUES:
+                arrays[variable.name] = _decode_values(index, shared, variable, layout.shape(variable))
             else:
-                arrays[variable.name] = _decode(index, method, own, shared, variable, layout.shape(variable))
+                lattice, integers = _decode(index, method, own, shared, variable, layout.shape(variable))
+                digests.append(_digest(integers))
+                restore = lattice.restore if len(integers) == 1 else lattice.dequantise
+                arrays[variable.name] = restore(*integers)
+        if _joined(digests) != index.rest():
+            raise FormatError("a scalar group is damaged: its integers have another checksum")
         return layout.build(arrays)
+
+
+def _digest(integers: Sequence[np.ndarray]) -> bytes:
+    """Digest the codes of a variable, and the classes of its special values if these are apart."""
+    digest = xxhash.xxh3_64()
+    for array in integers:
+        digest.update(np.ascontiguousarray(array, "<i8").data if array.size else b"")
+    return digest.digest()
+
+
+def _joined(digests: Sequence[bytes]) -> bytes:
+    """What a group stores of the digests of its variables; nothing if there are none."""
+    return xxhash.xxh3_64(b"".join(digests)).digest()[:_DIGEST_BYTES] if digests else b""
 
 
 def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = False, whole: bool = False) -> float:
@@ -181,9 +206,10 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
         holes = pack_integers(special) if lattice.specials else b""
         codes = _filled(codes, special)
         axes = best_axes(codes)
+    digest = _digest((codes,) if values.ndim == 1 else (codes, special))
     head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
     if quickly:
-        return _Coded(head, pack_quickly(difference(codes, axes)), b"", b"", b"")
+        return _Coded(head, pack_quickly(difference(codes, axes)), b"", b"", b"", digest)
     own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
     if axes and values.size < _SMALL:
         plain = pack_integers(codes)
@@ -192,7 +218,7 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
             own = plain
     small = values.nbytes <= _SMALL
     exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
-    return _Coded(head, own, *narrow(codes.ravel()), exact)
+    return _Coded(head, own, *narrow(codes.ravel()), exact, digest)
 
 
 def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
@@ -256,21 +282,28 @@ def _squeezed_size(data: bytes) -> int:
     return len(squeeze.squeeze(data)) if data else 0
 
 
+def _decode_values(index: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]) -> np.ndarray:
+    """Values that lie in the shared stream as they are; what stands of a lattice in the index means nothing."""
+    Lattice.read(index, variable.dtype)
+    index.varint(1 << max(1, len(shape)))
+    index.sized()
+    count, dtype = int(np.prod(shape, dtype=object)), variable.numpy_dtype
+    return np.frombuffer(shared.take(count * dtype.itemsize), dtype).reshape(shape)
+
+
 def _decode(
     index: ByteReader, method: int, own: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]
-) -> np.ndarray:
+) -> tuple[Lattice, list[np.ndarray]]:
+    """The lattice, and the codes and, for grids, the classes of special values."""
     lattice = Lattice.read(index, variable.dtype)
     axes_bits, holes = index.varint(1 << max(1, len(shape))), index.sized()
     axes = tuple(axis for axis in range(len(shape)) if axes_bits >> axis & 1)
     count = int(np.prod(shape, dtype=object))
-    if method == SHARED_VALUES:
-        dtype = variable.numpy_dtype
-        return np.frombuffer(shared.take(count * dtype.itemsize), dtype).reshape(shape)
     if method == SHARED_CODES:
         codes = widen(index, shared, count).reshape(shape)
     else:
         codes = accumulate(unpack_integers(own.sized(), count).reshape(shape), axes)
     if len(shape) == 1:
-        return lattice.restore(codes)
+        return lattice, [codes]
     special = unpack_integers(holes, count) if holes else np.zeros(count, np.int64)
-    return lattice.dequantise(codes, special.reshape(shape))
+    return lattice, [codes, special.reshape(shape)]

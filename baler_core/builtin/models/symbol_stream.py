@@ -134,14 +134,14 @@ def _write_head(stream: Stream, layout: Layout, head: Coder, frequencies: Freque
 
 @compiled
 def count_codes(codes: Array, counts: Array) -> None:
-    """How often each code occurs."""
+    """How often each code occurs; there are as many counts as contexts of a layout make codes, fewer than 2^16."""
     for number in range(codes.size):
         counts[np.int64(codes[number])] += 1
 
 
 @compiled
 def write_flags(registers: Array, data: Array, counters: Array, flags: Array) -> None:
-    """Write flags as they were collected."""
+    """Write flags as they were collected, each twice the number of one of the layout's counters, plus a bit."""
     for number in range(flags.size):
         flag = np.int64(flags[number])
         code_simply(registers, data, counters, flag >> 1, flag & 1)

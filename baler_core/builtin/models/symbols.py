@@ -19,6 +19,7 @@ ENDS = 6
 # Bins of expected magnitudes; larger ones go with the last.
 EXPECTED = int(LOGARITHMS[-1]) + 1
 TABLED = LOGARITHMS.size
+_MASK = TABLED - 1
 # Symbols of all magnitudes below 2^31.
 MOST_SYMBOLS = 120
 ZERO: Integer = np.int64(0)
@@ -64,18 +65,21 @@ class Stream(NamedTuple):
 
 @inlined
 def symbol_of(magnitude: Integer) -> Integer:
-    """The quarter octave of a magnitude below 2^31: 0 .. 7 as they are, then four per doubling."""
+    """The quarter octave of a magnitude below 2^31: 0 .. 7 as they are, then four per doubling; below MOST_SYMBOLS.
+
+    Magnitudes are smaller wherever this is asked: `quantiser`, `bound_layer` and `field.LARGEST` see to it.
+    """
     symbol = np.int64(0)
     while magnitude >= TABLED:
         magnitude >>= 4
         symbol += 16
-    return symbol + LOGARITHMS[magnitude]
+    return symbol + LOGARITHMS[magnitude & _MASK]
 
 
 @inlined
 def bin_of(expected: Integer) -> Integer:
-    """The bin of an expected magnitude."""
-    return np.int64(LOGARITHMS[min(expected, TABLED - 1)])
+    """The bin of an expected magnitude >= 0."""
+    return np.int64(LOGARITHMS[min(expected, TABLED - 1) & _MASK])
 
 
 @inlined
@@ -86,13 +90,16 @@ def bits_below(symbol: Integer) -> Integer:
 
 @inlined
 def first_of(symbol: Integer) -> Integer:
-    """The smallest magnitude of a symbol."""
+    """The smallest magnitude of a symbol, which a table has only below MOST_SYMBOLS (see `frequencies.code_levels`)."""
     return np.int64(_FIRST[symbol])
 
 
 @inlined
 def put_bits(raw: Array, place: Integer, bits: Integer) -> None:
-    """Write bits (below 2^32) at a place of `raw`, which is zero from there on."""
+    """Write bits (below 2^32) at a place of `raw`, which is zero from there on.
+
+    A value takes at most 28 of them, and `raw` has 32 for each, and two words more.
+    """
     word, spread = place >> 5, np.uint64(bits) << np.uint64(place & 31)
     raw[word] |= np.uint32(spread & np.uint64(0xFFFFFFFF))
     raw[word + 1] |= np.uint32(spread >> np.uint64(32))
@@ -100,7 +107,7 @@ def put_bits(raw: Array, place: Integer, bits: Integer) -> None:
 
 @inlined
 def get_bits(raw: Array, place: Integer, count: Integer) -> Integer:
-    """Read up to 32 bits; zeros follow the end."""
+    """Read up to 32 bits; zeros follow the end, since the last two words are 0. Places only grow, from 0."""
     word = min(place >> 5, raw.size - 2)
     both = np.uint64(raw[word]) | (np.uint64(raw[word + 1]) << np.uint64(32))
     return np.int64((both >> np.uint64(place & 31)) & ((np.uint64(1) << np.uint64(count)) - np.uint64(1)))

@@ -13,6 +13,7 @@ import numpy as np
 from baler_root.entries import Entries
 from baler_root.flatten import offsets_of
 from baler_root.streaming import string_bytes
+from baler_root.writing.records import Names, add_object
 
 KEY = struct.Struct(">ihiIhhqq")
 BASKET = struct.Struct(">HiiiiB")
@@ -40,6 +41,7 @@ class BasketWriter:
     """
 
     def __init__(self, directory: Any, tree_name: str) -> None:
+        self._writable = directory
         self._directory = directory._cascading
         self._file = directory._file
         self._tree_name = tree_name
@@ -83,14 +85,10 @@ class BasketWriter:
         """Length of a key with these strings: class, name and title of an object."""
         return KEY.size + sum(len(string_bytes(text.encode("utf-8", "surrogateescape"))) for text in strings)
 
-    def add_tree(self, name: str, title: str, content: bytes) -> None:
+    def add_tree(self, names: Names, content: bytes) -> None:
         """Write the tree object and list it in its directory."""
-        import uproot
-
-        compressed = uproot.compression.compress(content, self._compression)
-        sink = self._file.sink
-        self._directory.add_object(sink, "TTree", name, title, compressed, len(content), big=True)
-        self._file._cascading.streamers.update_streamers(sink, list(_streamers()))
+        add_object(self._writable, names, content)
+        self._file._cascading.streamers.update_streamers(self._file.sink, list(_streamers()))
         self.flush()
 
 

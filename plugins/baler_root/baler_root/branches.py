@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,10 @@ class Branch:
         What it holds.
     counter
         Key of the branch that holds the lengths of its outermost lists, as for `Jet_pt[nJet]`; else empty.
+    leaf
+        Name of its one leaf, where that is not the branch's.
+    packing
+        Of numbers that are stored as integers: step, value of 0, and the largest integer.
     """
 
     key: str
@@ -33,6 +38,8 @@ class Branch:
     type: str
     form: Form
     counter: str = ""
+    leaf: str = ""
+    packing: tuple[float, float, float] | None = None
 
     def lengths_key(self, place: str) -> str:
         """What the lengths of one of its lists are known by: the counter, or the list's own place."""
@@ -50,27 +57,42 @@ class LeftOut:
 
 def list_branches(tree: Tree) -> tuple[list[Branch], list[LeftOut]]:
     """All branches that hold values, in order, and those that cannot be kept."""
-    entries = _ttree_branches(tree.tree) if tree.kind == "TTree" else _ntuple_fields(tree.tree)
+    entries = _ttree_branches(tree) if tree.kind == "TTree" else _ntuple_fields(tree.tree)
     return [e for e in entries if isinstance(e, Branch)], [e for e in entries if isinstance(e, LeftOut)]
 
 
-def _ttree_branches(tree: Any) -> list[Branch | LeftOut]:
+def _ttree_branches(tree: Tree) -> list[Branch | LeftOut]:
     counters: dict[int, str] = {}
+    twins: list[Branch | LeftOut] = []
     found: dict[str, Branch | LeftOut] = {}
-    for key, branch in tree.iteritems(recursive=True, full_paths=True):
+    for key, branch in _walk(tree.tree.branches):
         counters.update((id(leaf), key) for leaf in branch.member("fLeaves"))
-        if branch.branches:
-            continue
-        if tree[key] is branch:
+        if tree.handles.setdefault(key, branch) is not branch:
+            twins.append(LeftOut(key, _type_name(branch), "another branch has the same name"))
+        elif not branch.branches:
             found[key] = _described(key, branch)
-        else:
-            found.setdefault(key, LeftOut(key, branch.typename, "another branch has the same name"))
     for key, entry in found.items():
         if isinstance(entry, Branch) and _has_counter(entry.form):
-            leaf = tree[key].count_leaf
+            leaf = tree.handles[key].count_leaf
             if leaf is not None and id(leaf) in counters:
                 found[key] = replace(entry, counter=counters[id(leaf)])
-    return list(found.values())
+    return [*found.values(), *twins]
+
+
+def _walk(branches: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All branches with their keys, each before those below it."""
+    for branch in branches:
+        key = prefix + branch.name
+        yield key, branch
+        yield from _walk(branch.branches, key + "/")
+
+
+def _type_name(branch: Any) -> str:
+    """The C++ type, as far as uproot can name it."""
+    try:
+        return str(branch.typename)
+    except Exception:  # many kinds of error
+        return "unknown"
 
 
 def _described(key: str, branch: Any) -> Branch | LeftOut:
@@ -79,11 +101,24 @@ def _described(key: str, branch: Any) -> Branch | LeftOut:
         form = from_awkward(branch.interpretation.awkward_form(branch.file))
         if _has_record(form) and not _is_leaf_list(form, branch):
             raise Unsupported("C++ objects are not supported")
-        return Branch(key, branch.title, branch.typename, form)
+        return Branch(key, branch.title, branch.typename, form, leaf=_odd_leaf(key, form, branch))
     except Unsupported as reason:
-        return LeftOut(key, branch.typename, str(reason))
+        return LeftOut(key, _type_name(branch), str(reason))
     except Exception:  # whatever uproot cannot interpret: many kinds of error
-        return LeftOut(key, branch.typename, "uproot cannot read it as an array")
+        return LeftOut(key, _type_name(branch), "uproot cannot read it as an array")
+
+
+def usual_leaf(key: str) -> str:
+    """How the one leaf of a branch is usually called: like the branch, without the sizes of arrays."""
+    return re.sub(r"(\[\d+\])+$", "", key.rpartition("/")[2])
+
+
+def _odd_leaf(key: str, form: Form, branch: Any) -> str:
+    """The name of a branch's one leaf, where it is not the usual one."""
+    names = [leaf.member("fName") for leaf in branch.member("fLeaves")]
+    if isinstance(form, Record) or len(names) != 1 or names[0] == usual_leaf(key):
+        return ""
+    return str(names[0])
 
 
 def _is_leaf_list(form: Form, branch: Any) -> bool:

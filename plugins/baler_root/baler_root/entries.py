@@ -58,13 +58,17 @@ def text_entries(values: np.ndarray) -> Entries:
 
 
 def collection_entries(
-    form: List, name: str, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]
+    form: List,
+    name: str,
+    values: Mapping[str, np.ndarray],
+    counts: Mapping[str, np.ndarray],
+    version: int = COLLECTION_VERSION,
 ) -> Entries:
     """One entry per std::vector, with ROOT's header of byte count and version."""
     inner = _nested(form, name, name, values, counts)
     headers = np.zeros((len(inner.lengths), 6), np.uint8)
     headers[:, :4] = _big_endian((inner.lengths + 2).astype(np.uint32) | np.uint32(BYTE_COUNT)).reshape(-1, 4)
-    headers[:, 5] = COLLECTION_VERSION
+    headers[:, 5] = version
     return _preceded(inner, headers)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from baler_root.branches import Branch
-from baler_root.entries import Entries, collection_entries, counted_entries, number_entries, text_entries
+from baler_root.branches import Branch, usual_leaf
+from baler_root.entries import (
+    COLLECTION_VERSION,
+    Entries,
+    collection_entries,
+    counted_entries,
+    number_entries,
+    text_entries,
+)
 from baler_root.forms import Form, List, Number, Record, Text
 from baler_root.ttree import BranchPlan, LeafPlan
 
@@ -67,7 +73,7 @@ class TreePlan:
 
     def encode(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> dict[str, Entries]:
         """Entries of every branch that has leaves, by key."""
-        columns = {branch.key: _entries(branch, values, counts) for branch in self._branches}
+        columns = {branch.key: encode_branch(branch, values, counts) for branch in self._branches}
         for branch in self._branches:
             if self._plans[branch.key].leaves[0].is_counter:
                 self._note_maximum(branch.key, values[branch.key])
@@ -103,7 +109,7 @@ def _class_name(branch: Branch) -> str:
 def _leaves(branch: Branch) -> list[LeafPlan]:
     """The leaves of a branch, not yet counted."""
     full = branch.key.rpartition("/")[2]
-    name = re.sub(r"(\[\d+\])+$", "", full)
+    name = branch.leaf or usual_leaf(branch.key)
     form = branch.form
     if _class_name(branch):
         return [LeafPlan(name, "")]
@@ -113,7 +119,7 @@ def _leaves(branch: Branch) -> list[LeafPlan]:
         return [LeafPlan(name, "str")]
     leaf = LeafPlan(name, *_code(form.content if isinstance(form, List) else form))
     # ROOT would take sizes that stand in both a counted branch's name and its leaf's title twice
-    leaf.sizes_in_title = name == full or not branch.counter
+    leaf.sizes_in_title = usual_leaf(full) == full or not branch.counter
     return [leaf]
 
 
@@ -130,8 +136,13 @@ def cpp_type(form: Form) -> str:
     return CPP_TYPES[np.dtype(form.dtype).str[1:]] if isinstance(form, Number) else "string"
 
 
-def _entries(branch: Branch, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> Entries:
-    """One branch's part of a block."""
+def encode_branch(
+    branch: Branch,
+    values: Mapping[str, np.ndarray],
+    counts: Mapping[str, np.ndarray],
+    version: int = COLLECTION_VERSION,
+) -> Entries:
+    """The entries of one branch in ROOT's bytes, from its values and the lengths of its lists."""
     form, key = branch.form, branch.key
     if isinstance(form, Record):
         return number_entries(*(values[f"{key}.{field}"] for field, _ in form.fields))
@@ -141,4 +152,4 @@ def _entries(branch: Branch, values: Mapping[str, np.ndarray], counts: Mapping[s
         return text_entries(values[key])
     if branch.counter:
         return counted_entries(values[key], counts[key + "[]"])
-    return collection_entries(form, key, values, counts)
+    return collection_entries(form, key, values, counts, version)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from pydantic import Field
 
 from baler_core import Formula, Options, Reader, Schema, Sink, Source
-
-if TYPE_CHECKING:
-    pass
 
 
 class RootOptions(Options):
@@ -19,7 +16,11 @@ class RootOptions(Options):
 
     tree: str | None = Field(
         default=None,
-        description="The TTree or RNTuple to take (`Events`, `folder/Events`); needed only when a file has several.",
+        description="The TTree or RNTuple whose branches are variables (`Events`, `folder/Events`); else all are.",
+    )
+    others: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="Whether what is no variable (histograms, other trees, ...) is kept byte for byte.",
     )
 
 
@@ -27,7 +28,7 @@ class RootReader(Reader):
     """TTrees and RNTuples: flat and jagged branches of numbers, booleans and strings."""
 
     name = "root"
-    summary = "ROOT files: TTree and RNTuple, flat and jagged branches"
+    summary = "ROOT files: TTree and RNTuple, flat and jagged branches; all other objects as they are"
     suffixes = (".root",)
     Options = RootOptions
 
@@ -39,7 +40,7 @@ class RootReader(Reader):
         return offered_formulas(names)
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
-        """Open the tree; the lengths of all lists are read, values are not.
+        """Open the trees; the lengths of all lists are read, and what is carried as it is, but no other values.
 
         Raises
         ------
@@ -48,10 +49,10 @@ class RootReader(Reader):
         """
         from baler_root.source import RootSource
 
-        return RootSource(path, self.options.tree, variables)
+        return RootSource(path, self.options.tree, self.options.others == "keep", variables)
 
     def create(self, path: Path, schema: Schema) -> Sink:
-        """Start a file with one tree: names, titles, types and order of branches as in the original."""
+        """Start a file with the same trees and objects: names, titles, types and order as in the original."""
         from baler_root.sink import RootSink
 
         return RootSink(path, schema)

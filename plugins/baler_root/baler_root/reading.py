@@ -33,8 +33,7 @@ def read_layouts(tree: Tree, branches: Sequence[Branch], rows: slice, where: str
 
 def _read(tree: Tree, keys: list[str], rows: slice) -> dict[str, Content]:
     if tree.kind == "TTree":
-        arrays = tree.tree.arrays(keys, entry_start=rows.start, entry_stop=rows.stop, library="ak", how=dict)
-        return {key: arrays[key].layout for key in keys}
+        return {key: tree.read(key, rows.start, rows.stop) for key in keys}
     wanted = set(keys)
     record = tree.tree.arrays(
         filter_field=lambda field: field.path.partition(".")[0] in wanted,
@@ -59,7 +58,7 @@ def _empty(tree: Tree, key: str) -> Content:
     import awkward as ak
 
     if tree.kind == "TTree":
-        form: Any = tree.tree[key].interpretation.awkward_form(tree.tree.file)
+        form: Any = (tree.readings.get(key) or tree.handles[key].interpretation).awkward_form(tree.tree.file)
     else:
         form = tree.tree.to_akform()[0].content(key)
     return form.length_zero_array(highlevel=False) if hasattr(form, "length_zero_array") else ak.contents.EmptyArray()

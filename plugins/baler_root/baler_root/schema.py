@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from baler_core import Schema, Variable
 from baler_root.branches import Branch
 from baler_root.forms import Leaf, Number, leaves
 from baler_root.jagged import Collection
+from baler_root.roles import role_of
 from baler_root.skeleton import make_skeleton
 from baler_root.trees import Tree
 
@@ -18,7 +20,9 @@ UNITS = re.compile(r"[\[(]\s*((?:[kMGT]?eV|[munc]?m|[munp]?s|m?rad|deg)(?:\^?2|/
 LEAF_LIST = re.compile(r"[\w.]+(\[\w+\])*/[A-Za-z](:[\w.]+(\[\w+\])*(/[A-Za-z])?)*")
 
 
-def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[Collection], entry: str) -> Schema:
+def build_schema(
+    tree: Tree, branches: Sequence[Branch], collections: Sequence[Collection], entry: str, class_name: str
+) -> Schema:
     """Variables in the order of the branches; a made-up counts variable stands before the lists it counts."""
     dim_of = {place: collection.dim for collection in collections for place in collection.places}
     by_dim = {collection.dim: collection for collection in collections}
@@ -35,7 +39,7 @@ def build_schema(tree: Tree, branches: Sequence[Branch], collections: Sequence[C
             sizes |= dict(zip(variable.dims[1:], getattr(leaf.form, "shape", ()), strict=True))
     schema = Schema(tuple(variables.values()), sizes, {c.dim: c.counts for c in collections})
     made_up = [collection.counts for collection in collections if not collection.counter]
-    return replace(schema, skeleton=make_skeleton(tree, branches, schema, made_up))
+    return replace(schema, skeleton=make_skeleton(tree, branches, schema, made_up, class_name))
 
 
 def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
@@ -46,7 +50,18 @@ def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
     dims = [dim]
     for size in shape:
         dims.append(f"[{size}]" + "'" * sum(other.startswith(f"[{size}]") for other in dims))
-    return Variable(leaf.name, dtype, tuple(dims), units=units.group(1) if units else "", label=label)
+    step, low, largest = branch.packing or (1.0, 0.0, math.inf)
+    return Variable(
+        leaf.name,
+        dtype,
+        tuple(dims),
+        units=units.group(1) if units else "",
+        label=label,
+        scale=step,
+        offset=low,
+        limits=(0.0, largest) if branch.packing else (-math.inf, math.inf),
+        **role_of(leaf.name, branch.title, dtype),
+    )
 
 
 def _says_nothing(title: str, key: str) -> bool:

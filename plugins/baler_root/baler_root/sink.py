@@ -10,49 +10,123 @@ import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
 from baler_root.branches import Branch
-from baler_root.flatten import put_together
+from baler_root.contents.objects import OBJECTS, STREAMERS, KeyRecord, keys_from_json
 from baler_root.forms import leaves
-from baler_root.plans import TreePlan
+from baler_root.outputs import RNTupleOutput, TTreeOutput
+from baler_root.parts import Part, take_parts
 from baler_root.skeleton import branches_of, list_dimensions
+from baler_root.template.stored import StoredTemplate, read_template
+from baler_root.template.writing import TemplateOutput
 from baler_root.trees import first_line
-from baler_root.ttree import TreeWriter
+from baler_root.writing.folders import Folders
+from baler_root.writing.records import Names, add_object
+from baler_root.writing.streamers import add_streamers
 
 if TYPE_CHECKING:
     import xarray as xr
 
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
-class _Output(Protocol):
+
+class Output(Protocol):
     """A tree being written: takes the values of a block and the lengths of its lists."""
 
-    def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None: ...
+    def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None:
+        """Append events."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class PlannedTree:
+    """One tree as a .bal file describes it.
+
+    Raises
+    ------
+    FormatError
+        If skeleton and variables do not fit together, as only a damaged file can have it.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.prefix, self.schema, skeleton = part.prefix, part.schema, part.schema.skeleton
+        try:
+            if skeleton["kind"] not in ("TTree", "RNTuple") or not skeleton["tree"]:
+                raise ValueError("no kind of tree")
+            self.path, self.title, self.kind = str(skeleton["tree"]), str(skeleton["title"]), str(skeleton["kind"])
+            default = "TTree" if self.kind == "TTree" else "ROOT::RNTuple"
+            self.class_name = str(skeleton.get("class", default))
+            self.fields, self.newer = int(skeleton.get("fields", 0)), skeleton.get("newer")
+            self.branches = branches_of(self.schema) if self.schema.variables else []
+            self.counts_of = _counts_of(self.schema, self.branches)
+            self.template: StoredTemplate | None = None
+            if "template" in skeleton:
+                self.template = read_template(skeleton["template"], self.schema.attachments)
+            elif not self.branches:
+                raise ValueError("a tree without branches")
+        except DAMAGE as error:
+            raise _damaged(error) from error
+
+
+def _counts_of(schema: Schema, branches: Sequence[Branch]) -> dict[str, str]:
+    """For the place of every list the variable that holds its lengths."""
+    return {
+        place: schema.counts[dim]
+        for branch in branches
+        for leaf in leaves(branch.form, branch.key)
+        for place, dim in zip(leaf.lists, list_dimensions(schema, leaf), strict=True)
+    }
+
+
+def _damaged(error: Exception) -> FormatError:
+    return FormatError(f"the description of the ROOT tree to be written is damaged: {first_line(error)}")
 
 
 class RootSink(Sink):
-    """A ROOT file with one tree."""
+    """A ROOT file with the trees and objects of the original."""
 
     def __init__(self, path: Path, schema: Schema) -> None:
         import uproot
 
-        self._schema = schema
-        branches, self._counts_of = _described(schema)
-        skeleton = schema.skeleton
-        self._file = uproot.recreate(str(path), compression=_compression(skeleton.get("compression")))
-        folder, _, name = skeleton["tree"].rpartition("/")
-        directory = self._file.mkdir(folder) if folder else self._file
-        output = TTreeOutput if skeleton["kind"] == "TTree" else RNTupleOutput
-        self._output: _Output = output(directory, name, skeleton["title"], branches)
+        try:
+            self._trees = [PlannedTree(part) for part in take_parts(schema)]
+            keys = _keys(schema, self._trees)
+            objects = _cut(schema.attachments.get(OBJECTS, b""), keys)
+        except DAMAGE as error:
+            raise _damaged(error) from error
+        self._file = uproot.recreate(str(path), compression=_compression(schema.skeleton.get("compression")))
+        try:
+            self._folders = Folders(self._file, keys)
+            if STREAMERS in schema.attachments:
+                add_streamers(self._file, schema.attachments[STREAMERS])
+            for n, content in objects.items():
+                add_object(self._folders.of(n), _names(keys[n]), content, small=keys[n].small)
+            self._outputs = self._start_trees(keys)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _start_trees(self, keys: Sequence[KeyRecord]) -> list[Output]:
+        place_of = {key.tree: n for n, key in enumerate(keys) if key.tree is not None}
+        outputs: list[Output] = []
+        for n, tree in enumerate(self._trees):
+            key = keys[place_of[n]]
+            outputs.append(_output(tree, self._folders.of(place_of[n]), key, outputs))
+        return outputs
 
     def write(self, block: xr.Dataset) -> None:
         """Append the events of a block."""
-        values = {variable.name: values_of(block, variable.name) for variable in self._schema.variables}
-        counts = {place: values[name].astype(np.int64) for place, name in self._counts_of.items()}
-        self._output.extend(values, counts)
+        for tree, output in zip(self._trees, self._outputs, strict=True):
+            names = tree.schema.names
+            if names and tree.prefix + names[0] in block.variables:
+                values = {name: values_of(block, tree.prefix + name) for name in names}
+                counts = {place: values[name].astype(np.int64) for place, name in tree.counts_of.items()}
+                output.extend(values, counts)
 
     def close(self) -> None:
-        """Write the tree and close the file."""
-        self._output.close()
+        """Write the trees and close the file."""
+        for output in self._outputs:
+            output.close()
+        self._folders.close()
         self._file.close()
 
     def abort(self) -> None:
@@ -60,75 +134,44 @@ class RootSink(Sink):
         self._file.close()
 
 
-class TTreeOutput:
-    """A TTree in a file open for writing."""
-
-    def __init__(self, directory: Any, name: str, title: str, branches: Sequence[Branch]) -> None:
-        self._plan = TreePlan(branches)
-        self._writer = TreeWriter(directory, name, title, self._plan.top)
-
-    def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None:
-        """Append events."""
-        self._writer.write(self._plan.encode(values, counts))
-
-    def close(self) -> None:
-        """Write the tree with all its branches."""
-        self._writer.close()
+def _output(tree: PlannedTree, directory: Any, key: KeyRecord, before: Sequence[Output]) -> Output:
+    names = _names(key)
+    if tree.template is not None:
+        newer = before[tree.newer] if isinstance(tree.newer, int) and 0 <= tree.newer < len(before) else None
+        known = newer if isinstance(newer, TemplateOutput) else None
+        return TemplateOutput(directory, names, tree.template, tree.branches, small=key.small, newer=known)
+    if tree.kind == "TTree":
+        return TTreeOutput(directory, names, tree.title, tree.branches, tree.fields)
+    return RNTupleOutput(directory, names, tree.title, tree.branches)
 
 
-class RNTupleOutput:
-    """An RNTuple in a file open for writing."""
-
-    def __init__(self, directory: Any, name: str, title: str, branches: Sequence[Branch]) -> None:
-        self._branches = branches
-        empty = {leaf.name: _no_rows(leaf.form) for b in branches for leaf in leaves(b.form, b.key)}
-        places = {place for b in branches for leaf in leaves(b.form, b.key) for place in leaf.lists}
-        form = self._record(empty, dict.fromkeys(places, np.zeros(0, np.int64))).form
-        self._ntuple = directory.mkrntuple(name, form, title)
-
-    def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None:
-        """Append events as one cluster."""
-        import awkward as ak
-
-        record = self._record(values, counts)
-        if len(record):
-            self._ntuple.extend(ak.Array(record))
-
-    def _record(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> Any:
-        import awkward as ak
-
-        contents = [put_together(branch.form, branch.key, values, counts) for branch in self._branches]
-        return ak.contents.RecordArray(contents, [branch.key for branch in self._branches])
-
-    def close(self) -> None:
-        """Nothing is left to write: each cluster has been listed as it came."""
+def _names(key: KeyRecord) -> Names:
+    return Names(key.class_name, key.name, key.title, key.cycle, key.date)
 
 
-def _described(schema: Schema) -> tuple[list[Branch], dict[str, str]]:
-    """The branches of the skeleton, and for the place of every list the variable that holds its lengths.
-
-    Raises
-    ------
-    FormatError
-        If skeleton and variables do not fit together, as only a damaged file can have it.
-    """
-    try:
-        if schema.skeleton["kind"] not in ("TTree", "RNTuple") or not schema.skeleton["tree"]:
-            raise ValueError("no kind of tree")
-        branches = branches_of(schema)
-        counts_of = {
-            place: schema.counts[dim]
-            for branch in branches
-            for leaf in leaves(branch.form, branch.key)
-            for place, dim in zip(leaf.lists, list_dimensions(schema, leaf), strict=True)
-        }
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise FormatError(f"the description of the ROOT tree to be written is damaged: {first_line(error)}") from error
-    return branches, counts_of
+def _keys(schema: Schema, trees: Sequence[PlannedTree]) -> list[KeyRecord]:
+    """The keys of the file; where nothing is said of them, that of its one tree."""
+    if "keys" in schema.skeleton:
+        keys = keys_from_json(schema.skeleton["keys"], len(trees))
+    else:
+        only = trees[0]
+        title = only.title if only.kind == "TTree" else ""
+        keys = [KeyRecord(-1, only.class_name, only.path, title, 1, None, False, -2)]
+    if sorted(key.tree for key in keys if key.tree is not None) != [*range(len(trees))]:
+        raise ValueError("the keys of trees do not fit")
+    return keys
 
 
-def _no_rows(form: Any) -> np.ndarray:
-    return np.zeros((0, *getattr(form, "shape", ())), getattr(form, "dtype", object))
+def _cut(content: bytes, keys: Sequence[KeyRecord]) -> dict[int, bytes]:
+    """The bytes of each carried object."""
+    found, start = {}, 0
+    for n, key in enumerate(keys):
+        if key.size >= 0:
+            found[n] = content[start : start + key.size]
+            start += key.size
+    if start != len(content):
+        raise ValueError("the bytes of objects do not fit")
+    return found
 
 
 def _compression(stored: Sequence[Any] | None) -> Any:

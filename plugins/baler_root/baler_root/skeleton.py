@@ -30,7 +30,9 @@ LETTERS = {
 }
 
 
-def make_skeleton(tree: Tree, branches: Sequence[Branch], schema: Schema, made_up: Sequence[str]) -> dict[str, Any]:
+def make_skeleton(
+    tree: Tree, branches: Sequence[Branch], schema: Schema, made_up: Sequence[str], class_name: str = "TTree"
+) -> dict[str, Any]:
     """What is needed besides values and schema to write the tree again.
 
     Parameters
@@ -39,18 +41,21 @@ def make_skeleton(tree: Tree, branches: Sequence[Branch], schema: Schema, made_u
         With any skeleton.
     made_up
         The counts variables that are no branches.
+    class_name
+        The C++ class of the tree.
     """
-    code = tree.tree.file.compression
     skeleton: dict[str, Any] = {
         "kind": tree.kind,
         "tree": tree.name,
         "title": tree.title,
-        "compression": None if code is None else [code.name, code.level],
         "titles": [
             _usual_title([b for b in branches if isinstance(b.form, List) == jagged]) for jagged in (False, True)
         ],
         "made_up": _usual_counters(branches, schema, made_up),
     }
+    if class_name not in ("TTree", "ROOT::RNTuple"):
+        skeleton["class"] = class_name
+        skeleton["fields"] = int(tree.tree.member("fNvar", none_if_missing=True) or 0)
     lists = [b for b in branches if b.counter]
     if sum(b.counter == "n" + b.key for b in lists) > len(lists) / 2:
         skeleton["own_counters"] = True
@@ -83,6 +88,8 @@ def _odd(branch: Branch, schema: Schema, skeleton: Mapping[str, Any]) -> dict[st
         odd["counter"] = branch.counter
     if branch.title != (schema[first.name].label or _title(skeleton["titles"], branch)):
         odd["title"] = branch.title
+    if branch.leaf:
+        odd["leaf"] = branch.leaf
     if "string" in branch.type and isinstance(branch.form, Text):
         odd["type"] = branch.type
     return odd
@@ -108,7 +115,7 @@ def _branch(schema: Schema, key: str, form: Form, odd: Mapping[str, Any]) -> Bra
     counter = odd.get("counter", _counter(schema, schema.skeleton, key, first))
     branch = Branch(key, "", odd.get("type", ""), form, counter)
     title = odd.get("title", schema[first.name].label or _title(schema.skeleton["titles"], branch))
-    return Branch(key, title, branch.type, form, counter)
+    return Branch(key, title, branch.type, form, counter, odd.get("leaf", ""))
 
 
 def _form(schema: Schema, name: str) -> Form:

@@ -1,78 +1,130 @@
-"""Reads a ROOT tree as blocks of plain arrays."""
+"""Reads the trees of a ROOT file as blocks of plain arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baler_core import DataError, Source, Variable, family_slices, make_block
-from baler_root.branches import left_out_warnings, list_branches
+from baler_root.contents.keys import Item, list_items
+from baler_root.contents.objects import carry, keys_to_json
+from baler_root.contents.selection import choose_trees
 from baler_root.flatten import Arrays, take_apart
 from baler_root.jagged import Collection
+from baler_root.parts import Part, join_parts
+from baler_root.patterns import PatternsOfTrees
 from baler_root.reading import read_layouts
-from baler_root.schema import build_schema
-from baler_root.selection import select
-from baler_root.trees import Tree, find_tree, open_file
+from baler_root.treepart import TreePart, TreeReading
+from baler_root.trees import first_line, open_file
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 class RootSource(Source):
-    """One tree of an open ROOT file."""
+    """An open ROOT file.
 
-    def __init__(self, path: Path, tree_name: str | None, patterns: Sequence[str] | None) -> None:
+    Parameters
+    ----------
+    tree_name
+        The only tree whose branches are variables.
+    others
+        Whether what is no variable is carried: other objects, other trees, and older cycles.
+    """
+
+    def __init__(self, path: Path, tree_name: str | None, others: bool, patterns: Sequence[str] | None) -> None:
         self.path = path
         self._file = open_file(path)
         try:
-            self._tree, others = find_tree(self._file, path, tree_name)
-            where = f"{path}, {self._tree.name}"
-            chosen = select(self._tree, *list_branches(self._tree), patterns, where)
-            self._branches, self._collections = chosen.branches, chosen.collections
-            self.schema = build_schema(self._tree, self._branches, self._collections, chosen.entry)
+            self._open(tree_name, others, patterns)
         except BaseException:
             self.close()
             raise
-        self._where = where
-        self.warnings = [*left_out_warnings(chosen.left_out, where), *_other_objects(others, path, self._tree)]
+
+    def _open(self, tree_name: str | None, others: bool, patterns: Sequence[str] | None) -> None:
+        try:
+            items = list_items(self._file)
+        except Exception as error:
+            raise DataError(f"{self.path}: its folders cannot be read: {first_line(error)}") from error
+        choices = choose_trees(items, self.path, tree_name, others=others)
+        reading = TreeReading(self.path, items, PatternsOfTrees(patterns, str(self.path)), others=others)
+        for choice in choices:
+            reading.add(choice, must=tree_name is not None and choice.prefix is not None)
+        reading.patterns.refuse_unknown()
+        parts = self._parts = reading.parts
+        carried = carry(
+            self._file,
+            items,
+            {part.choice.place: n for n, part in enumerate(parts)},
+            others=others,
+            classes=any(part.template or "class" in part.schema.skeleton for part in parts),
+            where=str(self.path),
+        )
+        self.warnings = [*reading.warnings, *_dropped(items, choices, others, self.path)]
+        skeleton: dict[str, Any] = {"compression": _compression(self._file)}
+        if not _is_usual(items, parts):
+            skeleton["keys"] = keys_to_json(carried.keys)
+        joined = [Part(part.prefix, part.schema) for part in parts]
+        self.schema = join_parts(joined, skeleton, carried.attachments())
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """Blocks of events; the rows of jagged dimensions belong to just these events."""
+        """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
+        part_of = {part.prefix + name: part for part in self._parts for name in part.schema.names}
         for _, variables, rows in family_slices(self.schema, max_bytes):
-            yield self._block(variables, rows)
-
-    def _block(self, variables: Sequence[Variable], rows: slice) -> xr.Dataset:
-        layouts = read_layouts(self._tree, self._branches, rows, self._where)
-        values: Arrays = {}
-        counts: Arrays = {}
-        for branch in self._branches:
-            found, lengths = take_apart(layouts.pop(branch.key), branch.form, branch.key)
-            values |= found
-            counts |= lengths
-        for collection in self._collections:
-            self._share_counts(collection, values, counts, rows)
-        return make_block({variable.name: (variable.dims, values[variable.name]) for variable in variables})
-
-    def _share_counts(self, collection: Collection, values: Arrays, counts: Arrays, rows: slice) -> None:
-        """Make sure that all lists of a collection have the lengths its counts variable says."""
-        if not collection.counter:
-            values[collection.counts] = counts[collection.places[0]].astype("<i4")
-        for place in collection.places:
-            if not np.array_equal(counts[place], values[collection.counts]):
-                raise DataError(
-                    f"{self._where}: the lists of {place.replace('[]', '')!r} have other lengths than "
-                    f"{collection.counts!r} says, in the events {rows.start} to {rows.stop}: the file is damaged"
-                )
+            if variables:
+                yield _block(part_of[variables[0].name], variables, rows)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
-def _other_objects(others: Sequence[str], path: Path, tree: Tree) -> list[str]:
-    if not others:
+def _block(part: TreePart, variables: Sequence[Variable], rows: slice) -> xr.Dataset:
+    layouts = read_layouts(part.tree, part.branches, rows, part.where)
+    values: Arrays = {}
+    counts: Arrays = {}
+    for branch in part.branches:
+        found, lengths = take_apart(layouts.pop(branch.key), branch.form, branch.key)
+        values |= found
+        counts |= lengths
+    for collection in part.collections:
+        _share_counts(part, collection, values, counts, rows)
+    own = {variable.name: variable.name.removeprefix(part.prefix) for variable in variables}
+    return make_block({variable.name: (variable.dims, values[own[variable.name]]) for variable in variables})
+
+
+def _share_counts(part: TreePart, collection: Collection, values: Arrays, counts: Arrays, rows: slice) -> None:
+    """Make sure that all lists of a collection have the lengths its counts variable says."""
+    if not collection.counter:
+        values[collection.counts] = counts[collection.places[0]].astype("<i4")
+    for place in collection.places:
+        if not np.array_equal(counts[place], values[collection.counts]):
+            raise DataError(
+                f"{part.where}: the lists of {place.replace('[]', '')!r} have other lengths than "
+                f"{collection.counts!r} says, in the events {rows.start} to {rows.stop}: the file is damaged"
+            )
+
+
+def _compression(file: Any) -> list[Any] | None:
+    code = file.file.compression
+    return None if code is None else [code.name, code.level]
+
+
+def _is_usual(items: Sequence[Item], parts: Sequence[TreePart]) -> bool:
+    """Whether the only key of the file is that of a tree, and says nothing that the tree does not."""
+    if len(items) != 1 or len(parts) != 1 or items[0].cycle != 1:
+        return False
+    title = parts[0].tree.title if parts[0].tree.kind == "TTree" else ""
+    return str(items[0].key.fTitle) == title and "template" not in parts[0].schema.skeleton
+
+
+def _dropped(items: Sequence[Item], choices: Sequence[Any], others: bool, path: Path) -> list[str]:
+    """A sentence on the objects and trees that were not to be kept."""
+    kept = {choice.place for choice in choices}
+    left = [str(item) for n, item in enumerate(items) if not item.is_folder and n not in kept]
+    if others or not left:
         return []
-    return [f"{path}: only the tree {tree.name!r} is kept, not the other objects of the file: {', '.join(others)}"]
+    return [f"{path}: {len(left)} other objects are left out ('others: drop'): {', '.join(left)}"]

@@ -1,23 +1,19 @@
-"""Opens a ROOT file and finds the tree that is meant in it."""
+"""Opens a ROOT file, and the trees in it that are meant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from baler_core import DataError, did_you_mean
+from baler_root.contents.keys import TREE_KINDS, Item, newest
+
+if TYPE_CHECKING:
+    from awkward.contents import Content
 
 TreeKind = Literal["TTree", "RNTuple"]
-KINDS: dict[str, TreeKind] = {
-    "TTree": "TTree",
-    "TNtuple": "TTree",
-    "TNtupleD": "TTree",
-    "ROOT::RNTuple": "RNTuple",
-}
-# A tree that holds this much of a file's values is the one that is meant; the others are bookkeeping.
-DOMINANT = 0.9
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,16 @@ class Tree:
     name: str
     kind: TreeKind
     tree: Any
+    handles: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """uproot's objects of a TTree's branches by their keys, once they have been listed."""
+    readings: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """uproot's interpretations of branches that are to be read otherwise than uproot would."""
+
+    def read(self, key: str, start: int, stop: int) -> Content:
+        """Entries of a TTree's branch, as an awkward layout."""
+        array = self.handles[key].array(self.readings.get(key), entry_start=start, entry_stop=stop, library="ak")
+        layout: Content = array.layout
+        return layout
 
     @property
     def entries(self) -> int:
@@ -44,10 +50,6 @@ class Tree:
         known = self.tree.uncompressed_bytes if self.kind == "TTree" else 0
         return int(known or 4 * self.entries * len(self.tree.keys()))
 
-    def __str__(self) -> str:
-        branches = "branches" if self.kind == "TTree" else "fields"
-        return f"{self.name} ({self.entries} entries, {len(self.tree.keys())} {branches})"
-
 
 def open_file(path: Path) -> Any:
     """uproot's object for the file.
@@ -62,7 +64,7 @@ def open_file(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
     try:
-        file = uproot.open({str(path): None}, array_cache=None)
+        file = uproot.open({str(path): None}, array_cache=None, handler=uproot.source.file.MemmapSource)
     except Exception as error:
         raise DataError(f"{path}: this is no ROOT file, or it is damaged or cut short: {first_line(error)}") from error
     if file.file.fEND > path.stat().st_size:
@@ -71,67 +73,39 @@ def open_file(path: Path) -> Any:
     return file
 
 
-def find_tree(file: Any, path: Path, wanted: str | None) -> tuple[Tree, list[str]]:
-    """The tree `wanted` (`Events`, `folder/Events`, `Events;3`), or the only one that holds data.
-
-    Returns
-    -------
-    tree
-        Its newest cycle unless a cycle is asked for.
-    others
-        Names of everything else in the file.
+def find_tree(items: Sequence[Item], path: Path, wanted: str) -> Item:
+    """The tree `wanted` (`Events`, `folder/Events`, `Events;3`): its newest cycle unless one is asked for.
 
     Raises
     ------
     DataError
-        If there is no such tree, or several and none is asked for.
+        If there is no such tree.
     """
-    classes = _newest(file.classnames(recursive=True))
-    names = [name for name, (_, class_name) in classes.items() if class_name in KINDS]
-    if wanted is None:
-        tree = _only_tree([_open_tree(file, path, name, classes) for name in names], path)
-    else:
-        name = wanted.partition(";")[0].strip("/")
-        if name not in names:
-            found = f"It is a {classes[name][1]}." if name in classes else did_you_mean(name, names)
-            raise DataError(f"{path}: there is no tree {name!r} in this file. {found}")
-        tree = _open_tree(file, path, name, classes, cycle=wanted.partition(";")[2])
-    others = [n for n, (_, c) in classes.items() if n != tree.name and not c.startswith("TDirectory")]
-    return tree, others
+    name, _, cycle = wanted.partition(";")
+    name = name.strip("/")
+    current = {item.path: item for item in newest(items)}
+    trees = [item.path for item in current.values() if item.is_tree]
+    if name not in trees:
+        found = f"It is a {current[name].class_name}." if name in current else did_you_mean(name, trees)
+        raise DataError(f"{path}: there is no tree {name!r} in this file. {found}")
+    for item in items:
+        if item.path == name and item.is_tree and cycle in ("", str(item.cycle)) and (cycle or item is current[name]):
+            return item
+    raise DataError(f"{path}: the tree {name!r} has no cycle {cycle}; its newest is {current[name].cycle}")
 
 
-def _newest(class_names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """`{name: (newest cycle, class)}` from uproot's `{"name;cycle": class}`."""
-    newest: dict[str, tuple[str, str]] = {}
-    for key, class_name in class_names.items():
-        name, _, cycle = key.rpartition(";")
-        if name not in newest or int(cycle) > int(newest[name][0]):
-            newest[name] = (cycle, class_name)
-    return newest
+def open_tree(item: Item, path: Path) -> Tree:
+    """A tree of the file.
 
-
-def _open_tree(file: Any, path: Path, name: str, classes: Mapping[str, tuple[str, str]], cycle: str = "") -> Tree:
-    newest, class_name = classes[name]
-    if cycle and f"{name};{cycle}" not in file:
-        raise DataError(f"{path}: the tree {name!r} has no cycle {cycle}; its newest is {newest}")
+    Raises
+    ------
+    DataError
+        If uproot cannot read it.
+    """
     try:
-        return Tree(name, KINDS[class_name], file[f"{name};{cycle or newest}"])
+        return Tree(item.path, TREE_KINDS[item.class_name], item.key.get())
     except Exception as error:
-        raise DataError(f"{path}: the tree {name!r} cannot be read, it may be damaged: {first_line(error)}") from error
-
-
-def _only_tree(trees: list[Tree], path: Path) -> Tree:
-    """The tree that holds (nearly) all data of the file."""
-    if not trees:
-        raise DataError(f"{path}: there is no TTree or RNTuple in this file (it may not have been closed properly)")
-    total = sum(tree.weight for tree in trees)
-    heaviest = max(trees, key=lambda tree: tree.weight)
-    if len(trees) == 1 or (total and heaviest.weight >= DOMINANT * total):
-        return heaviest
-    raise DataError(
-        f"{path}: there are several trees in this file: {', '.join(map(str, trees))}. "
-        f"Choose one: 'reader: {{name: root, tree: {heaviest.name}}}'"
-    )
+        raise DataError(f"{path}: the tree {item.path!r} cannot be read: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:

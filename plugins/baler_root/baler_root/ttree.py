@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from baler_root.baskets import Basket, BasketWriter
 from baler_root.entries import Entries
 from baler_root.streaming import StreamBuffer
+from baler_root.writing.records import Names
 
 # ROOT's letter for a leaf of each numpy kind, and the struct codes of its smallest and largest value.
 LEAF_CLASSES = {
@@ -29,6 +31,7 @@ LEAF_CLASSES = {
 }
 # TBranch's "do not use the buffer map", set by ROOT for all branches it writes itself.
 BRANCH_BITS = 0x00400000
+NTUPLE_VERSIONS = {"TNtuple": 2, "TNtupleD": 1}
 STRING_CHECKSUM = 1852773892
 MEMBERS = "qqqqqdiiiiIqqqqqq"
 
@@ -74,15 +77,24 @@ class BranchPlan:
 
 
 class TreeWriter:
-    """A TTree being written into a directory of a file that uproot is writing."""
+    """A TTree being written into a directory of a file that uproot is writing.
 
-    def __init__(self, directory: Any, name: str, title: str, branches: Sequence[BranchPlan]) -> None:
-        self.name = name
+    Parameters
+    ----------
+    names
+        Its key.
+    fields
+        Number of fields that a TNtuple says it has.
+    """
+
+    def __init__(self, directory: Any, names: Names, title: str, branches: Sequence[BranchPlan], fields: int) -> None:
+        self.names = names
         self.title = title
+        self._fields = fields
         self.branches = branches
         self.entries = 0
         self._by_key = {branch.key: branch for top in branches for branch in top.flat()}
-        self._baskets = BasketWriter(directory, name)
+        self._baskets = BasketWriter(directory, names.name)
         self._references: dict[int, int] = {}
 
     def write(self, columns: Mapping[str, Entries]) -> None:
@@ -91,19 +103,30 @@ class TreeWriter:
             branch = self._by_key[key]
             branch.baskets += self._baskets.write(branch.name, entries)
             if branch.leaves[0].code == "str":
-                branch.leaves[0].maximum = max(branch.leaves[0].maximum, int(entries.lengths.max(initial=0)))
+                longest = int(entries.lengths.max(initial=0))
+                # the length before a string takes one byte, or five; ROOT counts a final zero
+                longest -= 4 * (longest > 255)
+                branch.leaves[0].maximum = max(branch.leaves[0].maximum, longest)
         self.entries += len(next(iter(columns.values())).lengths)
         self._baskets.flush()
 
     def close(self) -> None:
         """Write the tree itself."""
-        buffer = StreamBuffer(self._baskets.key_bytes("TTree", self.name, self.title))
-        with buffer.versioned(20):
-            self._write_tree(buffer)
-        self._baskets.add_tree(self.name, self.title, bytes(buffer.data))
+        buffer = StreamBuffer(self._baskets.key_bytes(*self.names[:3]))
+        with buffer.versioned(NTUPLE_VERSIONS[self.names.class_name]) if self.is_ntuple else nullcontext():
+            with buffer.versioned(20):
+                self._write_tree(buffer)
+            if self.is_ntuple:
+                buffer.pack("i", self._fields)
+        self._baskets.add_tree(self.names, bytes(buffer.data))
+
+    @property
+    def is_ntuple(self) -> bool:
+        """Whether it is a TNtuple: a TTree that says how many fields it has."""
+        return self.names.class_name in NTUPLE_VERSIONS
 
     def _write_tree(self, buffer: StreamBuffer) -> None:
-        buffer.named(self.name, self.title, bits=0x00000008)
+        buffer.named(self.names.name, self.title, bits=0x00000008)
         for layout, values in (("hhh", (602, 1, 1)), ("hh", (0, 1001)), ("hhf", (1, 1, 1.0))):  # line, fill, marker
             with buffer.versioned(2):
                 buffer.pack(layout, *values)
@@ -173,7 +196,7 @@ class TreeWriter:
             self._references[id(leaf)] = reference
             with buffer.versioned(2):
                 buffer.named(leaf.name, leaf.title)
-                length = leaf.maximum + 1 if leaf.code == "str" else int(np.prod(leaf.shape, dtype=np.int64))
+                length = max(leaf.maximum, 1) if leaf.code == "str" else int(np.prod(leaf.shape, dtype=np.int64))
                 width = int(leaf.code[1]) if leaf.code[1:].isdigit() else int(leaf.code == "str")
                 buffer.pack("iii??", length, width, offset, leaf.is_counter, leaf.code.startswith("u"))
                 if leaf.counter:

@@ -30,11 +30,6 @@ def test_a_missing_file(tmp_path: Path) -> None:
         RootReader().open(tmp_path / "no.root")
 
 
-def test_several_trees_must_be_chosen_from(path: Path) -> None:
-    with pytest.raises(DataError, match=r"several trees.*Electrons \(50000 entries, 2 branches\).*tree: Electrons"):
-        RootReader().open(path)
-
-
 def test_a_tree_that_is_not_there(path: Path) -> None:
     with pytest.raises(DataError, match=r"no tree 'Elektrons' in this file. Did you mean 'Electrons'"):
         RootReader(RootOptions(tree="Elektrons")).open(path)
@@ -53,29 +48,6 @@ def test_a_branch_that_is_not_there(path: Path) -> None:
         reader.open(path, ["pt", "etta"])
     with pytest.raises(DataError, match=r"no variable matches mass\*"):
         reader.open(path, ["mass*"])
-
-
-def test_what_is_not_kept_is_named(path: Path) -> None:
-    with RootReader(RootOptions(tree="Muons")).open(path) as source:
-        (warning,) = source.warnings
-    assert warning.endswith("not the other objects of the file: Electrons, Run, histogram")
-
-
-def test_the_one_large_tree_is_taken(tmp_path: Path) -> None:
-    path = tmp_path / "nano.root"
-    with uproot.recreate(path) as file:
-        file.mktree("Runs", {"run": "int32"}).extend({"run": np.arange(2)})
-        file.mktree("Events", {"pt": "float64"}).extend({"pt": np.arange(5e4)})
-    with RootReader().open(path) as source:
-        assert source.schema.skeleton["tree"] == "Events"
-
-
-def test_a_file_without_trees(tmp_path: Path) -> None:
-    path = tmp_path / "histogram.root"
-    with uproot.recreate(path) as file:
-        file["histogram"] = np.histogram(np.arange(9))
-    with pytest.raises(DataError, match="there is no TTree or RNTuple in this file"):
-        RootReader().open(path)
 
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.9, 0.999])
@@ -133,7 +105,9 @@ def test_an_interrupted_output_can_be_removed(path: Path, tmp_path: Path) -> Non
 def test_a_damaged_description_is_refused(change: dict[str, object], path: Path, tmp_path: Path) -> None:
     reader = RootReader(RootOptions(tree="Muons"))
     with reader.open(path) as source:
-        schema = replace(source.schema, skeleton={**source.schema.skeleton, **change})
+        skeleton = source.schema.skeleton
+        tree = {**skeleton["trees"][0], **change}
+        schema = replace(source.schema, skeleton={**skeleton, "trees": [tree, *skeleton["trees"][1:]]})
     with pytest.raises(FormatError, match="description of the ROOT tree to be written is damaged"):
         reader.create(tmp_path / "out.root", schema)
     assert not (tmp_path / "out.root").exists()

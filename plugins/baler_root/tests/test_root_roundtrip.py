@@ -138,7 +138,7 @@ def test_trees_in_folders_and_of_several_cycles(tmp_path: Path, restore: Restore
     path = tmp_path / "folder.root"
     with uproot.recreate(path) as file:
         file.mktree("analysis/tree", {"x": "float64"}).extend({"x": np.arange(3.0)})
-    assert restore(path)[0].skeleton["tree"] == "analysis/tree"
+    assert restore(path)[0].skeleton["trees"][0]["tree"] == "analysis/tree"
     with uproot.recreate(path) as file:
         file.mktree("tree", {"x": "float64"}).extend({"x": np.arange(3.0)})
         file.mktree("tree", {"x": "float64"}).extend({"x": np.arange(4.0)})

@@ -58,6 +58,8 @@ def expected_bits(
 
     `lively` are the `activities`, where they are known.
     """
+    if not sample.targets.size:
+        return 0.0
     classes = np.zeros(len(sample.targets), np.intp) if classes is None else classes
     lively = activities(sample) if lively is None else lively
     errors = np.empty(len(classes))

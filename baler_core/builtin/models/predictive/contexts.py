@@ -142,9 +142,10 @@ def find_places(
     planes: Array, errors: Array, predictions: Predictions, place: Integer, here: Integer, frame: Frame,
     fraction: Integer, level: Integer, contexts: Places,
 ) -> tuple[Integer, Places]:  # fmt: skip
-    """The bin of the expected error, and where contexts keep their counters.
+    """The bin of the expected error, and where contexts keep their counters: each number is below its entry in _SHAPES.
 
-    They are of errors, of predictions, of texture, and of the height above the lowest value.
+    Errors are from 0 to _LARGEST_ERROR, and predictions and values below 2^42 (see `code_slice`), so that sums stay in 64
+    bits and are never negative; the fraction is from -32 to 31. The contexts are of errors, of predictions, of texture, and of the height above the lowest value.
 
     Parameters
     ----------
@@ -189,6 +190,11 @@ def code_slice(
     """Predict each value of a slice, code how far off that is, and learn from it; in holes the prediction stands.
 
     One loop over arrays that are out of their tuples: else references would be counted for every value.
+
+    Whatever stencils and magnitudes a stream holds, predictions are clamped to its limits, which are below 2^34 (see
+    `field.LARGEST`), and a restored value lies less than 2^31 steps of 2^10 from one. Stencils may have sums wrap around
+    before they are clamped. Planes have margins of MARGIN, errors of 2, which all neighbours stay within; the sources of
+    a slice are slices before it, or -1.
 
     Parameters
     ----------

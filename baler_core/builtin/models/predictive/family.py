@@ -114,7 +114,8 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
     if not ordinary.size or len(lattice.specials) > _MOST_SPECIALS:
         return None
     codes = lattice.quantise(ordinary)[0]
-    middle = int(np.median(codes))
+    # the median of very large integers may be rounded beyond 64 bits
+    middle = min(max(int(np.median(codes)), -(2**63)), 2**63 - 1)
     with np.errstate(over="ignore"):
         return Field(lattice, middle, values, special, lattice.specials) if fits(codes - middle) else None
 

@@ -108,7 +108,7 @@ def dot(weights: Array, row: Integer, inputs: Array) -> Integer:
 
 @inlined
 def blend(predictions: Predictions, errors: Array, row: Integer, x: Integer) -> Integer:
-    """The mean of the predictions, each weighed by the inverse square of its errors nearby.
+    """The mean of the predictions, each weighed by the inverse square of its errors nearby; one weighs 2^16, so none is 0/0.
 
     `errors` is int64 (predictions, 2, x + margins): this row and the one before.
     """
@@ -134,7 +134,10 @@ def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
 
 @inlined
 def adapt(adaptive: Array, near: Array, predictions: Predictions, actual: Integer) -> None:
-    """Move the corrections along the gradient of their squared error."""
+    """Move the corrections along the gradient of their squared error.
+
+    Inputs are at most _FEATURE_LIMIT, so that the norm is below 2^60 and above 0, and a ratio times an input below 2^60.
+    """
     norm = 256 + dot(near, 0, near)
     for k in range(PREDICTIONS - 1):
         ratio = (coarse(actual - predictions[k + 1]) << 28) // norm

@@ -39,7 +39,10 @@ class Sources(NamedTuple):
 
 @compiled
 def find_weights(series: Series, sources: Array, variable: Integer) -> Sources:
-    """Where predictions come from; what is left of a whole goes to the base, the value before or else to the left."""
+    """Where predictions come from; what is left of a whole goes to the base, the value before or else to the left.
+
+    There are at most as many steps as the stencil has weights, the base, and what fills up the last group of four.
+    """
     temporal = 1 if sources[BEFORE] >= 0 else 0
     stencil, size = series.stencils[variable, temporal, 0], series.planes.shape[1]
     steps, weights = np.zeros(stencil.size + _TOGETHER, np.int64), np.zeros(stencil.size + _TOGETHER, np.int32)
@@ -88,7 +91,7 @@ def sum_other_rows(sums: Array, planes: Array, here: Integer, steps: Array, weig
 def expect_errors(
     expected: Array, errors: Array, own: Integer, before: Integer, beside: Integer, width: Integer, weight: Integer
 ) -> None:
-    """What errors of other rows say about a row, in 1/1024, times `weight` for those of its own slice.
+    """What errors of other rows say about a row, in 1/1024, times `weight` for those of its own slice: below 2^30.
 
     `errors` is int32, flat; `own`, `before` and `beside` are where the row begins in each slice, or 0 if there is none;
     rows are `width` apart.

@@ -124,7 +124,10 @@ def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, source
 
 @inlined
 def sign_context(fraction: Integer, chosen: Integer, left: Integer) -> Integer:
-    """Twice the context of a sign, plus whether it is turned round, by fraction, expected error and sign to the left."""
+    """Twice the context of a sign, plus whether it is turned round, by fraction, expected error and sign to the left.
+
+    The fraction is from -32 to 32, which makes 9 classes; the sign to the left is 0, 1 or 2.
+    """
     side = np.int64(fraction > 0) - np.int64(fraction < 0)
     return 6 * (((abs(fraction) + 2) >> 2) * 8 + min(7, chosen >> 2)) + _TURNED[3 * side + left + 3]
 
@@ -134,7 +137,10 @@ def encode_row(
     ends: Array, codes: Array, raw: Array,
     values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
 ) -> None:  # fmt: skip
-    """Collect a row, whose values are replaced by what will be restored: whole steps, unless `whole` is None."""
+    """Collect a row, whose values are replaced by what will be restored: whole steps, unless `whole` is None.
+
+    Values and limits are below 2^25 steps apart (see `field.LARGEST`), so that each makes a symbol.
+    """
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     number, bits = ends[CODES], ends[RAW]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
@@ -179,7 +185,11 @@ def decode_row(
     ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
     values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
 ) -> None:  # fmt: skip
-    """Read a row that `encode_row` collected."""
+    """Read a row that `encode_row` collected.
+
+    Means are clamped to the limits of values, errors to MOST_ERROR, and what is expected is not negative: lines, tables
+    and contexts of signs follow from these. Restored values may wrap around in planes of 32 bits: they are no places.
+    """
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])

@@ -147,7 +147,10 @@ def look_up(
     features: Array, targets: Array, values: Array, seen: Array, used: Array, starts: Array, variable: Integer,
     stack: Integer,
 ) -> None:  # fmt: skip
-    """Fill in how far neighbours lie from the base, and the values; margins are as in `series.open_row` and others."""
+    """Fill in how far neighbours lie from the base, and the values; margins are as in `series.open_row` and others.
+
+    Runs begin where they fit into a row, of which there is at least one; neighbours beyond an edge are clamped to it.
+    """
     _, variables, ny, nx = values.shape
     sources = np.zeros(4, np.int64)
     run = targets.size // starts.shape[0]

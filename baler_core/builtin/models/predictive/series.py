@@ -93,6 +93,8 @@ def restored(series: Series, shape: tuple[int, ...]) -> Array:
 def find_sources(sources: Array, number: Integer, variable: Integer, variables: Integer, stack: Integer) -> None:
     """The planes that tell about a slice: itself, the one before, the earlier one, the variable beside; -1 for none.
 
+    All but itself come earlier in the order of coding.
+
     `stack` is how many slices lie behind each other at one time: within a stack the neighbour counts as the earlier one.
     """
     before = number - stack

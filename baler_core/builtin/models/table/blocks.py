@@ -170,6 +170,9 @@ def _read(
         values = decode_symbols(stored.data, rows, plan, knowledge.told(number, plan), contexts, known)
     elif stored.method == PACKED:
         values = unpack_integers(stored.data, rows)
+        # bins of values are places in arrays, for the loops that tell later columns of this one
+        if values.size and not (plan.symbols.low - 1 <= values.min() and values.max() <= plan.symbols.high):
+            raise FormatError("a column of a table holds a symbol beyond its range")
     else:
         values = np.full(rows, plan.symbols.low, np.int64)
     escaped = int((values == plan.symbols.low - 1).sum())

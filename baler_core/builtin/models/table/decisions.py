@@ -39,6 +39,8 @@ class Decisions(NamedTuple):
 def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
     """The decisions of a tree and of `inner` halvings inside each bin.
 
+    Products of shares and widths of very wide bins may wrap around: `score` makes a score of anything.
+
     Parameters
     ----------
     shares
@@ -71,7 +73,7 @@ def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
 
 @inlined
 def _bits(number: Integer) -> Integer:
-    """Binary digits of a number below 2^62."""
+    """Binary digits of a number from 0 to 2^62, which edges of bins are apart at most (see `plan`)."""
     bits = 0
     while number >> bits:
         bits += 1

@@ -55,7 +55,10 @@ def decide(
     registers: Array, data: Array, bit: Integer, inputs: Array, mixers: Mixers, decision: Integer,
     sets: tuple[int, int, int], rate: Integer,
 ) -> Integer:  # fmt: skip
-    """Code one bit by the mean of three mixers, half of it corrected (Mahoney's adaptive probability map)."""
+    """Code one bit by the mean of three mixers, half of it corrected (Mahoney's adaptive probability map).
+
+    The mean of clamped numbers is within REACH, so that its cell is below _CELLS.
+    """
     width = len(inputs)
     one = min(max(dot(mixers.decision, sets[0], inputs, width), -REACH), REACH)
     two = min(max(dot(mixers.first, sets[1], inputs, width), -REACH), REACH)

@@ -118,6 +118,12 @@ def code_column(
     """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin.
 
     `mixture` is what a network says of each row, of no rows where there is none; `thorough` joins by all mixers.
+
+    A node leads to another of the tree or to one of the bins, whatever is read; a leaf is below 2^inner, as the loop ends
+    at that level; places of counters are masked; bins of parents are within those of their plans, for the symbols of a
+    column are checked when it is read (`blocks`). Edges are less than 2^62 apart (`plan`), so that differences of values,
+    which lie between them, and widths in bits are in range. Earlier rows are before this one, or -1: the last of
+    `coded`, and of `values`, which then does not count.
     """
     encoding, advised = registers[ENCODING] == 1, len(mixture.weights) > 0
     edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
@@ -204,7 +210,10 @@ def code_column(
 
 @inlined
 def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: Integer, high: Integer) -> None:
-    """Code where between `low` and `high` (not included) a value lies, all places being equally likely."""
+    """Code where between `low` and `high` (not included) a value lies, all places being equally likely.
+
+    They are 1 to 2^62 apart, and come closer: the chance is between 1/3 and 2/3, and the loop ends.
+    """
     encoding = registers[ENCODING] == 1
     while high - low > 1:
         middle = (low + high) >> 1

@@ -81,13 +81,13 @@ def _exact(places: Iterable[int], function: Callable[[Decimal], Decimal], unit: 
 
 @inlined
 def score(below: Integer, total: Integer, logs: Array) -> Integer:
-    """The score of a point with `below` out of `total` (both below 2^48) under it."""
+    """The score of a point with `below` out of `total` (both below 2^48) under it; of any numbers, within +-45 * SCORE."""
     return _log(max(below, 1), logs) - _log(max(total - below, 1), logs)
 
 
 @inlined
 def _log(number: Integer, logs: Array) -> Integer:
-    """The natural logarithm of a positive number in units of 1 / SCORE."""
+    """The natural logarithm of a positive number in units of 1 / SCORE; shifted to 4096 .. 8191, it is in the table."""
     power, scaled = 12, number
     while scaled >= 8192:
         scaled >>= 1

@@ -129,7 +129,7 @@ def _add_products(sums: Array, inputs: Array, weights: Array) -> None:
 
 @inlined
 def _read_outputs(out: Array, centres: Array, row: Integer, told: Mixture, exps: Array, scales: Array) -> None:
-    """A row's weights, centres and scales from the outputs of its network."""
+    """A row's weights, centres and scales from the outputs of its network, which no sum overflows (see `mixture_of`)."""
     top, total = np.int64(out[0]), np.int64(0)
     for k in range(1, COMPONENTS):
         top = max(top, np.int64(out[k]))

@@ -15,7 +15,7 @@ from baler_core.builtin.models.table.network import Network
 from baler_core.builtin.models.table.network_weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.predictor import FEATURES, Predictor
 from baler_core.builtin.models.table.relations import LINEAR, Relation
-from baler_core.builtin.models.table.symbols import KINDS, SymbolMap
+from baler_core.builtin.models.table.symbols import KINDS, LARGEST, SymbolMap
 from baler_core.entropy import pack_integers, unpack_integers
 from baler_core.errors import FormatError
 from baler_core.lattice import Lattice
@@ -25,6 +25,8 @@ from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, z
 REFERENCES = (BEFORE, IN_EVENT, POINTED)
 STEP_KINDS = ("log", "plain", "whole", "codes")
 _MOST_KNOTS = 1 << 12
+_MOST_DECISIONS = 1 << 17
+"""What bins and their halves may need: more than twice as many as those that are made."""
 _MOST_WORDS = 1 << 24
 
 
@@ -228,7 +230,9 @@ class _Arrays:
         gaps, self.knots = self.knots[:bins], self.knots[bins:]
         levels, self.levels = self.levels[:bins], self.levels[bins:]
         edges = np.concatenate([[low - 1], low - 1 + np.cumsum(gaps)]).astype(np.int64)
-        fits = len(gaps) == bins == len(levels) and (gaps > 0).all() and int(edges[-1]) == high + 1
+        # compared, not subtracted: sums of gaps may wrap around
+        ascending = len(gaps) == bins and bool((edges[1:] > edges[:-1]).all())
+        fits = ascending and len(levels) == bins and int(edges[-1]) == high + 1
         if not (fits and (levels >= 0).all() and (levels < LEVELS).all()):
             raise FormatError("what was learned of a table is damaged: its bins make no sense")
         return Marginal(edges, levels.astype(np.uint8))
@@ -236,7 +240,7 @@ class _Arrays:
     def dictionary(self, length: int) -> np.ndarray:
         steps, self.words = self.words[:length], self.words[length:]
         found = np.cumsum(steps, dtype=np.int64)
-        if len(found) != length or (np.diff(found) <= 0).any():
+        if len(found) != length or (found[1:] <= found[:-1]).any():
             raise FormatError("what was learned of a table is damaged: a dictionary is out of order")
         return found
 
@@ -257,7 +261,8 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     kind = KINDS[numbers.varint(len(KINDS))]
     low = unzigzag(numbers.varint(2**64))
     high = low + numbers.varint(2**64)
-    if not -(2**63) < low <= high < 2**63 - 2:
+    # so that loops can take the difference of any two symbols, and edges of bins are in 64 bits
+    if not -LARGEST < low <= high < LARGEST:
         raise FormatError(f"{numbers.what} is damaged: symbols from {low} to {high}")
     words = numbers.varint(_MOST_WORDS)
     bins = numbers.varint(_MOST_KNOTS)
@@ -266,11 +271,15 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     if bins:
         looks_back, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
         inner = numbers.varint(9)
+        if bins << inner > _MOST_DECISIONS:
+            raise FormatError(f"{numbers.what} is damaged: {bins} bins are halved {inner} times")
         parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
         looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
         width = numbers.varint(MOST_WIDE + 1)
         if width:
             seen = tuple(numbers.varint(count) for _ in range(numbers.varint(MOST_COLUMNS + 1)))
+            if not seen:
+                raise FormatError(f"{numbers.what} is damaged: a network looks at nothing")
             network = arrays.networks.network(seen, width)
     symbols = SymbolMap(kind, low, high, arrays.dictionary(words))
     if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):

@@ -68,7 +68,10 @@ def features(
 def fill_features(
     found: Array, values: Array, bins: Array, edges: Array, scores: Array, linear: Array, spike: Integer
 ) -> None:
-    """Interpolate what is known at the edges of bins (int64) to the middle of each value's unit cell."""
+    """Interpolate what is known at the edges of bins (int64) to the middle of each value's unit cell.
+
+    Bins are within the edges, as symbols were checked when they were read; of very wide bins products may wrap around.
+    """
     for row in range(len(values)):
         b = bins[row]
         part, whole = 2 * (values[row] - edges[b]) + 1, 2 * (edges[b + 1] - edges[b])

@@ -36,10 +36,10 @@ _OCTAVES = 10
 
 @inlined
 def kind_of(distance: Integer) -> Integer:
-    """The kind of a distance: 1 to 255, below 128 for negative ones."""
+    """The kind of a distance: 2 to 254, 128 and below for negative ones; of any 64-bit number, thanks to the mask."""
     left, more = abs(distance), 0
     while left >= _NEAR:
         left >>= _OCTAVES
         more += _STEPS * _OCTAVES
-    kind = min(_DISTANCES[left] + more, 126)
+    kind = min(_DISTANCES[left & (_NEAR - 1)] + more, 126)
     return 128 + kind if distance > 0 else 128 - kind

@@ -11,7 +11,8 @@ from baler_core.errors import FormatError
 
 SymbolKind = Literal["codes", "differences", "dictionary"]
 KINDS: tuple[SymbolKind, ...] = ("codes", "differences", "dictionary")
-_LARGEST = 2**61
+LARGEST = 2**61
+"""Symbols are smaller than this in magnitude."""
 _NONE = np.zeros(0, np.int64)
 
 
@@ -108,7 +109,7 @@ def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> S
 
 def _range_map(kind: SymbolKind, codes: np.ndarray) -> SymbolMap:
     """The map whose range holds all codes but those of a size that leaves no room for an escape."""
-    inside = codes[(codes > -_LARGEST) & (codes < _LARGEST)]
+    inside = codes[(codes > -LARGEST) & (codes < LARGEST)]
     return SymbolMap(kind, int(inside.min()), int(inside.max())) if len(inside) else SymbolMap(kind, 0, 0)
 
 

@@ -21,6 +21,8 @@ from baler_core.errors import FormatError
 _MOST_MODES = 48
 _MOST_VALUES = 1 << 24
 _FULL = 32767
+# Series of up to 256 coefficients leave, once predicted by least squares, numbers that can be coded (below 2^31).
+_LARGEST = 2.0**26
 _NO_TAPS = np.zeros(0, np.int64)
 FINENESS = (0.25, 0.0625)
 """Steps of the coefficients, by number: the error that one makes at a typical place, in tolerances."""
@@ -63,7 +65,7 @@ class Background:
         found = np.zeros((block.shape[0], len(self.modes)))
         for box in tiles(block.shape[0], block.shape[2:]):
             found += block.tile(box).field.reshape(len(found), -1) @ self.part(box).T
-        found = np.clip(found / self.step(fineness), -(2.0**30), 2.0**30)
+        found = np.clip(found / self.step(fineness), -_LARGEST, _LARGEST)
         return Foretold(self, np.rint(found).astype(np.int64), fineness)
 
     def read(self, data: bytes, frames: int) -> Foretold:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from baler_core.builtin.models.transform.quantiser import LARGEST
 from baler_core.builtin.models.transform.wavelet import Band
 from baler_core.compiled import Array, compiled
-
-_LARGEST = 2.0**30
 
 
 def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
@@ -23,7 +22,7 @@ def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | 
 def _steps(original: Array, restored: Array, steps: Array) -> None:
     for place in range(steps.size):
         half = (original[place] - restored[place]) / 2
-        steps[place] = np.int32(min(max(np.rint(half), -_LARGEST), _LARGEST))
+        steps[place] = np.int32(min(max(np.rint(half), -LARGEST), LARGEST))
 
 
 def excess(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:

@@ -14,6 +14,7 @@ from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.transform.background import Background, Foretold
 from baler_core.builtin.models.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.transform.block import Block
+from baler_core.builtin.models.transform.quantiser import LARGEST
 from baler_core.builtin.models.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.transform.tile import TileIntegers, analyse, synthesise
 from baler_core.builtin.models.transform.tile_bytes import decode_tile, encode_tile
@@ -21,6 +22,8 @@ from baler_core.errors import FormatError
 from baler_core.varint import ByteReader, write_sized
 
 _CHECKSUM = 3
+# Integers that may lie at the limit: the values that these leave wrong are for the core to store.
+_FEW_CUT_OFF = 2
 
 
 def learn(block: Block) -> Basis:
@@ -64,6 +67,8 @@ def encode_chunk(
 ) -> tuple[bytes, bytes]:
     """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
 
+    Nothing if more than a few integers would have to be larger than `quantiser.LARGEST`.
+
     Parameters
     ----------
     foretold
@@ -80,6 +85,8 @@ def encode_chunk(
         return analyse(chunk.field, chunk.holes, recipe, matrix)
 
     parts = in_parallel(integers, tiles(block.shape[0], block.shape[2:]))
+    if any(_is_cut_off(part.coefficients) for part in parts):
+        return b"", b""
     if basis is not None:
         basis = basis.first(used_slices([part.coefficients for part in parts]))
         parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
@@ -87,6 +94,13 @@ def encode_chunk(
     coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
     head = recipe.to_bytes() + (write_sized(foretold) if recipe.background else b"")
     return head + basis_bytes(basis), b"".join(coded)
+
+
+def _is_cut_off(integers: np.ndarray) -> bool:
+    """Whether more than a few integers lie at the limit."""
+    if not integers.size or max(-int(integers.min()), int(integers.max())) < LARGEST:
+        return False
+    return int((np.abs(integers) >= LARGEST).sum()) > _FEW_CUT_OFF
 
 
 def used_slices(coefficients: Sequence[np.ndarray]) -> int:

@@ -74,7 +74,10 @@ class Known(NamedTuple):
 
 @compiled
 def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, contexts: Places) -> None:
-    """Slice after slice, variable after variable; `contexts` are as many numbers as contexts are mixed."""
+    """Slice after slice, variable after variable; `contexts` are as many numbers as contexts are mixed.
+
+    As in `quick_walk.code_slices`, places follow from shapes and recipes alone; links point to earlier slices or are -1.
+    """
     around, hints, bands = known.around, known.hints, known.bands
     blank = np.zeros(integers.shape[2:], np.int32)
     others = np.zeros((3, *blank.shape), np.int32)

@@ -147,7 +147,9 @@ def survey(views: Views, band: Array, cousins: Array, many: bool) -> Array:
 def find_places(
     sheet: Array, at: Integer, local: Integer, close: Integer, chosen: Integer, chances: Integer, contexts: Places
 ) -> Places:
-    """Where each context keeps its counters.
+    """Where each context keeps its counters: each of the numbers is below its entry in _SHAPES, and none negative.
+
+    Logarithms are below 64, halves of them below 32; the smallest magnitudes, packed, are below 4 * 4 * 3 * 3 * 3.
 
     Parameters
     ----------
@@ -196,7 +198,8 @@ def code_band(
     """Write or read all integers of a band (see `BAND_FIELDS`), in order of z, y, x.
 
     One loop over arrays that are arguments of their own: of arrays in tuples, or of views of rows, references would be
-    counted for every place or row.
+    counted for every place or row. Bands lie within the slice and follow from its shape; runs end with their row
+    (`surroundings.look_above`); `near` is kept below LARGEST, so that sums of 20 of them stay within 32 bits.
 
     Parameters
     ----------

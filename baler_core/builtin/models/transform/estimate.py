@@ -36,7 +36,10 @@ def counted_size(parts: list[np.ndarray], share: float = 1.0) -> float:
 
 @compiled
 def count_lengths(integers: Array, counts: Array) -> int:
-    """Take the lengths of magnitudes into `counts` (bin, length); returns the bits that are not modelled."""
+    """Take the lengths of magnitudes into `counts` (bin, length); returns the bits that are not modelled.
+
+    Integers are 32 bits, sums of them 64; bins are below BINS, lengths are clamped.
+    """
     slices, planes, ny, nx = integers.shape
     blank = np.zeros(nx, np.int32)
     raw = 0

@@ -21,6 +21,7 @@ from baler_core.builtin.models.transform.background import Background
 from baler_core.builtin.models.transform.block import Chunk
 from baler_core.builtin.models.transform.chunk import Analysed, StoredChunk, encode_chunk, learn, read_chunk
 from baler_core.builtin.models.transform.experience import Coding, Experience, choose_coding, learn_experience
+from baler_core.builtin.models.transform.quantiser import LARGEST
 from baler_core.builtin.models.transform.recipe import Recipe
 from baler_core.builtin.models.transform.sample import learn_quickly
 from baler_core.builtin.models.transform.search import choose_step
@@ -65,7 +66,7 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
     """A field, or None if it cannot be transformed under its tolerance."""
     found, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if found is None else values[found == 0]
-    units = choose_units(ordinary, tolerance)
+    units = choose_units(ordinary, tolerance, widest=LARGEST)
     return None if units is None else Field(values, units, found, specials)
 
 
@@ -116,7 +117,7 @@ class FieldBlock:
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
-    """All fields as bytes."""
+    """All fields as bytes; none if their coefficients are beyond what integers hold."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
@@ -125,7 +126,11 @@ def encode_family(family: Family, effort: Effort) -> bytes:
         if field.classes is not None:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
     coded = _known_codings(family, effort) if family.recipe is None else _planned_codings(family, effort)
-    parts += [write_sized(_encode_block(coding, effort)) for coding in coded]
+    for coding in coded:
+        block = _encode_block(coding, effort)
+        if not block:
+            return b""
+        parts.append(write_sized(block))
     return b"".join(parts)
 
 

@@ -2,6 +2,9 @@
 
 Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps", J. Fourier Anal. Appl. 4, 247 (1998), table
 of section 7.7; scaled so that the transform is nearly orthonormal. A line is worked on as its even, then its odd values.
+
+All places come from shapes alone: parts are within the slice (`wavelet.sizes_by_level`), a line that is split has at
+least SHORTEST values, and there are as many odd values as even ones, or one less.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ def split_slices(slices: Array, sizes: Array) -> None:
     sizes
         int64 (levels + 1, 3): the part still to be split before each level, and after the last; the first is (z, y, x).
     """
-    scratch = np.empty((sizes[0].max(), _STRIP))
+    scratch = new_scratch(sizes)
     for number in range(slices.shape[0]):
         for level in range(sizes.shape[0] - 1):
             for axis in range(3):
@@ -38,12 +41,18 @@ def split_slices(slices: Array, sizes: Array) -> None:
 @compiled
 def join_slices(slices: Array, sizes: Array) -> None:
     """Inverse of `split_slices`."""
-    scratch = np.empty((sizes[0].max(), _STRIP))
+    scratch = new_scratch(sizes)
     for number in range(slices.shape[0]):
         for level in range(sizes.shape[0] - 2, -1, -1):
             for axis in range(2, -1, -1):
                 if sizes[level, axis] != sizes[level + 1, axis]:
                     lift_axis(slices[number], sizes[0], sizes[level], axis, scratch, 0)
+
+
+@inlined
+def new_scratch(sizes: Array) -> Array:
+    """Room for a strip of lines along z or y, or for one line along x."""
+    return np.empty((max(sizes[0, 0], sizes[0, 1], sizes[0, 2] // _STRIP + 1), _STRIP))
 
 
 @compiled

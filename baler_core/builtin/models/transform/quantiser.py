@@ -17,7 +17,8 @@ from baler_core.compiled import Array, Integer, compiled, inlined
 _PER_BIT = 0.1
 # The mean magnitude that is expected beside zeros, and how much of the neighbours' mean magnitude is.
 _LEAST, _SHARE = 0.04, 0.9
-_LARGEST = 2.0**30
+LARGEST = 2.0**30
+"""Integers are at most this large, and so are corrections; what would be larger, cannot be transformed."""
 
 
 def quantise(coefficients: np.ndarray, step: float, bands: list[Band]) -> np.ndarray:
@@ -33,6 +34,7 @@ def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
     return np.multiply(integers, step, order="C")
 
 
+# What is no number becomes 0 or a limit: it is an integer of 32 bits in any case.
 @compiled
 def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> None:
     slices, variables = integers.shape[:2]
@@ -43,7 +45,7 @@ def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> 
                 for z in range(box[0], box[3]):
                     for y in range(box[1], box[4]):
                         for x in range(box[2], box[5]):
-                            size = min(abs(coefficients[s, v, z, y, x]) * scale, _LARGEST)
+                            size = min(abs(coefficients[s, v, z, y, x]) * scale, LARGEST)
                             whole = math.floor(size)
                             if size - whole > 0.5:
                                 mean = _LEAST + _SHARE * _mean_about(coefficients, scale, box, s, v, z, y, x)

@@ -93,7 +93,10 @@ def encode_band(
     values: Array, families: Array, near: Array, base: Array,
     frame: Frame, kind: Kind,
 ) -> None:  # fmt: skip
-    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes."""
+    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes, which are below 2^31.
+
+    There is room in `codes` for a symbol and a sign of each, and in `flags` for each of the shortest runs.
+    """
     number, bits, flag = ends[CODES], ends[RAW], ends[FLAGS]
     west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
     nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
@@ -150,7 +153,11 @@ def decode_band(
     values: Array, families: Array, near: Array, base: Array,
     frame: Frame, kind: Kind,
 ) -> None:  # fmt: skip
-    """Read what `encode_band` collected; `near` is filled in."""
+    """Read what `encode_band` collected; `near` is filled in.
+
+    Magnitudes that are read are below 2^31 (`symbols.first_of`, and 28 bits more). What is known of a place is a sum of
+    limited magnitudes (see `quick_contexts`), never negative, so that clamped it is one of the TABLED.
+    """
     bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
     nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)

@@ -9,7 +9,8 @@ import numpy as np
 
 from baler_core.compiled import Array, Integer, compiled, inlined
 
-# Magnitudes and means count up to these.
+# Magnitudes and means count up to these. The largest sum: 5 means by a weight of at most 129 from other slices, 7/16 of one
+# from the parent, and 9 and 9 magnitudes by at most 683 from the band itself: below 2^29.
 MOST_NEAR, MOST_MEAN = (1 << 14) - 1, 1 << 18
 # Weights are multiples of 1/256.
 WEIGHT_BITS = 8

@@ -32,7 +32,7 @@ _PATTERNS = _patterns()
 def signs_about(values: Array, here: Integer, row: Integer, ahead: Integer, left: Integer) -> Integer:
     """Twice the context of a sign, plus whether it is turned round.
 
-    `row` is how far the row above is, or 0; `ahead` where the same place of the slice before is, or -1; `left` the sign
+    Three signs of three kinds each make one of the 27 patterns. `row` is how far the row above is, or 0; `ahead` where the same place of the slice before is, or -1; `left` the sign
     to the left: 0, 1 or 2 for none, positive or negative.
     """
     above = np.int64(values[here - row]) if row else np.int64(0)

@@ -133,7 +133,11 @@ def find_families(found: Array, chosen: Array) -> None:
 def code_slices(
     stream: Stream, encoding: Integer, part: Integer, places: Places, known: Known, variables: Integer
 ) -> None:
-    """Slice after slice, variable after variable, band after band."""
+    """Slice after slice, variable after variable, band after band.
+
+    Bands and links follow from shapes and recipes, which are checked when they are read: what a stream says of values
+    decides which bands and runs are passed over, and nothing about where they lie.
+    """
     ends, codes, flags, raw, words, (spans, symbols, ones), chosen, registers, data, counters = stream
     values, around, families, near, base = places
     bands, links, lively, shape, constant = known

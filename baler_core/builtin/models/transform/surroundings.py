@@ -15,6 +15,7 @@ TOTAL, FIRST, FIRST_BIN, FAMILY_BINS, OTHER_BINS, CLOSE, FAMILY, KNOWN = range(8
 SHEET = 8
 # Rows of what is known of the places of a row once those above it are coded.
 ABOVE, NORTH, QUIET = range(3)
+# Magnitudes and means count up to this, so that all sums, of at most 20 of them, stay within 32 bits.
 MOST = 1 << 26
 # Hints below these, of 16 per lively coefficient nearby, are of the first families.
 _FEW, _SOME = 8, 160
@@ -31,6 +32,12 @@ def lively(values: Array, box: Array) -> Integer:
     return 0
 
 
+@inlined
+def size_of(value: Integer) -> Integer:
+    """The magnitude of an integer of 32 bits as far as it counts."""
+    return min(abs(np.int64(value)), MOST)
+
+
 @compiled
 def means(values: Array, box: Array, out: Array) -> None:
     """16 x the weighted mean magnitude about each place of a box of a known slice, to the same places of `out`."""
@@ -41,10 +48,10 @@ def means(values: Array, box: Array, out: Array) -> None:
         for y in range(box[1], box[4]):
             row = out[z, y]
             for x in range(box[2], box[5]):
-                row[x] = 8 * abs(np.int64(values[z, y, x]))
+                row[x] = 8 * size_of(values[z, y, x])
             for x in range(box[2] + 1, box[5]):
-                row[x] += 2 * abs(np.int64(values[z, y, x - 1]))
-                row[x - 1] += 2 * abs(np.int64(values[z, y, x]))
+                row[x] += 2 * size_of(values[z, y, x - 1])
+                row[x - 1] += 2 * size_of(values[z, y, x])
             if y > box[1]:
                 add_row(row, values[z, y - 1], box)
             if y + 1 < box[4]:
@@ -61,7 +68,7 @@ def means(values: Array, box: Array, out: Array) -> None:
 def add_row(row: Array, values: Array, box: Array) -> None:
     """Take in the neighbours of one side."""
     for x in range(box[2], box[5]):
-        row[x] += 2 * abs(np.int64(values[x]))
+        row[x] += 2 * size_of(values[x])
 
 
 @compiled
@@ -88,7 +95,7 @@ def add_cousins(out: Array, values: Array, cousins: Array, band: Array) -> None:
             for y in range(ny):
                 cy, at = min(cousins[c, 1] + y, cousins[c, 4] - 1), (z * ny + y) * nx
                 for x in range(nx):
-                    size = abs(np.int64(values[cz, cy, min(first + x, last)]))
+                    size = size_of(values[cz, cy, min(first + x, last)])
                     out[at + x] = min(out[at + x] + 16 * size, MOST)
 
 

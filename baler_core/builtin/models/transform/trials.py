@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from baler_core.builtin.models.transform import tile
@@ -114,4 +116,5 @@ def _counted(parts: list[TileIntegers], share: float) -> float:
 
 def whole_size(block: Block, recipe: Recipe) -> float:
     """Bytes of a block, all of it coded."""
-    return float(sum(map(len, encode_chunk(block, recipe, learn(block) if recipe.time == "basis" else None))))
+    found = encode_chunk(block, recipe, learn(block) if recipe.time == "basis" else None)
+    return float(sum(map(len, found))) if found[0] else math.inf

@@ -1,0 +1,322 @@
+"""The fuzzing target `files`: whole .bal files of every reader, damaged by chance or forged with right checksums.
+
+What is damaged must be refused with a FormatError or restore to what it was; what is forged may restore to anything. Both
+must raise nothing but the project's own errors, of one line, write nothing but the file that was asked for, and change no
+other file.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fuzz import Case
+from mutate import damaged
+
+from baler_core import BalerError, api
+from baler_core.container import BalReader, BalWriter, pack_streams, unpack_streams
+from baler_core.decode import BalFile
+from baler_core.decompression import decompress, read_info
+from baler_core.integrity import DIGEST_BYTES
+from baler_core.plugins import Registry, load_plugins
+
+_MEMORY = 100_000_000
+_ODD: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 1e308, float("nan"), float("inf")),
+    *("", "/", "..", "../../x", "a\0b", "\ud800", "\x1b[2J", "\n", "O", "<f8", "|V0", "(3,)f4", "str", "x" * 5000),
+    *([], {}, [[]], {"": 0}, [0] * 300),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A .bal file, and what it restores to."""
+
+    name: str
+    data: bytes
+    values: dict[str, bytes]
+    suffix: str
+
+
+def files(only: str, seed: int) -> Case:
+    """Cases that open, restore or describe what has been damaged or forged."""
+    registry = load_plugins()
+    folder = tempfile.TemporaryDirectory()
+    subjects = list(_subjects(Path(folder.name), only, registry))
+    kinds: list[Callable[[Subject, np.random.Generator, list[Subject]], bytes]] = [_cut, _flipped]
+    forgeries = [_other_header, _other_section, _other_streams, _moved]
+
+    def case(random: np.random.Generator) -> str:
+        subject = subjects[int(random.integers(len(subjects)))]
+        honest = random.random() < 0.3
+        chosen = kinds if honest else forgeries
+        data = chosen[int(random.integers(len(chosen)))](subject, random, subjects)
+        with tempfile.TemporaryDirectory(dir=folder.name) as place:
+            return _used(subject, data, Path(place), random, registry, honest=honest and data != subject.data)
+
+    case.folder = folder  # type: ignore[attr-defined]
+    return case
+
+
+def _used(
+    subject: Subject, data: bytes, place: Path, random: np.random.Generator, registry: Registry, *, honest: bool
+) -> str:
+    """Do what a user might do with the file; how it ended."""
+    path, target, victim = place / "x.bal", place / f"restored{subject.suffix}", place / "victim.h5"
+    path.write_bytes(data)
+    victim.write_bytes(b"somebody else's")
+    what = int(random.integers(3))
+    try:
+        if what == 0:
+            read_info(path)
+        elif what == 1:
+            found = _values(path, registry)
+            assert not honest or found == subject.values, "damaged, and restored to something else"
+        else:
+            decompress(path, registry, output=target, memory=_MEMORY)
+    except BalerError as error:
+        if "\n" in str(error) or target.exists():
+            raise AssertionError(f"half a file, or a message of several lines: {error}") from error
+        return "refused"
+    finally:
+        assert victim.read_bytes() == b"somebody else's", "another file was changed"
+        strange = {p.name for p in place.iterdir()} - {path.name, target.name, victim.name}
+        assert not strange, f"strange files: {strange}"
+    return "restored"
+
+
+def _values(path: Path, registry: Registry) -> dict[str, bytes]:
+    parts: dict[str, bytes] = {}
+    with BalFile(path, registry, memory=_MEMORY) as stored:
+        stored.schema()
+        for block in stored.blocks():
+            for name, variable in block.variables.items():
+                values = np.asarray(variable.values)
+                raw = repr(values.tolist()).encode() if values.dtype.kind == "O" else values.tobytes()
+                parts[str(name)] = parts.get(str(name), b"") + raw
+    return parts
+
+
+# ---- damage by chance
+
+
+def _cut(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
+    return subject.data[: int(random.integers(len(subject.data)))]
+
+
+def _flipped(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
+    data = bytearray(subject.data)
+    for _ in range(int(random.integers(1, 4))):
+        data[int(random.integers(len(data)))] ^= 1 << int(random.integers(8))
+    return bytes(data)
+
+
+# ---- forgeries: every checksum of the container is right
+
+
+def _other_header(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
+    sections, header = _parts(subject.data)
+    for _ in range(int(random.integers(1, 4))):
+        _change(header, random)
+    return _written(sections, header)
+
+
+def _other_section(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
+    sections, header = _parts(subject.data)
+    if not sections:
+        return subject.data
+    number = int(random.integers(len(sections)))
+    sections[number] = damaged(sections[number], random)
+    return _written(sections, header)
+
+
+def _other_streams(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
+    sections, header = _parts(subject.data)
+    if not header["blocks"][1]:
+        return subject.data
+    number = header["blocks"][0]
+    groups = unpack_streams(sections[number][:-DIGEST_BYTES], memory_limit=_MEMORY)
+    group = groups[int(random.integers(len(groups)))]
+    if not group:
+        return subject.data
+    name = sorted(group)[int(random.integers(len(group)))]
+    if random.random() < 0.1:
+        del group[name]
+    else:
+        group[name] = damaged(group[name], random)
+    sections[number] = pack_streams(groups) + sections[number][-DIGEST_BYTES:]
+    return _written(sections, header)
+
+
+def _moved(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
+    """Sections in each other's place, left out, twice, or of another file."""
+    sections, header = _parts(subject.data)
+    foreign = _parts(others[int(random.integers(len(others)))].data)[0]
+    pool = [*sections, *foreign]
+    if not pool:
+        return subject.data
+    order = [int(random.integers(len(pool))) if random.random() < 0.5 else n for n in range(len(sections))]
+    kept = [pool[n] for n in order]
+    return _written(kept[: int(random.integers(len(kept) + 1))] if random.random() < 0.2 else kept, header)
+
+
+def _parts(data: bytes) -> tuple[list[bytes], Any]:
+    with tempfile.NamedTemporaryFile(suffix=".bal") as file:
+        file.write(data)
+        file.flush()
+        with BalReader(Path(file.name)) as stored:
+            return [stored.section(n) for n in range(len(stored.sections) - 1)], copy.deepcopy(stored.header)
+
+
+def _written(sections: list[bytes], header: Any) -> bytes:
+    with tempfile.NamedTemporaryFile(suffix=".bal") as file:
+        writer = BalWriter(file)  # type: ignore[arg-type]
+        for section in sections:
+            writer.add(section)
+        try:
+            writer.finish(header)
+        except UnicodeEncodeError:  # a lone surrogate: JSON with escapes instead
+            return _written(sections, json.loads(json.dumps(header).replace("\\ud800", "?")))
+        file.flush()
+        return Path(file.name).read_bytes()
+
+
+def _change(record: Any, random: np.random.Generator) -> None:
+    """Replace, remove, add, repeat or exchange something somewhere in nested lists and dicts."""
+    containers = list(_containers(record))
+    found = containers[int(random.integers(len(containers)))]
+    keys = list(found) if isinstance(found, dict) else list(range(len(found)))
+    odd = _ODD[int(random.integers(len(_ODD)))]
+    if not keys:
+        if isinstance(found, list):
+            found.append(odd)
+        return
+    key = keys[int(random.integers(len(keys)))]
+    what = int(random.integers(6))
+    if what == 0:
+        del found[key]
+    elif what == 1 and isinstance(found, list):
+        found.append(copy.deepcopy(found[key]))
+    elif what == 2:
+        other = containers[int(random.integers(len(containers)))]
+        found[key] = copy.deepcopy(other) if other is not record else odd
+    elif what == 3 and isinstance(found[key], int) and not isinstance(found[key], bool):
+        found[key] += int(random.integers(-3, 4))
+    elif what == 4 and isinstance(found[key], str) and found[key]:
+        text = found[key]
+        cut = int(random.integers(len(text)))
+        found[key] = text[:cut] + str(_ODD[13 + int(random.integers(8))]) + text[cut + 1 :]
+    else:
+        found[key] = copy.deepcopy(odd)
+
+
+def _containers(record: Any) -> Iterator[Any]:
+    if isinstance(record, dict | list):
+        yield record
+        for value in list(record.values()) if isinstance(record, dict) else list(record):
+            yield from _containers(value)
+
+
+# ---- subjects
+
+
+def _subjects(folder: Path, only: str, registry: Registry) -> Iterator[Subject]:
+    for name, write, bounds, model in _inputs():
+        if only and only not in name:
+            continue
+        source = folder / name
+        try:
+            write(source)
+        except ImportError:
+            continue
+        target = folder / f"{name}.bal"
+        api.compress(source, target, bounds=bounds, model=model, block_bytes=20_000)
+        yield Subject(name, target.read_bytes(), _values(target, registry), "".join(source.suffixes))
+
+
+def _inputs() -> Iterator[tuple[str, Callable[[Path], None], Any, Any]]:
+    loss = {"*x": {"abs": 0.01}, "*u": {"rel": 1e-3}, "*": "lossless"}
+    for model in ("scalar", "table", "transform", "predictive"):
+        yield f"{model}.npz", _npz, loss, {"name": model, "effort": "fast"}
+    yield "a.npy", lambda path: np.save(path, np.arange(60.0).reshape(4, 15)), "lossless", "auto"
+    yield "a.csv", _csv, loss, "scalar"
+    yield "a.root", _root, loss, "scalar"
+    yield "a.h5", _hdf5, loss, "scalar"
+    yield "a.nc", _netcdf, loss, "scalar"
+    yield "a.fits", _fits, loss, "scalar"
+
+
+def _npz(path: Path) -> None:
+    random = np.random.default_rng(1)
+    field = np.sin(np.arange(4 * 9 * 10) / 9).reshape(4, 9, 10)
+    np.savez(
+        path, x=random.normal(size=900), n=random.integers(0, 9, 900), u=field.astype("f4"), text=np.array(["a", "bc"])
+    )
+
+
+def _csv(path: Path) -> None:
+    random = np.random.default_rng(1)
+    rows = [f"{number},{x:.3f},{'' if number % 9 else 'star'}" for number, x in enumerate(random.normal(size=200))]
+    path.write_text("id,x,name\n" + "\n".join(rows) + "\n")
+
+
+def _root(path: Path) -> None:
+    import awkward as ak
+    import uproot
+
+    random = np.random.default_rng(1)
+    counts = random.integers(0, 4, 100)
+    jets = ak.unflatten(random.exponential(20, int(counts.sum())).astype("f4"), counts)
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {"x": "f4", "Jet_u": ak.type(jets).content})
+        file["Events"].extend({"x": random.normal(size=100).astype("f4"), "Jet_u": jets})
+        file["h"] = np.histogram(random.normal(size=99), bins=5)
+
+
+def _hdf5(path: Path) -> None:
+    import h5py
+
+    random = np.random.default_rng(1)
+    with h5py.File(path, "w") as file:
+        file.attrs["title"] = "a title"
+        file.create_dataset("flow/u", data=random.normal(size=(5, 6, 7)), compression="gzip", chunks=(1, 6, 7))
+        file["flow"].attrs["dt"] = np.arange(3.0)
+        file["x"] = random.normal(size=50)
+        file["records"] = np.zeros(4, [("a", "f4"), ("b", "i8", (2,))])
+        file["names"] = ["one", "two"]
+        file["soft"] = h5py.SoftLink("/x")
+        file["outside"] = h5py.ExternalLink("victim.h5", "/x")
+
+
+def _netcdf(path: Path) -> None:
+    import netCDF4
+
+    random = np.random.default_rng(1)
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in (("time", None), ("y", 5), ("x", 6)):
+            file.createDimension(name, size)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = "days since 2000-01-01"
+        time[:] = np.arange(4)
+        packed = file.createVariable("u", "i2", ("time", "y", "x"), fill_value=-1)
+        packed.scale_factor, packed.add_offset = 0.1, 5.0
+        packed[:] = random.normal(size=(4, 5, 6))
+
+
+def _fits(path: Path) -> None:
+    from astropy.io import fits
+
+    random = np.random.default_rng(1)
+    columns = [
+        fits.Column("x", "D", array=random.normal(size=40)),
+        fits.Column("name", "5A", array=np.array(["a", "bc"] * 20)),
+        fits.Column("list", "PE()", array=np.array([np.arange(n % 4, dtype="f4") for n in range(40)], object)),
+    ]
+    image = fits.PrimaryHDU(random.normal(size=(8, 9)).astype("f4"))
+    fits.HDUList([image, fits.BinTableHDU.from_columns(columns)]).writeto(path)

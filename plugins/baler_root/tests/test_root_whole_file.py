@@ -1,0 +1,187 @@
+"""A file is more than its trees: other trees, objects, folders, cycles and titles come back as they were."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uproot
+
+from baler_core import DataError, FormatError, Schema
+from baler_root.contents.keys import Item, content_of, list_items
+from baler_root.reader import RootOptions, RootReader
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Events, sums of weights, a histogram in a folder, text, and an empty folder."""
+    path = tmp_path / "whole.root"
+    with uproot.recreate(path) as file:
+        for name, rows in (("Events", 1000), ("Runs", 1)):
+            file.mktree(name, {"x": "float32", "genEventSumw": "float64"}, title=f"the {name}")
+            file[name].extend({"x": np.arange(rows, dtype="f4"), "genEventSumw": np.full(rows, 1234.5)})
+        file["plots/inner/pt"] = np.histogram(np.arange(99.0), bins=20)
+        file["tag"] = "untagged"
+        file["tag"] = "tagged"
+        file.mkdir("nothing/at all")
+    return path
+
+
+def restored(path: Path, out: Path, variables: Sequence[str] | None = None, **options: Any) -> tuple[Schema, list[str]]:
+    reader = RootReader(RootOptions(**options))
+    with reader.open(path, variables) as source:
+        sink = reader.create(out, source.schema)
+        for block in source.blocks(4000):
+            sink.write(block)
+        sink.close()
+        return source.schema, list(source.warnings)
+
+
+def items_of(path: Path) -> dict[tuple[str, int], Item]:
+    return {(item.path, item.cycle): item for item in list_items(uproot.open(path))}
+
+
+def test_every_key_comes_back(path: Path, tmp_path: Path) -> None:
+    schema, warnings = restored(path, tmp_path / "out.root")
+    assert not warnings
+    assert schema.names == ["Events/x", "Events/genEventSumw", "Runs/x", "Runs/genEventSumw"]
+    before, after = items_of(path), items_of(tmp_path / "out.root")
+    assert list(before) == list(after)
+    for place, item in before.items():
+        other = after[place]
+        assert (item.class_name, item.key.fTitle) == (other.class_name, other.key.fTitle)
+        if not item.is_tree and not item.is_folder:
+            assert content_of(item.key) == content_of(other.key)
+            assert item.key.fDatime == other.key.fDatime
+    with uproot.open(tmp_path / "out.root") as file:
+        assert file["Runs"]["genEventSumw"].array().tolist() == [1234.5]
+        assert file["Events"]["x"].array().tolist() == list(range(1000))
+        assert file["tag;1"] == "untagged"
+        assert file["plots/inner/pt"].values().sum() == 99
+        assert file["nothing/at all"].keys() == []
+
+
+def test_one_tree_is_chosen_and_the_rest_carried(path: Path, tmp_path: Path) -> None:
+    schema, warnings = restored(path, tmp_path / "out.root", tree="Events")
+    assert schema.names == ["x", "genEventSumw"]
+    assert not warnings
+    assert list(items_of(path)) == list(items_of(tmp_path / "out.root"))
+    assert uproot.open(tmp_path / "out.root")["Runs/genEventSumw"].array().tolist() == [1234.5]
+
+
+def test_what_is_to_be_dropped_is_named(path: Path, tmp_path: Path) -> None:
+    schema, warnings = restored(path, tmp_path / "out.root", tree="Events", others="drop")
+    assert schema.names == ["x", "genEventSumw"]
+    assert len(warnings) == 1
+    for name in ("Runs (TTree)", "plots/inner/pt (TH1D)", "tag (TObjString)"):
+        assert name in warnings[0]
+    assert [path for path, _ in items_of(tmp_path / "out.root") if path in ("Runs", "tag", "plots/inner/pt")] == []
+
+
+def test_variables_of_several_trees_are_asked_for_by_their_whole_names(path: Path, tmp_path: Path) -> None:
+    assert restored(path, tmp_path / "a.root", ["*x"])[0].names == ["Events/x", "Runs/x"]
+    assert restored(path, tmp_path / "b.root", ["Runs/genEventSumw"])[0].names == ["Runs/genEventSumw"]
+    with pytest.raises(DataError, match=r"Runs: there is no variable 'genEventSum'. Did you mean 'genEventSumw'"):
+        RootReader().open(path, ["Runs/genEventSum"])
+
+
+def test_older_cycles_come_back(tmp_path: Path) -> None:
+    path, out = tmp_path / "cycles.root", tmp_path / "out.root"
+    with uproot.recreate(path) as file:
+        for rows in (3, 4):
+            file.mktree("tree", {"x": "float64"}).extend({"x": np.arange(float(rows))})
+    restored(path, out)
+    with uproot.open(out) as file:
+        assert [file[f"tree;{cycle}"]["x"].array().tolist() for cycle in (1, 2)] == [[0, 1, 2], [0, 1, 2, 3]]
+
+
+def test_files_without_trees_are_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "histogram.root"
+    with uproot.recreate(path) as file:
+        file["histogram"] = np.histogram(np.arange(9))
+    with RootReader().open(path) as source:
+        assert not source.schema.variables
+        assert "objects" in source.schema.attachments
+
+
+def test_a_tree_with_objects_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    schema, warnings = restored(DATA / "collections.root", tmp_path / "out.root")
+    assert not warnings
+    assert "v_float" in schema.names
+    with uproot.open(DATA / "collections.root") as before, uproot.open(tmp_path / "out.root") as after:
+        old, new = before["events"], after["events"]
+        assert [(b.name, b.title, b.typename) for b in old.itervalues()] == [
+            (b.name, b.title, b.typename) for b in new.itervalues()
+        ]
+        for key, branch in old.iteritems(recursive=True, full_paths=True):
+            for n in range(branch.num_baskets):
+                assert bytes(branch.basket(n).data) == bytes(new[key].basket(n).data)
+
+
+def test_changed_values_are_written_into_a_kept_tree(tmp_path: Path) -> None:
+    reader = RootReader()
+    with reader.open(DATA / "collections.root") as source:
+        sink = reader.create(tmp_path / "out.root", source.schema)
+        for block in source.blocks(300):
+            block["v_float"] = block["v_float"] + np.float32(1)
+            sink.write(block)
+        sink.close()
+    old, new = (
+        uproot.open(path)["events/v_float"].array() for path in (DATA / "collections.root", tmp_path / "out.root")
+    )
+    assert (old + 1).tolist() == new.tolist()
+
+
+@pytest.mark.parametrize("name", ["objects", "streamers", "0/tree", "0/headers", "0/tables", "0/baskets"])
+@pytest.mark.parametrize("change", [lambda b: b[: len(b) // 2], lambda b: b"\xff" * len(b), lambda b: b""], ids="cfe")
+def test_damaged_parts_are_refused(name: str, change: Any, path: Path, tmp_path: Path) -> None:
+    reader = RootReader()
+    with reader.open(path if name == "objects" else DATA / "collections.root") as source:
+        parts = {**source.schema.attachments}
+        parts[name] = change(parts[name])
+        schema = replace(source.schema, attachments=parts)
+        blocks = list(source.blocks(10**6))
+    if name == "objects" and len(parts[name]) == len(source.schema.attachments[name]):
+        return  # an object is not looked into
+    if name == "0/tree" and len(parts[name]) == len(source.schema.attachments[name]):
+        return  # neither is a tree, but for its tables
+    if name == "streamers" and not parts[name]:
+        return
+    with pytest.raises((FormatError, DataError), match=re.compile("damaged", re.IGNORECASE)):
+        write_all(reader, tmp_path / "out.root", schema, blocks)
+
+
+def write_all(reader: RootReader, out: Path, schema: Schema, blocks: Sequence[Any]) -> None:
+    sink = reader.create(out, schema)
+    try:
+        for block in blocks:
+            sink.write(block)
+        sink.close()
+    finally:
+        sink.abort()
+
+
+def test_roles_are_told() -> None:
+    from baler_root.roles import role_of
+
+    told = {
+        ("event", "<u8"): "identifier",
+        ("nJet", "<i4"): "count",
+        ("Muon_charge", "<i4"): "flag",
+        ("genWeight", "<f4"): "weight",
+        ("Runs/genEventSumw", "<f8"): "weight",
+        ("Jet_genJetIdx", "<i4"): "identifier",
+        ("Particle/Particle.Status", "<i4"): "flag",
+        ("Jet_pt", "<f4"): "",
+        ("Muon_softMva", "<f4"): "",
+        ("PV_x", "<f4"): "",
+    }
+    for (name, dtype), role in told.items():
+        assert role_of(name, "", dtype)["role"] == role, name

@@ -1,0 +1,100 @@
+"""What decodes to something else than was written is noticed, whatever went wrong on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from baler_core import entropy
+from baler_core.api import compress
+from baler_core.cli import main
+from baler_core.container import BalReader, BalWriter
+from baler_core.decode import BalFile
+from baler_core.decompression import verify
+from baler_core.errors import FormatError
+from baler_core.plugins import load_plugins
+
+BOUNDS = {"lossy": {"abs": 0.01}, "*": "lossless"}
+
+
+@pytest.fixture
+def bal(tmp_path: Path) -> Path:
+    """Several blocks of the same shape: exact and lossy numbers, and text."""
+    rng = np.random.default_rng(4)
+    arrays = {
+        "lossy": rng.normal(size=4000),
+        "exact": rng.normal(size=4000),
+        "text": rng.integers(0, 99, 4000).astype("U2"),
+    }
+    compress(arrays, tmp_path / "a.bal", model="scalar", bounds=BOUNDS, block_bytes=40_000)
+    return tmp_path / "a.bal"
+
+
+def test_a_whole_file_is_verified(bal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["verify", str(bal), "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert record["ok"] is True
+    assert record["restored_bytes"] == verify(bal, load_plugins()) == 4000 * 8 * 3
+
+
+def test_blocks_in_each_others_place_are_noticed(bal: Path, tmp_path: Path) -> None:
+    with BalReader(bal) as stored, (tmp_path / "swapped.bal").open("wb") as file:
+        sections = [stored.section(number) for number in range(len(stored.sections) - 1)]
+        sections[0], sections[1] = sections[1], sections[0]
+        writer = BalWriter(file)
+        for section in sections:
+            writer.add(section)
+        writer.finish(stored.header)
+    with pytest.raises(FormatError, match="block 0 restores to something else than was written"):
+        verify(tmp_path / "swapped.bal", load_plugins())
+
+
+@pytest.mark.parametrize("bounds", ["lossless", {"abs": 0.01}], ids=str)
+def test_a_library_that_unpacks_one_wrong_integer_is_noticed(
+    tmp_path: Path, bounds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(4).normal(size=4000)
+    compress({"x": values}, tmp_path / "x.bal", model="scalar", bounds=bounds)
+    original = entropy.unpack_integers
+
+    def faulty(data: bytes, count: int, **options: Any) -> np.ndarray:
+        unpacked = original(data, count, **options)
+        if count == 4000:
+            unpacked = unpacked.copy()
+            unpacked[1234] += 1
+        return unpacked
+
+    monkeypatch.setattr("baler_core.builtin.models.scalar.unpack_integers", faulty)
+    with pytest.raises(FormatError):
+        verify(tmp_path / "x.bal", load_plugins())
+
+
+def test_text_and_exact_numbers_that_changed_in_memory_are_noticed(bal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from baler_core import decode
+
+    honest = decode.restored_arrays
+    for name in ("exact", "text"):
+
+        def faulty(model: Any, block: Any, layout: Any, wrong: str = name) -> dict[str, np.ndarray]:
+            arrays = honest(model, block, layout)
+            if wrong in arrays:
+                arrays[wrong] = arrays[wrong].copy()
+                arrays[wrong][7] = arrays[wrong][8]
+            return arrays
+
+        monkeypatch.setattr(decode, "restored_arrays", faulty)
+        with pytest.raises(FormatError, match="restores to something else"), BalFile(bal, load_plugins()) as stored:
+            list(stored.blocks())
+
+
+def test_more_memory_than_allowed_is_refused(bal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main(["verify", str(bal), "--memory", "10 kB"])
+    assert "--memory" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        main(["verify", str(bal), "--memory", "1 MB"])
