@@ -29,6 +29,7 @@ _ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
 _NARROW = 0.05
+_SMALL = 0.01
 # Fewer values than these do not tell a spread or a rhythm; a rhythm is kept by this part of the steps.
 _FEW = 30
 _EVEN = 0.75
@@ -84,6 +85,8 @@ def _proposal(
     if not variable.dims:
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
     values = physical.get(variable.name)
+    if values is not None and values.size == 1:
+        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
     by_error = _below_errors(errors, physical, values)
     in_series = variable.dims[0] in series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None
@@ -96,8 +99,31 @@ def _proposal(
     if _is_grid(variable, values):
         is_plane = values is not None and min(values.shape[-2:]) >= GRID_AXIS
         by_noise = _below_noise(values, variable) if is_plane else None
-        return by_noise or Proposal(_FIELDS, _why_no_noise(values if is_plane else None))
+        return by_noise or _of_field(values, is_plane=is_plane)
     return _of_column(variable, values, packed=packed, in_series=variable.dims[0] in series)
+
+
+def _of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
+    """What suits a field without noise: of a range, unless much of it is far smaller than its largest values."""
+    if values is not None and not is_plane and _is_whole(values):
+        return Proposal(LOSSLESS, "whole numbers, which may be indices")
+    if values is not None and _is_mostly_small(values):
+        return Proposal(OTHERS, "never negative, and mostly far smaller than its largest values")
+    return Proposal(_FIELDS, _why_no_noise(values if is_plane else None))
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return known.size > 0 and bool((known == np.rint(known)).all())
+
+
+def _is_mostly_small(values: np.ndarray) -> bool:
+    """Whether a bound of the range would flatten most values, as of rain: half of those above zero are below a hundredth."""
+    known = values[np.isfinite(values)]
+    positive = known[known > 0]
+    if not positive.size or (known < 0).any():
+        return False
+    return float(np.median(positive)) < _SMALL * float(positive.max())
 
 
 def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, in_series: bool) -> Proposal:

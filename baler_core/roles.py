@@ -34,6 +34,8 @@ _OFFSET_SORTED = 5.0
 # Values in any order, hardly two of them the same, this many times their spread away from zero.
 _OFFSET_UNSORTED = 100.0
 # As many different whole numbers may a flag have.
+# Corners of an element: of a line, triangle, tetrahedron or quadrilateral, pyramid, prism, brick.
+_CORNERS = range(2, 9)
 _FLAG_VALUES = 16
 _FLAG_LARGEST = 1000.0
 _STEP_ROUNDING = 1e-4
@@ -91,6 +93,8 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
             if finding is None and numbers is not None and _is_column(variable):
                 is_measured = variable.name in beside or _says_measured(variable)
                 finding = _by_values(numbers, on_grid=variable.dims[0] in shared, is_measured=is_measured)
+            if finding is None and numbers is not None and _may_connect(variable, schema):
+                finding = _indices(numbers)
             found[variable.name] = finding or Finding()
     return found
 
@@ -111,9 +115,30 @@ def told_by_values(schema: Schema) -> list[str]:
     for variable in schema.variables:
         if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:
             rows = list(conventions_for(variable.name))
-            if _is_column(variable) or any("whole" in row.conditions for row, _ in rows):
+            if (
+                _is_column(variable)
+                or _may_connect(variable, schema)
+                or any("whole" in row.conditions for row, _ in rows)
+            ):
                 wanted.append(variable.name)
     return wanted
+
+
+def _may_connect(variable: Variable, schema: Schema) -> bool:
+    """Whether a variable has the shape of a mesh's connectivity: a few indices for each of many elements."""
+    sizes = [schema.sizes[dim] for dim in variable.dims]
+    return (
+        variable.numpy_dtype.kind == "f" and len(sizes) == 2 and min(sizes) in _CORNERS and max(sizes) > max(_CORNERS)
+    )
+
+
+def _indices(numbers: np.ndarray) -> Finding | None:
+    """Whole numbers from 0 or above, many different ones: places in another array, stored as floats."""
+    whole = numbers.size > 0 and bool(((numbers == np.rint(numbers)) & (numbers >= 0)).all())
+    distinct = np.unique(numbers).size if whole else 0
+    if distinct <= _FLAG_VALUES or float(numbers.max()) > 2 * numbers.size:
+        return None
+    return Finding("mesh", f"looks like indices ({distinct:,} different whole numbers, a few in each row)")
 
 
 def _is_column(variable: Variable) -> bool:

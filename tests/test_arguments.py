@@ -13,7 +13,7 @@ import pytest
 import baler_core
 from baler_core import ConfigError, DataError, ErrorBound
 
-DATA = {"abs": np.linspace(1, 2, 50), "x": np.linspace(1, 2, 50)}
+DATA = {name: np.random.default_rng(2).normal(size=50) for name in ("abs", "x")}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"epohcs": 3}}, r"compress\(training=...\): unknown key 'epohcs'. Did you mean 'epochs'"),
     ({"training": {"epochs": "many"}}, r"compress\(training=...\): epochs: wanted"),

@@ -175,3 +175,24 @@ def test_a_light_curve_that_hardly_varies_loses_a_quarter_of_its_noise(name: str
 
 def test_what_never_changes_is_proposed_exact() -> None:
     assert not proposed(a=np.full(N, 7.5), b=RANDOM.normal(0, 1, N))["a"].is_lossy
+
+
+def _only(values: np.ndarray, name: str = "v") -> Proposal:
+    dims = tuple("abc"[: values.ndim])
+    variable = Variable(name, values.dtype.str, dims)
+    schema = Schema((variable,), dict(zip(dims, values.shape, strict=True)))
+    return proposals_for(schema, {name: values})[name]
+
+
+def test_single_values_and_indices_are_exact_whatever_their_shape() -> None:
+    assert _only(np.array([[0.001]])).bound == "lossless"
+    assert _only(np.random.default_rng(1).integers(1, 900, (3, 700)).astype("f8")).bound == "lossless"
+
+
+def test_rain_gets_a_bound_that_leaves_drizzle_alone() -> None:
+    y, x = np.mgrid[:60, :80]
+    rain = np.exp(-((y - 20) ** 2 + (x - 30) ** 2) / 40.0)
+    rain[rain < 1e-7] = 0
+    proposal = _only(rain.astype("f4"))
+    assert proposal.bound == "{rel: 1.0e-3}"
+    assert _only((280 + y + x).astype("f4")).bound == "{range: 1.0e-3}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from baler_core.bounds import BoundRules, ErrorBound
 from baler_core.dataset import Role, Schema, Variable, make_block, values_of
 from baler_core.plugins import load_plugins
-from baler_core.roles import EXACT_ROLES, Finding, roles_of
+from baler_core.roles import EXACT_ROLES, Finding, roles_of, told_by_values
 from baler_core.walk import bounds_of, first_values, kept_exact, roles_in
 
 RANDOM = np.random.default_rng(1)
@@ -262,3 +262,14 @@ def test_what_is_named_like_one_of_its_dimensions_is_an_axis() -> None:
 def test_where_a_radar_looks_is_a_position() -> None:
     assert found("fixed_angle", np.array([0.5, 1.5])).role == "position"
     assert found("ray_azimuths", RANDOM.uniform(0, 360, 500)).role == "position"
+
+
+@pytest.mark.parametrize("shape", [(900, 3), (4, 700)])
+def test_corners_of_elements_stored_as_floats_are_indices(shape: tuple[int, ...]) -> None:
+    dims = ("a", "b")
+    schema = Schema((Variable("p1", "<f8", dims), Variable("p2", "<f8", dims)), dict(zip(dims, shape, strict=True)))
+    corners = RANDOM.integers(1, 500, shape).astype("f8")
+    found = roles_of(schema, {"p1": corners, "p2": corners + 0.25})
+    assert found["p1"].role == "mesh"
+    assert found["p2"].role == ""
+    assert set(told_by_values(schema)) == {"p1", "p2"}

@@ -97,7 +97,10 @@ class Checker:
         """The whole file by its schema. A key without a value counts as left out."""
         raw = {} if self.document.value is None else self.document.value
         if not isinstance(raw, dict):
-            self._complain((), "wanted keys and values, such as 'input: jets.csv'")
+            self._complain(
+                (),
+                "wanted keys and values, such as 'input: jets.csv'. If this is the data file, 'baler init FILE' writes a configuration for it",
+            )
             return ConfigFile()
         raw = {key: value for key, value in raw.items() if value is not None}
         try:

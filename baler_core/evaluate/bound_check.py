@@ -31,7 +31,8 @@ class BoundCheck:
     mask_changed
         Values that were valid and are missing now, or the other way.
     distinct
-        Of whole numbers that changed, which may be ids: the values before and after; None beyond a million.
+        Of whole numbers that changed, which may be ids: the values before and after; None beyond a million, and for
+        integers that stand for real numbers by a scale factor.
     """
 
     variable: Variable
@@ -67,7 +68,7 @@ class BoundCheck:
 
     def _count_distinct(self, original: np.ndarray, restored: np.ndarray) -> None:
         """Join the distinct values of a block to those so far, of whole numbers alone."""
-        if self.distinct is None or not is_measured(self.variable):
+        if self.distinct is None or not is_measured(self.variable) or self.variable.is_packed:
             return
         lossy = self.tolerance is None or self.tolerance.lossy
         with np.errstate(invalid="ignore"):
