@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from baler_core.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
 from baler_core.errors import ConfigError
+from baler_core.patterns import literal_among, name_matches, names_in_full
 from baler_core.sides import became_special, edges_of, specials_of, zero_of
 
 ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
@@ -91,27 +90,27 @@ LOSSLESS = ErrorBound("lossless")
 UNBOUNDED = ErrorBound("none")
 
 
-def name_matches(name: str, pattern: str) -> bool:
-    """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not."""
-    # Files of a thousand variables may have as many patterns: most are plain names.
-    is_plain = "*" not in pattern and "?" not in pattern and "[" not in pattern
-    return name == pattern or (not is_plain and fnmatch.fnmatchcase(name, pattern))
-
-
-def names_in_full(name: str, pattern: str) -> bool:
-    """Whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`)."""
-    return pattern in (name, glob.escape(name))
-
-
 @dataclass(frozen=True)
 class BoundRules:
-    """Bounds by variable-name pattern (shell style); the first match wins. Without a match, a variable is lossless."""
+    """Bounds by variable-name pattern (shell style); the first match wins. Without a match, a variable is lossless.
+
+    Attributes
+    ----------
+    literal
+        Patterns that are names of variables, and so match nothing else.
+    """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
+    literal: frozenset[str] = frozenset()
+
+    def among(self, names: Sequence[str]) -> BoundRules:
+        """The same rules for a file with variables of these names."""
+        literal = literal_among((pattern for pattern, _ in self.rules), names)
+        return self if literal == self.literal else replace(self, literal=literal)
 
     def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
         """The first pattern that matches, and its bound."""
-        return next(((pattern, bound) for pattern, bound in self.rules if name_matches(name, pattern)), None)
+        return next((rule for rule in self.rules if name_matches(name, rule[0], self.literal)), None)
 
     def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
@@ -148,9 +147,10 @@ class BoundRules:
     def reached(self, names: Sequence[str]) -> list[list[str]]:
         """For each rule, the `names` that it decides on: those it matches and none before it does."""
         found: list[list[str]] = [[] for _ in self.rules]
+        literal = self.among(names).literal
         for name in names:
             for place, (pattern, _) in enumerate(self.rules):
-                if name_matches(name, pattern):
+                if name_matches(name, pattern, literal):
                     found[place].append(name)
                     break
         return found

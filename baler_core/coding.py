@@ -27,6 +27,7 @@ from baler_core.header import ErrorRecord
 from baler_core.integrity import group_digest
 from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
 from baler_core.matching import told_of
+from baler_core.patterns import unmistakable
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
 from baler_core.reuse import Reuse
@@ -135,7 +136,10 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     if trained is not None:
         pipeline = Pipeline(trained.pipeline.steps, exact)
     else:
-        steps = [Step(registry.preprocessor(s.name)(s.options), s.variables) for s in config.preprocess]
+        steps = [
+            Step(registry.preprocessor(s.name)(s.options), unmistakable(s.variables, schema.names))
+            for s in config.preprocess
+        ]
         pipeline = Pipeline(steps, exact)
         _fit_preprocessors(pipeline, blocks)
     by_reference = trained is not None and config.model_storage == "reference"

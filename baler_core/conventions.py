@@ -59,6 +59,7 @@ CONVENTIONS = (
     Convention("position", _ANY + r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|longitude|latitude|lons|lats|lng)(?:_?(?:\d?d|deg))?", "CF, NEMO, WRF, POP, tables"),
     Convention("position", r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|long)(?:_?(?:cell|edge|vertex|t|u|v|m|rho|psi|c))?", "MPAS, ROMS, WRF, POP"),
     Convention("position", r"glam[tuvf]|gphi[tuvf]|(?:nav_)?lev|depth[tuvw]|rlon|rlat|[tu]long|[tu]lat", "NEMO, POP, rotated grids"),
+    Convention("position", r"fixed_?angles?|ray_?(?:azimuth|elevation)s?", "CfRadial: where a radar looks"),
     Convention("mesh", r"[xyz]_(?:cell|edge|vertex|node|nodes|face|center|centre|centers|centres|grid|mesh|coord|coords|coordinate|coordinates)", "MPAS, Fluent (x-coordinate), UGRID"),
     Convention("mesh", r"(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED"),
     Convention("mesh", r"points(?:_[012xyz])?|cell_?cent(?:er|re)s?(?:_[012xyz])?", "ParaView (Points:0), OpenFOAM"),
@@ -79,6 +80,14 @@ CONVENTIONS = (
     Convention("identifier", r"obj_?id|source_?id|spec_?obj_?id|kep_?id|kic|tic|hip|hd|epic|tyc\d?|recno|objno|star_?id|solution_id|random_index|cadence_?no|fiber|plate|camcol|rerun", "VizieR, Gaia, SDSS, Kepler, TESS", ("whole",)),
     Convention("identifier", r"run|event|evt|lumi|luminosity_?block|ls|bx|orbit|entry|run_?number|event_?number|evt_?number|lumi_?section", "NanoAOD, event data", ("whole",)),
 )  # fmt: skip
+
+# A narrow spread far from zero is what these have anyway, and no sign of a time or position.
+MEASURED = re.compile(
+    _ANY
+    + r"(?:t|p|rho|q|temp(?:erature)?|tas|t2m|ta|sst|theta|pres(?:sure)?|press|slp|msl|psl|ps|density|sal(?:inity)?|psal|"
+    r"humidity|voltage|current|mass|energy|mag|magnitude)(?:_?\d+)?"
+)
+"""Names, in words, of quantities that are measured wherever they stand."""
 
 _COMPILED = tuple((row, re.compile(row.form)) for row in CONVENTIONS)
 

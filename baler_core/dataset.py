@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from baler_core.bounds import name_matches
 from baler_core.errors import DataError, did_you_mean
+from baler_core.patterns import matching
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,6 +62,8 @@ class Variable:
         What a dimension is where the file's metadata tells: `{dim: "time" | "member" | "level" | "y" | "x" | "spectral"}`.
     limits
         Smallest and largest valid value that the file states (in stored units): readers show what lies outside as missing.
+    stated_limits
+        The same numbers where some readers take them for stored units and others for physical ones: kept, too.
     flags
         Values with a meaning of their own (`flag_values`), kept exactly like `fill`, but not missing.
     role, reason
@@ -82,6 +84,7 @@ class Variable:
     flags: tuple[float, ...] = ()
     role: Role = field(default="", compare=False)
     reason: str = field(default="", compare=False)
+    stated_limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def is_text(self) -> bool:
@@ -323,7 +326,7 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     for pattern in patterns:
         if not set("*?[") & set(pattern) and pattern not in names:
             raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
-    chosen = [name for name in names if any(name_matches(name, p) for p in patterns)]
+    chosen = matching(patterns, names)
     if not chosen:
         raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
     return chosen

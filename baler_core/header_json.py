@@ -118,6 +118,8 @@ def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
         extras["axes"] = dict(variable.axes)
     if variable.limits != (-math.inf, math.inf):
         extras["limits"] = list(variable.limits)
+    if variable.stated_limits != (-math.inf, math.inf):
+        extras["stated_limits"] = list(variable.stated_limits)
     if variable.flags:
         extras["flags"] = list(variable.flags)
     places = [dims.index(dim) for dim in variable.dims]
@@ -277,6 +279,7 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
         raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
     scale, offset = record.get("packing", (1.0, 0.0))
     low, high = record.get("limits", (-math.inf, math.inf))
+    lowest, highest = record.get("stated_limits", (-math.inf, math.inf))
     return Variable(
         str(name),
         str(dtype),
@@ -289,6 +292,7 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
         {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
         (float(low), float(high)),
         tuple(_special(value) for value in record.get("flags", ())),
+        stated_limits=(float(lowest), float(highest)),
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from baler_core.bounds import BoundRules, ErrorBound, names_in_full
+from baler_core.bounds import BoundRules, ErrorBound
 from baler_core.config import Config
 from baler_core.dataset import Schema
 from baler_core.errors import did_you_mean
+from baler_core.patterns import names_in_full
 from baler_core.plugins import Registry
 from baler_core.walk import bounds_of, kept_exact, open_input, roles_in
 
@@ -69,7 +70,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
     """
     _, source = open_input(path, config, registry)
     with source:
-        schema, rules = source.schema, config.bounds
+        schema, rules = source.schema, config.bounds.among(source.schema.names)
         roles = roles_in(schema, lambda: source.blocks(config.block_bytes), rules)
         bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
         exact = kept_exact(schema, rules, roles)
@@ -94,6 +95,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
 
 def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
     """The variables whose bound each pattern decides; under the empty pattern those that none matches."""
+    rules = rules.among(schema.names)
     members: dict[str, list[str]] = {pattern: [] for pattern in ("", *(pattern for pattern, _ in rules.rules))}
     for name in schema.names:
         rule = rules.rule_for(name)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance, name_matches
+from baler_core.bounds import Tolerance
 from baler_core.dataset import Layout, Variable, make_block, values_of
 from baler_core.errors import PluginError
 from baler_core.interfaces import Preprocessor
+from baler_core.patterns import name_matches
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.bounds import usable
-from baler_core.conventions import Convention, base_name, conventions_for, has_form, run_together, spoken
+from baler_core.conventions import MEASURED, Convention, base_name, conventions_for, has_form, run_together, spoken
 from baler_core.dataset import Role, Schema, Variable
 from baler_core.uncertainties import errors_beside
 
@@ -74,6 +74,8 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
             finding = _by_metadata(variable) or _by_name(variable, schema, numbers, paired)
             if finding is None and numbers is not None and _is_column(variable):
                 finding = _by_values(numbers, on_grid=variable.dims[0] in shared)
+                if finding is not None and finding.is_guess and MEASURED.fullmatch(spoken(variable.name)):
+                    finding = None
             found[variable.name] = finding or Finding()
     return found
 
@@ -114,7 +116,7 @@ def _by_metadata(variable: Variable) -> Finding | None:
         return Finding("position", f"units {units!r}")
     if units.lower() in PIXELS and spoken(variable.name) in ("x", "y"):
         return Finding("position", f"units {units!r}")
-    if variable.dims == (variable.name,):
+    if variable.name in variable.dims:
         return Finding("axis", "named like its dimension")
     return None
 

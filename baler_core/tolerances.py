@@ -63,7 +63,11 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
     fill = tuple(dict.fromkeys((*variable.fill, *variable.flags)))
     if len(specials_of(fill, dtype)) > _MOST_SPECIALS:
         return Tolerance("exact")
-    sides = [(variable.limits[0], False), (variable.limits[1], True)]
+    sides = [
+        (limit, upper)
+        for low, high in (variable.limits, variable.stated_limits)
+        for limit, upper in ((low, False), (high, True))
+    ]
     sides += physical_limits(*bound.limits, variable.scale, variable.offset, dtype)
     sign = bound.sign if tolerance.kind != "free" or bound.sign == "keep" else "free"
     return replace(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, names_in_full, value_range
+from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
 from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import (
     Layout,
@@ -23,6 +23,7 @@ from baler_core.dataset import (
 )
 from baler_core.errors import DataError
 from baler_core.interfaces import Reader, Source
+from baler_core.patterns import names_in_full
 from baler_core.plugins import Registry
 from baler_core.roles import Finding, roles_of, told_by_values
 from baler_core.tolerances import make_tolerance, usable_packing
@@ -109,6 +110,7 @@ def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -
         What variables are, as `roles_in` finds it.
     """
     counts = set(schema.counts.values())
+    rules = rules.among(schema.names)
     return tuple(
         LOSSLESS
         if v.name in counts
@@ -123,6 +125,7 @@ def roles_in(schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], rules: Bo
     The first values of a variable are looked at where a lossy pattern with wildcards matches it, unless it is the only
     one that the bound can be meant for.
     """
+    rules = rules.among(schema.names)
     open_to_doubt = {v.name for v in schema.variables if v.is_numeric and _is_lossy_wildcard(v.name, rules)}
     if not open_to_doubt:
         return {}
@@ -136,6 +139,7 @@ def kept_exact(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) 
 
     Integers and text, which no pattern with wildcards touches, are not among them.
     """
+    rules = rules.among(schema.names)
     return {
         v.name: str(roles[v.name])
         for v in schema.variables

@@ -215,3 +215,20 @@ def test_packed_positions_are_exact_and_packed_fields_are_not() -> None:
     roles = roles_in(schema, lambda: iter(()), LOSSY)
     assert [bound.kind for bound in bounds_of(schema, LOSSY, roles)] == ["lossless", "rel"]
     assert list(kept_exact(schema, LOSSY, roles)) == ["latitude"]
+
+
+@pytest.mark.parametrize("name", ["T", "p", "rho", "salinity", "air_temperature", "pressure_2"])
+def test_a_narrow_spread_of_what_is_known_to_be_measured_is_no_position(name: str) -> None:
+    assert found(name, RANDOM.normal(1013, 0.3, 500)).role == ""
+    assert found("q_17_b", RANDOM.normal(1013, 0.3, 500)).role == "position"
+
+
+def test_what_is_named_like_one_of_its_dimensions_is_an_axis() -> None:
+    variable = Variable("y", "<f8", ("t", "y"))
+    schema = Schema((variable,), {"t": 5, "y": 30})
+    assert roles_of(schema, {"y": RANDOM.normal(size=(5, 30))})["y"].role == "axis"
+
+
+def test_where_a_radar_looks_is_a_position() -> None:
+    assert found("fixed_angle", np.array([0.5, 1.5])).role == "position"
+    assert found("ray_azimuths", RANDOM.uniform(0, 360, 500)).role == "position"

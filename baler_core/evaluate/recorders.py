@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +16,7 @@ from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
 from baler_core.evaluate.results import MetricOutcome, VariableResult
 from baler_core.evaluate.survey import Survey
 from baler_core.interfaces import Metric
+from baler_core.patterns import name_matches, unmistakable
 from baler_core.streaming import sample_size
 from baler_core.tolerances import make_tolerance, usable_packing
 
@@ -88,6 +88,7 @@ class Recorders:
         self._checks = {v.name: BoundCheck(v, _tolerance(v, bounds, found)) for v in schema.variables}
         self._metrics = [GuardedMetric(metric) for metric in metrics]
         self._notes: list[str] = []
+        drawn = unmistakable(drawn, schema.names)
         candidates = [v for v in schema.variables if _worth_drawing(v, bounds, drawn)]
         shown = self._first(candidates, _MOST_DISTRIBUTIONS, "distributions")
         size = sample_size(2 * len(shown), most=_LOSS_SAMPLE)
@@ -172,8 +173,8 @@ def _worth_drawing(variable: Variable, bounds: Mapping[str, ErrorBound], drawn: 
     """Numbers that may have changed, and whatever was asked for by a pattern other than all."""
     if not is_measured(variable) or not usable_packing(variable):
         return False
-    if not any(fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn):
+    if not any(name_matches(variable.name, pattern) for pattern in drawn):
         return False
     bound = bounds.get(variable.name)
     lossy = bound is None or bound.kind != "lossless"
-    return lossy or any(pattern != "*" and fnmatch.fnmatchcase(variable.name, pattern) for pattern in drawn)
+    return lossy or any(pattern != "*" and name_matches(variable.name, pattern) for pattern in drawn)

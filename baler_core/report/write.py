@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from baler_core.atomic import completed
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate import Drawings, Results
+from baler_core.patterns import matching
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 
@@ -89,11 +89,11 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
     results = read_results(folder)
     recorded = _recorded(results)
     for pattern in variables:
-        if not fnmatch.filter(recorded, pattern):
+        if not matching([pattern], recorded):
             raise DataError(
                 f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
             )
-    wanted = [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in variables)]
+    wanted = matching(variables, recorded)
     return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 
 
@@ -103,10 +103,10 @@ def chosen(results: Results, plots: Plots) -> list[str]:
     if isinstance(plots, int):
         return recorded[:plots]
     if isinstance(plots, str):
-        return recorded if plots == "all" else fnmatch.filter(recorded, plots)
+        return recorded if plots == "all" else matching([plots], recorded)
     if list(plots) == ["*"]:
         return recorded[:PLOTS]
-    return [name for name in recorded if any(fnmatch.fnmatchcase(name, pattern) for pattern in plots)]
+    return matching(plots, recorded)
 
 
 def _recorded(results: Results) -> list[str]:

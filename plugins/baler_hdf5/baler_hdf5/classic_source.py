@@ -167,6 +167,7 @@ def _variable(
         axes=axes,
         limits=special.limits,
         flags=special.flags,
+        stated_limits=special.stated_limits,
         role=role,
         reason=reason,
     )

@@ -57,6 +57,8 @@ class Special:
         What lies outside is shown as missing.
     flags
         Values with a meaning of their own.
+    stated_limits
+        Limits of a wider type than packed values as netCDF4-python takes them, which compares them with stored values.
     """
 
     dtype: str
@@ -65,6 +67,7 @@ class Special:
     fill: tuple[float, ...] = ()
     limits: tuple[float, float] = (-math.inf, math.inf)
     flags: tuple[float, ...] = ()
+    stated_limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def special_values(attributes: Mapping[str, Any], dtype: str, *, netcdf: bool, f
         _fill(attributes, shown, scale, offset, default),
         _limits(attributes, shown, scale, offset),
         _distinct(shown.held(value) for name in ("flag_values", "flag_masks") for value in _numbers(attributes, name)),
+        _limits_as_stored(attributes, shown, scale, offset),
     )
 
 
@@ -212,6 +216,23 @@ def _limits(attributes: Mapping[str, Any], shown: _Shown, scale: float, offset: 
             value = held
         low, high = (value, high) if side == 0 else (low, value)
     return _useful(low, high, shown)
+
+
+def _limits_as_stored(attributes: Mapping[str, Any], shown: _Shown, scale: float, offset: float) -> tuple[float, float]:
+    """Limits of a wider type that packed values can hold, for readers that compare them with stored values."""
+    names = ("valid_range", "valid_min", "valid_max")
+    if (scale, offset) == (1.0, 0.0) or not any(_is_wider(attributes.get(name), shown) for name in names):
+        return -math.inf, math.inf
+    held = {name: attributes[name].astype(np.float64) for name in names if _fits(attributes.get(name), shown)}
+    narrow = {name: value.astype(shown.dtype) for name, value in held.items()}
+    return _limits(narrow, shown, 1.0, 0.0)
+
+
+def _fits(values: Any, shown: _Shown) -> bool:
+    """Whether numbers keep their value in the dtype shown."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        return False
+    return all(shown.held(value) == value for value in values.reshape(-1).tolist())
 
 
 def _is_wider(values: Any, shown: _Shown) -> bool:

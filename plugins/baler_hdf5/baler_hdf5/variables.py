@@ -65,6 +65,7 @@ def make_variables(
                     axes={dim: axes[dim] for dim in dims if axes.get(dim)},
                     limits=special.limits,
                     flags=special.flags,
+                    stated_limits=special.stated_limits,
                     role=role,
                     reason=reason,
                 )

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import baler_core
 from baler_core import Variable, values_of
 from baler_hdf5.readers import Hdf5Reader, NetcdfReader
 
@@ -144,6 +145,30 @@ def test_what_netcdf4_masks_is_fill(tmp_path: Path, kind: Any, code: str) -> Non
 def test_limits(tmp_path: Path, kind: Any, code: str, attributes: dict[str, Any], limits: tuple[float, float]) -> None:
     write(tmp_path / "v.nc", kind, code, np.zeros(3, code), **attributes)
     assert read(tmp_path / "v.nc")[0].limits == limits
+
+
+@pytest.mark.parametrize("kind", FORMATS[:2])
+def test_limits_of_a_wider_type_are_kept_for_readers_of_stored_and_of_physical_units(tmp_path: Path, kind: Any) -> None:
+    path, restored = tmp_path / "v.nc", tmp_path / "restored.nc"
+    stored = np.random.default_rng(1).integers(-50, 2050, 3000).astype("i2")
+    write(path, kind, "i2", stored, valid_range=np.array([0, 100], "f4"), scale_factor=0.05)
+    variable, _ = read(path)
+    assert (variable.limits, variable.stated_limits) == ((0.0, 2000.0), (0.0, 100.0))
+    baler_core.compress(path, tmp_path / "v.bal", bounds={"v": {"abs": 2.0}}, model={"name": "auto", "effort": "fast"})
+    baler_core.decompress(tmp_path / "v.bal", restored)
+    with netCDF4.Dataset(path) as before, netCDF4.Dataset(restored) as after:
+        assert np.array_equal(np.ma.getmaskarray(before["v"][:]), np.ma.getmaskarray(after["v"][:]))
+        for file in (before, after):
+            file["v"].set_auto_mask(False)
+        x, y = before["v"][:], after["v"][:]
+    assert 0 < np.abs(x - y).max() <= 2.0
+    assert np.array_equal((x < 0) | (x > 100), (y < 0) | (y > 100))
+
+
+def test_limits_that_packed_values_cannot_hold_are_physical_ones(tmp_path: Path) -> None:
+    path = tmp_path / "v.nc"
+    write(path, "NETCDF4", "i2", np.zeros(3, "i2"), valid_max=np.float32(2.5), scale_factor=0.5)
+    assert (read(path)[0].limits, read(path)[0].stated_limits) == ((-math.inf, 5.0), OPEN)
 
 
 def test_flags_and_plain_hdf5(tmp_path: Path) -> None:

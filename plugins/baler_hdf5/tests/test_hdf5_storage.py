@@ -122,9 +122,7 @@ def test_lossy_filters_never_change_values_again(path: Path, restore: Restore, n
     values = np.cumsum(rng.normal(size=(64, 32)), 0)
     packed: dict[str, Any] = {"scaleoffset": 2}
     if name != "scaleoffset":
-        packed = {"zfp": hdf5plugin.Zfp, "sz3": hdf5plugin.SZ3}[name](
-            **{"zfp": {"rate": 6}, "sz3": {"absolute": 0.1}}[name]
-        )
+        packed = hdf5plugin.Zfp(rate=6) if name == "zfp" else hdf5plugin.SZ3(absolute=0.1)
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=values, chunks=(32, 32), **packed)
     with Hdf5Reader().open(path) as source:

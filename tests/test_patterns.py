@@ -1,0 +1,54 @@
+"""Patterns of names: a pattern that is a name means that variable alone, in bounds, readers, steps and plots."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core import BoundRules, ErrorBound, select_names
+from baler_core.patterns import matching, unmistakable
+
+NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("flux[ADU]", ["flux[ADU]"]),
+        ("flux[AD]", ["fluxA", "fluxD"]),
+        ("flux[[]ADU]", ["flux[ADU]"]),
+        ("pt [GeV]", ["pt [GeV]"]),
+        ("what?", ["what?"]),
+        ("flux*", ["flux[ADU]", "fluxA", "fluxD"]),
+    ],
+)
+def test_a_pattern_that_is_a_name_means_no_other(pattern: str, found: list[str]) -> None:
+    assert matching([pattern], NAMES) == found
+    assert select_names(NAMES, [pattern], "here") == found
+    assert matching(unmistakable([pattern], NAMES), NAMES) == found
+    rules = BoundRules(((pattern, ErrorBound("abs", 0.1)),))
+    assert rules.reached(NAMES) == [found]
+    lossy = [name for name in NAMES if rules.among(NAMES).bound_for(name, "<f8").kind == "abs"]
+    assert lossy == found
+
+
+def test_a_variable_called_star_leaves_the_star_a_wildcard() -> None:
+    assert matching(["*"], ["*", "x"]) == ["*", "x"]
+
+
+def test_a_bound_on_a_name_with_brackets_leaves_its_class_exact(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = np.random.default_rng(1).normal(size=500)
+    arrays = {"flux[ADU]": values, "fluxA": values + 1, "fluxU": values + 2}
+    with caplog.at_level(logging.WARNING):
+        done = baler_core.compress(arrays, tmp_path / "a.bal", bounds={"flux[ADU]": {"abs": 0.1}, "*": "lossless"})
+    restored = baler_core.open(tmp_path / "a.bal")
+    assert not caplog.records
+    assert 0 < done.errors["flux[ADU]"].largest <= 0.1
+    assert np.array_equal(restored["fluxA"].values, arrays["fluxA"])
+    assert np.array_equal(restored["fluxU"].values, arrays["fluxU"])
