@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=sorted(COMMANDS), help="this command alone")
     asked = parser.parse_args()
     outcomes: collections.Counter[str] = collections.Counter()
     failures = []
@@ -132,9 +133,11 @@ def main() -> None:
             shutil.rmtree(template / "out")
         for case in range(asked.first, asked.first + asked.cases):
             random = np.random.default_rng([asked.seed, case])
-            name = list(COMMANDS)[int(random.integers(len(COMMANDS)))]
+            name = asked.only or list(COMMANDS)[int(random.integers(len(COMMANDS)))]
             try:
-                outcomes[stopped(name, template, usual[name], random)] += 1
+                outcome = stopped(name, template, usual[name], random)
+                outcomes[outcome] += 1
+                print(case, outcome, flush=True)
             except (AssertionError, BalerError, subprocess.TimeoutExpired) as error:
                 failures.append(f"case {case} ({name}): {error}")
                 print(failures[-1], flush=True)
