@@ -35,6 +35,8 @@ class Convention:
 
 
 _ANY = r"(?:.*_)?"
+# What TOPCAT, pandas and users put behind names of tables that they join.
+_JOINED = r"(?:_(?:\d|x|y|d|gaia|sdss|2mass|wise|ps1|cat|ref))?"
 
 CONVENTIONS = (
     # Of a measurement and its error, the error is told by what it adds to the name.
@@ -43,16 +45,19 @@ CONVENTIONS = (
     Convention("uncertainty", r".+_(?:ivar|variance)", "SDSS and DESI inverse variances"),
     # When.
     Convention("time", _ANY + r"(?<!proper_)(?<!life_)(?<!decay_)(?<!exposure_)(?<!exp_)(?<!dead_)(?<!live_)(?<!drift_)(?<!rise_)(?<!fall_)(?:time|times|timestamp|timestamps|datetime|epoch|date)", "CF, FITS time coordinates (Rots et al. 2015), event data"),
-    Convention("time", _ANY + r"(?:jd|mjd|bjd|hjd|tjd|rjd|btjd|bkjd|juld|utc|tai|jdate|ref_epoch)(?:_tdb|_utc|_tcb|_tt)?(?:_?\d+)?", "Julian dates: FITS, AAVSO, Kepler, TESS, SDSS"),
+    Convention("time", _ANY + r"(?:jd|(?:obs|h|t)?mjd|bjd|hjd|tjd|rjd|btjd|bkjd|juld|utc|tai|jdate|ref_epoch)(?:_tdb|_utc|_tcb|_tt)?(?:_?\d+)?", "Julian dates: FITS, AAVSO, Kepler, TESS, SDSS"),
     Convention("time", r"(?:b|h|m)?jd_.*", "Julian dates: AAVSO, TESS"),
     Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
-    Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
+    Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|gps_?time|gps_?seconds|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
     Convention("time", r"start|stop", "OGIP good time intervals", ("1-D", "together")),
     Convention("time", r"year|month|day|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
     Convention("time", r"t", "time of a series", ("1-D", "cased")),
     # Where.
-    Convention("position", r"(?!pm_|mu_)" + _ANY + r"(?:ra|dec|raj2000|dej2000|decj2000|r_?adeg|d_?edeg|ra_?icrs|de_?icrs|dec_?icrs|ra_?deg|dec_?deg|ra_?rad|dec_?rad|ra_?fk5|dec_?fk5)", "VizieR, Gaia, SDSS, Kepler, TESS catalogues"),
+    Convention("position", r"(?!pm_|mu_)" + _ANY + r"(?:ra|dec|raj2000|dej2000|decj2000|r_?adeg|d_?edeg|ra_?icrs|de_?icrs|dec_?icrs|ra_?deg|dec_?deg|ra_?rad|dec_?rad|ra_?fk5|dec_?fk5)" + _JOINED, "VizieR, Gaia, SDSS, Kepler, TESS catalogues, and joins of them"),
+    Convention("position", r"(?:ra|dec|decl)_?(?:mean|stack|avg|median|epoch_?\d+|b1950|j1950)|" + _ANY + r"(?:right_?ascension|declination|decl)" + _JOINED, "Pan-STARRS, Gaia, ATLAS, tables"),
+    Convention("position", r"r_?a_?[hms]|d_?e_?c?_?[dms]", "VizieR: hours, minutes, seconds", ("1-D", "together")),
     Convention("position", r"alpha(?:win)?_j?2000|delta(?:win)?_j?2000|[xy](?:win)?_world", "SExtractor catalogues"),
+    Convention("position", r"alpha|delta", "tables of right ascensions and declinations", ("1-D", "together")),
     Convention("position", r"[xy](?:win|peak)?_(?:image|pix|pixel|psf)|[xy]_?cent(?:er|re|roid)?", "SExtractor, photutils: places on an image", ("together",)),
     Convention("position", _ANY + r"(?:glon|glat|gal_?lon|gal_?lat|elon|elat|ecl_?lon|ecl_?lat|sgl|sgb)", "VizieR, Gaia, Fermi-LAT catalogues"),
     Convention("position", r"[lb]", "Gaia: galactic coordinates", ("1-D", "cased", "together")),
@@ -81,15 +86,20 @@ CONVENTIONS = (
     Convention("identifier", r"run|event|evt|lumi|luminosity_?block|ls|bx|orbit|entry|run_?number|event_?number|evt_?number|lumi_?section", "NanoAOD, event data", ("whole",)),
 )  # fmt: skip
 
-# A narrow spread far from zero is what these have anyway, and no sign of a time or position.
-MEASURED = re.compile(
+_MEASURED = re.compile(
     _ANY
-    + r"(?:t|p|rho|q|temp(?:erature)?|tas|t2m|ta|sst|theta|pres(?:sure)?|press|slp|msl|psl|ps|density|sal(?:inity)?|psal|"
-    r"humidity|voltage|current|mass|energy|mag|magnitude)(?:_?\d+)?"
+    + r"(?:(?:.*flux|flx|mag|magnitude|temp|temperature|t_?eff|pressure|press|pres|slp|humidity|density|velocity|speed|"
+    r"wind|intensity|brightness|current|voltage|power|force|stress|mass|energy|salinity|psal|rainfall|precipitation|"
+    r"concentration|ph)(?:_.*)?|(?:t|p|rho|q|ta|tas|t2m|sst|theta|msl|psl|ps|sal)(?:_?\d+)?)"
 )
-"""Names, in words, of quantities that are measured wherever they stand."""
+"""Names of quantities that may stand far from zero and are neither places nor times all the same."""
 
 _COMPILED = tuple((row, re.compile(row.form)) for row in CONVENTIONS)
+
+
+def names_quantity(name: str) -> bool:
+    """Whether a name is one of quantities that are measured, such as fluxes and temperatures."""
+    return any(_MEASURED.fullmatch(form) for form in (spoken(name), run_together(name)))
 
 
 def base_name(name: str) -> str:

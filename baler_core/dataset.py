@@ -240,7 +240,8 @@ def counts_first(layouts: Sequence[Layout]) -> list[int]:
     order: list[int] = []
     while len(order) < len(layouts):
         waiting = [place for place in range(len(layouts)) if place not in order]
-        ready = [place for place in waiting if holder.get(layouts[place].counts) not in waiting]
+        # A variable may have no name either.
+        ready = [p for p in waiting if not layouts[p].counts or holder.get(layouts[p].counts) not in waiting]
         if not ready:
             raise DataError(f"the counts of the group {layouts[waiting[0]].name!r} depend on themselves")
         order += ready

@@ -233,7 +233,7 @@ class BalFile:
             for place in counts_first(layouts):
                 layout = layouts[place]
                 name = layout.name
-                if layout.counts in arrays:
+                if layout.counts and layout.counts in arrays:
                     layout = with_events(layout, arrays[layout.counts])
                 model = self.model(record.groups[place], record.models[place])
                 with not_believed(self.path, f"the model {model.name!r}"):

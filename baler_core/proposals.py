@@ -85,7 +85,9 @@ def _proposal(
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
     values = physical.get(variable.name)
     by_error = _below_errors(errors, physical, values)
-    if finding.is_exact and not (finding.is_guess and by_error is not None):
+    in_series = variable.dims[0] in series and values is not None and values.ndim == 1
+    by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None
+    if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
         return Proposal(LOSSLESS, str(finding))
     if finding.role == "uncertainty":
         return Proposal(UNCERTAINTIES, "an uncertainty")
@@ -100,6 +102,8 @@ def _proposal(
 
 def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, in_series: bool) -> Proposal:
     """What suits a column of a table, or a series."""
+    if values is not None and _is_constant(values):
+        return Proposal(LOSSLESS, "one value throughout, as far as it was looked at")
     angle = _angle(variable)
     if angle is not None:
         return angle
@@ -187,6 +191,12 @@ def _is_time_axis(variable: Variable, roles: Mapping[str, Finding], physical: Ma
         return False
     middle = float(np.median(steps))
     return bool(np.mean(np.abs(steps - middle) <= 0.05 * middle) >= _EVEN)
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    """Whether all values that are there are the same."""
+    known = values[np.isfinite(values)]
+    return known.size > 1 and bool((known == known[0]).all())
 
 
 def _is_narrow(values: np.ndarray) -> bool:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.bounds import usable
-from baler_core.conventions import MEASURED, Convention, base_name, conventions_for, has_form, run_together, spoken
+from baler_core.conventions import (
+    Convention,
+    base_name,
+    conventions_for,
+    has_form,
+    names_quantity,
+    run_together,
+    spoken,
+)
 from baler_core.dataset import Role, Schema, Variable
 from baler_core.uncertainties import errors_beside
 
@@ -29,6 +38,12 @@ _FLAG_VALUES = 16
 _FLAG_LARGEST = 1000.0
 _STEP_ROUNDING = 1e-4
 PIXELS = ("pix", "pixel", "pixels")
+# Units in which places and times are told; whatever has other units is measured.
+_PLACE_OR_TIME = re.compile(
+    r"|deg(?:ree)?s?|°|rad(?:ian)?s?|arc_?(?:sec|min)s?|[mµu]?as|pix(?:el)?s?|[mµunkc]?m|[mµun]?s|sec(?:ond)?s?|"
+    r"min(?:ute)?s?|h|hr|hours?|d|days?|y|yr|years?|k?pc|au|ly|1|-+|none",
+    re.IGNORECASE,
+)
 GRID_AXIS = 8
 """Axes shorter than this hold the parts of a vector, not cells of a grid."""
 
@@ -65,7 +80,8 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
         told by metadata and name alone.
     """
     shared = _dims_of_fields(schema)
-    paired = {errors.name for found in errors_beside(schema.names).values() for errors in found}
+    beside = errors_beside(schema.names)
+    paired = {errors.name for found in beside.values() for errors in found}
     found = {}
     for variable in schema.variables:
         if variable.is_numeric:
@@ -73,9 +89,8 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
             numbers = None if seen is None else seen[usable(seen, variable.fill)]
             finding = _by_metadata(variable) or _by_name(variable, schema, numbers, paired)
             if finding is None and numbers is not None and _is_column(variable):
-                finding = _by_values(numbers, on_grid=variable.dims[0] in shared)
-                if finding is not None and finding.is_guess and MEASURED.fullmatch(spoken(variable.name)):
-                    finding = None
+                is_measured = variable.name in beside or _says_measured(variable)
+                finding = _by_values(numbers, on_grid=variable.dims[0] in shared, is_measured=is_measured)
             found[variable.name] = finding or Finding()
     return found
 
@@ -163,7 +178,12 @@ def _sorted(numbers: np.ndarray | None) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def _by_values(numbers: np.ndarray, *, on_grid: bool) -> Finding | None:
+def _says_measured(variable: Variable) -> bool:
+    """Whether name or units are those of a measured quantity: then a small spread tells nothing."""
+    return names_quantity(variable.name) or _PLACE_OR_TIME.fullmatch(variable.units.strip()) is None
+
+
+def _by_values(numbers: np.ndarray, *, on_grid: bool, is_measured: bool) -> Finding | None:
     """What the first values (1-D, finite) of a column of floats look like."""
     x = numbers.astype(np.float64)
     if x.size < _FEW:
@@ -185,7 +205,7 @@ def _by_values(numbers: np.ndarray, *, on_grid: bool) -> Finding | None:
         return Finding("time", f"looks like times or positions ({far})")
     if is_sorted and float(np.ptp(steps)) <= _STEP_ROUNDING * abs(float(np.median(steps))):
         return Finding("axis", f"looks like an axis ({_order(steps)} in even steps)")
-    if distinct > 0.9 * x.size and nearest >= _OFFSET_UNSORTED * spread:
+    if not is_measured and distinct > 0.9 * x.size and nearest >= _OFFSET_UNSORTED * spread:
         return Finding("position", f"{_STANDS_FAR}, spread over {spread:.3g} beside {nearest:.6g}")
     return None
 

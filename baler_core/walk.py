@@ -216,7 +216,9 @@ def layouts_of(block: xr.Dataset, schema: Schema) -> list[Layout]:
     layouts = group_variables(present, block_sizes(block), schema)
     counts_first(layouts)
     return [
-        with_events(layout, values_of(block, layout.counts)) if layout.counts in block.variables else layout
+        with_events(layout, values_of(block, layout.counts))
+        if layout.counts and layout.counts in block.variables
+        else layout
         for layout in layouts
     ]
 

@@ -66,6 +66,7 @@ FRAMES: dict[str, Any] = {
     "names by range": pd.DataFrame(np.ones((2, 3))),
     "names of days": pd.DataFrame(np.ones((1, 2)), columns=pd.to_datetime(["2020-01-01", "2021-01-01"])),
     "numbers as names": pd.DataFrame({1: [1.0], 5: [2.0]}),
+    "no name": pd.DataFrame({"": [1, 2], "v": [0.5, 1.5]}),
     "no columns": pd.DataFrame(index=[1, 2]),
 }
 

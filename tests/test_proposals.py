@@ -163,3 +163,15 @@ def test_fill_values_are_no_noise() -> None:
     variable = Variable("i", "<f8", ("y", "x"), fill=(1e20,))
     found = proposals_for(Schema((variable,), {"y": 100, "x": 100}), {"i": image})["i"]
     assert absolute(found) == pytest.approx(0.25, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["flux", "v"])
+def test_a_light_curve_that_hardly_varies_loses_a_quarter_of_its_noise(name: str) -> None:
+    days = 2459000.5 + np.concatenate([np.arange(800), 1500 + np.arange(700)]) / 720
+    found = proposed(time=days, **{name: 1 + RANDOM.normal(0, 1e-3, 1500)})
+    assert not found["time"].is_lossy
+    assert absolute(found[name]) == pytest.approx(2.5e-4, rel=0.15)
+
+
+def test_what_never_changes_is_proposed_exact() -> None:
+    assert not proposed(a=np.full(N, 7.5), b=RANDOM.normal(0, 1, N))["a"].is_lossy

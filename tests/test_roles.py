@@ -36,6 +36,8 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("ra", "position"), ("RAJ2000", "position"), ("DEJ2000", "position"), ("RA_ICRS", "position"), ("RAdeg", "position"),
         ("STARS/DEC", "position"), ("GLON", "position"), ("lonCell", "position"), ("nav_lat", "position"), ("XLONG", "position"),
         ("latitude (deg)", "position"), ("Points:0", "mesh"), ("CoordinateX", "mesh"), ("x-coordinate", "mesh"),
+        ("raMean", "position"), ("decStack", "position"), ("RightAscension", "position"), ("declination", "position"),
+        ("ra_epoch2000", "position"), ("ra_gaia", "position"), ("dec_2", "position"), ("obsmjd", "time"), ("hmjd", "time"),
         ("time_bnds", "cell_bounds"), ("nav_lat_bnds", "cell_bounds"), ("lon_vertices", "cell_bounds"),
         ("genWeight", "weight"), ("LHEPdfWeight", "weight"), ("Event.Weight", "weight"), ("wgt", "weight"),
         ("btagWeight_CSVV2", "weight"), ("EventWeight", "weight"),
@@ -44,6 +46,7 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("parallax_error", "uncertainty"), ("PSFFLUX_IVAR", "uncertainty"),
         # measured, whatever they begin or end with
         ("pt", ""), ("Jet_pt", ""), ("px", ""), ("x", ""), ("z", ""), ("T", ""), ("lum", ""), ("flux", ""), ("pmra", ""), ("pm_dec", ""),
+        ("radial_velocity", ""), ("ra_dec_corr", ""), ("alpha", ""), ("decline", ""), ("rate", ""), ("des", ""),
         ("Jet_phi", ""), ("sd-prof", ""), ("Jet_E", ""), ("sigmaEtaEta1", ""), ("parallax_over_error", ""), ("proper_time", ""),
         ("lifetime", ""), ("vorticity", ""), ("PV_x", ""), ("TkrRmsLong", ""), ("CalLATEdge", ""), ("radius", ""), ("decay", ""),
         ("Spectral_Index", ""), ("Photon_mvaID", ""), ("lambda", ""), ("plates_thickness", ""), ("momentum_x", ""),
@@ -131,6 +134,33 @@ def test_values_tell_where_names_do_not(values: np.ndarray, role: str) -> None:
     assert finding.role == role, finding
     assert finding.is_exact == (role in EXACT_ROLES)
     assert not finding.is_exact or str(finding).startswith("looks like")
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "exact"),
+    [
+        ("v", "", True), ("v", "pixel", True), ("v", "km", True), ("v", "mas", True), ("centroid", "days", True),
+        ("v", "e-/s", False), ("v", "hPa", False), ("v", "km/s", False), ("surface_pressure", "", False), ("PDCSAP_FLUX", "", False),
+        ("temp_2m", "", False), ("Teff", "", False),
+    ],
+)  # fmt: skip
+def test_quantities_that_stand_far_from_zero_are_measured_all_the_same(name: str, units: str, exact: bool) -> None:
+    assert found(name, RANDOM.normal(100_000, 50, 500), units=units).is_exact is exact
+
+
+def test_what_has_a_column_of_errors_is_measured() -> None:
+    values = {"v": RANDOM.normal(100_000, 50, 500), "v_err": RANDOM.uniform(1, 2, 500)}
+    alone, both = (
+        Schema(tuple(Variable(name, "<f8", ("row",)) for name in names), {"row": 500}) for names in (["v"], [*values])
+    )
+    assert roles_of(alone, values)["v"].is_exact
+    assert not roles_of(both, values)["v"].is_exact
+
+
+@pytest.mark.parametrize("names", [("alpha", "delta"), ("RAh", "RAm"), ("DEd", "DEs"), ("ra_h", "dec_m")])
+def test_parts_of_positions_need_each_other(names: tuple[str, str]) -> None:
+    schema = Schema(tuple(Variable(name, "<f8", ("row",)) for name in names), {"row": 9})
+    assert {finding.role for finding in roles_of(schema, {}).values()} == {"position"}
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=40))

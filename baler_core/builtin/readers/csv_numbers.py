@@ -12,6 +12,7 @@ from decimal import Decimal
 import numpy as np
 
 from baler_core.bounds import SAFETY, Tolerance
+from baler_core.builtin.readers.csv_shortest import GRID, Grid
 from baler_core.tolerances import rounded_down
 
 # Words for "no value" in a column of numbers, in lower case.
@@ -20,7 +21,7 @@ _WORDS = (
     *("-", "--", "---", "\\n", "?", ".", "..", "...", "*", "**", "***"),
 )
 MISSING = frozenset(itertools.chain(_WORDS, (w.upper() for w in _WORDS), ("NaN", "None", "Null", "\\N")))
-FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:~g?\d{1,2})?")
+FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:~g?\d{1,2}(?:" + GRID.pattern + ")?)?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
@@ -29,6 +30,11 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 _DIGITS = 17
 # This share of a tolerance is left to the rounding of decimals in the text; it costs 0.007 bits per value.
 _SHARE = 0.0051
+# Where that makes a tolerance smaller by no more than this, restored values lie on the decimals of the originals.
+_WORTH = 1.0105
+# So many decimals or more mean that values lie on none.
+_NO_GRID = 15
+_MANY_STEPS = 2.0**52
 
 
 def is_missing(cell: str) -> bool:
@@ -171,7 +177,7 @@ def _starts_with_zeros(cell: str) -> bool:
     return len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
 
 
-def decimals_of(values: np.ndarray, at_least: int, limit: int = 15) -> int:
+def decimals_of(values: np.ndarray, at_least: int, limit: int = _NO_GRID) -> int:
     """The fewest decimals, from `at_least` up, with which all finite values are written exactly; `limit` if none do."""
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max(initial=0.0))
@@ -190,32 +196,34 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     Parameters
     ----------
     decimals
-        With so many all original values are written exactly; 15 for more.
+        With so many all original values are written exactly; `_NO_GRID` for more.
 
     Returns
     -------
     how
-        `~3`: rounded to three decimals. `~g6`: to six digits. Empty: not at all.
+        `~3`: rounded to three decimals. `~g6`: to six digits. `~g6r2:0.001`: or to fewer where originals of two decimals
+        stay inside the tolerance. Empty: not at all.
     tolerance
         For whatever restores the values: its error and that of the rounding stay within the one given.
     """
     if tolerance.kind == "free":
         return "~g7", tolerance
     value = tolerance.value
+    grid = Grid(decimals, tolerance.kind == "rel", value) if decimals < _NO_GRID else ""
     if tolerance.kind == "abs" and value > 0:
         places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
         # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
-        steps = value * SAFETY * 10.0**decimals
+        steps = min(value * SAFETY * 10.0**decimals, _MANY_STEPS)
         half = math.floor(steps) + 0.49
-        if decimals < 15 and decimals <= places and steps >= 1 and steps <= half * (1 + 2 * _SHARE):
+        if decimals < _NO_GRID and decimals <= places and steps >= 1 and steps <= half * _WORTH:
             return f"~{decimals}", replace(tolerance, value=min(value, rounded_down(half * 10.0**-decimals)))
         if places <= 15:
             less = rounded_down(value - max(0.5 * 10.0**-places, value * 1e-6))
-            return f"~{places}", replace(tolerance, value=less)
+            return f"~{places}{grid if places > decimals else ''}", replace(tolerance, value=less)
     if tolerance.kind == "rel" and value > 0:
         digits = 1 - math.floor(math.log10(2 * _SHARE * value / (1 + value) * (1 + 1e-9)))
         if digits < _DIGITS:
-            return f"~g{digits}", replace(tolerance, value=rounded_down(value * (1 - _SHARE)))
+            return f"~g{digits}{grid}", replace(tolerance, value=rounded_down(value * (1 - _SHARE)))
     return "", tolerance
 
 
@@ -224,11 +232,11 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
     Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
     """
-    if tolerance.kind == "free" and decimals < 15:
+    if tolerance.kind == "free" and decimals < _NO_GRID:
         return f"~{decimals}", tolerance
-    if tolerance.kind != "abs" or decimals == 15:
+    if tolerance.kind != "abs" or decimals == _NO_GRID:
         return "", Tolerance("exact")
-    half = math.floor(tolerance.value * SAFETY * 10.0**decimals) + 0.49
+    half = math.floor(min(tolerance.value * SAFETY * 10.0**decimals, _MANY_STEPS)) + 0.49
     return f"~{decimals}", replace(tolerance, value=min(tolerance.value, rounded_down(half * 10.0**-decimals)))
 
 
@@ -236,5 +244,16 @@ def cut(values: np.ndarray, how: str) -> np.ndarray:
     """Float64 values rounded as `shortened` says."""
     if not how:
         return values
-    pattern = f"%.{how[2:]}g" if how.startswith("~g") else f"%.{how[1:]}f"
-    return np.array(list(map(float, map(pattern.__mod__, values.tolist()))), np.float64)
+    rounded, grid = re.fullmatch(r"~(g?\d+)(.*)", how, re.DOTALL).groups()  # type: ignore[union-attr]
+    digits = int(rounded.removeprefix("g"))
+    pattern = f"%.{digits}g" if rounded.startswith("g") else f"%.{digits}f"
+    short = np.array(list(map(float, map(pattern.__mod__, values.tolist()))), np.float64)
+    if not grid:
+        return short
+    on = Grid.parse(grid)
+    if not on.relative:
+        inner = shortened(Tolerance("abs", on.tolerance), _NO_GRID)[1].value
+        return on.shorten(values, short, np.full(len(values), digits), inner)
+    with np.errstate(all="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(short)))
+    return on.shorten(values, short, places, on.tolerance * (1 - _SHARE))

@@ -1,0 +1,95 @@
+"""Numbers of a lossy column are written with as few decimals as their originals had, where that stays inside the bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import baler_core
+from baler_core.bounds import SAFETY, Tolerance
+from baler_core.builtin.readers.csv_columns import ColumnForm
+from baler_core.builtin.readers.csv_numbers import FORMAT, cut, shortened
+from baler_core.builtin.readers.csv_shortest import Grid
+
+
+def restored(values: np.ndarray, tolerance: Tolerance, share: np.ndarray) -> np.ndarray:
+    """What a model may make of values, at a share (-1 to 1) of what is allowed."""
+    width = np.abs(values) if tolerance.kind == "rel" else np.ones(len(values))
+    return np.asarray(values + share * width * tolerance.value * SAFETY)
+
+
+@given(
+    st.lists(st.integers(-(10**7), 10**7), min_size=1, max_size=50),
+    st.integers(0, 6),
+    st.sampled_from(["abs", "rel"]),
+    st.sampled_from([0.6, 1.0, 1.7, 2.0, 5.0, 10.0, 33.3, 50.0, 400.0]),
+    st.integers(0, 2**32),
+)
+def test_the_text_stays_inside_the_bound_and_no_cell_becomes_longer(
+    whole: list[int], decimals: int, kind: str, steps: float, seed: int
+) -> None:
+    values = np.array(whole) / 10.0**decimals
+    size = steps * 10.0**-decimals if kind == "abs" else steps / 1000
+    if kind == "rel" and size >= 1:
+        return
+    tolerance = Tolerance(kind, size)  # type: ignore[arg-type]
+    how, inner = shortened(tolerance, decimals)
+    assert FORMAT.fullmatch(f".{decimals}f{how}")
+    share = np.random.default_rng(seed).uniform(-1, 1, len(values))
+    share[:2] = (-1, 1)[: len(share)]
+    near = restored(values, inner, share)
+    short = cut(near, how)
+    allowed = size * (np.abs(values) if kind == "rel" else 1.0)
+    assert (np.abs(short - values) <= allowed).all()
+    plain = cut(near, how.partition("a")[0].partition("r")[0])
+    assert all(len(repr(a)) <= len(repr(b)) for a, b in zip(short.tolist(), plain.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("kind", "size"), [("rel", 1e-3), ("abs", 0.0123)])
+def test_most_cells_keep_the_decimals_of_the_originals(kind: str, size: float) -> None:
+    numbers = np.random.default_rng(1)
+    values = np.round(numbers.normal(12, 4, 4000), 3)
+    how, inner = shortened(Tolerance(kind, size), 3)  # type: ignore[arg-type]
+    short = cut(restored(values, inner, numbers.uniform(-1, 1, 4000)), how)
+    kept = np.mean(np.round(short, 3) == short)
+    assert kept > 0.6
+    assert (np.round(short, 4) == short).all()
+
+
+def test_a_table_of_few_digits_hardly_becomes_longer(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1)
+    rows = "".join(
+        f"{a:.4f},{b:.3f}\n" for a, b in zip(numbers.normal(0, 1, 2000), numbers.normal(12, 4, 2000), strict=True)
+    )
+    source, again = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_text("pt,mass\n" + rows)
+    baler_core.compress(source, tmp_path / "a.bal", bounds={"pt": {"rel": 1e-3}, "mass": {"rel": 1e-3}})
+    baler_core.decompress(tmp_path / "a.bal", again)
+    before, after = (np.loadtxt(path, delimiter=",", skiprows=1) for path in (source, again))
+    assert (np.abs(before - after) <= 1e-3 * np.abs(before)).all()
+    assert (before != after).any()
+    assert again.stat().st_size <= 1.05 * source.stat().st_size
+
+
+def test_odd_values_and_forged_grids_are_written_somehow() -> None:
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, 5e-324, 2.0**60])
+    for how in ("~g6r3:0.001", "~3a1:0.5", "~99a99:1e300", "~g1r99:99.5", "~0r0:0"):
+        assert FORMAT.fullmatch(f"r{how}")
+        assert len(ColumnForm("float64", f"r{how}").cells(odd)) == len(odd)
+    assert not FORMAT.fullmatch("r~3a1:nan")
+    assert Grid.parse(str(Grid(3, True, 1e-05))) == Grid(3, True, 1e-05)
+
+
+@pytest.mark.parametrize("text", ["x\n1.5\n2.25\n3.125\n", "   x    y\n 1.5    1\n 2.25   2\n 3.125  3\n"])
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_bounds_beyond_all_numbers_are_only_bounds(tmp_path: Path, text: str, size: float) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    baler_core.compress(tmp_path / "a.txt", tmp_path / "a.bal", bounds={"x": {"abs": size}})
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.txt")
+    after = np.loadtxt(tmp_path / "b.txt", skiprows=1, ndmin=2)[:, 0]
+    assert np.isfinite(after).all()
+    assert size > 1 or after.tolist() == [1.5, 2.25, 3.125]
