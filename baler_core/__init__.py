@@ -1,129 +1,30 @@
-"""Learned, error-bounded compression of scientific data. What is exported here is what plugins may import."""
+"""Learned, error-bounded compression of scientific data. What `exports` names is what plugins may import from here."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance
-from baler_core.builtin.models.autoencoder import Autoencoder
-from baler_core.comparison import Pairs, is_measured, pair_values
-from baler_core.dataset import (
-    Layout,
-    Role,
-    Schema,
-    Variable,
-    decode_array,
-    encode_array,
-    family_slices,
-    make_block,
-    select_names,
-    values_of,
-)
-from baler_core.errors import (
-    BalerError,
-    ConfigError,
-    DataError,
-    FormatError,
-    PluginError,
-    did_you_mean,
-)
-from baler_core.formulas import Formula, evaluate_formula
-from baler_core.hookspecs import hookimpl
-from baler_core.interfaces import (
-    Estimate,
-    Loss,
-    Metric,
-    MetricResult,
-    Model,
-    Options,
-    Preprocessor,
-    Reader,
-    Settled,
-    Sink,
-    Source,
-    State,
-    Streams,
-    Tolerances,
-    Training,
-)
-from baler_core.objects import Columns, Form, ObjectKind, packed, rebuild, unpacked
-from baler_core.streaming import Moments, Sample
-
 if TYPE_CHECKING:
-    from baler_core.api import compress, decompress, open, train
+    from baler_core.exports import *  # noqa: F403
+    from baler_core.exports import __all__ as __all__
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Autoencoder",
-    "BalerError",
-    "BoundRules",
-    "Columns",
-    "ConfigError",
-    "DataError",
-    "ErrorBound",
-    "Estimate",
-    "Form",
-    "FormatError",
-    "Formula",
-    "Layout",
-    "Loss",
-    "Metric",
-    "MetricResult",
-    "Model",
-    "Moments",
-    "ObjectKind",
-    "Options",
-    "Pairs",
-    "PluginError",
-    "Preprocessor",
-    "Reader",
-    "Role",
-    "Sample",
-    "Schema",
-    "Settled",
-    "Sink",
-    "Source",
-    "State",
-    "Streams",
-    "Tolerance",
-    "Tolerances",
-    "Training",
-    "Variable",
-    "compress",
-    "decode_array",
-    "decompress",
-    "did_you_mean",
-    "encode_array",
-    "evaluate_formula",
-    "family_slices",
-    "hookimpl",
-    "is_measured",
-    "make_block",
-    "open",
-    "packed",
-    "pair_values",
-    "rebuild",
-    "select_names",
-    "train",
-    "unpacked",
-    "values_of",
-]
-
-
-# Imported when first used, since they bring the whole house with them.
-_DOORS = ("compress", "decompress", "open", "train")
-
 
 def __getattr__(name: str) -> Any:
-    """`compress`, `train`, `decompress` and `open`."""
-    if name in _DOORS:
-        from baler_core import api
+    """What `exports` names, imported when first asked for, since it brings the whole house with it."""
+    # Python asks here first for modules, too, which it then imports by itself.
+    if name == "__all__" or (not name.startswith("_") and find_spec(f"baler_core.{name}") is None):
+        from baler_core import exports
 
-        return getattr(api, name)
+        if name == "__all__" or name in exports.__all__:
+            return getattr(exports, name)
     raise AttributeError(f"module 'baler_core' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """What is there, the functions that are not imported yet among it."""
-    return sorted({*globals(), *_DOORS})
+    """What is there, and what will be once it is asked for."""
+    from baler_core import exports
+
+    return sorted({*globals(), *exports.__all__})

@@ -1,6 +1,28 @@
-"""`python -m baler_core` is the command `baler`."""
+"""The command `baler`, also as `python -m baler_core`: sees to signals first, then brings in the rest."""
 
-from baler_core.cli import main
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+
+def _stopped(number: int, frame: FrameType | None) -> NoReturn:
+    """End at once, without Python's traceback, while nothing is written and the command has no handlers of its own."""
+    interrupted = number == signal.SIGINT
+    os.write(2, b"baler: stopped\n" if interrupted else b"baler: terminated\n")
+    os._exit(130 if interrupted else 143)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A job in the background was started with Ctrl-C ignored, and goes on.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stopped)
+    from baler_core.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

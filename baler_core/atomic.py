@@ -44,7 +44,10 @@ def completed(path: Path) -> Iterator[Path]:
         return
     if not stat.S_ISREG(mode):
         raise DataError(f"{path}: is no file that could be replaced: name another output")
-    path = Path(os.path.realpath(path))
+    resolved = Path(os.path.realpath(path))
+    if resolved.is_symlink() or (path.exists() and not resolved.exists()):
+        raise DataError(f"{path}: leads to no place in a folder: name another output")
+    path = resolved
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(path.parent)
     with _own_folder(path.parent) as own:

@@ -188,7 +188,14 @@ class ValueRange:
 def value_range(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> ValueRange:
     """The range of the finite values of an array of any shape, leaving out fill values and what lies beyond limits."""
     finite = values[usable(values, fill, limits)]
-    return ValueRange(float(finite.min()), float(finite.max())) if finite.size else ValueRange()
+    if not finite.size:
+        return ValueRange()
+    smallest, largest = finite.min(), finite.max()
+    low, high = float(smallest), float(largest)
+    if finite.dtype.kind in "iu":  # where doubles cannot tell them, inwards, so that bounds become no larger
+        low = low if int(low) >= int(smallest) else math.nextafter(low, math.inf)
+        high = high if int(high) <= int(largest) else math.nextafter(high, -math.inf)
+    return ValueRange(low, high)
 
 
 def usable(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> np.ndarray:

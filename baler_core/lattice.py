@@ -249,6 +249,8 @@ class Lattice:
         whole = 0 <= merge < 2**62 and -(2**63) <= offset < 2**63 and -(2**63) <= lowest < 2**63
         if not (fits and whole and np.isfinite(step) and step > 0 and divisor > 0):
             raise FormatError(f"a lattice for {dtype} values has impossible parameters")
+        if KINDS[kind & 7] == "integer" and not (step == int(step) and int(step) * merge < 2**62):
+            raise FormatError(f"a lattice for {dtype} values has steps of {step:g}")
         if KINDS[kind & 7] in ("integer", "step") and merge < 1:
             raise FormatError(f"a lattice for {dtype} values joins {merge} points")
         if KINDS[kind & 7] == "bits" and merge >= 8 * np.dtype(dtype).itemsize - 1:

@@ -208,8 +208,8 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
 def _possible(spacings: Sequence[tuple[float, float]], glance: np.ndarray) -> list[tuple[float, float]]:
     """The spacings, given as (step, divisor), on which all of a few values lie."""
     steps, divisors = np.array(spacings).T[:, :, None]
-    exact = glance.astype(np.float64)
     with np.errstate(all="ignore"):
+        exact = glance.astype(np.float64)  # signalling NaNs warn
         points = np.rint(exact * divisors / steps)
         back = (points * steps / divisors).astype(glance.dtype)
     fits = ((back == glance) & (np.abs(points) < _MOST_POINTS)).all(axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from baler_core.bounds import SAFETY, Tolerance
 from baler_core.entropy import pack_checked, pack_integers, unpack_checked, unpack_integers
+from baler_core.errors import FormatError
 from baler_core.lattice import Lattice
 from baler_core.lattice_fit import fit_lattice
 from baler_core.sides import Reach, keep_off
@@ -99,6 +100,8 @@ def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, d
     if reader.take(1) == b"\0":
         return _decode_plainly(reader.rest(), count, dtype).reshape(prediction.shape)
     head = reader.sized()
+    if len(head) != 9:
+        raise FormatError(f"a residual stream has a head of {len(head)} bytes, not 9")
     step = ResidualStep(float(np.frombuffer(head[:8], "<f8")[0]), bool(head[8]))
     lattice = Lattice.from_bytes(reader.sized(), dtype.str)
     classes = unpack_integers(reader.sized(), count)

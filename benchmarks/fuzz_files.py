@@ -8,6 +8,7 @@ other file.
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,21 +18,16 @@ from typing import Any
 
 import numpy as np
 from fuzz import Case
-from mutate import damaged
 
 from baler_core import BalerError, api
 from baler_core.container import BalReader, BalWriter, pack_streams, unpack_streams
+from baler_core.damage import damaged, forge
 from baler_core.decode import BalFile
 from baler_core.decompression import decompress, read_info
 from baler_core.integrity import DIGEST_BYTES
 from baler_core.plugins import Registry, load_plugins
 
 _MEMORY = 100_000_000
-_ODD: tuple[Any, ...] = (
-    *(None, True, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 1e308, float("nan"), float("inf")),
-    *("", "/", "..", "../../x", "a\0b", "\ud800", "\x1b[2J", "\n", "O", "<f8", "|V0", "(3,)f4", "str", "x" * 5000),
-    *([], {}, [[]], {"": 0}, [0] * 300),
-)
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ def _flipped(subject: Subject, random: np.random.Generator, others: list[Subject
 def _other_header(subject: Subject, random: np.random.Generator, others: list[Subject]) -> bytes:
     sections, header = _parts(subject.data)
     for _ in range(int(random.integers(1, 4))):
-        _change(header, random)
+        forge(header, random)
     return _written(sections, header)
 
 
@@ -187,42 +183,6 @@ def _written(sections: list[bytes], header: Any) -> bytes:
         return Path(file.name).read_bytes()
 
 
-def _change(record: Any, random: np.random.Generator) -> None:
-    """Replace, remove, add, repeat or exchange something somewhere in nested lists and dicts."""
-    containers = list(_containers(record))
-    found = containers[int(random.integers(len(containers)))]
-    keys = list(found) if isinstance(found, dict) else list(range(len(found)))
-    odd = _ODD[int(random.integers(len(_ODD)))]
-    if not keys:
-        if isinstance(found, list):
-            found.append(odd)
-        return
-    key = keys[int(random.integers(len(keys)))]
-    what = int(random.integers(6))
-    if what == 0:
-        del found[key]
-    elif what == 1 and isinstance(found, list):
-        found.append(copy.deepcopy(found[key]))
-    elif what == 2:
-        other = containers[int(random.integers(len(containers)))]
-        found[key] = copy.deepcopy(other) if other is not record else odd
-    elif what == 3 and isinstance(found[key], int) and not isinstance(found[key], bool):
-        found[key] += int(random.integers(-3, 4))
-    elif what == 4 and isinstance(found[key], str) and found[key]:
-        text = found[key]
-        cut = int(random.integers(len(text)))
-        found[key] = text[:cut] + str(_ODD[13 + int(random.integers(8))]) + text[cut + 1 :]
-    else:
-        found[key] = copy.deepcopy(odd)
-
-
-def _containers(record: Any) -> Iterator[Any]:
-    if isinstance(record, dict | list):
-        yield record
-        for value in list(record.values()) if isinstance(record, dict) else list(record):
-            yield from _containers(value)
-
-
 # ---- subjects
 
 
@@ -236,7 +196,8 @@ def _subjects(folder: Path, only: str, registry: Registry) -> Iterator[Subject]:
         except ImportError:
             continue
         target = folder / f"{name}.bal"
-        api.compress(source, target, bounds=bounds, model=model, block_bytes=20_000)
+        training = {"epochs": 2, "seconds": 2}
+        api.compress(source, target, bounds=bounds, model=model, training=training, block_bytes=20_000)
         yield Subject(name, target.read_bytes(), _values(target, registry), "".join(source.suffixes))
 
 
@@ -244,12 +205,22 @@ def _inputs() -> Iterator[tuple[str, Callable[[Path], None], Any, Any]]:
     loss = {"*x": {"abs": 0.01}, "*u": {"rel": 1e-3}, "*": "lossless"}
     for model in ("scalar", "table", "transform", "predictive"):
         yield f"{model}.npz", _npz, loss, {"name": model, "effort": "fast"}
+    yield "network.npz", _npz, loss, {"name": "table", "effort": "max", "network": "on"}
+    yield "dense.npz", _normal, {"*": {"abs": 0.01}}, "dense_autoencoder"
+    yield "conv.npz", _npz, loss, "conv_autoencoder"
     yield "a.npy", lambda path: np.save(path, np.arange(60.0).reshape(4, 15)), "lossless", "auto"
-    yield "a.csv", _csv, loss, "scalar"
-    yield "a.root", _root, loss, "scalar"
-    yield "a.h5", _hdf5, loss, "scalar"
-    yield "a.nc", _netcdf, loss, "scalar"
-    yield "a.fits", _fits, loss, "scalar"
+    files = {
+        "a.csv": _csv, "a.ecsv": _ecsv, "a.csv.gz": _csv_in_gzip, "a.root": _root, "trees.root": _trees, "a.h5": _hdf5,
+        "block.h5": _user_block, "a.nc": _netcdf, "classic.nc": _classic, "a.fits": _fits, "a.fits.gz": _fits,
+        "tiles.fits": _tiles,
+    }  # fmt: skip
+    for name, write in files.items():
+        yield name, write, loss, "scalar"
+
+
+def _normal(path: Path) -> None:
+    random = np.random.default_rng(1)
+    np.savez(path, x=random.normal(size=300), y=random.normal(size=300))
 
 
 def _npz(path: Path) -> None:
@@ -266,6 +237,22 @@ def _csv(path: Path) -> None:
     path.write_text("id,x,name\n" + "\n".join(rows) + "\n")
 
 
+def _csv_in_gzip(path: Path) -> None:
+    plain = path.with_name("plain.csv")
+    _csv(plain)
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+
+
+def _ecsv(path: Path) -> None:
+    from astropy.table import Table
+    from astropy.units import Unit
+
+    random = np.random.default_rng(1)
+    table = Table({"id": np.arange(50), "x": random.normal(size=50) * Unit("m"), "name": ["a", "bc"] * 25})
+    table.meta["observer"] = "somebody"
+    table.write(path, format="ascii.ecsv")
+
+
 def _root(path: Path) -> None:
     import awkward as ak
     import uproot
@@ -277,6 +264,39 @@ def _root(path: Path) -> None:
         file.mktree("Events", {"x": "f4", "Jet_u": ak.type(jets).content})
         file["Events"].extend({"x": random.normal(size=100).astype("f4"), "Jet_u": jets})
         file["h"] = np.histogram(random.normal(size=99), bins=5)
+
+
+def _trees(path: Path) -> None:
+    import uproot
+
+    random = np.random.default_rng(1)
+    with uproot.recreate(path) as file:
+        for tree in ("Events", "sub/Runs"):
+            file.mktree(tree, {"x": "f8", "n": "i4"})
+            file[tree].extend({"x": random.normal(size=30), "n": np.arange(30, dtype="i4")})
+        file["note"] = "a text"
+        file["sub/h"] = np.histogram(random.normal(size=99), bins=5)
+
+
+def _user_block(path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["x"] = np.random.default_rng(1).normal(size=(20, 3))
+        file["again"] = file["x"]
+    data = bytearray(path.read_bytes())
+    data[:9] = b"a preface"
+    path.write_bytes(bytes(data) + b"more")
+
+
+def _classic(path: Path) -> None:
+    from scipy.io import netcdf_file
+
+    with netcdf_file(path, "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 6)
+        file.createVariable("u", "f4", ("time", "x"))[:] = np.random.default_rng(1).normal(size=(5, 6))
+        file.history = "made"
 
 
 def _hdf5(path: Path) -> None:
@@ -320,3 +340,11 @@ def _fits(path: Path) -> None:
     ]
     image = fits.PrimaryHDU(random.normal(size=(8, 9)).astype("f4"))
     fits.HDUList([image, fits.BinTableHDU.from_columns(columns)]).writeto(path)
+
+
+def _tiles(path: Path) -> None:
+    from astropy.io import fits
+
+    image = np.random.default_rng(1).normal(100, 5, (24, 20))
+    packed = fits.CompImageHDU((image * 10).astype("i2"), compression_type="RICE_1", tile_shape=(8, 20))
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path)

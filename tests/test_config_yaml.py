@@ -107,3 +107,8 @@ def test_files_that_are_no_text_or_too_large_are_refused(tmp_path: Path) -> None
         read_yaml(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="directory"):
         read_yaml(tmp_path)
+
+
+def test_nul_in_a_text_is_refused_with_its_line() -> None:
+    document = parse_yaml('model: scalar\noutput: "o\\0t"\n', "a.yaml")
+    assert [(problem.line, "NUL" in problem.message) for problem in document.problems] == [(2, True)]

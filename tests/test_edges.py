@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import baler_core
-from baler_core.bounds import ErrorBound, Tolerance
+from baler_core.bounds import ErrorBound, Tolerance, value_range
 from baler_core.dataset import Variable
 from baler_core.tolerances import make_tolerance
 
@@ -142,3 +142,10 @@ def test_exact_floats_keep_nan_payloads_and_the_signs_of_zeros(tmp_path: Path) -
     bits = np.array([0x7FF8000000000001, 0xFFF0000000000123, 0x8000000000000000, 0, 1, 0x7FEFFFFFFFFFFFFF] * 9, "<u8")
     for values in (bits.view("<f8"), bits.view("<f8").reshape(6, 9)):
         assert round_trip(tmp_path, values, "lossless").tobytes() == values.tobytes()
+
+
+def test_the_range_of_large_integers_is_never_taken_for_wider() -> None:
+    values = 2**62 + np.arange(1, 1000)
+    found = value_range(values)
+    assert found.width <= 998
+    assert value_range(np.arange(5)).width == 4

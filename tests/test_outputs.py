@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -88,6 +90,78 @@ def test_links_are_followed(folder: Path) -> None:
         assert run_main("compress", "a.yaml", "-o", link.name, "--force") == 0
         assert link.is_symlink()
         assert (folder / target).read_bytes()[:4] == b"\x89BAL"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.npz/x.bal", "a.npz is a file"),
+        ("a.npz/sub/x.bal", "a.npz is a file"),
+        ("loop", "leads to no place"),
+        ("socket", "no file that could be replaced"),
+        ("", "is a folder"),
+        ("x" * 256, "too long"),
+    ],
+)
+def test_impossible_outputs_are_refused_in_one_sentence(
+    name: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "loop").symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        before = sorted(folder.rglob("*"))
+        assert run_main("compress", "a.yaml", "-o", name, "--force") == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".bal", "two\nlines.bal"])
+def test_strange_names_are_names(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("compress", "a.yaml", "-o", name) == 0
+    assert (folder / name).read_bytes()[:4] == b"\x89BAL"
+    assert run_main("compress", "a.yaml", "-o", name) == 1
+    assert capsys.readouterr().err.rstrip().count("\n") <= 2
+
+
+def test_undecodable_names_are_names(folder: Path) -> None:
+    command = [sys.executable, "-m", "baler_core", "compress", "a.yaml", "-o", b"\xff\xfe.bal"]
+    assert [subprocess.run(command, capture_output=True, check=False).returncode for _ in range(2)] == [0, 1]
+    assert b"\xff\xfe.bal" in os.listdir(os.fsencode(folder))
+
+
+def test_a_descriptor_is_written_to_or_refused(folder: Path) -> None:
+    with (folder / "there").open("wb") as there, (folder / "gone").open("wb") as gone:
+        (folder / "gone").unlink()
+        assert run_main("compress", "a.yaml", "-o", f"/proc/self/fd/{there.fileno()}", "--force") == 0
+        assert run_main("compress", "a.yaml", "-o", f"/proc/self/fd/{gone.fileno()}", "--force") == 1
+    assert (folder / "there").read_bytes()[:4] == b"\x89BAL"
+    assert not list(folder.glob("gone*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_being_stopped_while_the_package_is_imported_shows_no_traceback(number: signal.Signals) -> None:
+    code = """
+import os, signal, sys
+class Stopping:
+    def find_spec(self, name, path=None, target=None):
+        if name == "baler_core.cli":
+            os.kill(os.getpid(), int(sys.argv[1]))
+sys.meta_path.insert(0, Stopping())
+from baler_core.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(int(number))], capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + number
+    assert done.stderr in ("baler: stopped\n", "baler: terminated\n")
+
+
+def test_importing_the_package_brings_in_nothing_else() -> None:
+    code = "import sys, baler_core; print([m for m in sys.modules if m.startswith('baler_core.') or m == 'numpy'])"
+    code += "; from baler_core import Reader, compress; print(sorted(baler_core.__all__) == baler_core.__all__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "True"]
 
 
 def test_a_pipe_is_written_through(folder: Path) -> None:

@@ -90,6 +90,8 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) ->
     DataError
         If it is a file that is needed.
     """
+    if "\0" in str(target):
+        raise ConfigError(f"{str(target)!r} is no name of a file: name another with -o or 'output:'")
     if target.is_dir():
         raise ConfigError(f"{target} is a folder: name a file with -o")
     for path in needed:
@@ -97,5 +99,8 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) ->
             raise DataError(f"{target} would overwrite a file that this command needs: choose another name with -o")
     if target.is_file() and not replace:
         raise ConfigError(f"{target} is there already: choose another name with -o, or replace it with --force")
+    for folder in target.parents:
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{target} cannot be there, since {folder} is a file: name another with -o or 'output:'")
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

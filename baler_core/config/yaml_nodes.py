@@ -209,6 +209,11 @@ class _Converter:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         kind = node.tag.removeprefix(_TAG)
         text = node.value if isinstance(node, yaml.ScalarNode) else ""
+        if "\0" in text:
+            self._complain(
+                node.start_mark.line + 1, path, "holds the character NUL, which no name can hold: leave it out"
+            )
+            return text.replace("\0", "")
         try:
             if kind == "str":
                 return text

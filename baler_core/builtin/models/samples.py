@@ -37,8 +37,7 @@ class Normalisation:
     @classmethod
     def of(cls, ranges: Sequence[ValueRange]) -> Normalisation:
         """The normalisation that brings each range to 0 .. 1."""
-        with np.errstate(over="ignore"):
-            widths = [r.high - r.low if 0 < r.width < np.inf else 1.0 for r in ranges]
+        widths = [r.width or 1.0 for r in ranges]
         return cls(np.array([r.low if r.low <= r.high else 0.0 for r in ranges]), np.array(widths))
 
     def checked(self) -> Normalisation:

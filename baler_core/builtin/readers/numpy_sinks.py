@@ -87,6 +87,8 @@ class NpzSink(Sink):
 
     def __init__(self, path: Path, schema: Schema) -> None:
         forms = [ArrayForm.from_json(stored) for stored in schema.skeleton["arrays"]]
+        if len({form.name for form in forms}) < len(forms):
+            raise FormatError("two arrays of the archive have one name")
         self._compression = zipfile.ZIP_DEFLATED if schema.skeleton["compressed"] else zipfile.ZIP_STORED
         self._path = path
         self._rows = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115

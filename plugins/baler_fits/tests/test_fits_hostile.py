@@ -14,6 +14,7 @@ import pytest
 from astropy.io import fits
 
 from baler_core import FormatError, Schema
+from baler_core.testing import check_hostile_reader
 from baler_fits.reader import FitsReader
 
 from .test_fits_tables import fixed_columns, jagged_columns, write_table
@@ -142,3 +143,11 @@ def test_changed_records_give_a_format_error_or_a_file(kind: str, tmp_path: Path
 
 
 TRIALS = {"tiles": 60, "floats": 60}
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.gz"])
+def test_the_reader_stands_the_checks_of_the_core(tmp_path: Path, name: str) -> None:
+    image = np.random.default_rng(1).normal(size=(8, 9)).astype("f4")
+    fits.HDUList([fits.PrimaryHDU(image), fits.BinTableHDU.from_columns(fixed_columns())]).writeto(tmp_path / name)
+    (tmp_path / "out").mkdir()
+    check_hostile_reader(FitsReader(), tmp_path / name, tmp_path / "out", cases=60)

@@ -14,6 +14,8 @@ from astropy.time import Time
 
 import baler_core
 from baler_core import DataError
+from baler_core.plugins import load_plugins
+from baler_core.testing import check_object_kind
 
 N = 5
 
@@ -119,3 +121,7 @@ def test_what_cannot_be_held_is_refused_by_name(data: Any, message: str, tmp_pat
     with pytest.raises(DataError, match=message):
         baler_core.compress(data, tmp_path / "x.bal")
     assert not list(tmp_path.iterdir())
+
+
+def test_tables_stand_the_checks_of_the_core() -> None:
+    check_object_kind(load_plugins().object_kind("astropy")(), catalogue())

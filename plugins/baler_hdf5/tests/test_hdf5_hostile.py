@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 
 from baler_core import FormatError, Reader, Schema
+from baler_core.testing import check_hostile_reader
 from baler_hdf5.readers import Hdf5Reader, NetcdfReader
 
 ODD: list[Any] = [
@@ -171,3 +172,13 @@ def test_a_user_block_has_a_size_that_hdf5_knows(tmp_path: Path, block: bytes) -
         schema = replace(source.schema, attachments={"user_block": block})
     with pytest.raises(FormatError, match=f"user block of {len(block)} bytes"):
         Hdf5Reader().create(tmp_path / "out.h5", schema)
+
+
+def test_the_reader_stands_the_checks_of_the_core(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=512) as file:
+        file["x"] = np.random.default_rng(1).normal(size=(20, 3))
+        file["again"] = file["x"]
+        file["outside"] = h5py.ExternalLink("other-a.h5", "/x")
+        file.attrs["title"] = "a title"
+    (tmp_path / "out").mkdir()
+    check_hostile_reader(Hdf5Reader(), tmp_path / "a.h5", tmp_path / "out", cases=100)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import baler_core
 from baler_core import BalerError, DataError
+from baler_core.plugins import load_plugins
+from baler_core.testing import check_object_kind
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(2, 300)
@@ -126,3 +128,8 @@ def test_without_the_plugin_one_is_told_what_to_install(tmp_path: Path, monkeypa
         baler_core.compress(EVENTS, tmp_path / "y.bal")
     with pytest.raises(BalerError, match="pip install 'baler-root'"):
         baler_core.open(tmp_path / "x.bal")
+
+
+def test_arrays_stand_the_checks_of_the_core() -> None:
+    array = ak.Array({"x": [1.0, 2.0, 3.0], "jets": [[{"pt": 1.5}], [], [{"pt": 2.5}, {"pt": 3.5}]]})
+    check_object_kind(load_plugins().object_kind("awkward")(), array)

@@ -13,6 +13,7 @@ import pytest
 import uproot
 
 from baler_core import DataError, FormatError, Schema
+from baler_core.testing import check_hostile_reader
 from baler_root.contents.keys import Item, content_of, list_items
 from baler_root.reader import RootOptions, RootReader
 
@@ -185,3 +186,8 @@ def test_roles_are_told() -> None:
     }
     for (name, dtype), role in told.items():
         assert role_of(name, "", dtype)["role"] == role, name
+
+
+def test_the_reader_stands_the_checks_of_the_core(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    check_hostile_reader(RootReader(), path, tmp_path / "out", cases=60)

@@ -120,7 +120,9 @@ def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tupl
     first: dict[bytes, int] = {}
     found = []
     for j, column in enumerate(columns):
-        earlier = first.setdefault(column.values.astype(np.float64).tobytes(), j)
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            numbers = column.values.astype(np.float64)
+        earlier = first.setdefault(numbers.tobytes(), j)
         if earlier != j:
             found.append((j, Relation(LINEAR, (earlier,), (1.0,))))
     return found
@@ -132,7 +134,7 @@ def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, 
     varied = [j for j, h in enumerate(own) if h > 0]
     if not varied:
         return []
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
     finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
     found = []

@@ -1,16 +1,35 @@
-"""Damages bytes in ways that get far: few places, lengths mostly kept, numbers made large, parts swapped."""
+"""Damages bytes and forges records at random, in ways that get far: few places, and what often steers the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from baler_core.dataset import Json
+
+# What nobody expects in a record: other types, other sizes, names that lead elsewhere, what terminals obey.
+_TEXTS = ("", "/", "..", "../../x", "a\0b", "\ud800", "\x1b[2J", "\n", "O", "<f8", "|V0", "(3,)f4", "str", "x" * 5000)
+ODD: tuple[Json, ...] = (
+    *(None, True, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 1e308, float("nan"), float("inf")),
+    *_TEXTS,
+    *([], {}, [[]], {"": 0}, [0] * 300),
+)
 _EXTREME = (0, 1, 0x7F, 0x80, 0xFE, 0xFF)
 
 
 def damaged(data: bytes, random: np.random.Generator, others: Sequence[bytes] = ()) -> bytes:
-    """`data` after one to four changes; `others` are bytes of the same kind, of which parts may be taken."""
+    """Damage a copy of `data` in one to four places.
+
+    Bits, bytes and stretches are changed, lengths mostly kept, numbers made large, parts swapped.
+
+    Parameters
+    ----------
+    others
+        Bytes of the same kind, of which parts may be taken.
+    """
     changed = bytearray(data)
     for _ in range(int(random.choice([1, 1, 1, 2, 4]))):
         change = _CHANGES[int(random.integers(len(_CHANGES)))]
@@ -18,6 +37,47 @@ def damaged(data: bytes, random: np.random.Generator, others: Sequence[bytes] = 
         if others and random.random() < 0.1:
             _splice(changed, random, others)
     return bytes(changed)
+
+
+def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) -> None:
+    """Replace, remove, repeat or exchange something somewhere in nested lists and dicts, in place.
+
+    Parameters
+    ----------
+    odd
+        What may stand in place of anything.
+    """
+    containers = list(_containers(record))
+    found = containers[int(random.integers(len(containers)))]
+    strange = odd[int(random.integers(len(odd)))]
+    keys = list(found) if isinstance(found, dict) else list(range(len(found)))
+    if not keys:
+        if isinstance(found, list):
+            found.append(strange)
+        return
+    key = keys[int(random.integers(len(keys)))]
+    what = int(random.integers(6))
+    if what == 0:
+        del found[key]
+    elif what == 1 and isinstance(found, list):
+        found.append(copy.deepcopy(found[key]))
+    elif what == 2:
+        other = containers[int(random.integers(len(containers)))]
+        found[key] = copy.deepcopy(other) if other is not record else strange
+    elif what == 3 and isinstance(found[key], int) and not isinstance(found[key], bool):
+        found[key] += int(random.integers(-3, 4))
+    elif what == 4 and isinstance(found[key], str) and found[key]:
+        text, cut = found[key], int(random.integers(len(found[key])))
+        found[key] = text[:cut] + _TEXTS[int(random.integers(8))] + text[cut + 1 :]
+    else:
+        found[key] = copy.deepcopy(strange)
+
+
+def _containers(record: Any) -> Iterator[Any]:
+    if isinstance(record, dict | list):
+        yield record
+        for value in list(record.values()) if isinstance(record, dict) else list(record):
+            yield from _containers(value)
 
 
 def _place(data: bytearray, random: np.random.Generator) -> int:

@@ -1,21 +1,22 @@
-"""Checks for plugin authors: that a reader, preprocessor, model or metric keeps what its interface promises."""
+"""Checks that a component keeps what its interface promises."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.bounds import Tolerance
-from baler_core.dataset import Layout, Variable, make_block, values_of
-from baler_core.guarantee import find_corrections, restored_arrays
+from baler_core.dataset import Variable, make_block, values_of
+from baler_core.guarantee import find_corrections
 from baler_core.interfaces import Metric, Model, Preprocessor, Reader, Training
 from baler_core.state import decode_state, encode_state
 
 if TYPE_CHECKING:
     import xarray as xr
+
+from baler_core.testing.blocks import MEMORY, coded, decoded, difficult_blocks
 
 _BLOCK = 1 << 20
 
@@ -59,28 +60,6 @@ def _assert_same(first: xr.Dataset, second: xr.Dataset) -> None:
         np.testing.assert_array_equal(before, after, err_msg=name)
 
 
-def difficult_blocks(kind: str) -> Iterator[tuple[xr.Dataset, Layout, dict[str, Tolerance]]]:
-    """Blocks that models stumble over, with layouts and tolerances: specials, constants, integers, few and no rows."""
-    rng = np.random.default_rng(0)
-    for rows in (200, 1, 0):
-        shape = (rows,) if kind == "table" else (rows, 6, 5)
-        dims = ("row", "y", "x")[: len(shape)]
-        special = rng.normal(size=shape).astype(np.float32)
-        special.reshape(-1)[:4] = [np.nan, np.inf, -np.inf, -0.0][: special.size]
-        arrays: dict[str, np.ndarray] = {
-            "smooth": np.cumsum(rng.normal(size=shape), axis=0),
-            "special": special,
-            "constant": np.full(shape, 2.5),
-            "integer": rng.integers(-3, 1000, shape).astype(np.int32),
-            "flag": rng.random(shape) > 0.5,
-        }
-        tolerances = dict.fromkeys(arrays, Tolerance("exact"))
-        tolerances |= {"smooth": Tolerance("abs", 0.01), "special": Tolerance("rel", 1e-3)}
-        variables = tuple(Variable(name, array.dtype.str, dims) for name, array in arrays.items())
-        layout = Layout("table" if kind == "table" else "grid", variables, dict(zip(dims, shape, strict=True)))
-        yield make_block({name: (dims, array) for name, array in arrays.items()}), layout, tolerances
-
-
 def check_model(model: Model, *, training: Training | None = None) -> None:
     """Fit, encode, and decode with a fresh model that knows only the state; values may be wrong, nothing else.
 
@@ -91,14 +70,11 @@ def check_model(model: Model, *, training: Training | None = None) -> None:
     """
     for kind in sorted(model.kinds & {"table", "grid"}):
         for block, layout, tolerances in difficult_blocks(kind):
-            fitted = type(model)(model.options)
-            fitted.fit([block], layout=layout, tolerances=tolerances, training=training or Training(epochs=2))
-            streams = fitted.encode(block, layout, tolerances)
+            streams, stored = coded(model, block, layout, tolerances, training)
             assert all(isinstance(name, str) and isinstance(data, bytes) for name, data in streams.items())
-            fresh = type(model)(model.options)
-            fresh.load_state(decode_state(encode_state(fitted.state()), memory_limit=1 << 30))
-            first = restored_arrays(fresh, fresh.decode(dict(streams), layout, tolerances), layout)
-            second = restored_arrays(fresh, fresh.decode(dict(streams), layout, tolerances), layout)
+            state = decode_state(stored, memory_limit=MEMORY)
+            first = decoded(model, streams, state, layout, tolerances)
+            second = decoded(model, streams, state, layout, tolerances)
             for name in first:
                 np.testing.assert_array_equal(first[name], second[name])
             corrections = find_corrections(block, first, tolerances)

@@ -1,0 +1,19 @@
+"""Checks for plugin authors: that components keep what they promise, at the edges and in hostile hands, too."""
+
+from baler_core.testing.blocks import difficult_blocks
+from baler_core.testing.edges import check_edges, edge_blocks
+from baler_core.testing.hostile import check_hostile_model, check_hostile_reader, check_object_kind
+from baler_core.testing.promises import check_metric, check_model, check_preprocessor, check_reader
+
+__all__ = [
+    "check_edges",
+    "check_hostile_model",
+    "check_hostile_reader",
+    "check_metric",
+    "check_model",
+    "check_object_kind",
+    "check_preprocessor",
+    "check_reader",
+    "difficult_blocks",
+    "edge_blocks",
+]
