@@ -129,7 +129,9 @@ def from_samples(
         by_variable = np.moveaxis(samples.reshape(shape[0], len(variables), *shape[1:]), 1, 0)
     else:
         by_variable = np.moveaxis(samples.reshape(*shape[:-2], len(variables), *shape[-2:]), -3, 0)
-    return {
-        v.name: values.reshape(shape) * width + low
-        for v, values, low, width in zip(variables, by_variable, scaling.low, scaling.width, strict=True)
-    }
+    # Predictions of the largest numbers may lie beyond them: the residual, or an exact value, makes up for it.
+    with np.errstate(over="ignore"):
+        return {
+            v.name: values.reshape(shape) * width + low
+            for v, values, low, width in zip(variables, by_variable, scaling.low, scaling.width, strict=True)
+        }
