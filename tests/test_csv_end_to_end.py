@@ -254,6 +254,8 @@ def test_any_table_of_the_csv_module_comes_back_to_the_letter(tmp_path_factory, 
     path.write_bytes(buffer.getvalue().encode())
     # Python leaves out empty cells between blanks.
     odd = separator == " " and quoting == csv.QUOTE_MINIMAL and any("" in row for row in rows)
+    # Python does not quote a line end that is not the table's own, so that nobody can tell what it ends.
+    odd |= quoting == csv.QUOTE_MINIMAL and any("\r" in cell or "\n" in cell for row in rows for cell in row)
     assume(not odd)
     with CsvReader().open(path) as source:
         assert written(source.schema, source.blocks(200), path) == path.read_bytes()
