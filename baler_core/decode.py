@@ -154,7 +154,8 @@ class BalFile:
         section = self.header.attachments_section
         if section is None:
             return self.header.schema
-        parts = unpack_streams(self._bal.section(section), memory_limit=self._memory)
+        with not_believed(self.path, "baler-core"):
+            parts = unpack_streams(self._bal.section(section), memory_limit=self._memory)
         if len(parts) != 1:
             raise FormatError(f"{self.path}: is damaged: its attachments are not together")
         return replace(self.header.schema, attachments=parts[0])
@@ -211,7 +212,8 @@ class BalFile:
         if claimed > limit:
             raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here (--memory)")
         packed = self._bal.section(self.header.first_block + number)
-        streams = unpack_streams(packed[:-DIGEST_BYTES], memory_limit=limit)
+        with not_believed(self.path, "baler-core"):
+            streams = unpack_streams(packed[:-DIGEST_BYTES], memory_limit=limit)
         if len(streams) != len(layouts):
             raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
         restored, digests = self._groups(record, streams, layouts)

@@ -98,3 +98,14 @@ def test_more_memory_than_allowed_is_refused(bal: Path, capsys: pytest.CaptureFi
     assert "--memory" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="0"):
         main(["verify", str(bal), "--memory", "1 MB"])
+
+
+def test_a_block_that_cannot_be_unpacked_names_its_file(bal: Path, tmp_path: Path) -> None:
+    with BalReader(bal) as stored, (tmp_path / "short.bal").open("wb") as file:
+        writer = BalWriter(file)
+        for number in range(len(stored.sections) - 1):
+            data = stored.section(number)
+            writer.add(data[:-20] if number == 0 else data)
+        writer.finish(stored.header)
+    with pytest.raises(FormatError, match=r"short\.bal: .*damaged"):
+        verify(tmp_path / "short.bal", load_plugins())
