@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import Field
 
-from baler_core.bounds import LOSSLESS, UNBOUNDED, ErrorBound
 from baler_core.config import Config, InvalidConfig, load_config
+from baler_core.data.bounds import LOSSLESS, UNBOUNDED, ErrorBound
 from baler_core.errors import ConfigError
-from baler_core.interfaces import Component, Options
-from baler_core.plugins import KNOWN_PACKAGES, Kind, Offer, PluginStatus, Registry
+from baler_core.plugin.interfaces import Component, Options
+from baler_core.plugin.registry import KNOWN_PACKAGES, Kind, Offer, PluginStatus, Registry
 
 
 class TreeOptions(Options):

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.entropy import narrow, pack_integers, pack_quickly, unpack_integers, widen
+from baler_core.entropy.bytes import squeeze, unsqueeze
+from baler_core.entropy.integers import narrow, pack_integers, pack_quickly, unpack_integers, widen
+from baler_core.entropy.varint import ByteReader
 from baler_core.errors import FormatError
-from baler_core.header_words import WORDS
-from baler_core.squeeze import squeeze, unsqueeze
-from baler_core.varint import ByteReader
+from baler_core.format.header_dictionary import WORDS
 
 int64 = hnp.arrays(np.int64, st.integers(0, 200), elements=st.integers(-(2**63), 2**63 - 1))
 

@@ -17,10 +17,10 @@ import xxhash
 import zstandard
 from pcodec import wrapped
 
-from baler_core import api
-from baler_core.container import BalReader
-from baler_core.header_json import header_from_json
-from baler_core.header_words import WORDS
+from baler_core.api import calls as api
+from baler_core.format.container import BalReader
+from baler_core.format.header_dictionary import WORDS
+from baler_core.format.header_json import header_from_json
 
 FILTERS = [(3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from baler_core.interfaces import Options
-from baler_core.streaming import Moments, Sample
+from baler_core.data.running_statistics import Moments, Sample
+from baler_core.plugin.interfaces import Options
 
 _QUANTILES = {"p05": 0.05, "median": 0.5, "p95": 0.95}
 
