@@ -10,7 +10,12 @@ from baler_core.builtin.models.fields.predictive.classes import learned_classes
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
 from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.sampling import Sample, activities, samples_of, with_filled_holes
+from baler_core.builtin.models.fields.predictive.sampling import (
+    StencilSample,
+    activities,
+    samples_of,
+    with_filled_holes,
+)
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
@@ -78,9 +83,9 @@ def test_fitted_weights_expect_neighbours_to_be_rounded_like_those_fitted_to_rou
     assert abs(spread(np.full(9, 1e6), np.array([0.0, 0.5, 0.5])) - 1024**2 / 24) < 1
 
 
-def sample_of(features: np.ndarray, targets: np.ndarray, temporal: bool = False) -> Sample:
+def sample_of(features: np.ndarray, targets: np.ndarray, temporal: bool = False) -> StencilSample:
     """A sample of features that are all used and not rounded."""
-    return Sample(0, temporal, np.arange(FEATURES), features, targets, None)
+    return StencilSample(0, temporal, np.arange(FEATURES), features, targets, None)
 
 
 def test_activity_counts_differences_of_neighbours() -> None:

@@ -10,7 +10,7 @@ from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.clusters import share_tables
 from baler_core.entropy.mixing import new_counters
 from baler_core.entropy.numbers import ROW, NumberCoder, code_number
-from baler_core.entropy.rans import SYMBOLS, TOTAL, Tables, new_tables, spans_of
+from baler_core.entropy.rans import SYMBOLS, TOTAL, SymbolTables, new_tables, spans_of
 from baler_core.entropy.symbols import MOST_SYMBOLS, ZERO
 from baler_core.errors import FormatError
 from baler_core.machine.compiled import Array, compiled
@@ -47,7 +47,7 @@ class Frequencies:
     levels: np.ndarray
     leanings: np.ndarray
 
-    def tables(self) -> Tables:
+    def tables(self) -> SymbolTables:
         """Tables to decode with."""
         return new_tables(*self._shares())
 

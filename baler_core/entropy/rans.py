@@ -24,7 +24,7 @@ _GROWTH_BITS = 51
 _WORD = 0xFFFFFFFF
 
 
-class Tables(NamedTuple):
+class SymbolTables(NamedTuple):
     """How often the symbols in each context occur, and the bits in contexts of their own, for a decoder.
 
     Attributes
@@ -42,12 +42,12 @@ class Tables(NamedTuple):
     ones: Array
 
 
-def new_tables(frequencies: Array, ones: Array) -> Tables:
+def new_tables(frequencies: Array, ones: Array) -> SymbolTables:
     """Tables of frequencies: int64 (tables, SYMBOLS), each row of which sums to TOTAL."""
     starts = np.cumsum(frequencies, axis=1) - frequencies
     numbers = np.broadcast_to(np.arange(SYMBOLS, dtype=np.uint8), frequencies.shape)
     symbols = np.repeat(numbers.ravel(), frequencies.ravel())
-    return Tables((frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
+    return SymbolTables((frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
 
 
 def spans_of(members: Array, frequencies: Array, ones: Array) -> Array:

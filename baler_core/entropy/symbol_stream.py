@@ -15,14 +15,14 @@ from baler_core.entropy.frequencies import (
 )
 from baler_core.entropy.magnitudes import LOGARITHMS, code_simply
 from baler_core.entropy.mixing import new_counters
-from baler_core.entropy.rans import LOWEST, SYMBOLS, Tables, encode_codes
+from baler_core.entropy.rans import LOWEST, SYMBOLS, SymbolTables, encode_codes
 from baler_core.entropy.symbols import CODES, ENDS, EXPECTED, FLAGS, OTHER, RAW, STATE, Stream
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.machine.compiled import Array, compiled
 
 
 @dataclass(frozen=True)
-class Layout:
+class ContextCounts:
     """How many contexts a model has.
 
     Attributes
@@ -43,7 +43,7 @@ class Layout:
         return self.lines * EXPECTED
 
 
-_NO_TABLES = Tables(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
+_NO_TABLES = SymbolTables(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
 _NO_WORDS = np.zeros(0, np.uint32)
 
 
@@ -59,7 +59,7 @@ def new_head(more: int = 0) -> Coder:
     return new_encoder((1 << 20) + more)
 
 
-def counted_bytes(stream: Stream, layout: Layout, head: Coder) -> float:
+def counted_bytes(stream: Stream, layout: ContextCounts, head: Coder) -> float:
     """About how many bytes `write_stream` would make."""
     frequencies, bits = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
@@ -67,7 +67,7 @@ def counted_bytes(stream: Stream, layout: Layout, head: Coder) -> float:
     return len(finish(head)) + fixed + (bits + float(stream.ends[RAW])) / 8
 
 
-def write_stream(stream: Stream, layout: Layout, head: Coder) -> bytes:
+def write_stream(stream: Stream, layout: ContextCounts, head: Coder) -> bytes:
     """All that was collected; `head` may hold side information already."""
     frequencies, _ = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
@@ -97,7 +97,7 @@ def read_head(data: bytes, what: str) -> tuple[Coder, ByteReader]:
     return new_decoder(reader.sized()), reader
 
 
-def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
+def read_stream(head: Coder, reader: ByteReader, layout: ContextCounts) -> Stream:
     """What `write_stream` wrote, after the model's side information was read from `head`.
 
     Raises
@@ -120,14 +120,14 @@ def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
     return Stream(ends, nothing, nothing, raw, words, frequencies.tables(), chosen, *head, new_counters(layout.flags))
 
 
-def _chosen(stream: Stream, layout: Layout) -> tuple[Frequencies, float]:
+def _chosen(stream: Stream, layout: ContextCounts) -> tuple[Frequencies, float]:
     counts = np.zeros(layout.contexts * SYMBOLS + 2 * layout.signs, np.int64)
     count_codes(stream.codes[: stream.ends[CODES]], counts)
     signs = counts[layout.contexts * SYMBOLS :].reshape(-1, 2)
     return choose_frequencies(counts[: layout.contexts * SYMBOLS].reshape(-1, SYMBOLS), signs, EXPECTED)
 
 
-def _write_head(stream: Stream, layout: Layout, head: Coder, frequencies: Frequencies) -> None:
+def _write_head(stream: Stream, layout: ContextCounts, head: Coder, frequencies: Frequencies) -> None:
     write_frequencies(frequencies, head, EXPECTED)
     write_flags(*head, new_counters(layout.flags), stream.flags[: stream.ends[FLAGS]])
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.entropy.magnitudes import LOGARITHMS
-from baler_core.entropy.rans import SYMBOL_BITS, Tables
+from baler_core.entropy.rans import SYMBOL_BITS, SymbolTables
 from baler_core.machine.compiled import Array, Integer, inlined
 
 # Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the states of the decoder.
@@ -56,7 +56,7 @@ class Stream(NamedTuple):
     flags: Array
     raw: Array
     words: Array
-    tables: Tables
+    tables: SymbolTables
     chosen: Array
     registers: Array
     data: Array

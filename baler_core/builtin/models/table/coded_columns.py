@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.contexts.places import Known
+from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.predictor import FEATURES, features, predicted
-from baler_core.builtin.models.table.events import HERE, POINTED, POSITION, Events, Source
+from baler_core.builtin.models.table.events import HERE, POINTED, POSITION, ColumnSource, Events
 from baler_core.builtin.models.table.network.inference import mixture_of
 from baler_core.builtin.models.table.network.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
@@ -32,7 +32,7 @@ class Told:
         int64 (rows, references): earlier rows whose values are looked at, -1 for none.
     """
 
-    parents: Sequence[Known]
+    parents: Sequence[ParentColumn]
     mixture: Mixture
     references: np.ndarray
 
@@ -58,7 +58,7 @@ class Knowledge:
         self._events = Events(np.array([rows], np.int64)) if events is None else events
         self._pointer = pointer
         self._pointed = np.full(rows, -1, np.int64)
-        self._known: dict[int, Known] = {}
+        self._known: dict[int, ParentColumn] = {}
         self._plans: dict[int, ColumnPlan] = {}
         self._features: dict[int, np.ndarray] = {}
 
@@ -69,9 +69,9 @@ class Knowledge:
             self._pointed = self._events.earlier(symbols)
         if symbols is None or plan.marginal is None:
             nothing = np.zeros(self.rows, np.int64)
-            self._known[number] = Known(nothing, nothing, 1)
+            self._known[number] = ParentColumn(nothing, nothing, 1)
         else:
-            self._known[number] = Known(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
+            self._known[number] = ParentColumn(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
 
     def told(self, number: int, plan: ColumnPlan) -> Told:
         """All that is known of the rows of column `number`."""
@@ -79,8 +79,8 @@ class Knowledge:
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
         return Told(self._parents(number, plan), self._mixture(plan), looked_at)
 
-    def _parents(self, number: int, plan: ColumnPlan) -> list[Known]:
-        parents = [self._parent(number, Source.of(parent, self.columns), plan) for parent in plan.parents]
+    def _parents(self, number: int, plan: ColumnPlan) -> list[ParentColumn]:
+        parents = [self._parent(number, ColumnSource.of(parent, self.columns), plan) for parent in plan.parents]
         if plan.predictor is not None:
             parents.append(predicted(plan.predictor, {c: self.features(c) for c in plan.predictor.columns}))
         return parents
@@ -94,21 +94,21 @@ class Knowledge:
         """Features of several columns: int16 (FEATURES * columns, rows)."""
         return np.concatenate([self.features(column) for column in columns])
 
-    def _parent(self, number: int, source: Source, plan: ColumnPlan) -> Known:
+    def _parent(self, number: int, source: ColumnSource, plan: ColumnPlan) -> ParentColumn:
         if source.column == number and not source.of_event:
             nothing = np.zeros(self.rows, np.int64)
-            return Known(nothing, nothing, _bins(plan) + 1, own=self._rows_at(source.place))
+            return ParentColumn(nothing, nothing, _bins(plan) + 1, own=self._rows_at(source.place))
         return self.known(source.number(self.columns))
 
     def _rows_at(self, place: int) -> np.ndarray:
         return self._pointed if place == POINTED else self._events.rows_at(place)
 
-    def known(self, number: int) -> Known:
+    def known(self, number: int) -> ParentColumn:
         """What a source, told by its number, says of each row."""
-        source = Source.of(number, self.columns)
+        source = ColumnSource.of(number, self.columns)
         if source.of_event:
             told = self._events.position if source.column == POSITION else self._events.size
-            return Known(told, np.minimum(told, _COUNTED), _COUNTED + 1)
+            return ParentColumn(told, np.minimum(told, _COUNTED), _COUNTED + 1)
         known = self._known[source.column]
         return known if source.place == HERE else known.looked_up(self._rows_at(source.place))
 

@@ -71,7 +71,7 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Source:
+class ColumnSource:
     """Where knowledge of a row comes from: a column in this or an earlier row, or the event itself.
 
     Attributes
@@ -86,7 +86,7 @@ class Source:
     column: int
 
     @classmethod
-    def of(cls, number: int, columns: int) -> Source:
+    def of(cls, number: int, columns: int) -> ColumnSource:
         """From its number among those of a table with so many columns."""
         if number < PLACES * columns:
             return cls(*divmod(number, columns))

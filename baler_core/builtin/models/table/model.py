@@ -13,10 +13,10 @@ from baler_core.builtin.models.table.blocks import NO_PRIMER, all_symbols, decod
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
-from baler_core.builtin.models.table.relations.search import Column
+from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.sample import gather
-from baler_core.builtin.models.table.trials import Effort
+from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import Primer, chosen_rows, read_primer
 from baler_core.data.variables import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EFFORTS = {
-    "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
-    "balanced": Effort(
+    "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=1 << 16),
+    "balanced": TableEffort(
         contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30, worth_of_reference=0.01
     ),
-    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4),
+    "max": TableEffort(
+        contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4
+    ),
 }
 
 
@@ -48,7 +50,7 @@ class TableOptions(Options):
 _ON_SECONDS = 60.0
 
 
-def _effort(options: TableOptions, training: Training) -> Effort:
+def _effort(options: TableOptions, training: Training) -> TableEffort:
     """What the options ask for; `training.seconds`, where stated, is the time for networks."""
     effort = EFFORTS[options.effort]
     seconds = 0.0
@@ -142,7 +144,7 @@ class TableModel(Model):
         return self._plan
 
 
-def _primer(columns: Sequence[Column], plan: TablePlan) -> Primer:
+def _primer(columns: Sequence[SampledColumn], plan: TablePlan) -> Primer:
     """Symbols of some rows of the sample; none if a column does not follow the plan."""
     rows = chosen_rows(len(columns[0].values))
     symbols, _ = all_symbols([c.values[rows] for c in columns], [c.tolerance for c in columns], plan)

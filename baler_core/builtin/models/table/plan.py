@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.builtin.models.table.contexts.marginals import LEVELS, Marginal
 from baler_core.builtin.models.table.contexts.predictor import FEATURES, Predictor
 from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, SymbolMap
-from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, Source, sources
+from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, ColumnSource, sources
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.relations.residuals import Steps
@@ -187,7 +187,7 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         columns.append(column)
         looked = [] if column.predictor is None else list(column.predictor.columns)
         looked += [] if column.network is None else column.network.columns
-        told = [Source.of(p, count) for p in column.parents]
+        told = [ColumnSource.of(p, count) for p in column.parents]
         seen = [s.column for s in told if not s.of_event and not (s.column == number and s.place != HERE)]
         if POINTED in (*(s.place for s in told), *column.references):
             pointing.add(number)

@@ -22,18 +22,18 @@ from baler_core.builtin.models.table.events import (
     POSITION,
     SECOND,
     SIZE,
+    ColumnSource,
     Events,
-    Source,
 )
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.pointers import find_pointer
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
-from baler_core.builtin.models.table.relations.search import Column, Relation, find_relations
+from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
 from baler_core.builtin.models.table.schedule import Pupil, most_telling, train_networks
-from baler_core.builtin.models.table.trials import Effort, Trial
+from baler_core.builtin.models.table.trials import TableEffort, Trial
 from baler_core.data.formulas import Formula
 from baler_core.machine.progress import bits_per_row, shown
 
@@ -44,7 +44,7 @@ _FEWEST_ROWS = 64
 _WIDE = 500
 
 
-def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: Effort) -> TablePlan:
+def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEffort) -> TablePlan:
     """The plan for a table."""
     relations = find_relations(sample.columns, formulas)
     derived = (number in relations for number in range(len(sample.columns)))
@@ -56,7 +56,7 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: Effort) 
     return _plan_with(sample, relations, effort, differences=differences).plan
 
 
-def _same_map(column: Column, derived: bool, *, whole: bool) -> bool:
+def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
     """Whether a column becomes the same symbols, be differences liked or not."""
     if derived:
         return True
@@ -72,7 +72,9 @@ class _Tried:
     size: float
 
 
-def _plan_with(sample: TableSample, relations: Mapping[int, Relation], effort: Effort, *, differences: bool) -> _Tried:
+def _plan_with(
+    sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort, *, differences: bool
+) -> _Tried:
     """The plan that takes differences of rows gladly or reluctantly."""
     columns = sample.columns
     plans: dict[int, ColumnPlan] = {}
@@ -98,7 +100,7 @@ def _plan_with(sample: TableSample, relations: Mapping[int, Relation], effort: E
     )
 
 
-def _residual_map(column: Column, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> SymbolMap:
+def _residual_map(column: SampledColumn, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> SymbolMap:
     """The range of the residuals that occur, and below it places for special values."""
     assert plan.steps is not None
     special = plan.lattice.quantise(column.values)[1]
@@ -114,7 +116,7 @@ def _choose_contexts(
     order: Sequence[int],
     events: Events | None,
     pointer: int | None,
-    effort: Effort,
+    effort: TableEffort,
 ) -> float:
     """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
     rows, count = len(symbols[0]), len(plans)
@@ -157,7 +159,7 @@ def _networks(
     plans: Mapping[int, ColumnPlan],
     mixed: Sequence[int],
     shared: np.ndarray,
-    effort: Effort,
+    effort: TableEffort,
 ) -> Mapping[int, Network]:
     """Networks of the mixed columns, as far as time allows."""
     telling = most_telling(shared, mixed)
@@ -169,15 +171,15 @@ def _networks(
     return train_networks(pupils, everything, effort.network_seconds, effort.seed)
 
 
-def _sources(mixed: Sequence[int], pointer: int | None, *, jagged: bool) -> list[tuple[Source, int]]:
+def _sources(mixed: Sequence[int], pointer: int | None, *, jagged: bool) -> list[tuple[ColumnSource, int]]:
     """What may be known of a row, and the place of the first column in the order of coding that it is known to."""
-    found = [(Source(HERE, j), place + 1) for place, j in enumerate(mixed)]
+    found = [(ColumnSource(HERE, j), place + 1) for place, j in enumerate(mixed)]
     for past in (BEFORE, IN_EVENT, SECOND, FIRST) if jagged else (BEFORE,):
-        found += [(Source(past, j), place) for place, j in enumerate(mixed)]
+        found += [(ColumnSource(past, j), place) for place, j in enumerate(mixed)]
     if pointer in mixed:
         after = mixed.index(pointer) + 1
-        found += [(Source(POINTED, j), max(place, after)) for place, j in enumerate(mixed)]
-    return [*found, (Source(PLACES, POSITION), 0), (Source(PLACES, SIZE), 0)] if jagged else found
+        found += [(ColumnSource(POINTED, j), max(place, after)) for place, j in enumerate(mixed)]
+    return [*found, (ColumnSource(PLACES, POSITION), 0), (ColumnSource(PLACES, SIZE), 0)] if jagged else found
 
 
 def _candidate(everything: Knowledge, number: int, first: int) -> Candidate:
@@ -208,7 +210,7 @@ def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
         plan = plans[j]
         if plan.packed and j not in needed:
             plans[j] = replace(plan, marginal=None)
-        told = (Source.of(number, count) for number in plan.parents)
+        told = (ColumnSource.of(number, count) for number in plan.parents)
         needed.update(source.column for source in told if not source.of_event)
         needed.update(plan.predictor.columns if plan.predictor is not None else ())
         needed.update(plan.network.columns if plan.network is not None else ())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
-from baler_core.builtin.models.table.relations.search import Column
+from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, event_lengths, values_of
 from baler_core.plugin.interfaces import Tolerances
@@ -38,7 +38,7 @@ class TableSample:
         Whether the sample is the whole table.
     """
 
-    columns: list[Column]
+    columns: list[SampledColumn]
     events: Events | None
     whole: bool
 
@@ -52,7 +52,7 @@ def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances)
         pieces = sample.values[variable.name]
         values = np.concatenate(pieces) if pieces else np.zeros(0, variable.numpy_dtype)
         tolerance = tolerances[variable.name]
-        columns.append(Column(variable.name, values, fit_lattice(values, tolerance), tolerance))
+        columns.append(SampledColumn(variable.name, values, fit_lattice(values, tolerance), tolerance))
     whole = sample.total == len(columns[0].values)
     if not whole:
         for block in blocks:

@@ -16,7 +16,12 @@ from baler_core.builtin.models.table.contexts.coder import (
 )
 from baler_core.builtin.models.table.contexts.decisions import list_decisions
 from baler_core.builtin.models.table.contexts.marginals import Marginal
-from baler_core.builtin.models.table.contexts.places import Known, place_contexts, recipes, recipes_with_predictor
+from baler_core.builtin.models.table.contexts.places import (
+    ParentColumn,
+    place_contexts,
+    recipes,
+    recipes_with_predictor,
+)
 from baler_core.builtin.models.table.contexts.references import CELLS
 from baler_core.builtin.models.table.contexts.trees import BinTree, grow_tree
 from baler_core.builtin.models.table.plan import ColumnPlan
@@ -118,7 +123,7 @@ def _run_fast(
     symbols: np.ndarray,
     marginal: Marginal,
     tree: BinTree,
-    parents: Sequence[Known],
+    parents: Sequence[ParentColumn],
     rehearsal: Rehearsal,
 ) -> None:
     """With the bins of the first parent as the only context."""

@@ -25,7 +25,7 @@ _KNOT_BYTES = 2
 
 
 @dataclass(frozen=True)
-class Effort:
+class TableEffort:
     """How hard the model tries.
 
     Attributes
@@ -75,7 +75,7 @@ class Trial:
     head: Knowledge
     scatter: Scatter | None
     networks: Mapping[int, Network]
-    effort: Effort
+    effort: TableEffort
 
     def cheapest(
         self, number: int, plan: ColumnPlan, earlier: Sequence[int], past: Sequence[int], rows: int

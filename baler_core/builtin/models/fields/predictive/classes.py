@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.sampling import Sample, activities
+from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
@@ -23,7 +23,7 @@ BITS_PER_WEIGHT = 12
 _SHARES = 32
 
 
-def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarray:
+def learned_classes(sample: StencilSample, start: np.ndarray, values: int) -> np.ndarray:
     """Stencils for equally many values each, from calm to lively ones, or one for all: int64 (classes, COLUMNS).
 
     Parameters
@@ -52,7 +52,7 @@ def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarra
 
 
 def expected_bits(
-    sample: Sample, stencils: np.ndarray, classes: np.ndarray | None = None, lively: np.ndarray | None = None
+    sample: StencilSample, stencils: np.ndarray, classes: np.ndarray | None = None, lively: np.ndarray | None = None
 ) -> float:
     """About the bits that a value's error takes with its class of stencils, beyond what it takes at least.
 

@@ -43,7 +43,7 @@ _FEWEST_FRAMES = 16
 
 
 @dataclass(frozen=True)
-class Field:
+class SteppedField:
     """One variable, and how it is held in 1/1024 of quantisation steps.
 
     Attributes
@@ -84,7 +84,7 @@ class Field:
         return codes << FRACTION
 
 
-def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
+def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...] | None:
     """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none.
 
     Values are looked at in part. The few that a way does not hold in spite of that are for the core to correct.
@@ -96,7 +96,7 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | Non
     return tuple(field for field in found if field is not None) or None
 
 
-def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Field | None:
+def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> SteppedField | None:
     special, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if special is None else values[special == 0]
     units = choose_units(ordinary, tolerance, lattice)
@@ -105,10 +105,10 @@ def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Fie
     numbers = units.forward(_some(ordinary)) * _PER_TOLERANCE
     if (~(np.abs(numbers) < _LARGEST)).mean() > 1e-3:
         return None
-    return Field(units, 0, values, special, specials)
+    return SteppedField(units, 0, values, special, specials)
 
 
-def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
+def _on_lattice(values: np.ndarray, lattice: Lattice) -> SteppedField | None:
     special = lattice.quantise(values)[1] if lattice.specials else None
     ordinary = _some(values.ravel() if special is None else values[special == 0])
     if not ordinary.size or len(lattice.specials) > _MOST_SPECIALS:
@@ -117,7 +117,7 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
     # the median of very large integers may be rounded beyond 64 bits
     middle = min(max(int(np.median(codes)), -(2**63)), 2**63 - 1)
     with np.errstate(over="ignore"):
-        return Field(lattice, middle, values, special, lattice.specials) if fits(codes - middle) else None
+        return SteppedField(lattice, middle, values, special, lattice.specials) if fits(codes - middle) else None
 
 
 def _some(values: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[
             yield (slice(first, end), *box)
 
 
-def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
+def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
     """The integers of a chunk of all fields."""
     codes = np.stack([field.steps(arrangement, place) for field in fields], 2)
     frames, depth, count, ny, nx = codes.shape
@@ -193,7 +193,7 @@ def learn_family(family: Family, effort: Effort) -> State:
     }
 
 
-def _head(field: Field, arrangement: Arrangement) -> bytes:
+def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
     """How steps become values, and where special values are."""
     head = bytes([field.closed]) + write_sized(field.scale.to_bytes()) + write_varint(zigzag(field.middle))
     head += write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials)
@@ -239,7 +239,7 @@ def decode_family(
     return [arrangement.backward(_restore(head, steps, window, variable), part) for head, steps, variable in parts]
 
 
-def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> np.ndarray:
+def _decode_chunk(heads: Sequence[SteppedField], place: Box, data: bytes) -> np.ndarray:
     """The steps of a chunk: int64 (variables, frames, z, y, x)."""
     frames, depth, ny, nx = (part.stop - part.start for part in place)
     shape = (frames * depth, len(heads), ny, nx)
@@ -249,7 +249,7 @@ def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> np.ndarray
     return np.moveaxis(restored, 1, 0).reshape(len(heads), frames, depth, ny, nx)
 
 
-def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> Field:
+def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> SteppedField:
     """A field without its steps."""
     closed, stored = reader.varint(2), reader.sized()
     scale = read_units(stored, variable.dtype) if closed else Lattice.from_bytes(stored, variable.dtype)
@@ -261,16 +261,16 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     if reader.varint(2):
         flat = (shape[0] * shape[1], *shape[2:])
         special = decode_classes(reader.sized(), flat, count).reshape(shape)
-    return Field(scale, middle, np.empty(0, np.int64), special, specials)
+    return SteppedField(scale, middle, np.empty(0, np.int64), special, specials)
 
 
-def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
+def _holes(fields: Sequence[SteppedField], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Boolean (frames, z, variables, y, x)."""
     masks = [np.zeros(shape, bool) if field.special is None else field.special[place] > 0 for field in fields]
     return np.stack(masks, 2)
 
 
-def _restore(field: Field, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
+def _restore(field: SteppedField, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
     """Values of the window's shape."""
     if isinstance(field.scale, Units):
         values = field.scale.backward(steps / _PER_TOLERANCE, variable.numpy_dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.contexts import Memory, code_slice, new_memory
+from baler_core.builtin.models.fields.predictive.contexts import SeriesStatistics, code_slice, new_statistics
 from baler_core.builtin.models.fields.predictive.fast_rows import code_slice_quickly
 from baler_core.builtin.models.fields.predictive.series import OWN, Series, close_plane, find_sources
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN
@@ -27,13 +27,15 @@ def code_values(coder: Coder, series: Series, variables: int, stack: int, contex
     contexts
         How many contexts are mixed, at least one.
     """
-    memories = [new_memory() for _ in range(min(variables, _MEMORIES))]
-    code_slices(coder, Memory(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, (0,) * contexts)
+    memories = [new_statistics() for _ in range(min(variables, _MEMORIES))]
+    code_slices(
+        coder, SeriesStatistics(*map(np.stack, zip(*memories, strict=True))), series, variables, stack, (0,) * contexts
+    )
 
 
 @compiled
 def code_slices(
-    coder: Coder, memories: Memory, series: Series, variables: Integer, stack: Integer, contexts: Places
+    coder: Coder, memories: SeriesStatistics, series: Series, variables: Integer, stack: Integer, contexts: Places
 ) -> None:
     """Slice after slice, variable after variable.
 
@@ -50,7 +52,7 @@ def code_slices(
         for variable in range(variables):
             find_sources(sources, number, variable, variables, stack)
             m = min(variable, memories.counters.shape[0] - 1)
-            memory = Memory(memories.counters[m], memories.signs[m], memories.weights[m])
+            memory = SeriesStatistics(memories.counters[m], memories.signs[m], memories.weights[m])
             code_slice(coder, memory, series, sources, variable, contexts)
             close_plane(series.planes[sources[OWN]], width)
 

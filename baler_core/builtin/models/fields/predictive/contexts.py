@@ -42,7 +42,7 @@ _HALF = 1 << (FRACTION - 1)
 _LARGEST_ERROR = 1 << 40
 
 
-class Memory(NamedTuple):
+class SeriesStatistics(NamedTuple):
     """What adapts while the slices of one variable are coded.
 
     Attributes
@@ -58,9 +58,9 @@ class Memory(NamedTuple):
     weights: Array
 
 
-def new_memory() -> Memory:
+def new_statistics() -> SeriesStatistics:
     """Counters and weights before anything is coded."""
-    return Memory(_first_counters().copy(), new_counters(_SIGNS), new_weights())
+    return SeriesStatistics(_first_counters().copy(), new_counters(_SIGNS), new_weights())
 
 
 @functools.cache
@@ -93,7 +93,7 @@ def find_steps(series: Series, sources: Array, stencils: Array) -> tuple[Array, 
     return steps[:count].copy(), weights
 
 
-class Frame(NamedTuple):
+class SliceGeometry(NamedTuple):
     """How planes and errors, both flat, lie about a slice.
 
     Attributes
@@ -114,13 +114,13 @@ class Frame(NamedTuple):
 
 
 @compiled
-def new_frame(series: Series, sources: Array) -> Frame:
+def slice_geometry(series: Series, sources: Array) -> SliceGeometry:
     """The frame of a slice; see `series.find_sources`."""
     pitch, size, own = series.errors.shape[2], series.planes.shape[1], sources[OWN]
     area = series.errors.shape[1] * pitch
     before = sources[BEFORE] - own if sources[BEFORE] >= 0 else 0
     beside = sources[BESIDE] - own if sources[BESIDE] >= 0 else 0
-    return Frame(pitch - 4 + 2 * MARGIN, pitch, before * size if before else -1, before * area, beside * area)
+    return SliceGeometry(pitch - 4 + 2 * MARGIN, pitch, before * size if before else -1, before * area, beside * area)
 
 
 @inlined
@@ -139,7 +139,7 @@ def other_errors(errors: Array, here: Integer, width: Integer) -> Integer:
 
 @inlined
 def find_places(
-    planes: Array, errors: Array, predictions: Predictions, place: Integer, here: Integer, frame: Frame,
+    planes: Array, errors: Array, predictions: Predictions, place: Integer, here: Integer, frame: SliceGeometry,
     fraction: Integer, level: Integer, contexts: Places,
 ) -> tuple[Integer, Places]:  # fmt: skip
     """The bin of the expected error, and where contexts keep their counters: each number is below its entry in _SHAPES.
@@ -185,7 +185,7 @@ def find_places(
 
 @compiled
 def code_slice(
-    coder: Coder, memory: Memory, series: Series, sources: Array, variable: Integer, contexts: Places
+    coder: Coder, memory: SeriesStatistics, series: Series, sources: Array, variable: Integer, contexts: Places
 ) -> None:
     """Predict each value of a slice, code how far off that is, and learn from it; in holes the prediction stands.
 
@@ -208,7 +208,7 @@ def code_slice(
     stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal].reshape(-1)
     classes, (steps, linear) = stencils.shape[0], find_steps(series, sources, stencils)
     columns, inputs, near = steps.size + 1, np.zeros(steps.size, np.int64), np.zeros(steps.size, np.int32)
-    frame, limits, closed = new_frame(series, sources), (series.limits[0], series.limits[1]), series.closed
+    frame, limits, closed = slice_geometry(series, sources), (series.limits[0], series.limits[1]), series.closed
     ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
     recent, residuals = np.zeros((PREDICTIONS, 2, nx + 4), np.int64), np.zeros((2, nx + 4), np.int64)
     values, before = series.planes[own], series.planes[max(sources[BEFORE], 0)]

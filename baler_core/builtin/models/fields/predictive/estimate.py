@@ -6,7 +6,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.sampling import Sample, activities, samples_of
+from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import WEIGHT_BITS, fitted, spread
 
 _ROWS = 3000
@@ -30,7 +30,7 @@ def estimated_rate(integers: Integers, slices: int) -> float:
     return found / whole
 
 
-def _bits(sample: Sample) -> float:
+def _bits(sample: StencilSample) -> float:
     """The entropy of the errors of a sample, in bits per value."""
     features, targets = sample.features, sample.targets
     weights = fitted(features, targets, base=sample.base, roughly=True) / (1 << WEIGHT_BITS)

@@ -19,7 +19,7 @@ MOST_ERROR = 1 << 18
 _TOGETHER = 4
 
 
-class Sources(NamedTuple):
+class LinearTerms(NamedTuple):
     """What the predictions of a slice are summed up from.
 
     Attributes
@@ -38,7 +38,7 @@ class Sources(NamedTuple):
 
 
 @compiled
-def find_weights(series: Series, sources: Array, variable: Integer) -> Sources:
+def find_weights(series: Series, sources: Array, variable: Integer) -> LinearTerms:
     """Where predictions come from; what is left of a whole goes to the base, the value before or else to the left.
 
     There are at most as many steps as the stencil has weights, the base, and what fills up the last group of four.
@@ -70,12 +70,12 @@ def find_weights(series: Series, sources: Array, variable: Integer) -> Sources:
         near[0] += whole
         steps[0] = steps[1]
     count += -count % _TOGETHER
-    return Sources(steps[:count], weights[:count], near)
+    return LinearTerms(steps[:count], weights[:count], near)
 
 
 @compiled
 def sum_other_rows(sums: Array, planes: Array, here: Integer, steps: Array, weights: Array) -> None:
-    """What neighbours outside the row add to each prediction of a row that begins at `here`; see `Sources`."""
+    """What neighbours outside the row add to each prediction of a row that begins at `here`; see `LinearTerms`."""
     sums[:] = 0
     for k in range(0, steps.size, _TOGETHER):
         a, b = np.uint64(here + steps[k]), np.uint64(here + steps[k + 1])

@@ -20,7 +20,7 @@ from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN, WEIGHT_BITS
 from baler_core.entropy.rans import SYMBOLS, decode_bit, decode_symbol
-from baler_core.entropy.symbol_stream import Layout
+from baler_core.entropy.symbol_stream import ContextCounts
 from baler_core.entropy.symbols import (
     CODES,
     EXPECTED,
@@ -47,14 +47,14 @@ _HALF = 1 << (FRACTION - 1)
 _LINES, _FRACTIONS = 8, 4
 # Contexts of signs: by fraction, expected error and the sign to the left, for each of some variables.
 _SIGN_SETS, _SIGNS = 4, 9 * 8 * 3
-LAYOUT = Layout(_LINES, _SIGN_SETS * _SIGNS, 0)
+LAYOUT = ContextCounts(_LINES, _SIGN_SETS * _SIGNS, 0)
 # Of a negative, no or positive fraction and no, a positive or a negative sign to the left: twice the sign as seen from
 # the fraction, or else from the left, plus whether that is turned round.
 _TURNED = np.array([1, 5, 3, 0, 2, 3, 0, 2, 4], np.int64)
 _FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
-class Row(NamedTuple):
+class RowGeometry(NamedTuple):
     """Where a row is, and what is the same for all of its slice.
 
     Attributes
@@ -105,7 +105,7 @@ def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, source
         past = before * area + there if before >= 0 else 0
         other = beside * area + there if beside >= 0 else 0
         expect_errors(expected, errors, own * area + there, past, other, nx + 4, share)
-        row = Row(
+        row = RowGeometry(
             own * size + first, own * area + there, (own * ny + y) * nx if holes.size else -1,
             series.limits[0], series.limits[1], near[0], near[1], near[2],
             share, line, min(variable, _SIGN_SETS - 1) * _SIGNS,
@@ -135,7 +135,7 @@ def sign_context(fraction: Integer, chosen: Integer, left: Integer) -> Integer:
 @compiled
 def encode_row(
     ends: Array, codes: Array, raw: Array,
-    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
+    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: RowGeometry, whole: bool | None,
 ) -> None:  # fmt: skip
     """Collect a row, whose values are replaced by what will be restored: whole steps, unless `whole` is None.
 
@@ -183,7 +183,7 @@ def encode_row(
 @compiled
 def decode_row(
     ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
-    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
+    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: RowGeometry, whole: bool | None,
 ) -> None:  # fmt: skip
     """Read a row that `encode_row` collected.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.fields.model import Family, Prepared
-from baler_core.builtin.models.fields.predictive.codec import Field, gather
+from baler_core.builtin.models.fields.predictive.codec import SteppedField, gather
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.probe import look
@@ -39,7 +39,7 @@ class _Choice:
     """How one field is held and arranged, and bytes per value of a sample."""
 
     rate: float
-    field: Field
+    field: SteppedField
     arrangement: Arrangement
 
 
@@ -84,7 +84,7 @@ def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prep
 
 
 def _pays(
-    together: float, alone: Sequence[_Choice], fields: Sequence[Field], common: Arrangement, effort: Effort
+    together: float, alone: Sequence[_Choice], fields: Sequence[SteppedField], common: Arrangement, effort: Effort
 ) -> bool:
     """Whether fields are smaller together than alone."""
     apart = sum(choice.rate for choice in alone)
@@ -94,12 +94,12 @@ def _pays(
     return together < apart
 
 
-def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
+def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
     """The best arrangement of the first way, then the best way."""
     likely = _likely(ways[0], arrangements, effort)
     with shown("choose predictive", "trial", len(likely) + len(ways) - 1) as step:
 
-        def tried(field: Field, arrangement: Arrangement) -> _Choice:
+        def tried(field: SteppedField, arrangement: Arrangement) -> _Choice:
             choice = _choice(field, arrangement, effort)
             step(bits_per_value(choice.rate, 1))
             return choice
@@ -113,7 +113,7 @@ def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Ef
         return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
 
 
-def _likely(field: Field, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
+def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
     """Arrangements that may be the best one, in their order."""
     if len(arrangements) == 1:
         return list(arrangements)
@@ -127,7 +127,7 @@ def _likely(field: Field, arrangements: Sequence[Arrangement], effort: Effort) -
     return [arrangement for arrangement, rate in zip(arrangements, rates, strict=True) if rate <= most]
 
 
-def _estimated(field: Field, arrangement: Arrangement) -> float:
+def _estimated(field: SteppedField, arrangement: Arrangement) -> float:
     """About the bytes per value."""
     shape, sample = arrangement.shape(field.values.shape), _sampled([field], arrangement, _FEW)
     return estimated_rate(sample, shape[0] * shape[1])
@@ -139,7 +139,7 @@ def _is_best(choice: _Choice) -> bool:
     return isinstance(scale, Units) and scale.lattice is None and choice.rate > _MANY
 
 
-def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
+def _choice(field: SteppedField, arrangement: Arrangement, effort: Effort) -> _Choice:
     return _Choice(_rate([field], arrangement, effort), field, arrangement)
 
 
@@ -152,14 +152,14 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
     return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))
 
 
-def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
+def _rate(fields: Sequence[SteppedField], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
     """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
     sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
     size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
     return size / max(1, sample.values.size)
 
 
-def _sampled(fields: Sequence[Field], arrangement: Arrangement, most: int) -> Integers:
+def _sampled(fields: Sequence[SteppedField], arrangement: Arrangement, most: int) -> Integers:
     """About so many values of all fields."""
     shape = arrangement.shape(fields[0].values.shape)
     return _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])

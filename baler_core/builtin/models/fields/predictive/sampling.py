@@ -27,7 +27,7 @@ _THERE = [len(stencil.WITHIN) + stencil.BEFORE.index(step) for step in _CORNERS]
 
 
 @dataclass(frozen=True)
-class Sample:
+class StencilSample:
     """Values of one variable, either all without or all with a slice before.
 
     Attributes
@@ -52,7 +52,7 @@ class Sample:
     base: int | None
 
 
-def activities(sample: Sample) -> np.ndarray:
+def activities(sample: StencilSample) -> np.ndarray:
     """How lively the surroundings of values will be, from their features: (values,); see `predictor.activity`."""
     here = sample.features[np.searchsorted(sample.used, _HERE)]
     there = sample.features[np.searchsorted(sample.used, _THERE)] if sample.temporal else here
@@ -73,7 +73,7 @@ def samples_of(
     far: bool,
     restored: np.ndarray | None = None,
     wanted: Sequence[bool] = (True, True),
-) -> Iterator[Sample]:
+) -> Iterator[StencilSample]:
     """For each variable, samples of about `rows` values outside holes, without and with a slice before.
 
     Parameters
@@ -106,7 +106,7 @@ def samples_of(
                 kept = ~integers.holes[z, variable, y, x + np.arange(run)].ravel()
                 features, targets = features[:, kept], targets[kept]
             base = int(np.searchsorted(used, base_place(temporal > 0))) if blurred else None
-            yield Sample(variable, temporal > 0, used, features, targets, base)
+            yield StencilSample(variable, temporal > 0, used, features, targets, base)
 
 
 def _starts(numbers: range, ny: int, nx: int, run: int, most: int, random: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, learned_classes
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
-from baler_core.builtin.models.fields.predictive.sampling import Sample, samples_of
+from baler_core.builtin.models.fields.predictive.sampling import StencilSample, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
@@ -89,7 +89,7 @@ def learn_stencils(
     return stencils[:, :, :most]
 
 
-def _nearer(sample: Sample, start: np.ndarray, values: int) -> tuple[Sample, np.ndarray]:
+def _nearer(sample: StencilSample, start: np.ndarray, values: int) -> tuple[StencilSample, np.ndarray]:
     """A sample and its stencil (FEATURES,), without far neighbours if they are not worth their weights."""
     kept = used_features(sample.temporal, sample.variable > 0, far=False)[sample.used]
     near = replace(sample, used=sample.used[kept], features=sample.features[kept])

@@ -35,7 +35,7 @@ _MIXED = {"fast": 0, "balanced": 3, "max": 7}
 
 
 @dataclass(frozen=True)
-class Field:
+class ScaledField:
     """One variable made ready.
 
     Attributes
@@ -62,18 +62,18 @@ class Planned:
     analysed: Analysed | None = None
 
 
-def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
+def prepare(values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
     """A field, or None if it cannot be transformed under its tolerance."""
     found, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if found is None else values[found == 0]
     units = choose_units(ordinary, tolerance, widest=LARGEST)
-    return None if units is None else Field(values, units, found, specials)
+    return None if units is None else ScaledField(values, units, found, specials)
 
 
 class FieldBlock:
     """A block of frames of all fields, of which tiles are made ready when asked for; the last one is kept."""
 
-    def __init__(self, fields: Sequence[Field], arrangement: Arrangement, block: slice) -> None:
+    def __init__(self, fields: Sequence[ScaledField], arrangement: Arrangement, block: slice) -> None:
         self._fields = fields
         self._arrangement = arrangement
         self._block = block

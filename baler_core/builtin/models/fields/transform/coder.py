@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.fields.transform.contexts import BAND_FIELDS, Memory, Views, code_band, survey
+from baler_core.builtin.models.fields.transform.contexts import BAND_FIELDS, BandStatistics, Views, code_band, survey
 from baler_core.builtin.models.fields.transform.neighbourhood import lively, means
 from baler_core.builtin.models.fields.transform.temporal import Links
 from baler_core.builtin.models.fields.transform.wavelet import Band, Box
@@ -19,7 +19,7 @@ _MOST_COUSINS = 7
 
 def code_integers(
     coder: Coder,
-    memory: Memory,
+    memory: BandStatistics,
     integers: np.ndarray,
     bands: list[Band],
     links: list[Links],
@@ -44,11 +44,11 @@ def code_integers(
     fields[:, 25] = hint is not None
     pairs = np.array([(link.nearest, link.second) for link in links], np.int64).reshape(-1, 2)
     hints = np.zeros((0, 1, 1, 1), np.int32) if hint is None else hint
-    known = Known(np.zeros(integers.shape, np.int32), hints, pairs, fields, cousins)
+    known = FieldContext(np.zeros(integers.shape, np.int32), hints, pairs, fields, cousins)
     code_slices(coder, memory, integers, known, (0,) * mixed)
 
 
-class Known(NamedTuple):
+class FieldContext(NamedTuple):
     """What is known of all slices.
 
     Attributes
@@ -73,7 +73,7 @@ class Known(NamedTuple):
 
 
 @compiled
-def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, contexts: Places) -> None:
+def code_slices(coder: Coder, memory: BandStatistics, integers: Array, known: FieldContext, contexts: Places) -> None:
     """Slice after slice, variable after variable; `contexts` are as many numbers as contexts are mixed.
 
     As in `quick_walk.code_slices`, places follow from shapes and recipes alone; links point to earlier slices or are -1.
@@ -103,9 +103,9 @@ def code_slices(coder: Coder, memory: Memory, integers: Array, known: Known, con
 @compiled
 def code_variable(
     coder: Coder,
-    memory: Memory,
+    memory: BandStatistics,
     views: Views,
-    known: Known,
+    known: FieldContext,
     there: tuple[bool, bool, bool],
     number: Integer,
     contexts: Places,

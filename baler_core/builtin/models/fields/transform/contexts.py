@@ -58,7 +58,7 @@ LARGEST = 1 << 22
 BAND_FIELDS = 26
 
 
-class Memory(NamedTuple):
+class BandStatistics(NamedTuple):
     """What adapts while bands are coded: one per independently decodable part.
 
     Attributes
@@ -75,10 +75,10 @@ class Memory(NamedTuple):
     weights: Array
 
 
-def new_memory() -> Memory:
+def new_statistics() -> BandStatistics:
     """Counters and weights before anything is coded."""
     counters = np.concatenate([new_counters(LONE), _first_counters()])
-    return Memory(counters, new_counters(_SIGNS * 4), new_counters(RUNS * 5), new_weights())
+    return BandStatistics(counters, new_counters(_SIGNS * 4), new_counters(RUNS * 5), new_weights())
 
 
 @functools.cache

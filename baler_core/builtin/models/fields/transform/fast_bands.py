@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.fields.transform.contexts import LONGEST_RUN, RUNS, SHORTEST_RUN
-from baler_core.builtin.models.fields.transform.fast_geometry import Frame
+from baler_core.builtin.models.fields.transform.fast_geometry import BandGeometry
 from baler_core.builtin.models.fields.transform.fast_neighbourhood import (
     MOST_NEAR,
     WEIGHT_BITS,
@@ -22,7 +22,7 @@ from baler_core.builtin.models.fields.transform.fast_neighbourhood import (
 from baler_core.builtin.models.fields.transform.fast_signs import SIGN_CONTEXTS, signs_about
 from baler_core.entropy.magnitudes import bit_length, code_simply
 from baler_core.entropy.rans import SYMBOLS, decode_bit, decode_symbol
-from baler_core.entropy.symbol_stream import Layout
+from baler_core.entropy.symbol_stream import ContextCounts
 from baler_core.entropy.symbols import (
     CODES,
     EXPECTED,
@@ -45,7 +45,7 @@ from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
 # Lines of contexts of symbols, flags and kinds of bands of each of the two parts of a tile.
 FAMILIES, FLAG_PLACES, KINDS = 4, RUNS * 5, 32
-LAYOUT = Layout(2 * FAMILIES, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
+LAYOUT = ContextCounts(2 * FAMILIES, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
 _FIRST_SIGN = LAYOUT.contexts * SYMBOLS
 
 
@@ -91,7 +91,7 @@ def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
 def encode_band(
     ends: Array, codes: Array, flags: Array, raw: Array,
     values: Array, families: Array, near: Array, base: Array,
-    frame: Frame, kind: Kind,
+    frame: BandGeometry, kind: Kind,
 ) -> None:  # fmt: skip
     """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes, which are below 2^31.
 
@@ -151,7 +151,7 @@ def decode_band(
     ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
     registers: Array, data: Array, counters: Array,
     values: Array, families: Array, near: Array, base: Array,
-    frame: Frame, kind: Kind,
+    frame: BandGeometry, kind: Kind,
 ) -> None:  # fmt: skip
     """Read what `encode_band` collected; `near` is filled in.
 

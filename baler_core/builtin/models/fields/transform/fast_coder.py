@@ -17,10 +17,10 @@ from baler_core.builtin.models.fields.transform.fast_bands import (
     encode_band,
 )
 from baler_core.builtin.models.fields.transform.fast_geometry import (
+    band_geometry,
     clear_near,
     fill_all_near,
     fill_base,
-    new_frame,
     smooth_all,
 )
 from baler_core.builtin.models.fields.transform.fast_signs import SIGN_CONTEXTS
@@ -32,7 +32,7 @@ from baler_core.entropy.symbols import FLAGS, Stream
 from baler_core.machine.compiled import Array, Integer, compiled
 
 
-class Places(NamedTuple):
+class FieldArrays(NamedTuple):
     """All integers, and what tells about them, in flat arrays.
 
     Attributes
@@ -54,7 +54,7 @@ class Places(NamedTuple):
     base: Array
 
 
-class Known(NamedTuple):
+class FastFieldContext(NamedTuple):
     """What is known of all slices.
 
     Attributes
@@ -68,7 +68,7 @@ class Known(NamedTuple):
     shape
         int64 (3,) of a slice.
     constant
-        Where `Places.families` has a row for each family.
+        Where `FieldArrays.families` has a row for each family.
     """
 
     bands: Array
@@ -102,7 +102,7 @@ def code_quickly(
     slices, variables, *space = integers.shape
     points = int(np.prod(space))
     families = _families(hint, fields[0], space[2])
-    places = Places(
+    places = FieldArrays(
         integers.reshape(-1),
         np.zeros((slices * variables + 1) * points, np.int32),
         families,
@@ -113,12 +113,12 @@ def code_quickly(
     if hint is not None:
         pairs[:, 1] = -1
     lively = np.zeros((slices * variables + 1, len(bands)), np.uint8)
-    known = Known(fields, pairs, lively, np.array(space, np.int64), families.size - FAMILIES * space[2])
+    known = FastFieldContext(fields, pairs, lively, np.array(space, np.int64), families.size - FAMILIES * space[2])
     code_slices(stream, int(encoding), part, places, known, variables)
 
 
 def _families(hint: np.ndarray | None, whole: np.ndarray, nx: int) -> np.ndarray:
-    """`Places.families`."""
+    """`FieldArrays.families`."""
     rows = np.repeat(np.arange(FAMILIES), nx).astype(np.uint8)
     if hint is None:
         return rows
@@ -144,7 +144,7 @@ def find_families(found: Array, chosen: Array) -> None:
 
 @compiled
 def code_slices(
-    stream: Stream, encoding: Integer, part: Integer, places: Places, known: Known, variables: Integer
+    stream: Stream, encoding: Integer, part: Integer, places: FieldArrays, known: FastFieldContext, variables: Integer
 ) -> None:
     """Slice after slice, variable after variable, band after band.
 
@@ -175,7 +175,7 @@ def code_slices(
                     continue
                 there = band[21] + 2 * (nearest >= 0) + (second >= 0) + 2 * (variable > 0) + band[15]
                 band[22] = (1 << 16) // there + 1
-                frame = new_frame(band, shape, own * points, ahead * points, other * points, beside * points)
+                frame = band_geometry(band, shape, own * points, ahead * points, other * points, beside * points)
                 place = min(15, 2 * bit_length(number)) * 4 + band[23] % 4
                 kind = Kind(
                     variable * points if band[25] else constant + shape[2] * band[16],

@@ -16,7 +16,7 @@ from baler_core.builtin.models.fields.transform.fast_neighbourhood import (
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
 
-class Frame(NamedTuple):
+class BandGeometry(NamedTuple):
     """A band of one slice of one variable.
 
     Attributes
@@ -57,12 +57,14 @@ class Frame(NamedTuple):
 
 
 @inlined
-def new_frame(band: Array, shape: Array, own: Integer, nearest: Integer, second: Integer, beside: Integer) -> Frame:
+def band_geometry(
+    band: Array, shape: Array, own: Integer, nearest: Integer, second: Integer, beside: Integer
+) -> BandGeometry:
     """Where a band lies in slices of `shape` (z, y, x); see `contexts.BAND_FIELDS`."""
     nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
     row, plane, width = shape[2], shape[1] * shape[2], nx + 1
     depth = (ny + 2) * width if nz > 1 else 0
-    return Frame(
+    return BandGeometry(
         nz, ny, nx,
         band[0] * plane + band[1] * row + band[2], row, plane,
         2 * depth + 2 * width + 1, width, depth,
@@ -74,13 +76,13 @@ def new_frame(band: Array, shape: Array, own: Integer, nearest: Integer, second:
 
 
 @compiled
-def clear_near(near: Array, frame: Frame) -> None:
+def clear_near(near: Array, frame: BandGeometry) -> None:
     """Forget the magnitudes of another band."""
     near[: (frame.nz + 2) * frame.depth + (frame.ny + 3) * frame.width + 1] = 0
 
 
 @compiled
-def fill_all_near(near: Array, values: Array, frame: Frame) -> None:
+def fill_all_near(near: Array, values: Array, frame: BandGeometry) -> None:
     """Magnitudes of a whole band."""
     n = place_of(frame.nx)
     for z in range(frame.nz):
@@ -90,7 +92,7 @@ def fill_all_near(near: Array, values: Array, frame: Frame) -> None:
 
 
 @compiled
-def fill_base(base: Array, around: Array, frame: Frame, halved: Array) -> None:
+def fill_base(base: Array, around: Array, frame: BandGeometry, halved: Array) -> None:
     """What other slices and the parent band say of all places of a band.
 
     `halved` says by which power of two places of the parent band are fewer, along z, y and x.
@@ -117,7 +119,7 @@ def fill_base(base: Array, around: Array, frame: Frame, halved: Array) -> None:
 
 
 @compiled
-def smooth_all(near: Array, around: Array, frame: Frame) -> None:
+def smooth_all(near: Array, around: Array, frame: BandGeometry) -> None:
     """Means of a coded band, for bands and slices that look back at it."""
     axes = np.int64(frame.nz > 1) + np.int64(frame.ny > 1)
     width, depth, n = place_of(frame.width), place_of(frame.depth), place_of(frame.nx)

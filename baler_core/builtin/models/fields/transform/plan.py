@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of, time_blocks
 from baler_core.builtin.models.fields.model import Family, Prepared
-from baler_core.builtin.models.fields.transform.codec import Field, FieldBlock, Planned
+from baler_core.builtin.models.fields.transform.codec import FieldBlock, Planned, ScaledField
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.builtin.models.fields.transform.trials import Trials, whole_size
@@ -62,7 +62,7 @@ def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Seq
     return [(plan, [member]) for plan, member in zip(alone, members, strict=True)]
 
 
-def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
+def _best(fields: Sequence[ScaledField], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
     plans = [_Plan(fields, choices[0], effort)]
     # what serves along one axis mostly serves along others
     values = len(fields) * fields[0].values.size
@@ -84,7 +84,7 @@ class _Plan:
 
     def __init__(
         self,
-        fields: Sequence[Field],
+        fields: Sequence[ScaledField],
         arrangement: Arrangement,
         effort: Effort,
         times: Sequence[TimeTransform] = TIME_TRANSFORMS,

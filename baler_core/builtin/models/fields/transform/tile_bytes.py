@@ -8,7 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
 from baler_core.builtin.models.fields.transform.coder import code_integers
-from baler_core.builtin.models.fields.transform.contexts import Memory, new_memory
+from baler_core.builtin.models.fields.transform.contexts import BandStatistics, new_statistics
 from baler_core.builtin.models.fields.transform.fast_bands import LAYOUT
 from baler_core.builtin.models.fields.transform.fast_coder import code_quickly, most_flags
 from baler_core.builtin.models.fields.transform.recipe import Recipe
@@ -61,7 +61,7 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
     if recipe.mixed:
-        _code_mixed(new_decoder(data), integers, recipe, (new_memory(), new_memory()))
+        _code_mixed(new_decoder(data), integers, recipe, (new_statistics(), new_statistics()))
     else:
         head, rest = read_head(data, "a transformed field")
         _code_quickly(read_stream(head, rest, LAYOUT), integers, recipe, encoding=False)
@@ -93,7 +93,7 @@ def _encode_mixed(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
     capacity = 4096 + 2 * sum(part.coefficients.size for part in parts)
     while True:
         coder = new_encoder(capacity)
-        memories = new_memory(), new_memory()
+        memories = new_statistics(), new_statistics()
         for part in parts:
             _code_mixed(coder, part, recipe, memories)
         if not coder.registers[OVERRUN]:
@@ -101,7 +101,9 @@ def _encode_mixed(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
         capacity *= 4
 
 
-def _code_mixed(coder: Coder, integers: TileIntegers, recipe: Recipe, memories: tuple[Memory, Memory]) -> None:
+def _code_mixed(
+    coder: Coder, integers: TileIntegers, recipe: Recipe, memories: tuple[BandStatistics, BandStatistics]
+) -> None:
     """As `_code_quickly`."""
     coefficients, corrections = integers.coefficients, integers.corrections
     space = coefficients.shape[2:]

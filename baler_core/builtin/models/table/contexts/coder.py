@@ -14,7 +14,7 @@ from baler_core.builtin.models.table.contexts.mixers import (
     initial_corrections,
     initial_weights,
 )
-from baler_core.builtin.models.table.contexts.places import Places
+from baler_core.builtin.models.table.contexts.places import ContextSlots
 from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, kind_of
 from baler_core.builtin.models.table.contexts.trees import BinTree
 from baler_core.builtin.models.table.network.mixtures import (
@@ -70,7 +70,7 @@ class Rehearsal(NamedTuple):
 
 
 @inlined
-def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: Places) -> Integer:
+def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: ContextSlots) -> Integer:
     """By how much the column's own earlier rows move the place of a context."""
     moved = np.int64(0)
     for p in range(places.pasts.shape[1]):
@@ -79,7 +79,7 @@ def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, plac
 
 
 @inlined
-def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
+def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: ContextSlots) -> Integer:
     """Find what each context knows at this node; returns how many know it well."""
     sure = 0
     for c in range(len(base)):
@@ -117,7 +117,7 @@ def _look_back(
 
 @compiled
 def code_column(
-    registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
+    registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: ContextSlots, counters: Array,
     selectors: Selectors, references: Array, decisions: Decisions, mixture: Mixture, thorough: bool, speed: Integer,
     rehearsal: Rehearsal,
 ) -> None:  # fmt: skip
@@ -246,7 +246,13 @@ def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Arr
 
 @compiled
 def code_by_counters(
-    registers: Array, data: Array, values: Array, tree: BinTree, places: Places, counters: Array, rehearsal: Rehearsal
+    registers: Array,
+    data: Array,
+    values: Array,
+    tree: BinTree,
+    places: ContextSlots,
+    counters: Array,
+    rehearsal: Rehearsal,
 ) -> None:
     """The same as `code_column` with one context and no mixing: fast."""
     encoding = registers[ENCODING] == 1

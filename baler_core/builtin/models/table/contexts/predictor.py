@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 
 from baler_core.builtin.models.table.contexts.marginals import Marginal
-from baler_core.builtin.models.table.contexts.places import Known
+from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.entropy.mixing import STRETCH
 from baler_core.machine.compiled import Array, Integer, compiled
@@ -143,7 +143,7 @@ class Scatter:
         return Predictor(tuple(looked[u] for u in used), weights[used]) if used else None
 
 
-def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> Known:
+def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> ParentColumn:
     """The predicted scores of a block, as classes of equal numbers of rows: 256 as values, 64 as bins."""
     total = np.zeros(known[predictor.columns[0]].shape[1], np.int64)
     for column, weights in zip(predictor.columns, predictor.weights.astype(np.int64), strict=True):
@@ -151,7 +151,7 @@ def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> Known:
     ranked = np.sort(total)
     borders = np.unique(ranked[np.arange(1, 256) * len(ranked) // 256])
     fine = np.searchsorted(borders, total, side="right")
-    return Known(fine, fine >> 2, 64)
+    return ParentColumn(fine, fine >> 2, 64)
 
 
 @compiled

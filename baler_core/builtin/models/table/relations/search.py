@@ -57,7 +57,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Column:
+class SampledColumn:
     """A column as the search sees it.
 
     Attributes
@@ -83,9 +83,9 @@ class Column:
         return steps_for(self.lattice, self.tolerance, largest)
 
 
-def find_relations(columns: Sequence[Column], formulas: Sequence[Formula] = ()) -> dict[int, Relation]:
+def find_relations(columns: Sequence[SampledColumn], formulas: Sequence[Formula] = ()) -> dict[int, Relation]:
     """Relations worth using, by target column, in an order in which parents come before what is derived from them."""
-    tested = [Column(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
+    tested = [SampledColumn(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
     if not tested or len(tested[0].values) < 8:
         return {}
     codes = [c.lattice.codes(c.values) for c in tested]
@@ -105,7 +105,7 @@ def _thinned(values: np.ndarray, rows: int) -> np.ndarray:
     return values[:: max(1, len(values) // rows)]
 
 
-def _offered(columns: Sequence[Column], formulas: Sequence[Formula]) -> list[tuple[int, Relation]]:
+def _offered(columns: Sequence[SampledColumn], formulas: Sequence[Formula]) -> list[tuple[int, Relation]]:
     """Formulas whose variables are all here."""
     number = {c.name: j for j, c in enumerate(columns)}
     return [
@@ -115,7 +115,7 @@ def _offered(columns: Sequence[Column], formulas: Sequence[Formula]) -> list[tup
     ]
 
 
-def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tuple[int, Relation]]:
+def _copies(codes: Sequence[np.ndarray], columns: Sequence[SampledColumn]) -> list[tuple[int, Relation]]:
     """Columns that repeat an earlier one."""
     first: dict[bytes, int] = {}
     found = []
@@ -128,7 +128,7 @@ def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tupl
     return found
 
 
-def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, Relation]]:
+def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tuple[int, Relation]]:
     """The sparse linear relation of each column that has one."""
     rows = _SEARCHED if len(columns) < _WIDE else 300
     varied = [j for j, h in enumerate(own) if h > 0]
@@ -158,7 +158,7 @@ def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, 
 def _saving(
     target: int,
     relation: Relation,
-    columns: Sequence[Column],
+    columns: Sequence[SampledColumn],
     restored: Mapping[int, np.ndarray],
     own: Sequence[float],
 ) -> float:
@@ -182,7 +182,9 @@ def _reaches(chosen: Mapping[int, Relation], parents: Sequence[int], target: int
     return any(p == target or (p in chosen and _reaches(chosen, chosen[p].parents, target)) for p in parents)
 
 
-def _exact_enough(target: int, relation: Relation, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
+def _exact_enough(
+    target: int, relation: Relation, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]
+) -> bool:
     """Whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
     steps = columns[target].steps
     if steps is not None and steps.kind in ("log", "plain"):
@@ -190,7 +192,7 @@ def _exact_enough(target: int, relation: Relation, columns: Sequence[Column], ch
     return relation.name == LINEAR and all(_is_exact(p, columns, chosen) for p in relation.parents)
 
 
-def _is_exact(number: int, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
+def _is_exact(number: int, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]) -> bool:
     """Whether a column is restored by additions, multiplications and divisions alone."""
     if number not in chosen:
         return columns[number].lattice.kind in _EXACT_KINDS
