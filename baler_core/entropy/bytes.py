@@ -90,7 +90,7 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     return bytes([method]) + best
 
 
-def squeeze_quickly(data: bytes) -> bytes:
+def squeeze_fast(data: bytes) -> bytes:
     """The stored or zstd form of `data`, as `squeeze` writes them."""
     best = zstd(data, _QUICK)
     return bytes([ZSTD]) + best if len(best) < len(data) else bytes([STORED]) + data

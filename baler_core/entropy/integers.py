@@ -42,23 +42,23 @@ def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
     return min((packed, *(_pack(flat, method) for method in methods)), key=len)
 
 
-def pack_quickly(values: np.ndarray) -> bytes:
+def pack_fast(values: np.ndarray) -> bytes:
     """The same in a fraction of the time: by pcodec, or by zstd where that is smaller."""
     flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
     if flat.size <= _FEW or int(flat.min()) == int(flat.max()):
         return pack_integers(flat)
     packed = _pack_pcodec(flat)
     head, body = narrow(flat)
-    plain = bytes([BYTES]) + head + squeeze.squeeze_quickly(body)
+    plain = bytes([BYTES]) + head + squeeze.squeeze_fast(body)
     return min(packed, plain, key=len)
 
 
-def estimated_bytes(values: np.ndarray, *, quickly: bool = False) -> float:
-    """About what `pack_integers` makes of int64 values of any shape, or `pack_quickly`, by the two fastest methods."""
+def estimated_bytes(values: np.ndarray, *, fast: bool = False) -> float:
+    """About what `pack_integers` makes of int64 values of any shape, or `pack_fast`, by the two fastest methods."""
     flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
     if not flat.size or int(flat.min()) == int(flat.max()):
         return 10.0
-    stronger = 1.0 if quickly else STRONGER
+    stronger = 1.0 if fast else STRONGER
     return min(float(len(_pack_pcodec(flat))), stronger * len(squeeze.zstd(narrow(flat)[1], 3)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 _SAMPLE = 1 << 18
 # So many values tell the size of all.
-_GLANCE = 4096
+_MEDIAN_SAMPLE = 4096
 
 
 def difference(codes: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
@@ -49,7 +49,7 @@ def estimated_bits(codes: np.ndarray) -> float:
     if not flat.size:
         return 0.0
     magnitude = np.abs(flat).astype(np.uint64)
-    shift = max(0, int(np.median(magnitude[:: max(1, flat.size // _GLANCE)])).bit_length() - 6)
+    shift = max(0, int(np.median(magnitude[:: max(1, flat.size // _MEDIAN_SAMPLE)])).bit_length() - 6)
     counts = occurrences(flat >> shift)
     share = counts / flat.size
     return float(-(share * np.log2(share)).sum() + shift + 0.5 * len(counts) * np.log2(flat.size) / flat.size)

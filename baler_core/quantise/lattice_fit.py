@@ -16,7 +16,7 @@ from baler_core.quantise.lattice import Lattice, LatticeKind
 
 _SAMPLE = 20_000
 # So many values rule out nearly every spacing that is none.
-_GLANCE = 64
+_PRESCREENED = 64
 _PIECE = 1 << 16
 _MOST_POINTS = 2.0**50
 # Spacings that files really have: decimals, halves and quarters of decimals, powers of two.
@@ -196,7 +196,7 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
     """
     sample = _sampled(values)
     found: tuple[float, float] | None = None
-    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_GLANCE]):
+    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_PRESCREENED]):
         coarser = found is None or step / divisor > found[0] / found[1]
         if coarser and _on_lattice(sample, step, divisor):
             found = (step, divisor)
@@ -205,14 +205,14 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
     return found if found[0] / found[1] >= 8 * float(np.finfo(values.dtype).eps) * _largest(values) else None
 
 
-def _possible(spacings: Sequence[tuple[float, float]], glance: np.ndarray) -> list[tuple[float, float]]:
+def _possible(spacings: Sequence[tuple[float, float]], few: np.ndarray) -> list[tuple[float, float]]:
     """The spacings, given as (step, divisor), on which all of a few values lie."""
     steps, divisors = np.array(spacings).T[:, :, None]
     with np.errstate(all="ignore"):
-        exact = glance.astype(np.float64)  # signalling NaNs warn
+        exact = few.astype(np.float64)  # signalling NaNs warn
         points = np.rint(exact * divisors / steps)
-        back = (points * steps / divisors).astype(glance.dtype)
-    fits = ((back == glance) & (np.abs(points) < _MOST_POINTS)).all(axis=1)
+        back = (points * steps / divisors).astype(few.dtype)
+    fits = ((back == few) & (np.abs(points) < _MOST_POINTS)).all(axis=1)
     return [spacing for spacing, fit in zip(spacings, fits.tolist(), strict=True) if fit]
 
 

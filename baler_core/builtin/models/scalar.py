@@ -17,8 +17,8 @@ from baler_core.entropy.integers import (
     STRONGER,
     estimated_bytes,
     narrow,
+    pack_fast,
     pack_integers,
-    pack_quickly,
     unpack_integers,
     widen,
 )
@@ -91,8 +91,8 @@ class ScalarModel(Model):
         apart: dict[tuple[str, ...], float] = {}
         for variable in layout.variables:
             name = variable.name
-            quickly = self.options.effort == "fast" and layout.kind == "grid"
-            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], quickly=quickly)
+            fast = self.options.effort == "fast" and layout.kind == "grid"
+            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], fast=fast)
         if layout.kind == "grid":
             return apart
         together = _together(block, layout, tolerances)
@@ -107,8 +107,8 @@ class ScalarModel(Model):
             key = repr((values.dtype.str, tolerances[variable.name])).encode() + values.tobytes()
             earlier = seen.setdefault(key, position)
             repeated = earlier != position
-            quickly = self.options.effort == "fast" and layout.kind == "grid"
-            entries.append(earlier if repeated else _code(values, tolerances[variable.name], quickly=quickly))
+            fast = self.options.effort == "fast" and layout.kind == "grid"
+            entries.append(earlier if repeated else _code(values, tolerances[variable.name], fast=fast))
         coded = [entry for entry in entries if isinstance(entry, _Coded)]
         if self.options.effort != "fast" or layout.kind == "table":
             _choose_sharing(coded)
@@ -161,7 +161,7 @@ def _joined(digests: Sequence[bytes]) -> bytes:
     return xxhash.xxh3_64(b"".join(digests)).digest()[:_DIGEST_BYTES] if digests else b""
 
 
-def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = False, whole: bool = False) -> float:
+def estimated_size(values: np.ndarray, tolerance: Tolerance, *, fast: bool = False, whole: bool = False) -> float:
     """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields.
 
     Parameters
@@ -178,7 +178,7 @@ def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = 
     if piece.size < values.size and _rows_come_again(values, lattice):
         piece = values
     codes = _filled(*lattice.quantise(piece))
-    least = min(estimated_bytes(difference(codes, axes), quickly=quickly) for axes in {(), best_axes(codes)})
+    least = min(estimated_bytes(difference(codes, axes), fast=fast) for axes in {(), best_axes(codes)})
     return least * values.size / piece.size
 
 
@@ -202,7 +202,7 @@ def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> floa
     return STRONGER * min(len(squeeze.zstd(b"".join(form), 3)) for form in (codes, values))
 
 
-def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
+def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> _Coded:
     """One variable in all the forms in which it may be stored; quickly only in its own."""
     lattice = fit_lattice(values, tolerance)
     codes, special = lattice.quantise(values)
@@ -216,8 +216,8 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
         axes = best_axes(codes)
     digest = _digest((codes,) if values.ndim == 1 else (codes, special))
     head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
-    if quickly:
-        return _Coded(head, pack_quickly(difference(codes, axes)), b"", b"", b"", digest)
+    if fast:
+        return _Coded(head, pack_fast(difference(codes, axes)), b"", b"", b"", digest)
     own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
     if axes and values.size < _SMALL:
         plain = pack_integers(codes)

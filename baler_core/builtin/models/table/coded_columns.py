@@ -15,11 +15,11 @@ from baler_core.builtin.models.table.network.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
 
 _COUNTED = 15
-"""Rows of an event are told one from another up to here."""
+"""Positions in an event and sizes of events are distinguished up to here; larger ones share the last bin."""
 
 
 @dataclass(frozen=True)
-class Told:
+class ColumnContext:
     """What is known of each row before a column is coded.
 
     Attributes
@@ -37,7 +37,7 @@ class Told:
     references: np.ndarray
 
 
-class Knowledge:
+class CodedColumns:
     """Symbols of the columns coded so far, and what they tell to later ones.
 
     Parameters
@@ -73,11 +73,11 @@ class Knowledge:
         else:
             self._known[number] = ParentColumn(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
 
-    def told(self, number: int, plan: ColumnPlan) -> Told:
+    def context_of(self, number: int, plan: ColumnPlan) -> ColumnContext:
         """All that is known of the rows of column `number`."""
         references = [self._rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
-        return Told(self._parents(number, plan), self._mixture(plan), looked_at)
+        return ColumnContext(self._parents(number, plan), self._mixture(plan), looked_at)
 
     def _parents(self, number: int, plan: ColumnPlan) -> list[ParentColumn]:
         parents = [self._parent(number, ColumnSource.of(parent, self.columns), plan) for parent in plan.parents]
@@ -104,11 +104,11 @@ class Knowledge:
         return self._pointed if place == POINTED else self._events.rows_at(place)
 
     def known(self, number: int) -> ParentColumn:
-        """What a source, told by its number, says of each row."""
+        """Return values and bins of a source, given by its number, for each row."""
         source = ColumnSource.of(number, self.columns)
         if source.of_event:
-            told = self._events.position if source.column == POSITION else self._events.size
-            return ParentColumn(told, np.minimum(told, _COUNTED), _COUNTED + 1)
+            counts = self._events.position if source.column == POSITION else self._events.size
+            return ParentColumn(counts, np.minimum(counts, _COUNTED), _COUNTED + 1)
         known = self._known[source.column]
         return known if source.place == HERE else known.looked_up(self._rows_at(source.place))
 
@@ -134,9 +134,9 @@ class Knowledge:
             return np.zeros((FEATURES, len(values)), np.int16)
         return features(values, known.bins[rows], plan.marginal, plan.lattice, plan.symbols)
 
-    def head(self, rows: int) -> Knowledge:
+    def head(self, rows: int) -> CodedColumns:
         """The same of the first rows."""
-        part = Knowledge(rows, self.columns, self._events.part(slice(0, rows)))
+        part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)))
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}
         return part

@@ -82,12 +82,12 @@ def _nudged(
 def _values_by_residual(symbols: Symbols, plan: ColumnPlan, prediction: Prediction) -> np.ndarray:
     assert plan.steps is not None
     specials, low = len(plan.lattice.specials), plan.symbols.low
-    told = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
+    stated = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
     escaped = symbols.values == low - 1
     if int(escaped.sum()) != len(symbols.escapes):
         raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
     foreseen = (symbols.values == 0) & (prediction.special > 0)
-    special = np.where(foreseen, prediction.special, told)
+    special = np.where(foreseen, prediction.special, stated)
     values = restore(np.where(special > 0, 0, symbols.values), prediction, plan.lattice, plan.steps)
     for index, value in enumerate(plan.lattice.specials):
         values[special == index + 1] = value

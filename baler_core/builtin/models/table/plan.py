@@ -187,9 +187,9 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         columns.append(column)
         looked = [] if column.predictor is None else list(column.predictor.columns)
         looked += [] if column.network is None else column.network.columns
-        told = [ColumnSource.of(p, count) for p in column.parents]
-        seen = [s.column for s in told if not s.of_event and not (s.column == number and s.place != HERE)]
-        if POINTED in (*(s.place for s in told), *column.references):
+        found_sources = [ColumnSource.of(p, count) for p in column.parents]
+        seen = [s.column for s in found_sources if not s.of_event and not (s.column == number and s.place != HERE)]
+        if POINTED in (*(s.place for s in found_sources), *column.references):
             pointing.add(number)
         if any(place[c] >= place[number] for c in (*seen, *looked)):
             raise FormatError(f"{reader.what} is damaged: a column is told by later ones")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.columns import predicted, to_symbols, to_values
 from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.contexts.predictor import Scatter
@@ -32,8 +32,8 @@ from baler_core.builtin.models.table.relations.order import Candidate, choose_pa
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
-from baler_core.builtin.models.table.schedule import Pupil, most_telling, train_networks
-from baler_core.builtin.models.table.trials import TableEffort, Trial
+from baler_core.builtin.models.table.schedule import NetworkTarget, most_informative, train_networks
+from baler_core.builtin.models.table.trials import ColumnTrial, TableEffort
 from baler_core.data.formulas import Formula
 from baler_core.machine.progress import bits_per_row, shown
 
@@ -65,7 +65,7 @@ def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _SizedPlan:
     """A plan, and how many bytes the first rows took with it."""
 
     plan: TablePlan
@@ -74,7 +74,7 @@ class _Tried:
 
 def _plan_with(
     sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort, *, differences: bool
-) -> _Tried:
+) -> _SizedPlan:
     """The plan that takes differences of rows gladly or reluctantly."""
     columns = sample.columns
     plans: dict[int, ColumnPlan] = {}
@@ -95,7 +95,7 @@ def _plan_with(
     pointer = None if sample.events is None else find_pointer(plans, symbols, sample.events)
     order.sort(key=lambda j: j != pointer)
     size = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
-    return _Tried(
+    return _SizedPlan(
         TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations), pointer), size
     )
 
@@ -123,24 +123,24 @@ def _choose_contexts(
     mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
     if not mixed:
         return 0.0
-    everything = Knowledge(rows, count, events, pointer)
+    coded = CodedColumns(rows, count, events, pointer)
     for j in mixed:
         limits = plans[j].symbols
         bins = fit_marginal(symbols[j], limits.low - 1, limits.high, knots_wanted(rows))
         plans[j] = replace(plans[j], marginal=bins)
-        everything.add(j, plans[j], symbols[j])
-    told = _sources(mixed, pointer, jagged=events is not None)
-    binned = [everything.bins(j) for j in mixed]
-    candidates = [_candidate(everything, source.number(count), first) for source, first in told]
+        coded.add(j, plans[j], symbols[j])
+    possible = _sources(mixed, pointer, jagged=events is not None)
+    binned = [coded.bins(j) for j in mixed]
+    candidates = [_candidate(coded, source.number(count), first) for source, first in possible]
     shared = shared_information(len(mixed), candidates, rows)
     chosen = choose_parents(binned, candidates, effort.parents, shared)
-    scatter = _scatter(everything, mixed) if effort.predictor else None
-    networks = _networks(everything, plans, mixed, shared, effort) if effort.network_seconds else {}
-    trial = Trial(everything.head(min(rows, _MEASURED)), scatter, networks, effort)
+    scatter = _scatter(coded, mixed) if effort.predictor else None
+    networks = _networks(coded, plans, mixed, shared, effort) if effort.network_seconds else {}
+    trial = ColumnTrial(coded.head(min(rows, _MEASURED)), scatter, networks, effort)
     total = 0.0
     with shown("learn table", "column", len(mixed)) as step:
         for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
-            numbers = tuple(told[p][0].number(count) for p in parents)
+            numbers = tuple(possible[p][0].number(count) for p in parents)
             plans[j] = replace(plans[j], parents=numbers, packed=False)
             past = [
                 BEFORE,
@@ -155,20 +155,20 @@ def _choose_contexts(
 
 
 def _networks(
-    everything: Knowledge,
+    coded: CodedColumns,
     plans: Mapping[int, ColumnPlan],
     mixed: Sequence[int],
     shared: np.ndarray,
     effort: TableEffort,
 ) -> Mapping[int, Network]:
     """Networks of the mixed columns, as far as time allows."""
-    telling = most_telling(shared, mixed)
-    pupils = []
+    telling = most_informative(shared, mixed)
+    targets = []
     for j in mixed:
         marginal = plans[j].marginal
         assert marginal is not None
-        pupils.append(Pupil(j, marginal, everything.values(j), telling[j]))
-    return train_networks(pupils, everything, effort.network_seconds, effort.seed)
+        targets.append(NetworkTarget(j, marginal, coded.values(j), telling[j]))
+    return train_networks(targets, coded, effort.network_seconds, effort.seed)
 
 
 def _sources(mixed: Sequence[int], pointer: int | None, *, jagged: bool) -> list[tuple[ColumnSource, int]]:
@@ -182,16 +182,16 @@ def _sources(mixed: Sequence[int], pointer: int | None, *, jagged: bool) -> list
     return [*found, (ColumnSource(PLACES, POSITION), 0), (ColumnSource(PLACES, SIZE), 0)] if jagged else found
 
 
-def _candidate(everything: Knowledge, number: int, first: int) -> Candidate:
-    return Candidate(first, lambda rows: everything.known(number).bins[rows])
+def _candidate(coded: CodedColumns, number: int, first: int) -> Candidate:
+    return Candidate(first, lambda rows: coded.known(number).bins[rows])
 
 
-def _scatter(everything: Knowledge, mixed: Sequence[int]) -> Scatter | None:
+def _scatter(coded: CodedColumns, mixed: Sequence[int]) -> Scatter | None:
     """What predictors learn from; None for tables so wide that it would fill the memory."""
     if len(mixed) > _WIDE:
         return None
-    rows = np.linspace(0, everything.rows - 1, min(everything.rows, _MEASURED)).astype(np.int64)
-    return Scatter.of({j: everything.features_at(j, rows) for j in mixed})
+    rows = np.linspace(0, coded.rows - 1, min(coded.rows, _MEASURED)).astype(np.int64)
+    return Scatter.of({j: coded.features_at(j, rows) for j in mixed})
 
 
 def _varies(symbols: np.ndarray) -> bool:
@@ -210,7 +210,7 @@ def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
         plan = plans[j]
         if plan.packed and j not in needed:
             plans[j] = replace(plan, marginal=None)
-        told = (ColumnSource.of(number, count) for number in plan.parents)
-        needed.update(source.column for source in told if not source.of_event)
+        possible = (ColumnSource.of(number, count) for number in plan.parents)
+        needed.update(source.column for source in possible if not source.of_event)
         needed.update(plan.predictor.columns if plan.predictor is not None else ())
         needed.update(plan.network.columns if plan.network is not None else ())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.contexts.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
 from baler_core.builtin.models.table.network.inference import Network
@@ -59,7 +59,7 @@ class TableEffort:
 
 
 @dataclass(frozen=True)
-class Trial:
+class ColumnTrial:
     """Where ways are tried.
 
     Attributes
@@ -72,7 +72,7 @@ class Trial:
         Of the columns that have one.
     """
 
-    head: Knowledge
+    head: CodedColumns
     scatter: Scatter | None
     networks: Mapping[int, Network]
     effort: TableEffort
@@ -174,8 +174,8 @@ class Trial:
         return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
-        told = self.head.told(number, plan)
-        return float(len(encode_symbols(self.head.values(number), plan, told, self.effort.contexts)))
+        context = self.head.context_of(number, plan)
+        return float(len(encode_symbols(self.head.values(number), plan, context, self.effort.contexts)))
 
 
 def _bins(plan: ColumnPlan) -> int:

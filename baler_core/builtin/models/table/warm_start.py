@@ -18,7 +18,7 @@ _WORTH = 8
 
 
 @dataclass(frozen=True)
-class Primer:
+class WarmStart:
     """Symbols of some rows.
 
     Attributes
@@ -38,9 +38,9 @@ class Primer:
         """Symbols of a column."""
         return self.symbols[column] if self.symbols else np.zeros(0, np.int64)
 
-    def where_it_pays(self, rows: int) -> Primer:
+    def where_it_pays(self, rows: int) -> WarmStart:
         """Itself, or none before so many rows."""
-        return self if rows <= _WORTH * self.rows else Primer()
+        return self if rows <= _WORTH * self.rows else WarmStart()
 
     def to_state(self) -> State:
         """As arrays by name."""
@@ -55,7 +55,7 @@ def chosen_rows(count: int) -> np.ndarray:
     return rows[rows < count]
 
 
-def read_primer(state: State, plan: TablePlan) -> Primer:
+def read_warm_start(state: State, plan: TablePlan) -> WarmStart:
     """From the arrays of a model file; no rows if it has none.
 
     Raises
@@ -66,11 +66,11 @@ def read_primer(state: State, plan: TablePlan) -> Primer:
     found: Sequence[np.ndarray | None] = [state.get(f"primer {number}") for number in range(len(plan.columns))]
     symbols = tuple(array for array in found if array is not None)
     if not symbols:
-        return Primer()
+        return WarmStart()
     if len(symbols) != len(found) or len({array.shape for array in symbols}) != 1 or symbols[0].ndim != 1:
         raise FormatError("the rows that prime a table are damaged")
     for array, column in zip(symbols, plan.columns, strict=True):
         low, high = column.symbols.low - 1, column.symbols.high
         if array.dtype != np.int64 or (array.size and not (low <= array.min() and array.max() <= high)):
             raise FormatError("the rows that prime a table are damaged: a symbol is out of its range")
-    return Primer(symbols)
+    return WarmStart(symbols)

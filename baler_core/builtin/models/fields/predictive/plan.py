@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.model import Family, Prepared
 from baler_core.builtin.models.fields.predictive.codec import SteppedField, gather
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
 from baler_core.builtin.models.fields.predictive.field import Integers
-from baler_core.builtin.models.fields.predictive.probe import look
+from baler_core.builtin.models.fields.predictive.probe import probe
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
@@ -45,7 +45,7 @@ class _Choice:
 
 def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
     """Families of all `members`: all in one, or each by itself; variables in the order given."""
-    return [look(family, effort) for family in _families(members, effort)]
+    return [probe(family, effort) for family in _families(members, effort)]
 
 
 def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:

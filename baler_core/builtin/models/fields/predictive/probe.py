@@ -19,7 +19,7 @@ _MIXED_SIZE: Mapping[Effort, float] = {"balanced": 0.97, "max": 0.93}
 
 
 @dataclass(frozen=True)
-class Look:
+class Probe:
     """What looking at one chunk of a family found out.
 
     Attributes
@@ -37,7 +37,7 @@ class Look:
     data: bytes = b""
 
 
-def look(family: Family, effort: Effort) -> Family:
+def probe(family: Family, effort: Effort) -> Family:
     """The family, with the bytes to expect from its middle chunk: coded with little effort, else counted."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     places = chunks_of(family, effort)
@@ -45,10 +45,10 @@ def look(family: Family, effort: Effort) -> Family:
     integers = gather(fields, arrangement, place)
     stencils = learn_stencils(integers, "balanced" if effort == "max" else effort)
     if effort == "fast":
-        found = Look(place, stencils, encode_with(integers, stencils, 0)[0])
+        found = Probe(place, stencils, encode_with(integers, stencils, 0)[0])
         size = float(len(found.data))
     else:
-        found = Look(place, stencils if effort == "balanced" else None)
+        found = Probe(place, stencils if effort == "balanced" else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
     return replace(family, expected=size * share, recipe=found)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, learned_classes
+from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, fit_classes
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import (
@@ -83,7 +83,7 @@ def learn_stencils(
             sample, start = _nearer(sample, start, values)
         own[0, :EDGE] = start
         if thorough and integers.closed:
-            classes = learned_classes(sample, start, values)
+            classes = fit_classes(sample, start, values)
             own[: len(classes)] = classes
             most = max(most, len(classes))
     return stencils[:, :, :most]

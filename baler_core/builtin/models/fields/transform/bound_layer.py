@@ -46,7 +46,7 @@ def _add(restored: Array, steps: Array) -> None:
         restored[place] += 2.0 * steps[place]
 
 
-def liveliness(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
+def nonzero_counts(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
     """How often the finest coefficients about a place differ from zero: int32 (variables, z, y, x), 0 .. 63.
 
     Parameters

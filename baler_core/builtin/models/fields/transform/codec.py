@@ -13,14 +13,14 @@ from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, time_blocks
 from baler_core.builtin.models.fields.model import Family
 from baler_core.builtin.models.fields.transform.block import Chunk
-from baler_core.builtin.models.fields.transform.chunk import Analysed, StoredChunk, encode_chunk, learn, read_chunk
-from baler_core.builtin.models.fields.transform.prior import Coding, Experience, choose_coding, learn_experience
+from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.fields.transform.prior import Coding, Prior, choose_coding, learn_prior
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
 from baler_core.builtin.models.fields.transform.recipe import Recipe
-from baler_core.builtin.models.fields.transform.sample import learn_quickly
+from baler_core.builtin.models.fields.transform.sample import learn_basis_fast
+from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step
-from baler_core.builtin.models.fields.transform.shared_modes import Background
-from baler_core.builtin.models.fields.transform.trials import Trials
+from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
 from baler_core.builtin.models.fields.window import Window, window_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Variable
@@ -55,11 +55,11 @@ class ScaledField:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedBlock:
     """What planning found out: a recipe, and what has been transformed by it of the middle block."""
 
     recipe: Recipe
-    analysed: Analysed | None = None
+    analysed: AnalysedBlock | None = None
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
@@ -149,17 +149,17 @@ def _planned_codings(family: Family, effort: Effort) -> Iterator[Coding]:
         if number == len(blocks) // 2:
             yield Coding(block, recipe, analysed=analysed)
         elif effort == "max":
-            yield Coding(block, choose_step(Trials(block, effort), recipe, effort))
+            yield Coding(block, choose_step(SampledBlock(block, effort), recipe, effort))
         else:
             yield Coding(block, recipe)
 
 
 def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
     """As another file suggests."""
-    known = Experience.read(family.known, by_reference=family.by_reference)
+    known = Prior.read(family.known, by_reference=family.by_reference)
     blocks = _blocks(family)
-    background = known.background(blocks[0].shape[1:])
-    return (choose_coding(block, effort, known.recipe, background) for block in blocks)
+    shared_modes = known.shared_modes(blocks[0].shape[1:])
+    return (choose_coding(block, effort, known.recipe, shared_modes) for block in blocks)
 
 
 def _encode_block(coding: Coding, effort: Effort) -> bytes:
@@ -167,16 +167,16 @@ def _encode_block(coding: Coding, effort: Effort) -> bytes:
     if coding.analysed is not None:
         basis = coding.analysed.basis
     elif coding.recipe.time == "basis":
-        basis = learn_quickly(coding.block) if effort == "fast" else learn(coding.block)
-    recipe = replace(coding.recipe, mixed=_MIXED[effort], background=bool(coding.foretold))
-    return b"".join(encode_chunk(coding.block, recipe, basis, coding.foretold, coding.analysed))
+        basis = learn_basis_fast(coding.block) if effort == "fast" else learn(coding.block)
+    recipe = replace(coding.recipe, mixed=_MIXED[effort], shared_modes=bool(coding.explained))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.explained, coding.analysed))
 
 
 def learn_family(family: Family) -> State:
     """What the first block of frames tells about such fields of other files."""
     first = _blocks(family)[0]
     recipe = None if family.recipe is None else family.recipe.recipe
-    return learn_experience(first, first.halves(), recipe).to_state()
+    return learn_prior(first, first.halves(), recipe).to_state()
 
 
 def decode_family(
@@ -201,8 +201,8 @@ def decode_family(
         for values, (units, _, _), part in zip(restored, heads, field, strict=True):
             values[outside] = units.backward(part[inside], values.dtype)
 
-    background = Experience.read(learned, by_reference=True).background((len(variables), *arranged[1:]))
-    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, background)))
+    shared_modes = Prior.read(learned, by_reference=True).shared_modes((len(variables), *arranged[1:]))
+    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, shared_modes)))
     for values, (units, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
             holes.put_back(values, window.cut(found), specials, units.reach())
@@ -215,7 +215,7 @@ def _needed_tiles(
     arranged: tuple[int, int, int, int],
     variables: int,
     window: Window,
-    background: Background | None,
+    shared_modes: SharedModes | None,
 ) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
     """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
     frames, *space = arranged
@@ -223,7 +223,7 @@ def _needed_tiles(
         data = reader.sized()
         if window.overlap((block, *(slice(0, n) for n in space))) is None:
             continue
-        chunk = read_chunk(data, (block.stop - block.start, variables, *space), background)
+        chunk = read_chunk(data, (block.stop - block.start, variables, *space), shared_modes)
         for number, box in enumerate(chunk.boxes):
             found = window.overlap((block, *box))
             if found is not None:

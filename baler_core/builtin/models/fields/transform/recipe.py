@@ -39,7 +39,7 @@ class Recipe:
     levels: int
     step: int
     mixed: int = MIXED[-1]
-    background: bool = False
+    shared_modes: bool = False
     rounds: int = 0
 
     @property
@@ -49,14 +49,16 @@ class Recipe:
 
     def to_bytes(self) -> bytes:
         """Two bytes."""
-        transform = TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels + self.background * _TRANSFORMS
+        transform = (
+            TIME_TRANSFORMS.index(self.time) * (_MOST_LEVELS + 1) + self.levels + self.shared_modes * _TRANSFORMS
+        )
         return write_varint(transform) + write_varint(len(MIXED) * self.step + MIXED.index(self.mixed))
 
 
 def read_recipe(reader: ByteReader) -> Recipe:
     """Inverse of `Recipe.to_bytes`; FormatError if there is no such recipe."""
-    background, number = divmod(reader.varint(2 * _TRANSFORMS), _TRANSFORMS)
+    shared_modes, number = divmod(reader.varint(2 * _TRANSFORMS), _TRANSFORMS)
     step = reader.varint(len(MIXED) * len(STEPS))
     time = TIME_TRANSFORMS[number // (_MOST_LEVELS + 1)]
     mixed = MIXED[step % len(MIXED)]
-    return Recipe(time, number % (_MOST_LEVELS + 1), step // len(MIXED), mixed, background == 1)
+    return Recipe(time, number % (_MOST_LEVELS + 1), step // len(MIXED), mixed, shared_modes == 1)

@@ -52,7 +52,7 @@ def spread_points(shape: tuple[int, ...]) -> Box:
         steps[counts.index(max(counts))] += 1
 
 
-def learn_quickly(block: Block) -> Basis:
+def learn_basis_fast(block: Block) -> Basis:
     """A basis from points spread over the block."""
     points = block.tile(spread_points(block.shape))
     frames = points.field.reshape(block.shape[0], -1)

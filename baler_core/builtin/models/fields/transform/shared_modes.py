@@ -44,13 +44,13 @@ def learn_modes(block: Block) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Background:
+class SharedModes:
     """Orthonormal modes, one that is constant for each variable among them: float64 (modes, variables, z, y, x)."""
 
     modes: np.ndarray
 
     @classmethod
-    def of(cls, stored: np.ndarray, shape: tuple[int, ...]) -> Background | None:
+    def of(cls, stored: np.ndarray, shape: tuple[int, ...]) -> SharedModes | None:
         """From what `learn_modes` gave, for frames of `shape` (variables, z, y, x); None if it is of other frames."""
         if stored.dtype != np.int16 or stored.shape[1:] != shape or not stored.size:
             return None
@@ -60,16 +60,16 @@ class Background:
             return None
         return cls(np.ascontiguousarray(np.linalg.qr(rows.T)[0].T).reshape(-1, *shape))
 
-    def find(self, block: Block, fineness: int) -> Foretold:
+    def find(self, block: Block, fineness: int) -> Explained:
         """How much of each mode is in each frame of a block."""
         found = np.zeros((block.shape[0], len(self.modes)))
         for box in tiles(block.shape[0], block.shape[2:]):
             found += block.tile(box).field.reshape(len(found), -1) @ self.part(box).T
         found = np.clip(found / self.step(fineness), -_LARGEST, _LARGEST)
-        return Foretold(self, np.rint(found).astype(np.int64), fineness)
+        return Explained(self, np.rint(found).astype(np.int64), fineness)
 
-    def read(self, data: bytes, frames: int) -> Foretold:
-        """What `Foretold.to_bytes` made `data` of.
+    def read(self, data: bytes, frames: int) -> Explained:
+        """What `Explained.to_bytes` made `data` of.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Background:
             raise FormatError("the modes of a transformed field are used in an unknown way")
         numbers = NumberCoder(new_decoder(data[1:]))
         series = [code_mode(numbers, np.zeros(frames, np.int64), _NO_TAPS) for _ in self.modes]
-        return Foretold(self, np.stack(series, 1), data[0])
+        return Explained(self, np.stack(series, 1), data[0])
 
     def part(self, box: Box) -> np.ndarray:
         """The modes inside a box of space: float64 (modes, values)."""
@@ -93,7 +93,7 @@ class Background:
 
 
 @dataclass(frozen=True)
-class Foretold:
+class Explained:
     """What a background says about the frames of a block.
 
     Attributes
@@ -104,14 +104,14 @@ class Foretold:
         The number of their step in `FINENESS`.
     """
 
-    background: Background
+    shared_modes: SharedModes
     coefficients: np.ndarray
     fineness: int
 
     def tile(self, box: Box) -> np.ndarray:
         """The part inside a box of space: float64 (frames, variables, z, y, x)."""
-        found = self.coefficients * self.background.step(self.fineness) @ self.background.part(box)
-        return found.reshape(len(found), *self.background.modes[0][(slice(None), *box)].shape)
+        found = self.coefficients * self.shared_modes.step(self.fineness) @ self.shared_modes.part(box)
+        return found.reshape(len(found), *self.shared_modes.modes[0][(slice(None), *box)].shape)
 
     def to_bytes(self) -> bytes:
         """Coefficients, each mode predicted along time."""
@@ -132,7 +132,7 @@ class Remainder:
     """A block without what was foretold of it."""
 
     block: Block
-    foretold: Foretold
+    explained: Explained
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -142,4 +142,4 @@ class Remainder:
     def tile(self, box: Box) -> Chunk:
         """The part inside a box of space."""
         chunk = self.block.tile(box)
-        return Chunk(chunk.field - self.foretold.tile(box), chunk.holes)
+        return Chunk(chunk.field - self.explained.tile(box), chunk.holes)

@@ -14,7 +14,9 @@ _NARROWEST, _WIDEST = -7.0, 2.5
 
 
 @compiled
-def surprise(out: Array, low: float, high: float, mass: float, slope: Array, shares: Array, inside: Array) -> float:
+def negative_log_likelihood(
+    out: Array, low: float, high: float, mass: float, slope: Array, shares: Array, inside: Array
+) -> float:
     """-ln of the chance of a value.
 
     Parameters

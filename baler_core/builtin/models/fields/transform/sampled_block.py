@@ -10,7 +10,7 @@ from baler_core.builtin.models.fields.transform import tile
 from baler_core.builtin.models.fields.transform.basis import Basis, bytes_by_modes
 from baler_core.builtin.models.fields.transform.block import Block
 from baler_core.builtin.models.fields.transform.chunk import (
-    Analysed,
+    AnalysedBlock,
     analyse_middle,
     encode_chunk,
     learn,
@@ -19,14 +19,14 @@ from baler_core.builtin.models.fields.transform.chunk import (
 from baler_core.builtin.models.fields.transform.estimate import counted_size
 from baler_core.builtin.models.fields.transform.quantiser import quantise
 from baler_core.builtin.models.fields.transform.recipe import Recipe
-from baler_core.builtin.models.fields.transform.sample import learn_quickly, sample_boxes
+from baler_core.builtin.models.fields.transform.sample import learn_basis_fast, sample_boxes
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size
 from baler_core.builtin.models.fields.transform.wavelet import bands
 from baler_core.plugin.interfaces import Effort
 
 
-class Trials:
+class SampledBlock:
     """A sample of a block, and what was found out about it, which is remembered."""
 
     def __init__(self, block: Block, effort: Effort) -> None:
@@ -91,11 +91,11 @@ class Trials:
     def _learned(self) -> tuple[np.ndarray, np.ndarray]:
         """The matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
         if self._basis is None:
-            basis = learn_quickly(self.block)
+            basis = learn_basis_fast(self.block)
             self._basis = basis, basis.matrix(), bytes_by_modes(basis)
         return self._basis[1:]
 
-    def analyse(self, recipe: Recipe) -> tuple[Analysed, float]:
+    def analyse(self, recipe: Recipe) -> tuple[AnalysedBlock, float]:
         """The middle tile of the block transformed as a whole, and bytes of the whole block by counting that."""
         sizes = self._learned()[1] if recipe.time == "basis" else None
         basis = self._basis[0] if sizes is not None and self._basis is not None else None
