@@ -1,4 +1,4 @@
-"""The bound layer for any predicting model: restored = prediction + 2 * tolerance * integer, and the integers to bytes."""
+"""Code residuals for any predicting model: restored = prediction + 2 * tolerance * integer, and the integers to bytes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.data.bounds import SAFETY, Tolerance
+from baler_core.data.bounds import Tolerance
 from baler_core.data.sides import Reach, keep_off
 from baler_core.entropy.integers import pack_checked, pack_integers, unpack_checked, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
+from baler_core.quantise.steps import half_step, relative_half_step
 
 _CODE_LIMIT = 2.0**51
 
@@ -37,13 +38,11 @@ class ResidualStep:
 def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> ResidualStep:
     """The step for values of `dtype` not larger than `largest` in magnitude."""
     if tolerance.kind == "abs":
-        with np.errstate(over="ignore"):
-            spare = 0.5 * float(np.spacing(np.asarray(largest, dtype))) if dtype.kind == "f" else 0.5
-        radius = tolerance.value * SAFETY - spare
+        radius, spare = half_step(tolerance.value, dtype, largest)
         enough = np.isfinite(radius) and radius > spare and largest / radius < _CODE_LIMIT
         return ResidualStep(2 * radius if enough else 0.0)
     if tolerance.kind == "rel" and dtype.kind == "f" and not tolerance.shift:
-        eps = tolerance.value * SAFETY - float(np.finfo(dtype).eps)
+        eps = relative_half_step(tolerance.value, dtype, 1)
         return ResidualStep(float(2 * np.arctanh(eps)) if eps > float(np.finfo(dtype).eps) else 0.0, log=True)
     return ResidualStep(0.0)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import ColumnPlan
+from baler_core.quantise.lattice import IntegerLattice
 
 _FEWEST = 0.2
 """Share of rows that must point somewhere."""
@@ -34,5 +35,5 @@ def find_pointer(plans: Mapping[int, ColumnPlan], symbols: Mapping[int, np.ndarr
 def points(plan: ColumnPlan) -> bool:
     """Whether a column can be a pointer: plain integers, whose symbols are their values."""
     lattice = plan.lattice
-    plain = lattice.kind == "integer" and (lattice.step, lattice.merge, lattice.offset) == (1, 1, 0)
+    plain = isinstance(lattice, IntegerLattice) and (lattice.spacing, lattice.merge, lattice.first) == (1, 1, 0)
     return plain and not lattice.specials and plan.symbols.kind == "codes" and plan.relation is None

@@ -13,7 +13,7 @@ from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.entropy.mixing import STRETCH
 from baler_core.machine.compiled import Array, Integer, compiled
-from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice import Lattice, LogLattice
 
 ONE = 64
 """A weight of 1; also the size of a feature of 1."""
@@ -100,9 +100,9 @@ def linear_edges(marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np
 
 
 def _linear_value(code: int, lattice: Lattice) -> Decimal:
-    if lattice.kind != "log":
+    if not isinstance(lattice, LogLattice):
         return Decimal(code)
-    exponent = Decimal(lattice.step) * min(abs(code) + lattice.offset, round(2000 / lattice.step))
+    exponent = Decimal(lattice.step) * min(abs(code) + lattice.smallest, round(2000 / lattice.step))
     return exponent.exp().copy_sign(Decimal(code)) if code else Decimal(0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
-from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice import BitsLattice, IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.residual import residual_step
 
 FAR = 1 << 20
@@ -35,11 +35,11 @@ def steps_for(lattice: Lattice, tolerance: Tolerance, largest: float) -> Steps |
     dtype = np.dtype(lattice.dtype)
     if dtype.kind == "f":
         if tolerance.kind in ("exact", "bits"):
-            lossless = lattice.kind in ("bits", "step") and lattice.merge <= (1 if lattice.kind == "step" else 64)
+            lossless = isinstance(lattice, BitsLattice) or (isinstance(lattice, StepLattice) and lattice.merge == 1)
             return Steps("codes") if lossless and tolerance.kind == "exact" else None
         step = residual_step(tolerance, dtype, largest)
         return Steps("log" if step.log else "plain", step.step) if step.step > 0 else None
-    if lattice.kind == "integer" and dtype.kind in "iu" and largest < 2.0**52:
+    if isinstance(lattice, IntegerLattice) and dtype.kind in "iu" and largest < 2.0**52:
         return Steps("whole", float(lattice.merge))
     return None
 

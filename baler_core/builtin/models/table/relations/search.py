@@ -21,7 +21,6 @@ _SEARCHED, _TESTED = 1_000, 20_000
 _WIDE = 300
 _HUGE = 1e30
 """Larger values are left out of the search, so that their squares stay finite."""
-_EXACT_KINDS = ("integer", "step", "bits")
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def _exact_enough(
 def _is_exact(number: int, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]) -> bool:
     """Whether a column is restored by additions, multiplications and divisions alone."""
     if number not in chosen:
-        return columns[number].lattice.kind in _EXACT_KINDS
+        return columns[number].lattice.exact
     steps = columns[number].steps
     linear = chosen[number].name == LINEAR and steps is not None and steps.kind != "log"
     return linear and all(_is_exact(p, columns, chosen) for p in chosen[number].parents)
