@@ -15,9 +15,8 @@ import baler_core
 from baler_core import DataError, FormatError
 from baler_core.builtin.models.fields import layout as field_layout
 from baler_core.builtin.models.fields.transform import chunk, shared_modes
-from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.model import TransformModel
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 from baler_core.builtin.models.fields.transform.shared_modes import Remainder, SharedModes, learn_modes
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.data.variables import Layout

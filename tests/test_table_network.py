@@ -16,11 +16,11 @@ import xarray as xr
 from baler_core.builtin.models.table.model import TableModel, TableOptions
 from baler_core.builtin.models.table.network import mixtures
 from baler_core.builtin.models.table.network.inference import OUTPUTS, Network, mixture_of
-from baler_core.builtin.models.table.network.likelihood import negative_log_likelihood
 from baler_core.builtin.models.table.network.mixtures import (
     COMPONENTS,
     SCORE,
     Mixture,
+    negative_log_likelihood,
     score,
     upper_chance,
     weight_below,

@@ -1,4 +1,4 @@
-"""Integers to bytes and back, each array by the method that makes it smallest."""
+"""Pack integers into bytes, each array by the method that makes it smallest, and unpack them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRONGER = 0.85
 def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
     """Pack int64 values of any shape (flattened in C order) into the fewest bytes.
 
-    Tried are pcodec, and xz and zstd on the values and their differences in the narrowest width that holds them.
+    Candidates are pcodec, and xz and zstd on the values and their differences in the narrowest width that holds them.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
 
 
 def pack_fast(values: np.ndarray) -> bytes:
-    """The same in a fraction of the time: by pcodec, or by zstd where that is smaller."""
+    """Pack the same in a fraction of the time: by pcodec, or by zstd where that is smaller."""
     flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
     if flat.size <= _FEW or int(flat.min()) == int(flat.max()):
         return pack_integers(flat)
@@ -63,7 +63,7 @@ def estimated_bytes(values: np.ndarray, *, fast: bool = False) -> float:
 
 
 def unpack_integers(data: bytes, count: int) -> np.ndarray:
-    """The `count` int64 values that `pack_integers` packed.
+    """Unpack the `count` int64 values that `pack_integers` packed.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _signed(number: int) -> int:
 
 
 def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> list[int]:
-    """What to try after pcodec, which took `best` bytes; long arrays are first tested with a fast compressor."""
+    """Return what to try after pcodec, which took `best` bytes; long arrays are first tested with a fast compressor."""
     if int(flat.max()) - int(flat.min()) == 1:
         return [BITS]
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
@@ -106,10 +106,10 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
 
 
 def _worth_trying(flat: np.ndarray, best: int, method: int) -> bool:
-    """Whether a fast compressor beats `best` already, or comes near and a slow one wins on pieces."""
-    quick = len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3))
-    if quick < best or quick > 1.4 * best:
-        return quick < best
+    """Return whether a fast compressor beats `best` already, or comes near and a slow one wins on pieces."""
+    fast = len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3))
+    if fast < best or fast > 1.4 * best:
+        return fast < best
     middle = flat.size // 2
     pieces = np.concatenate([flat[: _ALWAYS // 2], flat[middle : middle + _ALWAYS // 2]])
     if int(pieces.min()) == int(pieces.max()):
@@ -148,7 +148,7 @@ def narrow(flat: np.ndarray) -> tuple[bytes, bytes]:
 
 
 def widen(head: ByteReader, body: ByteReader, count: int) -> np.ndarray:
-    """The `count` int64 values that `narrow` wrote, head and body read from where the readers stand."""
+    """Return the `count` int64 values that `narrow` wrote, head and body read from where the readers stand."""
     width = head.varint(9)
     if count == 0:
         return np.zeros(0, np.int64)
@@ -231,7 +231,7 @@ def pack_checked(values: np.ndarray) -> bytes:
 
 
 def unpack_checked(data: bytes, count: int) -> np.ndarray:
-    """Inverse of `pack_checked`.
+    """Invert `pack_checked`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Integers on a grid to their differences along chosen axes (integer Lorenzo prediction), and back."""
+"""Take differences of integers on a grid along chosen axes (integer Lorenzo prediction), and undo them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 _SAMPLE = 1 << 18
-# So many values tell the size of all.
+# The median of all values is estimated from so many.
 _MEDIAN_SAMPLE = 4096
 
 
@@ -19,14 +19,14 @@ def difference(codes: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def accumulate(differences: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Inverse of `difference`."""
+    """Invert `difference`."""
     for axis in reversed(axes):
         differences = np.cumsum(differences, axis=axis, dtype=np.int64)
     return differences
 
 
 def best_axes(codes: np.ndarray) -> tuple[int, ...]:
-    """The set of axes whose differences look cheapest on a piece of the grid; empty if none helps."""
+    """Choose the set of axes whose differences look cheapest on a piece of the grid; empty if none helps."""
     piece = middle_piece(codes, _SAMPLE)
     axes = [axis for axis in range(codes.ndim) if codes.shape[axis] > 1]
     choices = [c for count in range(min(len(axes), 3) + 1) for c in itertools.combinations(axes, count)]
@@ -44,7 +44,7 @@ def middle_piece(values: np.ndarray, most: int) -> np.ndarray:
 
 
 def estimated_bits(codes: np.ndarray) -> float:
-    """Order-0 entropy of integers in bits per value, the part below the leading bits counted as raw."""
+    """Return order-0 entropy of integers in bits per value, the part below the leading bits counted as raw."""
     flat = codes.ravel()
     if not flat.size:
         return 0.0

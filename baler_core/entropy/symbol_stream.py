@@ -1,4 +1,4 @@
-"""Turns what was collected of a field (see `symbols`) into bytes, or says how many those would be, and reads it back."""
+"""Write the collected symbols of a field (see `symbols`) as bytes, count those bytes, or read them back."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ _NO_WORDS = np.zeros(0, np.uint32)
 
 
 def new_collector(values: int, flags: int) -> Stream:
-    """An empty stream that can take so many values and flags."""
+    """Make an empty stream that can take so many values and flags."""
     ends, codes, raw = np.zeros(ENDS, np.int64), np.empty(2 * values, np.uint16), np.zeros(values + 2, np.uint32)
     nothing = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
     return Stream(ends, codes, np.empty(flags, np.uint16), raw, _NO_WORDS, _NO_TABLES, *nothing)
 
 
 def new_head(more: int = 0) -> Coder:
-    """An encoder for what stands before the symbols, with room for `more` bytes beside tables of frequencies."""
+    """Make an encoder for what stands before the symbols, with room for `more` bytes beside tables of frequencies."""
     return new_encoder((1 << 20) + more)
 
 
 def counted_bytes(stream: Stream, layout: ContextCounts, head: Coder) -> float:
-    """About how many bytes `write_stream` would make."""
+    """Estimate how many bytes `write_stream` would make."""
     frequencies, bits = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
     fixed = 20 if stream.ends[CODES] else 1  # lengths and states
@@ -68,7 +68,7 @@ def counted_bytes(stream: Stream, layout: ContextCounts, head: Coder) -> float:
 
 
 def write_stream(stream: Stream, layout: ContextCounts, head: Coder) -> bytes:
-    """All that was collected; `head` may hold side information already."""
+    """Write all that was collected; `head` may hold side information already."""
     frequencies, _ = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
     codes = stream.codes[: stream.ends[CODES]]
@@ -92,13 +92,13 @@ def write_stream(stream: Stream, layout: ContextCounts, head: Coder) -> bytes:
 
 
 def read_head(data: bytes, what: str) -> tuple[Coder, ByteReader]:
-    """A decoder of what stands before the symbols, and what follows it."""
+    """Read a decoder of what stands before the symbols, and what follows it."""
     reader = ByteReader(data, what)
     return new_decoder(reader.sized()), reader
 
 
 def read_stream(head: Coder, reader: ByteReader, layout: ContextCounts) -> Stream:
-    """What `write_stream` wrote, after the model's side information was read from `head`.
+    """Return what `write_stream` wrote, after the model's side information was read from `head`.
 
     Raises
     ------

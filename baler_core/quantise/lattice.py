@@ -363,26 +363,26 @@ def _double(reader: ByteReader) -> float:
 
 
 def _as_int64(values: np.ndarray) -> np.ndarray:
-    """Integers and booleans as int64; uint64 keeps its bits."""
+    """Return integers and booleans as int64; uint64 keeps its bits."""
     if values.dtype.kind == "u" and values.dtype.itemsize == 8:
         return np.ascontiguousarray(values.astype("=u8")).view(np.int64)
     return values.astype(np.int64)
 
 
 def _to_codes(points: np.ndarray) -> np.ndarray:
-    """Float64 lattice numbers as int64; what is not finite or too large becomes 0 and will be stored exactly."""
+    """Return Float64 lattice numbers as int64; what is not finite or too large becomes 0 and will be stored exactly."""
     good = np.abs(points) < _CODE_LIMIT
     return np.where(good, points, 0.0).astype(np.int64)
 
 
 def _float_bits(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """The bits of floats as uint64, and the weight of the sign bit."""
+    """Return the bits of floats as uint64, and the weight of the sign bit."""
     native = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
     bits = native.view(f"u{native.dtype.itemsize}").astype(np.uint64)
     return bits, 1 << (8 * native.dtype.itemsize - 1)
 
 
 def _below(limit: int) -> float:
-    """The largest float64 that does not exceed an integer limit."""
+    """Return the largest float64 that does not exceed an integer limit."""
     value = float(limit)
     return value if int(value) <= limit else float(np.nextafter(value, 0.0))

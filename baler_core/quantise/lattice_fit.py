@@ -35,7 +35,7 @@ _DECIMALS: tuple[tuple[float, float], ...] = tuple(
 
 
 def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
-    """The lattice for one variable's values (any shape, integer, boolean or float dtype) under a tolerance.
+    """Fit the lattice for one variable's values (any shape, integer, boolean or float dtype) under a tolerance.
 
     The lattice aims at the tolerance; where rounding to the output dtype defeats it, the caller stores values exactly.
     """
@@ -104,7 +104,7 @@ def _exact_integers(values: np.ndarray) -> Lattice:
 
 
 def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ...]:
-    """Values outside any lattice that occur."""
+    """Return values outside any lattice that occur."""
     candidates = [np.nan, np.inf, -np.inf, -0.0]
     if tolerance.kind in ("exact", "bits") and not _plain_nans(values):
         return ()
@@ -129,7 +129,7 @@ def as_doubles(fill: Sequence[float], dtype: np.dtype[Any]) -> list[float]:
 
 
 def possible_specials(values: np.ndarray, candidates: Sequence[float]) -> Sequence[float]:
-    """The candidates that may occur: those in the range of the values, if these are all finite."""
+    """Return the candidates that may occur: those in the range of the values, if these are all finite."""
     # a NaN would be the least and the largest value
     low, high = (values.min(), values.max()) if values.size else (0, 0)
     finite = np.isfinite(low) and np.isfinite(high)
@@ -137,7 +137,7 @@ def possible_specials(values: np.ndarray, candidates: Sequence[float]) -> Sequen
 
 
 def _plain_nans(values: np.ndarray) -> bool:
-    """Whether every NaN is the usual one, so that nothing is lost by writing that one back."""
+    """Return whether every NaN is the usual one, so that nothing is lost by writing that one back."""
     nans = values[np.isnan(values)]
     return nans.tobytes() == np.full(nans.shape, np.nan, values.dtype).tobytes()
 
@@ -163,17 +163,17 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     if len(candidates) == 1:
         return candidates[0]
     sample = _sampled(values)
-    # Of two that tell the same values apart, the later one is regular and so easier to code: it wins ties.
+    # Of two that keep the same values apart, the later one is regular and so easier to code: it wins ties.
     return min(reversed(candidates), key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
 
 
 def _sampled(values: np.ndarray) -> np.ndarray:
-    """Up to `_SAMPLE` values, evenly spread."""
+    """Return up to `_SAMPLE` values, evenly spread."""
     return values[:: max(1, values.size // _SAMPLE)]
 
 
 def _estimated_bits(codes: np.ndarray) -> float:
-    """Order-0 entropy in bits per value, plus what telling the alphabet costs."""
+    """Return order-0 entropy in bits per value, plus what telling the alphabet costs."""
     counts = occurrences(codes)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum() + 0.5 * len(counts) * np.log2(codes.size + 1) / codes.size)
@@ -213,7 +213,7 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
 
 
 def _possible(spacings: Sequence[tuple[float, float]], few: np.ndarray) -> list[tuple[float, float]]:
-    """The spacings, given as (step, divisor), on which all of a few values lie."""
+    """Return the spacings, given as (step, divisor), on which all of a few values lie."""
     steps, divisors = np.array(spacings).T[:, :, None]
     with np.errstate(all="ignore"):
         exact = few.astype(np.float64)  # signalling NaNs warn
@@ -224,17 +224,17 @@ def _possible(spacings: Sequence[tuple[float, float]], few: np.ndarray) -> list[
 
 
 def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Pieces so short that what is computed of them stays in the processor's cache."""
+    """Return pieces so short that what is computed of them stays in the processor's cache."""
     return (values[first : first + _PIECE] for first in range(0, values.size, _PIECE))
 
 
 def _largest(values: np.ndarray) -> float:
-    """The largest magnitude of float values; NaN if there is one."""
+    """Return the largest magnitude of float values; NaN if there is one."""
     return float(max(np.abs(values.min()), np.abs(values.max())))
 
 
 def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
-    """The smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
+    """Return the smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
     with np.errstate(invalid="ignore"):
         distinct = np.unique(sample.astype(np.float64))
     if not 2 < distinct.size < 3000 or not np.isfinite(distinct).all():
@@ -273,7 +273,7 @@ def _abs_lattices(values: np.ndarray, tolerance: Tolerance, regular: Sequence[St
 
 
 def _log_lattice(values: np.ndarray, relative: float) -> Lattice:
-    """Points in geometric progression: cells [y/(1+e), y/(1-e)] around each point y."""
+    """Return points in geometric progression: cells [y/(1+e), y/(1-e)] around each point y."""
     eps = relative_half_step(relative, values.dtype, 0.55)
     if eps <= float(np.finfo(values.dtype).eps):
         return BitsLattice(values.dtype.str, _common_trailing_zeros(values))

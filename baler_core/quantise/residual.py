@@ -36,7 +36,7 @@ class ResidualStep:
 
 
 def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> ResidualStep:
-    """The step for values of `dtype` not larger than `largest` in magnitude."""
+    """Return the step for values of `dtype` not larger than `largest` in magnitude."""
     if tolerance.kind == "abs":
         radius, spare = half_step(tolerance.value, dtype, largest)
         enough = np.isfinite(radius) and radius > spare and largest / radius < _CODE_LIMIT
@@ -48,7 +48,7 @@ def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> Resi
 
 
 def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Tolerance) -> bytes:
-    """What must be added to `prediction` to be within `tolerance` of `values`.
+    """Return what must be added to `prediction` to be within `tolerance` of `values`.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
 
 
 def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, dtype: np.dtype) -> np.ndarray:
-    """Restored values: shape of `prediction`, of `dtype`.
+    """Decode restored values: shape of `prediction`, of `dtype`.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _plan(flat: np.ndarray, tolerance: Tolerance) -> tuple[ResidualStep, Lattice
 
 
 def _usable(prediction: np.ndarray, step: ResidualStep) -> np.ndarray:
-    """The prediction as flat float64; 0 where it is no number, or too large to add a step to."""
+    """Return the prediction as flat float64; 0 where it is no number, or too large to add a step to."""
     guess = prediction.ravel().astype(np.float64)
     limit = np.inf if step.log else step.step * 2.0**45
     with np.errstate(invalid="ignore"):
@@ -144,7 +144,7 @@ def _difference(values: np.ndarray, guess: np.ndarray, step: ResidualStep) -> np
 
 
 def _sign_wrong(values: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Where a logarithmic residual cannot lead from the prediction to the value."""
+    """Return where a logarithmic residual cannot lead from the prediction to the value."""
     return (np.signbit(values) != np.signbit(guess)) | (guess == 0)
 
 
@@ -162,7 +162,7 @@ def _restore(guess: np.ndarray, residual: np.ndarray, step: ResidualStep, dtype:
 
 
 def _encode_plainly(flat: np.ndarray, tolerance: Tolerance) -> bytes:
-    """Values by their own lattice, without a prediction."""
+    """Write values by their own lattice, without a prediction."""
     lattice = fit_lattice(flat, tolerance)
     return write_sized(lattice.to_bytes()) + pack_checked(lattice.codes(flat))
 

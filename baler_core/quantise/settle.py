@@ -1,6 +1,6 @@
-"""Puts restored values on the sides they belong to: off fill values, back within limits, back to their sign.
+"""Move restored values to the side they belong to: off fill values, within limits, back to their sign.
 
-What a model restores may lie on the wrong side by less than its tolerance. A *rule* says which values those are, by the
+What a model restores may lie on the wrong side by less than its tolerance. A *rule* selects those values by the
 restored values alone, and where they go. Whether it is right for all values of a block, for none, or for some that are
 listed, is found by comparing with the original, and stored where it is not what is usual.
 """
@@ -64,7 +64,7 @@ class Rule:
         return isinstance(self.side, Zero)
 
     def concerned(self, values: np.ndarray) -> np.ndarray:
-        """Boolean mask."""
+        """Return boolean mask."""
         if not isinstance(self.side, Edge | Zero):
             return touching(values, self.side)
         with np.errstate(invalid="ignore"):
@@ -83,7 +83,7 @@ class Rule:
 
 
 def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
-    """The rules for values of `dtype` under a tolerance, in the order in which they are applied."""
+    """Return the rules for values of `dtype` under a tolerance, in the order in which they are applied."""
     if tolerance.kind == "exact" or dtype.kind not in "iuf":
         return []
     specials = specials_of(tolerance.fill, dtype)
@@ -108,7 +108,7 @@ def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
 def _beyond(
     side: Edge | Zero, bound: Any, target: Any, tolerance: Tolerance, *, upper: bool, usual: int
 ) -> Rule | None:
-    """The rule for values beyond `bound` by no more than their tolerance."""
+    """Return the rule for values beyond `bound` by no more than their tolerance."""
     band = math.inf if tolerance.kind == "free" else 2 * _reach(tolerance, bound)
     if isinstance(bound, np.floating):
         dtype = bound.dtype
@@ -134,7 +134,7 @@ def _off(bound: Any, tolerance: Tolerance, specials: Sequence[Any], *, up: bool)
 
 
 def _reach(tolerance: Tolerance, value: Any) -> float:
-    """About the error that a value near `value` may have."""
+    """Estimate the error that a value near `value` may have."""
     if tolerance.kind == "free":
         return max(abs(float(value)), 1.0)
     if tolerance.kind == "abs":
@@ -157,7 +157,7 @@ class Applied:
     positions
         Flat positions of the values that are listed or flagged, ascending; nothing for the other modes.
     packed
-        What says so.
+        What describes that.
     wrong
         How many values are on the wrong side.
     """
@@ -170,7 +170,7 @@ class Applied:
     wrong: int = 0
 
     def to_bytes(self) -> bytes:
-        """About three bytes, and those of the list."""
+        """Estimate three bytes, and those of the list."""
         head = write_varint(self.variable) + write_varint(4 * self.rule + self.mode)
         if self.mode == LISTED:
             head += write_varint(self.positions.size)
@@ -210,22 +210,32 @@ def settle(
                 continue
             _apply(rule, found.mode, found.positions, arrays, variable.name)
             kept += [found] if found.mode != rule.usual else []
-    flips: dict[str, int] = {}
-    spare = SIGN_BYTES + SIGN_SHARE * size() if costly else 0.0
-    for found in sorted(costly, key=lambda one: len(one.packed)):
+    affordable, flips = _affordable(costly, size) if costly else ([], {})
+    for found in affordable:
         variable = layout.variables[found.variable]
+        rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
+        _apply(rule, LISTED, found.positions, arrays, variable.name)
+    flipped = {layout.variables[number].name: count for number, count in flips.items()}
+    kept = sorted([*kept, *affordable], key=lambda one: (one.variable, one.rule))
+    return b"".join(one.to_bytes() for one in kept), flipped
+
+
+def _affordable(costly: Sequence[Applied], size: Callable[[], int]) -> tuple[list[Applied], dict[int, int]]:
+    """Return the signs that may be kept, the cheapest first, and by variable how many values of others change theirs."""
+    affordable: list[Applied] = []
+    flips: dict[int, int] = {}
+    spare = SIGN_BYTES + SIGN_SHARE * size()
+    for found in sorted(costly, key=lambda one: len(one.packed)):
         spare -= len(found.packed) + 4
         if spare >= 0:
-            rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
-            _apply(rule, LISTED, found.positions, arrays, variable.name)
-            kept.append(found)
+            affordable.append(found)
         else:
-            flips[variable.name] = flips.get(variable.name, 0) + found.wrong
-    return b"".join(one.to_bytes() for one in sorted(kept, key=lambda one: (one.variable, one.rule))), flips
+            flips[found.variable] = flips.get(found.variable, 0) + found.wrong
+    return affordable, flips
 
 
 def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) -> Applied | None:
-    """How a rule is to be applied; None where no value is concerned."""
+    """Return how a rule is to be applied; None where no value is concerned."""
     concerned = rule.concerned(y)
     if not concerned.any():
         return None
@@ -248,7 +258,7 @@ def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) ->
 
 
 def _sizes(rule: Rule, values: np.ndarray) -> np.ndarray:
-    """How far values lie beyond zero."""
+    """Return how far values lie beyond zero."""
     return np.abs(values.astype(np.float64) - float(rule.target))
 
 
@@ -291,7 +301,7 @@ def settle_again(
 
 
 def _flagged(rule: Rule, found: Applied, y: np.ndarray) -> Applied:
-    """The same with the positions that flags stand for."""
+    """Return the same with the positions that flags stand for."""
     positions = np.flatnonzero(rule.concerned(y))
     return replace(found, positions=positions[unpack_flags(found.packed, _sizes(rule, y[positions]), rule.reach)])
 

@@ -48,7 +48,7 @@ class Units:
     lattice: OwnLattice | None = None
 
     def forward(self, values: np.ndarray) -> np.ndarray:
-        """float64, same shape; anything at special values."""
+        """Return float64, same shape; anything at special values."""
         with np.errstate(all="ignore"):
             if self.kind == "lattice" and self.lattice is not None:
                 numbers = _unmerged(self.lattice).quantise(values)[0].astype(np.float64)
@@ -59,7 +59,7 @@ class Units:
             return (numbers - self.centre) / self.radius
 
     def backward(self, field: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Values of `dtype`, same shape."""
+        """Return values of `dtype`, same shape."""
         with np.errstate(all="ignore"):
             numbers = field * self.radius + self.centre
             if self.kind == "lattice" and self.lattice is not None:
@@ -69,7 +69,7 @@ class Units:
             return numbers.astype(dtype)
 
     def reach(self) -> Reach:
-        """How far values may lie from the original."""
+        """Return how far values may lie from the original."""
         if self.kind == "lattice" and self.lattice is not None:
             if isinstance(self.lattice, IntegerLattice):
                 return self.lattice.reach()
@@ -77,7 +77,7 @@ class Units:
         return Reach(relative=self.radius) if self.kind == "log" else Reach(absolute=self.radius)
 
     def to_bytes(self) -> bytes:
-        """About twenty bytes."""
+        """Estimate twenty bytes."""
         own = self.lattice.to_bytes() if self.lattice is not None else b""
         number = _KINDS.index(self.kind) * 2 + (self.sign < 0)
         return _HEAD.pack(number, self.radius, self.centre) + own
@@ -100,7 +100,7 @@ def _points(numbers: np.ndarray, lattice: OwnLattice, dtype: np.dtype) -> np.nda
 
 
 def read_units(stored: bytes, dtype: str) -> Units:
-    """Inverse of `Units.to_bytes`; FormatError if the bytes are no such thing."""
+    """Invert `Units.to_bytes`; FormatError if the bytes are no such thing."""
     if len(stored) < _HEAD.size:
         raise FormatError("the units of a field are cut short")
     number, radius, centre = _HEAD.unpack_from(stored)
@@ -118,7 +118,7 @@ def read_units(stored: bytes, dtype: str) -> Units:
 def choose_units(
     values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None, *, widest: float = np.inf
 ) -> Units | None:
-    """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
+    """Choose units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def choose_units(
 
 
 def _spread(values: np.ndarray, units: Units) -> float:
-    """How far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
+    """Return how far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
     if units.kind == "log":
         return 0.0
     low, high = units.forward(np.array([values.min(), values.max()])).tolist()
@@ -177,7 +177,7 @@ def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
 
 
 def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
-    """Logarithms, if (nearly) all values are of one sign; the few others are left to be stored exactly."""
+    """Return logarithms, if (nearly) all values are of one sign; the few others are left to be stored exactly."""
     if values.dtype.kind != "f" or tolerance.shift:
         return None
     share = float((values > 0).mean())
@@ -196,7 +196,7 @@ def _logs(values: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _centred(units: Units, numbers: np.ndarray) -> Units | None:
-    """`units` with the mean as centre; None if numbers are too large to be told apart in float64."""
+    """`units` with the mean as centre; None if numbers are too large to be distinguished in float64."""
     if not numbers.size or not np.isfinite(numbers).all() or np.abs(numbers).max() > _LARGEST:
         return None
     return replace(units, centre=float(np.float32(numbers.mean())) * units.radius)

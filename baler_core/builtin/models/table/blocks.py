@@ -1,4 +1,4 @@
-"""One block of a table to a stream and back: every column's symbols in the planned order, checked by a checksum."""
+"""Code one block of a table: each column's symbols in the planned order, with a checksum, and back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Stored:
     method
         CONSTANT, MIXED, PACKED or APART.
     data, escapes
-        Bytes of the symbols, and of what they could not tell.
+        Bytes of the symbols, and of the escapes.
     """
 
     method: int
@@ -54,7 +54,7 @@ def encode_block(
     events: Events | None = None,
     warm_start: WarmStart = COLD_START,
 ) -> bytes:
-    """The columns of a block (1-D arrays of equal length) as bytes."""
+    """Write the columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
     warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
     symbols, stored = all_symbols(values, tolerances, plan)
@@ -79,7 +79,7 @@ def encode_block(
 def all_symbols(
     values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan
 ) -> tuple[dict[int, Symbols], dict[int, Stored]]:
-    """Symbols of the columns that follow the plan, and the others as they are stored."""
+    """Return symbols of the columns that follow the plan, and the others as they are stored."""
     symbols: dict[int, Symbols] = {}
     apart: dict[int, Stored] = {}
     restored: dict[int, np.ndarray] = {}
@@ -123,7 +123,7 @@ def decode_block(
     events: Events | None = None,
     warm_start: WarmStart = COLD_START,
 ) -> list[np.ndarray]:
-    """The restored columns.
+    """Decode the restored columns.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _read(
         values = decode_symbols(stored.data, rows, plan, coded_columns.context_of(number, plan), contexts, known)
     elif stored.method == PACKED:
         values = unpack_integers(stored.data, rows)
-        # bins of values are places in arrays, for the loops that tell later columns of this one
+        # bins of values are places in arrays, for the loops that take this column as a context
         if values.size and not (plan.symbols.low - 1 <= values.min() and values.max() <= plan.symbols.high):
             raise FormatError("a column of a table holds a symbol beyond its range")
     else:

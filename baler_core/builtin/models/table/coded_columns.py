@@ -1,4 +1,4 @@
-"""What is known of a block's rows while its columns are coded one after the other."""
+"""Keep the columns of a block that are coded, and derive the context of the next column from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ColumnContext:
     parents
         In the order of the plan, the predicted class last.
     mixture
-        What the column's network says; of no rows if it has none.
+        The prediction of the column's network; of no rows if it has none.
     references
         int64 (rows, references): earlier rows whose values are looked at, -1 for none.
     """
@@ -38,7 +38,7 @@ class ColumnContext:
 
 
 class CodedColumns:
-    """Symbols of the columns coded so far, and what they tell to later ones.
+    """Symbols of the columns coded so far, and the contexts that later ones derive from them.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class CodedColumns:
         self._features: dict[int, np.ndarray] = {}
 
     def add(self, number: int, plan: ColumnPlan, symbols: np.ndarray | None) -> None:
-        """Take in a column; one without bins, or stored apart (None), tells nothing."""
+        """Take in a column; one without bins, or stored apart (None), is no context."""
         self._plans[number] = plan
         if symbols is not None and number == self._pointer:
             self._pointed = self._events.earlier(symbols)
@@ -74,7 +74,7 @@ class CodedColumns:
             self._known[number] = ParentColumn(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
 
     def context_of(self, number: int, plan: ColumnPlan) -> ColumnContext:
-        """All that is known of the rows of column `number`."""
+        """Return all that is known of the rows of column `number`."""
         references = [self._rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
         return ColumnContext(self._parents(number, plan), self._mixture(plan), looked_at)
@@ -91,7 +91,7 @@ class CodedColumns:
         return mixture_of(plan.network, self.inputs(plan.network.columns))
 
     def inputs(self, columns: Sequence[int]) -> np.ndarray:
-        """Features of several columns: int16 (FEATURES * columns, rows)."""
+        """Return features of several columns: int16 (FEATURES * columns, rows)."""
         return np.concatenate([self.features(column) for column in columns])
 
     def _parent(self, number: int, source: ColumnSource, plan: ColumnPlan) -> ParentColumn:
@@ -113,21 +113,21 @@ class CodedColumns:
         return known if source.place == HERE else known.looked_up(self._rows_at(source.place))
 
     def bins(self, number: int) -> np.ndarray:
-        """Bins of a column: int64 (rows,)."""
+        """Return bins of a column: int64 (rows,)."""
         return self._known[number].bins
 
     def values(self, number: int) -> np.ndarray:
-        """Symbols of a column: int64 (rows,)."""
+        """Return symbols of a column: int64 (rows,)."""
         return self._known[number].values
 
     def features(self, number: int) -> np.ndarray:
-        """Features of a column for predictors: int16 (FEATURES, rows)."""
+        """Return features of a column for predictors: int16 (FEATURES, rows)."""
         if number not in self._features:
             self._features[number] = self.features_at(number, slice(None))
         return self._features[number]
 
     def features_at(self, number: int, rows: np.ndarray | slice) -> np.ndarray:
-        """The same in some rows."""
+        """Return the same in some rows."""
         plan, known = self._plans[number], self._known[number]
         values = known.values[rows]
         if plan.marginal is None or known.count == 1:
@@ -135,7 +135,7 @@ class CodedColumns:
         return features(values, known.bins[rows], plan.marginal, plan.lattice, plan.symbols)
 
     def head(self, rows: int) -> CodedColumns:
-        """The same of the first rows."""
+        """Return the same of the first rows."""
         part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)))
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}

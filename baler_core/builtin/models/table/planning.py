@@ -1,4 +1,4 @@
-"""A sample of a table to a plan: relations, symbols, bins, order and parents, each chosen by what it saves."""
+"""Plan a table on a sample: relations, symbols, bins, order and parents, each chosen by what it saves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from baler_core.builtin.models.table.events import (
 )
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
-from baler_core.builtin.models.table.pointers import find_pointer
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
@@ -36,28 +35,33 @@ from baler_core.builtin.models.table.schedule import NetworkTarget, most_informa
 from baler_core.builtin.models.table.trials import ColumnTrial, TableEffort
 from baler_core.data.formulas import Formula
 from baler_core.machine.progress import bits_per_row, shown
+from baler_core.quantise.lattice import IntegerLattice
 
 _MEASURED = 1 << 14
 _WIDEST = 2**46
 """Symbols over a wider range are packed, not mixed."""
 _FEWEST_ROWS = 64
 _WIDE = 500
+_FEWEST_POINTING = 0.2
+"""Share of rows that must point somewhere."""
+_MOST_STRAY = 0.001
+"""Share of rows whose number may lie outside their event."""
 
 
 def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEffort) -> TablePlan:
-    """The plan for a table."""
+    """Return the plan for a table."""
     relations = find_relations(sample.columns, formulas)
     derived = (number in relations for number in range(len(sample.columns)))
     differences = False
     if not all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
-        quick = replace(effort, network_seconds=0.0)
-        sizes = [_plan_with(sample, relations, quick, differences=eager).size for eager in (False, True)]
+        fast = replace(effort, network_seconds=0.0)
+        sizes = [_plan_with(sample, relations, fast, differences=eager).size for eager in (False, True)]
         differences = sizes[1] < sizes[0]
     return _plan_with(sample, relations, effort, differences=differences).plan
 
 
 def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
-    """Whether a column becomes the same symbols, be differences liked or not."""
+    """Return whether a column becomes the same symbols, be differences liked or not."""
     if derived:
         return True
     codes = column.lattice.codes(column.values)
@@ -75,7 +79,7 @@ class _SizedPlan:
 def _plan_with(
     sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort, *, differences: bool
 ) -> _SizedPlan:
-    """The plan that takes differences of rows gladly or reluctantly."""
+    """Return the plan that takes differences of rows gladly or reluctantly."""
     columns = sample.columns
     plans: dict[int, ColumnPlan] = {}
     symbols: dict[int, np.ndarray] = {}
@@ -92,7 +96,7 @@ def _plan_with(
         restored[number] = to_values(found, plan, restored)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
-    pointer = None if sample.events is None else find_pointer(plans, symbols, sample.events)
+    pointer = None if sample.events is None else _find_pointer(plans, symbols, sample.events)
     order.sort(key=lambda j: j != pointer)
     size = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
     return _SizedPlan(
@@ -100,8 +104,31 @@ def _plan_with(
     )
 
 
+def _find_pointer(plans: Mapping[int, ColumnPlan], symbols: Mapping[int, np.ndarray], events: Events) -> int | None:
+    """Find the column of a sample that points from most rows to earlier rows of their events; None if there is none.
+
+    Columns of small counts may look like one. It does no harm: a pointed-to row is used where that saves bytes.
+    """
+    most, best = _FEWEST_POINTING * max(1, events.rows), None
+    for number, plan in plans.items():
+        if not _can_point(plan):
+            continue
+        stray = (symbols[number] < -1) | (symbols[number] >= events.size)
+        count = int((events.earlier(symbols[number]) >= 0).sum())
+        if stray.sum() <= _MOST_STRAY * stray.size and count > most and symbols[number].max() > 0:
+            most, best = count, number
+    return best
+
+
+def _can_point(plan: ColumnPlan) -> bool:
+    """Return whether a column can be a pointer: plain integers, whose symbols are their values."""
+    lattice = plan.lattice
+    plain = isinstance(lattice, IntegerLattice) and (lattice.spacing, lattice.merge, lattice.first) == (1, 1, 0)
+    return plain and not lattice.specials and plan.symbols.kind == "codes" and plan.relation is None
+
+
 def _residual_map(column: SampledColumn, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> SymbolMap:
-    """The range of the residuals that occur, and below it places for special values."""
+    """Return the range of the residuals that occur, and below it places for special values."""
     assert plan.steps is not None
     special = plan.lattice.quantise(column.values)[1]
     found = residuals(column.values, predicted(plan, restored), plan.lattice, plan.steps)
@@ -130,27 +157,36 @@ def _choose_contexts(
         plans[j] = replace(plans[j], marginal=bins)
         coded.add(j, plans[j], symbols[j])
     possible = _sources(mixed, pointer, jagged=events is not None)
-    binned = [coded.bins(j) for j in mixed]
     candidates = [_candidate(coded, source.number(count), first) for source, first in possible]
     shared = shared_information(len(mixed), candidates, rows)
-    chosen = choose_parents(binned, candidates, effort.parents, shared)
+    chosen = choose_parents([coded.bins(j) for j in mixed], candidates, effort.parents, shared)
+    for j, parents in zip(mixed, chosen, strict=True):
+        plans[j] = replace(plans[j], parents=tuple(possible[p][0].number(count) for p in parents), packed=False)
     scatter = _scatter(coded, mixed) if effort.predictor else None
     networks = _networks(coded, plans, mixed, shared, effort) if effort.network_seconds else {}
     trial = ColumnTrial(coded.head(min(rows, _MEASURED)), scatter, networks, effort)
+    past = (BEFORE,) if events is None else (BEFORE, IN_EVENT)
+    total = _try_columns(plans, mixed, trial, rows, past, pointer)
+    _drop_unused(plans, mixed)
+    return total
+
+
+def _try_columns(
+    plans: dict[int, ColumnPlan],
+    mixed: Sequence[int],
+    trial: ColumnTrial,
+    rows: int,
+    past: Sequence[int],
+    pointer: int | None,
+) -> float:
+    """Replace the plan of each mixed column by its cheapest variant; return the bytes of the first rows."""
     total = 0.0
     with shown("learn table", "column", len(mixed)) as step:
-        for place, (j, parents) in enumerate(zip(mixed, chosen, strict=True)):
-            numbers = tuple(possible[p][0].number(count) for p in parents)
-            plans[j] = replace(plans[j], parents=numbers, packed=False)
-            past = [
-                BEFORE,
-                *([IN_EVENT] if events is not None else []),
-                *([POINTED] if pointer in mixed[:place] else []),
-            ]
-            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], past, rows)
+        for place, j in enumerate(mixed):
+            places = (*past, POINTED) if pointer in mixed[:place] else past
+            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], places, rows)
             total += size
             step(bits_per_row(total, trial.head.rows))
-    _drop_unused(plans, mixed)
     return total
 
 
@@ -161,7 +197,7 @@ def _networks(
     shared: np.ndarray,
     effort: TableEffort,
 ) -> Mapping[int, Network]:
-    """Networks of the mixed columns, as far as time allows."""
+    """Return networks of the mixed columns, as far as time allows."""
     telling = most_informative(shared, mixed)
     targets = []
     for j in mixed:
@@ -187,7 +223,7 @@ def _candidate(coded: CodedColumns, number: int, first: int) -> Candidate:
 
 
 def _scatter(coded: CodedColumns, mixed: Sequence[int]) -> Scatter | None:
-    """What predictors learn from; None for tables so wide that it would fill the memory."""
+    """Return what predictors learn from; None for tables so wide that it would fill the memory."""
     if len(mixed) > _WIDE:
         return None
     rows = np.linspace(0, coded.rows - 1, min(coded.rows, _MEASURED)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Blocks of a table to the sample it is learned from, with lattices that suit all blocks."""
+"""Gather the sample that a table is learned from, with lattices that suit all blocks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TableSample:
 
 
 def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances) -> TableSample:
-    """The sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
+    """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
     counts = layout.counts if layout.lengths is not None else ""
     sample = _pieces(blocks, [v.name for v in layout.variables], counts)
     columns = []
@@ -80,7 +80,7 @@ class _Pieces:
 
 
 def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pieces:
-    """Pieces thinned out evenly as the table proves longer."""
+    """Return pieces thinned out evenly as the table proves longer."""
     pieces = _Pieces({name: [] for name in names}, [])
     every, seen, kept = 1, 0, 0
     for block in blocks:
@@ -103,7 +103,7 @@ def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pie
 
 
 def _widened(lattice: Lattice, sample: np.ndarray, values: np.ndarray, tolerance: Tolerance) -> Lattice:
-    """The lattice, or another if it does not suit `values`, with room for its codes."""
+    """Return the lattice, or another if it does not suit `values`, with room for its codes."""
     wrong = tolerance.violations(values, lattice.restore(lattice.codes(values)))
     if wrong.sum() > 0.001 * len(values):
         lattice = fit_lattice(np.concatenate([sample, values]), tolerance)

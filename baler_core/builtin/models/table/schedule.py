@@ -1,4 +1,4 @@
-"""Decides which columns get a network, what it looks at and how long it learns, and has them trained side by side."""
+"""Decide which columns get a network, its inputs and how long it learns; train networks side by side."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class NetworkTarget:
     marginal, symbols
         Its bins and symbols (int64 per row).
     looked_at
-        Earlier columns, those that say most first.
+        Earlier columns, the most informative first.
     """
 
     number: int
@@ -53,7 +53,7 @@ class NetworkTarget:
 
 
 def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """For each column of `order` the earlier ones that share most with it.
+    """Return for each column of `order` the earlier ones that share most with it.
 
     Parameters
     ----------
@@ -62,15 +62,15 @@ def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tupl
     """
     found = {}
     for place, number in enumerate(order):
-        told = np.argsort(-shared[place, :place], kind="stable")[:_MOST_LOOKED_AT]
-        found[number] = tuple(order[other] for other in told.tolist() if shared[place, other] > _WORTH)
+        closest = np.argsort(-shared[place, :place], kind="stable")[:_MOST_LOOKED_AT]
+        found[number] = tuple(order[other] for other in closest.tolist() if shared[place, other] > _WORTH)
     return found
 
 
 def train_networks(
     targets: Sequence[NetworkTarget], coded: CodedColumns, seconds: float, seed: int
 ) -> Mapping[int, Network]:
-    """Networks by column number, for those columns that time allows.
+    """Return networks by column number, for those columns that time allows.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def train_networks(
 
 
 def hidden_units(rows: int) -> int:
-    """How many hidden units are worth their bytes for so many rows."""
+    """Return how many hidden units are worth their bytes for so many rows."""
     for limit, width in ((20_000, 6), (40_000, 8), (90_000, 12)):
         if rows < limit:
             return width
@@ -131,7 +131,7 @@ def _affordable(costs: Sequence[float], rows: int, seconds: float) -> tuple[int,
 
 
 def training_data_of(target: NetworkTarget, coded: CodedColumns) -> TrainingData:
-    """What the network of a column learns from."""
+    """Return what the network of a column learns from."""
     edges, symbols = target.marginal.edges, target.symbols
     shares = np.concatenate([[0.0], np.cumsum(target.marginal.masses)])
     shares /= shares[-1]

@@ -1,4 +1,4 @@
-"""Symbols of one column to bytes and back, by context mixing."""
+"""Write the symbols of one column as bytes by context mixing, and read them back."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def encode_symbols(
     contexts: int,
     known: np.ndarray = _NONE,
 ) -> bytes:
-    """Symbols (int64, all inside the plan's range) as bytes.
+    """Write symbols (int64, all inside the plan's range) as bytes.
 
     Parameters
     ----------
-    told
+    context
         What is known of each row, those of `known` first.
     contexts
         How many contexts are mixed at most.
@@ -68,7 +68,7 @@ def decode_symbols(
     contexts: int,
     known: np.ndarray = _NONE,
 ) -> np.ndarray:
-    """The symbols that `encode_symbols` was given."""
+    """Decode the symbols that `encode_symbols` was given."""
     symbols = np.concatenate([known, np.zeros(rows, np.int64)])
     _run(new_decoder(data), symbols, plan, context, contexts, len(known))
     return symbols[len(known) :]
@@ -102,12 +102,7 @@ def _run(
     count = len(parents)
     chosen = recipes_with_predictor(count, most) if plan.predictor else recipes(count, most)
     slots = place_contexts(parents, chosen, len(symbols), nodes)
-    none = np.zeros(len(symbols), np.int64)
-    selectors = Selectors(
-        parents[0].bins if parents else none,
-        parents[-1].bins if len(parents) > 1 else none,
-        bool(parents) and parents[0].own is not None,
-    )
+    selectors = _selectors(parents, len(symbols))
     shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
     column = ColumnCoding(
         tree,
@@ -125,6 +120,12 @@ def _run(
     code_column(coder, symbols, column)
 
 
+def _selectors(parents: Sequence[ParentColumn], rows: int) -> Selectors:
+    none = np.zeros(rows, np.int64)
+    last = parents[-1].bins if len(parents) > 1 else none
+    return Selectors(parents[0].bins if parents else none, last, bool(parents) and parents[0].own is not None)
+
+
 def _run_fast(
     coder: Coder,
     symbols: np.ndarray,
@@ -133,7 +134,7 @@ def _run_fast(
     parents: Sequence[ParentColumn],
     warm_up: WarmUp,
 ) -> None:
-    """With the bins of the first parent as the only context."""
+    """Code with the bins of the first parent as the only context."""
     chosen = recipes(min(len(parents), 1), 2)[-1:]
     nodes = max(len(tree.splits), 1)
     places = place_contexts(parents, chosen, len(symbols), nodes)

@@ -1,4 +1,4 @@
-"""Tries ways to code a column on a part of the sample, and keeps the one with the fewest bytes."""
+"""Try ways to code a column on a part of the sample, and keep the one with the fewest bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baler_core.entropy.integers import pack_integers
 
 _INNER = (0, 2, 5)
 _INNER_REFERRED = (2, 5, 8)
-"""References tell more about what is deep inside a bin than contexts do."""
+"""References predict what is deep inside a bin better than contexts do."""
 _WEIGHT_BITS = 5
 _KNOT_BYTES = 2
 
@@ -115,7 +115,7 @@ class ColumnTrial:
         return best, size
 
     def _with_network(self, number: int, plan: ColumnPlan, size: float, share: float) -> tuple[ColumnPlan, float]:
-        """The plan with the column's network, and perhaps without its predictor, if that is smaller."""
+        """Return the plan with the column's network, and perhaps without its predictor, if that is smaller."""
         network = self.networks.get(number)
         if network is None:
             return plan, size
@@ -141,7 +141,7 @@ class ColumnTrial:
     def _with_references(
         self, number: int, plan: ColumnPlan, size: float, past: Sequence[int]
     ) -> tuple[ColumnPlan, float]:
-        """The plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
+        """Return the plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
         if self.effort.worth_of_reference is None:
             return plan, size
         fixed = size - self._size(number, plan)
@@ -183,7 +183,7 @@ def _bins(plan: ColumnPlan) -> int:
 
 
 def _weight_bytes(predictor: Predictor) -> float:
-    """About what the predictor adds to the plan."""
+    """Estimate what the predictor adds to the plan."""
     return float(np.count_nonzero(predictor.weights) * _WEIGHT_BITS + predictor.weights.size) / 8 + len(
         predictor.columns
     )

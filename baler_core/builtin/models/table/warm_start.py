@@ -1,4 +1,4 @@
-"""Rows of the table that was learned from: coded, in thought, before another file's rows, they teach the counters."""
+"""Warm up counters with rows of the table that was learned from, before those of another file are coded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baler_core.plugin.interfaces import State
 MOST_ROWS = 1 << 13
 _PIECE = 1 << 9
 _WORTH = 8
-"""Row blocks longer than this many times the primer learn enough by themselves."""
+"""Row blocks longer than this many times the warm start learn enough by themselves."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class WarmStart:
         return len(self.symbols[0]) if self.symbols else 0
 
     def of(self, column: int) -> np.ndarray:
-        """Symbols of a column."""
+        """Return symbols of a column."""
         return self.symbols[column] if self.symbols else np.zeros(0, np.int64)
 
     def where_it_pays(self, rows: int) -> WarmStart:
@@ -48,7 +48,7 @@ class WarmStart:
 
 
 def chosen_rows(count: int) -> np.ndarray:
-    """Which rows of a sample of `count` make the primer: evenly spaced pieces of neighbouring rows."""
+    """Return which rows of a sample of `count` make the warm start: evenly spaced pieces of neighbouring rows."""
     pieces = max(1, -(-count // _PIECE))
     taken = np.unique(np.linspace(0, pieces - 1, min(pieces, MOST_ROWS // _PIECE)).astype(np.int64))
     rows = (taken[:, None] * _PIECE + np.arange(_PIECE)).ravel()

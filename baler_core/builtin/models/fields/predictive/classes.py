@@ -1,4 +1,4 @@
-"""Learns stencils of their own for values in calm and in lively surroundings, where that pays."""
+"""Fit separate stencils for values whose neighbours differ little and much, where that pays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHARES = 32
 
 
 def fit_classes(sample: StencilSample, start: np.ndarray, values: int) -> np.ndarray:
-    """Stencils for equally many values each, from calm to lively ones, or one for all: int64 (classes, COLUMNS).
+    """Fit stencils for equally many values each, in order of activity, or one for all: int64 (classes, COLUMNS).
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def fit_classes(sample: StencilSample, start: np.ndarray, values: int) -> np.nda
 def expected_bits(
     sample: StencilSample, stencils: np.ndarray, classes: np.ndarray | None = None, activity: np.ndarray | None = None
 ) -> float:
-    """About the bits that a value's error takes with its class of stencils, beyond what it takes at least.
+    """Estimate the bits that a value's error takes with its class of stencils, beyond what it takes at least.
 
     `activity` are the `activities`, where they are known.
     """

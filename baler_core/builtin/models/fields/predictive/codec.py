@@ -1,4 +1,4 @@
-"""Variables of one grid that are predicted together: to integers, chunk by chunk to bytes, and back."""
+"""Code variables of one grid by prediction, chunk by chunk, and restore them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SteppedField:
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...] | None:
-    """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none.
+    """Return ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none.
 
     Values are looked at in part. The few that a way does not hold in spite of that are for the core to correct.
     """
@@ -121,18 +121,18 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> SteppedField | None:
 
 
 def _some(values: np.ndarray) -> np.ndarray:
-    """About 2^16 of many values."""
+    """Estimate 2^16 of many values."""
     return values[:: max(1, values.size >> 16)]
 
 
 def chunks_of(family: Family, effort: Effort) -> list[Box]:
-    """Where the chunks of a family are."""
+    """Return where the chunks of a family are."""
     fields = [member.field for member in family.members]
     return list(chunks(family.arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
 
 
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
-    """Blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
+    """Return blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
 
     Each holds about 2^bits values.
     """
@@ -148,7 +148,7 @@ def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[
 
 
 def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
-    """The integers of a chunk of all fields."""
+    """Gather the integers of a chunk of all fields."""
     codes = np.stack([field.steps(arrangement, place) for field in fields], 2)
     frames, depth, count, ny, nx = codes.shape
     shape = (frames * depth, count, ny, nx)
@@ -165,7 +165,7 @@ def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tupl
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
-    """All fields as bytes."""
+    """Write all fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:
@@ -184,7 +184,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
 
 
 def learn_family(family: Family, effort: Effort) -> State:
-    """Whether restored values may lie anywhere, and the stencils of the first chunk."""
+    """Return whether restored values may lie anywhere, and the stencils of the first chunk."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     integers = gather(fields, arrangement, chunks_of(family, effort)[0])
     return {
@@ -194,7 +194,7 @@ def learn_family(family: Family, effort: Effort) -> State:
 
 
 def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
-    """How steps become values, and where special values are."""
+    """Return how steps become values, and where special values are."""
     head = bytes([field.closed]) + write_sized(field.scale.to_bytes()) + write_varint(zigzag(field.middle))
     head += write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials)
     if field.special is None:
@@ -210,7 +210,7 @@ def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
 def decode_family(
     data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
 ) -> list[np.ndarray]:
-    """Restored values of each variable, all or those of a region of the arrays.
+    """Decode restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
@@ -240,7 +240,7 @@ def decode_family(
 
 
 def _decode_chunk(heads: Sequence[SteppedField], place: Box, data: bytes) -> np.ndarray:
-    """The steps of a chunk: int64 (variables, frames, z, y, x)."""
+    """Decode the steps of a chunk: int64 (variables, frames, z, y, x)."""
     frames, depth, ny, nx = (part.stop - part.start for part in place)
     shape = (frames * depth, len(heads), ny, nx)
     masked = any(head.special is not None for head in heads)
@@ -250,7 +250,7 @@ def _decode_chunk(heads: Sequence[SteppedField], place: Box, data: bytes) -> np.
 
 
 def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> SteppedField:
-    """A field without its steps."""
+    """Read a field without its steps."""
     closed, stored = reader.varint(2), reader.sized()
     scale = read_units(stored, variable.dtype) if closed else Lattice.from_bytes(stored, variable.dtype)
     middle, count = unzigzag(reader.varint(2**64)), reader.varint(_MOST_SPECIALS + 1)
@@ -265,13 +265,13 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
 
 
 def _holes(fields: Sequence[SteppedField], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Boolean (frames, z, variables, y, x)."""
+    """Return boolean (frames, z, variables, y, x)."""
     masks = [np.zeros(shape, bool) if field.special is None else field.special[place] > 0 for field in fields]
     return np.stack(masks, 2)
 
 
 def _restore(field: SteppedField, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
-    """Values of the window's shape."""
+    """Restore values of the window's shape."""
     if isinstance(field.scale, Units):
         values = field.scale.backward(steps / _PER_TOLERANCE, variable.numpy_dtype)
     else:

@@ -1,4 +1,4 @@
-"""A chunk of integers (slices, variables, y, x) to bytes and back, given its stencils."""
+"""Write a chunk of integers (slices, variables, y, x) as bytes, given its stencils, and read it back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from baler_core.errors import FormatError
 LARGEST = 1 << 24
 # Numbers of contexts that may be mixed; with none, the stencil alone predicts.
 MIXED = (0, 3, 7)
-# Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded quickly.
+# Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded fast.
 _NARROW = 1 << 20
 _WEIGHT_KIND, _LIMIT_KIND, _EDGE_KIND = 0, 1, 2
 
@@ -58,12 +58,12 @@ class Integers:
 
 
 def fits(values: np.ndarray) -> bool:
-    """Whether numbers of steps are small enough to be predicted in 64 bits."""
+    """Return whether numbers of steps are small enough to be predicted in 64 bits."""
     return not values.size or (int(values.min()) > -LARGEST and int(values.max()) < LARGEST)
 
 
 def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[bytes, np.ndarray]:
-    """All values outside holes, with a checksum of what will be restored; and that.
+    """Write all values outside holes, with a checksum of what will be restored; and that.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[by
 
 
 def counted_with(integers: Integers, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    """How many bytes `encode_with` would make without mixing, in less time; and what will be restored."""
+    """Return how many bytes `encode_with` would make without mixing, in less time; and what will be restored."""
     head, stream, values = _collected(integers, weights)
     return counted_bytes(stream, CONTEXTS, head), values
 
@@ -92,7 +92,7 @@ def counted_with(integers: Integers, weights: np.ndarray) -> tuple[float, np.nda
 def decode_integers(
     data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool
 ) -> np.ndarray:
-    """The values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
+    """Decode the values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _limits(integers: Integers) -> tuple[int, int]:
 
 
 def _collected(integers: Integers, weights: np.ndarray) -> tuple[Coder, Stream, np.ndarray]:
-    """The start of a stream, all symbols of the values, and what will be restored."""
+    """Return the start of a stream, all symbols of the values, and what will be restored."""
     head = new_head(8 * weights.size)
     limits = _code_common(head, _limits(integers), weights, len(integers.values))
     stream = new_collector(integers.values.size, 0)
@@ -130,7 +130,7 @@ def _collected(integers: Integers, weights: np.ndarray) -> tuple[Coder, Stream, 
 
 
 def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], np.ndarray]:
-    """The limits of values, and the stencils."""
+    """Read the limits of values, and the stencils."""
     numbers = NumberCoder(coder)
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
     if not -LARGEST < low <= high < LARGEST:

@@ -1,4 +1,4 @@
-"""Chooses how fields are held, which are predicted together, and along which axes, by bytes of a sample."""
+"""Choose how fields are held, which are predicted together and along which axes, by the bytes of a sample."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.fields.model import Family, Prepared
 from baler_core.builtin.models.fields.predictive.codec import SteppedField, gather
-from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
+from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
 from baler_core.builtin.models.fields.predictive.field import Integers
-from baler_core.builtin.models.fields.predictive.probe import probe
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
@@ -44,7 +43,7 @@ class _Choice:
 
 
 def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
-    """Families of all `members`: all in one, or each by itself; variables in the order given."""
+    """Return families of all `members`: all in one, or each by itself; variables in the order given."""
     return [probe(family, effort) for family in _families(members, effort)]
 
 
@@ -86,7 +85,7 @@ def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prep
 def _pays(
     together: float, alone: Sequence[_Choice], fields: Sequence[SteppedField], common: Arrangement, effort: Effort
 ) -> bool:
-    """Whether fields are smaller together than alone."""
+    """Return whether fields are smaller together than alone."""
     apart = sum(choice.rate for choice in alone)
     if effort == "max" and 1 / _CLOSE < together / max(apart, 1e-300) < _CLOSE:
         together = _rate(fields, common, effort, thorough=True) * len(fields)
@@ -95,7 +94,7 @@ def _pays(
 
 
 def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
-    """The best arrangement of the first way, then the best way."""
+    """Choose the best arrangement of the first way, then the best way."""
     likely = _likely(ways[0], arrangements, effort)
     with shown("choose predictive", "trial", len(likely) + len(ways) - 1) as step:
 
@@ -114,13 +113,13 @@ def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], eff
 
 
 def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
-    """Arrangements that may be the best one, in their order."""
+    """Return arrangements that may be the best one, in their order."""
     if len(arrangements) == 1:
         return list(arrangements)
     rates = [_estimated(field, arrangement) for arrangement in arrangements]
     # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
     rates[0] *= _ADVANTAGE
-    # where few bits are left, the outliers that take them are too rare in a sample to tell
+    # where few bits are left, the outliers that take them are too rare in a sample to be seen
     if min(rates) < _FEW_BYTES:
         return list(arrangements)
     most = min(rates) * _BEHIND[effort] + _NEAR
@@ -128,13 +127,13 @@ def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Ef
 
 
 def _estimated(field: SteppedField, arrangement: Arrangement) -> float:
-    """About the bytes per value."""
+    """Estimate the bytes per value."""
     shape, sample = arrangement.shape(field.values.shape), _sampled([field], arrangement, _FEW)
     return estimated_rate(sample, shape[0] * shape[1])
 
 
 def _is_best(choice: _Choice) -> bool:
-    """Whether no other way can be much smaller: values of no lattice that take many bits."""
+    """Return whether no other way can be much smaller: values of no lattice that take many bits."""
     scale = choice.field.scale
     return isinstance(scale, Units) and scale.lattice is None and choice.rate > _MANY
 
@@ -144,7 +143,7 @@ def _choice(field: SteppedField, arrangement: Arrangement, effort: Effort) -> _C
 
 
 def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
-    """The best choice; at most effort, those that come near it are looked at again."""
+    """Choose the best choice; at most effort, those that come near it are looked at again."""
     least = min(choices, key=lambda choice: choice.rate)
     close = [choice for choice in choices if choice.rate < _CLOSE * least.rate + _NEAR]
     if effort != "max" or len(close) < 2:
@@ -153,14 +152,14 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
 
 
 def _rate(fields: Sequence[SteppedField], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
-    """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
+    """Return bytes per value of a sample: fast coding of much, or thorough coding of little."""
     sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
     size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
     return size / max(1, sample.values.size)
 
 
 def _sampled(fields: Sequence[SteppedField], arrangement: Arrangement, most: int) -> Integers:
-    """About so many values of all fields."""
+    """Estimate so many values of all fields."""
     shape = arrangement.shape(fields[0].values.shape)
     return _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
 

@@ -215,7 +215,7 @@ def look_up(features: Array, targets: Array, values: Array, seen: Array, used: A
 def coded_neighbour(
     own: Array, before: Array, temporal: bool, place: tuple[Integer, Integer], step: tuple[Integer, Integer]
 ) -> Integer:
-    """Return a neighbour in the same slice, or what stands for it beyond the edge: nothing that is coded later.
+    """Code a neighbour in the same slice, or what stands for it beyond the edge: nothing that is coded later.
 
     Parameters
     ----------

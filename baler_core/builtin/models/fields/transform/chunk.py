@@ -1,4 +1,4 @@
-"""A block of frames of one or several variables to bytes: one learned basis, many independent tiles."""
+"""Code a block of frames of one or several variables: one learned basis, many independent tiles."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 
 from baler_core.builtin.models.fields.layout import Box, tiles
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.block import Block, Recipe, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
-from baler_core.builtin.models.fields.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.fields.transform.shared_modes import Explained, SharedModes
 from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
 from baler_core.builtin.models.fields.transform.tile_bytes import decode_tile, encode_tile
@@ -27,7 +26,7 @@ _FEW_CUT_OFF = 2
 
 
 def learn(block: Block) -> Basis:
-    """The basis of all frames, from all of their points."""
+    """Learn the basis of all frames, from all of their points."""
     boxes = tiles(block.shape[0], block.shape[2:])
 
     def frames() -> Iterator[np.ndarray]:
@@ -38,7 +37,7 @@ def learn(block: Block) -> Basis:
 
 @dataclass(frozen=True)
 class AnalysedBlock:
-    """What is known of a block after one of its tiles has been transformed, to tell its size.
+    """A block of which one tile has been transformed, to estimate its size.
 
     Attributes
     ----------
@@ -54,7 +53,7 @@ class AnalysedBlock:
 
 
 def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> AnalysedBlock:
-    """The middle one of a block's tiles, transformed."""
+    """Return the middle one of a block's tiles, transformed."""
     boxes = tiles(block.shape[0], block.shape[2:])
     box = boxes[len(boxes) // 2]
     chunk = block.tile(box)
@@ -65,14 +64,14 @@ def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> Analyse
 def encode_chunk(
     block: Block, recipe: Recipe, basis: Basis | None, explained: bytes = b"", analysed: AnalysedBlock | None = None
 ) -> tuple[bytes, bytes]:
-    """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
+    """What is common to all tiles (recipe, shared modes, basis), and the tiles, each with a checksum of its integers.
 
     Nothing if more than a few integers would have to be larger than `quantiser.LARGEST`.
 
     Parameters
     ----------
-    foretold
-        `Explained.to_bytes` of the background, where the recipe says that one has been taken off.
+    explained
+        `Explained.to_bytes` of the shared modes, where the recipe has them subtracted.
     analysed
         A tile that has been transformed already, by this recipe and basis.
     """
@@ -97,14 +96,14 @@ def encode_chunk(
 
 
 def _is_cut_off(integers: np.ndarray) -> bool:
-    """Whether more than a few integers lie at the limit."""
+    """Return whether more than a few integers lie at the limit."""
     if not integers.size or max(-int(integers.min()), int(integers.max())) < LARGEST:
         return False
     return int((np.abs(integers) >= LARGEST).sum()) > _FEW_CUT_OFF
 
 
 def used_slices(coefficients: Sequence[np.ndarray]) -> int:
-    """How many slices there are up to the last that is not zero throughout, in any tile."""
+    """Return how many slices there are up to the last that is not zero throughout, in any tile."""
     nonzero = np.zeros(len(coefficients[0]), bool)
     for part in coefficients:
         nonzero |= part.any(axis=(1, 2, 3, 4))
@@ -131,7 +130,7 @@ class StoredChunk:
     _explained: Explained | None
 
     def restore(self, number: int) -> np.ndarray:
-        """One tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+        """Restore one tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
 
         Raises
         ------
@@ -151,11 +150,11 @@ class StoredChunk:
 
 
 def read_chunk(data: bytes, shape: tuple[int, ...], shared_modes: SharedModes | None = None) -> StoredChunk:
-    """A chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
+    """Read a chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
 
     Parameters
     ----------
-    background
+    shared_modes
         Modes of another file, if there are any for frames of this shape.
 
     Raises
@@ -185,7 +184,7 @@ def read_chunk(data: bytes, shape: tuple[int, ...], shared_modes: SharedModes | 
 
 
 def basis_bytes(basis: Basis | None) -> bytes:
-    """A basis as it is stored, or that there is none."""
+    """Return a basis as it is stored, or that there is none."""
     if basis is None:
         return write_sized(b"")
     coder = new_encoder(1024 + 16 * basis.entries.size)

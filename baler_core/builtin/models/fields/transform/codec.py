@@ -1,4 +1,4 @@
-"""Variables of one grid that are transformed together: prepared, coded chunk by chunk, and restored."""
+"""Code variables of one grid by transform: prepare them, code them block by block, and restore them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, time_blocks
 from baler_core.builtin.models.fields.model import Family
-from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, StoredChunk, encode_chunk, learn, read_chunk
 from baler_core.builtin.models.fields.transform.prior import Coding, Prior, choose_coding, learn_prior
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 from baler_core.builtin.models.fields.transform.sample import learn_basis_fast
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step
@@ -36,7 +35,7 @@ _MIXED = {"fast": 0, "balanced": 3, "max": 7}
 
 @dataclass(frozen=True)
 class ScaledField:
-    """One variable made ready.
+    """One variable prepared.
 
     Attributes
     ----------
@@ -63,7 +62,7 @@ class PlannedBlock:
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
-    """A field, or None if it cannot be transformed under its tolerance."""
+    """Return a field, or None if it cannot be transformed under its tolerance."""
     found, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if found is None else values[found == 0]
     units = choose_units(ordinary, tolerance, widest=LARGEST)
@@ -71,7 +70,7 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
 
 
 class FieldBlock:
-    """A block of frames of all fields, of which tiles are made ready when asked for; the last one is kept."""
+    """A block of frames of all fields, of which tiles are prepared when asked for; the last one is kept."""
 
     def __init__(self, fields: Sequence[ScaledField], arrangement: Arrangement, block: slice) -> None:
         self._fields = fields
@@ -86,14 +85,14 @@ class FieldBlock:
         return (len(range(frames)[self._block]), len(self._fields), *space)
 
     def halves(self) -> tuple[FieldBlock, FieldBlock]:
-        """The first and the second half of the frames."""
+        """Return the first and the second half of the frames."""
         middle = self._block.start + self.shape[0] // 2
         first, second = slice(self._block.start, middle), slice(middle, self._block.stop)
         fields, arrangement = self._fields, self._arrangement
         return FieldBlock(fields, arrangement, first), FieldBlock(fields, arrangement, second)
 
     def tile(self, box: Box) -> Chunk:
-        """The part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
+        """Return the part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
         last = self._last
         if last is None or last[0] != box:
             last = (box, self._made(box))
@@ -117,7 +116,7 @@ class FieldBlock:
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
-    """All fields as bytes; none if their coefficients are beyond what integers hold."""
+    """Write all fields as bytes; none if their coefficients are beyond what integers hold."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
@@ -135,7 +134,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
 
 
 def _blocks(family: Family) -> list[FieldBlock]:
-    """The blocks of frames of a family."""
+    """Return the blocks of frames of a family."""
     fields = [member.field for member in family.members]
     frames = family.arrangement.shape(fields[0].values.shape)[0]
     return [FieldBlock(fields, family.arrangement, place) for place in time_blocks(frames)]
@@ -173,7 +172,7 @@ def _encode_block(coding: Coding, effort: Effort) -> bytes:
 
 
 def learn_family(family: Family) -> State:
-    """What the first block of frames tells about such fields of other files."""
+    """Learn from the first block of frames what helps with such fields of other files."""
     first = _blocks(family)[0]
     recipe = None if family.recipe is None else family.recipe.recipe
     return learn_prior(first, first.halves(), recipe).to_state()
@@ -182,7 +181,7 @@ def learn_family(family: Family) -> State:
 def decode_family(
     data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
 ) -> list[np.ndarray]:
-    """Restored values of each variable, all or those of a region of the arrays.
+    """Decode restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------

@@ -49,7 +49,7 @@ class FieldContext(NamedTuple):
         int64 (slices, 2): the nearest and the second nearest slice, or -1.
     bands
         int64 (bands, BAND_FIELDS).
-    cousins
+    siblings
         int64 (bands, n, 6): boxes of bands of the same level already coded.
     """
 

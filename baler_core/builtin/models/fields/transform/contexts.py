@@ -113,7 +113,7 @@ class Views(NamedTuple):
 
 @inlined
 def sign_of(values: Array, at: Integer, step: Integer) -> Integer:
-    """Return 0, 1 or 2 for a zero, positive or negative neighbour `step` places back; 0 if there is none, which step 0 says."""
+    """Return 0, 1 or 2 for a zero, positive or negative neighbour `step` places back; 0 for step 0."""
     # no branch may read an array: around it, references to the array would be counted each time
     value = np.int64(values[at - step]) * (step > 0)
     return np.int64(value > 0) + 2 * np.int64(value < 0)

@@ -110,16 +110,13 @@ def any_nonzero_in_run(values: Array, first: Integer, end: Integer) -> Integer:
 
 @compiled
 def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, contexts: BandContexts) -> None:
-    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes, which are below 2^31.
-
-    There is room in `codes` for a symbol and a sign of each, and in `flags` for each of the shortest runs.
-    """
+    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes, which are below 2^31."""
+    # there is room in `codes` for a symbol and a sign of each, and in `flags` for each of the shortest runs
     ends, codes, flags, raw = stream.ends, stream.codes, stream.flags, stream.raw
     values, context_sets, near, base = arrays.values, arrays.context_sets, arrays.near, arrays.base
     number, bits, flag, nx = ends[CODES], ends[RAW], ends[FLAGS], geometry.nx
     for row in range(geometry.nz * geometry.ny):
-        y = row % geometry.ny
-        places = prepare_row(base, near, geometry, row // geometry.ny, y)
+        y, places = row % geometry.ny, prepare_row(base, near, geometry, row // geometry.ny, row % geometry.ny)
         at, there, step = np.int64(places.base), np.int64(places.slices), np.int64(places.slices) - geometry.own
         ahead, context_set = geometry.nearest + step, contexts.context_sets + (step if contexts.hinted else 0)
         west = far = left = resume = x = ZERO
@@ -165,8 +162,7 @@ def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
     values, context_sets, near, base = arrays.values, arrays.context_sets, arrays.near, arrays.base
     bits, place, state, other, nx = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER], geometry.nx
     for row in range(geometry.nz * geometry.ny):
-        y = row % geometry.ny
-        places = prepare_row(base, near, geometry, row // geometry.ny, y)
+        y, places = row % geometry.ny, prepare_row(base, near, geometry, row // geometry.ny, row % geometry.ny)
         at, there, step = np.int64(places.base), np.int64(places.slices), np.int64(places.slices) - geometry.own
         ahead, context_set = geometry.nearest + step, contexts.context_sets + (step if contexts.hinted else 0)
         west = far = left = resume = x = ZERO

@@ -123,8 +123,8 @@ def find_context_sets(found: Array, chosen: Array) -> None:
 def code_slices(stream: Stream, encoding: Integer, arrays: FieldArrays, known: FastFieldContext) -> None:
     """Code slice after slice, variable after variable.
 
-    Bands and links follow from shapes and recipes, which are checked when they are read: what a stream says of values
-    decides which bands and runs are passed over, and nothing about where they lie.
+    Bands and links follow from shapes and recipes, which are checked when they are read: the values of a stream
+    decide which bands and runs are passed over, and nothing about where they lie.
     """
     variables, blank = known.variables, known.links.shape[0] * known.variables
     for number in range(known.links.shape[0]):
@@ -146,11 +146,8 @@ def code_slice(
 ) -> None:
     """Code the bands of one slice of one variable.
 
-    Parameters
-    ----------
-    slices
-        Numbers of the slice itself, the nearest, the second nearest, and that of the variable before; the blank one for
-        those that do not exist.
+    `slices` are the numbers of the slice itself, the nearest, the second nearest and that of the variable before, or that
+    of the blank one.
     """
     own, ahead, other, beside = slices
     bands, nonzero, shape = known.bands, known.nonzero, known.shape
@@ -182,7 +179,7 @@ def code_slice(
 
 @inlined
 def band_contexts(band: Array, known: FastFieldContext, own: Integer, ahead: Integer) -> BandContexts:
-    """Choose the contexts of a band of slice `own`; `ahead` says whether there is a slice before."""
+    """Choose the contexts of a band of slice `own`; `ahead` is whether there is a slice before."""
     points, variable = known.shape[0] * known.shape[1] * known.shape[2], own % known.variables
     number = own // known.variables
     place = min(15, 2 * bit_length(number)) * 4 + band[field.KIND] % 4

@@ -1,4 +1,4 @@
-"""The lifting steps of the CDF 9/7 wavelet, on slices in contiguous memory while they are in the processor's cache.
+"""Transform slices by the lifting steps of the CDF 9/7 wavelet, in contiguous memory within the processor's cache.
 
 Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps", J. Fourier Anal. Appl. 4, 247 (1998), table
 of section 7.7; scaled so that the transform is nearly orthonormal. A line is worked on as its even, then its odd values.
@@ -40,7 +40,7 @@ def split_slices(slices: Array, sizes: Array) -> None:
 
 @compiled
 def join_slices(slices: Array, sizes: Array) -> None:
-    """Inverse of `split_slices`."""
+    """Invert `split_slices`."""
     scratch = new_scratch(sizes)
     for number in range(slices.shape[0]):
         for level in range(sizes.shape[0] - 2, -1, -1):
@@ -97,7 +97,7 @@ def split_line(line: Array, scratch: Array) -> None:
 
 @compiled
 def join_line(line: Array, scratch: Array) -> None:
-    """Inverse of `split_line`."""
+    """Invert `split_line`."""
     odd, even = line.size // 2, (line.size + 1) // 2
     for k in range(even):
         scratch[k] = line[k] / _GAIN
@@ -152,7 +152,7 @@ def split_strip(flat: Array, start: Integer, apart: Integer, count: Integer, wid
 
 @compiled
 def join_strip(flat: Array, start: Integer, apart: Integer, count: Integer, width: Integer, scratch: Array) -> None:
-    """Inverse of `split_strip`."""
+    """Invert `split_strip`."""
     odd, even = count // 2, (count + 1) // 2
     for k in range(count):
         place = start + apart * k

@@ -1,4 +1,4 @@
-"""Gather what already coded integers say about each place of a band, for whole bands and rows at a time.
+"""Sum up the integers already coded around each place of a band, for whole bands and rows at a time.
 
 Only magnitudes of coded integers enter, so that a decoder finds the same whatever its floating point does.
 """

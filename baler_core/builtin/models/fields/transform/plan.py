@@ -1,4 +1,4 @@
-"""Chooses which variables are transformed together, along which axes, and how, by bytes of a sample."""
+"""Choose which variables are transformed together, along which axes and how, by the bytes of a sample."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 
 
 def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[Family]:
-    """Families of all `members`: all in one, or each by itself.
+    """Return families of all `members`: all in one, or each by itself.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class _Plan:
         places = time_blocks(arrangement.shape(fields[0].values.shape)[0])
         self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
         self._sampled = SampledBlock(self._blocks[len(places) // 2], effort)
-        self._recipe = choose_transform(self._sampled, effort, times)
+        self._recipe = choose_transform(self._sampled, times)
         size = self._sampled.size if effort == "max" else self._sampled.compared
         self.expected = size(self._recipe) * len(self._blocks)
         self._measured = False
@@ -120,12 +120,12 @@ class _Plan:
         self._measured = True
 
     def refined(self, members: Sequence[Prepared], effort: Effort) -> Family:
-        """The family, with a step of the quantiser that was looked for with more effort."""
+        """Return the family, with a step of the quantiser that was looked for with more effort."""
         self._effort, self._sampled = effort, SampledBlock(self._sampled.block, effort)
         return self.family(members)
 
     def family(self, members: Sequence[Prepared]) -> Family:
-        """The family, with the best step of the quantiser."""
+        """Return the family, with the best step of the quantiser."""
         recipe = choose_step(self._sampled, self._recipe, self._effort)
         analysed = None
         if self._effort != "max":

@@ -1,4 +1,4 @@
-"""What another file taught about a block of frames: a recipe to start from, and modes that its frames may have in common."""
+"""Use what another file taught about a block of frames: a recipe to start from, and modes that both may share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.block import Block, Recipe, read_recipe
 from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock
-from baler_core.builtin.models.fields.transform.recipe import Recipe, read_recipe
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform, suits
 from baler_core.builtin.models.fields.transform.shared_modes import FINENESS, Remainder, SharedModes, learn_modes
@@ -29,7 +28,7 @@ class Prior:
     recipe
         What suited the other file.
     modes
-        See `shared_modes.learn_modes`; empty if they are not known or foretell nothing.
+        See `shared_modes.learn_modes`; empty if they are not known or explain nothing.
     """
 
     recipe: Recipe | None = None
@@ -47,7 +46,7 @@ class Prior:
         return {**state, "modes": self.modes} if self.modes.size else state
 
     def shared_modes(self, shape: tuple[int, ...]) -> SharedModes | None:
-        """The modes, if they are of frames of this shape (variables, z, y, x)."""
+        """Return the modes, if they are of frames of this shape (variables, z, y, x)."""
         return SharedModes.of(self.modes, shape)
 
 
@@ -58,15 +57,15 @@ class Coding:
     Attributes
     ----------
     block
-        What is transformed: the block itself, or what is left of it without its background.
+        What is transformed: the block itself, or what is left of it without its shared modes.
     recipe
         How.
-    foretold
-        The background as bytes, if there is one.
+    explained
+        The part that shared modes explain, as bytes, if there is one.
     size
         Estimated bytes of everything.
     analysed
-        What has been transformed to tell that.
+        What has been transformed to estimate that.
     """
 
     block: Block
@@ -77,10 +76,10 @@ class Coding:
 
 
 def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, shared_modes: SharedModes | None) -> Coding:
-    """The coding of fewest bytes, with or without the background; `recipe` suited another file."""
+    """Choose the coding of fewest bytes, with or without shared modes; `recipe` suited another file."""
     sampled = SampledBlock(block, effort)
     known = recipe is not None and suits(recipe, block)
-    start = recipe if known and recipe is not None else choose_transform(sampled, effort)
+    start = recipe if known and recipe is not None else choose_transform(sampled)
     found = choose_step(sampled, start, effort, near=known)
     plain = Coding(block, found, b"", sampled.size(found))
     if shared_modes is None:
@@ -89,12 +88,12 @@ def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, shared_mo
 
 
 def _without(block: Block, shared_modes: SharedModes, effort: Effort) -> Coding:
-    """The best coding of what is left of a block without its background."""
+    """Return the best coding of what is left of a block without its shared modes."""
     tried = []
     for fineness in range(len(FINENESS)):
         remainder = Remainder(block, shared_modes.find(block, fineness))
         sampled, explained = SampledBlock(remainder, effort), remainder.explained.to_bytes()
-        recipe = choose_transform(sampled, effort)
+        recipe = choose_transform(sampled)
         tried.append((sampled.size(recipe) + len(explained), sampled, recipe, explained))
     _, sampled, recipe, explained = min(tried, key=lambda found: found[0])
     recipe = choose_step(sampled, recipe, effort)
@@ -102,7 +101,7 @@ def _without(block: Block, shared_modes: SharedModes, effort: Effort) -> Coding:
 
 
 def learn_prior(block: Block, halves: tuple[Block, Block], recipe: Recipe | None) -> Prior:
-    """What suited a block; and modes, if those of the first half of its frames save bytes in the second."""
+    """Return what suited a block; and modes, if those of the first half of its frames save bytes in the second."""
     first, second = halves
     if first.shape[0] < _FEWEST_FRAMES:
         return Prior(recipe)

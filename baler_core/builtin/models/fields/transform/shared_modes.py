@@ -1,4 +1,4 @@
-"""What files of one kind have in common in space: modes learned from one, and how much of each is in another's frames.
+"""Learn modes in space that files of one kind share, and subtract them from the frames of another file.
 
 The modes are the spatial side of the Karhunen-Loeve transform (proper orthogonal decomposition; Lumley 1967). A file
 that refers to them holds a few integers per frame, and its own transform codes only what they leave.
@@ -61,7 +61,7 @@ class SharedModes:
         return cls(np.ascontiguousarray(np.linalg.qr(rows.T)[0].T).reshape(-1, *shape))
 
     def find(self, block: Block, fineness: int) -> Explained:
-        """How much of each mode is in each frame of a block."""
+        """Return how much of each mode is in each frame of a block."""
         found = np.zeros((block.shape[0], len(self.modes)))
         for box in tiles(block.shape[0], block.shape[2:]):
             found += block.tile(box).field.reshape(len(found), -1) @ self.part(box).T
@@ -69,7 +69,7 @@ class SharedModes:
         return Explained(self, np.rint(found).astype(np.int64), fineness)
 
     def read(self, data: bytes, frames: int) -> Explained:
-        """What `Explained.to_bytes` made `data` of.
+        """Return what `Explained.to_bytes` made `data` of.
 
         Raises
         ------
@@ -83,18 +83,18 @@ class SharedModes:
         return Explained(self, np.stack(series, 1), data[0])
 
     def part(self, box: Box) -> np.ndarray:
-        """The modes inside a box of space: float64 (modes, values)."""
+        """Return the modes inside a box of space: float64 (modes, values)."""
         part = self.modes[(slice(None), slice(None), *box)]
         return part.reshape(len(part), -1)
 
     def step(self, fineness: int) -> float:
-        """The step of the coefficients."""
+        """Return the step of the coefficients."""
         return FINENESS[fineness] * math.sqrt(self.modes[0].size)
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What a background says about the frames of a block.
+    """The part of a block that shared modes explain.
 
     Attributes
     ----------
@@ -109,12 +109,12 @@ class Explained:
     fineness: int
 
     def tile(self, box: Box) -> np.ndarray:
-        """The part inside a box of space: float64 (frames, variables, z, y, x)."""
+        """Return the part inside a box of space: float64 (frames, variables, z, y, x)."""
         found = self.coefficients * self.shared_modes.step(self.fineness) @ self.shared_modes.part(box)
         return found.reshape(len(found), *self.shared_modes.modes[0][(slice(None), *box)].shape)
 
     def to_bytes(self) -> bytes:
-        """Coefficients, each mode predicted along time."""
+        """Write coefficients, each mode predicted along time."""
         capacity = 1024 + 8 * self.coefficients.size
         taps = best_taps(self.coefficients)
         while True:
@@ -129,7 +129,7 @@ class Explained:
 
 @dataclass(frozen=True)
 class Remainder:
-    """A block without what was foretold of it."""
+    """A block without what the shared modes explain of it."""
 
     block: Block
     explained: Explained
@@ -140,6 +140,6 @@ class Remainder:
         return self.block.shape
 
     def tile(self, box: Box) -> Chunk:
-        """The part inside a box of space."""
+        """Return the part inside a box of space."""
         chunk = self.block.tile(box)
         return Chunk(chunk.field - self.explained.tile(box), chunk.holes)

@@ -8,11 +8,11 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
 from baler_core.builtin.models.fields.transform.band_fields import FieldStructure
+from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.coder import code_integers
 from baler_core.builtin.models.fields.transform.contexts import BandStatistics, new_statistics
 from baler_core.builtin.models.fields.transform.fast_bands import CONTEXTS
 from baler_core.builtin.models.fields.transform.fast_coder import code_fast, most_flags
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.entropy.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
 from baler_core.entropy.symbol_stream import (
@@ -46,7 +46,7 @@ def coded_size(parts: Sequence[TileIntegers], recipe: Recipe) -> float:
 
 
 def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe) -> TileIntegers:
-    """Inverse of `encode_tile`.
+    """Invert `encode_tile`.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class ColumnCoding(NamedTuple):
     decisions
         Cuts and priors.
     mixture
-        What a network says of each row; of no rows where there is none.
+        The prediction of a network for each row; of no rows where there is none.
     thorough
         Whether all mixers join.
     rate

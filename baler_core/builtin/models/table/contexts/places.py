@@ -1,4 +1,4 @@
-"""Contexts of a column: what is known of each row before its value is coded, as numbers of table places."""
+"""Number the contexts of each row of a column, and find where their counters lie."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ParentColumn:
     own: np.ndarray | None = None
 
     def looked_up(self, rows: np.ndarray) -> ParentColumn:
-        """The same of another row each (int64 per row); bin 0 and value -1 where that is -1."""
+        """Return the same of another row each (int64 per row); bin 0 and value -1 where that is -1."""
         there = rows >= 0
         return ParentColumn(
             np.where(there, self.values[rows], -1), np.where(there, self.bins[rows] + 1, 0), self.count + 1
@@ -52,7 +52,7 @@ ContextRecipe = tuple[tuple[int, int], ...]
 
 
 def recipes(parents: int, most: int) -> list[ContextRecipe]:
-    """The contexts worth having with so many parents, best first, at most `most`."""
+    """Return the contexts worth having with so many parents, best first, at most `most`."""
     found: list[ContextRecipe] = [(), *(((p, 64),) for p in range(parents))]
     if parents >= 2:
         found.append(((0, 32), (1, 32)))
@@ -70,7 +70,7 @@ def recipes(parents: int, most: int) -> list[ContextRecipe]:
 
 
 def recipes_with_predictor(parents: int, most: int) -> list[ContextRecipe]:
-    """The same when the last of the parents is a predicted class."""
+    """Return the same when the last of the parents is a predicted class."""
     predicted = parents - 1
     found: list[ContextRecipe] = [((predicted, 64),), ((predicted, EXACT),)]
     if predicted >= 1:
@@ -161,7 +161,7 @@ def _states(parents: Sequence[ParentColumn], recipe: ContextRecipe, rows: int) -
 
 
 def _ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """The place of each value among those that occur (int64 per row), and how many occur."""
+    """Return the place of each value among those that occur (int64 per row), and how many occur."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
     if high - low >= _SORTED:
         distinct, part = np.unique(values, return_inverse=True)
@@ -173,7 +173,7 @@ def _ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _hashed(number: np.ndarray) -> np.ndarray:
-    """Well-spread numbers from state numbers."""
+    """Return well-spread numbers from state numbers."""
     mixed = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)

@@ -1,4 +1,4 @@
-"""What all earlier columns together say about a column: a score by small integer weights, in exact arithmetic."""
+"""Predict a column's score from all earlier columns by small integer weights, in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Predictor:
 def features(
     values: np.ndarray, bins: np.ndarray, marginal: Marginal, lattice: Lattice, symbols: SymbolMap
 ) -> np.ndarray:
-    """Features of a column for predictors: int16 (FEATURES, rows), about +-8 * ONE.
+    """Return features of a column for predictors: int16 (FEATURES, rows), about +-8 * ONE.
 
     They are the score (log-odds of the marginal's cumulative share), its square, the value on a linear scale, and whether
     it is the heaviest value.
@@ -83,7 +83,7 @@ def fill_features(
 
 
 def linear_edges(marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np.ndarray:
-    """The edges of the bins as values on a linear scale, in exact decimal arithmetic: int64 within +-_FAR."""
+    """Return the edges of the bins as values on a linear scale, in exact decimal arithmetic: int64 within +-_FAR."""
     codes = marginal.edges.tolist()
     if symbols.kind == "dictionary":
         words = symbols.dictionary
@@ -123,13 +123,13 @@ class Scatter:
 
     @classmethod
     def of(cls, known: Mapping[int, np.ndarray]) -> Scatter:
-        """The scatter of columns whose features are (FEATURES, rows) integers."""
+        """Return the scatter of columns whose features are (FEATURES, rows) integers."""
         inputs = np.concatenate([known[c] for c in known]).T.astype(np.float32, order="C") / ONE
         inputs -= inputs.mean(axis=0)
         return cls(list(known), (inputs.T @ inputs).astype(np.float64) / max(1, len(inputs)))
 
     def predictor(self, target: int, candidates: Sequence[int]) -> Predictor | None:
-        """Ridge regression of a column's score on the features of candidate columns; None if it says nothing."""
+        """Fit a ridge regression of a column's score to the features of candidate columns; None if all weights are 0."""
         place = {column: FEATURES * k for k, column in enumerate(self.columns)}
         strength = {c: np.abs(self.products[place[target], place[c] : place[c] + FEATURES]).max() for c in candidates}
         looked = sorted(sorted(strength, key=lambda c: -strength[c])[:_MOST_LOOKED_AT])
@@ -144,7 +144,7 @@ class Scatter:
 
 
 def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> ParentColumn:
-    """The predicted scores of a block, as classes of equal numbers of rows: 256 as values, 64 as bins."""
+    """Predict the predicted scores of a block, as classes of equal numbers of rows: 256 as values, 64 as bins."""
     total = np.zeros(known[predictor.columns[0]].shape[1], np.int64)
     for column, weights in zip(predictor.columns, predictor.weights.astype(np.int64), strict=True):
         add_weighted(total, known[column], weights)

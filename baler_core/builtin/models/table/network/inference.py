@@ -1,4 +1,4 @@
-"""The small network of one column: what earlier columns say about it, as a mixture of logistics, in exact integers."""
+"""Evaluate the small network of one column in exact integers: a mixture of logistics from earlier columns."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Network:
 
 
 def mixture_of(network: Network, inputs: np.ndarray) -> Mixture:
-    """What a network says of rows.
+    """Return the mixtures that a network predicts for rows.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def mixture_of(network: Network, inputs: np.ndarray) -> Mixture:
 
 
 def _most_reached(network: Network) -> int:
-    """A bound on all sums of an evaluation, whatever the inputs."""
+    """Return a bound on all sums of an evaluation, whatever the inputs."""
     largest = 1 << 15
     into, skip, out, bias, out_bias = (int(np.abs(m.astype(np.int64)).sum(axis=0).max()) for m in network.matrices)
     outputs = LARGEST_HIDDEN * out + FINE * out_bias

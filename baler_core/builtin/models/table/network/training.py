@@ -1,4 +1,4 @@
-"""Trains the small network of one column on a sample of rows.
+"""Train the small network of one column on a sample of rows.
 
 Method: a mixture of logistics by a network with one hidden layer and a linear path around it (a mixture density network,
 Bishop 1994), fitted to the chance of each whole number by Adam (Kingma and Ba 2015); during the second half with the
@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.table.network.inference import COARSE, FINE, LARGEST_HIDDEN, OUTPUTS, Network
-from baler_core.builtin.models.table.network.likelihood import negative_log_likelihood
-from baler_core.builtin.models.table.network.mixtures import COMPONENTS
+from baler_core.builtin.models.table.network.mixtures import COMPONENTS, negative_log_likelihood
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
 _RATE = 6e-3
@@ -97,7 +96,7 @@ def train_network(
     schedule: Schedule,
     goes_on: Callable[[float], bool] = lambda bits: True,
 ) -> Network | None:
-    """The network of a column that looks at `columns`.
+    """Return the network of a column that looks at `columns`.
 
     Parameters
     ----------
@@ -155,7 +154,7 @@ def _split(vector: Array, inputs: Integer, width: Integer) -> _Parts:
 def _run_epoch(
     data: TrainingData, order: Array, adam: _Adam, width: Integer, batch: Integer, first: Integer, steps: Integer
 ) -> float:
-    """One pass over the rows: steps `first`, `first` + 1, ... of `steps`; returns the mean code length in nats."""
+    """Pass over the rows once (steps `first`, `first` + 1, ... of `steps`); return the mean code length in nats."""
     total = 0.0
     gradient, used = np.zeros_like(adam.weights), np.zeros_like(adam.weights)
     for number in range(len(order) // batch):
@@ -175,7 +174,7 @@ def _run_epoch(
 def _find_gradient(
     data: TrainingData, rows: Array, weights: Array, gradient: Array, width: Integer, rounded: bool
 ) -> float:
-    """The mean code length of some rows, which is returned, and its slope by every weight."""
+    """Find the mean code length of some rows, which is returned, and its slope by every weight."""
     total = 0.0
     net, slope = _split(weights, data.inputs.shape[1], width), _split(gradient, data.inputs.shape[1], width)
     hidden, back = np.zeros(width, np.float32), np.zeros(width, np.float32)
@@ -193,7 +192,7 @@ def _find_gradient(
 
 @inlined
 def _forward(x: Array, net: _Parts, hidden: Array, out: Array, rounded: bool) -> None:
-    """Hidden units and outputs for one row."""
+    """Compute hidden units and outputs for one row."""
     hidden[:] = net.bias
     out[:] = net.out_bias
     for f in range(len(x)):
@@ -237,7 +236,7 @@ def _backward(x: Array, net: _Parts, slope: _Parts, hidden: Array, back: Array, 
 
 @compiled
 def _step(adam: _Adam, gradient: Array, rate: float, number: Integer) -> None:
-    """One step of Adam, on the penalised slopes, none of them too long."""
+    """Take one step of Adam, of limited length, on the penalised slopes."""
     total = 0.0
     for i in range(len(gradient)):
         weight = adam.weights[i]

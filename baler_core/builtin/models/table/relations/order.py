@@ -1,4 +1,4 @@
-"""The order in which columns are coded, and the parents of each: the columns that say most about it."""
+"""Choose the parents of each column: those that share most information with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def entropy(numbers: np.ndarray) -> float:
 
 
 def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
-    """Bins joined to at most `classes` of about equal weight."""
+    """Return bins joined to at most `classes` of about equal weight."""
     distinct, inverse, counts = np.unique(bins, return_inverse=True, return_counts=True)
     if len(distinct) <= classes:
         return inverse
@@ -61,13 +61,13 @@ def shared_information(count: int, candidates: Sequence[Candidate], rows: int) -
 def choose_parents(
     bins: Sequence[np.ndarray], candidates: Sequence[Candidate], most: int, shared: np.ndarray
 ) -> list[list[int]]:
-    """For each column: up to `most` parents by greedy conditional mutual information.
+    """Choose for each column: up to `most` parents by greedy conditional mutual information.
 
     Parameters
     ----------
     bins
         Per column, in the order of coding: int64 (rows,), from 0.
-    told
+    candidates
         What may be parents; the columns themselves first, in the same order.
     shared
         From `shared_information`.

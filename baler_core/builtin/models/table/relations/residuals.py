@@ -1,4 +1,4 @@
-"""Columns that follow from others: what must be added to a prediction from restored parents, as integers, and back."""
+"""Count the residuals of columns that follow from others as integers, and restore values from them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def steps_for(lattice: Lattice, tolerance: Tolerance, largest: float) -> Steps |
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a relation says of a column, before the residual is added.
+    """The values that a relation predicts, before the residual is added.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Prediction:
     special
         int64 per row: the special value it predicts, 1 + index into the lattice's, or 0.
     known
-        bool per row: whether it says anything.
+        bool per row: whether there is a prediction.
     """
 
     values: np.ndarray
@@ -96,7 +96,7 @@ def residuals(values: np.ndarray, prediction: Prediction, lattice: Lattice, step
 
 
 def restore(residual: np.ndarray, prediction: Prediction, lattice: Lattice, steps: Steps) -> np.ndarray:
-    """Values of the lattice's dtype from residuals."""
+    """Restore values of the lattice's dtype from residuals."""
     dtype = np.dtype(lattice.dtype)
     with np.errstate(all="ignore"):
         if steps.kind == "codes":

@@ -1,4 +1,4 @@
-"""Relations between columns: found in a sample or offered as formulas, tested, and the best of them kept without cycles."""
+"""Find relations between columns in a sample, test those that are offered, and keep the best without cycles."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _thinned(values: np.ndarray, rows: int) -> np.ndarray:
 
 
 def _offered(columns: Sequence[SampledColumn], formulas: Sequence[Formula]) -> list[tuple[int, Relation]]:
-    """Formulas whose variables are all here."""
+    """Return formulas whose variables are all here."""
     number = {c.name: j for j, c in enumerate(columns)}
     return [
         (number[f.target], Relation(f.name, tuple(number[p] for p in f.parents), f.constants))
@@ -128,7 +128,7 @@ def _copies(codes: Sequence[np.ndarray], columns: Sequence[SampledColumn]) -> li
 
 
 def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tuple[int, Relation]]:
-    """The sparse linear relation of each column that has one."""
+    """Return the sparse linear relation of each column that has one."""
     rows = _SEARCHED if len(columns) < _WIDE else 300
     varied = [j for j, h in enumerate(own) if h > 0]
     if not varied:
@@ -161,7 +161,7 @@ def _saving(
     restored: Mapping[int, np.ndarray],
     own: Sequence[float],
 ) -> float:
-    """Bits per row that the relation would save, judged on the sample; 0 or less if it is no good."""
+    """Return bits per row that the relation would save, judged on the sample; 0 or less if it is no good."""
     column = columns[target]
     steps = column.steps
     if steps is None or own[target] == 0:
@@ -177,14 +177,14 @@ def _saving(
 
 
 def _reaches(chosen: Mapping[int, Relation], parents: Sequence[int], target: int) -> bool:
-    """Whether `target` is among the ancestors of `parents`."""
+    """Return whether `target` is among the ancestors of `parents`."""
     return any(p == target or (p in chosen and _reaches(chosen, chosen[p].parents, target)) for p in parents)
 
 
 def _exact_enough(
     target: int, relation: Relation, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]
 ) -> bool:
-    """Whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
+    """Return whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
     steps = columns[target].steps
     if steps is not None and steps.kind in ("log", "plain"):
         return True
@@ -192,7 +192,7 @@ def _exact_enough(
 
 
 def _is_exact(number: int, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]) -> bool:
-    """Whether a column is restored by additions, multiplications and divisions alone."""
+    """Return whether a column is restored by additions, multiplications and divisions alone."""
     if number not in chosen:
         return columns[number].lattice.exact
     steps = columns[number].steps
@@ -201,7 +201,7 @@ def _is_exact(number: int, columns: Sequence[SampledColumn], chosen: Mapping[int
 
 
 def _sorted(chosen: Mapping[int, Relation]) -> dict[int, Relation]:
-    """Parents before children."""
+    """Return parents before children."""
     done: dict[int, Relation] = {}
     while len(done) < len(chosen):
         ready = [t for t, r in chosen.items() if t not in done and all(p in done or p not in chosen for p in r.parents)]
