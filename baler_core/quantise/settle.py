@@ -203,13 +203,11 @@ def settle(
         x = values_of(original, variable.name).ravel()
         for place, rule in enumerate(rules_of(tolerance, variable.numpy_dtype)):
             found = _how(rule, x, arrays[variable.name].ravel(), number, place)
-            if found is None:
-                continue
-            if found.packed and rule.for_sign and tolerance.sign == "auto":
+            if found is not None and found.packed and rule.for_sign and tolerance.sign == "auto":
                 costly.append(found)
-                continue
-            _apply(rule, found.mode, found.positions, arrays, variable.name)
-            kept += [found] if found.mode != rule.usual else []
+            elif found is not None:
+                _apply(rule, found.mode, found.positions, arrays, variable.name)
+                kept += [found] if found.mode != rule.usual else []
     affordable, flips = _affordable(costly, size) if costly else ([], {})
     for found in affordable:
         variable = layout.variables[found.variable]

@@ -14,7 +14,10 @@ from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
 
 Box = tuple[slice, ...]
+# Frames of a block, which share a basis: in prototypes blocks of 15, 30, 60 and 120 frames of one data set
+# gave ratios of 122, 162, 246 and 377.
 LONGEST_BLOCK = 256
+# Values of a tile, which is decoded by itself: bounds the memory that decoding takes.
 LARGEST_TILE = 1 << 22
 _SLOW_AXES = ("time", "member", "level", "spectral")
 

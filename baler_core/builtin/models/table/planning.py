@@ -38,10 +38,13 @@ from baler_core.machine.progress import bits_per_row, shown
 from baler_core.quantise.lattice import IntegerLattice
 
 _MEASURED = 1 << 14
+"""Rows that are encoded to compare ways to code a column."""
 _WIDEST = 2**46
 """Symbols over a wider range are packed, not mixed."""
 _FEWEST_ROWS = 64
+"""Shorter tables are packed: they are too short to learn from."""
 _WIDE = 500
+"""Columns beyond which products of the features of all columns would fill the memory."""
 _FEWEST_POINTING = 0.2
 """Share of rows that must point somewhere."""
 _MOST_STRAY = 0.001

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
 _PIECE = 1 << 13
+"""Rows of a piece: neighbouring rows stay together, as some contexts are earlier rows."""
 
 
 @dataclass(frozen=True)

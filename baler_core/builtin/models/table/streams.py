@@ -33,6 +33,7 @@ from baler_core.errors import FormatError
 _NONE = np.zeros(0, np.int64)
 _RATE = 4
 _RATE_ADVISED = 3
+"""How fast mixers learn in the end, without and with a network."""
 _THOROUGH = 8
 """Where fewer contexts are mixed at most, it is done by fewer mixers too: faster."""
 

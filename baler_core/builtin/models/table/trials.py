@@ -18,10 +18,13 @@ from baler_core.entropy.bytes import zstd
 from baler_core.entropy.integers import pack_integers
 
 _INNER = (0, 2, 5)
+"""Halvings inside a bin to try."""
 _INNER_REFERRED = (2, 5, 8)
 """References predict what is deep inside a bin better than contexts do."""
 _WEIGHT_BITS = 5
+"""What a weight of a predictor takes in the plan, about."""
 _KNOT_BYTES = 2
+"""What a bin takes in the plan, about."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from baler_core.plugin.interfaces import State
 
 MOST_ROWS = 1 << 13
 _PIECE = 1 << 9
+"""Rows that are kept at most, in pieces of so many neighbours."""
 _WORTH = 8
 """Row blocks longer than this many times the warm start learn enough by themselves."""
 

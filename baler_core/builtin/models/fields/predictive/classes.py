@@ -16,7 +16,7 @@ from baler_core.builtin.models.fields.predictive.stencil import (
     spread,
 )
 
-# Classes must leave so much less to code, and save so many bits for each further weight.
+# Classes must leave so much less to code, and save so many bits, about what it takes, for each further weight.
 _PAYS = 0.985
 BITS_PER_WEIGHT = 12
 # The mean errors of so many shares of the values count.

@@ -57,6 +57,7 @@ def probe(family: Family, effort: Effort) -> Family:
     return replace(family, expected=size * share, recipe=found)
 
 
+# Values that stencils are fitted to for an estimate.
 _ROWS = 3000
 # Errors are expected from those of neighbours: as alike as in so many runs of values in order of activity.
 _SHARES = 24

@@ -17,8 +17,11 @@ from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
 
+# Bits of a mode's entries: three more than its largest coefficient takes in tolerances, within these limits, as in the
+# prototypes.
 FEWEST_BITS, MOST_BITS = 4, 20
 _EXTRA_BITS = 3
+# Numbers of taps to try; taps are in 1/1024.
 _ORDERS = (0, 2, 4, 8)
 _TAP_BITS = 10
 # How much more coding takes than the bits that are counted: so many times, and for each entry.

@@ -7,6 +7,7 @@ import numpy as np
 from baler_core.entropy.magnitudes import BINS, bit_length, logarithmic
 from baler_core.machine.compiled import Array, compiled
 
+# Lengths in bits that are distinguished; longer ones share the last.
 _LENGTHS = 24
 # A counter that adapts costs about so many bits for every length that it meets.
 _LEARNING_BITS = 6.0

@@ -154,8 +154,8 @@ def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
 def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, contexts: BandContexts) -> None:
     """Read what `encode_band` collected; `near` is filled in.
 
-    Magnitudes that are read are below 2^31 (`symbols.first_of`, and 28 bits more). What is known of a place is a sum of
-    limited magnitudes (see `fast_neighbourhood`), never negative, so that clamped it is one of the TABLED.
+    Magnitudes are below 2^31 (`symbols.first_of`, and 28 bits more). Sums of limited magnitudes (`fast_neighbourhood`) are
+    never negative, so that clamped they are among the TABLED.
     """
     ends, raw, words, tables = stream.ends, stream.raw, stream.words, stream.chosen
     (spans, symbols, ones), registers, data, counters = stream.tables, stream.registers, stream.data, stream.counters
@@ -178,18 +178,16 @@ def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
             line = (contexts.line + np.int64(context_sets[context_set + x])) * TABLED
             table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
             symbol, state, other, place = decode_symbol(spans, symbols, words, table, state, other, place)
+            left_before, left = left, ZERO
             if symbol:
                 below = bits_below(symbol)
                 size = first_of(symbol) + get_bits(raw, bits, below)
                 bits += below
                 above, before = geometry.row if y else 0, ahead + x if contexts.ahead else -1
-                pattern = sign_context(values, there + x, above, before, left)
-                one = ones[contexts.signs + (pattern >> 1)]
-                bit, state, other, place = decode_bit(one, words, state, other, place)
+                pattern = sign_context(values, there + x, above, before, left_before)
+                bit, state, other, place = decode_bit(ones[contexts.signs + (pattern >> 1)], words, state, other, place)
                 left = 1 + (bit ^ (pattern & 1))
                 values[there + x] = size if left == 1 else -size
-            else:
-                left = ZERO
             far, west = west, min(first_of(symbol), MOST_NEAR)
             x += 1
         fill_near(near, values, places)

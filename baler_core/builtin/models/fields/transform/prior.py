@@ -14,6 +14,7 @@ from baler_core.builtin.models.fields.transform.shared_modes import FINENESS, Re
 from baler_core.entropy.varint import ByteReader
 from baler_core.plugin.interfaces import Effort, State
 
+# Shared modes must leave this share of the bytes, or less, in the second half of a block.
 _WORTH = 0.95
 # Modes are not learned from fewer frames than this.
 _FEWEST_FRAMES = 8

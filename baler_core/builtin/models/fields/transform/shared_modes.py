@@ -18,6 +18,7 @@ from baler_core.entropy.arithmetic import OVERRUN, finish, new_decoder, new_enco
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
 
+# Limits of what a trained model stores: modes, and values of all modes.
 _MOST_MODES = 48
 _MOST_VALUES = 1 << 24
 _FULL = 32767

@@ -21,6 +21,7 @@ FEATURES = 4
 _LARGEST_WEIGHT = 127
 _RIDGE = 1e-3
 _MOST_LOOKED_AT = 48
+"""Columns that a predictor may use: those with the strongest products with the target."""
 _FAR = 1000
 """Largest linear score, where 512 is the distance between the 1 % and 99 % borders."""
 

@@ -85,6 +85,7 @@ def _sigmoid(x: float) -> float:
 
 
 COMPONENTS = 3
+"""Logistics of a mixture; prototypes used 3 or 4."""
 SCORE = 4096
 WEIGHT = 1 << 16
 _CELLS = 64
