@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from baler_core.errors import DataError, did_you_mean
-from baler_core.patterns import matching
+from baler_core.patterns import matching, meant_among
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -317,6 +317,8 @@ def family_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list
 def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: str) -> list[str]:
     """The names that match any of the shell-style `patterns`, in their own order; all of them for None.
 
+    A pattern without a slash that matches no name means the last part of names, behind a slash.
+
     Raises
     ------
     DataError
@@ -324,8 +326,9 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     """
     if patterns is None:
         return list(names)
+    meant, known = meant_among(patterns, names), set(names)
     for pattern in patterns:
-        if not set("*?[") & set(pattern) and pattern not in names:
+        if not set("*?[") & set(pattern) and pattern not in known and not meant.get(pattern):
             raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
     chosen = matching(patterns, names)
     if not chosen:

@@ -46,6 +46,7 @@ from baler_core.interfaces import (
     Training,
 )
 from baler_core.objects import Columns, Form, ObjectKind, packed, rebuild, unpacked
+from baler_core.patterns import unmistakable
 from baler_core.streaming import Moments, Sample
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "rebuild",
     "select_names",
     "train",
+    "unmistakable",
     "unpacked",
     "values_of",
 ]

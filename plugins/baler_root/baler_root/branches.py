@@ -57,7 +57,7 @@ class LeftOut:
 
 def list_branches(tree: Tree) -> tuple[list[Branch], list[LeftOut]]:
     """All branches that hold values, in order, and those that cannot be kept."""
-    entries = _ttree_branches(tree) if tree.kind == "TTree" else _ntuple_fields(tree.tree)
+    entries = _ttree_branches(tree) if tree.kind == "TTree" else _ntuple_fields(tree)
     return [e for e in entries if isinstance(e, Branch)], [e for e in entries if isinstance(e, LeftOut)]
 
 
@@ -136,13 +136,13 @@ def _has_counter(form: Form) -> bool:
     return isinstance(form, List) and isinstance(form.content, Number)
 
 
-def _ntuple_fields(ntuple: Any) -> list[Branch | LeftOut]:
+def _ntuple_fields(tree: Tree) -> list[Branch | LeftOut]:
     """Top-level fields, and of projections (views of other fields) those that stand for a hidden collection.
 
     ROOT's importer of TTrees puts `Jet_pt[nJet]` into a collection `_collection0` and shows `Jet_pt` and `nJet` as
     projections of it; these are the names that users know.
     """
-    form, _ = ntuple.to_akform()
+    ntuple, form = tree.tree, tree.ntuple_form
     cardinalities = {f.record.source_field_id: f.name for f in ntuple.fields if _is_cardinality(f)}
     hidden = {f.field_id for f in ntuple.fields if f.name.startswith("_collection") and f.field_id in cardinalities}
     entries: list[Branch | LeftOut] = []

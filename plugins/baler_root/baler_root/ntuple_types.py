@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,9 @@ from baler_root.trees import Tree
 
 # Name, C++ type, role, and what is below.
 Signature: TypeAlias = tuple[str, str, int, tuple[Any, ...]]
+
+# What a field without a type is, by its role.
+ROLES = {1: "a collection", 2: "a record", 3: "a variant"}
 
 
 def ntuple_form(branches: Sequence[Branch]) -> Any:
@@ -33,18 +36,36 @@ def no_rows(form: Any) -> np.ndarray:
 
 
 def restructured(tree: Tree, branches: Sequence[Branch]) -> list[str]:
-    """Fields at the top that come back with other C++ types or another structure: `name (type, as type)`."""
+    """Fields, and fields within fields, that come back with other C++ types or elsewhere: `name (type, as type)`."""
     from uproot.writing._cascadentuple import NTuple_Header
 
     header = NTuple_Header(None, tree.name, tree.title, ntuple_form(branches))
     made = {signature[0]: signature for signature in _signatures(header._field_records)}
-    found = []
-    for name, kind, role, below in _signatures(tree.tree.field_records):
-        if name in made and made[name] != (name, kind, role, below):
-            found.append(f"{name} ({kind or 'a class'}, as {made[name][1] or 'a record'})")
-        elif name not in made and name.startswith("_collection"):
-            found.append(f"{name} (a collection, as its fields)")
+    found: list[str] = []
+    for field in _signatures(tree.tree.field_records):
+        if field[0] in made:
+            found += _differences(field, made[field[0]], field[0])
+        elif field[0].startswith("_collection"):
+            found.append(f"{field[0]} (a collection, as its fields)")
     return found
+
+
+def _differences(field: Signature, made: Signature, path: str) -> Iterator[str]:
+    """What differs of a field, then of those within it."""
+    if field[1:3] != made[1:3]:
+        yield f"{path} ({_described(field)}, as {_described(made)})"
+    inner = {signature[0]: signature for signature in made[3]}
+    for below in field[3]:
+        if below[0] in inner:
+            yield from _differences(below, inner.pop(below[0]), f"{path}.{below[0]}")
+        else:
+            yield f"{path}.{below[0]} ({_described(below)}, not as a field of its own)"
+    for name, below in inner.items():
+        yield f"{path}.{name} (new, {_described(below)})"
+
+
+def _described(field: Signature) -> str:
+    return field[1] or ROLES.get(field[2], "a field")
 
 
 def _signatures(records: Sequence[Any]) -> list[Signature]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from baler_core import select_names
+from baler_core import select_names, unmistakable
 
 WILDCARDS = set("*?[")
 
@@ -20,10 +20,21 @@ class PatternsOfTrees:
     """
 
     def __init__(self, patterns: Sequence[str] | None, where: str) -> None:
-        self.patterns = patterns
+        self.patterns: Sequence[str] | None = patterns
         self._where = where
         self._known: list[str] = []
         self._met: set[str] = set()
+
+    def look_among(self, names: Sequence[str]) -> None:
+        """Settle what patterns mean that are names themselves, or the last part of names (`Jet_*` of `Events/Jet_pt`).
+
+        Parameters
+        ----------
+        names
+            Of all variables of all trees, with their prefixes.
+        """
+        if self.patterns is not None:
+            self.patterns = unmistakable(self.patterns, names)
 
     def of(self, prefix: str, names: Sequence[str]) -> list[str] | None:
         """What is asked for of one tree, by its own names; empty for nothing, None for everything.

@@ -60,7 +60,7 @@ def _empty(tree: Tree, key: str) -> Content:
     if tree.kind == "TTree":
         form: Any = (tree.readings.get(key) or tree.handles[key].interpretation).awkward_form(tree.tree.file)
     else:
-        form = tree.tree.to_akform()[0].content(key)
+        form = tree.ntuple_form.content(key)
     return form.length_zero_array(highlevel=False) if hasattr(form, "length_zero_array") else ak.contents.EmptyArray()
 
 

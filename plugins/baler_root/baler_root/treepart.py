@@ -13,6 +13,7 @@ from baler_root.contents.keys import Item
 from baler_root.contents.selection import TreeChoice
 from baler_root.forms import leaves
 from baler_root.jagged import Collection
+from baler_root.ntuple.reading import NTupleTemplate, make_ntuple_template
 from baler_root.ntuple_types import restructured
 from baler_root.patterns import PatternsOfTrees
 from baler_root.plainness import odd_structure
@@ -44,7 +45,7 @@ class TreePart:
     collections: Sequence[Collection]
     schema: Schema
     where: str
-    template: Template | None = None
+    template: Template | NTupleTemplate | None = None
 
 
 class TreeReading:
@@ -56,14 +57,34 @@ class TreeReading:
         self.patterns = patterns
         self._path, self._items, self._others = path, items, others
         self._names: set[str] = set()
+        self._opened: dict[int, tuple[Tree, list[Branch], list[LeftOut]]] = {}
+
+    def settle_patterns(self, choices: Sequence[TreeChoice]) -> None:
+        """Find what patterns mean among the variables of all trees, before the first is read."""
+        names: list[str] = []
+        for choice in choices if self.patterns.patterns is not None else ():
+            try:
+                _, readable, _ = self._listed(choice)
+            except DataError:
+                continue  # told when it is added
+            if choice.prefix is not None:
+                own = dict.fromkeys(leaf.name for b in readable for leaf in leaves(b.form, b.key))
+                names += [choice.prefix + name for name in own]
+        self.patterns.look_among(names)
+
+    def _listed(self, choice: TreeChoice) -> tuple[Tree, list[Branch], list[LeftOut]]:
+        """A tree, and its branches."""
+        if choice.place not in self._opened:
+            tree = open_tree(self._items[choice.place], self._path)
+            self._opened[choice.place] = (tree, *list_branches(tree))
+        return self._opened[choice.place]
 
     def add(self, choice: TreeChoice, *, must: bool) -> None:
         """Open a tree; one that cannot be kept is left out with a warning, or refused if it must be there."""
         item = self._items[choice.place]
         where = f"{self._path}, {item.path}" + (f";{item.cycle}" if choice.newer is not None else "")
         try:
-            tree = open_tree(item, self._path)
-            part = self._part(choice, item, tree, where)
+            part = self._part(choice, item, where)
         except DataError as error:
             if must or choice.prefix == "" or self.patterns.patterns is not None:
                 raise
@@ -73,8 +94,8 @@ class TreeReading:
             self.parts.append(part)
             self._names |= {part.prefix + name for name in part.schema.names}
 
-    def _part(self, choice: TreeChoice, item: Item, tree: Tree, where: str) -> TreePart | None:
-        readable, left_out = list_branches(tree)
+    def _part(self, choice: TreeChoice, item: Item, where: str) -> TreePart | None:
+        tree, readable, left_out = self._listed(choice)
         patterns = self.patterns.patterns
         if choice.prefix is None:
             return self._carried(choice, item, tree, where)
@@ -108,7 +129,7 @@ class TreeReading:
         template, readable, left_out = self._template(item, tree, *listed, wanted, where, needed=needed)
         if any(prefix + leaf.name in self._names for branch in readable for leaf in leaves(branch.form, branch.key)):
             return self._carried(choice, item, tree, where)
-        if tree.kind == "RNTuple" and not readable and wanted is None and self.patterns.patterns is None:
+        if tree.kind == "RNTuple" and template is None and not readable and wanted is None:
             self.warnings += left_out_warnings(left_out, where)
             return None
         if template is not None and not readable:
@@ -118,8 +139,6 @@ class TreeReading:
         if template is not None:
             schema = _with_template(schema, template)
         self.warnings += left_out_warnings(chosen.left_out, where)
-        if tree.kind == "RNTuple" and (odd := restructured(tree, chosen.branches)):
-            self.warnings.append(f"{where}: {len(odd)} fields come back with other C++ types: {', '.join(odd)}")
         return TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
 
     def _template(
@@ -132,10 +151,12 @@ class TreeReading:
         where: str,
         *,
         needed: bool,
-    ) -> tuple[Template | None, list[Branch], list[LeftOut]]:
+    ) -> tuple[Template | NTupleTemplate | None, list[Branch], list[LeftOut]]:
         """The template of a tree that needs one, and the branches that are variables then."""
-        odd = odd_structure(tree, readable, left_out) if tree.kind == "TTree" else ""
-        if tree.kind != "TTree" or not (odd or needed or self._has_older(item)):
+        if tree.kind == "RNTuple":
+            return self._ntuple_template(item, tree, readable, left_out, wanted, where)
+        odd = odd_structure(tree, readable, left_out)
+        if not (odd or needed or self._has_older(item)):
             return None, readable, left_out
         if wanted is None:
             try:
@@ -147,16 +168,44 @@ class TreeReading:
             self.warnings.append(f"{where}: the tree is restored with its variables alone, in plain branches: {odd}")
         return None, readable, left_out
 
+    def _ntuple_template(
+        self,
+        item: Item,
+        tree: Tree,
+        readable: list[Branch],
+        left_out: list[LeftOut],
+        wanted: Sequence[str] | None,
+        where: str,
+    ) -> tuple[NTupleTemplate | None, list[Branch], list[LeftOut]]:
+        """The same of an RNTuple: where it could not be written anew with the same fields."""
+        odd = restructured(tree, readable) if readable else []
+        if not odd and not left_out:
+            return None, readable, left_out
+        reason = "only part of its fields is asked for"
+        if wanted is None:
+            try:
+                return make_ntuple_template(tree, item.key, readable), readable, []
+            except Unfamiliar as found:
+                reason = str(found)
+        if odd:
+            self.warnings.append(
+                f"{where}: {len(odd)} fields come back with other C++ types, since {reason}: {', '.join(odd)}"
+            )
+        return None, readable, left_out
+
     def _has_older(self, item: Item) -> bool:
         same = [other for other in self._items if (other.folder, other.name) == (item.folder, item.name)]
         return self._others and len(same) > 1 and self.patterns.patterns is None
 
     def _carried(self, choice: TreeChoice, item: Item, tree: Tree, where: str) -> TreePart:
         """A tree without variables, byte for byte."""
-        if tree.kind != "TTree":
-            raise DataError(f"{where}: an RNTuple whose fields are no variables cannot be kept")
+        if tree.kind == "RNTuple":
+            try:
+                return _without_variables(choice, item, tree, make_ntuple_template(tree, item.key, []), where)
+            except Unfamiliar as reason:
+                raise DataError(f"{where}: the RNTuple cannot be kept as it is: {reason}") from reason
         newer = next((part for part in self.parts if part.choice.place == choice.newer), None)
-        shared = newer.tree.tree if newer is not None and newer.template is not None else None
+        shared = newer.tree.tree if newer is not None and isinstance(newer.template, Template) else None
         try:
             template, _ = make_template(tree, item.key, [], where, shared)
         except Unfamiliar as reason:
@@ -166,7 +215,12 @@ class TreeReading:
 
 
 def _without_variables(
-    choice: TreeChoice, item: Item, tree: Tree, template: Template, where: str, newer: int | None = None
+    choice: TreeChoice,
+    item: Item,
+    tree: Tree,
+    template: Template | NTupleTemplate,
+    where: str,
+    newer: int | None = None,
 ) -> TreePart:
     skeleton: dict[str, Any] = {"kind": tree.kind, "tree": tree.name, "title": tree.title, "class": item.class_name}
     if newer is not None:
@@ -175,7 +229,7 @@ def _without_variables(
     return TreePart(choice, choice.prefix or "", tree, [], [], schema, where, template)
 
 
-def _with_template(schema: Schema, template: Template) -> Schema:
+def _with_template(schema: Schema, template: Template | NTupleTemplate) -> Schema:
     skeleton = {**schema.skeleton, "template": template.to_json()}
     if "odd" in skeleton:  # the tree's own bytes say titles better
         odd = {key: {k: v for k, v in said.items() if k != "title"} for key, said in skeleton["odd"].items()}

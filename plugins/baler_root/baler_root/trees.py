@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +34,12 @@ class Tree:
         array = self.handles[key].array(self.readings.get(key), entry_start=start, entry_stop=stop, library="ak")
         layout: Content = array.layout
         return layout
+
+    @cached_property
+    def ntuple_form(self) -> Any:
+        """The awkward form of an RNTuple; uproot takes seconds to make it of a thousand fields."""
+        form, _ = self.tree.to_akform()
+        return form
 
     @property
     def entries(self) -> int:

@@ -86,8 +86,12 @@ def test_what_is_to_be_dropped_is_named(path: Path, tmp_path: Path) -> None:
     assert [path for path, _ in items_of(tmp_path / "out.root") if path in ("Runs", "tag", "plots/inner/pt")] == []
 
 
-def test_variables_of_several_trees_are_asked_for_by_their_whole_names(path: Path, tmp_path: Path) -> None:
+def test_variables_of_several_trees_are_asked_for_by_whole_names_or_their_last_part(path: Path, tmp_path: Path) -> None:
     assert restored(path, tmp_path / "a.root", ["*x"])[0].names == ["Events/x", "Runs/x"]
+    assert restored(path, tmp_path / "c.root", ["genEv*"])[0].names == ["Events/genEventSumw", "Runs/genEventSumw"]
+    assert restored(path, tmp_path / "d.root", ["x"])[0].names == ["Events/x", "Runs/x"]
+    with pytest.raises(DataError, match="no variable 'y'"):
+        RootReader().open(path, ["y"])
     assert restored(path, tmp_path / "b.root", ["Runs/genEventSumw"])[0].names == ["Runs/genEventSumw"]
     with pytest.raises(DataError, match=r"Runs: there is no variable 'genEventSum'. Did you mean 'genEventSumw'"):
         RootReader().open(path, ["Runs/genEventSum"])

@@ -93,3 +93,14 @@ def content_of(key: Any) -> bytes:
     """The object's bytes, unpacked."""
     chunk, _ = key.get_uncompressed_chunk_cursor()
     return bytes(chunk.raw_data[: key.data_uncompressed_bytes])
+
+
+def names_of_file(file: Any) -> tuple[str, str]:
+    """The name and title that an open file carries in itself, whatever it is called on disk."""
+    import uproot
+
+    place = int(file.file.fBEGIN)
+    cursor = uproot.source.cursor.Cursor(place)
+    chunk = file.file.chunk(place, min(place + uproot.reading._key_format_big.size, file.file.fEND))
+    key = uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file)
+    return str(key.fName), str(key.fTitle)

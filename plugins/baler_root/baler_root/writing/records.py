@@ -61,6 +61,18 @@ def add_object(directory: Any, names: Names, content: bytes, *, small: bool = Fa
     sink.write(location, key.serialize() + written)
 
 
+def add_blob(directory: Any, content: bytes) -> int:
+    """Write bytes that no directory lists, as an RNTuple has them; returns where they begin, behind their key."""
+    from uproot.writing._cascadentuple import RBlob_Key
+
+    node, sink = directory._cascading, directory._file.sink
+    size = RBlob_Key(None, len(content), len(content), created_on=_moment(0), big=True).num_bytes
+    location: int = node.freesegments.allocate(size + len(content), dry_run=False)
+    key = RBlob_Key(location, len(content), len(content), created_on=_moment(None), big=True)
+    sink.write(location, key.serialize() + content)
+    return location + size
+
+
 def add_folder(directory: Any, names: Names) -> Any:
     """An empty folder in a directory that uproot is writing; what uproot has for writing into it."""
     from uproot.writing._cascade import DirectoryData, DirectoryHeader, SubDirectory

@@ -16,10 +16,18 @@ _TREES = ("TTree", "TNtuple", "TNtupleD")
 _SLACK = 1 + 1e-9
 
 
-def root_differences(original: Path, restored: Path, rel: float) -> Iterator[str]:
+def differences(original: Path, restored: Path, *, rel: float = 0.0) -> Iterator[str]:
     """Tell what differs, apart from floats within a relative bound (0: none)."""
-    warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield from list(_files(original, restored, rel))
+
+
+def _files(original: Path, restored: Path, rel: float) -> Iterator[str]:
     with uproot.open(original, array_cache=None) as before, uproot.open(restored, array_cache=None) as after:
+        for what, show in _OF_FILE.items():
+            if show(before.file) != show(after.file):
+                yield f"{what} of the file: {show(before.file)} became {show(after.file)}"
         old, new = _keys(before), _keys(after)
         for name in sorted(old.keys() ^ new.keys()):
             yield f"{name}: {'missing' if name in old else 'added'}"
@@ -40,7 +48,7 @@ def _keys(folder: Any, prefix: str = "") -> dict[str, tuple[str, str, Any]]:
         key = folder.key(name)
         found[prefix + name] = (key.fClassName, key.fTitle, key)
         if key.fClassName.startswith("TDirectory"):
-            found |= _keys(folder[key], f"{prefix}{name}/")
+            found |= _keys(key.get(), f"{prefix}{name}/")
     return found
 
 
@@ -94,6 +102,25 @@ _SHOWN: dict[str, Callable[[Any], Any]] = {
     "entries": lambda branch: branch.num_entries,
     "leaves": lambda branch: [(leaf.member("fName"), leaf.member("fTitle")) for leaf in branch.member("fLeaves")],
     "counter": lambda branch: branch.count_branch.name if branch.count_branch else None,
+}
+
+
+def _own_names(file: Any) -> tuple[str, str]:
+    """Name and title as the file itself says them."""
+    chunk = file.chunk(file.fBEGIN, file.fBEGIN + uproot.reading._key_format_big.size)
+    key = uproot.reading.ReadOnlyKey(chunk, uproot.source.cursor.Cursor(file.fBEGIN), {}, file, file)
+    return key.fName, key.fTitle
+
+
+def _algorithm(code: int) -> str:
+    """What a file's setting means: old ones of one digit are levels of zlib; LZMA is restored as the quicker Zstandard."""
+    names = {0: "zlib", 1: "zlib", 2: "zstd", 4: "lz4", 5: "zstd"}
+    return names.get(code // 100, "other") if code % 100 else "none"
+
+
+_OF_FILE: dict[str, Callable[[Any], Any]] = {
+    "title": lambda file: _own_names(file)[1],
+    "compression": lambda file: _algorithm(int(file.fCompress)),
 }
 
 
