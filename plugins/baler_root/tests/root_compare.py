@@ -107,8 +107,8 @@ _SHOWN: dict[str, Callable[[Any], Any]] = {
 
 def _own_names(file: Any) -> tuple[str, str]:
     """Name and title as the file itself says them."""
-    chunk = file.chunk(file.fBEGIN, file.fBEGIN + uproot.reading._key_format_big.size)
-    key = uproot.reading.ReadOnlyKey(chunk, uproot.source.cursor.Cursor(file.fBEGIN), {}, file, file)
+    chunk = file.chunk(file.fBEGIN, min(file.fBEGIN + (1 << 16), file.fEND))
+    key = uproot.reading.ReadOnlyKey(chunk, uproot.source.cursor.Cursor(file.fBEGIN), {}, file, file, read_strings=True)
     return key.fName, key.fTitle
 
 
@@ -119,7 +119,7 @@ def _algorithm(code: int) -> str:
 
 
 _OF_FILE: dict[str, Callable[[Any], Any]] = {
-    "title": lambda file: _own_names(file)[1],
+    "name and title": _own_names,
     "compression": lambda file: _algorithm(int(file.fCompress)),
 }
 

@@ -13,6 +13,9 @@ TREE_KINDS: dict[str, Literal["TTree", "RNTuple"]] = {
     "ROOT::RNTuple": "RNTuple",
 }
 
+# How far a file's name and title may reach at most.
+NAMES_BYTES = 1 << 16
+
 
 @dataclass(frozen=True)
 class Item:
@@ -101,6 +104,6 @@ def names_of_file(file: Any) -> tuple[str, str]:
 
     place = int(file.file.fBEGIN)
     cursor = uproot.source.cursor.Cursor(place)
-    chunk = file.file.chunk(place, min(place + uproot.reading._key_format_big.size, file.file.fEND))
-    key = uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file)
+    chunk = file.file.chunk(place, min(place + NAMES_BYTES, file.file.fEND))
+    key = uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file, read_strings=True)
     return str(key.fName), str(key.fTitle)
