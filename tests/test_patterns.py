@@ -10,7 +10,7 @@ import pytest
 
 import baler_core
 from baler_core import BoundRules, DataError, ErrorBound, select_names
-from baler_core.patterns import matching, unmistakable
+from baler_core.data.patterns import matching, unmistakable
 
 NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
 

@@ -28,6 +28,9 @@ def _files(original: Path, restored: Path, rel: float) -> Iterator[str]:
         for what, show in _OF_FILE.items():
             if show(before.file) != show(after.file):
                 yield f"{what} of the file: {show(before.file)} became {show(after.file)}"
+        name = _own_names(before.file)[0]  # a file that is called what it says of itself may be called otherwise now
+        if name not in (original.name, _own_names(after.file)[0]):
+            yield f"name of the file: {name!r} became {_own_names(after.file)[0]!r}"
         old, new = _keys(before), _keys(after)
         for name in sorted(old.keys() ^ new.keys()):
             yield f"{name}: {'missing' if name in old else 'added'}"
@@ -119,7 +122,7 @@ def _algorithm(code: int) -> str:
 
 
 _OF_FILE: dict[str, Callable[[Any], Any]] = {
-    "name and title": _own_names,
+    "title": lambda file: _own_names(file)[1],
     "compression": lambda file: _algorithm(int(file.fCompress)),
 }
 
