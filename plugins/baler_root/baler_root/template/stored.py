@@ -56,7 +56,7 @@ def read_template(stored: Mapping[str, Any], parts: Mapping[str, bytes]) -> Stor
         If they are damaged.
     """
     content, kinds = bytearray(parts["tree"]), str(stored["kinds"])
-    tables = tables_from_bytes(parts["tables"])
+    tables = tables_from_bytes(parts.get("tables", b""))
     keys, counts = iter(map(str, stored["keys"])), iter(map(str, stored.get("counts", ())))
     headers, baskets = _Cut(parts.get("headers", b"")), _Cut(parts.get("baskets", b""))
     branches = []
