@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
-from baler_root.branches import Branch
+from baler_root.contents.branches import Branch
+from baler_root.contents.forms import leaves
 from baler_root.contents.objects import OBJECTS, STREAMERS, KeyRecord, keys_from_json
-from baler_root.forms import leaves
-from baler_root.ntuple.stored import StoredNTuple, read_ntuple_template
-from baler_root.ntuple.writing import NTupleTemplateOutput
-from baler_root.outputs import RNTupleOutput, TTreeOutput
-from baler_root.parts import Part, take_parts
-from baler_root.skeleton import branches_of, list_dimensions
-from baler_root.template.stored import StoredTemplate, read_template
-from baler_root.template.writing import TemplateOutput
-from baler_root.trees import first_line
-from baler_root.writing.folders import Folders
-from baler_root.writing.naming import name_file
-from baler_root.writing.records import Names, add_object
-from baler_root.writing.streamers import add_streamers
+from baler_root.contents.trees import first_line
+from baler_root.schema.parts import Part, take_parts
+from baler_root.schema.skeleton import branches_of, list_dimensions
+from baler_root.values.ntuple.stored import StoredNTuple, read_ntuple_template
+from baler_root.values.ntuple.writing import NTupleTemplateOutput
+from baler_root.values.outputs import RNTupleOutput, TTreeOutput
+from baler_root.values.template.stored import StoredTemplate, read_template
+from baler_root.values.template.writing import TemplateOutput
+from baler_root.values.writing.folders import Folders
+from baler_root.values.writing.naming import name_file
+from baler_root.values.writing.records import Names, add_object
+from baler_root.values.writing.streamers import add_streamers
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,14 +11,14 @@ import numpy as np
 from baler_core import DataError, Source, Variable, family_slices, make_block
 from baler_root.contents.keys import Item, list_items, names_of_file
 from baler_root.contents.objects import carry, keys_to_json
-from baler_root.contents.selection import choose_trees
-from baler_root.flatten import Arrays, take_apart
-from baler_root.jagged import Collection
-from baler_root.parts import Part, join_parts
-from baler_root.patterns import PatternsOfTrees
-from baler_root.reading import read_layouts
-from baler_root.treepart import TreePart, TreeReading
-from baler_root.trees import first_line, open_file
+from baler_root.contents.patterns import PatternsOfTrees
+from baler_root.contents.tree_selection import choose_trees
+from baler_root.contents.trees import first_line, open_file
+from baler_root.schema.jagged import Collection
+from baler_root.schema.parts import Part, join_parts
+from baler_root.schema.tree_part import TreePart, TreeReading
+from baler_root.values.flatten import Arrays, take_apart
+from baler_root.values.reading import read_layouts
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,10 +9,10 @@ import pytest
 import uproot
 
 from baler_core import DataError, Schema, values_of
-from baler_root.parts import take_parts
 from baler_root.reader import RootReader
-from baler_root.skeleton import branches_of
-from baler_root.ttree import collection_checksum
+from baler_root.schema.parts import take_parts
+from baler_root.schema.skeleton import branches_of
+from baler_root.values.ttree import collection_checksum
 
 from .root_compare import differences
 

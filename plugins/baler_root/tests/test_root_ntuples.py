@@ -14,8 +14,8 @@ import uproot
 
 from baler_core import DataError, FormatError, Schema
 from baler_core.testing import check_hostile_reader
-from baler_root.ntuple.elements import DELTA, DTYPES, SPLIT, ZIGZAG, encode_page
 from baler_root.reader import RootReader
+from baler_root.values.ntuple.elements import DELTA, DTYPES, SPLIT, ZIGZAG, encode_page
 
 from .root_compare import differences
 

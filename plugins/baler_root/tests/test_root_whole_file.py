@@ -16,7 +16,7 @@ from baler_core import DataError, FormatError, Schema
 from baler_core.testing import check_hostile_reader
 from baler_root.contents.keys import Item, content_of, list_items, names_of_file
 from baler_root.reader import RootOptions, RootReader
-from baler_root.writing.naming import name_file
+from baler_root.values.writing.naming import name_file
 
 from .root_compare import differences
 
@@ -177,7 +177,7 @@ def write_all(reader: RootReader, out: Path, schema: Schema, blocks: Sequence[An
 
 
 def test_roles_are_told() -> None:
-    from baler_root.roles import role_of
+    from baler_root.contents.roles import role_of
 
     told = {
         ("event", "<u8"): "identifier",

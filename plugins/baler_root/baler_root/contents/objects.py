@@ -9,7 +9,7 @@ from typing import Any
 
 from baler_core import DataError
 from baler_root.contents.keys import Item, content_of
-from baler_root.trees import first_line
+from baler_root.contents.trees import first_line
 
 OBJECTS, STREAMERS = "objects", "streamers"
 
