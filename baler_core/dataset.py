@@ -32,9 +32,10 @@ Role = Literal[
     "count",
     "weight",
     "mask",
+    "unnamed",
 ]
 """What a variable is to its field: measured quantities and their uncertainties may lose digits; the others say which,
-when, where or how many. Empty where the file does not tell."""
+when, where or how many, or have no name that tells. Empty where the file does not tell."""
 
 # dtype strings beyond numpy's own: object arrays of Python `str` and of `bytes`, any length
 TEXT_DTYPES = ("str", "bytes")

@@ -12,7 +12,7 @@ import numpy as np
 from baler_core.bounds import usable
 from baler_core.dataset import Schema, Variable
 from baler_core.noise import noise_of
-from baler_core.roles import GRID_AXIS, PIXELS, Finding, roles_of
+from baler_core.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
 from baler_core.uncertainties import Errors, errors_beside
 
 LOSSLESS = "lossless"
@@ -82,11 +82,9 @@ def _proposal(
     packed = variable.is_numeric and variable.numpy_dtype.kind in "iu" and variable.scale != 1.0
     if not variable.is_numeric or not (variable.numpy_dtype.kind == "f" or packed):
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else "")
-    if not variable.dims:
-        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
     values = physical.get(variable.name)
-    if values is not None and values.size == 1:
-        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
+    if not variable.dims or (values is not None and values.size == 1):
+        return Proposal(LOSSLESS, str(finding) if finding.is_exact else SINGLE)
     by_error = _below_errors(errors, physical, values)
     in_series = variable.dims[0] in series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None

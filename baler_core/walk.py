@@ -15,6 +15,7 @@ from baler_core.config import ComponentSpec, Config
 from baler_core.dataset import (
     Layout,
     Schema,
+    Variable,
     block_sizes,
     counts_first,
     group_variables,
@@ -25,7 +26,7 @@ from baler_core.errors import DataError
 from baler_core.interfaces import Reader, Source
 from baler_core.patterns import names_in_full
 from baler_core.plugins import Registry
-from baler_core.roles import Finding, roles_of, told_by_values
+from baler_core.roles import SINGLE, Finding, roles_of, told_by_values
 from baler_core.tolerances import make_tolerance, usable_packing
 
 if TYPE_CHECKING:
@@ -114,9 +115,18 @@ def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -
     return tuple(
         LOSSLESS
         if v.name in counts
-        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=v.name in roles and roles[v.name].is_exact)
+        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=bool(_why_protected(v, schema, roles)))
         for v in schema.variables
     )
+
+
+def _why_protected(variable: Variable, schema: Schema, roles: Mapping[str, Finding]) -> str:
+    """Why a pattern with wildcards leaves a variable exact; empty if it does not."""
+    finding = roles.get(variable.name, Finding())
+    if finding.is_exact:
+        return str(finding)
+    # Exact costs nothing here, and constants of a calculation are like this.
+    return SINGLE if all(schema.sizes[dim] == 1 for dim in variable.dims) else ""
 
 
 def roles_in(schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], rules: BoundRules) -> dict[str, Finding]:
@@ -141,11 +151,10 @@ def kept_exact(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) 
     """
     rules = rules.among(schema.names)
     return {
-        v.name: str(roles[v.name])
+        v.name: why
         for v in schema.variables
-        if v.name in roles
-        and roles[v.name].is_exact
-        and (v.numpy_dtype.kind == "f" or v.is_packed)
+        if (v.numpy_dtype.kind == "f" or v.is_packed)
+        and (why := _why_protected(v, schema, roles))
         and _is_lossy_wildcard(v.name, rules)
     }
 
