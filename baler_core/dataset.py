@@ -269,6 +269,21 @@ def values_of(block: xr.Dataset, name: str) -> np.ndarray:
     return np.asarray(block.variables[name].values)
 
 
+def native_bytes(values: np.ndarray) -> bytes:
+    """The values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
+    if values.dtype.kind != "O":
+        return values.tobytes()
+    cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in values.ravel())
+    return b"".join(cell + b"\n" for cell in cells)
+
+
+def native_size(values: np.ndarray) -> int:
+    """The length of `native_bytes`: what ratios of compression refer to."""
+    if values.dtype.kind != "O":
+        return values.nbytes
+    return sum(len(cell if isinstance(cell, bytes) else str(cell).encode()) + 1 for cell in values.ravel())
+
+
 def block_sizes(block: xr.Dataset) -> dict[str, int]:
     """Length of every dimension of a block."""
     return {str(dim): int(length) for dim, length in block.sizes.items()}

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from baler_core.bounds import BoundRules
 from baler_core.config import Config
+from baler_core.dataset import native_size
 from baler_core.errors import ConfigError, DataError, PluginError
 from baler_core.objects import ArraySource, Columns, ObjectKind
 from baler_core.objects.kind import type_name
@@ -40,7 +41,7 @@ def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
     for warning in columns.warnings:
         logger.warning("%s", warning)
     source = ArraySource(schema, columns.arrays, columns.warnings)
-    size = sum(schema.nbytes(variable) for variable in schema.variables)
+    size = sum(map(native_size, columns.arrays.values()))
     parts = type_name(value).split(".")
     return Input(registry.reader("python")(), source, ".".join(dict.fromkeys((parts[0], parts[-1]))), size)
 

@@ -48,6 +48,8 @@ def header_to_json(header: Header) -> Json:
         extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
     if header.left_out:
         extras["left_out"] = list(header.left_out)
+    if header.kept_exact:
+        extras["kept_exact"] = _kept_exact_to_json(header)
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -69,6 +71,15 @@ def header_to_json(header: Header) -> Json:
         "skeleton": dict(schema.skeleton),
         **extras,
     }
+
+
+def _kept_exact_to_json(header: Header) -> Json:
+    """Pairs [why in a few words, ranges of variables]: whole sentences would take more than some variables do."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(header.schema.names):
+        if name in header.kept_exact:
+            found.setdefault(re.split(r": | \(", header.kept_exact[name])[0], []).append(place)
+    return [[why, _ranges(places)] for why, places in found.items()]
 
 
 def _bound_to_json(bound: ErrorBound) -> Json:
@@ -202,6 +213,7 @@ def _header(record: Json, sections: int) -> Header:
         shares=tuple(float(share) for share in record.get("shares", ())),
         attachments_section=_count(record["attachments"]) if "attachments" in record else None,
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
+        kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
         flips={variables[_count(place)].name: _count(count) for place, count in record.get("flips", ())},
     )
 
@@ -307,6 +319,12 @@ def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:
     if sum(_count(length) for _, ranges, _, _ in records for _, length in ranges) > count:
         raise ValueError("groups name more variables than the file has")
     return tuple(_group(record, count) for record in records)
+
+
+def _kept_exact(records: Json, variables: Sequence[Variable]) -> dict[str, str]:
+    if sum(_count(length) for _, ranges in records for _, length in ranges) > len(variables):
+        raise ValueError("more variables are named than the file has")
+    return {variables[n].name: str(why) for why, ranges in records for n in _unranged(ranges, len(variables))}
 
 
 def _group(record: Json, count: int) -> GroupRecord:

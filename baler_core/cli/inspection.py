@@ -72,7 +72,8 @@ def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:
 def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
     header = found.header
     ratio = f", ratio {found.ratio:.2f}" if header.blocks else ", trained models without data"
-    values = f"{bytes_text(header.input_bytes)} of values, file of {bytes_text(header.input_file_bytes)}"
+    values = f"{bytes_text(header.input_bytes)} of values, " if header.blocks else ""
+    values += f"file of {bytes_text(header.input_file_bytes)}"
     print_table(
         [
             (str(found.path), f"{bytes_text(found.file_bytes)}{ratio}, baler {header.version}"),
@@ -124,6 +125,9 @@ def _show_variables(found: Info) -> None:
         click.echo(f"{name}: {count:,} values changed their sign, within the bound")
     click.echo()
     print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
+    if found.header.kept_exact:
+        click.echo("\nexact in spite of a pattern with wildcards; a lossy bound must name them in full:")
+        print_table([(name, why) for name, why in found.header.kept_exact.items()], indent="  ")
 
 
 def _variables(found: Info) -> list[dict[str, Any]]:
@@ -142,6 +146,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "bound": bound,
                 "largest_error": None if error is None else error.largest,
                 "share": None if error is None else error.share,
+                "kept_exact": header.kept_exact.get(variable.name),
                 "changed_signs": header.flips.get(variable.name, 0),
             }
         )

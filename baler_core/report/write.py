@@ -14,7 +14,8 @@ from baler_core.patterns import matching
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 
-PLOTS = 40
+PLOTS = 24
+"""So many variables are drawn unless patterns ask for others: more are neither looked at nor quickly loaded."""
 Plots = int | Literal["all"] | Sequence[str]
 """How many variables to draw, `all` that were recorded, or patterns of their names."""
 
@@ -49,7 +50,8 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
         )
     report = folder / "report.html"
     with completed(report) as temporary:
-        temporary.write_text(render(results, figures, undrawn=len(_recorded(results)) - len(shown)), "utf-8")
+        undrawn = [name for name in _recorded(results) if name not in figures.variables]
+        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8")
     return report
 
 
@@ -101,12 +103,19 @@ def chosen(results: Results, plots: Plots) -> list[str]:
     """Names of the variables to draw, in the file's order."""
     recorded = _recorded(results)
     if isinstance(plots, int):
-        return recorded[:plots]
+        return _first(results, recorded, plots)
     if isinstance(plots, str):
         return recorded if plots == "all" else matching([plots], recorded)
     if list(plots) == ["*"]:
-        return recorded[:PLOTS]
+        return _first(results, recorded, PLOTS)
     return matching(plots, recorded)
+
+
+def _first(results: Results, recorded: Sequence[str], most: int) -> list[str]:
+    """In the file's order, the first that changed; where there is room, others too."""
+    changed = {v.name for v in results.variables if v.changed}
+    wanted = set(sorted(recorded, key=lambda name: name not in changed)[:most])
+    return [name for name in recorded if name in wanted]
 
 
 def _recorded(results: Results) -> list[str]:
