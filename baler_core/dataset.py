@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from baler_core.errors import DataError, did_you_mean
-from baler_core.patterns import matching
+from baler_core.patterns import matching_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -343,7 +343,7 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     for pattern in patterns:
         if not set("*?[") & set(pattern) and pattern not in names:
             raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
-    chosen = matching(patterns, names)
+    chosen = matching_names(patterns, names)
     if not chosen:
         raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
     return chosen

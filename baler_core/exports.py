@@ -46,6 +46,7 @@ from baler_core.interfaces import (
     Training,
 )
 from baler_core.objects import Columns, Form, ObjectKind, packed, rebuild, unpacked
+from baler_core.patterns import matching_names
 from baler_core.streaming import Moments, Sample
 
 __all__ = [
@@ -94,6 +95,7 @@ __all__ = [
     "hookimpl",
     "is_measured",
     "make_block",
+    "matching_names",
     "open",
     "packed",
     "pair_values",

@@ -34,8 +34,11 @@ def literal_among(patterns: Iterable[str], names: Collection[str]) -> frozenset[
     return frozenset(p for p in special if p in known)
 
 
-def matching(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names that any of the patterns matches, in their own order."""
+def matching_names(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names that any of the patterns matches, in their own order.
+
+    One that is a name itself, such as `pt [GeV]`, means that name alone; any other is shell-style.
+    """
     literal = literal_among(patterns, names)
     return [name for name in names if any(name_matches(name, p, literal) for p in patterns)]
 

@@ -72,3 +72,9 @@ def test_plugins_import_only_what_the_core_exports(path: Path) -> None:
         if module.split(".")[0] == FACADE and module != FACADE:
             assert module.count(".") == 1, f"{path.name} reaches into {module}"
             assert module.split(".")[1] in baler_core.__all__
+
+
+def test_names_are_matched_in_one_place() -> None:
+    """`pt [GeV]` means one thing: nobody but `patterns` matches names by himself."""
+    places = [*modules(), *sorted((ROOT / "plugins").glob("*/baler_*/**/*.py"))]
+    assert [path.name for path in places if {"fnmatch", "fnmatch.fnmatchcase"} & imports(path)] == ["patterns.py"]

@@ -10,7 +10,7 @@ import pytest
 
 import baler_core
 from baler_core import BoundRules, ErrorBound, select_names
-from baler_core.patterns import matching, unmistakable
+from baler_core.patterns import matching_names, unmistakable
 
 NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
 
@@ -27,9 +27,9 @@ NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
     ],
 )
 def test_a_pattern_that_is_a_name_means_no_other(pattern: str, found: list[str]) -> None:
-    assert matching([pattern], NAMES) == found
+    assert matching_names([pattern], NAMES) == found
     assert select_names(NAMES, [pattern], "here") == found
-    assert matching(unmistakable([pattern], NAMES), NAMES) == found
+    assert matching_names(unmistakable([pattern], NAMES), NAMES) == found
     rules = BoundRules(((pattern, ErrorBound("abs", 0.1)),))
     assert rules.reached(NAMES) == [found]
     lossy = [name for name in NAMES if rules.among(NAMES).bound_for(name, "<f8").kind == "abs"]
@@ -37,7 +37,7 @@ def test_a_pattern_that_is_a_name_means_no_other(pattern: str, found: list[str])
 
 
 def test_a_variable_called_star_leaves_the_star_a_wildcard() -> None:
-    assert matching(["*"], ["*", "x"]) == ["*", "x"]
+    assert matching_names(["*"], ["*", "x"]) == ["*", "x"]
 
 
 def test_a_bound_on_a_name_with_brackets_leaves_its_class_exact(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
@@ -10,6 +9,7 @@ from baler_core.bound_syntax import BoundError, BoundKind
 from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.yaml_nodes import KeyPath
 from baler_core.errors import ConfigError
+from baler_core.patterns import name_matches
 
 Complain: TypeAlias = Callable[[KeyPath, str], None]
 
@@ -70,4 +70,4 @@ def _covers(earlier: str, later: str) -> bool:
     """Whether every name that matches `later` matches `earlier`; False where that is not plain to see."""
     if "[" in earlier + later or ("?" in earlier and "*" in later):
         return False
-    return fnmatch.fnmatchcase(later, earlier)
+    return name_matches(later, earlier)

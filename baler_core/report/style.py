@@ -69,7 +69,9 @@ def save(figure: Figure, path: Path, *, colours: int = 256) -> Path:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     with Image.open(drawn) as image, completed(path) as temporary:
-        flat = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        # Median cuts would give most colours to noise, and leave steps in smooth fields.
+        kind = Image.Quantize.MAXCOVERAGE
+        flat = image.convert("RGB").quantize(colours, method=kind, dither=Image.Dither.NONE)
         flat.save(temporary, format="png", optimize=True, dpi=image.info.get("dpi"))
     return path
 

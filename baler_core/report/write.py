@@ -10,7 +10,7 @@ from typing import Literal
 from baler_core.atomic import completed
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate import Drawings, Results
-from baler_core.patterns import matching
+from baler_core.patterns import matching_names
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 
@@ -91,11 +91,11 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
     results = read_results(folder)
     recorded = _recorded(results)
     for pattern in variables:
-        if not matching([pattern], recorded):
+        if not matching_names([pattern], recorded):
             raise DataError(
                 f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
             )
-    wanted = matching(variables, recorded)
+    wanted = matching_names(variables, recorded)
     return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 
 
@@ -105,10 +105,10 @@ def chosen(results: Results, plots: Plots) -> list[str]:
     if isinstance(plots, int):
         return _first(results, recorded, plots)
     if isinstance(plots, str):
-        return recorded if plots == "all" else matching([plots], recorded)
+        return recorded if plots == "all" else matching_names([plots], recorded)
     if list(plots) == ["*"]:
         return _first(results, recorded, PLOTS)
-    return matching(plots, recorded)
+    return matching_names(plots, recorded)
 
 
 def _first(results: Results, recorded: Sequence[str], most: int) -> list[str]:
