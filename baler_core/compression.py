@@ -233,6 +233,7 @@ def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWrit
         trained=_trained_record(work),
         attachments_section=next_section if schema.attachments else None,
         left_out=tuple(work.left_out),
+        elsewhere=work.blocks.elsewhere,
         flips=work.flips,
         kept_exact=work.kept_exact,
     )

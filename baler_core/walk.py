@@ -89,7 +89,7 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
         reader = registry.reader(WHOLE_FILE)()
         source = reader.open(path)
-    for warning in source.warnings:
+    for warning in (*source.warnings, *source.elsewhere):
         logger.warning("%s", warning)
     return reader, source
 
@@ -238,6 +238,7 @@ class Blocks:
     def __init__(self, source: Source, block_bytes: int) -> None:
         self.schema = source.schema
         self.left_out = tuple(source.warnings)
+        self.elsewhere = tuple(source.elsewhere)
         self._source = source
         self._block_bytes = block_bytes
         self._kept: list[xr.Dataset] | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import common_options, memory_option, model_file
-from baler_core.cli.text import bytes_text, print_box, print_json, print_table
+from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import FormatError
 from baler_core.reference import Lookup, find_trained
 
@@ -34,6 +34,8 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
         _show_file(found, trained)
         _show_groups(found)
         _show_variables(found)
+        for sentence in found.header.elsewhere:
+            click.echo(f"\nnote: {printable(sentence)}")
         if found.header.left_out:
             print_box("NOT IN THIS FILE", found.header.left_out)
 
@@ -169,6 +171,7 @@ def _record(found: Info) -> dict[str, Any]:
             for g in header.groups
         ],
         "left_out": list(header.left_out),
+        "elsewhere": list(header.elsewhere),
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),

@@ -109,7 +109,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
     name = reader_name or registry.reader_for(data_file)
     options = _reader_options(registry, name, stated)
     with registry.reader(name)(options).open(data_file) as source:
-        for warning in source.warnings:
+        for warning in (*source.warnings, *source.elsewhere):
             _log.warning("%s", warning)
         input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
         options_set = options.model_dump(mode="json", exclude_unset=True)

@@ -108,7 +108,11 @@ def evaluate(
         training=training_curves(histories or {}),
         details=details_of(info),
         kept_exact=exact_anyway if kept_exact is None else kept_exact,
-        notes=(*results.notes, *([UNKNOWN_BOUNDS] if bounds is None and info is None else [])),
+        notes=(
+            *results.notes,
+            *(info.header.elsewhere if info is not None else ()),
+            *([UNKNOWN_BOUNDS] if bounds is None and info is None else []),
+        ),
         left_out=tuple(dict.fromkeys((*(info.header.left_out if info is not None else ()), *left_out))),
     )
 
