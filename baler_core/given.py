@@ -6,11 +6,14 @@ import logging
 from collections.abc import Iterator
 from typing import Any, cast
 
+import numpy as np
+
 from baler_core.bounds import BoundRules
 from baler_core.config import Config
 from baler_core.dataset import native_size
 from baler_core.errors import ConfigError, DataError, PluginError
 from baler_core.objects import ArraySource, Columns, ObjectKind
+from baler_core.objects.advice import advice_for
 from baler_core.objects.kind import type_name
 from baler_core.plugins import Registry
 from baler_core.walk import Input
@@ -41,7 +44,9 @@ def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
     for warning in columns.warnings:
         logger.warning("%s", warning)
     source = ArraySource(schema, columns.arrays, columns.warnings)
-    size = sum(map(native_size, columns.arrays.values()))
+    size = sum(
+        native_size(np.asarray(columns.arrays[v.name])) if v.is_text else schema.nbytes(v) for v in schema.variables
+    )
     parts = type_name(value).split(".")
     return Input(registry.reader("python")(), source, ".".join(dict.fromkeys((parts[0], parts[-1]))), size)
 
@@ -55,7 +60,9 @@ def _kind_of(value: object, registry: Registry) -> ObjectKind:
         raise PluginError(f"objects of type {name} are taken by several plugins: disable one of them")
     known = ", ".join(sorted(offered for offered in registry.names("object")))
     plugin = _PLUGINS.get(name.split(".")[0])
+    advice = advice_for(name)
     help_ = f": pip install '{plugin}'" if plugin and not _has(registry, name.split(".")[0]) else ""
+    help_ += f": {advice}" if advice and not help_ else ""
     raise DataError(
         f"an object of type {name} cannot be compressed: wanted a path, or an object of a kind that is known here "
         f"({known}){help_}"
