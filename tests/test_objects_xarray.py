@@ -214,8 +214,10 @@ def test_arrays_of_dask_are_computed_block_by_block(tmp_path: Path) -> None:
 
     values = np.random.default_rng(1).normal(size=(64, 50))
     lazy = dask.from_array(values, chunks=(4, 50)).map_blocks(part, dtype=values.dtype, meta=values[:0])
-    wanted = xr.DataArray(values * 2, dims=("t", "x"))
-    baler_core.compress(xr.DataArray(lazy, dims=("t", "x")), tmp_path / "x.bal", block_bytes=4 * 50 * 8, model="scalar")
+    wanted = xr.DataArray(values * 2, dims=("t", "x"), name="u")
+    baler_core.compress(
+        xr.DataArray(lazy, dims=("t", "x"), name="u"), tmp_path / "x.bal", block_bytes=4 * 50 * 8, model="scalar"
+    )
     xr.testing.assert_identical(baler_core.open(tmp_path / "x.bal"), wanted)
     assert max(largest) == 4 * 50 * 8
     for data in (lazy, {"a": lazy}):
