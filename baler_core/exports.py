@@ -24,6 +24,7 @@ from baler_core.errors import (
     DataError,
     FormatError,
     PluginError,
+    UnsuitedError,
     did_you_mean,
 )
 from baler_core.formulas import Formula, evaluate_formula
@@ -84,6 +85,7 @@ __all__ = [
     "Tolerance",
     "Tolerances",
     "Training",
+    "UnsuitedError",
     "Variable",
     "compress",
     "decode_array",

@@ -22,7 +22,7 @@ from baler_core.dataset import (
     values_of,
     with_events,
 )
-from baler_core.errors import DataError
+from baler_core.errors import DataError, UnsuitedError
 from baler_core.interfaces import Reader, Source
 from baler_core.patterns import names_in_full
 from baler_core.plugins import Registry
@@ -69,7 +69,7 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
 
 
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
-    """Open the input file; one without variables is kept byte for byte.
+    """Open the input file; one without variables, or unsuited to the reader of its suffix, is kept byte for byte.
 
     Raises
     ------
@@ -83,7 +83,14 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     if not path.is_file():
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
-    source = reader.open(path, config.variables)
+    try:
+        source = reader.open(path, config.variables)
+    except UnsuitedError as error:
+        if config.reader is not None or config.variables is not None:
+            raise
+        logger.warning("kept byte for byte, since it is nothing that the reader %r takes: %s", reader.name, error)
+        whole = registry.reader(WHOLE_FILE)()
+        return whole, whole.open(path)
     if not source.schema.variables:
         source.close()
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
