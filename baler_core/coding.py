@@ -26,7 +26,7 @@ from baler_core.guarantee import (
 from baler_core.header import ErrorRecord
 from baler_core.integrity import group_digest
 from baler_core.interfaces import AutoOptions, Effort, Model, Options, Source, Streams
-from baler_core.matching import told_of
+from baler_core.matching import told_of, told_of_sentinels
 from baler_core.patterns import unmistakable
 from baler_core.plugins import Registry
 from baler_core.preprocess import Pipeline, Step
@@ -34,7 +34,7 @@ from baler_core.reuse import Reuse
 from baler_core.settle import settle
 from baler_core.state import decode_state, encode_state
 from baler_core.trained import TrainedModel, TrainedModels
-from baler_core.walk import Blocks, bounds_of, kept_exact, roles_in, tolerances_of
+from baler_core.walk import Blocks, bounds_of, kept_exact, roles_in, sentinels_under, tolerances_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -126,7 +126,8 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
-    for sentence in told_of(schema, config.bounds, bounds, exact_anyway):
+    sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    for sentence in (*told_of(schema, config.bounds, bounds, exact_anyway), *told_of_sentinels(sentinels)):
         logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))

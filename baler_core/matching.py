@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from baler_core.bounds import BoundRules, ErrorBound
@@ -12,7 +12,8 @@ from baler_core.dataset import Schema
 from baler_core.errors import did_you_mean
 from baler_core.patterns import names_in_full
 from baler_core.plugins import Registry
-from baler_core.walk import bounds_of, kept_exact, open_input, roles_in
+from baler_core.sentinels import Sentinel
+from baler_core.walk import bounds_of, kept_exact, open_input, roles_in, sentinels_under
 
 _NAMED = 6
 
@@ -50,6 +51,8 @@ class Matches:
         Integers, booleans, text and others that a lossy pattern with wildcards matches and leaves exact.
     uncovered
         Variables that no pattern matches: they are exact.
+    sentinels
+        Lossy variables with what looks like missing values that nothing declares.
     """
 
     path: Path
@@ -58,6 +61,7 @@ class Matches:
     kept_exact: Mapping[str, str]
     whole: tuple[str, ...]
     uncovered: tuple[str, ...]
+    sentinels: Mapping[str, Sentinel] = field(default_factory=dict)
 
 
 def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
@@ -74,6 +78,8 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         roles = roles_in(schema, lambda: source.blocks(config.block_bytes), rules)
         bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
         exact = kept_exact(schema, rules, roles)
+        stated = [bounds[name] for name in schema.names]
+        sentinels = sentinels_under(schema, lambda: source.blocks(config.block_bytes), stated)
     members_of = _decided(schema, rules)
     unmatched = set(rules.unmatched(schema.names))
     patterns = []
@@ -90,7 +96,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
     )
     uncovered = tuple(members_of[""])
-    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
+    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels)
 
 
 def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
@@ -134,6 +140,17 @@ def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exa
             "A lossy bound on these must name them in full"
         )
     return sentences
+
+
+def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:
+    """What to say of values that may stand for missing ones, one sentence for all variables."""
+    if not found:
+        return []
+    said = listed([f"{name!r} ({sentinel})" for name, sentinel in found.items()])
+    return [
+        f"one value may stand for missing ones, and is taken for an ordinary one that the bound may change: {said}. "
+        "If it does, keep these lossless, or write NaN or a declared fill value in its place"
+    ]
 
 
 def listed(names: Sequence[str], *, most: int = _NAMED) -> str:

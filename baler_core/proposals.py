@@ -13,6 +13,7 @@ from baler_core.bounds import usable
 from baler_core.dataset import Schema, Variable
 from baler_core.noise import noise_of
 from baler_core.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
+from baler_core.sentinels import sentinels_in
 from baler_core.uncertainties import Errors, errors_beside
 
 LOSSLESS = "lossless"
@@ -63,9 +64,13 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
     beside = errors_beside(schema.names)
     counts = set(schema.counts.values())
+    sentinels = sentinels_in(schema, values)
+    kept = {name: Proposal(LOSSLESS, f"{sentinel}: missing values?") for name, sentinel in sentinels.items()}
+    kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in counts}
+    kept = {name: proposal for name, proposal in kept.items() if not roles.get(name, Finding()).is_exact}
     return {
-        v.name: Proposal(LOSSLESS, "counts of a collection")
-        if v.name in counts
+        v.name: kept[v.name]
+        if v.name in kept
         else _proposal(v, roles.get(v.name, Finding()), physical, beside.get(v.name, ()), series)
         for v in schema.variables
     }

@@ -27,6 +27,7 @@ from baler_core.interfaces import Reader, Source
 from baler_core.patterns import names_in_full
 from baler_core.plugins import Registry
 from baler_core.roles import SINGLE, Finding, roles_of, told_by_values
+from baler_core.sentinels import Sentinel, sentinels_in
 from baler_core.tolerances import make_tolerance, usable_packing
 
 if TYPE_CHECKING:
@@ -170,6 +171,14 @@ def _is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
     """Whether the bound of a variable comes from a pattern that does not name it, and is no `lossless`."""
     rule = rules.rule_for(name)
     return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
+
+
+def sentinels_under(
+    schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], bounds: Sequence[ErrorBound]
+) -> dict[str, Sentinel]:
+    """What looks like undeclared missing values among the first values of the variables that may lose something."""
+    lossy = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.kind != "lossless"]
+    return sentinels_in(schema, first_values(walk, lossy))
 
 
 def first_values(walk: Callable[[], Iterable[xr.Dataset]], names: Sequence[str]) -> dict[str, np.ndarray]:
