@@ -127,7 +127,10 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
-    for sentence in (*told_of(schema, config.bounds, bounds, exact_anyway), *told_of_sentinels(sentinels)):
+    for sentence in (
+        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *told_of_sentinels(sentinels),
+    ):
         logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))

@@ -86,7 +86,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
     for rule in rules.rules:
         members = tuple(members_of[rule[0]])
         lossy = tuple(name for name in members if bounds[name].kind != "lossless")
-        hint = did_you_mean(rule[0].strip("*?"), schema.names) if rule[0] in unmatched else ""
+        hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched else ""
         patterns.append(PatternMatch(*rule, members, lossy, hint))
     whole = tuple(
         name
@@ -109,7 +109,20 @@ def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
     return members
 
 
-def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exact: Mapping[str, str]) -> list[str]:
+def _hint(pattern: str, schema: Schema, aliases: Mapping[str, str]) -> str:
+    """Which variables a pattern that matches nothing may mean."""
+    bare = pattern.strip("*?")
+    named = next((name for alias, name in aliases.items() if alias.casefold() == bare.casefold()), None)
+    return did_you_mean(bare, schema.names) if named is None else f"It is called {named!r} here."
+
+
+def told_of(
+    schema: Schema,
+    rules: BoundRules,
+    bounds: Sequence[ErrorBound],
+    exact: Mapping[str, str],
+    aliases: Mapping[str, str] | None = None,
+) -> list[str]:
     """What a user must know of the bounds before a file is compressed, one sentence each.
 
     Parameters
@@ -118,11 +131,13 @@ def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exa
         What they come to for each variable.
     exact
         Variables that are exact in spite of a pattern with wildcards, and why.
+    aliases
+        As of `Source`.
     """
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
     sentences = [
-        f"the bound for {pattern!r} matches no variable. {did_you_mean(pattern.strip('*?'), schema.names)}"
+        f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases or {})}"
         for pattern in rules.unmatched(schema.names)
     ]
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
