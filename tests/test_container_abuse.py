@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baler_core.api import compress, decompress
-from baler_core.container import END, MAGIC, BalReader, BalWriter, pack_json
-from baler_core.decompression import read_info, verify
+from baler_core.api.calls import compress, decompress
+from baler_core.entropy.varint import write_varint
 from baler_core.errors import FormatError
-from baler_core.header_json import header_from_json, header_to_json
-from baler_core.plugins import load_plugins
-from baler_core.varint import write_varint
+from baler_core.format.container import END, MAGIC, BalReader, BalWriter, pack_json
+from baler_core.format.header_json import header_from_json, header_to_json
+from baler_core.pipeline.decompression import read_info, verify
+from baler_core.plugin.registry import load_plugins
 
 START = len(MAGIC) + 1
 

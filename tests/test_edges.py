@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import baler_core
-from baler_core.bounds import ErrorBound, Tolerance, value_range
-from baler_core.dataset import Variable
-from baler_core.tolerances import make_tolerance
+from baler_core.data.bounds import ErrorBound, Tolerance, value_range
+from baler_core.data.tolerance import make_tolerance
+from baler_core.data.variables import Variable
 
 DTYPES = ["<f2", "<f4", ">f4", "<f8", ">f8", "|i1", "|u1", "<i2", ">u2", "<i4", "<u4", "<i8", ">i8", "<u8"]
 BOUNDS = [

@@ -10,7 +10,7 @@ import pytest
 
 import baler_core
 from baler_core import BoundRules, ErrorBound, select_names
-from baler_core.patterns import matching_names, unmistakable
+from baler_core.data.patterns import matching_names, unmistakable
 
 NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
 

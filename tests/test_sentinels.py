@@ -10,9 +10,9 @@ import pytest
 
 from baler_core import api
 from baler_core.cli import main
-from baler_core.dataset import Schema, Variable
-from baler_core.proposals import proposals_for
-from baler_core.sentinels import Sentinel, sentinels_in
+from baler_core.data.sentinels import Sentinel, sentinels_in
+from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.proposals import proposals_for
 
 RANDOM = np.random.default_rng(5)
 

@@ -17,7 +17,7 @@ import click
 from baler_core.cli.options import Session, messages_on_stderr
 from baler_core.cli.text import printable
 from baler_core.errors import BalerError, BoundBroken
-from baler_core.plugins import plugin_at_fault
+from baler_core.plugin.registry import plugin_at_fault
 
 DONE, USER, USAGE, BROKEN_BOUND, BUG, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 70, 130, 143
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
-from baler_core.bound_syntax import BoundError, BoundKind
-from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.yaml_nodes import KeyPath
+from baler_core.data.bound_syntax import BoundError, BoundKind
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
+from baler_core.data.patterns import name_matches
 from baler_core.errors import ConfigError
-from baler_core.patterns import name_matches
 
 Complain: TypeAlias = Callable[[KeyPath, str], None]
 

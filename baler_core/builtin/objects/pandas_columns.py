@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.dataset import Json
+from baler_core.data.objects import Columns, rebuild
+from baler_core.data.objects.advice import advice_for
+from baler_core.data.variables import Json
 from baler_core.errors import DataError
-from baler_core.objects import Columns, rebuild
-from baler_core.objects.advice import advice_for
 
 if TYPE_CHECKING:
     import pandas as pd
