@@ -19,7 +19,7 @@ _NONE = -1.0
 
 @inlined
 def weighed_logarithm(count: Integer) -> float:
-    """count * log2(count), of a count >= 0: shifted to at most 12 bits, for a table of 2^12 + 1."""
+    """Return count * log2(count), of a count >= 0: shifted to at most 12 bits, for a table of 2^12 + 1."""
     shift = max(np.int64(0), bit_length(count) - 12)
     top = count >> shift
     part = (count - (top << shift)) / (1 << shift)

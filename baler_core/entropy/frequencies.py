@@ -56,7 +56,7 @@ class Frequencies:
         return spans_of(self.members, *self._shares())
 
     def _shares(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frequencies of symbols in each table, and of bits being 1, in 1/TOTAL."""
+        """Return frequencies of symbols in each table, and of bits being 1, in 1/TOTAL."""
         weights = LEVELS[self.levels]
         frequencies = np.maximum(weights * TOTAL // weights.sum(axis=1, keepdims=True), weights > 0)
         rows = np.arange(len(weights))

@@ -226,7 +226,7 @@ def _read_pcodec_chunks(reader: ByteReader, target: np.ndarray) -> None:
 
 
 def pack_checked(values: np.ndarray) -> bytes:
-    """`pack_integers` behind the first bytes of a digest of the values."""
+    """Pack integers behind the first bytes of a digest of the values."""
     return _digest(values) + pack_integers(values)
 
 

@@ -12,7 +12,7 @@ _MEDIAN_SAMPLE = 4096
 
 
 def difference(codes: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Differences along each of `axes` in turn; int64 of the same shape, exact modulo 2^64."""
+    """Take differences along each of `axes` in turn; int64 of the same shape, exact modulo 2^64."""
     for axis in axes:
         codes = np.diff(codes, axis=axis, prepend=np.int64(0))
     return codes

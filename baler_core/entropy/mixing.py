@@ -76,7 +76,7 @@ def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer)
 
 @inlined
 def dot(weights: Array, row: Integer, inputs: Array, count: Integer) -> Integer:
-    """Weighted sum of the inputs, on the logistic scale; callers clamp it, whatever weights a stream may have driven to."""
+    """Return the weighted sum of the inputs, on the logistic scale; callers clamp it, whatever weights a stream may have driven to."""
     total = np.int64(0)
     for i in range(count):
         total += np.int64(weights[row, i]) * np.int64(inputs[i])

@@ -8,7 +8,7 @@ from baler_core.errors import FormatError
 
 
 def write_varint(number: int) -> bytes:
-    """LEB128 of a number >= 0: seven bits per byte, lowest first."""
+    """Write the LEB128 of a number >= 0: seven bits per byte, lowest first."""
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)
@@ -80,7 +80,7 @@ class ByteReader:
         return self.take(self.varint())
 
     def rest(self) -> bytes:
-        """Everything that is left."""
+        """Return all that is left."""
         return self.take(len(self.data) - self.position)
 
 

@@ -86,7 +86,7 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
 
 
 def _exact_integers(values: np.ndarray) -> Lattice:
-    """Every integer its own point, with the spacing that all of them share."""
+    """Make each integer a point, with the spacing that all of them share."""
     dtype = values.dtype.str
     if not values.size or values.dtype.kind == "b" or (values.dtype.kind == "u" and values.dtype.itemsize == 8):
         return IntegerLattice(dtype)
@@ -196,7 +196,7 @@ def _common_trailing_zeros(values: np.ndarray) -> int:
 
 
 def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
-    """The largest (step, divisor) such that every value is exactly rint(value * divisor / step) * step / divisor.
+    """Find the largest (step, divisor) such that every value is exactly rint(value * divisor / step) * step / divisor.
 
     Exactly means bit for bit in the dtype of the values; None without such a spacing, or when it is finer than eight
     units in the last place of the largest value (that is noise, not a lattice).

@@ -71,7 +71,7 @@ class Rule:
             return np.asarray((values >= self.low) & (values <= self.high))
 
     def wanted(self, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of originals whose restored values are concerned: which must be moved, and which must not; others may."""
+        """Decide for originals whose restored values are concerned: which must be moved, and which must not; others may."""
         if isinstance(self.side, Edge):
             beyond = self.side.beyond(original)
             return ~beyond, beyond
@@ -127,7 +127,7 @@ def _beyond(
 
 
 def _off(bound: Any, tolerance: Tolerance, specials: Sequence[Any], *, up: bool) -> Any:
-    """`bound`, or what lies beside it if it is a special value."""
+    """Return `bound`, or what lies beside it if it is a special value."""
     if any(bool(touching(np.asarray(bound), special)) for special in specials):
         return beside(bound, _reach(tolerance, bound), up=up, specials=specials)
     return bound

@@ -16,7 +16,7 @@ _MOVES = 16
 
 
 def pack_flags(sizes: np.ndarray, wrong: np.ndarray, tolerance: float) -> tuple[bytes, np.ndarray] | None:
-    """Flags of values by their distances from zero.
+    """Pack flags of values by their distances from zero.
 
     Parameters
     ----------

@@ -196,7 +196,7 @@ def _logs(values: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _centred(units: Units, numbers: np.ndarray) -> Units | None:
-    """`units` with the mean as centre; None if numbers are too large to be distinguished in float64."""
+    """Return `units` with the mean as centre; None if numbers are too large to be distinguished in float64."""
     if not numbers.size or not np.isfinite(numbers).all() or np.abs(numbers).max() > _LARGEST:
         return None
     return replace(units, centre=float(np.float32(numbers.mean())) * units.radius)

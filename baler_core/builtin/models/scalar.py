@@ -162,7 +162,7 @@ def _joined(digests: Sequence[bytes]) -> bytes:
 
 
 def estimated_size(values: np.ndarray, tolerance: Tolerance, *, fast: bool = False, whole: bool = False) -> float:
-    """About the bytes of a variable, from a piece of it; from all of it if rows repeat, as in symmetric fields.
+    """Estimate the bytes of a variable from a piece of it, or from all of it if rows repeat, as in symmetric fields.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def _choose_sharing(coded: Sequence[_Coded]) -> None:
 
 
 def _partial_choices(candidates: Sequence[_Coded]) -> list[list[int]]:
-    """Methods of those that compress about as well in the shared stream by themselves, others staying out; and of all."""
+    """Return the methods of those that compress about as well in the shared stream by themselves, others staying out; and of all."""
     better = [_better_shared_form(one) for one in candidates]
     keen = [
         form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN

@@ -46,7 +46,7 @@ class Arrangement:
         return np.moveaxis(field.reshape(self._moved(shape)), 0, self.lead)
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-        """(frames, z, y, x) of an array of `shape`."""
+        """Return (frames, z, y, x) of an array of `shape`."""
         moved = self._moved(shape)
         space = moved[self.frames :]
         padded = (1, 1, 1, *space)[-3:]

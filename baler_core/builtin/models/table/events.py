@@ -87,7 +87,7 @@ class ColumnSource:
 
     @classmethod
     def of(cls, number: int, columns: int) -> ColumnSource:
-        """From its number among those of a table with so many columns."""
+        """Return the source of a number among those of a table with so many columns."""
         if number < PLACES * columns:
             return cls(*divmod(number, columns))
         rest = number - PLACES * columns - _OF_EVENT

@@ -242,7 +242,7 @@ def _narrow(limits: SymbolMap) -> bool:
 
 
 def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
-    """Columns that are better packed lose their bins, unless others have them as parents."""
+    """Drop the bins of columns that are better packed, unless others have them as parents."""
     count = len(plans)
     needed: set[int] = set()
     for j in reversed(mixed):

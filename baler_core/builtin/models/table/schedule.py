@@ -124,7 +124,7 @@ def _cost(target: NetworkTarget, width: int) -> float:
 
 
 def _affordable(costs: Sequence[float], rows: int, seconds: float) -> tuple[int, int]:
-    """Epochs, and how many of the columns (each at its cost per epoch) can be trained so long."""
+    """Return epochs, and how many of the columns (each at its cost per epoch) can be trained so long."""
     least, most = _EPOCHS
     wanted = min(max(_VISITS // rows, least), most)
     spent = np.cumsum(costs)

@@ -83,7 +83,7 @@ class ColumnTrial:
     def cheapest(
         self, number: int, plan: ColumnPlan, earlier: Sequence[int], past: Sequence[int], rows: int
     ) -> tuple[ColumnPlan, float]:
-        """The plan of a column with the depth and the predictor that pay, or packed; and its bytes for the first rows.
+        """Return the cheapest plan of a column (depth, predictor, or packed), and its bytes for the first rows.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class ColumnTrial:
         return replace(plan, references=tuple(place for place in REFERENCES if place in plan.references)), size
 
     def _packed_size(self, number: int, mixed: float) -> float:
-        """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
+        """Measure the packed column in bytes; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
         if (
             min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95)

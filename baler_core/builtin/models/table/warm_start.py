@@ -40,11 +40,11 @@ class WarmStart:
         return self.symbols[column] if self.symbols else np.zeros(0, np.int64)
 
     def where_it_pays(self, rows: int) -> WarmStart:
-        """Itself, or none before so many rows."""
+        """Return itself, or none before so many rows."""
         return self if rows <= _WORTH * self.rows else WarmStart()
 
     def to_state(self) -> State:
-        """As arrays by name."""
+        """Return arrays by name."""
         return {f"primer {number}": symbols for number, symbols in enumerate(self.symbols)}
 
 
@@ -57,7 +57,7 @@ def chosen_rows(count: int) -> np.ndarray:
 
 
 def read_warm_start(state: State, plan: TablePlan) -> WarmStart:
-    """From the arrays of a model file; no rows if it has none.
+    """Read rows from the arrays of a model file; none if it has none.
 
     Raises
     ------

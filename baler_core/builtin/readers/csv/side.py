@@ -209,7 +209,7 @@ def _pack_rows(rows: Sequence[int]) -> bytes:
 
 
 def _unpack_rows(reader: ByteReader, rows: int, *, repeated: bool = False) -> list[int]:
-    # As many lines between rows as `RowStream` lets pass.
+    # As many lines between rows as `TextRowStream` lets pass.
     count = reader.varint((MOST_OTHERS + rows if repeated else rows) + 1)
     steps = unpack_integers(reader.sized(), count)
     places = np.cumsum(steps)

@@ -24,8 +24,6 @@ def code_values(coder: Coder, series: Series, variables: int, stack: int, contex
     ----------
     stack
         See `field.Integers`.
-    contexts
-        How many contexts are mixed, at least one.
     """
     statistics = [new_statistics() for _ in range(min(variables, _STATISTICS))]
     code_slices(
@@ -48,8 +46,6 @@ def code_slices(
     ----------
     statistics
         One set for each variable, the last for further ones.
-    contexts
-        As many numbers as contexts are mixed.
     """
     sources = np.zeros(4, np.int64)
     width = series.errors.shape[2] - 4 + 2 * MARGIN

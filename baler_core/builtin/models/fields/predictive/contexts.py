@@ -185,8 +185,6 @@ def find_places(
         Where the error of the value is in the errors, flat.
     features
         `texture`; what the prediction is beyond whole steps, from -32 to 31; its height above the lowest value.
-    contexts
-        As many numbers as contexts are mixed.
     """
     near, fraction, level = features
     local, ahead, aside, mean = expect_error(errors, here, geometry)
@@ -226,11 +224,6 @@ def code_slice(
     `field.LARGEST`), and a restored value lies less than 2^31 steps of 2^10 from one. Stencils may have sums wrap around
     before they are clamped. Planes have margins of MARGIN, errors of 2, which all neighbours stay within; the sources of
     a slice are slices before it, or -1.
-
-    Parameters
-    ----------
-    contexts
-        As many numbers as contexts are mixed.
     """
     (registers, data), (counters, signs, weights) = coder, statistics
     planes, errors, holes = series.planes.reshape(-1), series.errors.reshape(-1), series.holes.reshape(-1)

@@ -165,7 +165,7 @@ def _sampled(fields: Sequence[SteppedField], arrangement: Arrangement, most: int
 
 
 def _joined(parts: Sequence[Integers]) -> Integers:
-    """Boxes one after the other, as if they were one series."""
+    """Join boxes one after the other, as if they were one series."""
     values = np.concatenate([part.values for part in parts])
     masks = [part.holes for part in parts if part.holes is not None]
     holes = np.concatenate(masks) if masks else None

@@ -27,7 +27,7 @@ _Offsets = tuple[tuple[int, int], ...]
 
 
 def _disc(squared: int) -> _Offsets:
-    """Steps (y, x) of at most so much squared length, nearest first."""
+    """Return the steps (y, x) of at most so much squared length, nearest first."""
     steps = [(y, x) for y in range(-MARGIN, MARGIN + 1) for x in range(-MARGIN, MARGIN + 1) if y * y + x * x <= squared]
     return tuple(sorted(steps, key=lambda step: (step[0] ** 2 + step[1] ** 2, step[0] ** 2, step)))
 
@@ -124,12 +124,12 @@ def _rounding(aim: np.ndarray, base: int | None, size: float, *, loyal: bool) ->
 
 
 def _gain(weights: np.ndarray) -> float:
-    """By how much errors of neighbours, and of the base, grow in predictions, as mean squares."""
+    """Return by how much errors of neighbours, and of the base, grow in predictions, as mean squares."""
     return float(weights @ weights + (1 - weights.sum()) ** 2)
 
 
 def spread(errors: np.ndarray, weights: np.ndarray) -> float:
-    """Mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
+    """Return the mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
     return float(np.minimum(errors**2, ROUNDING).mean()) * _gain(weights)
 
 

@@ -57,12 +57,12 @@ class Basis:
 
 
 def gram(frames: np.ndarray) -> np.ndarray:
-    """Inner products of all frames (frames, points), summed over points."""
+    """Compute the inner products of all frames (frames, points), summed over points."""
     return frames @ frames.T
 
 
 def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float = 1.0) -> Basis:
-    """Modes of which some coefficient exceeds `cut`, in order of falling variance.
+    """Learn the modes of which some coefficient exceeds `cut`, in order of falling variance.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ def _planned_codings(family: Family, effort: Effort) -> Iterator[Coding]:
 
 
 def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
-    """As another file suggests."""
+    """Choose the coding of each block, starting from what another file taught."""
     known = Prior.read(family.known, by_reference=family.by_reference)
     blocks = _blocks(family)
     shared_modes = known.shared_modes(blocks[0].shape[1:])
@@ -247,5 +247,5 @@ def _read_classes(reader: ByteReader, shape: tuple[int, ...], count: int) -> np.
 
 
 def _planes(classes: np.ndarray) -> np.ndarray:
-    """(frames, z, y, x) as (frames * z, y, x)."""
+    """Return (frames, z, y, x) as (frames * z, y, x)."""
     return classes.reshape(-1, *classes.shape[2:])

@@ -64,7 +64,7 @@ class FieldContext(NamedTuple):
 def code_slices(
     coder: Coder, statistics: BandStatistics, integers: Array, known: FieldContext, contexts: Places
 ) -> None:
-    """Code slice after slice, variable after variable; `contexts` are as many numbers as contexts are mixed.
+    """Code slice after slice, variable after variable.
 
     As in `fast_coder.code_slices`, places follow from shapes and recipes alone; links point to earlier slices or are -1.
     """

@@ -164,8 +164,6 @@ def find_places(
         The context set and bin of the expected magnitude.
     chances
         Context of the slice and the band.
-    contexts
-        As many numbers as contexts are mixed.
     """
     first, first_bin = sheet[at + FIRST], sheet[at + FIRST_BIN]
     found = (
@@ -212,8 +210,6 @@ def code_band(
     ----------
     sheet
         See `band_sheet`.
-    contexts
-        As many numbers as contexts are mixed.
     """
     (registers, data), (counters, signs, empty, weights), shape = coder, statistics, views.values.shape
     values, nearest, beside = views.values.reshape(-1), views.nearest.reshape(-1), views.beside.reshape(-1)

@@ -51,7 +51,7 @@ def join_slices(slices: Array, sizes: Array) -> None:
 
 @inlined
 def new_scratch(sizes: Array) -> Array:
-    """Room for a strip of lines along z or y, or for one line along x."""
+    """Allocate room for a strip of lines along z or y, or for one line along x."""
     return np.empty((max(sizes[0, 0], sizes[0, 1], sizes[0, 2] // _STRIP + 1), _STRIP))
 
 
@@ -170,7 +170,7 @@ def join_strip(flat: Array, start: Integer, apart: Integer, count: Integer, widt
 
 @compiled
 def lift_odd_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer, factor: float) -> None:
-    """As `lift_odd_of_line`, of lines side by side."""
+    """Lift the odd values of lines side by side, as `lift_odd_of_line`."""
     for k in range(even - 1):
         add_scaled(strip[even + k], strip[k], strip[k + 1], factor, width)
     if odd == even:
@@ -179,7 +179,7 @@ def lift_odd_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer,
 
 @compiled
 def lift_even_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer, factor: float) -> None:
-    """As `lift_even_of_line`, of lines side by side."""
+    """Lift the even values of lines side by side, as `lift_even_of_line`."""
     add_scaled(strip[0], strip[even], strip[even], factor, width)
     for k in range(1, odd):
         add_scaled(strip[k], strip[even + k - 1], strip[even + k], factor, width)

@@ -45,7 +45,7 @@ def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = ma
 
 
 def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
-    """Plans of families, and who is in them."""
+    """Plan families; return the plans with their members."""
     fields = [member.field for member in members]
     choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
     alone = [_best([fields[0]], choices, effort)]

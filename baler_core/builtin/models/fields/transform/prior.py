@@ -37,12 +37,12 @@ class Prior:
 
     @classmethod
     def read(cls, state: State, *, by_reference: bool) -> Prior:
-        """From arrays; modes only where decoders have them too."""
+        """Read it from arrays; modes only where decoders have them too."""
         recipe = read_recipe(ByteReader(state["recipe"].tobytes(), "a trained model")) if "recipe" in state else None
         return cls(recipe, state["modes"]) if by_reference and "modes" in state else cls(recipe)
 
     def to_state(self) -> State:
-        """As arrays by name."""
+        """Return arrays by name."""
         state = {} if self.recipe is None else {"recipe": np.frombuffer(self.recipe.to_bytes(), np.uint8)}
         return {**state, "modes": self.modes} if self.modes.size else state
 

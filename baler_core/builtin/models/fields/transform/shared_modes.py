@@ -30,7 +30,7 @@ FINENESS = (0.25, 0.0625)
 
 
 def learn_modes(block: Block) -> np.ndarray:
-    """Modes of frames in units of the tolerance: int16 (modes, variables, z, y, x), those that matter anywhere."""
+    """Learn modes of frames in units of the tolerance: int16 (modes, variables, z, y, x), those that matter anywhere."""
     frames, *shape = block.shape
     boxes = tiles(frames, tuple(shape[1:]))
     _, shapes = np.linalg.eigh(np.sum([gram(block.tile(box).field.reshape(frames, -1)) for box in boxes], axis=0))
@@ -52,7 +52,7 @@ class SharedModes:
 
     @classmethod
     def of(cls, stored: np.ndarray, shape: tuple[int, ...]) -> SharedModes | None:
-        """From what `learn_modes` gave, for frames of `shape` (variables, z, y, x); None if it is of other frames."""
+        """Make them from what `learn_modes` gave, for frames of `shape` (variables, z, y, x); None if it is of other frames."""
         if stored.dtype != np.int16 or stored.shape[1:] != shape or not stored.size:
             return None
         constant = np.repeat(np.eye(shape[0]), math.prod(shape[1:]), axis=1)

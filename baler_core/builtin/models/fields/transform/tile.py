@@ -58,7 +58,7 @@ def quantised(
 
 
 def _nearer(coefficients: np.ndarray, wanted: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """As near to what is wanted as coefficients may be moved."""
+    """Move coefficients as near to what is wanted as they may be."""
     reach = _REACH * recipe.step_size
     return np.clip(wanted, coefficients - reach, coefficients + reach)
 

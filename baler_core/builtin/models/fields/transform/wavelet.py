@@ -39,7 +39,7 @@ class Band:
 
 
 def sizes_by_level(shape: tuple[int, ...], levels: int) -> list[tuple[int, ...]]:
-    """Shapes of the smooth part before each split, finest first, and after the last one: levels + 1 entries."""
+    """Return the shapes of the smooth part before each split, finest first, and after the last one: levels + 1 entries."""
     sizes = [shape]
     for _ in range(levels):
         sizes.append(tuple((n + 1) // 2 if n >= SHORTEST else n for n in sizes[-1]))

@@ -73,7 +73,7 @@ def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
 
 @inlined
 def _bits(number: Integer) -> Integer:
-    """Binary digits of a number from 0 to 2^62, which edges of bins are apart at most (see `plan`)."""
+    """Return the binary digits of a number from 0 to 2^62, which edges of bins are apart at most (see `plan`)."""
     bits = 0
     while number >> bits:
         bits += 1

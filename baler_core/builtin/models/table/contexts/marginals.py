@@ -38,7 +38,7 @@ class Marginal:
         return _mass_table()[np.minimum(self.levels, LEVELS - 1)]
 
     def bin_of(self, values: np.ndarray) -> np.ndarray:
-        """Bin of each value inside the edges: int64."""
+        """Return the bin of each value inside the edges: int64."""
         span = int(self.edges[-1] - self.edges[0])
         if span > len(values):
             return np.searchsorted(self.edges, values, side="right") - 1

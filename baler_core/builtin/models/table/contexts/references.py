@@ -21,7 +21,7 @@ CELLS = _KINDS * WIDTHS
 
 
 def _kinds_of_distances() -> Array:
-    """Kind of each distance from 0 to 4095: four per octave, small ones each their own."""
+    """Tabulate the kind of each distance from 0 to 4095: four per octave, small ones each their own."""
     found = np.zeros(_NEAR, np.int64)
     for distance in range(1, _NEAR):
         octave = distance.bit_length() - 1

@@ -116,7 +116,7 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _shared_information(count: int, few: list[np.ndarray]) -> np.ndarray:
-    """Mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
+    """Compute the mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
     hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f] for f in few]
     rows = len(few[0])
     widths = np.array([h.shape[1] for h in hot])

@@ -42,7 +42,7 @@ class Relation:
     constants: tuple[float, ...] = ()
 
     def evaluate(self, restored: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Raw prediction from restored parents, and the size of its terms: float64 both."""
+        """Return the raw prediction from restored parents, and the size of its terms: float64 both."""
         parents = [restored[p].astype(np.float64) for p in self.parents]
         if self.name != LINEAR:
             values = evaluate_formula(self.name, parents, self.constants)
@@ -115,7 +115,7 @@ def _offered(columns: Sequence[SampledColumn], formulas: Sequence[Formula]) -> l
 
 
 def _copies(codes: Sequence[np.ndarray], columns: Sequence[SampledColumn]) -> list[tuple[int, Relation]]:
-    """Columns that repeat an earlier one."""
+    """Find columns that repeat an earlier one."""
     first: dict[bytes, int] = {}
     found = []
     for j, column in enumerate(columns):
