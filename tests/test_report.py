@@ -121,7 +121,7 @@ def test_the_page_states_sizes_and_bounds(results: Results, page: str) -> None:
 
 def test_broken_bounds_are_told_first(tmp_path: Path, results: Results) -> None:
     bad = [replace(v, violations=3, share=2.0) if v.name == "flow/u" else v for v in results.variables]
-    page = write_report(replace(results, variables=tuple(bad)), tmp_path, plots=0).read_text("utf-8")
+    page = write_report(replace(results, variables=tuple(bad)), tmp_path, plots=0).page.read_text("utf-8")
     assert ">broken<" in page
     assert "3 values lie outside their bound" in page
     assert "3 outside" in page
@@ -185,7 +185,7 @@ def test_only_the_chosen_variables_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Results, plots: object, drawn: set[str]
 ) -> None:
     bare = replace(results, metrics=())
-    page = write_report(bare, tmp_path, plots=plots).read_text("utf-8")  # type: ignore[arg-type]
+    page = write_report(bare, tmp_path, plots=plots).page.read_text("utf-8")  # type: ignore[arg-type]
     found = {path.name.split(".")[0] for path in tmp_path.glob("plots/*.png")}
     assert found == drawn
     assert ("run: baler plot" in page) == (0 < len(drawn) < 4)
@@ -193,7 +193,7 @@ def test_only_the_chosen_variables_are_drawn(
 
 def test_nothing_to_draw_is_a_report_too(tmp_path: Path) -> None:
     results = Results("a.csv", "a.bal", some_results(0).sizes, ())
-    assert "a.csv" in write_report(results, tmp_path).read_text("utf-8")
+    assert "a.csv" in write_report(results, tmp_path).page.read_text("utf-8")
     assert read_results(tmp_path) == results
 
 
