@@ -13,11 +13,11 @@ from baler_core.errors import ConfigError, DataError, PluginError
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.object_kind import ObjectKind, type_name
+from baler_core.plugin.published import install_for
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)
 # The plugins that take objects of other libraries, by the first part of a type's name.
-_PLUGINS = {"awkward": "baler-core[hep]", "astropy": "baler-core[astro]"}
 
 
 def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
@@ -54,8 +54,9 @@ def _kind_of(value: object, registry: Registry) -> ObjectKind:
     if found:
         raise PluginError(f"objects of type {name} are taken by several plugins: disable one of them")
     known = ", ".join(sorted(offered for offered in registry.names("object")))
-    plugin = _PLUGINS.get(name.split(".")[0])
-    help_ = f": pip install '{plugin}'" if plugin and not _has(registry, name.split(".")[0]) else ""
+    library = name.split(".")[0]
+    plugin = install_for("libraries", library)
+    help_ = f": pip install '{plugin}'" if plugin and not _has(registry, library) else ""
     raise DataError(
         f"an object of type {name} cannot be compressed: wanted a path, or an object of a kind that is known here "
         f"({known}){help_}"
