@@ -27,7 +27,7 @@ import sys
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "matplotlib", "jinja2"):
+        if name.partition(".")[0] in ("torch", "matplotlib", "jinja2", "PIL"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Hidden())
@@ -208,7 +208,7 @@ def test_a_damaged_package_is_not_called_missing(tmp_path: Path, raised: str) ->
     assert "MissingPackage: it needs torch, which cannot be imported (libcudart.so: cannot open)." in done.stderr
 
 
-IMPORT_NAMES = {"pyyaml": "yaml", "baler-core": "baler_core"}
+IMPORT_NAMES = {"pyyaml": "yaml", "baler-core": "baler_core", "pillow": "PIL"}
 # Needed only by who has objects of it already.
 BROUGHT_BY_USERS = {"cftime"}
 

@@ -239,7 +239,7 @@ def test_a_report_of_many_variables_stays_small_and_draws_those_that_changed(tmp
     results = some_results(60)
     same = {f"x{i}<b>$" for i in range(20)}
     still = [replace(v, changed=0) if v.name in same else v for v in results.variables]
-    page = write_report(replace(results, variables=tuple(still)), tmp_path)
+    page = write_report(replace(results, variables=tuple(still)), tmp_path).page
     drawn = {path.name for path in tmp_path.glob("plots/x*.png")}
     assert drawn == {f"x{i}_b.png" for i in range(20, 20 + PLOTS)}
     assert page.stat().st_size < 1_500_000
@@ -248,6 +248,6 @@ def test_a_report_of_many_variables_stays_small_and_draws_those_that_changed(tmp
 
 def test_what_is_exact_in_spite_of_a_pattern_is_told_with_the_reason(tmp_path: Path, results: Results) -> None:
     told = replace(results, kept_exact={"x0<b>$": "time: named 'x0'"})
-    page = write_report(told, tmp_path, plots=0).read_text("utf-8")
+    page = write_report(told, tmp_path, plots=0).page.read_text("utf-8")
     assert "Exact in spite of a pattern with wildcards: 1 variable." in page
     assert '<td class="text">x0&lt;b&gt;$</td><td class="text">time: named &#39;x0&#39;</td>' in page
