@@ -20,8 +20,13 @@ def main() -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stopped)
     from baler_core.cli import main as run
+    from baler_core.cli.stopping import leave_threads
 
-    run()
+    try:
+        run()
+    except SystemExit as ended:
+        leave_threads(ended.code)
+        raise
 
 
 if __name__ == "__main__":

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -140,23 +138,6 @@ def test_a_descriptor_is_written_to_or_refused(folder: Path) -> None:
     assert not list(folder.glob("gone*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_being_stopped_while_the_package_is_imported_shows_no_traceback(number: signal.Signals) -> None:
-    code = """
-import os, signal, sys
-class Stopping:
-    def find_spec(self, name, path=None, target=None):
-        if name == "baler_core.cli":
-            os.kill(os.getpid(), int(sys.argv[1]))
-sys.meta_path.insert(0, Stopping())
-from baler_core.__main__ import main
-main()
-"""
-    done = subprocess.run([sys.executable, "-c", code, str(int(number))], capture_output=True, text=True, check=False)
-    assert done.returncode == 128 + number
-    assert done.stderr in ("baler: stopped\n", "baler: terminated\n")
-
-
 def test_importing_the_package_brings_in_nothing_else() -> None:
     code = "import sys, baler_core; print([m for m in sys.modules if m.startswith('baler_core.') or m == 'numpy'])"
     code += "; from baler_core import Reader, compress; print(sorted(baler_core.__all__) == baler_core.__all__)"
@@ -249,35 +230,3 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_being_stopped_inside_a_destructor_is_not_forgotten(tmp_path: Path) -> None:
-    code = """
-import signal, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from baler_core.cli.failures import guarded
-from baler_core.cli.options import Session
-
-class Slow:
-    def __del__(self):
-        print('ready', flush=True)
-        time.sleep(1)
-
-def command():
-    Slow()
-    for _ in range(1000):
-        time.sleep(0.01)
-
-raise SystemExit(guarded(Session(), command))
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(2)
-        start = time.monotonic()
-        _, shown = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert time.monotonic() - start < 8
-    assert shown == "baler: stopped\n"
