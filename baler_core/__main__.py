@@ -1,9 +1,15 @@
 """The command `baler`, also as `python -m baler_core`: sees to signals first, then brings in the rest."""
 
+from __future__ import annotations
+
 import os
 import signal
-from types import FrameType
-from typing import NoReturn
+
+# As `typing` has it, which takes a while to import: signals are heeded as soon as can be.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 
 def _stopped(number: int, frame: FrameType | None) -> NoReturn:

@@ -37,7 +37,7 @@ class Signals:
         self._ended = False
         self._patience = 0.0
         self._previous: dict[int, Any] = {}
-        self._hook = sys.unraisablehook
+        self._hooks = sys.unraisablehook, sys.excepthook
 
     def __enter__(self) -> Self:
         for number, handler in (
@@ -48,14 +48,14 @@ class Signals:
             # A job in the background was started with Ctrl-C ignored, and goes on.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, handler)
-        sys.unraisablehook = self._dropped
+        sys.unraisablehook, sys.excepthook = self._dropped, self._printed
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
-        sys.unraisablehook = self._hook
+        sys.unraisablehook, sys.excepthook = self._hooks
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
@@ -81,9 +81,14 @@ class Signals:
 
     def _dropped(self, dropped: Any) -> None:
         if not isinstance(dropped.exc_value, KeyboardInterrupt | Terminated):
-            self._hook(dropped)
+            self._hooks[0](dropped)
         elif not self._ended:
             signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_LEAVE_C, _SECONDS_BETWEEN_LOOKS)
+
+    def _printed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Show what C code has printed and dropped, as numpy does in imports from C; of a signal there is nothing to say."""
+        if not isinstance(error, KeyboardInterrupt | Terminated):
+            self._hooks[1](kind, error, trace)
 
     @property
     def exit_code(self) -> int:
