@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 
@@ -19,8 +20,15 @@ def _stopped(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(130 if interrupted else 143)
 
 
+def _heed_nothing_more() -> None:
+    """Ignore signals, last of all: everything is done, and a signal in Python's clean-up would end it without a code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def main() -> NoReturn:
     """Run the command line of this process."""
+    atexit.register(_heed_nothing_more)
     for number in (signal.SIGINT, signal.SIGTERM):
         # A job in the background was started with Ctrl-C ignored, and goes on.
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -47,8 +47,8 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
     odd
         What may stand in place of anything.
     """
-    containers = list(_containers(record))
-    found = containers[int(random.integers(len(containers)))]
+    places = list(containers(record))
+    found = places[int(random.integers(len(places)))]
     strange = odd[int(random.integers(len(odd)))]
     keys = list(found) if isinstance(found, dict) else list(range(len(found)))
     if not keys:
@@ -62,7 +62,7 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
     elif what == 1 and isinstance(found, list):
         found.append(copy.deepcopy(found[key]))
     elif what == 2:
-        other = containers[int(random.integers(len(containers)))]
+        other = places[int(random.integers(len(places)))]
         found[key] = copy.deepcopy(other) if other is not record else strange
     elif what == 3 and isinstance(found[key], int) and not isinstance(found[key], bool):
         found[key] += int(random.integers(-3, 4))
@@ -73,11 +73,12 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
         found[key] = copy.deepcopy(strange)
 
 
-def _containers(record: Any) -> Iterator[Any]:
+def containers(record: Any) -> Iterator[Any]:
+    """The lists and dicts of a record, itself first."""
     if isinstance(record, dict | list):
         yield record
         for value in list(record.values()) if isinstance(record, dict) else list(record):
-            yield from _containers(value)
+            yield from containers(value)
 
 
 def _place(data: bytearray, random: np.random.Generator) -> int:

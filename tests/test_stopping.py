@@ -174,3 +174,20 @@ def test_a_job_in_the_background_goes_on(tmp_path: Path) -> None:
         [sys.executable, "-c", COMMAND + code, "2"], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_once_a_command_is_done_its_exit_code_stands(number: signal.Signals) -> None:
+    code = """
+class Last:
+    def __del__(self, stop=signal.raise_signal, number=int(sys.argv[1])):
+        stop(number)
+last = Last()
+def command():
+    print("done")
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND + code, str(int(number))], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
