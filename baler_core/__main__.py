@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
 
-# As `typing` has it, which takes a while to import: signals are heeded as soon as can be.
+# A signal that comes before `main` runs ends in Python's own traceback. So what takes a while to import is left out: `typing`,
+# and of `signal` the part that gives names to numbers, which is not in C.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import FrameType
     from typing import NoReturn
+else:
+    import _signal as signal
 
 
 def _stopped(number: int, frame: FrameType | None) -> NoReturn:
@@ -31,7 +34,7 @@ def main() -> NoReturn:
     atexit.register(_heed_nothing_more)
     for number in (signal.SIGINT, signal.SIGTERM):
         # A job in the background was started with Ctrl-C ignored, and goes on.
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stopped)
     from baler_core.cli import main as run
     from baler_core.cli.stopping import leave_threads

@@ -49,7 +49,7 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
     """
     places = list(containers(record))
     found = places[int(random.integers(len(places)))]
-    strange = odd[int(random.integers(len(odd)))]
+    strange = copy.deepcopy(odd[int(random.integers(len(odd)))])  # may be changed later, as a part of the record
     keys = list(found) if isinstance(found, dict) else list(range(len(found)))
     if not keys:
         if isinstance(found, list):
@@ -70,7 +70,7 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
         text, cut = found[key], int(random.integers(len(found[key])))
         found[key] = text[:cut] + _TEXTS[int(random.integers(8))] + text[cut + 1 :]
     else:
-        found[key] = copy.deepcopy(strange)
+        found[key] = strange
 
 
 def containers(record: Any) -> Iterator[Any]:

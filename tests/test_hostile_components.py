@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.builtin.readers.csv_files import CsvReader
 from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
+from baler_core.damage import ODD, forge
 from baler_core.dataset import Layout
 from baler_core.errors import FormatError
 from baler_core.interfaces import Reader, Streams, Tolerances, Training
@@ -134,3 +136,13 @@ def test_an_archive_of_two_arrays_of_one_name_is_refused(tmp_path: Path) -> None
     schema.skeleton["arrays"][1] = schema.skeleton["arrays"][0]
     with pytest.raises(FormatError, match="one name"):
         NpzReader().create(tmp_path / "b.npz", schema)
+
+
+def test_forging_changes_the_record_alone() -> None:
+    before, random = repr(ODD), np.random.default_rng(1)
+    for _ in range(300):
+        record: Any = {"a": [1, {"b": []}], "c": "text"}
+        for _ in range(6):
+            forge(record, random)
+        json.dumps(record)  # no part of itself
+    assert repr(ODD) == before

@@ -84,6 +84,10 @@ def _system_message(error: OSError) -> str:
     place = f"{re.sub(r'/[.]partial-[^/]+', '', named)}: " if named else ""
     if error.errno in _FULL:
         return f"{place}the disk is full. Free some space, or choose another folder with 'output:' or -o"
+    if error.errno == errno.EFBIG:
+        return (
+            f"{place}a file became larger than is allowed here. Raise the limit ('ulimit -f'), or choose another folder"
+        )
     if isinstance(error, PermissionError):
         return f"{place}no permission. Choose another folder with 'output:' or -o, or change the permissions"
     return f"{place}{error.strerror}"
