@@ -7,8 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from baler_core.exports import *  # noqa: F403
-    from baler_core.exports import __all__ as __all__
+    from baler_core.api.exports import *  # noqa: F403
+    from baler_core.api.exports import __all__ as __all__
 
 __version__ = "0.1.0"
 
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
     # Python asks here first for modules, too, which it then imports by itself.
     if name == "__all__" or (not name.startswith("_") and find_spec(f"baler_core.{name}") is None):
-        from baler_core import exports
+        from baler_core.api import exports
 
         if name == "__all__" or name in exports.__all__:
             return getattr(exports, name)
@@ -28,6 +28,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """What is there, and what will be once it is asked for."""
-    from baler_core import exports
+    from baler_core.api import exports
 
     return sorted({*globals(), *exports.__all__})

@@ -27,9 +27,9 @@ import numpy as np
 from field_baselines import available
 from fields import Fields, read_fields
 
-import baler_core.api as baler
-from baler_core.bounds import usable, value_range
-from baler_core.plugins import load_plugins
+import baler_core.api.calls as baler
+from baler_core.data.bounds import usable, value_range
+from baler_core.plugin.registry import load_plugins
 
 
 @dataclass(frozen=True)

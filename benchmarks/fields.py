@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from field_baselines import smallest
 
-import baler_core.api as baler
-from baler_core.bounds import usable, value_range
-from baler_core.dataset import Variable, values_of
-from baler_core.plugins import Registry, load_plugins
+import baler_core.api.calls as baler
+from baler_core.data.bounds import usable, value_range
+from baler_core.data.variables import Variable, values_of
+from baler_core.plugin.registry import Registry, load_plugins
 
 BLOCK = 1 << 32
 Fields = dict[str, tuple[Variable, np.ndarray]]

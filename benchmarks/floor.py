@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
-from baler_core.api import compress
-from baler_core.bounds import ErrorBound
-from baler_core.dataset import Schema, Variable, values_of
-from baler_core.decode import BalFile
-from baler_core.interfaces import Source
-from baler_core.plugins import Registry, load_plugins
+from baler_core.api.calls import compress
+from baler_core.data.bounds import ErrorBound
+from baler_core.data.variables import Schema, Variable, values_of
+from baler_core.pipeline.decode import BalFile
+from baler_core.plugin.interfaces import Source
+from baler_core.plugin.registry import Registry, load_plugins
 
 BLOCK = 64 << 20
 

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from fuzz import Case
 
-from baler_core import BalerError, api
-from baler_core.container import BalReader, BalWriter, pack_streams, unpack_streams
-from baler_core.damage import damaged, forge
-from baler_core.decode import BalFile
-from baler_core.decompression import decompress, read_info
-from baler_core.integrity import DIGEST_BYTES
-from baler_core.plugins import Registry, load_plugins
+from baler_core import BalerError
+from baler_core.api import calls as api
+from baler_core.format.container import BalReader, BalWriter, pack_streams, unpack_streams
+from baler_core.format.digests import DIGEST_BYTES
+from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.decompression import decompress, read_info
+from baler_core.plugin.registry import Registry, load_plugins
+from baler_core.testing.damage import damaged, forge
 
 _MEMORY = 100_000_000
 

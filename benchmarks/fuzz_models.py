@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 from fuzz import Case
 
-from baler_core import FormatError, Layout, Model, Tolerance, Variable, entropy, make_block
+from baler_core import FormatError, Layout, Model, Tolerance, Variable, make_block
 from baler_core.builtin.models import scalar
-from baler_core.damage import damaged
-from baler_core.entropy import BYTES, CONSTANT, EMPTY, narrow, pack_integers, pack_quickly
-from baler_core.guarantee import restored_arrays
-from baler_core.interfaces import Streams, Training
-from baler_core.plugins import load_plugins
-from baler_core.squeeze import STORED, squeeze
-from baler_core.state import decode_state, encode_state
+from baler_core.entropy import integers as entropy
+from baler_core.entropy.bytes import STORED, squeeze
+from baler_core.entropy.integers import BYTES, CONSTANT, EMPTY, narrow, pack_integers, pack_quickly
+from baler_core.format.arrays import decode_state, encode_state
+from baler_core.pipeline.guarantee import restored_arrays
+from baler_core.plugin.interfaces import Streams, Training
+from baler_core.plugin.registry import load_plugins
+from baler_core.testing.damage import damaged
 
 _DIMS = ("t", "z", "y", "x", "w")
 _MEMORY = 1 << 26

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from baler_core.decompression import verify
 from baler_core.errors import BalerError
-from baler_core.plugins import load_plugins
+from baler_core.pipeline.decompression import verify
+from baler_core.plugin.registry import load_plugins
 
 REGISTRY = load_plugins()
 COMMANDS = {

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from baler_core import api
-from baler_core.dataset import values_of
-from baler_core.plugins import load_plugins
+from baler_core.api import calls as api
+from baler_core.data.variables import values_of
+from baler_core.plugin.registry import load_plugins
 
 _PIECE = 64
 Arrays = Mapping[str, np.ndarray]

@@ -23,9 +23,9 @@ from tables import TABLES, Table, holds, numeric_columns
 
 from baler_core import Tolerance
 from baler_core.builtin.models.table.model import TableModel, TableOptions
-from baler_core.dataset import Layout, Variable, make_block, values_of
-from baler_core.interfaces import Training
-from baler_core.plugins import load_plugins
+from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.plugin.interfaces import Training
+from baler_core.plugin.registry import load_plugins
 
 Result = TypeVar("Result")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baler_core.arithmetic import code_bit, finish, new_decoder, new_encoder
-from baler_core.mixing import REACH, squash, stretch
+from baler_core.entropy.arithmetic import code_bit, finish, new_decoder, new_encoder
+from baler_core.entropy.mixing import REACH, squash, stretch
 
 Bits = list[tuple[int, int]]
 

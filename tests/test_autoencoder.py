@@ -16,15 +16,15 @@ from baler_core import (
     make_block,
     values_of,
 )
-from baler_core.builtin.models.conv_autoencoder import ConvAutoencoder
-from baler_core.builtin.models.dense_autoencoder import DenseAutoencoder
-from baler_core.compression import compress, train
+from baler_core.builtin.models.autoencoder.convolutional import ConvAutoencoder
+from baler_core.builtin.models.autoencoder.dense import DenseAutoencoder
 from baler_core.config import ComponentSpec, Config
-from baler_core.dataset import Layout, Variable
-from baler_core.decompression import decompress
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import DataError
-from baler_core.plugins import load_plugins
-from baler_core.state import decode_state, encode_state
+from baler_core.format.arrays import decode_state, encode_state
+from baler_core.pipeline.compression import compress, train
+from baler_core.pipeline.decompression import decompress
+from baler_core.plugin.registry import load_plugins
 
 QUICK = Training(epochs=6, batch_size=256, learning_rate=0.005, early_stopping=40, validation=0.1)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
-from baler_core.dataset import Variable
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.data.tolerance import make_tolerance, rounded_down
+from baler_core.data.variables import Variable
 from baler_core.errors import ConfigError
-from baler_core.tolerances import make_tolerance, rounded_down
 
 RULES = BoundRules((("Jet_phi", ErrorBound("abs", 1e-4)), ("n*", ErrorBound("abs", 2)), ("*", ErrorBound("rel", 1e-2))))
 

@@ -9,11 +9,11 @@ import pytest
 
 import baler_core
 from baler_core import Layout, Variable, make_block
-from baler_core import choose as choosing
-from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.choose import Task, choose, totals
-from baler_core.interfaces import Training
+from baler_core.data.bounds import Tolerance
+from baler_core.pipeline import choose as choosing
+from baler_core.pipeline.choose import Task, choose, totals
+from baler_core.plugin.interfaces import Training
 
 
 class Wasteful(ScalarModel):

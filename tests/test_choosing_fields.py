@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from baler_core import Layout, Variable, make_block
-from baler_core.bounds import Tolerance
-from baler_core.builtin.models.families import Family, Prepared
-from baler_core.builtin.models.predictive.model import PredictiveModel
+from baler_core.builtin.models.fields.model import Family, Prepared
+from baler_core.builtin.models.fields.predictive.model import PredictiveModel
+from baler_core.builtin.models.fields.transform import plan as planning
+from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
-from baler_core.builtin.models.transform import plan as planning
-from baler_core.builtin.models.transform.model import TransformModel
-from baler_core.choose import FLOOR, Task, choose
-from baler_core.container import pack_streams
-from baler_core.interfaces import Effort, Model, Training
+from baler_core.data.bounds import Tolerance
+from baler_core.format.container import pack_streams
+from baler_core.pipeline.choose import FLOOR, Task, choose
+from baler_core.plugin.interfaces import Effort, Model, Training
 
 FIELD_MODELS: Sequence[type[Model]] = (PredictiveModel, ScalarModel, TransformModel)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.columnar import from_columns, to_columns
+from baler_core.format.json_columns import from_columns, to_columns
 
 json = st.recursive(
     st.none()

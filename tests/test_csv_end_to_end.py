@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import baler_core
-from baler_core import api
-from baler_core.bounds import Tolerance
-from baler_core.builtin.readers.csv_files import CsvReader
-from baler_core.builtin.readers.csv_numbers import cut, decimals_of, shortened
-from baler_core.dataset import Schema, make_block, values_of
+from baler_core.api import calls as api
+from baler_core.builtin.readers.csv.files import CsvReader
+from baler_core.builtin.readers.csv.numbers import cut, decimals_of, shortened
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Schema, make_block, values_of
 from baler_core.errors import ConfigError, DataError, FormatError
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import baler_core
-from baler_core.bounds import SAFETY, Tolerance
-from baler_core.builtin.readers.csv_columns import ColumnForm
-from baler_core.builtin.readers.csv_numbers import FORMAT, cut, shortened
-from baler_core.builtin.readers.csv_shortest import Grid
+from baler_core.builtin.readers.csv.columns import ColumnForm
+from baler_core.builtin.readers.csv.numbers import FORMAT, cut, shortened
+from baler_core.builtin.readers.csv.shortest import Grid
+from baler_core.data.bounds import SAFETY, Tolerance
 
 
 def restored(values: np.ndarray, tolerance: Tolerance, share: np.ndarray) -> np.ndarray:

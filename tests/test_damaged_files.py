@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baler_core.api import compress, decompress
-from baler_core.container import END, MAGIC, BalReader, BalWriter, pack_json
-from baler_core.decode import BalFile
-from baler_core.decompression import decompress as decompress_file
-from baler_core.decompression import read_info
+from baler_core.api.calls import compress, decompress
 from baler_core.errors import BalerError, FormatError, PluginError
-from baler_core.header_json import header_from_json, header_to_json
-from baler_core.plugins import load_plugins
+from baler_core.format.container import END, MAGIC, BalReader, BalWriter, pack_json
+from baler_core.format.header_json import header_from_json, header_to_json
+from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.decompression import decompress as decompress_file
+from baler_core.pipeline.decompression import read_info
+from baler_core.plugin.registry import load_plugins
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from baler_core import hookspecs
 from baler_core.cli import cli
 from baler_core.config import load_config
 from baler_core.config.yaml_nodes import read_yaml
-from baler_core.plugins import load_plugins
+from baler_core.plugin import hookspecs
+from baler_core.plugin.registry import load_plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

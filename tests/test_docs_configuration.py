@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from baler_core.config import load_config
 from baler_core.config.schema import ConfigFile
-from baler_core.interfaces import Training
-from baler_core.plugins import load_plugins
+from baler_core.plugin.interfaces import Training
+from baler_core.plugin.registry import load_plugins
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TEXT = (DOCS / "configuration.md").read_text(encoding="utf-8")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import baler_core
-from baler_core.bounds import ErrorBound, Tolerance, value_range
-from baler_core.dataset import Variable
+from baler_core.data.bounds import ErrorBound, Tolerance, value_range
+from baler_core.data.tolerance import make_tolerance
+from baler_core.data.variables import Variable
 from baler_core.testing.edges import NUMBER_TYPES, worst_share
-from baler_core.tolerances import make_tolerance
 
 MODELS = ["scalar", "table", "transform", "predictive"]
 BOUNDS = [

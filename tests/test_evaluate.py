@@ -11,7 +11,7 @@ import pytest
 
 from baler_core import DataError, ErrorBound, Metric, MetricResult, Schema, Source, Variable, make_block
 from baler_core.builtin.metrics import Residual, Response
-from baler_core.dataset import family_slices
+from baler_core.data.variables import family_slices
 from baler_core.evaluate import Results, Wanted, compare
 
 if TYPE_CHECKING:

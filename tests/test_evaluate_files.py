@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.api import compress, decompress
-from baler_core.bounds import BoundRules, ErrorBound
+from baler_core.api.calls import compress, decompress
 from baler_core.config import ComponentSpec
+from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.errors import DataError, FormatError
 from baler_core.evaluate import Results, evaluate
 from baler_core.evaluate.provenance import training_curves
-from baler_core.plugins import Registry, load_plugins
+from baler_core.plugin.registry import Registry, load_plugins
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from baler_core import choose as choosing
-from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.choose import Task, choose
-from baler_core.dataset import Layout, Schema, Variable, counts_first, event_lengths, make_block, values_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Schema, Variable, counts_first, event_lengths, make_block, values_of
 from baler_core.errors import DataError
-from baler_core.interfaces import Training
-from baler_core.walk import layouts_of
+from baler_core.pipeline import choose as choosing
+from baler_core.pipeline.choose import Task, choose
+from baler_core.pipeline.input import layouts_of
+from baler_core.plugin.interfaces import Training
 
 SCHEMA = Schema(
     (

@@ -13,16 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baler_core import FormatError, Layout, Tolerance, Variable, make_block, values_of
-from baler_core.builtin.models import field_layout, parallel
-from baler_core.builtin.models.families import FamilyModel
-from baler_core.builtin.models.field_layout import Arrangement, arrangements
-from baler_core.builtin.models.field_window import window_of
-from baler_core.builtin.models.predictive import family as predictive_family
-from baler_core.builtin.models.predictive import plan as predictive_plan
-from baler_core.builtin.models.predictive.model import PredictiveModel
-from baler_core.builtin.models.transform import chunk as transform_chunk
-from baler_core.builtin.models.transform.model import TransformModel
-from baler_core.interfaces import Effort
+from baler_core.builtin.models.fields import layout as field_layout
+from baler_core.builtin.models.fields.layout import Arrangement, arrangements
+from baler_core.builtin.models.fields.model import FamilyModel
+from baler_core.builtin.models.fields.predictive import codec as predictive_family
+from baler_core.builtin.models.fields.predictive import plan as predictive_plan
+from baler_core.builtin.models.fields.predictive.model import PredictiveModel
+from baler_core.builtin.models.fields.transform import chunk as transform_chunk
+from baler_core.builtin.models.fields.transform.model import TransformModel
+from baler_core.builtin.models.fields.window import window_of
+from baler_core.machine import threads as parallel
+from baler_core.plugin.interfaces import Effort
 
 DIMS = ("time", "y", "x")
 Kind = type[FamilyModel]
@@ -164,9 +165,9 @@ def test_windows_cut_what_slices_cut(data: st.DataObject) -> None:
 BITS = """
 import hashlib, sys
 import numpy as np
-from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.chunk import encode_chunk, learn, read_chunk
-from baler_core.builtin.models.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.chunk import encode_chunk, learn, read_chunk
+from baler_core.builtin.models.fields.transform.recipe import Recipe
 t, x = np.meshgrid(np.arange(130), np.arange(6000), indexing="ij")
 field = (300 * np.sin(x / 70 - t / 5) + 40 * np.cos(x / 9 + t))[:, None, None, None]
 block = Chunk(field)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from baler_core.data.formulas import FORMULAS, evaluate_formula
 from baler_core.errors import FormatError
-from baler_core.formulas import FORMULAS, evaluate_formula
-from baler_core.plugins import load_plugins
+from baler_core.plugin.registry import load_plugins
 
 CENTRE = (266.40499, -28.93617)  # direction of the Galactic centre
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.dataset import values_of
-from baler_core.decode import BalFile
-from baler_core.plugins import load_plugins
+from baler_core.data.variables import values_of
+from baler_core.pipeline.decode import BalFile
+from baler_core.plugin.registry import load_plugins
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 

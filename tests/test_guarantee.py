@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.bounds import BoundRules, ErrorBound
-from baler_core.compression import compress
 from baler_core.config import ComponentSpec, Config
-from baler_core.dataset import Layout
-from baler_core.decode import BalFile
-from baler_core.interfaces import Model, Options, Streams, Tolerances, Training
-from baler_core.plugins import Offer, Registry, load_plugins
+from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.variables import Layout
+from baler_core.pipeline.compression import compress
+from baler_core.pipeline.decode import BalFile
+from baler_core.plugin.interfaces import Model, Options, Streams, Tolerances, Training
+from baler_core.plugin.registry import Offer, Registry, load_plugins
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core import Variable, api
-from baler_core.bounds import ErrorBound
+from baler_core import Variable
+from baler_core.api import calls as api
 from baler_core.builtin.readers.whole_file import WholeFileReader
 from baler_core.cli import main
+from baler_core.data.bounds import ErrorBound
+from baler_core.data.tolerance import make_tolerance
 from baler_core.evaluate.bound_check import BoundCheck
-from baler_core.tolerances import make_tolerance
 
 
 def run_main(*arguments: object) -> int:

@@ -13,19 +13,19 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.builtin.readers.csv_files import CsvReader
-from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
-from baler_core.damage import ODD, forge
-from baler_core.dataset import Layout
+from baler_core.builtin.readers.csv.files import CsvReader
+from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout
+from baler_core.entropy.varint import write_sized
 from baler_core.errors import FormatError
-from baler_core.interfaces import Reader, Streams, Tolerances, Training
-from baler_core.lattice import Lattice
-from baler_core.plugins import load_plugins
-from baler_core.residual import decode_residual
+from baler_core.plugin.interfaces import Reader, Streams, Tolerances, Training
+from baler_core.plugin.registry import load_plugins
+from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.residual import decode_residual
 from baler_core.testing import check_edges, check_hostile_model, check_hostile_reader, check_object_kind
-from baler_core.varint import write_sized
+from baler_core.testing.damage import ODD, forge
 
 MODELS = ("scalar", "table", "transform", "predictive", "dense_autoencoder", "conv_autoencoder")
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baler_core.api import compress, decompress
-from baler_core.container import BalReader, BalWriter
-from baler_core.decompression import read_info
+from baler_core.api.calls import compress, decompress
+from baler_core.entropy.bytes import squeeze
+from baler_core.entropy.varint import write_varint
 from baler_core.errors import FormatError
-from baler_core.squeeze import squeeze
-from baler_core.varint import write_varint
+from baler_core.format.container import BalReader, BalWriter
+from baler_core.pipeline.decompression import read_info
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def forged(
 
 
 def _finish(writer: BalWriter, text: bytes) -> None:
-    import baler_core.container as container
+    import baler_core.format.container as container
 
     original = container.pack_json
     container.pack_json = lambda record: write_varint(len(text)) + squeeze(text, thorough=False)

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.bound_rules import parse_bounds
 from baler_core.config.yaml_nodes import KeyPath, parse_yaml
-from baler_core.dataset import Schema, Variable
-from baler_core.initialise import LISTED_ONE_BY_ONE, configuration_for
-from baler_core.plugins import Registry
-from baler_core.proposals import proposals_for
-from baler_core.roles import roles_of
-from baler_core.walk import bounds_of
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
+from baler_core.data.roles import roles_of
+from baler_core.data.variables import Schema, Variable
+from baler_core.pipeline.input import bounds_of
+from baler_core.plugin.registry import Registry
+from baler_core.suggest.proposals import proposals_for
+from baler_core.suggest.template import LISTED_ONE_BY_ONE, configuration_for
 
 DTYPES = ["<f4", ">f8", "<i4", "|u1", "|b1", "|S3", "str", "<c16"]
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baler_core import entropy
-from baler_core.api import compress
+from baler_core.api.calls import compress
 from baler_core.cli import main
-from baler_core.container import BalReader, BalWriter
-from baler_core.decode import BalFile
-from baler_core.decompression import verify
+from baler_core.entropy import integers as entropy
 from baler_core.errors import FormatError
-from baler_core.plugins import load_plugins
+from baler_core.format.container import BalReader, BalWriter
+from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.decompression import verify
+from baler_core.plugin.registry import load_plugins
 
 BOUNDS = {"lossy": {"abs": 0.01}, "*": "lossless"}
 
@@ -75,7 +75,7 @@ def test_a_library_that_unpacks_one_wrong_integer_is_noticed(
 
 
 def test_text_and_exact_numbers_that_changed_in_memory_are_noticed(bal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from baler_core import decode
+    from baler_core.pipeline import decode
 
     honest = decode.restored_arrays
     for name in ("exact", "text"):

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.bounds import Tolerance
-from baler_core.entropy import pack_integers
-from baler_core.lattice import Lattice
-from baler_core.lattice_fit import find_spacing, fit_lattice
-from baler_core.residual import decode_residual, encode_residual
+from baler_core.data.bounds import Tolerance
+from baler_core.entropy.integers import pack_integers
+from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice_fit import find_spacing, fit_lattice
+from baler_core.quantise.residual import decode_residual, encode_residual
 
 TOLERANCES = [
     Tolerance("exact"),

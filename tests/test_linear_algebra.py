@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from baler_core.linear_algebra import one_thread
+from baler_core.machine.threads import one_thread
 
 
 def _threads() -> set[int]:

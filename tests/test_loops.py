@@ -15,25 +15,25 @@ import pytest
 import zstandard
 
 import baler_core
-from baler_core.arithmetic import new_decoder
-from baler_core.builtin.models.magnitudes import BINS, bit_length, logarithmic
-from baler_core.builtin.models.numbers import NumberCoder
+from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.chunk import encode_chunk
+from baler_core.builtin.models.fields.transform.model import TransformModel
+from baler_core.builtin.models.fields.transform.neighbourhood import MOST, means
+from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.table.contexts.references import kind_of
+from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.plan import plan_from_bytes, plan_to_bytes
-from baler_core.builtin.models.table.references import kind_of
-from baler_core.builtin.models.table.symbols import SymbolMap
-from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.chunk import encode_chunk
-from baler_core.builtin.models.transform.model import TransformModel
-from baler_core.builtin.models.transform.recipe import Recipe
-from baler_core.builtin.models.transform.surroundings import MOST, means
-from baler_core.compiled import Array, compiled
-from baler_core.dataset import Layout, Variable, make_block, values_of
-from baler_core.entropy import pack_integers
+from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.entropy.arithmetic import new_decoder
+from baler_core.entropy.bytes import ZSTD, unsqueeze
+from baler_core.entropy.integers import pack_integers
+from baler_core.entropy.magnitudes import BINS, bit_length, logarithmic
+from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
-from baler_core.interfaces import Training
-from baler_core.squeeze import ZSTD, unsqueeze
-from baler_core.state import decode_state, encode_state
+from baler_core.format.arrays import decode_state, encode_state
+from baler_core.machine.compiled import Array, compiled
+from baler_core.plugin.interfaces import Training
 
 FUZZ = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz.py"
 random = np.random.default_rng(5)
@@ -84,7 +84,7 @@ def test_a_field_whose_coefficients_are_too_large_is_left_to_scalar(monkeypatch:
     block, tolerances = make_block({"a": (("t", "y", "x"), values)}), {"a": baler_core.Tolerance("abs", 0.003)}
     model = TransformModel(TransformModel.Options(effort="fast"))
     assert len(model.encode(block, layout, tolerances)["fields"]) > 1
-    monkeypatch.setattr("baler_core.builtin.models.transform.chunk.LARGEST", 10.0)
+    monkeypatch.setattr("baler_core.builtin.models.fields.transform.chunk.LARGEST", 10.0)
     streams = model.encode(block, layout, tolerances)
     assert streams["fields"] == b"\0"
     restored = TransformModel().decode(streams, layout, tolerances)
@@ -208,7 +208,7 @@ def test_damaged_streams_files_and_odd_arrays_do_no_harm(target: str, cases: int
 
 def test_the_checked_build_notices_a_place_beyond_an_array(tmp_path: Path) -> None:
     (tmp_path / "beyond.py").write_text(
-        "import numpy as np\nfrom baler_core.compiled import compiled\n"
+        "import numpy as np\nfrom baler_core.machine.compiled import compiled\n"
         "@compiled\ndef read(values, place):\n    return values[place]\n"
         "print(read(np.zeros(3), 7))\n"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from baler_core import Metric, Variable, make_block
 from baler_core.builtin.metrics import Correlation, PeakSignalToNoise, Residual, Response
-from baler_core.plugins import load_plugins
+from baler_core.plugin.registry import load_plugins
 
 
 def measured(metric: Metric, x: np.ndarray, y: np.ndarray, **about: object) -> dict[str, float]:

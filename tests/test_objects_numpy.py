@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 import baler_core
 from baler_core import BalerError, ConfigError, DataError
-from baler_core.container import BalReader, BalWriter
+from baler_core.format.container import BalReader, BalWriter
 
 DAYS = np.array(["2020-01-01", "NaT", "1900-05-05"], "M8[D]")
 RECORDS = np.zeros(4, [("a", "<f4"), ("b", ">i2", (3,)), ("c", [("d", "M8[s]"), ("e", "S3")])])

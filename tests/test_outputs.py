@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.atomic import completed
 from baler_core.cli import main
+from baler_core.machine.atomic_write import completed
 
 CONFIG = 'input: a.npz\nbounds: {"*": lossless}\nmodel: scalar\noutput: out\n'
 
@@ -253,7 +253,7 @@ def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_what_dead_writers_left_is_removed_and_what_live_ones_hold_is_kept(tmp_path: Path) -> None:
-    code = "import os, sys; from pathlib import Path; from baler_core.atomic import completed\n"
+    code = "import os, sys; from pathlib import Path; from baler_core.machine.atomic_write import completed\n"
     code += "with completed(Path('x.bal')) as t:\n t.write_text('half'); print('ready', flush=True); sys.stdin.read()\n"
     command = [sys.executable, "-c", code]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": tmp_path, "text": True}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from baler_core.errors import DataError, PluginError
-from baler_core.plugins import PluginStatus, Registry, load_plugins
+from baler_core.plugin.registry import PluginStatus, Registry, load_plugins
 
 GOOD = """
 from baler_core import Metric, MetricResult, hookimpl

@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 
 from baler_core import FormatError
-from baler_core.arithmetic import finish, new_encoder
-from baler_core.builtin.models.numbers import NumberCoder
-from baler_core.builtin.models.predictive.classes import learned_classes
-from baler_core.builtin.models.predictive.estimate import estimated_rate
-from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_with
-from baler_core.builtin.models.predictive.learning import encode_integers, learn_stencils
-from baler_core.builtin.models.predictive.predictor import FRACTION
-from baler_core.builtin.models.predictive.sampling import Sample, activities, samples_of, with_filled_holes
-from baler_core.builtin.models.predictive.stencil import (
+from baler_core.builtin.models.fields.predictive.classes import learned_classes
+from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
+from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
+from baler_core.builtin.models.fields.predictive.predictor import FRACTION
+from baler_core.builtin.models.fields.predictive.sampling import Sample, activities, samples_of, with_filled_holes
+from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
     FEATURES,
@@ -29,6 +26,9 @@ from baler_core.builtin.models.predictive.stencil import (
     spread,
     used_features,
 )
+from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integers, learn_stencils
+from baler_core.entropy.arithmetic import finish, new_encoder
+from baler_core.entropy.numbers import NumberCoder
 
 
 def calm_and_lively(frames: int = 10, size: int = 96) -> np.ndarray:

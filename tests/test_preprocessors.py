@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import Tolerance
 from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
-from baler_core.dataset import Layout, Variable, make_block, values_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.preprocess import Pipeline, Step
+from baler_core.pipeline.preprocess import Pipeline, Step
 
 EVERY = [Asinh, Log, MinMax, Standardise]
 

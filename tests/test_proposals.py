@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
-from baler_core.dataset import Schema, Variable
-from baler_core.noise import noise_of
-from baler_core.proposals import Proposal, proposals_for
-from baler_core.uncertainties import errors_beside
+from baler_core.data.uncertainties import errors_beside
+from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.noise import noise_of
+from baler_core.suggest.proposals import Proposal, proposals_for
 
 RANDOM = np.random.default_rng(2)
 N = 2000

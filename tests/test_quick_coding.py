@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baler_core import FormatError
-from baler_core.builtin.models.predictive.field import Integers, counted_with, decode_integers, encode_with
-from baler_core.builtin.models.predictive.learning import learn_stencils
-from baler_core.builtin.models.predictive.predictor import FRACTION
-from baler_core.builtin.models.predictive.stencil import COLUMNS, EDGE, LARGEST_EDGE, STARTS
-from baler_core.builtin.models.transform import wavelet
-from baler_core.builtin.models.transform.recipe import Recipe
-from baler_core.builtin.models.transform.temporal import TimeTransform
-from baler_core.builtin.models.transform.tile import TileIntegers
-from baler_core.builtin.models.transform.tile_bytes import coded_size, decode_tile, encode_tile
+from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, decode_integers, encode_with
+from baler_core.builtin.models.fields.predictive.predictor import FRACTION
+from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, LARGEST_EDGE, STARTS
+from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
+from baler_core.builtin.models.fields.transform import wavelet
+from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.temporal import TimeTransform
+from baler_core.builtin.models.fields.transform.tile import TileIntegers
+from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
 
 SHAPES = [(1, 1, 1, 1, 1), (3, 1, 1, 1, 70), (4, 2, 1, 17, 30), (2, 3, 9, 12, 21), (5, 1, 1, 40, 3)]
 STEP = 1 << FRACTION
@@ -176,10 +176,10 @@ def test_damaged_predicted_values_are_refused() -> None:
 _HASH = """
 import hashlib, numpy as np
 from test_quick_coding import integers_of, plane, series
-from baler_core.builtin.models.predictive.field import Integers, decode_integers, encode_with
-from baler_core.builtin.models.transform.recipe import Recipe
-from baler_core.builtin.models.transform.tile import TileIntegers
-from baler_core.builtin.models.transform.tile_bytes import decode_tile, encode_tile
+from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
+from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.tile import TileIntegers
+from baler_core.builtin.models.fields.transform.tile_bytes import decode_tile, encode_tile
 for shape in ((2, 2, 1, 17, 30), (2, 1, 9, 8, 10)):
     recipe = Recipe("wavelet", 1, 19, mixed=0)
     tile = TileIntegers(integers_of(shape, 9.0, 1), integers_of(shape, 0.2, 2))

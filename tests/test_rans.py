@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baler_core import FormatError
-from baler_core.arithmetic import Coder, finish, new_decoder, new_encoder
-from baler_core.builtin.models.clusters import share_tables
-from baler_core.builtin.models.frequencies import choose_frequencies, read_frequencies, write_frequencies
-from baler_core.builtin.models.numbers import NumberCoder
-from baler_core.builtin.models.symbols import (
+from baler_core.entropy.arithmetic import Coder, finish, new_decoder, new_encoder
+from baler_core.entropy.clusters import share_tables
+from baler_core.entropy.frequencies import choose_frequencies, read_frequencies, write_frequencies
+from baler_core.entropy.numbers import NumberCoder
+from baler_core.entropy.rans import SYMBOLS, TOTAL, decode_bit, decode_symbol, encode_codes, new_tables, spans_of
+from baler_core.entropy.symbols import (
     MOST_SYMBOLS,
     bits_below,
     first_of,
@@ -20,7 +21,6 @@ from baler_core.builtin.models.symbols import (
     put_bits,
     symbol_of,
 )
-from baler_core.rans import SYMBOLS, TOTAL, decode_bit, decode_symbol, encode_codes, new_tables, spans_of
 
 LINE, LINES, SIGNS = 8, 3, 5
 

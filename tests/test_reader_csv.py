@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.builtin.readers.csv_columns import ColumnForm
-from baler_core.builtin.readers.csv_files import CsvReader
-from baler_core.builtin.readers.csv_numbers import likeliest_format, number_writer
-from baler_core.dataset import make_block, values_of
+from baler_core.builtin.readers.csv.columns import ColumnForm
+from baler_core.builtin.readers.csv.files import CsvReader
+from baler_core.builtin.readers.csv.numbers import likeliest_format, number_writer
+from baler_core.data.variables import make_block, values_of
 from baler_core.errors import DataError, FormatError
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
-from baler_core.dataset import group_variables, values_of
+from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
+from baler_core.data.variables import group_variables, values_of
 from baler_core.errors import DataError, FormatError
-from baler_core.interfaces import Reader
+from baler_core.plugin.interfaces import Reader
 
 
 def restored_by(reader: Reader, source_path: Path, *, max_bytes: int = 1 << 20, variables=None) -> Path:

@@ -13,20 +13,21 @@ import pytest
 
 import baler_core
 from baler_core import DataError, FormatError
-from baler_core.builtin.models import field_layout
+from baler_core.builtin.models.fields import layout as field_layout
+from baler_core.builtin.models.fields.transform import chunk
+from baler_core.builtin.models.fields.transform import shared_modes as background
+from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.model import TransformModel
+from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.shared_modes import Background, Remainder, learn_modes
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.builtin.models.transform import background, chunk
-from baler_core.builtin.models.transform.background import Background, Remainder, learn_modes
-from baler_core.builtin.models.transform.block import Chunk
-from baler_core.builtin.models.transform.model import TransformModel
-from baler_core.builtin.models.transform.recipe import Recipe
-from baler_core.compression import Compressed
-from baler_core.container import BalReader, BalWriter, unpack_streams
-from baler_core.dataset import Layout
-from baler_core.decompression import read_info
-from baler_core.header_json import header_from_json
-from baler_core.interfaces import State, Streams, Tolerances
-from baler_core.state import decode_state
+from baler_core.data.variables import Layout
+from baler_core.format.arrays import decode_state
+from baler_core.format.container import BalReader, BalWriter, unpack_streams
+from baler_core.format.header_json import header_from_json
+from baler_core.pipeline.compression import Compressed
+from baler_core.pipeline.decompression import read_info
+from baler_core.plugin.interfaces import State, Streams, Tolerances
 
 Arrays = dict[str, np.ndarray]
 BOUNDS: Mapping[str, object] = {"mass": {"rel": 1e-3}, "size": {"rel": 1e-3}, "*": "lossless"}

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import BoundRules, ErrorBound
-from baler_core.dataset import Role, Schema, Variable, make_block, values_of
-from baler_core.plugins import load_plugins
-from baler_core.roles import EXACT_ROLES, Finding, roles_of, told_by_values
-from baler_core.walk import bounds_of, first_values, kept_exact, roles_in
+from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.roles import EXACT_ROLES, Finding, roles_of, told_by_values
+from baler_core.data.variables import Role, Schema, Variable, make_block, values_of
+from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in
+from baler_core.plugin.registry import load_plugins
 
 RANDOM = np.random.default_rng(1)
 LOSSY = BoundRules((("*", ErrorBound("rel", 1e-3)),))

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baler_core.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.builtin.metrics.residual import Residual
-from baler_core.builtin.readers.numpy_files import NpzReader
-from baler_core.compression import Compressed, compress
+from baler_core.builtin.readers.numpy.files import NpzReader
 from baler_core.config import ComponentSpec, Config
-from baler_core.dataset import Layout, Schema, Variable, make_block
-from baler_core.decode import BalFile
+from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.variables import Layout, Schema, Variable, make_block
 from baler_core.errors import FormatError
 from baler_core.evaluate.compare import Wanted, compare
-from baler_core.interfaces import AutoOptions, Model, Options, Source, Streams, Tolerances, Training
-from baler_core.plugins import Offer, Registry, load_plugins
-from baler_core.settle import settle, settle_again
+from baler_core.pipeline.compression import Compressed, compress
+from baler_core.pipeline.decode import BalFile
+from baler_core.plugin.interfaces import AutoOptions, Model, Options, Source, Streams, Tolerances, Training
+from baler_core.plugin.registry import Offer, Registry, load_plugins
+from baler_core.quantise.settle import settle, settle_again
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from baler_core.streaming import Moments, Sample, sample_size
+from baler_core.data.running_statistics import Moments, Sample, sample_size
 
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import Tolerance
 from baler_core.builtin.models.table.events import BEFORE, FIRST, IN_EVENT, SECOND, Events, Source, sources
-from baler_core.builtin.models.table.learning import gather
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.dataset import Layout, Variable, make_block, values_of
+from baler_core.builtin.models.table.sample import gather
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.interfaces import Streams, Training
+from baler_core.plugin.interfaces import Streams, Training
 
 EXACT = Tolerance("exact")
 

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.builtin.models.table.model import TableModel, TableOptions
-from baler_core.dataset import Layout, Variable, make_block, values_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.formulas import Formula
+from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.formulas import Formula
-from baler_core.interfaces import Model, Streams, Training
+from baler_core.plugin.interfaces import Model, Streams, Training
 
 EXACT = Tolerance("exact")
 REL = Tolerance("rel", 1e-3)
@@ -275,10 +275,10 @@ def test_damaged_plans_are_found() -> None:
 
 _HASH = """
 import hashlib, numpy as np
-from baler_core.bounds import Tolerance
+from baler_core.data.bounds import Tolerance
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.dataset import Layout, Variable, make_block
-from baler_core.interfaces import Training
+from baler_core.data.variables import Layout, Variable, make_block
+from baler_core.plugin.interfaces import Training
 numbers = np.arange(400)
 columns = {"a": numbers * 7919 % 101, "b": numbers * 7919 % 101 // 3, "c": numbers * 104729 % 5000}
 exact = {k: Tolerance("exact") for k in columns}

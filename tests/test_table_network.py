@@ -13,18 +13,25 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from baler_core.bounds import Tolerance
-from baler_core.builtin.models.table import mixtures
-from baler_core.builtin.models.table.mixtures import COMPONENTS, SCORE, Mixture, score, upper_chance, weight_below
 from baler_core.builtin.models.table.model import TableModel, TableOptions
-from baler_core.builtin.models.table.network import OUTPUTS, Network, mixture_of
-from baler_core.builtin.models.table.network_training import Lesson, Schedule, train_network
-from baler_core.builtin.models.table.network_weights import NetworkReader, networks_to_bytes
+from baler_core.builtin.models.table.network import mixtures
+from baler_core.builtin.models.table.network.inference import OUTPUTS, Network, mixture_of
+from baler_core.builtin.models.table.network.likelihood import surprise
+from baler_core.builtin.models.table.network.mixtures import (
+    COMPONENTS,
+    SCORE,
+    Mixture,
+    score,
+    upper_chance,
+    weight_below,
+)
+from baler_core.builtin.models.table.network.training import Lesson, Schedule, train_network
+from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.plan import plan_from_bytes
-from baler_core.builtin.models.table.surprise import surprise
-from baler_core.dataset import Layout, Variable, make_block, values_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.interfaces import Streams, Training
+from baler_core.plugin.interfaces import Streams, Training
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.bounds import Tolerance
-from baler_core.builtin.models.table.decisions import list_decisions
-from baler_core.builtin.models.table.linear import sparse_relation
-from baler_core.builtin.models.table.marginals import Marginal, fit_marginal
-from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
-from baler_core.builtin.models.table.predictor import Scatter, features, linear_edges, predicted
-from baler_core.builtin.models.table.relations import LINEAR, Column, find_relations
-from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
-from baler_core.builtin.models.table.trees import grow_tree
-from baler_core.lattice_fit import fit_lattice
+from baler_core.builtin.models.table.contexts.decisions import list_decisions
+from baler_core.builtin.models.table.contexts.marginals import Marginal, fit_marginal
+from baler_core.builtin.models.table.contexts.predictor import Scatter, features, linear_edges, predicted
+from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_map
+from baler_core.builtin.models.table.contexts.trees import grow_tree
+from baler_core.builtin.models.table.relations.linear import sparse_relation
+from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
+from baler_core.builtin.models.table.relations.search import LINEAR, Column, find_relations
+from baler_core.data.bounds import Tolerance
+from baler_core.quantise.lattice_fit import fit_lattice
 
 random = np.random.default_rng(11)
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from baler_core.bounds import Tolerance
+from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, kind_of
 from baler_core.builtin.models.table.events import POINTED, Events, Source, sources
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
-from baler_core.builtin.models.table.references import CELLS, WIDTHS, kind_of
-from baler_core.dataset import Layout, Variable, make_block, values_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.interfaces import Training
+from baler_core.plugin.interfaces import Training
 
 
 def test_distances_are_told_apart_near_and_by_size_far_away() -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.bounds import Tolerance
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.builtin.readers.numpy_files import NpzReader
-from baler_core.dataset import Layout, Variable, make_block
+from baler_core.builtin.readers.numpy.files import NpzReader
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block
 from baler_core.errors import PluginError
-from baler_core.interfaces import Metric, MetricResult, Model, Preprocessor
-from baler_core.plugins import load_plugins
+from baler_core.plugin.interfaces import Metric, MetricResult, Model, Preprocessor
+from baler_core.plugin.registry import load_plugins
 from baler_core.testing import check_metric, check_model, check_preprocessor, check_reader
 
 

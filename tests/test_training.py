@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from baler_core.builtin.models.autoencoder.training import LOWEST_LEARNING_RATE, loss_named, seeded, train_network
 from baler_core.errors import PluginError
-from baler_core.interfaces import Loss, Training
-from baler_core.training import LOWEST_LEARNING_RATE, loss_named, seeded, train_network
+from baler_core.plugin.interfaces import Loss, Training
 
 
 def linear_rows(rows: int = 2000) -> np.ndarray:

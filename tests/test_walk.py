@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.dataset import values_of
-from baler_core.interfaces import Source
-from baler_core.plugins import load_plugins
-from baler_core.walk import Blocks
+from baler_core.data.variables import values_of
+from baler_core.pipeline.input import Blocks
+from baler_core.plugin.interfaces import Source
+from baler_core.plugin.registry import load_plugins
 
 
 @pytest.mark.parametrize(("block_bytes", "reads"), [(8000, 1), (7999, 3)])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from baler_core.hookspecs import hookimpl
-from baler_core.interfaces import Loss, Metric, Model, Preprocessor, Reader
-from baler_core.objects.kind import ObjectKind
+from baler_core.plugin.hookspecs import hookimpl
+from baler_core.plugin.interfaces import Loss, Metric, Model, Preprocessor, Reader
+from baler_core.plugin.object_kind import ObjectKind
 
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """NumPy and CSV files, Python objects as files of arrays, and any file as it is."""
-    from baler_core.builtin.readers.csv_files import CsvReader
-    from baler_core.builtin.readers.numpy_files import NpyReader, NpzReader
-    from baler_core.builtin.readers.python_objects import PythonReader
+    from baler_core.builtin.readers.csv.files import CsvReader
+    from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
+    from baler_core.builtin.readers.numpy.python_objects import PythonReader
     from baler_core.builtin.readers.whole_file import WholeFileReader
 
     return [CsvReader, NpyReader, NpzReader, PythonReader, WholeFileReader]
@@ -29,13 +29,13 @@ def baler_preprocessors() -> list[type[Preprocessor]]:
 @hookimpl
 def baler_models() -> list[type[Model]]:
     """The built-in models."""
-    from baler_core.builtin.models.conv_autoencoder import ConvAutoencoder
-    from baler_core.builtin.models.dense_autoencoder import DenseAutoencoder
+    from baler_core.builtin.models.autoencoder.convolutional import ConvAutoencoder
+    from baler_core.builtin.models.autoencoder.dense import DenseAutoencoder
     from baler_core.builtin.models.exact import ExactModel
-    from baler_core.builtin.models.predictive.model import PredictiveModel
+    from baler_core.builtin.models.fields.predictive.model import PredictiveModel
+    from baler_core.builtin.models.fields.transform.model import TransformModel
     from baler_core.builtin.models.scalar import ScalarModel
     from baler_core.builtin.models.table.model import TableModel
-    from baler_core.builtin.models.transform.model import TransformModel
 
     return [
         ConvAutoencoder,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from baler_core.interfaces import Loss, Options
+from baler_core.plugin.interfaces import Loss, Options
 
 if TYPE_CHECKING:
     import torch

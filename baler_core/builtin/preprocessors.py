@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from baler_core.bounds import Tolerance, usable
-from baler_core.dataset import make_block, values_of
+from baler_core.data.bounds import Tolerance, usable
+from baler_core.data.variables import make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.interfaces import Options, Preprocessor, State
+from baler_core.plugin.interfaces import Options, Preprocessor, State
 
 if TYPE_CHECKING:
     import xarray as xr

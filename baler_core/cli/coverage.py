@@ -9,22 +9,22 @@ import click
 
 from baler_core.cli.text import print_table
 from baler_core.config import Config
-from baler_core.plugins import Registry
+from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    from baler_core.matching import Matches, PatternMatch
+    from baler_core.pipeline.matching import Matches, PatternMatch
 
 
 def matches_of(config: Config, registry: Registry) -> list[Matches]:
     """What the bounds match in each input."""
-    from baler_core.matching import find_matches
+    from baler_core.pipeline.matching import find_matches
 
     return [find_matches(path, config, registry) for path in config.inputs]
 
 
 def show_matches(found: Matches) -> None:
     """One input: its patterns, what is exact in spite of them and why, and what none of them covers."""
-    from baler_core.matching import listed
+    from baler_core.pipeline.matching import listed
 
     click.echo(f"\n{found.path}: {found.variables} variables")
     if not found.patterns:
@@ -60,7 +60,7 @@ def _counted(match: PatternMatch) -> str:
 
 def _said(match: PatternMatch) -> str:
     """The first names that get the bound, else why there are none."""
-    from baler_core.matching import listed
+    from baler_core.pipeline.matching import listed
 
     if match.hint:
         return f"nothing. {match.hint}"

@@ -15,7 +15,7 @@ from baler_core.cli.options import Session, messages_on_stderr
 from baler_core.cli.stopping import INTERRUPTED, TERMINATED, Signals, Terminated
 from baler_core.cli.text import printable
 from baler_core.errors import BalerError, BoundBroken
-from baler_core.plugins import plugin_at_fault
+from baler_core.plugin.registry import plugin_at_fault
 
 USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
 

@@ -10,11 +10,11 @@ import click
 from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.errors import FormatError
-from baler_core.reference import Lookup, find_trained
+from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
-    from baler_core.decompression import Info
-    from baler_core.header import ComponentRecord
+    from baler_core.format.header import ComponentRecord
+    from baler_core.pipeline.decompression import Info
 
 
 @click.command(short_help="Show what a .bal file holds.")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @common_options
 def info(file: Path, model: Path | None, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
-    from baler_core.decompression import read_info
+    from baler_core.pipeline.decompression import read_info
 
     found = read_info(file)
     trained = _trained(found, model)
@@ -46,8 +46,8 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
 @common_options
 def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) -> None:
     """Restore all of FILE in memory and compare it with the checksums that were written with it; nothing is written."""
-    from baler_core.decompression import verify as restore_all
-    from baler_core.plugins import load_plugins
+    from baler_core.pipeline.decompression import verify as restore_all
+    from baler_core.plugin.registry import load_plugins
 
     restored = restore_all(file, load_plugins(), lookup=Lookup(model), memory=memory)
     if as_json:

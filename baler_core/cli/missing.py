@@ -10,7 +10,7 @@ import click
 
 from baler_core.config import ComponentSpec, Config
 from baler_core.errors import ConfigError
-from baler_core.plugins import Registry
+from baler_core.plugin.registry import Registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OPTION = "allow_missing"

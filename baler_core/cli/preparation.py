@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from baler_core.atomic import completed
 from baler_core.cli.coverage import matches_of, matches_record, show_matches
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.errors import ConfigError, DataError
-from baler_core.plugins import Registry, load_plugins
+from baler_core.machine.atomic_write import completed
+from baler_core.plugin.registry import Registry, load_plugins
 
 _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
@@ -80,8 +80,8 @@ def _text(value: Any) -> str:
 def init(data_file: Path, output: Path | None, force: bool, reader_name: str | None, stated: tuple[str, ...]) -> None:
     """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
     from baler_core.config.inputs import split_name
-    from baler_core.initialise import configuration_for
-    from baler_core.walk import first_values
+    from baler_core.pipeline.input import first_values
+    from baler_core.suggest.template import configuration_for
 
     registry = load_plugins()
     if not data_file.is_file():

@@ -11,8 +11,8 @@ from baler_core.cli.options import common_options, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import ComponentSpec, load_config
 from baler_core.errors import BoundBroken
-from baler_core.plugins import load_plugins
-from baler_core.reference import Lookup
+from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results, VariableResult

@@ -16,11 +16,11 @@ from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
-from baler_core.plugins import Registry, load_plugins
-from baler_core.reference import Lookup, find_trained
+from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.compression import Compressed
+    from baler_core.pipeline.compression import Compressed
 
 _PATH = click.Path(path_type=Path)
 
@@ -36,7 +36,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    from baler_core.compression import train as train_model
+    from baler_core.pipeline.compression import train as train_model
 
     destination = _destination(output, force, as_json, [config, *checked.inputs])
     with destination.path(model_path(checked, registry)) as target:
@@ -81,7 +81,7 @@ def compress(
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
     if model is None and checked.model_storage == "reference":
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
-    from baler_core.compression import compress as compress_file
+    from baler_core.pipeline.compression import compress as compress_file
 
     if output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
@@ -113,8 +113,8 @@ def decompress(
     file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool
 ) -> None:
     """Restore the data file that FILE was made from, in its original format."""
-    from baler_core.decompression import decompress as decompress_file
-    from baler_core.decompression import read_info, restored_suffix
+    from baler_core.pipeline.decompression import decompress as decompress_file
+    from baler_core.pipeline.decompression import read_info, restored_suffix
 
     registry = load_plugins()
     header = read_info(file).header

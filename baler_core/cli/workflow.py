@@ -18,12 +18,12 @@ from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
-from baler_core.plugins import Registry, load_plugins
-from baler_core.reference import Lookup
+from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.compression import Compressed
     from baler_core.evaluate import Results
+    from baler_core.pipeline.compression import Compressed
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,15 @@ class _Run:
             return self.model
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
             return None
-        from baler_core.compression import train
+        from baler_core.pipeline.compression import train
 
         self.tell(f"training on {self.config.inputs[0]}")
         return train(self.config, self.registry, output=ready(model_path(self.config, self.registry), self.needed))
 
     def outcome(self, source: Path, model: Path | None) -> Outcome:
         """One input on its way to the report."""
-        from baler_core.compression import compress
-        from baler_core.decompression import decompress
+        from baler_core.pipeline.compression import compress
+        from baler_core.pipeline.decompression import decompress
 
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
         target = ready(compressed_path(self.config, source, self.registry), self.needed)

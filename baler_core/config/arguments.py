@@ -12,7 +12,7 @@ from baler_core.config.checker import Checker
 from baler_core.config.settings import Config
 from baler_core.config.yaml_nodes import Document, Problem
 from baler_core.errors import ConfigError
-from baler_core.plugins import Registry
+from baler_core.plugin.registry import Registry
 
 # How keys of a configuration file are called among the arguments, where that differs.
 _ARGUMENTS = {"block_size": "block_bytes"}

@@ -6,9 +6,9 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
-from baler_core.bound_syntax import BoundError, BoundKind
-from baler_core.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.config.yaml_nodes import KeyPath
+from baler_core.data.bound_syntax import BoundError, BoundKind
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.errors import ConfigError
 
 Complain: TypeAlias = Callable[[KeyPath, str], None]

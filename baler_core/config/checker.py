@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from baler_core.bounds import UNBOUNDED, BoundRules
 from baler_core.config.bound_rules import parse_bounds
 from baler_core.config.inputs import find_inputs, plain
 from baler_core.config.schema import ConfigFile
 from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
+from baler_core.data.bounds import UNBOUNDED, BoundRules
 from baler_core.errors import BalerError, nearest_names
-from baler_core.interfaces import AutoOptions, Options
-from baler_core.plugins import Kind, Registry
+from baler_core.plugin.interfaces import AutoOptions, Options
+from baler_core.plugin.registry import Kind, Registry
 
 NO_OPTIONS = Options()
 AUTO = "auto"

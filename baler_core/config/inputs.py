@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from baler_core.errors import DataError, did_you_mean
-from baler_core.interfaces import Reader
-from baler_core.plugins import Registry
+from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.registry import Registry
 
 
 def split_name(path: Path, registry: Registry) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from baler_core.config.checker import Checker
 from baler_core.config.settings import Config, InvalidConfig
 from baler_core.config.yaml_nodes import read_yaml
-from baler_core.plugins import Registry
+from baler_core.plugin.registry import Registry
 
 
 def load_config(path: Path, registry: Registry, *, inputs: Sequence[str] = ()) -> Config:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from baler_core.bounds import BoundRules
 from baler_core.config.yaml_nodes import Problem
+from baler_core.data.bounds import BoundRules
 from baler_core.errors import ConfigError
-from baler_core.interfaces import Options, Training
+from baler_core.plugin.interfaces import Options, Training
 
 ModelStorage = Literal["inside", "reference"]
 

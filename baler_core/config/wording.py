@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from baler_core.config.yaml_nodes import KeyPath
 from baler_core.errors import did_you_mean
-from baler_core.interfaces import Training
+from baler_core.plugin.interfaces import Training
 
 
 def reworded(complaint: Mapping[str, Any], schema: type[BaseModel], *, also: Sequence[str] = ()) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
-from baler_core.comparison import difference, is_measured, is_missing, pair_values
-from baler_core.dataset import Variable
+from baler_core.data.bounds import Tolerance
+from baler_core.data.comparison import difference, is_measured, is_missing, pair_values
+from baler_core.data.variables import Variable
 
 # Distinct values are counted up to so many, beyond which they name nothing that a person tells apart.
 _MOST_DISTINCT = 1_000_000

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from baler_core.bounds import ErrorBound
-from baler_core.dataset import Schema
+from baler_core.data.bounds import ErrorBound
+from baler_core.data.variables import Schema
 from baler_core.evaluate.others import compress_with_others
 from baler_core.evaluate.pairing import paired_blocks
 from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
 from baler_core.evaluate.survey import ByteSample, survey
-from baler_core.interfaces import Metric
+from baler_core.plugin.interfaces import Metric
 
 if TYPE_CHECKING:
     import xarray as xr

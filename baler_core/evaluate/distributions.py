@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.bounds import Tolerance, ValueRange
-from baler_core.comparison import pair_values, responses
-from baler_core.dataset import Variable
+from baler_core.data.bounds import Tolerance, ValueRange
+from baler_core.data.comparison import pair_values, responses
+from baler_core.data.running_statistics import Moments, Sample
+from baler_core.data.variables import Variable
 from baler_core.evaluate.drawings import Distribution, Histogram
-from baler_core.streaming import Moments, Sample
 
 _BINS = 100
 _FEWEST_BINS = 20

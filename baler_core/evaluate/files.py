@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from baler_core.bounds import BoundRules, ErrorBound
 from baler_core.config import ComponentSpec
-from baler_core.container import MAGIC
-from baler_core.dataset import Schema, Variable
-from baler_core.decode import NOWHERE_ELSE, BalFile, make_component
-from baler_core.decompression import Info, read_info
+from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.variables import Schema, Variable
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
 from baler_core.evaluate.results import Results
-from baler_core.interfaces import Metric, Reader
-from baler_core.plugins import Registry
-from baler_core.reference import Lookup
-from baler_core.walk import WHOLE_FILE, bounds_of, make_reader, roles_in
+from baler_core.format.container import MAGIC
+from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
+from baler_core.pipeline.decompression import Info, read_info
+from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
+from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.interfaces import Metric, Reader
+from baler_core.plugin.registry import Registry
 
 DEFAULT_METRICS = ("residual", "response")
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.dataset import Schema, leading_dimension, make_block, values_of
+from baler_core.data.variables import Schema, leading_dimension, make_block, values_of
 from baler_core.errors import DataError
 
 if TYPE_CHECKING:

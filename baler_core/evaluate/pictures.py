@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from baler_core.comparison import difference, is_measured, measured
-from baler_core.dataset import Schema, Variable
+from baler_core.data.comparison import difference, is_measured, measured
+from baler_core.data.variables import Schema, Variable
 from baler_core.evaluate.drawings import Picture
 
 _SMALLEST = 8

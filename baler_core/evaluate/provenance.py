@@ -9,10 +9,10 @@ from typing import cast
 
 import numpy as np
 
-from baler_core.container import VERSION as FORMAT_VERSION
-from baler_core.decompression import Info
 from baler_core.evaluate.results import GroupResult
-from baler_core.header import ComponentRecord
+from baler_core.format.container import VERSION as FORMAT_VERSION
+from baler_core.format.header import ComponentRecord
+from baler_core.pipeline.decompression import Info
 
 
 def listed(names: Sequence[str], shown: int = 8) -> str:

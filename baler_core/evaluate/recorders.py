@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from baler_core.bounds import ErrorBound, Tolerance
-from baler_core.comparison import is_measured
-from baler_core.dataset import Schema, Variable, values_of
+from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.comparison import is_measured
+from baler_core.data.patterns import name_matches, unmistakable
+from baler_core.data.running_statistics import sample_size
+from baler_core.data.tolerance import make_tolerance, usable_packing
+from baler_core.data.variables import Schema, Variable, values_of
 from baler_core.evaluate.bound_check import BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
@@ -15,10 +18,7 @@ from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
 from baler_core.evaluate.results import MetricOutcome, VariableResult
 from baler_core.evaluate.survey import Survey
-from baler_core.interfaces import Metric
-from baler_core.patterns import name_matches, unmistakable
-from baler_core.streaming import sample_size
-from baler_core.tolerances import make_tolerance, usable_packing
+from baler_core.plugin.interfaces import Metric
 
 logger = logging.getLogger(__name__)
 _MOST_DISTRIBUTIONS = 2000

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
-from baler_core.dataset import Json
+from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.evaluate.drawings import Drawings
-from baler_core.interfaces import Metric
+from baler_core.plugin.interfaces import Metric
 
 
 @dataclass(frozen=True)

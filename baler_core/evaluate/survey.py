@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import ValueRange, value_range
-from baler_core.comparison import is_measured, measured
-from baler_core.dataset import Schema, Variable, values_of
-from baler_core.streaming import Sample, sample_size
+from baler_core.data.bounds import ValueRange, value_range
+from baler_core.data.comparison import is_measured, measured
+from baler_core.data.running_statistics import Sample, sample_size
+from baler_core.data.variables import Schema, Variable, values_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baler_core.atomic import completed
+from baler_core.machine.atomic_write import completed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from baler_core.atomic import completed
+from baler_core.data.patterns import matching
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate import Drawings, Results
-from baler_core.patterns import matching
+from baler_core.machine.atomic_write import completed
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
-from baler_core.dataset import Layout, Variable, make_block
-from baler_core.guarantee import restored_arrays
-from baler_core.interfaces import Model, State, Streams, Training
-from baler_core.state import encode_state
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block
+from baler_core.format.arrays import encode_state
+from baler_core.pipeline.guarantee import restored_arrays
+from baler_core.plugin.interfaces import Model, State, Streams, Training
 
 if TYPE_CHECKING:
     import xarray as xr

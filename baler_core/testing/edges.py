@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
-from baler_core.dataset import Layout, Variable, make_block, values_of
-from baler_core.guarantee import find_corrections
-from baler_core.interfaces import Model, Training
-from baler_core.state import decode_state
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.format.arrays import decode_state
+from baler_core.pipeline.guarantee import find_corrections
+from baler_core.plugin.interfaces import Model, Training
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
-from baler_core.damage import ODD, containers, damaged, forge
-from baler_core.dataset import Json, Schema, values_of
-from baler_core.decode import not_believed
+from baler_core.data.bounds import Tolerance
+from baler_core.data.objects import Columns
+from baler_core.data.variables import Json, Schema, values_of
 from baler_core.errors import BalerError
-from baler_core.interfaces import Model, Reader, State, Training
-from baler_core.objects import Columns, ObjectKind
-from baler_core.objects.source import ArraySource
-from baler_core.state import decode_state
+from baler_core.format.arrays import decode_state
+from baler_core.pipeline.decode import not_believed
+from baler_core.plugin.array_source import ArraySource
+from baler_core.plugin.interfaces import Model, Reader, State, Training
+from baler_core.plugin.object_kind import ObjectKind
+from baler_core.testing.damage import ODD, containers, damaged, forge
 
 if TYPE_CHECKING:
     import xarray as xr

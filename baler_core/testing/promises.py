@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
-from baler_core.dataset import Variable, make_block, values_of
-from baler_core.guarantee import find_corrections
-from baler_core.interfaces import Metric, Model, Preprocessor, Reader, Training
-from baler_core.state import decode_state, encode_state
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Variable, make_block, values_of
+from baler_core.format.arrays import decode_state, encode_state
+from baler_core.pipeline.guarantee import find_corrections
+from baler_core.plugin.interfaces import Metric, Model, Preprocessor, Reader, Training
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.comparison import is_measured, pair_values
-from baler_core.dataset import Variable, values_of
-from baler_core.interfaces import Metric, MetricResult
+from baler_core.data.comparison import is_measured, pair_values
+from baler_core.data.variables import Variable, values_of
+from baler_core.plugin.interfaces import Metric, MetricResult
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from baler_core.comparison import is_measured, pair_values
-from baler_core.dataset import Variable, values_of
-from baler_core.interfaces import Metric, MetricResult
-from baler_core.streaming import Moments
+from baler_core.data.comparison import is_measured, pair_values
+from baler_core.data.running_statistics import Moments
+from baler_core.data.variables import Variable, values_of
+from baler_core.plugin.interfaces import Metric, MetricResult
 
 if TYPE_CHECKING:
     import xarray as xr

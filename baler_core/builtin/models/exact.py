@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.dataset import GroupKind, Layout, Variable, values_of
-from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.data.variables import GroupKind, Layout, Variable, values_of
+from baler_core.entropy.bytes import squeeze, unsqueeze
+from baler_core.entropy.integers import pack_integers, unpack_integers
+from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.interfaces import Model, Streams, Tolerances
-from baler_core.squeeze import squeeze, unsqueeze
-from baler_core.varint import ByteReader, write_sized, write_varint
+from baler_core.plugin.interfaces import Model, Streams, Tolerances
 
 if TYPE_CHECKING:
     import xarray as xr

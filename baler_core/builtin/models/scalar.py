@@ -10,16 +10,24 @@ import numpy as np
 import xxhash
 from pydantic import Field as Option
 
-from baler_core import squeeze
-from baler_core.bounds import Tolerance
-from baler_core.dataset import GroupKind, Layout, Variable, values_of
-from baler_core.differences import accumulate, best_axes, difference, middle_piece
-from baler_core.entropy import STRONGER, estimated_bytes, narrow, pack_integers, pack_quickly, unpack_integers, widen
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import GroupKind, Layout, Variable, values_of
+from baler_core.entropy import bytes as squeeze
+from baler_core.entropy.integers import (
+    STRONGER,
+    estimated_bytes,
+    narrow,
+    pack_integers,
+    pack_quickly,
+    unpack_integers,
+    widen,
+)
+from baler_core.entropy.lorenzo import accumulate, best_axes, difference, middle_piece
+from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.interfaces import Effort, Estimate, Model, Options, Streams, Tolerances
-from baler_core.lattice import Lattice
-from baler_core.lattice_fit import fit_lattice
-from baler_core.varint import ByteReader, write_sized, write_varint
+from baler_core.plugin.interfaces import Effort, Estimate, Model, Options, Streams, Tolerances
+from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice_fit import fit_lattice
 
 if TYPE_CHECKING:
     import xarray as xr

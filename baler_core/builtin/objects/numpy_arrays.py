@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from baler_core.builtin.objects.presenting import array_variables, dataset_of
-from baler_core.dataset import Json, select_names
+from baler_core.data.objects import Columns, rebuild
+from baler_core.data.variables import Json, select_names
 from baler_core.errors import DataError
-from baler_core.objects import Columns, ObjectKind, rebuild
-from baler_core.objects.kind import type_name
+from baler_core.plugin.object_kind import ObjectKind, type_name
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.dataset import Json
+from baler_core.data.objects import Columns, rebuild
+from baler_core.data.variables import Json
 from baler_core.errors import DataError
-from baler_core.objects import Columns, rebuild
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.dataset import Variable, make_block
+from baler_core.data.objects.columns import dimension_names
+from baler_core.data.variables import Variable, make_block
 from baler_core.errors import DataError
-from baler_core.objects.columns import dimension_names
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,11 +9,11 @@ import numpy as np
 
 from baler_core.builtin.objects.conventions import told_by_attributes
 from baler_core.builtin.objects.pandas_columns import add_column, rebuild_column
-from baler_core.dataset import Json, select_names
+from baler_core.data.objects import Columns, packed, unpacked
+from baler_core.data.objects.columns import unique_texts
+from baler_core.data.variables import Json, select_names
 from baler_core.errors import DataError, FormatError
-from baler_core.objects import Columns, ObjectKind, packed, unpacked
-from baler_core.objects.columns import unique_texts
-from baler_core.objects.kind import type_name
+from baler_core.plugin.object_kind import ObjectKind, type_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,7 +225,7 @@ def _variable_together(
 ) -> tuple[Any, xr.Variable]:
     import xarray as xr
 
-    from baler_core.objects import rebuild
+    from baler_core.data.objects import rebuild
 
     title, form, more = record
     name = unpacked(more["name"]) if "name" in more else title

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.dataset import Schema, Variable, family_slices, make_block, select_names, values_of
+from baler_core.data.variables import Schema, Variable, family_slices, make_block, select_names, values_of
 from baler_core.errors import DataError
-from baler_core.interfaces import Reader, Sink, Source
+from baler_core.plugin.interfaces import Reader, Sink, Source
 
 if TYPE_CHECKING:
     import xarray as xr

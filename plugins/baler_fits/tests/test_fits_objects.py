@@ -14,7 +14,7 @@ from astropy.time import Time
 
 import baler_core
 from baler_core import DataError
-from baler_core.plugins import load_plugins
+from baler_core.plugin.registry import load_plugins
 from baler_core.testing import check_object_kind
 
 N = 5

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import baler_core
 from baler_core import BalerError, DataError
-from baler_core.plugins import load_plugins
+from baler_core.plugin.registry import load_plugins
 from baler_core.testing import check_object_kind
 
 RNG = np.random.default_rng(0)

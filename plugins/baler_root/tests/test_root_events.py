@@ -11,8 +11,8 @@ import pytest
 import uproot
 
 import baler_core
-from baler_core.container import BalReader, BalWriter
-from baler_core.header_json import header_from_json, header_to_json
+from baler_core.format.container import BalReader, BalWriter
+from baler_core.format.header_json import header_from_json, header_to_json
 
 
 def write(path: Path, counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import uproot
 
-from baler_core import DataError, api, values_of
+from baler_core import DataError, values_of
+from baler_core.api import calls as api
 from baler_root.reader import RootReader
 
 COUNTS = np.array([2, 0, 3, 1, 0, 7])

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
+from baler_core.builtin.models.table.coded_columns import Knowledge
 from baler_core.builtin.models.table.columns import to_symbols, to_values
+from baler_core.builtin.models.table.contexts.symbols import Symbols
 from baler_core.builtin.models.table.events import Events
-from baler_core.builtin.models.table.knowledge import Knowledge
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
-from baler_core.builtin.models.table.primer import Primer
 from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
-from baler_core.builtin.models.table.symbols import Symbols
-from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.builtin.models.table.warm_start import Primer
+from baler_core.data.bounds import Tolerance
+from baler_core.entropy.integers import pack_integers, unpack_integers
+from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
-from baler_core.lattice import Lattice
-from baler_core.lattice_fit import fit_lattice
-from baler_core.varint import ByteReader, write_sized
+from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice_fit import fit_lattice
 
 NO_PRIMER = Primer()
 CONSTANT, MIXED, PACKED, APART = range(4)

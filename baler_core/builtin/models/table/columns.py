@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from baler_core.bounds import Tolerance
-from baler_core.builtin.models.table.derive import FAR, Prediction, predict, residuals, restore
+from baler_core.builtin.models.table.contexts.symbols import Symbols
 from baler_core.builtin.models.table.plan import ColumnPlan
-from baler_core.builtin.models.table.symbols import Symbols
+from baler_core.builtin.models.table.relations.residuals import FAR, Prediction, predict, residuals, restore
+from baler_core.data.bounds import Tolerance
 from baler_core.errors import FormatError
 
 

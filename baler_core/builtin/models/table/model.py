@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.parallel import in_parallel
 from baler_core.builtin.models.table.blocks import NO_PRIMER, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
-from baler_core.builtin.models.table.learning import gather
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
-from baler_core.builtin.models.table.primer import Primer, chosen_rows, read_primer
-from baler_core.builtin.models.table.relations import Column
+from baler_core.builtin.models.table.relations.search import Column
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
+from baler_core.builtin.models.table.sample import gather
 from baler_core.builtin.models.table.trials import Effort
-from baler_core.dataset import GroupKind, Layout, values_of
+from baler_core.builtin.models.table.warm_start import Primer, chosen_rows, read_primer
+from baler_core.data.variables import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
-from baler_core.interfaces import Model, Options, State, Streams, Tolerances, Training
+from baler_core.machine.threads import in_parallel
+from baler_core.plugin.interfaces import Model, Options, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.builtin.models.table.derive import Steps
+from baler_core.builtin.models.table.contexts.marginals import LEVELS, Marginal
+from baler_core.builtin.models.table.contexts.predictor import FEATURES, Predictor
+from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, SymbolMap
 from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, Source, sources
-from baler_core.builtin.models.table.marginals import LEVELS, Marginal
-from baler_core.builtin.models.table.network import Network
-from baler_core.builtin.models.table.network_weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
-from baler_core.builtin.models.table.predictor import FEATURES, Predictor
-from baler_core.builtin.models.table.relations import LINEAR, Relation
-from baler_core.builtin.models.table.symbols import KINDS, LARGEST, SymbolMap
-from baler_core.entropy import pack_integers, unpack_integers
+from baler_core.builtin.models.table.network.inference import Network
+from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
+from baler_core.builtin.models.table.relations.residuals import Steps
+from baler_core.builtin.models.table.relations.search import LINEAR, Relation
+from baler_core.entropy.bytes import squeeze, unsqueeze
+from baler_core.entropy.integers import pack_integers, unpack_integers
+from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
-from baler_core.lattice import Lattice
-from baler_core.squeeze import squeeze, unsqueeze
-from baler_core.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
+from baler_core.quantise.lattice import Lattice
 
 REFERENCES = (BEFORE, IN_EVENT, POINTED)
 STEP_KINDS = ("log", "plain", "whole", "codes")

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from baler_core.builtin.models.table.coded_columns import Knowledge
 from baler_core.builtin.models.table.columns import predicted, to_symbols, to_values
-from baler_core.builtin.models.table.derive import FAR, residuals
+from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
+from baler_core.builtin.models.table.contexts.predictor import Scatter
+from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_map
 from baler_core.builtin.models.table.events import (
     BEFORE,
     FIRST,
@@ -22,20 +25,17 @@ from baler_core.builtin.models.table.events import (
     Events,
     Source,
 )
-from baler_core.builtin.models.table.knowledge import Knowledge
-from baler_core.builtin.models.table.learning import TableSample
-from baler_core.builtin.models.table.lessons import Pupil, most_telling, train_networks
-from baler_core.builtin.models.table.marginals import fit_marginal, knots_wanted
-from baler_core.builtin.models.table.network import Network
-from baler_core.builtin.models.table.order import Candidate, choose_parents, entropy, shared_information
+from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.pointers import find_pointer
-from baler_core.builtin.models.table.predictor import Scatter
-from baler_core.builtin.models.table.relations import Column, Relation, find_relations
-from baler_core.builtin.models.table.symbols import SymbolMap, choose_map
+from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
+from baler_core.builtin.models.table.relations.residuals import FAR, residuals
+from baler_core.builtin.models.table.relations.search import Column, Relation, find_relations
+from baler_core.builtin.models.table.sample import TableSample
+from baler_core.builtin.models.table.schedule import Pupil, most_telling, train_networks
 from baler_core.builtin.models.table.trials import Effort, Trial
-from baler_core.formulas import Formula
-from baler_core.progress import bits_per_row, shown
+from baler_core.data.formulas import Formula
+from baler_core.machine.progress import bits_per_row, shown
 
 _MEASURED = 1 << 14
 _WIDEST = 2**46

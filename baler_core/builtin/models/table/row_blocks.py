@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
+from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
-from baler_core.interfaces import Streams
-from baler_core.varint import ByteReader, write_varint
+from baler_core.plugin.interfaces import Streams
 
 COLUMNS, CUTS = "columns", "cuts"
 

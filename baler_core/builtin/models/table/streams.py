@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from baler_core.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
-from baler_core.builtin.models.table.contexts import Known, place_contexts, recipes, recipes_with_predictor
-from baler_core.builtin.models.table.decisions import list_decisions
-from baler_core.builtin.models.table.knowledge import Told
-from baler_core.builtin.models.table.marginals import Marginal
-from baler_core.builtin.models.table.mixing import (
+from baler_core.builtin.models.table.coded_columns import Told
+from baler_core.builtin.models.table.contexts.coder import (
     Rehearsal,
     Selectors,
     code_by_counters,
     code_column,
     marginal_counters,
 )
+from baler_core.builtin.models.table.contexts.decisions import list_decisions
+from baler_core.builtin.models.table.contexts.marginals import Marginal
+from baler_core.builtin.models.table.contexts.places import Known, place_contexts, recipes, recipes_with_predictor
+from baler_core.builtin.models.table.contexts.references import CELLS
+from baler_core.builtin.models.table.contexts.trees import BinTree, grow_tree
 from baler_core.builtin.models.table.plan import ColumnPlan
-from baler_core.builtin.models.table.references import CELLS
-from baler_core.builtin.models.table.trees import BinTree, grow_tree
+from baler_core.entropy.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
+from baler_core.entropy.mixing import new_counters
 from baler_core.errors import FormatError
-from baler_core.mixing import new_counters
 
 _NONE = np.zeros(0, np.int64)
 _SPEED = 4

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.knowledge import Knowledge
-from baler_core.builtin.models.table.network import Network
-from baler_core.builtin.models.table.network_weights import networks_to_bytes
+from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.contexts.predictor import Predictor, Scatter
+from baler_core.builtin.models.table.contexts.symbols import smooth_bits
+from baler_core.builtin.models.table.network.inference import Network
+from baler_core.builtin.models.table.network.weights import networks_to_bytes
 from baler_core.builtin.models.table.plan import REFERENCES, ColumnPlan
-from baler_core.builtin.models.table.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.streams import encode_symbols
-from baler_core.builtin.models.table.symbols import smooth_bits
-from baler_core.entropy import pack_integers
-from baler_core.squeeze import zstd
+from baler_core.entropy.bytes import zstd
+from baler_core.entropy.integers import pack_integers
 
 _INNER = (0, 2, 5)
 _INNER_REFERRED = (2, 5, 8)

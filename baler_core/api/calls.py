@@ -1,0 +1,169 @@
+"""compress, train, decompress and open, for use from Python: on files and on Python objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from baler_core.api.given import input_of_object
+from baler_core.api.opening import Form, opened
+from baler_core.config import Config, ModelStorage
+from baler_core.config.arguments import config_of_arguments
+from baler_core.pipeline.compression import Compressed
+from baler_core.pipeline.compression import compress as compress_file
+from baler_core.pipeline.compression import train as train_models
+from baler_core.pipeline.decompression import decompress as decompress_file
+from baler_core.pipeline.input import Input
+from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.registry import Registry, load_plugins
+
+Stated = str | Mapping[str, Any]
+BLOCK_BYTES = 64 << 20
+
+
+def compress(
+    data: Any,
+    path: str | Path,
+    *,
+    bounds: Stated | None = None,
+    model: Stated = "auto",
+    reader: Stated | None = None,
+    variables: str | Sequence[str] | None = None,
+    preprocess: Sequence[Stated] = (),
+    training: Mapping[str, Any] | None = None,
+    trained: str | Path | None = None,
+    model_storage: ModelStorage = "inside",
+    block_bytes: int = BLOCK_BYTES,
+) -> Compressed:
+    """Compress a file or a Python object into the .bal file `path`.
+
+    Parameters
+    ----------
+    data
+        The path of a data file; or a numpy array (masked, structured or of text, too), a dict of arrays, an
+        `xarray.Dataset` or `DataArray`, a pandas `DataFrame` or `Series`, or what a plugin takes: awkward arrays with
+        `baler-root`, astropy tables with `baler-fits`.
+    bounds
+        As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for all that is measured:
+        `{"abs": 0.1}`, which leaves ids, times, positions, weights and the like exact, as every pattern with wildcards
+        does. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called abs.
+        Without bounds, every value is kept exactly.
+    model, reader, preprocess
+        A component's name, or a mapping with `name` and its options.
+    variables
+        Patterns of the variables to take; default: all.
+    training
+        As in the configuration.
+    trained
+        A file of trained models to use where they suit.
+    model_storage
+        Whether the .bal file holds what they learned, or refers by `reference` to their file.
+    block_bytes
+        About how much is coded at a time.
+
+    Raises
+    ------
+    BalerError
+        If something the caller gave cannot be used: the message names the argument, or the variable and its type.
+    """
+    registry = load_plugins()
+    arguments = {
+        "bounds": bounds,
+        "model": model,
+        "reader": reader,
+        "variables": variables,
+        "preprocess": preprocess,
+        "training": training,
+        "model_storage": model_storage,
+        "block_size": block_bytes,
+    }
+    config, source = _prepared("compress", data, Path(path), arguments, registry)
+    chosen = Path(trained) if trained is not None else None
+    return compress_file(config, registry, source=source, output=Path(path), model=chosen)
+
+
+def train(
+    data: Any,
+    path: str | Path,
+    *,
+    bounds: Stated | None = None,
+    model: Stated = "auto",
+    reader: Stated | None = None,
+    variables: str | Sequence[str] | None = None,
+    preprocess: Sequence[Stated] = (),
+    training: Mapping[str, Any] | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Path:
+    """Train models on a file or a Python object, and write them to `path` for `compress(trained=...)`.
+
+    Parameters are those of `compress`.
+
+    Raises
+    ------
+    BalerError
+        If something the caller gave cannot be used.
+    """
+    registry = load_plugins()
+    arguments = {
+        "bounds": bounds,
+        "model": model,
+        "reader": reader,
+        "variables": variables,
+        "preprocess": preprocess,
+        "training": training,
+        "block_size": block_bytes,
+    }
+    config, source = _prepared("train", data, Path(path), arguments, registry)
+    given = source if isinstance(source, Input) else None
+    return train_models(config, registry, output=Path(path), source=given)
+
+
+def decompress(path: str | Path, output: str | Path, *, trained: str | Path | None = None) -> Path:
+    """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
+
+    Parameters
+    ----------
+    output
+        Its suffix must be one of the format.
+    trained
+        The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    """
+    return decompress_file(Path(path), load_plugins(), output=Path(output), lookup=_lookup(trained))
+
+
+def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
+    """All that a .bal file holds, as a Python object of the kind that was compressed.
+
+    numpy arrays and dicts of them come as an `xarray.Dataset` (an array without a name as its variable `data`) unless
+    `as_="original"` asks for themselves. A data file comes as a dataset of its variables as they are stored, with units
+    and, as attributes, fill values and packing; variables along a jagged dimension stay flat, and the counts variable
+    tells their events.
+
+    Parameters
+    ----------
+    as_
+        `original`: what was compressed. `xarray`: a Dataset. `numpy`: arrays by name (for numpy objects: themselves).
+        `pandas`: a DataFrame.
+    trained
+        The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+
+    Raises
+    ------
+    BalerError
+        If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
+    """
+    return opened(Path(path), load_plugins(), _lookup(trained), as_)
+
+
+def _prepared(
+    function: str, data: Any, output: Path, arguments: Mapping[str, Any], registry: Registry
+) -> tuple[Config, Path | Input]:
+    """The settings, and the file or the object in memory that they are for."""
+    path = Path(data) if isinstance(data, str | Path) else None
+    config = config_of_arguments(function, arguments, registry, source=path, output=output)
+    return config, path if path is not None else input_of_object(data, config, registry)
+
+
+def _lookup(trained: str | Path | None) -> Lookup:
+    return Lookup(Path(trained) if trained is not None else None)

@@ -1,0 +1,108 @@
+"""What plugins and users may import from `baler_core`; it is there once any of it is asked for."""
+
+from __future__ import annotations
+
+from baler_core.api.calls import compress, decompress, open, train
+from baler_core.builtin.models.autoencoder.model import Autoencoder
+from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.comparison import Pairs, is_measured, pair_values
+from baler_core.data.formulas import Formula, evaluate_formula
+from baler_core.data.objects import Columns, Form, packed, rebuild, unpacked
+from baler_core.data.patterns import unmistakable
+from baler_core.data.running_statistics import Moments, Sample
+from baler_core.data.variables import (
+    Layout,
+    Role,
+    Schema,
+    Variable,
+    decode_array,
+    encode_array,
+    family_slices,
+    make_block,
+    select_names,
+    values_of,
+)
+from baler_core.errors import (
+    BalerError,
+    ConfigError,
+    DataError,
+    FormatError,
+    PluginError,
+    did_you_mean,
+)
+from baler_core.plugin.hookspecs import hookimpl
+from baler_core.plugin.interfaces import (
+    Estimate,
+    Loss,
+    Metric,
+    MetricResult,
+    Model,
+    Options,
+    Preprocessor,
+    Reader,
+    Settled,
+    Sink,
+    Source,
+    State,
+    Streams,
+    Tolerances,
+    Training,
+)
+from baler_core.plugin.object_kind import ObjectKind
+
+__all__ = [
+    "Autoencoder",
+    "BalerError",
+    "BoundRules",
+    "Columns",
+    "ConfigError",
+    "DataError",
+    "ErrorBound",
+    "Estimate",
+    "Form",
+    "FormatError",
+    "Formula",
+    "Layout",
+    "Loss",
+    "Metric",
+    "MetricResult",
+    "Model",
+    "Moments",
+    "ObjectKind",
+    "Options",
+    "Pairs",
+    "PluginError",
+    "Preprocessor",
+    "Reader",
+    "Role",
+    "Sample",
+    "Schema",
+    "Settled",
+    "Sink",
+    "Source",
+    "State",
+    "Streams",
+    "Tolerance",
+    "Tolerances",
+    "Training",
+    "Variable",
+    "compress",
+    "decode_array",
+    "decompress",
+    "did_you_mean",
+    "encode_array",
+    "evaluate_formula",
+    "family_slices",
+    "hookimpl",
+    "is_measured",
+    "make_block",
+    "open",
+    "packed",
+    "pair_values",
+    "rebuild",
+    "select_names",
+    "train",
+    "unmistakable",
+    "unpacked",
+    "values_of",
+]

@@ -1,0 +1,108 @@
+"""A .bal file to a Python object: of the kind that was compressed, or as a dataset, arrays or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from baler_core.builtin.objects.presenting import dataset_of, frame_of, variable_attributes
+from baler_core.builtin.readers.numpy.npy_array import dates_of
+from baler_core.builtin.readers.numpy.python_objects import joined
+from baler_core.data.variables import Schema, values_of
+from baler_core.errors import ConfigError, DataError, FormatError, did_you_mean
+from baler_core.pipeline.decode import BalFile, not_believed
+from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Form = Literal["original", "xarray", "numpy", "pandas"]
+
+
+def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) -> Any:
+    """All that a .bal file holds.
+
+    Parameters
+    ----------
+    form
+        `original`: an object of the kind that was compressed. None: the same, but a dataset for arrays of numpy. A data
+        file gives a dataset in both cases.
+
+    Raises
+    ------
+    BalerError
+        If the file is damaged, a plugin is missing, or it holds nothing of the form asked for.
+    """
+    if form is not None and form not in get_args(Form):
+        raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
+    with BalFile(path, registry, lookup) as stored:
+        schema = stored.schema()
+        if not stored.header.blocks:
+            raise DataError(f"{path}: holds trained models and no data; use it with compress(trained=...)")
+        arrays = _arrays(stored)
+    reader = stored.header.reader
+    with not_believed(path, f"the kind of object {schema.skeleton.get('kind', reader.name)!r}"):
+        try:
+            if reader.name == "python":
+                return _object(schema, arrays, registry, form)
+            dates = dates_of(schema.skeleton) if reader.name in ("npy", "npz") else {}
+            return _file(schema, arrays, dates, form)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def _arrays(stored: BalFile) -> dict[str, np.ndarray]:
+    """The restored values of every variable, whole."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for block in stored.blocks():
+        for name in map(str, block.variables):
+            parts.setdefault(name, []).append(values_of(block, name))
+    variables = stored.header.schema.variables
+    if missing := {v.name for v in variables} - parts.keys():
+        raise FormatError(f"{stored.path}: is damaged: there are no values of {sorted(missing)[0]!r}")
+    return {v.name: joined(parts[v.name], v) for v in variables}
+
+
+def _file(
+    schema: Schema, arrays: Mapping[str, np.ndarray], dates: Mapping[str, np.dtype[Any]], form: Form | None
+) -> Any:
+    """The variables of a data file, dates as dates."""
+    values = {v.name: arrays[v.name].view(dates.get(v.name, arrays[v.name].dtype)) for v in schema.variables}
+    if form == "numpy":
+        return values
+    attributes = {v.name: variable_attributes(v) for v in schema.variables}
+    dataset = dataset_of({v.name: (v.dims, values[v.name]) for v in schema.variables}, attributes)
+    return frame_of(dataset) if form == "pandas" else dataset
+
+
+def _object(schema: Schema, arrays: Mapping[str, np.ndarray], registry: Registry, form: Form | None) -> Any:
+    skeleton = schema.skeleton
+    name, package = str(skeleton.get("kind")), str(skeleton.get("package", ""))
+    kind = registry.object_kind(name, "" if package == "baler-core" else package)()
+    value = kind.put_together(skeleton["object"], arrays)
+    if form is None:
+        form = "xarray" if name == "numpy" else "original"
+    if form == "original" or (form == "numpy" and name == "numpy"):
+        return value
+    if form == "numpy":
+        return dict(arrays)
+    try:
+        return _turned(kind, value, form)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"what it holds cannot be had as_={form!r} ({error}): leave as_ out") from error
+
+
+def _turned(kind: ObjectKind, value: Any, form: Form) -> Any:
+    """A restored object as a dataset or a table."""
+    frame = kind.frame(value) if form == "pandas" else None
+    if frame is not None:
+        return frame
+    dataset: xr.Dataset | None = kind.dataset(value)
+    if dataset is None:
+        raise DataError(f"what it holds (of the kind {kind.name!r}) cannot be had as_={form!r}: leave as_ out")
+    return frame_of(dataset) if form == "pandas" else dataset

@@ -1,0 +1,52 @@
+"""The paper's fully connected autoencoder: 200-100-50-z, LeakyReLU, the mirror image as decoder."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from baler_core.builtin.models.autoencoder.model import Autoencoder
+from baler_core.builtin.models.autoencoder.samples import SampleForm
+from baler_core.plugin.interfaces import Options
+
+if TYPE_CHECKING:
+    import torch
+
+
+class DenseOptions(Options):
+    """Options of `dense_autoencoder`."""
+
+    ratio: float = Field(default=6.0, ge=1, description="Numbers in a row over numbers in its latents.")
+    hidden: tuple[int, ...] = Field(
+        default=(200, 100, 50), description="Widths of the encoder's layers; the decoder has them in reverse."
+    )
+
+
+class DenseAutoencoder(Autoencoder):
+    """A fully connected autoencoder on rows of a table or on flattened frames (arXiv 2305.02283, section 2).
+
+    z = ceil(numbers in a row / ratio) latents. Min-max normalisation comes from the base class.
+    """
+
+    name: ClassVar[str] = "dense_autoencoder"
+    summary: ClassVar[str] = "the Baler paper's fully connected autoencoder, with bounds"
+    Options: ClassVar[type[Options]] = DenseOptions
+    form: ClassVar[SampleForm] = "row"
+
+    def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """Encoder and decoder for rows of `shape` (numbers,)."""
+        widths = [shape[0], *self.options.hidden, math.ceil(shape[0] / self.options.ratio)]
+        return _layers(widths), _layers(widths[::-1])
+
+
+def _layers(widths: list[int]) -> torch.nn.Module:
+    """Linear layers with LeakyReLU between them."""
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for width, following in itertools.pairwise(widths):
+        layers += [nn.Linear(width, following), nn.LeakyReLU()]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,299 @@
+"""The base of autoencoder models: an author gives two networks; small latents, small weights and bounds come with it."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, unpack_latents
+from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pair, through
+from baler_core.builtin.models.autoencoder.samples import (
+    Normalisation,
+    SampleForm,
+    from_samples,
+    learned_variables,
+    sample_shape,
+    scaling_of,
+    to_samples,
+    training_samples,
+)
+from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
+from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
+from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
+from baler_core.data.bounds import usable
+from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.entropy.varint import ByteReader, write_sized
+from baler_core.errors import DataError, FormatError
+from baler_core.plugin.interfaces import Model, State, Streams, Tolerances, Training
+from baler_core.quantise.residual import decode_residual, encode_residual
+
+if TYPE_CHECKING:
+    import torch
+    import xarray as xr
+
+# Ways of storing are measured on about this many values.
+_PROBE_VALUES = 1 << 16
+
+
+class Autoencoder(Model):
+    """A model made of an encoder and a decoder network.
+
+    Subclass it, give it a `name` and a method `networks`, and it codes tables or fields: latents are rounded to
+    integers as coarsely as pays, the decoder's weights are rounded to 8-14 bits each, and what the decoder predicts is
+    corrected within the tolerances. Variables that must stay exact, missing values and constants do not reach the
+    networks. Without bounds, latents and weights are all that is stored.
+    """
+
+    form: ClassVar[SampleForm] = "row"
+    """What one sample is: a `row` of numbers, or an `image` of (variables, height, width)."""
+
+    def __init__(self, options: object = None) -> None:
+        super().__init__(options)
+        self.history: Mapping[str, Sequence[float]] = {}
+        self._scaling: Normalisation | None = None
+        self._weights: SmallWeights | None = None
+        self._steps = np.zeros(0)
+        self._encoder_weights: np.ndarray | None = None
+        self._built: dict[tuple[int, ...], NetworkPair] = {}
+
+    @abstractmethod
+    def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """Encoder and decoder for samples of this shape.
+
+        The encoder turns (samples, *shape) into (samples, channels) or (samples, channels, ...), the decoder turns
+        that into (samples, *shape) again; values are about 0 .. 1.
+        """
+
+    # ---- learning
+
+    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+        """Train the networks, then choose how coarsely to store latents and weights by measured bytes."""
+        import torch
+
+        variables = learned_variables(layout, tolerances)
+        if not variables or not layout.nbytes:
+            return
+        shape = sample_shape(layout, variables, self.form)
+        with seeded(training.seed):
+            pair = built_pair(self.networks, shape, self.name)
+        scaling = scaling_of(blocks, variables, tolerances)
+        samples, total = training_samples(blocks, variables, scaling, tolerances, self.form)
+        if not samples.size:
+            return
+        network = torch.nn.Sequential(pair.encoder, pair.decoder)
+        self.history = train_network(
+            network, samples, loss=loss_named(training.loss), training=training, title=f"train {self.name}"
+        ).curves()
+        self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
+        self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
+
+    def _choose_storage(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, pair: NetworkPair, total: int
+    ) -> None:
+        """Take the weights and steps of latents that make the file smallest, measured on the start of a block."""
+        variables = learned_variables(layout, tolerances)
+        assert self._scaling is not None
+        block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.form)
+        samples = to_samples(block, variables, self._scaling, tolerances, self.form)
+        latents = through(pair.encoder, samples)
+
+        def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
+            trial = type(self)(self.options)
+            trial._scaling, trial._encoder_weights = self._scaling, self._encoder_weights
+            trial._weights, trial._steps = weights, steps
+            coded = sum(map(len, trial.encode(block, layout, tolerances).values()))
+            predictions = trial._predictions(round_latents(latents, steps), layout, variables)
+            error = self._free_error(block, predictions, variables, tolerances)
+            return Measured(coded * total / len(samples), error)
+
+        chosen = choose_storage(pair.decoder, latents, measure)
+        self._weights, self._steps = chosen.weights, chosen.steps
+
+    def _free_error(
+        self,
+        block: xr.Dataset,
+        predictions: Mapping[str, np.ndarray],
+        variables: Sequence[Variable],
+        tolerances: Tolerances,
+    ) -> float:
+        """Mean squared error of the unbounded variables' usable values, in normalised units."""
+        assert self._scaling is not None
+        errors = []
+        for variable, width in zip(variables, self._scaling.width, strict=True):
+            values = values_of(block, variable.name)
+            good = usable(values, tolerances[variable.name].fill)
+            if tolerances[variable.name].kind == "free" and good.any():
+                with np.errstate(all="ignore"):
+                    difference = (predictions[variable.name][good] - values[good].astype(np.float64)) / width
+                errors.append(float(np.nan_to_num(np.square(difference)).mean()))
+        return sum(errors)
+
+    # ---- coding
+
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+        """Streams `latents` and, where there are bounds, `residual`."""
+        variables = learned_variables(layout, tolerances) if self._weights is not None else []
+        streams: Streams = {}
+        predictions: Mapping[str, np.ndarray] = {}
+        if variables and layout.nbytes:
+            latents = self._latents(block, layout, variables, tolerances)
+            streams["latents"] = pack_latents(latents)
+            predictions = self._predictions(latents, layout, variables)
+        parts = [
+            encode_residual(values_of(block, v.name), _prediction(v, layout, predictions), tolerances[v.name])
+            for v in _bounded(layout, tolerances, predictions)
+        ]
+        if parts:
+            streams["residual"] = b"".join(map(write_sized, parts))
+        return streams
+
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+        """The restored block.
+
+        Raises
+        ------
+        FormatError
+            If streams or weights do not fit the layout.
+        """
+        variables = learned_variables(layout, tolerances) if self._weights is not None else []
+        predictions: Mapping[str, np.ndarray] = {}
+        if variables and layout.nbytes:
+            latent_shape = self._networks_for(sample_shape(layout, variables, self.form)).latents
+            count = _sample_count(layout, variables[0], self.form)
+            latents = unpack_latents(streams.get("latents", b""), (count, *latent_shape))
+            predictions = self._predictions(latents, layout, variables)
+        arrays = {v.name: _as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
+        reader = ByteReader(streams.get("residual", b""), "the residuals of an autoencoder")
+        for v in _bounded(layout, tolerances, predictions):
+            prediction = _prediction(v, layout, predictions)
+            arrays[v.name] = decode_residual(reader.sized(), prediction, tolerances[v.name], v.numpy_dtype)
+        return layout.build(arrays)
+
+    def _latents(
+        self, block: xr.Dataset, layout: Layout, variables: list[Variable], tolerances: Tolerances
+    ) -> np.ndarray:
+        """The block's rounded latents: int64, (samples, channels, ...)."""
+        if self._encoder_weights is None:
+            raise DataError(
+                f"this {self.name} was stored for restoring only, without its encoder: compress with a model file "
+                "that `baler train` wrote"
+            )
+        assert self._scaling is not None
+        encoder = self._networks_for(sample_shape(layout, variables, self.form)).encoder
+        samples = to_samples(block, variables, self._scaling, tolerances, self.form)
+        return round_latents(through(encoder, samples), self._steps)
+
+    def _predictions(self, latents: np.ndarray, layout: Layout, variables: list[Variable]) -> Mapping[str, np.ndarray]:
+        """What the decoder makes of rounded latents: float64 by variable, alike when encoding and decoding."""
+        assert self._scaling is not None
+        if self._scaling.low.size != len(variables):
+            raise FormatError(f"an autoencoder for {self._scaling.low.size} variables meets {len(variables)}")
+        shape = sample_shape(layout, variables, self.form)
+        decoder = self._networks_for(shape).decoder
+        steps = self._steps.reshape(-1, *[1] * (latents.ndim - 2))
+        restored = through(decoder, latents * steps, per_sample=math.prod(shape))
+        return from_samples(restored, layout, variables, self._scaling, self.form)
+
+    # ---- networks
+
+    def _networks_for(self, shape: tuple[int, ...]) -> NetworkPair:
+        """The networks for samples of a shape, with the stored weights."""
+        import torch
+
+        if shape in self._built:
+            return self._built[shape]
+        assert self._weights is not None
+        # On the device meta nothing is allocated: a damaged file cannot ask for a giant.
+        with torch.device("meta"):
+            _, sketch = self.networks(shape)
+        if not self._weights.fits(sketch):
+            raise FormatError(f"the stored weights of {self.name} do not fit samples of shape {shape}")
+        with seeded(0):
+            pair = built_pair(self.networks, shape, self.name)
+        if pair.latents[0] != self._steps.size:
+            raise FormatError(f"{self.name} has steps for {self._steps.size} latents and needs {pair.latents[0]}")
+        self._weights.put_into(pair.decoder)
+        if self._encoder_weights is not None:
+            put_flat_weights(pair.encoder, self._encoder_weights)
+        self._built[shape] = pair
+        return pair
+
+    # ---- state
+
+    def state(self) -> State:
+        """Decoder weights (int8 or int16), their scales, steps of the latents, normalisation."""
+        if self._weights is None or self._scaling is None:
+            return {}
+        return {
+            "weights": self._weights.integers,
+            "scales": self._weights.scales,
+            "steps": self._steps,
+            "low": self._scaling.low,
+            "width": self._scaling.width,
+        }
+
+    def encoder_state(self) -> State:
+        """Encoder weights: float32."""
+        return {} if self._encoder_weights is None else {"encoder": self._encoder_weights}
+
+    def load_state(self, state: State) -> None:
+        """Take up what `state`, and for compressing `encoder_state`, gave.
+
+        Raises
+        ------
+        FormatError
+            If something is missing or impossible.
+        """
+        if not state:
+            return
+        try:
+            self._weights = SmallWeights(state["weights"], state["scales"]).checked()
+            self._scaling = Normalisation(state["low"], state["width"]).checked()
+            self._steps = state["steps"]
+        except KeyError as error:
+            raise FormatError(f"the state of {self.name} lacks {error}") from error
+        if self._steps.dtype != np.float64 or self._steps.ndim != 1 or not np.isfinite(self._steps).all():
+            raise FormatError(f"the steps of the latents of {self.name} are damaged")
+        self._encoder_weights = state.get("encoder")
+
+
+def _sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
+    shape = layout.shape(variable)
+    return math.prod(shape[:-2]) if form == "image" else shape[0]
+
+
+def probe_of(block: xr.Dataset, layout: Layout, form: SampleForm) -> tuple[xr.Dataset, Layout]:
+    """The first samples of a block, enough to measure on."""
+    dims = layout.variables[0].dims
+    rows = max(1, _PROBE_VALUES // max(1, layout.nbytes // (8 * layout.sizes[dims[0]])))
+    if rows >= layout.sizes[dims[0]] or (form == "image" and len(dims) == 2):
+        return block, layout
+    part = {v.name: (v.dims, values_of(block, v.name)[:rows]) for v in layout.variables}
+    return make_block(part), replace(layout, sizes={**layout.sizes, dims[0]: rows})
+
+
+def _bounded(layout: Layout, tolerances: Tolerances, predictions: Mapping[str, np.ndarray]) -> list[Variable]:
+    """The variables that need more than a prediction: all but those under no bound at all."""
+    return [v for v in layout.variables if tolerances[v.name].kind != "free" or v.name not in predictions]
+
+
+def _prediction(variable: Variable, layout: Layout, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
+    known = predictions.get(variable.name)
+    return known if known is not None else np.zeros(layout.shape(variable))
+
+
+def _as_dtype(prediction: np.ndarray, variable: Variable) -> np.ndarray:
+    """A prediction as it stands when nothing bounds it: integers rounded, everything within the dtype."""
+    dtype = variable.numpy_dtype
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    plain = np.nan_to_num(prediction, nan=0.0)
+    if dtype.kind in "iu":
+        # The largest float64 that is no larger than the largest integer.
+        top = float(limits.max) if int(float(limits.max)) <= int(limits.max) else float(np.nextafter(limits.max, 0.0))
+        return np.rint(plain).clip(float(limits.min), top).astype(dtype)
+    return plain.clip(float(limits.min), float(limits.max)).astype(dtype)

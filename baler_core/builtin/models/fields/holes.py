@@ -1,0 +1,102 @@
+"""Places without a number (NaN, infinities, fill values): found, filled smoothly from neighbours, put back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.data.bounds import Tolerance
+from baler_core.data.sides import Reach, keep_off
+from baler_core.quantise.lattice_fit import as_doubles, possible_specials
+
+
+def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None, tuple[float, ...]]:
+    """Which values are special.
+
+    Returns
+    ----------
+    classes
+        uint8, same shape: 0 for ordinary values, 1 + index into the specials else; None if all are ordinary.
+    specials
+        The special values that occur.
+    """
+    specials: list[float] = []
+    # under a relative bound zeros must stay zeros, and have no logarithm
+    candidates = as_doubles(tolerance.fill, values.dtype) if values.dtype.kind != "b" else []
+    if tolerance.kind == "rel" and 0.0 not in candidates:
+        candidates.append(0.0)
+    if values.dtype.kind == "f":
+        candidates += [np.nan, np.inf, -np.inf]
+    found = np.zeros(values.shape, np.uint8)
+    for candidate in possible_specials(values, candidates):
+        hit = _equal(values, candidate) & (found == 0)
+        if hit.any():
+            specials.append(float(candidate))
+            found[hit] = len(specials)
+    return (found if specials else None), tuple(specials)
+
+
+def _equal(values: np.ndarray, candidate: float) -> np.ndarray:
+    if np.isnan(candidate):
+        return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if values.dtype.kind in "iu" and not np.isfinite(candidate):
+        return np.zeros(values.shape, bool)
+    return np.asarray(values == np.asarray(candidate).astype(values.dtype))
+
+
+def hold(specials: tuple[float, ...], dtype: np.dtype) -> bool:
+    """Whether all special values are values of `dtype`."""
+    if dtype.kind not in "iu":
+        return True
+    limits = np.iinfo(dtype)
+    return all(np.isfinite(value) and limits.min <= value <= limits.max for value in specials)
+
+
+def put_back(values: np.ndarray, found: np.ndarray, specials: tuple[float, ...], reach: Reach) -> None:
+    """Write the special values into their places, once others that equal one are moved off within `reach`."""
+    keep_off(values, None, specials, reach)
+    with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
+        for index, special in enumerate(specials):
+            values[found == index + 1] = np.asarray(special).astype(values.dtype)
+
+
+def fill_smoothly(field: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """Fill holes from their neighbours in space: float64 (frames, variables, z, y, x); a frame without any value gets 0.
+
+    Means over ever larger cells are laid into the holes, coarse to fine, each level averaged with its neighbours, so
+    that nothing sharp remains for the wavelet to spend bits on.
+    """
+    known = ~holes
+    return np.where(known, field, _push_pull(np.where(known, field, 0.0), known.astype(np.float64)))
+
+
+def _push_pull(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Means where there is weight, means of coarser cells elsewhere."""
+    if max(total.shape[2:]) <= 1:
+        return total / np.maximum(weight, 1e-300) * (weight > 0)
+    coarse = _push_pull(_halved(total), _halved(weight))
+    wide = _smoothed(_doubled(coarse, total.shape[2:]))
+    return np.where(weight > 0, total / np.maximum(weight, 1e-300), wide)
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Sums over cells of two along each axis of space."""
+    for axis in range(2, values.ndim):
+        if values.shape[axis] > 1:
+            values = np.add.reduceat(values, np.arange(0, values.shape[axis], 2), axis=axis)
+    return values
+
+
+def _doubled(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    for axis, length in enumerate(shape, start=2):
+        if length > 1:
+            values = np.repeat(values, 2, axis=axis).take(range(length), axis=axis)
+    return values
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    for axis in range(2, values.ndim):
+        if values.shape[axis] > 2:
+            before = values.take([0, *range(values.shape[axis] - 1)], axis=axis)
+            after = values.take([*range(1, values.shape[axis]), values.shape[axis] - 1], axis=axis)
+            values = 0.25 * before + 0.5 * values + 0.25 * after
+    return values

@@ -1,0 +1,1 @@
+"""Predicts each value of a field from its restored neighbours and codes the residuals."""

@@ -1,0 +1,194 @@
+"""A chunk of integers (slices, variables, y, x) to bytes and back, given its stencils."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.builtin.models.fields.predictive import stencil
+from baler_core.builtin.models.fields.predictive.coder import code_quickly, code_values
+from baler_core.builtin.models.fields.predictive.fast_rows import LAYOUT
+from baler_core.builtin.models.fields.predictive.predictor import FRACTION
+from baler_core.builtin.models.fields.predictive.series import new_series, restored
+from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, MOST_CLASSES
+from baler_core.entropy.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
+from baler_core.entropy.numbers import NumberCoder
+from baler_core.entropy.symbol_stream import (
+    counted_bytes,
+    new_collector,
+    new_head,
+    read_head,
+    read_stream,
+    write_stream,
+)
+from baler_core.entropy.symbols import Stream
+from baler_core.errors import FormatError
+
+LARGEST = 1 << 24
+# Numbers of contexts that may be mixed; with none, the stencil alone predicts.
+MIXED = (0, 3, 7)
+# Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded quickly.
+_NARROW = 1 << 20
+_WEIGHT_KIND, _LIMIT_KIND, _EDGE_KIND = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Integers:
+    """What is coded.
+
+    Attributes
+    ----------
+    values
+        int64 (slices, variables, y, x) in 1/1024 of a quantisation step.
+    holes
+        Boolean, same shape: places that need not be restored; or None.
+    stack
+        How many slices lie behind each other at one time; the slice before is that many back, and within a stack the
+        neighbour counts as the earlier one. 1 for plain series.
+    closed
+        Whether values may be restored anywhere within half a step, or are whole steps and must come back exactly.
+    """
+
+    values: np.ndarray
+    holes: np.ndarray | None
+    stack: int = 1
+    closed: bool = False
+
+
+def fits(values: np.ndarray) -> bool:
+    """Whether numbers of steps are small enough to be predicted in 64 bits."""
+    return not values.size or (int(values.min()) > -LARGEST and int(values.max()) < LARGEST)
+
+
+def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[bytes, np.ndarray]:
+    """All values outside holes, with a checksum of what will be restored; and that.
+
+    Parameters
+    ----------
+    weights
+        Stencils of each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
+    """
+    if mixed == 0:
+        head, stream, values = _collected(integers, weights)
+        return bytes([mixed]) + _checksum(values) + write_stream(stream, LAYOUT, head), values
+    capacity = 4096 + 4 * integers.values.size
+    while True:
+        coder = new_encoder(capacity)
+        limits = _code_common(coder, _limits(integers), weights, len(integers.values))
+        values = _code_mixed(coder, integers, weights, limits, mixed)
+        if not coder.registers[OVERRUN]:
+            return bytes([mixed]) + _checksum(values) + finish(coder), values
+        capacity *= 4
+
+
+def counted_with(integers: Integers, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """How many bytes `encode_with` would make without mixing, in less time; and what will be restored."""
+    head, stream, values = _collected(integers, weights)
+    return counted_bytes(stream, LAYOUT, head), values
+
+
+def decode_integers(
+    data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool
+) -> np.ndarray:
+    """The values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    if len(data) < 4 or data[0] not in MIXED:
+        raise FormatError("a predicted field is cut short, or damaged")
+    mixed = data[0]
+    coder, rest = (new_decoder(data[4:]), None) if mixed else read_head(data[4:], "a predicted field")
+    integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
+    limits, weights = _read_common(coder, shape)
+    if rest is None:
+        values = _code_mixed(coder, integers, weights, limits, mixed)
+    else:
+        values = _code_quickly(read_stream(coder, rest, LAYOUT), integers, weights, limits, encoding=False)
+    if _checksum(values) != data[1:4]:
+        raise FormatError("a predicted field is damaged: its integers have another checksum")
+    return values
+
+
+def _limits(integers: Integers) -> tuple[int, int]:
+    ordinary = integers.values if integers.holes is None else integers.values[~integers.holes]
+    if not ordinary.size:
+        return 0, 0
+    return int(ordinary.min()) >> FRACTION, -(-int(ordinary.max()) >> FRACTION)
+
+
+def _collected(integers: Integers, weights: np.ndarray) -> tuple[Coder, Stream, np.ndarray]:
+    """The start of a stream, all symbols of the values, and what will be restored."""
+    head = new_head(8 * weights.size)
+    limits = _code_common(head, _limits(integers), weights, len(integers.values))
+    stream = new_collector(integers.values.size, 0)
+    return head, stream, _code_quickly(stream, integers, weights, limits, encoding=True)
+
+
+def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], np.ndarray]:
+    """The limits of values, and the stencils."""
+    numbers = NumberCoder(coder)
+    low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
+    if not -LARGEST < low <= high < LARGEST:
+        raise FormatError("a predicted field is damaged: its limits are impossible")
+    classes = numbers.code(0, _LIMIT_KIND)
+    if not 1 <= classes <= MOST_CLASSES:
+        raise FormatError(f"a predicted field of {classes} classes of stencils")
+    weights = np.zeros((shape[1], 2, classes, COLUMNS), np.int64)
+    _code_weights(numbers, weights, shape[0] > 1)
+    return (low, high), weights
+
+
+def _code_common(coder: Coder, limits: tuple[int, int], weights: np.ndarray, slices: int) -> tuple[int, int]:
+    """Write what `_read_common` reads; returns the limits."""
+    numbers = NumberCoder(coder)
+    for limit in limits:
+        numbers.code(limit, _LIMIT_KIND)
+    numbers.code(weights.shape[2], _LIMIT_KIND)
+    _code_weights(numbers, weights, slices > 1)
+    return limits
+
+
+def _code_weights(numbers: NumberCoder, weights: np.ndarray, several: bool) -> None:
+    """Write or read (in place) the stencils that are used for one slice, or for `several`."""
+    for variable in range(weights.shape[0]):
+        for temporal in (False, True) if several else (False,):
+            used = np.flatnonzero(stencil.used_features(temporal, variable > 0))
+            for number, row in enumerate(weights[variable, int(temporal)]):
+                for place in used:
+                    row[place] = numbers.code(int(row[place]), _WEIGHT_KIND)
+                if number + 1 < weights.shape[2]:
+                    row[EDGE] = numbers.code(int(row[EDGE]), _EDGE_KIND)
+
+
+def _code_mixed(
+    coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[int, int], mixed: int
+) -> np.ndarray:
+    """Write the values, or read them, with mixed contexts; what is restored."""
+    shape = integers.values.shape
+    low, high = limits
+    ends = low << FRACTION, high << FRACTION
+    series = new_series(integers.values, integers.holes, weights, ends, closed=integers.closed)
+    code_values(coder, series, shape[1], integers.stack, mixed)
+    return restored(series, shape)
+
+
+def _code_quickly(
+    stream: Stream, integers: Integers, weights: np.ndarray, limits: tuple[int, int], *, encoding: bool
+) -> np.ndarray:
+    """Collect the values, or read them, by the stencil alone; what is restored."""
+    shape = integers.values.shape
+    low, high = limits
+    ends = low << FRACTION, high << FRACTION
+    dtypes = np.int32 if max(-low, high) < _NARROW else np.int64, np.int32
+    series = new_series(integers.values, integers.holes, weights, ends, closed=integers.closed, dtypes=dtypes)
+    code_quickly(stream, int(encoding), series, shape[1], integers.stack)
+    return restored(series, shape).astype(np.int64)
+
+
+def _checksum(values: np.ndarray) -> bytes:
+    return zlib.crc32(np.ascontiguousarray(values, "<i8").data).to_bytes(4, "little")[:3]

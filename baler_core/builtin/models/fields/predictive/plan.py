@@ -1,0 +1,190 @@
+"""Chooses how fields are held, which are predicted together, and along which axes, by bytes of a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+
+import numpy as np
+
+from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
+from baler_core.builtin.models.fields.model import Family, Prepared
+from baler_core.builtin.models.fields.predictive.codec import Field, gather
+from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
+from baler_core.builtin.models.fields.predictive.field import Integers
+from baler_core.builtin.models.fields.predictive.probe import look
+from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
+from baler_core.machine.progress import bits_per_value, shown
+from baler_core.plugin.interfaces import Effort
+from baler_core.quantise.units import Units
+
+_SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
+_THOROUGH_SAMPLE = 3 << 15
+# Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
+_FEW = 1 << 15
+_BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.1, "max": 1.1}
+_NEAR = 0.008
+# Bytes per value that are few, and many.
+_FEW_BYTES, _MANY = 0.125, 0.25
+_FEWEST_FRAMES, _FRAMES = 16, 96
+# Choices that differ by less than this factor are near each other.
+_CLOSE = 1.03
+_ADVANTAGE = 0.97
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """How one field is held and arranged, and bytes per value of a sample."""
+
+    rate: float
+    field: Field
+    arrangement: Arrangement
+
+
+def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
+    """Families of all `members`: all in one, or each by itself; variables in the order given."""
+    return [look(family, effort) for family in _families(members, effort)]
+
+
+def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
+    shape = members[0].field[0].values.shape
+    choices = arrangements_of([member.variable for member in members], shape)
+    # frames of a single row see fewer neighbours than the image that the rows make
+    arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
+    alone = [_best(members[0].field, arrangements, effort)]
+    # fields of one grid are mostly alike
+    others = arrangements if effort == "max" else [alone[0].arrangement]
+    alone += [_best(member.field, others, effort) for member in members[1:]]
+    if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
+        fields = [choice.field for choice in alone]
+        candidates = list(dict.fromkeys(choice.arrangement for choice in alone))
+        rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
+        together = rate * len(fields)
+        if _pays(together, alone, fields, common, effort):
+            return [Family(_held(members, alone), common)]
+    held = _held(members, alone)
+    return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
+
+
+def hold_alike(family: Family) -> Family | None:
+    """A family planned for another file, its variables held as there, or else in one way; None if there is none."""
+    wanted = family.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
+    ways = [{field.closed: field for field in member.field} for member in family.members]
+    for closed in (wanted[0] if wanted else True, True, False):
+        if all(closed in way for way in ways):
+            held = [replace(m, field=way[closed]) for m, way in zip(family.members, ways, strict=True)]
+            return replace(family, members=tuple(held))
+    return None
+
+
+def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prepared, ...]:
+    return tuple(replace(m, field=choice.field) for m, choice in zip(members, choices, strict=True))
+
+
+def _pays(
+    together: float, alone: Sequence[_Choice], fields: Sequence[Field], common: Arrangement, effort: Effort
+) -> bool:
+    """Whether fields are smaller together than alone."""
+    apart = sum(choice.rate for choice in alone)
+    if effort == "max" and 1 / _CLOSE < together / max(apart, 1e-300) < _CLOSE:
+        together = _rate(fields, common, effort, thorough=True) * len(fields)
+        apart = sum(_rate([c.field], c.arrangement, effort, thorough=True) for c in alone)
+    return together < apart
+
+
+def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
+    """The best arrangement of the first way, then the best way."""
+    likely = _likely(ways[0], arrangements, effort)
+    with shown("choose predictive", "trial", len(likely) + len(ways) - 1) as step:
+
+        def tried(field: Field, arrangement: Arrangement) -> _Choice:
+            choice = _choice(field, arrangement, effort)
+            step(bits_per_value(choice.rate, 1))
+            return choice
+
+        found = [tried(ways[0], arrangement) for arrangement in likely]
+        if likely[0] == arrangements[0]:
+            found[0] = replace(found[0], rate=found[0].rate * _ADVANTAGE)
+        first = _least(found, effort)
+        if _is_best(first):
+            return first
+        return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
+
+
+def _likely(field: Field, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
+    """Arrangements that may be the best one, in their order."""
+    if len(arrangements) == 1:
+        return list(arrangements)
+    rates = [_estimated(field, arrangement) for arrangement in arrangements]
+    # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
+    rates[0] *= _ADVANTAGE
+    # where few bits are left, the outliers that take them are too rare in a sample to tell
+    if min(rates) < _FEW_BYTES:
+        return list(arrangements)
+    most = min(rates) * _BEHIND[effort] + _NEAR
+    return [arrangement for arrangement, rate in zip(arrangements, rates, strict=True) if rate <= most]
+
+
+def _estimated(field: Field, arrangement: Arrangement) -> float:
+    """About the bytes per value."""
+    shape, sample = arrangement.shape(field.values.shape), _sampled([field], arrangement, _FEW)
+    return estimated_rate(sample, shape[0] * shape[1])
+
+
+def _is_best(choice: _Choice) -> bool:
+    """Whether no other way can be much smaller: values of no lattice that take many bits."""
+    scale = choice.field.scale
+    return isinstance(scale, Units) and scale.lattice is None and choice.rate > _MANY
+
+
+def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
+    return _Choice(_rate([field], arrangement, effort), field, arrangement)
+
+
+def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
+    """The best choice; at most effort, those that come near it are looked at again."""
+    least = min(choices, key=lambda choice: choice.rate)
+    close = [choice for choice in choices if choice.rate < _CLOSE * least.rate + _NEAR]
+    if effort != "max" or len(close) < 2:
+        return least
+    return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))
+
+
+def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
+    """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
+    sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
+    size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
+    return size / max(1, sample.values.size)
+
+
+def _sampled(fields: Sequence[Field], arrangement: Arrangement, most: int) -> Integers:
+    """About so many values of all fields."""
+    shape = arrangement.shape(fields[0].values.shape)
+    return _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
+
+
+def _joined(parts: Sequence[Integers]) -> Integers:
+    """Boxes one after the other, as if they were one series."""
+    values = np.concatenate([part.values for part in parts])
+    masks = [part.holes for part in parts if part.holes is not None]
+    holes = np.concatenate(masks) if masks else None
+    return replace(parts[0], values=values, holes=None if holes is None or holes.all() else holes)
+
+
+def _places(shape: tuple[int, int, int, int], count: int, most: int) -> list[Box]:
+    """All of an array, or two boxes of it; rows are shortened before there are fewer of them, as they differ more."""
+    if count * math.prod(shape) <= most:
+        return [tuple(slice(0, n) for n in shape)]
+    frames = min(shape[0], max(_FEWEST_FRAMES, min(_FRAMES, most // 8192)))
+    lengths = [frames, *shape[1:]]
+    while 2 * count * math.prod(lengths) > most and max(lengths[1:]) > 16:
+        axis = max((1, 2, 3), key=lambda number: lengths[number] * (2 if number == 3 and lengths[3] > 32 else 1))
+        lengths[axis] = max(16, lengths[axis] // 2)
+    spare = [n - m for n, m in zip(shape, lengths, strict=True)]
+    quarters = ((1, 1, 3, 1), (3, 3, 1, 3))
+    return [
+        tuple(slice(free * q // 4, free * q // 4 + m) for free, q, m in zip(spare, box, lengths, strict=True))
+        for box in quarters
+    ]

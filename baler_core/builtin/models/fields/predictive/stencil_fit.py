@@ -1,0 +1,101 @@
+"""Learns the weights of stencils from some values of a chunk, and codes all of them with these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, learned_classes
+from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
+from baler_core.builtin.models.fields.predictive.sampling import Sample, samples_of
+from baler_core.builtin.models.fields.predictive.stencil import (
+    COLUMNS,
+    EDGE,
+    FEATURES,
+    LARGEST_EDGE,
+    MOST_CLASSES,
+    fitted,
+    used_features,
+)
+from baler_core.plugin.interfaces import Effort
+
+# Numbers of contexts that are mixed.
+MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 3, "max": 7}
+# Values that stencils are learned from.
+_ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 24_000}
+_FEW_ROWS = 4_000
+# For fewer values, far neighbours may not be worth their weights.
+_MANY_VALUES = 1 << 18
+
+
+def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarray | None = None) -> bytes:
+    """All values outside holes, and a checksum of what will be restored.
+
+    Parameters
+    ----------
+    known
+        Stencils that suited another file: then none are learned.
+    """
+    if known is not None and _suits(known, integers.values.shape[1]):
+        return encode_with(integers, known, MIXED[effort])[0]
+    data, restored = encode_with(integers, learn_stencils(integers, effort), MIXED[effort])
+    # to know restored values instead of expecting their errors pays where few bits are left
+    if effort != "max" or not integers.closed or 8 * len(data) > integers.values.size:
+        return data
+    again = learn_stencils(integers, effort, restored)
+    return min(data, encode_with(integers, again, MIXED[effort])[0], key=len)
+
+
+def counted_size(integers: Integers) -> float:
+    """About how many bytes `encode_integers` makes with little effort, told as quickly as possible."""
+    return counted_with(integers, learn_stencils(integers, "fast", roughly=True))[0]
+
+
+def _suits(known: np.ndarray, variables: int) -> bool:
+    """Whether stencils that were read can be used."""
+    fits = known.ndim == 4 and known.dtype == np.int64 and known.shape[2] in range(1, MOST_CLASSES + 1)
+    return fits and known.shape == (variables, 2, known.shape[2], COLUMNS) and int(np.abs(known).max()) <= LARGEST_EDGE
+
+
+def learn_stencils(
+    integers: Integers, effort: Effort, restored: np.ndarray | None = None, *, roughly: bool = False
+) -> np.ndarray:
+    """Stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
+
+    Some places are looked at. There are classes, and far neighbours count, at most effort, where that pays.
+
+    Parameters
+    ----------
+    restored
+        What other stencils restored, if that is known; else errors of what will be are expected.
+    """
+    thorough, values = effort == "max", integers.values.size
+    stencils = np.zeros((integers.values.shape[1], 2, MOST_CLASSES, COLUMNS), np.int64)
+    stencils[:, :, 0, EDGE] = LARGEST_EDGE
+    most = 1
+    for sample in samples_of(integers, _FEW_ROWS if roughly else _ROWS[effort], far=thorough, restored=restored):
+        own = stencils[sample.variable, int(sample.temporal)]
+        start = np.zeros(FEATURES, np.int64)
+        start[sample.used] = fitted(sample.features, sample.targets, base=sample.base)
+        if thorough and values < _MANY_VALUES:
+            sample, start = _nearer(sample, start, values)
+        own[0, :EDGE] = start
+        if thorough and integers.closed:
+            classes = learned_classes(sample, start, values)
+            own[: len(classes)] = classes
+            most = max(most, len(classes))
+    return stencils[:, :, :most]
+
+
+def _nearer(sample: Sample, start: np.ndarray, values: int) -> tuple[Sample, np.ndarray]:
+    """A sample and its stencil (FEATURES,), without far neighbours if they are not worth their weights."""
+    kept = used_features(sample.temporal, sample.variable > 0, far=False)[sample.used]
+    near = replace(sample, used=sample.used[kept], features=sample.features[kept])
+    if near.base is not None:
+        near = replace(near, base=int(np.searchsorted(near.used, sample.used[sample.base])))
+    found = np.zeros(FEATURES, np.int64)
+    found[near.used] = fitted(near.features, near.targets, base=near.base)
+    gain = expected_bits(near, found[None]) - expected_bits(sample, start[None])
+    return (sample, start) if gain * values > BITS_PER_WEIGHT * np.count_nonzero(~kept) else (near, found)

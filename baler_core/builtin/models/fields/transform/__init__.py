@@ -1,0 +1,1 @@
+"""Codes a field as wavelet coefficients, with a bound layer that repairs what they miss."""

@@ -1,0 +1,166 @@
+"""The basis over time learned from a block (Karhunen-Loeve transform), and its few bytes.
+
+The modes are the eigenvectors of the Gram matrix of all frames. Their entries are rounded to as many bits as the mode's
+largest coefficient needs, predicted from the frames before, and coded; both sides then make the rounded matrix
+orthonormal again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from baler_core.entropy.arithmetic import Coder
+from baler_core.entropy.numbers import NumberCoder
+from baler_core.errors import FormatError
+
+FEWEST_BITS, MOST_BITS = 4, 20
+_EXTRA_BITS = 3
+_ORDERS = (0, 2, 4, 8)
+_TAP_BITS = 10
+# How much more coding takes than the bits that are counted: so many times, and for each entry.
+_CODED, _MORE_BITS = 1.3, 0.75
+# What the precision of a mode and the way in which it is predicted take.
+_HEAD_BITS = 8
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Rounded modes.
+
+    Attributes
+    ----------
+    entries
+        int64 (frames, modes): entry = integer / 2^bits.
+    bits
+        int64 (modes,).
+    """
+
+    entries: np.ndarray[Any, Any]
+    bits: np.ndarray[Any, Any]
+
+    def first(self, count: int) -> Basis:
+        """The first modes alone."""
+        return Basis(self.entries[:, :count], self.bits[:count])
+
+    def matrix(self) -> np.ndarray[Any, Any]:
+        """float64 (frames, modes) with orthonormal columns."""
+        rounded = self.entries / np.exp2(self.bits.astype(np.float64))
+        orthonormal, triangle = np.linalg.qr(rounded)
+        return orthonormal * np.where(np.diag(triangle) < 0, -1.0, 1.0)
+
+
+def gram(frames: np.ndarray) -> np.ndarray:
+    """Inner products of all frames (frames, points), summed over points."""
+    return frames @ frames.T
+
+
+def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float = 1.0) -> Basis:
+    """Modes of which some coefficient exceeds `cut`, in order of falling variance.
+
+    Parameters
+    ----------
+    products
+        Gram matrix of all frames, possibly of more points than given here.
+    frames
+        Parts of all points, each float64 (frames, points) in units of the tolerance.
+    """
+    _, modes = np.linalg.eigh(products)
+    modes = modes[:, ::-1]
+    largest = np.zeros(len(modes))
+    for part in frames:
+        largest = np.maximum(largest, np.abs(modes.T @ part).max(axis=1, initial=0.0))
+    beyond = np.flatnonzero(largest > cut)
+    used = int(beyond[-1]) + 1 if beyond.size else 0
+    needed = np.ceil(np.log2(np.maximum(largest[:used], 1e-300) / cut)) + _EXTRA_BITS
+    bits = np.clip(needed, FEWEST_BITS, MOST_BITS).astype(np.int64)
+    return Basis(np.rint(modes[:, :used] * np.exp2(bits.astype(np.float64))).astype(np.int64), bits)
+
+
+def write_basis(basis: Basis, coder: Coder) -> None:
+    """Code a basis."""
+    numbers = NumberCoder(coder)
+    numbers.code(basis.bits.size, 0)
+    taps = best_taps(basis.entries)
+    for mode in range(basis.bits.size):
+        numbers.code(int(basis.bits[mode]), 1)
+        code_mode(numbers, basis.entries[:, mode].copy(), taps[mode])
+
+
+def read_basis(coder: Coder, frames: int) -> Basis:
+    """Inverse of `write_basis`.
+
+    Raises
+    ------
+    FormatError
+        If there are more modes than frames, or a mode has impossible precision.
+    """
+    numbers = NumberCoder(coder)
+    count = numbers.code(0, 0)
+    if not 0 <= count <= frames:
+        raise FormatError(f"a basis of {count} modes for {frames} frames")
+    entries = np.zeros((frames, count), np.int64)
+    bits = np.zeros(count, np.int64)
+    for mode in range(count):
+        bits[mode] = numbers.code(0, 1)
+        if not FEWEST_BITS <= bits[mode] <= MOST_BITS:
+            raise FormatError(f"a mode of {bits[mode]} bits")
+        entries[:, mode] = code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
+    return Basis(entries, bits)
+
+
+def bytes_by_modes(basis: Basis) -> np.ndarray:
+    """About the bytes of the first 0, 1, 2, ... modes of a basis: float64 (modes + 1,)."""
+    bits = np.min([bits for _, bits in _predictions(basis.entries)], axis=0, initial=np.inf)
+    bits = _CODED * bits + _MORE_BITS * len(basis.entries) + _HEAD_BITS
+    return np.concatenate([[0.0], np.cumsum(bits)]) / 8
+
+
+def code_mode(numbers: NumberCoder, entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Code the taps of the predictor, then what it leaves of a mode."""
+    order = numbers.code(_ORDERS.index(taps.size), 2)
+    if not 0 <= order < len(_ORDERS):
+        raise FormatError("a mode is predicted in an unknown way")
+    taps = np.resize(taps, _ORDERS[order]) if taps.size else np.zeros(_ORDERS[order], np.int64)
+    for number in range(taps.size):
+        taps[number] = numbers.code(int(taps[number]), 3)
+    return numbers.code_series(entries, taps, _TAP_BITS)
+
+
+def best_taps(entries: np.ndarray) -> list[np.ndarray]:
+    """For each series (frames, series) the integer taps of the linear prediction along time that leaves the fewest bits."""
+    candidates = list(_predictions(entries))
+    best = np.argmin([bits for _, bits in candidates], axis=0)
+    return [candidates[number][0][:, series].copy() for series, number in enumerate(best)]
+
+
+def _predictions(entries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each order of linear prediction along time: integer taps (order, modes) in 1/1024, newest first; bits left."""
+    for order in _ORDERS:
+        if entries.shape[0] > 4 * order:
+            taps = _fitted_taps(entries.astype(np.float64), order)
+            yield taps, _series_bits(entries, taps)
+
+
+def _fitted_taps(entries: np.ndarray, order: int) -> np.ndarray:
+    count, modes = entries.shape
+    lagged = [entries[order - 1 - lag : count - 1 - lag] for lag in range(order)]
+    matrix, right = np.zeros((modes, order, order)), np.zeros((modes, order, 1))
+    for row in range(order):
+        right[:, row, 0] = (lagged[row] * entries[order:]).sum(axis=0)
+        for column in range(row + 1):
+            matrix[:, row, column] = matrix[:, column, row] = (lagged[row] * lagged[column]).sum(axis=0)
+    matrix[:, range(order), range(order)] += 1e-9 * np.trace(matrix, axis1=1, axis2=2)[:, None] + 1e-9
+    taps = np.linalg.solve(matrix, right)[:, :, 0].T
+    return np.clip(np.rint(taps * (1 << _TAP_BITS)), -(1 << 15), 1 << 15).astype(np.int64)
+
+
+def _series_bits(entries: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    left = entries.astype(np.float64)
+    order = len(taps)
+    for lag in range(order):
+        left[order:] -= taps[lag] / (1 << _TAP_BITS) * entries[order - 1 - lag : len(entries) - 1 - lag]
+    return np.log2(1 + 2 * np.abs(left)).sum(axis=0) + 14 * order

@@ -1,0 +1,205 @@
+"""A block of frames of one or several variables to bytes: one learned basis, many independent tiles."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.builtin.models.fields.layout import Box, tiles
+from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
+from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.quantiser import LARGEST
+from baler_core.builtin.models.fields.transform.recipe import Recipe, read_recipe
+from baler_core.builtin.models.fields.transform.shared_modes import Background, Foretold
+from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
+from baler_core.builtin.models.fields.transform.tile_bytes import decode_tile, encode_tile
+from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
+from baler_core.entropy.varint import ByteReader, write_sized
+from baler_core.errors import FormatError
+from baler_core.machine.threads import in_parallel
+
+_CHECKSUM = 3
+# Integers that may lie at the limit: the values that these leave wrong are for the core to store.
+_FEW_CUT_OFF = 2
+
+
+def learn(block: Block) -> Basis:
+    """The basis of all frames, from all of their points."""
+    boxes = tiles(block.shape[0], block.shape[2:])
+
+    def frames() -> Iterator[np.ndarray]:
+        return (block.tile(box).field.reshape(block.shape[0], -1) for box in boxes)
+
+    return learn_basis(np.sum([gram(part) for part in frames()], axis=0), frames())
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What is known of a block after one of its tiles has been transformed, to tell its size.
+
+    Attributes
+    ----------
+    basis
+        Modes of the block, if it is transformed by a basis.
+    box, integers
+        The tile, and everything about it that is coded.
+    """
+
+    basis: Basis | None
+    box: Box
+    integers: TileIntegers
+
+
+def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> Analysed:
+    """The middle one of a block's tiles, transformed."""
+    boxes = tiles(block.shape[0], block.shape[2:])
+    box = boxes[len(boxes) // 2]
+    chunk = block.tile(box)
+    matrix = None if basis is None else basis.matrix()
+    return Analysed(basis, box, analyse(chunk.field, chunk.holes, recipe, matrix))
+
+
+def encode_chunk(
+    block: Block, recipe: Recipe, basis: Basis | None, foretold: bytes = b"", analysed: Analysed | None = None
+) -> tuple[bytes, bytes]:
+    """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
+
+    Nothing if more than a few integers would have to be larger than `quantiser.LARGEST`.
+
+    Parameters
+    ----------
+    foretold
+        `Foretold.to_bytes` of the background, where the recipe says that one has been taken off.
+    analysed
+        A tile that has been transformed already, by this recipe and basis.
+    """
+    matrix = None if basis is None else basis.matrix()
+
+    def integers(box: Box) -> TileIntegers:
+        if analysed is not None and box == analysed.box:
+            return analysed.integers
+        chunk = block.tile(box)
+        return analyse(chunk.field, chunk.holes, recipe, matrix)
+
+    parts = in_parallel(integers, tiles(block.shape[0], block.shape[2:]))
+    if any(_is_cut_off(part.coefficients) for part in parts):
+        return b"", b""
+    if basis is not None:
+        basis = basis.first(used_slices([part.coefficients for part in parts]))
+        parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
+    start = _checksum_of_common(foretold, basis)
+    coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
+    head = recipe.to_bytes() + (write_sized(foretold) if recipe.background else b"")
+    return head + basis_bytes(basis), b"".join(coded)
+
+
+def _is_cut_off(integers: np.ndarray) -> bool:
+    """Whether more than a few integers lie at the limit."""
+    if not integers.size or max(-int(integers.min()), int(integers.max())) < LARGEST:
+        return False
+    return int((np.abs(integers) >= LARGEST).sum()) > _FEW_CUT_OFF
+
+
+def used_slices(coefficients: Sequence[np.ndarray]) -> int:
+    """How many slices there are up to the last that is not zero throughout, in any tile."""
+    lively = np.zeros(len(coefficients[0]), bool)
+    for part in coefficients:
+        lively |= part.any(axis=(1, 2, 3, 4))
+    return int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk read up to its tiles, which can be restored one by one.
+
+    Attributes
+    ----------
+    boxes
+        Where the tiles lie in space.
+    """
+
+    boxes: list[Box]
+    _recipe: Recipe
+    _matrix: np.ndarray | None
+    _slices: int
+    _tiles: list[bytes]
+    _shape: tuple[int, ...]
+    _start: int
+    _foretold: Foretold | None
+
+    def restore(self, number: int) -> np.ndarray:
+        """One tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+
+        Raises
+        ------
+        FormatError
+            If its bytes are damaged.
+        """
+        data = self._tiles[number]
+        shape = (
+            *self._shape[:2],
+            *(len(range(n)[part]) for n, part in zip(self._shape[2:], self.boxes[number], strict=True)),
+        )
+        part = decode_tile(data[:-_CHECKSUM], self._slices, shape, self._recipe)
+        if data[-_CHECKSUM:] != _checksum(part, self._start):
+            raise FormatError("a transformed field is damaged: its integers have another checksum")
+        values = synthesise(part, self._recipe, self._matrix)
+        return values if self._foretold is None else values + self._foretold.tile(self.boxes[number])
+
+
+def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | None = None) -> StoredChunk:
+    """A chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
+
+    Parameters
+    ----------
+    background
+        Modes of another file, if there are any for frames of this shape.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged.
+    """
+    reader = ByteReader(data, "a transformed field")
+    recipe = read_recipe(reader)
+    taken = reader.sized() if recipe.background else b""
+    if recipe.background and background is None:
+        raise FormatError("a transformed field needs modes that the trained model does not have")
+    foretold = background.read(taken, shape[0]) if recipe.background and background is not None else None
+    stored = reader.sized()
+    basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
+    boxes = tiles(shape[0], shape[2:])
+    return StoredChunk(
+        boxes,
+        recipe,
+        None if basis is None else basis.matrix(),
+        shape[0] if basis is None else basis.bits.size,
+        [reader.sized() for _ in boxes],
+        shape,
+        _checksum_of_common(taken, basis),
+        foretold,
+    )
+
+
+def basis_bytes(basis: Basis | None) -> bytes:
+    """A basis as it is stored, or that there is none."""
+    if basis is None:
+        return write_sized(b"")
+    coder = new_encoder(1024 + 16 * basis.entries.size)
+    write_basis(basis, coder)
+    return write_sized(finish(coder))
+
+
+def _checksum_of_common(foretold: bytes, basis: Basis | None) -> int:
+    total = zlib.crc32(foretold)
+    return total if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes(), total)
+
+
+def _checksum(part: TileIntegers, start: int) -> bytes:
+    total = start
+    for integers in (part.coefficients, part.corrections):
+        total = zlib.crc32(np.ascontiguousarray(integers).astype("<i4", copy=False).data, total)
+    return total.to_bytes(4, "little")[:_CHECKSUM]

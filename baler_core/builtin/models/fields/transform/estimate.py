@@ -1,0 +1,61 @@
+"""About how many bytes the integers of a tile take, counted instead of coded: a tenth of the time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.entropy.magnitudes import BINS, bit_length, logarithmic
+from baler_core.machine.compiled import Array, compiled
+
+_LENGTHS = 24
+# A counter that adapts costs about so many bits for every length that it meets.
+_LEARNING_BITS = 6.0
+
+
+def counted_size(parts: list[np.ndarray], share: float = 1.0) -> float:
+    """Bytes of integers, each int32 (slices, variables, z, y, x), by the entropy of their lengths in bits.
+
+    Lengths are counted apart by what lies west, north and at the same place of the slice before; signs and the bits
+    below the leading one are counted in full.
+
+    Parameters
+    ----------
+    share
+        Of how many times as many integers they are a sample.
+    """
+    counts = np.zeros((BINS, _LENGTHS), np.int64)
+    raw = 0
+    for part in parts:
+        slices, variables, nz, ny, nx = part.shape
+        raw += count_lengths(np.ascontiguousarray(part).reshape(slices, variables * nz, ny, nx), counts)
+    total = counts.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = np.where(counts > 0, counts * np.log2(total / counts), 0.0).sum()
+    return float(share * (bits + raw) + _LEARNING_BITS * np.count_nonzero(counts)) / 8
+
+
+@compiled
+def count_lengths(integers: Array, counts: Array) -> int:
+    """Take the lengths of magnitudes into `counts` (bin, length); returns the bits that are not modelled.
+
+    Integers are 32 bits, sums of them 64; bins are below BINS, lengths are clamped.
+    """
+    slices, planes, ny, nx = integers.shape
+    blank = np.zeros(nx, np.int32)
+    raw = 0
+    for s in range(slices):
+        for p in range(planes):
+            for y in range(ny):
+                row = integers[s, p, y]
+                north = integers[s, p, y - 1] if y else blank
+                before = integers[s - 1, p, y] if s else blank
+                west = np.int64(0)
+                for x in range(nx):
+                    size = abs(np.int64(row[x]))
+                    near = 3 * west + 3 * abs(np.int64(north[x])) + 4 * abs(np.int64(before[x]))
+                    near += abs(np.int64(north[min(x + 1, nx - 1)]))
+                    length = bit_length(size)
+                    counts[logarithmic(2 * near), min(length, _LENGTHS - 1)] += 1
+                    raw += length
+                    west = size
+    return raw

@@ -1,0 +1,142 @@
+"""Chooses which variables are transformed together, along which axes, and how, by bytes of a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of, time_blocks
+from baler_core.builtin.models.fields.model import Family, Prepared
+from baler_core.builtin.models.fields.transform.codec import Field, FieldBlock, Planned
+from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform
+from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
+from baler_core.builtin.models.fields.transform.trials import Trials, whole_size
+from baler_core.plugin.interfaces import Effort
+
+# Arrangements whose samples differ by less than this factor are measured on a whole block.
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.25}
+# Transforms that with little effort take so many times the bytes of another model are not planned any further.
+_FAR_BEHIND = 1.08
+# Transforms of which a sample takes less than this share are certain to be ahead.
+_AHEAD = 0.85
+# Images of fewer bytes per value may have rows that are alike.
+_SMOOTH = 0.06
+# What coding takes of what is counted.
+_COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
+
+
+def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[Family]:
+    """Families of all `members`: all in one, or each by itself.
+
+    Parameters
+    ----------
+    rival
+        What another model expects to take: with less than most effort, no more is tried where transforms are far behind.
+    """
+    if effort == "max":
+        return [plan.family(group) for plan, group in _plans(members, effort)]
+    plans = _plans(members, "fast")
+    # samples make transforms look larger than they are
+    if effort == "fast" or sum(plan.counted for plan, _ in plans) > _AHEAD * rival:
+        families = [plan.family(group) for plan, group in plans]
+        if effort == "fast" or sum(family.expected for family in families) > _FAR_BEHIND * rival:
+            return families
+    return [plan.refined(group, effort) for plan, group in plans]
+
+
+def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
+    """Plans of families, and who is in them."""
+    fields = [member.field for member in members]
+    choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
+    alone = [_best([fields[0]], choices, effort)]
+    if effort == "fast":  # fields of one grid are mostly alike
+        first = alone[0]
+        alone += [_Plan([field], first.arrangement, effort, (first.time,)) for field in fields[1:]]
+    else:
+        alone += [_best([field], choices, effort) for field in fields[1:]]
+    if len(fields) > 1:
+        worst = max(alone, key=_expected)
+        together = _Plan(fields, worst.arrangement, effort, (worst.time,))
+        if together.expected < sum(plan.expected for plan in alone):
+            return [(together, members)]
+    return [(plan, [member]) for plan, member in zip(alone, members, strict=True)]
+
+
+def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
+    plans = [_Plan(fields, choices[0], effort)]
+    # what serves along one axis mostly serves along others
+    values = len(fields) * fields[0].values.size
+    rough_image = choices[0].shape(fields[0].values.shape)[0] == 1 and plans[0].expected > _SMOOTH * values
+    others = () if rough_image and effort == "fast" else ("basis",)
+    times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, *others)
+    plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
+    least = min(plans, key=_expected)
+    close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
+    if len(close) < 2:
+        return least
+    for plan in close:
+        plan.measure()
+    return min(close, key=_expected)
+
+
+class _Plan:
+    """Fields in one arrangement: the best transform of their middle block, and bytes of all blocks."""
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        arrangement: Arrangement,
+        effort: Effort,
+        times: Sequence[TimeTransform] = TIME_TRANSFORMS,
+    ) -> None:
+        self.arrangement = arrangement
+        self._effort = effort
+        places = time_blocks(arrangement.shape(fields[0].values.shape)[0])
+        self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
+        self._trials = Trials(self._blocks[len(places) // 2], effort)
+        self._recipe = choose_transform(self._trials, effort, times)
+        size = self._trials.size if effort == "max" else self._trials.compared
+        self.expected = size(self._recipe) * len(self._blocks)
+        self._measured = False
+
+    @property
+    def time(self) -> TimeTransform:
+        """The best transform along time."""
+        return self._recipe.time
+
+    @property
+    def counted(self) -> float:
+        """Bytes by counting the sample, corrections too."""
+        return self._trials.counted(self._recipe) * len(self._blocks)
+
+    def measure(self) -> None:
+        """Code the first, the middle and the last block whole, unless that was done: samples may miss what is hard."""
+        if self._measured:
+            return
+        last = len(self._blocks) - 1
+        numbers = {0, (last + 1) // 2, last}
+        sizes = [whole_size(self._blocks[number], self._recipe) for number in numbers]
+        self.expected = sum(sizes) / len(sizes) * (last + 1)
+        self._measured = True
+
+    def refined(self, members: Sequence[Prepared], effort: Effort) -> Family:
+        """The family, with a step of the quantiser that was looked for with more effort."""
+        self._effort, self._trials = effort, Trials(self._trials.block, effort)
+        return self.family(members)
+
+    def family(self, members: Sequence[Prepared]) -> Family:
+        """The family, with the best step of the quantiser."""
+        recipe = choose_step(self._trials, self._recipe, self._effort)
+        analysed = None
+        if self._effort != "max":
+            analysed, size = self._trials.analyse(recipe)
+            expected = _COUNTED[self._effort] * size * len(self._blocks)
+        else:
+            self.measure()
+            expected = self.expected * self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
+        self._trials.forget()
+        return Family(tuple(members), self.arrangement, expected, Planned(recipe, analysed))
+
+
+def _expected(plan: _Plan) -> float:
+    return plan.expected

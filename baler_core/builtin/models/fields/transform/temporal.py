@@ -1,0 +1,78 @@
+"""The transform along time: none, a wavelet, or a learned basis; and which slices then tell about which."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from baler_core.builtin.models.fields.transform import wavelet
+from baler_core.builtin.models.fields.transform.lifting import join_slices, split_slices
+
+TimeTransform = Literal["none", "wavelet", "basis"]
+TIME_TRANSFORMS: tuple[TimeTransform, ...] = ("none", "wavelet", "basis")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Earlier slices that a slice resembles; -1 for none."""
+
+    nearest: int
+    second: int
+
+
+def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
+    """Slices (time first) of frames (time first), any further axes; `matrix` (frames, modes) is the learned basis.
+
+    Always a new array in C order.
+    """
+    if kind == "basis" and matrix is not None:
+        return (matrix.T @ _flat(frames)).reshape(matrix.shape[1], *frames.shape[1:])
+    slices = np.array(frames, np.float64, order="C")
+    if kind == "wavelet":
+        split_slices(slices.reshape(1, slices.size), _sizes(frames.shape))
+    return slices
+
+
+def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
+    """Inverse of `forward`; may change `slices`."""
+    if kind == "basis" and matrix is not None:
+        return (matrix @ _flat(slices)).reshape(len(matrix), *slices.shape[1:])
+    if kind == "wavelet":
+        join_slices(slices.reshape(1, slices.size), _sizes(slices.shape))
+    return slices
+
+
+def links(count: int, kind: TimeTransform) -> list[Links]:
+    """For each slice, in coding order, the earlier slices that tell most about it."""
+    if kind != "wavelet":
+        return [Links(s - 1, s - 2 if s > 1 else -1) for s in range(count)]
+    found: list[Links] = []
+    previous = (0, 0)
+    for band in wavelet.bands((count,), _levels(count)):
+        first, end = band.box[0]
+        for s in range(first, end):
+            above = -1
+            if previous[1] > previous[0]:
+                above = min(previous[0] + (s - first) * (previous[1] - previous[0]) // (end - first), previous[1] - 1)
+            before = s - 1 if s > first else -1
+            found.append(Links(before, above) if before >= 0 else Links(above, -1))
+        previous = (first, end)
+    return found
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """All but the first axis as one, also where there is nothing."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _sizes(shape: tuple[int, ...]) -> np.ndarray:
+    """What is split at each level, time alone: int64 (levels + 1, 3)."""
+    points = math.prod(shape[1:])
+    return np.array([(n, 1, points) for (n,) in wavelet.sizes_by_level(shape[:1], _levels(shape[0]))], np.int64)
+
+
+def _levels(count: int) -> int:
+    return wavelet.useful_levels((count,), most=8)

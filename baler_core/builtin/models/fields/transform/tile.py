@@ -1,0 +1,73 @@
+"""One tile of a field, in units of its tolerance, to integers and back: transform, quantise, correct."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
+from baler_core.builtin.models.fields.transform.quantiser import dequantise, quantise
+from baler_core.builtin.models.fields.transform.recipe import Recipe
+
+# How far coefficients may be moved, in steps, and how much of what is beyond the bound is added in a round.
+_REACH, _PUSH = 0.06, 3.0
+
+
+@dataclass(frozen=True)
+class TileIntegers:
+    """Everything about a tile that is coded.
+
+    Attributes
+    ----------
+    coefficients
+        int32 (slices, variables, z, y, x).
+    corrections
+        int32 (frames, variables, z, y, x).
+    """
+
+    coefficients: np.ndarray
+    corrections: np.ndarray
+
+
+def analyse(tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None) -> TileIntegers:
+    """Integers of a tile: float64 (frames, variables, z, y, x) in units of the tolerance, holes filled in."""
+    return quantised(transformed(tile, recipe, matrix), tile, holes, recipe, matrix)
+
+
+def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
+    """Coefficients: float64 (slices, variables, z, y, x)."""
+    return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels)
+
+
+def quantised(
+    coefficients: np.ndarray, tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None
+) -> TileIntegers:
+    """Integers of coefficients, and what they leave to be corrected.
+
+    Coefficients that lie about halfway between two integers may go either way: in `recipe.rounds` rounds they are moved
+    to where fewer values will be beyond their bound.
+    """
+    bands, moved = wavelet.bands(coefficients.shape[2:], recipe.levels), coefficients
+    integers = quantise(moved, recipe.step_size, bands)
+    for _ in range(recipe.rounds):
+        beyond = bound_layer.excess(tile, _inverse(integers, recipe, matrix), holes)
+        moved = _nearer(coefficients, moved + _PUSH * transformed(beyond, recipe, matrix), recipe)
+        integers = quantise(moved, recipe.step_size, bands)
+    return TileIntegers(integers, bound_layer.corrections(tile, _inverse(integers, recipe, matrix), holes))
+
+
+def _nearer(coefficients: np.ndarray, wanted: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """As near to what is wanted as coefficients may be moved."""
+    reach = _REACH * recipe.step_size
+    return np.clip(wanted, coefficients - reach, coefficients + reach)
+
+
+def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
+    """The restored tile, within one tolerance of the original."""
+    return bound_layer.correct(_inverse(integers.coefficients, recipe, matrix), integers.corrections)
+
+
+def _inverse(coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
+    slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels)
+    return temporal.inverse(slices, recipe.time, matrix)

@@ -1,0 +1,120 @@
+"""Tries recipes on a sample of a block: how many bytes the whole block would take, counted or coded."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from baler_core.builtin.models.fields.transform import tile
+from baler_core.builtin.models.fields.transform.basis import Basis, bytes_by_modes
+from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.chunk import (
+    Analysed,
+    analyse_middle,
+    encode_chunk,
+    learn,
+    used_slices,
+)
+from baler_core.builtin.models.fields.transform.estimate import counted_size
+from baler_core.builtin.models.fields.transform.quantiser import quantise
+from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.sample import learn_quickly, sample_boxes
+from baler_core.builtin.models.fields.transform.tile import TileIntegers
+from baler_core.builtin.models.fields.transform.tile_bytes import coded_size
+from baler_core.builtin.models.fields.transform.wavelet import bands
+from baler_core.plugin.interfaces import Effort
+
+
+class Trials:
+    """A sample of a block, and what was found out about it, which is remembered."""
+
+    def __init__(self, block: Block, effort: Effort) -> None:
+        self.block = block
+        self._effort = effort
+        self._sample = [block.tile(box) for box in sample_boxes(block.shape, effort)]
+        self._share = int(np.prod(block.shape)) / max(1, sum(chunk.field.size for chunk in self._sample))
+        self._basis: tuple[Basis, np.ndarray, np.ndarray] | None = None
+        self._slices: dict[tuple[str, int], list[np.ndarray]] = {}
+        self._compared: dict[Recipe, float] = {}
+        self._counted: dict[Recipe, float] = {}
+        self._sizes: dict[Recipe, float] = {}
+
+    def counted(self, recipe: Recipe) -> float:
+        """Bytes of the whole block, by counting: comparable among recipes, but some percent too large."""
+        if recipe not in self._counted:
+            parts, common = self._integers(recipe)
+            self._counted[recipe] = common + _counted(parts, self._share)
+        return self._counted[recipe]
+
+    def compared(self, recipe: Recipe) -> float:
+        """As `counted`; with little effort without corrections, of which transforms leave about the same many."""
+        if self._effort != "fast":
+            return self.counted(recipe)
+        if recipe not in self._compared:
+            parts, common = self._coefficients(recipe)
+            self._compared[recipe] = common + counted_size(parts, self._share)
+        return self._compared[recipe]
+
+    def size(self, recipe: Recipe) -> float:
+        """Bytes of the whole block, by coding the sample."""
+        if recipe not in self._sizes:
+            parts, common = self._integers(recipe)
+            self._sizes[recipe] = common + coded_size(parts, recipe) * self._share
+        return self._sizes[recipe]
+
+    def _integers(self, recipe: Recipe) -> tuple[list[TileIntegers], float]:
+        """What would be coded of the sample, and the bytes of the basis."""
+        matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
+        parts = [
+            tile.quantised(slices, chunk.field, chunk.holes, recipe, matrix)
+            for slices, chunk in zip(self._transformed(recipe, matrix), self._sample, strict=True)
+        ]
+        if sizes is None:
+            return parts, 0.0
+        used = used_slices([part.coefficients for part in parts])
+        return [TileIntegers(part.coefficients[:used], part.corrections) for part in parts], float(sizes[used])
+
+    def _coefficients(self, recipe: Recipe) -> tuple[list[np.ndarray], float]:
+        """The integers of coefficients alone, and the bytes of the basis."""
+        matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
+        slices = self._transformed(recipe, matrix)
+        parts = [quantise(part, recipe.step_size, bands(part.shape[2:], recipe.levels)) for part in slices]
+        return parts, 0.0 if sizes is None else float(sizes[used_slices(parts)])
+
+    def _transformed(self, recipe: Recipe, matrix: np.ndarray | None) -> list[np.ndarray]:
+        key = (recipe.time, recipe.levels)
+        if key not in self._slices:
+            self._slices[key] = [tile.transformed(chunk.field, recipe, matrix) for chunk in self._sample]
+        return self._slices[key]
+
+    def _learned(self) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
+        if self._basis is None:
+            basis = learn_quickly(self.block)
+            self._basis = basis, basis.matrix(), bytes_by_modes(basis)
+        return self._basis[1:]
+
+    def analyse(self, recipe: Recipe) -> tuple[Analysed, float]:
+        """The middle tile of the block transformed as a whole, and bytes of the whole block by counting that."""
+        sizes = self._learned()[1] if recipe.time == "basis" else None
+        basis = self._basis[0] if sizes is not None and self._basis is not None else None
+        analysed = analyse_middle(self.block, recipe, basis)
+        found = analysed.integers
+        common = 0.0 if sizes is None else float(sizes[used_slices([found.coefficients])])
+        return analysed, common + _counted([found], int(np.prod(self.block.shape)) / max(1, found.corrections.size))
+
+    def forget(self) -> None:
+        """Release what is large."""
+        self._slices.clear()
+
+
+def _counted(parts: list[TileIntegers], share: float) -> float:
+    coefficients, corrections = [part.coefficients for part in parts], [part.corrections for part in parts]
+    return counted_size(coefficients, share) + counted_size(corrections, share)
+
+
+def whole_size(block: Block, recipe: Recipe) -> float:
+    """Bytes of a block, all of it coded."""
+    found = encode_chunk(block, recipe, learn(block) if recipe.time == "basis" else None)
+    return float(sum(map(len, found))) if found[0] else math.inf

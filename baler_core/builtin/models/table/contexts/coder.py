@@ -1,0 +1,268 @@
+"""Context mixing: what several contexts and a network say about each binary decision, weighed by how right they were."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baler_core.builtin.models.table.contexts.decisions import Decisions
+from baler_core.builtin.models.table.contexts.mixers import (
+    Mixers,
+    decide,
+    decide_quickly,
+    initial_corrections,
+    initial_weights,
+)
+from baler_core.builtin.models.table.contexts.places import Places
+from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, kind_of
+from baler_core.builtin.models.table.contexts.trees import BinTree
+from baler_core.builtin.models.table.network.mixtures import (
+    Mixture,
+    sigmoid_table,
+    upper_chance,
+    weight_below,
+    whole_weight,
+)
+from baler_core.entropy.arithmetic import ENCODING, code_bit
+from baler_core.entropy.mixing import learn_counter, stretch
+from baler_core.machine.compiled import Array, Integer, compiled, inlined
+
+COUNT_LIMIT = 511
+_STATES = 1024
+_TRUST = np.array([2048 * n // (2 * n + 1) for n in range(_STATES)], np.int64)
+"""How far a counter that has seen n bits is believed: 2^10 n / (n + 0.5)."""
+_BIAS = 256
+_SELECTED = 128
+"""Most sets of weights that a parent selects among."""
+_SIGMOIDS = sigmoid_table()
+
+
+class Selectors(NamedTuple):
+    """Which weights a row uses.
+
+    Attributes
+    ----------
+    first, last
+        int64 (rows,): bins of the first and of the last parent.
+    own
+        Whether the first parent is the column itself in an earlier row.
+    """
+
+    first: Array
+    last: Array
+    own: bool
+
+
+class Rehearsal(NamedTuple):
+    """Rows that are only learned from.
+
+    Attributes
+    ----------
+    rows
+        How many of the first rows: they are known to both sides, and coded to nowhere.
+    registers
+        Of the coder, to be taken up after them.
+    """
+
+    rows: Integer
+    registers: Array
+
+
+@inlined
+def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: Places) -> Integer:
+    """By how much the column's own earlier rows move the place of a context."""
+    moved = np.int64(0)
+    for p in range(places.pasts.shape[1]):
+        moved += coded[places.pasts[row, p]] * places.classes[context, p] // bins * places.own[context, p]
+    return moved
+
+
+@inlined
+def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
+    """Find what each context knows at this node; returns how many know it well."""
+    sure = 0
+    for c in range(len(base)):
+        slot = places.offsets[c] + ((base[c] + node) & places.masks[c])
+        slots[c] = slot
+        counter = np.int64(counters[slot])
+        seen = counter & 1023
+        chance = counter >> 16
+        inputs[2 * c] = (stretch(chance) * _TRUST[seen]) >> 10
+        inputs[2 * c + 1] = ((chance - 32768) * _TRUST[seen]) >> 15
+        if seen > 30:
+            sure += 1
+    return sure
+
+
+@inlined
+def _look_back(
+    counters: Array, slots: Array, inputs: Array, known: Array, rows: Array, middle: Integer, width: Integer,
+    contexts: Integer,
+) -> None:  # fmt: skip
+    """Find what the distances from earlier values to this cut say; nothing where there is no earlier row."""
+    first = len(counters) - CELLS * len(known)
+    for q in range(len(known)):
+        slot = first + q * CELLS
+        if rows[q] >= 0:
+            slot += WIDTHS * kind_of(middle - known[q]) + width
+        c = contexts + q
+        slots[c] = slot
+        counter = np.int64(counters[slot])
+        seen = counter & 1023 if rows[q] >= 0 else 0
+        chance = counter >> 16
+        inputs[2 * c] = (stretch(chance) * _TRUST[seen]) >> 10
+        inputs[2 * c + 1] = ((chance - 32768) * _TRUST[seen]) >> 15
+
+
+@compiled
+def code_column(
+    registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
+    selectors: Selectors, references: Array, decisions: Decisions, mixture: Mixture, thorough: bool, speed: Integer,
+    rehearsal: Rehearsal,
+) -> None:  # fmt: skip
+    """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin.
+
+    `mixture` is what a network says of each row, of no rows where there is none; `thorough` joins by all mixers.
+
+    A node leads to another of the tree or to one of the bins, whatever is read; a leaf is below 2^inner, as the loop ends
+    at that level; places of counters are masked; bins of parents are within those of their plans, for the symbols of a
+    column are checked when it is read (`blocks`). Edges are less than 2^62 apart (`plan`), so that differences of values,
+    which lie between them, and widths in bits are in range. Earlier rows are before this one, or -1: the last of
+    `coded`, and of `values`, which then does not count.
+    """
+    encoding, advised = registers[ENCODING] == 1, len(mixture.weights) > 0
+    edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
+    looked = references.shape[1]
+    width = 2 * (contexts + looked) + 3
+    inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts + looked, np.int64), np.zeros(contexts, np.int64)
+    known = np.zeros(looked, np.int64)
+    inputs[width - 3] = _BIAS
+    kinds = nodes + inner + 1
+    mixers = Mixers(
+        initial_weights(3 * kinds, width),
+        initial_weights(4 * _SELECTED, width),
+        initial_weights(4 * _SELECTED, width),
+        initial_corrections(kinds),
+    )
+    coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
+    for row in range(len(values)):
+        if row == rehearsal.rows:
+            registers[:] = rehearsal.registers
+            encoding = registers[ENCODING] == 1
+        for c in range(contexts):
+            base[c] = places.base[row, c] + _own_place(coded, row, c, last_bin + 2, places)
+        for q in range(looked):
+            known[q] = values[references[row, q]]
+        first = coded[places.pasts[row, 0]] if selectors.own else selectors.first[row]
+        first = min(first, _SELECTED - 1)
+        last = min(selectors.last[row], _SELECTED - 1)
+        rate = 4 * speed + (24 * 4000) // (row + 4000)
+        below, above = np.int64(0), np.int64(0)
+        if advised:
+            above = whole_weight(row, mixture)
+        low, high = edges[0], edges[last_bin + 1]
+        node, depth, leaf, found = 0 if nodes else -1, 0, 0, 0
+        while True:
+            if node >= 0:
+                place, mixer = node, node
+                depth = tree.depths[node]
+            else:
+                if leaf == 0:
+                    found = -1 - node
+                    low, high, leaf = edges[found], edges[found + 1], 1
+                    level = 0
+                if high - low < 2 or level >= inner:
+                    break
+                place, mixer = nodes + (found << inner) + leaf, nodes + level
+                depth += 1
+            middle, prior = decisions.middles[place], decisions.priors[place]
+            inputs[width - 2] = prior
+            inputs[width - 1] = prior
+            between = np.int64(0)
+            if advised:
+                between = weight_below(decisions.scores[place], row, mixture, _SIGMOIDS)
+                chance = upper_chance(below, between, above)
+                inputs[width - 1] = stretch(chance) if chance else 0
+            sure = _look_up(counters, slots, inputs, base, place, places)
+            _look_back(counters, slots, inputs, known, references[row], middle, decisions.widths[place], contexts)
+            sets = (
+                3 * mixer + (0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2),
+                4 * first + min(depth >> 1, 3),
+                4 * last + min((depth + 1) >> 1, 3),
+            )
+            wanted = 1 if encoding and values[row] >= middle else 0
+            if thorough:
+                bit = decide(registers, data, wanted, inputs, mixers, mixer, sets, rate)
+            else:
+                bit = decide_quickly(registers, data, wanted, inputs, mixers, sets, rate)
+            for c in range(contexts + looked):
+                learn_counter(counters, slots[c], bit, COUNT_LIMIT)
+            if bit:
+                below = between
+            else:
+                above = between
+            if node >= 0:
+                node = tree.children[node, bit]
+            else:
+                leaf, level = 2 * leaf + bit, level + 1
+                if bit:
+                    low = middle
+                else:
+                    high = middle
+        coded[row] = found + 1
+        code_rest(registers, data, values, row, low, high)
+
+
+@inlined
+def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: Integer, high: Integer) -> None:
+    """Code where between `low` and `high` (not included) a value lies, all places being equally likely.
+
+    They are 1 to 2^62 apart, and come closer: the chance is between 1/3 and 2/3, and the loop ends.
+    """
+    encoding = registers[ENCODING] == 1
+    while high - low > 1:
+        middle = (low + high) >> 1
+        chance = 32768
+        if high - low < 4096:
+            chance = 65536 * (high - middle) // (high - low)
+        if code_bit(registers, data, 1 if encoding and values[row] >= middle else 0, chance):
+            low = middle
+        else:
+            high = middle
+    values[row] = low
+
+
+PRIOR_COUNT = 6
+"""What the marginal's chance is worth at the start, in bits seen."""
+
+
+def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
+    """Counters of `size` table places that start at the marginal's chances: `places` per context, `nodes` in the tree."""
+    one = np.full(places, 1 << 31, np.int64)
+    one[:nodes] = chances.astype(np.int64) << 16
+    return np.resize(one | PRIOR_COUNT, size).astype(np.uint32)
+
+
+@compiled
+def code_by_counters(
+    registers: Array, data: Array, values: Array, tree: BinTree, places: Places, counters: Array, rehearsal: Rehearsal
+) -> None:
+    """The same as `code_column` with one context and no mixing: fast."""
+    encoding = registers[ENCODING] == 1
+    coded, edges = np.zeros(len(values) + 1, np.int64), tree.edges
+    for row in range(len(values)):
+        if row == rehearsal.rows:
+            registers[:] = rehearsal.registers
+            encoding = registers[ENCODING] == 1
+        place = places.base[row, 0] + _own_place(coded, row, 0, len(edges), places)
+        node = 0 if len(tree.splits) else -1
+        while node >= 0:
+            slot = (place + node) & places.masks[0]
+            chance = min(max(np.int64(counters[slot]) >> 16, 32), 65536 - 32)
+            wanted = 1 if encoding and values[row] >= edges[tree.splits[node]] else 0
+            bit = code_bit(registers, data, wanted, chance)
+            learn_counter(counters, slot, bit, COUNT_LIMIT)
+            node = tree.children[node, bit]
+        coded[row] = -node
+        code_rest(registers, data, values, row, edges[-1 - node], edges[-node])

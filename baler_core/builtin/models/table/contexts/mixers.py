@@ -1,0 +1,98 @@
+"""Joins what is known of one bit: mixers of log-odds and a correction of their mean, which all learn from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baler_core.entropy.arithmetic import code_bit
+from baler_core.entropy.mixing import REACH, WEIGHT_ONE, dot, learn_weights, squash
+from baler_core.machine.compiled import Array, Integer, compiled, inlined
+
+_CELLS = 32
+_SPAN = 2 * REACH + 1
+_LEAST = 16
+"""Least chance of a bit, of 2^16."""
+
+
+class Mixers(NamedTuple):
+    """What joins, and learns.
+
+    Attributes
+    ----------
+    decision, first, last
+        int64 (sets, inputs): weights by decision and confidence, by the first parent, by the last parent.
+    corrections
+        int64 (decisions, cells + 2): the true chance, of 2^20, at log-odds between -REACH and REACH.
+    """
+
+    decision: Array
+    first: Array
+    last: Array
+    corrections: Array
+
+
+@compiled
+def initial_weights(sets: Integer, inputs: Integer) -> Array:
+    """Weights that believe the last input, the rest nothing."""
+    weights = np.zeros((sets, inputs), np.int64)
+    weights[:, inputs - 1] = WEIGHT_ONE
+    return weights
+
+
+@compiled
+def initial_corrections(decisions: Integer) -> Array:
+    """Corrections that change nothing."""
+    corrections = np.zeros((decisions, _CELLS + 2), np.int64)
+    for cell in range(_CELLS + 2):
+        corrections[:, cell] = squash(cell * _SPAN // _CELLS - REACH) << 4
+    return corrections
+
+
+@inlined
+def decide(
+    registers: Array, data: Array, bit: Integer, inputs: Array, mixers: Mixers, decision: Integer,
+    sets: tuple[int, int, int], rate: Integer,
+) -> Integer:  # fmt: skip
+    """Code one bit by the mean of three mixers, half of it corrected (Mahoney's adaptive probability map).
+
+    The mean of clamped numbers is within REACH, so that its cell is below _CELLS.
+    """
+    width = len(inputs)
+    one = min(max(dot(mixers.decision, sets[0], inputs, width), -REACH), REACH)
+    two = min(max(dot(mixers.first, sets[1], inputs, width), -REACH), REACH)
+    three = min(max(dot(mixers.last, sets[2], inputs, width), -REACH), REACH)
+    mean = ((one + two + three) * 21845) >> 16
+    place = (mean + REACH) * _CELLS
+    cell = place // _SPAN
+    part = (place - cell * _SPAN) * 4096 // _SPAN
+    curve = mixers.corrections[decision]
+    corrected = (curve[cell] * (4096 - part) + curve[cell + 1] * part) >> 16
+    bit = code_bit(registers, data, bit, min(max((squash(mean) + corrected) >> 1, _LEAST), 65536 - _LEAST))
+    near = cell if part < 2048 else cell + 1
+    curve[near] += ((bit << 20) - bit - curve[near]) >> 6
+    learn_weights(mixers.decision, sets[0], inputs, width, (bit << 16) - squash(one), rate)
+    learn_weights(mixers.first, sets[1], inputs, width, (bit << 16) - squash(two), rate)
+    learn_weights(mixers.last, sets[2], inputs, width, (bit << 16) - squash(three), rate)
+    return bit
+
+
+@inlined
+def decide_quickly(
+    registers: Array,
+    data: Array,
+    bit: Integer,
+    inputs: Array,
+    mixers: Mixers,
+    sets: tuple[int, int, int],
+    rate: Integer,
+) -> Integer:
+    """Code one bit by the mean of the first two mixers."""
+    width = len(inputs)
+    one = min(max(dot(mixers.decision, sets[0], inputs, width), -REACH), REACH)
+    two = min(max(dot(mixers.first, sets[1], inputs, width), -REACH), REACH)
+    bit = code_bit(registers, data, bit, min(max(squash((one + two) >> 1), _LEAST), 65536 - _LEAST))
+    learn_weights(mixers.decision, sets[0], inputs, width, (bit << 16) - squash(one), rate)
+    learn_weights(mixers.first, sets[1], inputs, width, (bit << 16) - squash(two), rate)
+    return bit

@@ -1,0 +1,210 @@
+"""Relations between columns: found in a sample or offered as formulas, tested, and the best of them kept without cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.builtin.models.table.relations.linear import sparse_relation
+from baler_core.builtin.models.table.relations.order import entropy
+from baler_core.builtin.models.table.relations.residuals import FAR, Steps, predict, residuals, steps_for
+from baler_core.data.bounds import Tolerance
+from baler_core.data.formulas import FORMULAS, Formula, evaluate_formula
+from baler_core.errors import FormatError
+from baler_core.quantise.lattice import Lattice
+
+LINEAR = ""
+"""Name of a linear relation; others are names of formulas."""
+_SEARCHED, _TESTED = 1_000, 20_000
+_WIDE = 300
+_HUGE = 1e30
+"""Larger values are left out of the search, so that their squares stay finite."""
+_EXACT_KINDS = ("integer", "step", "bits")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One column from others.
+
+    Attributes
+    ----------
+    name
+        LINEAR or a key of `FORMULAS`.
+    parents
+        Column numbers.
+    constants
+        Coefficients of the parents (linear: multiples of 1/4), or what the formula needs.
+    """
+
+    name: str
+    parents: tuple[int, ...]
+    constants: tuple[float, ...] = ()
+
+    def evaluate(self, restored: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Raw prediction from restored parents, and the size of its terms: float64 both."""
+        parents = [restored[p].astype(np.float64) for p in self.parents]
+        if self.name != LINEAR:
+            values = evaluate_formula(self.name, parents, self.constants)
+            return values, np.abs(values)
+        with np.errstate(all="ignore"):
+            total, scale = np.zeros(len(parents[0])), np.zeros(len(parents[0]))
+            for factor, parent in zip(self.constants, parents, strict=True):
+                total = total + factor * parent
+                scale = scale + np.abs(factor * parent)
+        return total, scale
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the search sees it.
+
+    Attributes
+    ----------
+    name
+        The variable's.
+    values
+        A sample, 1-D, of the variable's dtype.
+    lattice, tolerance
+        Its own.
+    """
+
+    name: str
+    values: np.ndarray
+    lattice: Lattice
+    tolerance: Tolerance
+
+    @property
+    def steps(self) -> Steps | None:
+        """How its residuals would be counted."""
+        finite = self.values[np.isfinite(self.values)] if self.values.dtype.kind == "f" else self.values
+        largest = float(np.abs(finite.astype(np.float64)).max(initial=0.0))
+        return steps_for(self.lattice, self.tolerance, largest)
+
+
+def find_relations(columns: Sequence[Column], formulas: Sequence[Formula] = ()) -> dict[int, Relation]:
+    """Relations worth using, by target column, in an order in which parents come before what is derived from them."""
+    tested = [Column(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
+    if not tested or len(tested[0].values) < 8:
+        return {}
+    codes = [c.lattice.codes(c.values) for c in tested]
+    restored = {j: c.lattice.restore(codes[j]) for j, c in enumerate(tested)}
+    own = [entropy(c) for c in codes]
+    candidates = _offered(columns, formulas) + _copies(codes, tested) + _linear(columns, own)
+    savings = [(_saving(target, relation, tested, restored, own), target, relation) for target, relation in candidates]
+    chosen: dict[int, Relation] = {}
+    for saving, target, relation in sorted(savings, key=lambda s: -s[0]):
+        free = saving > 0 and target not in chosen and not _reaches(chosen, relation.parents, target)
+        if free and _exact_enough(target, relation, columns, chosen):
+            chosen[target] = relation
+    return _sorted(chosen)
+
+
+def _thinned(values: np.ndarray, rows: int) -> np.ndarray:
+    return values[:: max(1, len(values) // rows)]
+
+
+def _offered(columns: Sequence[Column], formulas: Sequence[Formula]) -> list[tuple[int, Relation]]:
+    """Formulas whose variables are all here."""
+    number = {c.name: j for j, c in enumerate(columns)}
+    return [
+        (number[f.target], Relation(f.name, tuple(number[p] for p in f.parents), f.constants))
+        for f in formulas
+        if f.target in number and f.name in FORMULAS and all(p in number and p != f.target for p in f.parents)
+    ]
+
+
+def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tuple[int, Relation]]:
+    """Columns that repeat an earlier one."""
+    first: dict[bytes, int] = {}
+    found = []
+    for j, column in enumerate(columns):
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            numbers = column.values.astype(np.float64)
+        earlier = first.setdefault(numbers.tobytes(), j)
+        if earlier != j:
+            found.append((j, Relation(LINEAR, (earlier,), (1.0,))))
+    return found
+
+
+def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, Relation]]:
+    """The sparse linear relation of each column that has one."""
+    rows = _SEARCHED if len(columns) < _WIDE else 300
+    varied = [j for j, h in enumerate(own) if h > 0]
+    if not varied:
+        return []
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
+    finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
+    found = []
+    for place, j in enumerate(varied):
+        mask = finite[:, place]
+        allowed: np.ndarray = np.asarray((finite | ~mask[:, None]).all(axis=0))
+        allowed[place] = False
+        others = np.flatnonzero(allowed)
+        if mask.sum() < 8 or not len(others):
+            continue
+        target = numbers[mask, place]
+        noise = columns[j].tolerance.allowed(_thinned(columns[j].values, rows)[mask])
+        noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1 / _HUGE
+        terms = sparse_relation(target, numbers[np.ix_(mask, others)], noise)
+        if terms is not None:
+            parents = tuple(varied[int(others[k])] for k, _ in terms)
+            found.append((j, Relation(LINEAR, parents, tuple(a for _, a in terms))))
+    return found
+
+
+def _saving(
+    target: int,
+    relation: Relation,
+    columns: Sequence[Column],
+    restored: Mapping[int, np.ndarray],
+    own: Sequence[float],
+) -> float:
+    """Bits per row that the relation would save, judged on the sample; 0 or less if it is no good."""
+    column = columns[target]
+    steps = column.steps
+    if steps is None or own[target] == 0:
+        return 0.0
+    values, scale = relation.evaluate(restored)
+    prediction = predict(values, scale, column.lattice, steps)
+    special = column.lattice.quantise(column.values)[1].astype(np.int64)
+    found = residuals(column.values, prediction, column.lattice, steps)
+    lost = (special == 0) & (found == FAR)
+    symbols = np.where(special > 0, np.where(special == prediction.special, 0, FAR + special), found)
+    cost = entropy(symbols) + 40 * float(lost.mean())
+    return own[target] - cost if cost < 0.7 * own[target] else 0.0
+
+
+def _reaches(chosen: Mapping[int, Relation], parents: Sequence[int], target: int) -> bool:
+    """Whether `target` is among the ancestors of `parents`."""
+    return any(p == target or (p in chosen and _reaches(chosen, chosen[p].parents, target)) for p in parents)
+
+
+def _exact_enough(target: int, relation: Relation, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
+    """Whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
+    steps = columns[target].steps
+    if steps is not None and steps.kind in ("log", "plain"):
+        return True
+    return relation.name == LINEAR and all(_is_exact(p, columns, chosen) for p in relation.parents)
+
+
+def _is_exact(number: int, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
+    """Whether a column is restored by additions, multiplications and divisions alone."""
+    if number not in chosen:
+        return columns[number].lattice.kind in _EXACT_KINDS
+    steps = columns[number].steps
+    linear = chosen[number].name == LINEAR and steps is not None and steps.kind != "log"
+    return linear and all(_is_exact(p, columns, chosen) for p in chosen[number].parents)
+
+
+def _sorted(chosen: Mapping[int, Relation]) -> dict[int, Relation]:
+    """Parents before children."""
+    done: dict[int, Relation] = {}
+    while len(done) < len(chosen):
+        ready = [t for t, r in chosen.items() if t not in done and all(p in done or p not in chosen for p in r.parents)]
+        if not ready:
+            raise FormatError("relations of a table follow from each other in a circle")
+        done.update((t, chosen[t]) for t in sorted(ready))
+    return done

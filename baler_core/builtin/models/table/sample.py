@@ -1,0 +1,115 @@
+"""Blocks of a table to the sample it is learned from, with lattices that suit all blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.builtin.models.table.events import Events
+from baler_core.builtin.models.table.relations.search import Column
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, event_lengths, values_of
+from baler_core.plugin.interfaces import Tolerances
+from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice_fit import fit_lattice
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MOST_ROWS = 1 << 17
+"""Rows of the sample."""
+_PIECE = 1 << 13
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """What a table is learned from.
+
+    Attributes
+    ----------
+    columns
+        The sample, with a lattice for each column that covers all blocks.
+    events
+        How the rows of the sample are cut into events; None where that is not known.
+    whole
+        Whether the sample is the whole table.
+    """
+
+    columns: list[Column]
+    events: Events | None
+    whole: bool
+
+
+def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances) -> TableSample:
+    """The sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
+    counts = layout.counts if layout.lengths is not None else ""
+    sample = _pieces(blocks, [v.name for v in layout.variables], counts)
+    columns = []
+    for variable in layout.variables:
+        pieces = sample.values[variable.name]
+        values = np.concatenate(pieces) if pieces else np.zeros(0, variable.numpy_dtype)
+        tolerance = tolerances[variable.name]
+        columns.append(Column(variable.name, values, fit_lattice(values, tolerance), tolerance))
+    whole = sample.total == len(columns[0].values)
+    if not whole:
+        for block in blocks:
+            columns = [
+                replace(c, lattice=_widened(c.lattice, c.values, values_of(block, c.name), c.tolerance))
+                for c in columns
+            ]
+    lengths = [np.zeros(0, np.int64), *sample.lengths]
+    return TableSample(columns, Events(np.concatenate(lengths)) if counts else None, whole)
+
+
+@dataclass
+class _Pieces:
+    """Pieces of neighbouring rows, by variable; the rows of their events; and the number of all rows."""
+
+    values: dict[str, list[np.ndarray]]
+    lengths: list[np.ndarray]
+    total: int = 0
+
+    def thin(self) -> int:
+        """Drop every second piece; returns how many rows are left."""
+        self.values = {name: parts[::2] for name, parts in self.values.items()}
+        self.lengths = self.lengths[::2]
+        return sum(len(part) for part in next(iter(self.values.values())))
+
+
+def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pieces:
+    """Pieces thinned out evenly as the table proves longer."""
+    pieces = _Pieces({name: [] for name in names}, [])
+    every, seen, kept = 1, 0, 0
+    for block in blocks:
+        values = {name: values_of(block, name) for name in names}
+        rows = len(values[names[0]])
+        events = Events(event_lengths(values_of(block, counts), rows, counts)) if counts else None
+        for start in range(0, rows, _PIECE):
+            stop = min(start + _PIECE, rows)
+            if seen % every == 0:
+                for name in names:
+                    pieces.values[name].append(values[name][start:stop].copy())
+                if events is not None:
+                    pieces.lengths.append(events.part(slice(start, stop)).lengths)
+                kept += stop - start
+            seen += 1
+            if kept > MOST_ROWS:
+                kept, every = pieces.thin(), every * 2
+        pieces.total += rows
+    return pieces
+
+
+def _widened(lattice: Lattice, sample: np.ndarray, values: np.ndarray, tolerance: Tolerance) -> Lattice:
+    """The lattice, or another if it does not suit `values`, with room for its codes."""
+    wrong = tolerance.violations(values, lattice.restore(lattice.codes(values)))
+    if wrong.sum() > 0.001 * len(values):
+        lattice = fit_lattice(np.concatenate([sample, values]), tolerance)
+    if not lattice.specials:
+        return lattice
+    codes, special = lattice.quantise(values)
+    ordinary = codes[special == 0]
+    lowest = int(ordinary.min()) if ordinary.size else lattice.lowest
+    return replace(lattice, lowest=min(lattice.lowest, lowest))

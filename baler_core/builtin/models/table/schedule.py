@@ -1,0 +1,145 @@
+"""Decides which columns get a network, what it looks at and how long it learns, and has them trained side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.contexts.marginals import Marginal
+from baler_core.builtin.models.table.contexts.predictor import FEATURES
+from baler_core.builtin.models.table.contexts.symbols import smooth_bits
+from baler_core.builtin.models.table.network.inference import INPUT_ONE, Network
+from baler_core.builtin.models.table.network.training import Lesson, Schedule, train_network
+from baler_core.machine.progress import bits_per_row, shown
+from baler_core.machine.threads import in_parallel
+
+FEWEST_ROWS = 2000
+"""Below so many rows a network does not earn its bytes."""
+_MOST_LOOKED_AT = 12
+_WORTH = 0.004
+"""Bits per value that a column must share with another to be looked at."""
+_PENALTY = 120.0
+_VISITS = 1_400_000
+_EPOCHS = (12, 80)
+_SECONDS_PER_VISIT = (3e-7, 0.7e-9)
+"""Time to learn from one row on one core: fixed, and per weight. Estimated, so that every run stops at the same place."""
+_FEWEST_BITS = 0.25
+_HOPEFUL = 0.999
+"""A network that needs more than this share of the column's own bits half-way is given up."""
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A column to be given a network.
+
+    Attributes
+    ----------
+    number
+        Of the column.
+    marginal, symbols
+        Its bins and symbols (int64 per row).
+    looked_at
+        Earlier columns, those that say most first.
+    """
+
+    number: int
+    marginal: Marginal
+    symbols: np.ndarray
+    looked_at: tuple[int, ...]
+
+
+def most_telling(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """For each column of `order` the earlier ones that share most with it.
+
+    Parameters
+    ----------
+    shared
+        (columns, columns) bits that two columns share, by place in `order`.
+    """
+    found = {}
+    for place, number in enumerate(order):
+        told = np.argsort(-shared[place, :place], kind="stable")[:_MOST_LOOKED_AT]
+        found[number] = tuple(order[other] for other in told.tolist() if shared[place, other] > _WORTH)
+    return found
+
+
+def train_networks(pupils: Sequence[Pupil], known: Knowledge, seconds: float, seed: int) -> Mapping[int, Network]:
+    """Networks by column number, for those columns that time allows.
+
+    Parameters
+    ----------
+    seconds
+        How long one core may take, by an estimate that does not depend on the machine.
+    """
+    rows = known.rows
+    if rows < FEWEST_ROWS:
+        return {}
+    width = hidden_units(rows)
+    worth = {p.number: smooth_bits(p.symbols) for p in pupils if p.looked_at}
+    pupils = sorted((p for p in pupils if worth.get(p.number, 0) > _FEWEST_BITS), key=lambda p: -worth[p.number])
+    epochs, count = _affordable([_cost(p, width) * rows for p in pupils], rows, seconds)
+    chosen = pupils[:count]
+    for pupil in chosen:  # features are made once, before threads share them
+        known.inputs(pupil.looked_at)
+
+    bits = {p.number: worth[p.number] for p in chosen}
+    with shown("train table", "pass", epochs * len(chosen)) as step:
+
+        def trained(pupil: Pupil) -> Network | None:
+            passes = itertools.count(1)
+
+            def goes_on(found: float) -> bool:
+                bits[pupil.number] = found
+                step(bits_per_row(sum(bits.values()) * rows / 8, rows))
+                return next(passes) * 2 < epochs or found < worth[pupil.number] * _HOPEFUL
+
+            schedule = Schedule(width, epochs, _PENALTY / rows, seed + pupil.number)
+            return train_network(lesson_of(pupil, known), pupil.looked_at, schedule, goes_on)
+
+        networks = in_parallel(trained, chosen)
+    return {p.number: network for p, network in zip(chosen, networks, strict=True) if network is not None}
+
+
+def hidden_units(rows: int) -> int:
+    """How many hidden units are worth their bytes for so many rows."""
+    for limit, width in ((20_000, 6), (40_000, 8), (90_000, 12)):
+        if rows < limit:
+            return width
+    return 16
+
+
+def _cost(pupil: Pupil, width: int) -> float:
+    fixed, each = _SECONDS_PER_VISIT
+    return fixed + each * len(pupil.looked_at) * FEATURES * (width + 3)
+
+
+def _affordable(costs: Sequence[float], rows: int, seconds: float) -> tuple[int, int]:
+    """Epochs, and how many of the columns (each at its cost per epoch) can be trained so long."""
+    least, most = _EPOCHS
+    wanted = min(max(_VISITS // rows, least), most)
+    spent = np.cumsum(costs)
+    if not len(spent):
+        return wanted, 0
+    epochs = int(min(max(seconds / spent[-1], least), wanted))
+    return epochs, int(np.searchsorted(spent * epochs, seconds, side="right"))
+
+
+def lesson_of(pupil: Pupil, known: Knowledge) -> Lesson:
+    """What the network of a column learns from."""
+    edges, symbols = pupil.marginal.edges, pupil.symbols
+    shares = np.concatenate([[0.0], np.cumsum(pupil.marginal.masses)])
+    shares /= shares[-1]
+    below, above = np.interp(symbols, edges, shares), np.interp(symbols + 1, edges, shares)
+    low = np.where(symbols <= edges[0], -40.0, _log_odds(below))
+    high = np.where(symbols + 1 >= edges[-1], 40.0, _log_odds(above))
+    inputs = np.ascontiguousarray((known.inputs(pupil.looked_at) / INPUT_ONE).T, np.float32)
+    return Lesson(inputs, low, high, np.maximum(above - below, 1e-12))
+
+
+def _log_odds(share: np.ndarray) -> np.ndarray:
+    inside = np.clip(share, 1e-9, 1 - 1e-9)
+    return np.log(inside) - np.log1p(-inside)

@@ -1,0 +1,1 @@
+"""Reads and writes text tables: CSV, ECSV, VizieR and blank-separated columns."""

@@ -1,0 +1,140 @@
+"""How a text table is written: encoding, comments, header, separator, quotes, line ends; and this as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from baler_core.builtin.readers.csv.layout import FIELD, QUOTING, Layout, QuotingStyle
+from baler_core.builtin.readers.csv.text import ENCODINGS, Grammar
+from baler_core.data.variables import Json
+from baler_core.errors import FormatError
+from baler_core.plugin.interfaces import Options
+
+
+class CsvOptions(Options):
+    """How to read a text table; what is not given is found out."""
+
+    separator: str = Field(default="auto", description="`auto`, or the one character between cells.")
+    comment: str = Field(default="auto", description="What lines that are no rows start with; `auto` knows #.")
+    header: bool | Literal["auto"] = Field(default="auto", description="Whether the first row holds names.")
+    quote: str = Field(default='"', max_length=1, description="Quote character; empty for none.")
+
+    @field_validator("separator")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        value = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";"}.get(value, value)
+        if value != "auto" and (len(value) != 1 or value in "\r\n"):
+            raise ValueError("a separator is one character, or auto")
+        return value
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written.
+
+    Attributes
+    ----------
+    preamble
+        Everything before the header or the first row, line ends included.
+    header
+        Column names as they stand in the header row; None without one.
+    head
+        The lines from the header to the first row, ends included, where they are not simply `header`: a row of units
+        or dashes may follow it.
+    padding
+        What follows each separator (a space, in some files).
+    fields
+        How each cell is padded, as `Layout` has it; empty if none is.
+    trimmed
+        Whether padded lines lose the blanks at their ends.
+    cuts
+        Of a table of fixed width whose cells hold blanks or are empty: where each begins and ends in the line.
+    comment
+        Lines starting so are no rows; empty for none. Needed for reading alone.
+    tabs
+        Whether tabs separate like blanks do. Needed for reading alone.
+    units
+        Of each column, from a row of units. Needed for reading alone.
+    """
+
+    encoding: str = "utf-8"
+    gzip: bool = False
+    newline: str = "\n"
+    final_newline: bool = True
+    separator: str = ","
+    padding: str = ""
+    quote: str = '"'
+    quoting: QuotingStyle = "minimal"
+    comment: str = ""
+    preamble: str = ""
+    head: str = ""
+    header: list[str] | None = None
+    fields: list[str] = field(default_factory=list)
+    trimmed: bool = False
+    names: list[str] = field(default_factory=list)
+    cuts: tuple[tuple[int, int], ...] = ()
+    tabs: bool = True
+    units: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """What differs from the defaults, for the skeleton; the names are in the schema, and the header is if it has them."""
+        plain, left_out = Dialect(), ("names", "comment", "units", "cuts", "tabs")
+        stored = {key: v for key, v in asdict(self).items() if key not in left_out and v != getattr(plain, key)}
+        return stored | {"header": True} if self.header == self.names else stored
+
+    @classmethod
+    def from_json(cls, stored: Json, names: Sequence[str]) -> Dialect:
+        """The dialect that `to_json` stored.
+
+        Raises
+        ------
+        FormatError
+            If it was damaged on the way.
+        """
+        known = [f for f in fields(cls) if f.name not in ("names", "units", "cuts", "tabs")]
+        kinds = {f.name: list if f.name in ("header", "fields") else type(f.default) for f in known}
+        if isinstance(stored, dict) and stored.get("header") is True:
+            stored = stored | {"header": list(names)}
+        if not isinstance(stored, dict) or any(not isinstance(v, kinds.get(k, ())) for k, v in stored.items()):
+            raise FormatError("the description of a text table is damaged")
+        dialect = cls(**stored)
+        dialect._check(len(names))
+        return dialect
+
+    def _check(self, columns: int) -> None:
+        """Refuse what no table has: a hostile file may say anything."""
+        if self.encoding not in ENCODINGS:
+            raise FormatError(f"a text table cannot have the encoding {self.encoding!r}")
+        listed = [cell for cells in (self.header, self.fields) for cell in cells or []]
+        wrong = [key for key in ("header", "fields") if getattr(self, key) and len(getattr(self, key)) != columns]
+        if wrong or not all(isinstance(cell, str) for cell in listed):
+            raise FormatError("the description of a text table is damaged: it has not as many columns as variables")
+        if (
+            self.newline not in ("\n", "\r\n", "\r")
+            or self.quoting not in QUOTING
+            or len(self.quote) > 1
+            or len(self.separator) != 1
+            or not all(map(FIELD.fullmatch, self.fields))
+        ):
+            raise FormatError("the description of a text table is damaged: its separators, quotes or line ends")
+
+    @property
+    def grammar(self) -> Grammar:
+        """How its lines are cut into cells."""
+        return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs)
+
+    def layout(self, text_columns: Sequence[bool]) -> Layout:
+        """How its cells become lines."""
+        stated = (self.quote, self.quoting, self.padding, tuple(self.fields), tuple(text_columns), self.trimmed)
+        return Layout(self.separator, *stated)
+
+    @property
+    def stripped(self) -> list[int]:
+        """The columns whose cells the layout pads with blanks, which belong to no cell."""
+        if self.separator == " " or self.cuts:
+            return []
+        return [place for place, stated in enumerate(self.fields) if stated]

@@ -1,0 +1,32 @@
+"""Reads and writes text tables (CSV and its relatives): typed columns, everything else as it stood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from baler_core.builtin.readers.csv.dialect import CsvOptions
+from baler_core.builtin.readers.csv.sink import CsvSink
+from baler_core.builtin.readers.csv.source import CsvSource
+from baler_core.data.variables import Schema
+from baler_core.plugin.interfaces import Options, Reader, Sink, Source
+
+_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv")
+
+
+class CsvReader(Reader):
+    """Text tables: integers, floats and text by column; the dimension is called `row`."""
+
+    name: ClassVar[str] = "csv"
+    summary: ClassVar[str] = "text tables (CSV, TSV, ECSV, columns of numbers)"
+    suffixes: ClassVar[tuple[str, ...]] = (*_SUFFIXES, *(f"{suffix}.gz" for suffix in _SUFFIXES))
+    Options: ClassVar[type[Options]] = CsvOptions
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a text table: one pass over it counts the rows, finds the type of each column and verifies every cell."""
+        return CsvSource(path, self.options, variables)
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a text table with the header, separators, quotes and line ends that the skeleton holds."""
+        return CsvSink(path, schema)

@@ -1,0 +1,142 @@
+"""What a text table says about its columns: units, descriptions, and what each is to its field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from baler_core.builtin.readers.csv.dialect import Dialect
+from baler_core.builtin.readers.csv.numbers import is_missing
+from baler_core.data.variables import Role
+
+_UNITS = re.compile(r"\[([^\[\]]+)\]\s*$")
+_VIZIER = re.compile(r"#\s*Column\s+(\S+)\s+\([^)]*\)\s*(.*?)\s*(?:\[ucd=([^\]]*)\])?\s*")
+_LONGEST_HEADER = 1 << 20
+# Words of the Virtual Observatory (UCD1+, and UCD1 in capitals), the first that fits.
+_ROLES: tuple[tuple[str, Role], ...] = (
+    ("stat.error", "uncertainty"),
+    ("stat.stdev", "uncertainty"),
+    ("ERROR", "uncertainty"),
+    ("stat.weight", "weight"),
+    ("meta.id", "identifier"),
+    ("meta.record", "identifier"),
+    ("meta.main", "identifier"),
+    ("ID_", "identifier"),
+    ("meta.code", "flag"),
+    ("meta.flag", "flag"),
+    ("CODE_", "flag"),
+    ("meta.number", "count"),
+    ("pos.eq.ra", "position"),
+    ("pos.eq.dec", "position"),
+    ("pos.galactic.l", "position"),
+    ("pos.ecliptic.l", "position"),
+    ("pos.earth", "position"),
+    ("pos.az", "position"),
+    ("POS_EQ_RA", "position"),
+    ("POS_EQ_DEC", "position"),
+    ("POS_GAL_L", "position"),
+    ("time.epoch", "time"),
+    ("time.start", "time"),
+    ("time.end", "time"),
+    ("TIME_DATE", "time"),
+    ("TIME_EPOCH", "time"),
+)
+
+
+@dataclass(frozen=True)
+class ColumnNote:
+    """What is said of one column; empty where nothing is."""
+
+    units: str = ""
+    label: str = ""
+    role: Role = ""
+    reason: str = ""
+
+
+def column_notes(dialect: Dialect) -> list[ColumnNote]:
+    """What a table says of each of its columns: in its names, below them, and in the comments before them."""
+    said = _ecsv(dialect.preamble) or _vizier(dialect.preamble)
+    notes = []
+    for place, name in enumerate(dialect.names):
+        note = said.get(name, ColumnNote())
+        below = dialect.units[place] if place < len(dialect.units) else ""
+        found = _UNITS.search(name)
+        units = (
+            note.units
+            or ("" if is_missing(below) else below.strip("[]()"))
+            or (found.group(1).strip() if found else "")
+        )
+        notes.append(replace(note, units=units))
+    return notes
+
+
+def role_of_ucd(ucd: str) -> Role:
+    """What a UCD says a column is; `measured` where it is none of what must not be touched."""
+    words = [word.strip() for word in ucd.split(";")]
+    for known, role in _ROLES:
+        if words[0] == known or words[0].startswith((known + ".", known + "_") if known[-1] != "_" else known):
+            return role
+    if words[0] == "time":
+        return "time"
+    return "measured" if words[0].startswith(("phot.", "phys.", "spect.", "em.", "pos.pm", "pos.parallax")) else ""
+
+
+def _noted(units: str, label: str, ucd: str) -> ColumnNote:
+    role = role_of_ucd(ucd) if ucd else ""
+    return ColumnNote(units, label, role, f"UCD '{ucd}'" if role else "")
+
+
+def _vizier(preamble: str) -> dict[str, ColumnNote]:
+    """From the `#Column` lines of VizieR."""
+    found = map(_VIZIER.fullmatch, preamble.splitlines())
+    return {m.group(1): _noted("", m.group(2), (m.group(3) or "").strip()) for m in found if m}
+
+
+def _ecsv(preamble: str) -> dict[str, ColumnNote]:
+    """From the header of ECSV, which is YAML in comments."""
+    lines = preamble.splitlines()
+    if not any(re.match(r"# *%ECSV", line) for line in lines[:5]) or len(preamble) > _LONGEST_HEADER:
+        return {}
+    columns = _yaml("\n".join(line[2:] for line in lines if line.startswith("# ") and not line.startswith("# %")))
+    listed = columns.get("datatype") if isinstance(columns, Mapping) else None
+    return {
+        str(column["name"]): _noted(str(column.get("unit", "")), str(column.get("description", "")), _ucd(column))
+        for column in (listed if isinstance(listed, Sequence) else [])
+        if isinstance(column, Mapping) and "name" in column
+    }
+
+
+def _ucd(column: Mapping[str, Any]) -> str:
+    meta = column.get("meta")
+    entries: list[Any] = list(meta) if isinstance(meta, list) else [meta]
+    for entry in entries:
+        # An ordered mapping of YAML comes as pairs.
+        pairs = entry.items() if isinstance(entry, Mapping) else [entry] if isinstance(entry, tuple) else []
+        for key, value in pairs:
+            if str(key).lower() == "ucd":
+                return str(value)
+    return ""
+
+
+def _yaml(text: str) -> Any:
+    """A YAML header without what its tags stand for; None if it is none."""
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        pass
+
+    def plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return loader.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return node.value
+
+    Plain.add_multi_constructor("!", plain)
+    try:
+        return yaml.load(text, Plain)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError):
+        # The header stays as it stands; only what it says of the columns is not known.
+        return None

@@ -1,0 +1,285 @@
+"""Reads a text table: one pass finds what the columns hold and verifies every cell; then come the values."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.builtin.readers.csv.columns import ColumnForm
+from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
+from baler_core.builtin.readers.csv.metadata import column_notes
+from baler_core.builtin.readers.csv.numbers import shortened, shortened_in_place
+from baler_core.builtin.readers.csv.scan import Column
+from baler_core.builtin.readers.csv.side import Beside, line_ends, odd_templates, pack_spellings
+from baler_core.builtin.readers.csv.sniff import quoting_style, sample_rows, sniff_dialect
+from baler_core.builtin.readers.csv.text import (
+    FALLBACK_ENCODING,
+    MOST_OTHERS,
+    Rows,
+    RowStream,
+    lines_of,
+    open_text,
+)
+from baler_core.data.variables import Json, Schema, Variable, family_slices, make_block, select_names
+from baler_core.entropy.varint import write_sized, write_varint
+from baler_core.errors import DataError
+from baler_core.plugin.interfaces import Settled, Source, Tolerances
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger(__name__)
+ROW = "row"
+LINES, CELLS = "lines", "cells"
+_SCAN_ROWS = 8192
+_SAMPLE_ROWS = 50
+# Values of a table that takes no more memory than this are kept from the first pass.
+_KEPT_BYTES = 1 << 28
+_TEXT_IN_MEMORY = 64
+# If more than one row in so many has another number of cells, this is no table with such a separator.
+_RAGGED = 20
+# Types and formats are found in so many passes at most.
+_PASSES = 6
+
+
+class CsvSource(Source):
+    """An open text table."""
+
+    def __init__(self, path: Path, options: CsvOptions, patterns: Sequence[str] | None) -> None:
+        self._path = path
+        self._dialect = sniff_dialect(path, options)
+        try:
+            self._scan()
+        except UnicodeDecodeError:
+            self._dialect = sniff_dialect(path, options, FALLBACK_ENCODING)
+            self._scan()
+        names = self._dialect.names
+        chosen = set(select_names(names, patterns, str(path)))
+        self._kept = [place for place, name in enumerate(names) if name in chosen]
+        notes = column_notes(self._dialect)
+        variables = []
+        for place in self._kept:
+            form, note = self._columns[place].form, notes[place]
+            said = {"units": note.units, "label": note.label, "role": note.role, "reason": note.reason}
+            variables.append(Variable(names[place], form.dtype, (ROW,), fill=form.fill, **said))  # type: ignore[arg-type]
+        self.schema = self._schema(variables, {})
+        self.obstacles = {names[i]: self._columns[i].why_text for i in self._kept if self._columns[i].why_text}
+
+    def settle(self, tolerances: Tolerances) -> Settled:
+        """Keep the spelling of cells only where values stay exact, and have digits cut where they do not."""
+        how: dict[str, str] = {}
+        settled = dict(tolerances)
+        for place in self._kept:
+            name, column = self._dialect.names[place], self._columns[place]
+            if tolerances[name].lossy and column.form.kind == "float64":
+                shorten = shortened_in_place if self._dialect.cuts else shortened
+                cut, settled[name] = shorten(tolerances[name], column.decimals)
+                if not settled[name].lossy:
+                    logger.warning("%r stays exact: a table of fixed width has no room for other digits", name)
+                    continue
+                how[name] = cut
+            elif tolerances[name].lossy:
+                how[name] = ""
+        return Settled(self._schema(self.schema.variables, how), settled) if how else Settled(self.schema, settled)
+
+    # ---- the schema
+
+    def _schema(self, variables: Sequence[Variable], how: dict[str, str]) -> Schema:
+        """The schema, given how the digits of lossy variables are cut."""
+        forms = [self._columns[place].form.cut(how.get(self._dialect.names[place], "")) for place in self._kept]
+        runs = itertools.groupby(form.to_json() for form in forms)
+        stored = [[len([*run]), form] for form, run in runs]
+        skeleton: dict[str, Json] = {"dialect": self._kept_dialect().to_json(), "columns": stored}
+        attachments = {LINES: self._kept_lines().to_bytes(), CELLS: self._spellings(how)}
+        attachments = {name: data for name, data in attachments.items() if data}
+        return Schema(tuple(variables), {ROW: self._rows}, skeleton=skeleton, attachments=attachments)
+
+    @property
+    def _whole(self) -> bool:
+        return len(self._kept) == len(self._dialect.names)
+
+    def _kept_dialect(self) -> Dialect:
+        """The dialect of the chosen columns."""
+        dialect = self._dialect
+        names = [dialect.names[place] for place in self._kept]
+        stated = [dialect.fields[place] for place in self._kept] if dialect.fields else []
+        header = None if dialect.header is None else [dialect.header[place] for place in self._kept]
+        kept = replace(dialect, names=names, fields=stated, header=header)
+        if header is None:
+            return kept
+        if not self._whole:
+            rows = sample_rows(dialect.head.splitlines(keepends=True), dialect.grammar)
+            rows = [[row[place] for place in self._kept] for row in rows if len(row) == len(dialect.names)]
+            lines = replace(kept, fields=[]).layout([True] * len(names)).lines(list(zip(*rows, strict=True)))
+            kept = replace(kept, head="".join(line + dialect.newline for line in lines))
+        plain = kept.layout([True] * len(names)).lines([[cell] for cell in header])[0] + dialect.newline
+        return replace(kept, head="") if kept.head == plain else kept
+
+    def _kept_lines(self) -> Beside:
+        """What stands beside the rows; of chosen columns alone, the lines between the rows."""
+        return self._beside if self._whole else Beside(self._beside.others, self._beside.ends)
+
+    def _spellings(self, how: dict[str, str]) -> bytes:
+        parts = []
+        for number, place in enumerate(self._kept):
+            column = self._columns[place]
+            irregular = column.irregular
+            if self._dialect.names[place] in how:
+                irregular = column.missing_words()
+            if packed := pack_spellings(irregular, column.form):
+                parts.append(write_varint(number) + write_sized(packed))
+        return b"".join(parts)
+
+    # ---- passes over the file
+
+    @contextmanager
+    def _stream(self) -> Iterator[RowStream]:
+        """The rows behind the header."""
+        dialect = self._dialect
+        before = dialect.preamble + dialect.head
+        number = before.count("\n") + before.count("\r") - before.count("\r\n")
+        with open_text(self._path, dialect.encoding, zipped=dialect.gzip) as file:
+            file.read(len(before))
+            lines = lines_of(file, str(self._path))
+            yield RowStream(lines, dialect.grammar, len(dialect.names), number, str(self._path))
+
+    def _scan(self) -> None:
+        """What the columns hold, what stands beside the rows, and the values if they are few enough."""
+        self._columns: list[Column] = []
+        self._values: list[list[np.ndarray]] | None = [[] for _ in self._dialect.names]
+        active = set(range(len(self._dialect.names)))
+        with_lines = True
+        for _ in range(_PASSES):
+            self._pass(active, with_lines=with_lines)
+            if not self._columns:
+                self._columns = [Column((), ()) for _ in self._dialect.names]
+            before = self._text_columns
+            active = {place for place in active if self._columns[place].settle()}
+            with_lines = self._dialect.quoting == "text" and before != self._text_columns
+            if not active and not with_lines:
+                break
+
+    @property
+    def _text_columns(self) -> list[bool]:
+        return [column.form.kind == "text" for column in self._columns]
+
+    def _pass(self, active: set[int], *, with_lines: bool) -> None:
+        """Take all cells of some columns, and compare the lines with what the layout makes of them."""
+        if self._values is not None:
+            for place in active:
+                self._values[place] = []
+        if with_lines:
+            self._beside = Beside()
+        self._rows, ragged = 0, []
+        with self._stream() as stream:
+            for batch in stream.batches(_SCAN_ROWS):
+                if with_lines:
+                    self._beside.others += [(self._rows + place, line) for place, line in batch.others]
+                    ragged += batch.ragged
+                    self._check_ragged(ragged, self._rows + len(batch.cells), at_end=False)
+                if batch.cells:
+                    table = self._table(batch.cells)
+                    self._begin(table, batch)
+                    self._take(table, batch, active)
+                    if with_lines:
+                        self._compare_lines(table, batch)
+                    self._rows += len(batch.cells)
+        if with_lines:
+            self._check_ragged(ragged, self._rows, at_end=True)
+            final = not (self._beside.ends and self._beside.ends[-1] == (self._rows - 1, ""))
+            if not final:
+                self._beside.ends.pop()
+            self._dialect = replace(self._dialect, final_newline=final)
+
+    def _table(self, rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """The cells of each column."""
+        table: list[Sequence[str]] = list(zip(*rows, strict=True)) if rows else [()] * len(self._dialect.names)
+        for place in self._dialect.stripped:
+            table[place] = tuple(cell.strip(" ") for cell in table[place])
+        return table
+
+    def _begin(self, table: Sequence[Sequence[str]], batch: Rows) -> None:
+        """Guess from the first rows what the columns hold and which cells are quoted."""
+        if self._columns:
+            return
+        self._columns = [Column(cells, batch.numbers) for cells in table]
+        style = quoting_style(batch.raws[:_SAMPLE_ROWS], self._dialect, self._text_columns)
+        self._dialect = replace(self._dialect, quoting=style)
+
+    def _take(self, table: Sequence[Sequence[str]], batch: Rows, active: set[int]) -> None:
+        for place in active:
+            values = self._columns[place].take(table[place], self._rows, batch.numbers)
+            if self._values is not None and values is not None:
+                self._values[place].append(values)
+        cells = sum(_TEXT_IN_MEMORY if text else 8 for text in self._text_columns)
+        if self._rows * cells > _KEPT_BYTES:
+            self._values = None
+
+    def _compare_lines(self, table: Sequence[Sequence[str]], batch: Rows) -> None:
+        dialect = self._dialect
+        self._beside.ends += line_ends(self._rows, batch.raws, dialect.newline)
+        simple = not (dialect.fields or dialect.padding or dialect.separator == " ")
+        if simple and dialect.quoting == "minimal" and not batch.has(dialect.quote):
+            return
+        layout = dialect.layout(self._text_columns)
+        self._beside.templates += odd_templates(self._rows, batch.raws, table, layout)
+
+    def _check_ragged(self, ragged: Sequence[tuple[int, int]], rows: int, *, at_end: bool) -> None:
+        """Refuse a table in which too many rows have another number of cells; say if a few have."""
+        if len(self._beside.others) > MOST_OTHERS + rows:
+            raise DataError(f"{self._path}: no table of text, most of its lines are empty or comments")
+        if not ragged or (not at_end and len(ragged) < 1000):
+            return
+        line, cells = ragged[0]
+        separator = "blanks" if self._dialect.separator == " " else repr(self._dialect.separator)
+        found = f"{self._path}:{line}: wanted {len(self._dialect.names)} cells separated by {separator}, found {cells}"
+        if len(ragged) * _RAGGED > rows:
+            raise DataError(
+                f"{found}. If another character separates them, add the reader option separator; if such lines are "
+                "comments, the reader option comment"
+            )
+        if at_end:
+            others = f", and so in {len(ragged) - 1} more lines" if len(ragged) > 1 else ""
+            logger.warning("%s%s: kept as text, and not among the values", found, others)
+
+    # ---- values
+
+    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+        """The values, from memory if they were kept."""
+        parts = self._kept_parts(max_bytes) if self._values is not None else self._read_parts(max_bytes)
+        for variables, arrays in parts:
+            yield make_block({v.name: ((ROW,), values) for v, values in zip(variables, arrays, strict=True)})
+
+    def _kept_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
+        assert self._values is not None
+        for place, arrays in enumerate(self._values):
+            if len(arrays) != 1:
+                form = self._columns[place].form
+                self._values[place] = [np.concatenate(arrays) if arrays else form.values(())]
+        for _, variables, part in family_slices(self.schema, max_bytes):
+            yield variables, [self._values[place][0][part] for place in self._kept]
+
+    def _read_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
+        with self._stream() as stream:
+            rows = itertools.chain.from_iterable(batch.cells for batch in stream.batches(_SCAN_ROWS))
+            for _, variables, part in family_slices(self.schema, max_bytes):
+                batch = list(itertools.islice(rows, part.stop - part.start))
+                if len(batch) != part.stop - part.start:
+                    raise DataError(f"{self._path}: has changed while it was read, there are fewer rows than before")
+                table = self._table(batch)
+                yield variables, [self._column_values(place, table[place]) for place in self._kept]
+
+    def _column_values(self, place: int, cells: Sequence[str]) -> np.ndarray:
+        form: ColumnForm = self._columns[place].form
+        try:
+            return form.values(cells)
+        except (ValueError, OverflowError) as error:
+            name = self._dialect.names[place]
+            raise DataError(f"{self._path}: column {name!r} has changed while it was read ({error})") from error

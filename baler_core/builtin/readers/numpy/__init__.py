@@ -1,0 +1,1 @@
+"""Reads and writes NumPy's files, and Python objects as archives of arrays."""

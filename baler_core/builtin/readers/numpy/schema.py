@@ -1,0 +1,67 @@
+"""The schema of a set of NumPy arrays, and its blocks from their row streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from baler_core.builtin.readers.numpy.npy_array import ArrayForm, Rows, split_fields
+from baler_core.data.variables import Json, Schema, Variable, family_slices, make_block, select_names
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def arrays_schema(forms: Sequence[ArrayForm], skeleton: dict[str, Json]) -> Schema:
+    """Name the dimensions: arrays of the same shape share theirs, and so become one table or one set of fields."""
+    leaves = [leaf for form in forms for leaf in form.leaves()]
+    lengths: dict[int, set[int]] = {}
+    for leaf in leaves:
+        for axis, length in enumerate(leaf.shape):
+            lengths.setdefault(axis, set()).add(length)
+    prefix = "dim"
+    while any(leaf.name.startswith(prefix) for leaf in leaves):
+        prefix += "_"
+    variables: list[Variable] = []
+    sizes: dict[str, int] = {}
+    for leaf in leaves:
+        dims = tuple(
+            f"{prefix}{axis}" if len(lengths[axis]) == 1 else f"{prefix}{axis}_{length}"
+            for axis, length in enumerate(leaf.shape)
+        )
+        sizes.update(zip(dims, leaf.shape, strict=True))
+        variables.append(Variable(leaf.name, leaf.dtype.str, dims))
+    return Schema(tuple(variables), sizes, skeleton=skeleton)
+
+
+def chosen_arrays(forms: Sequence[ArrayForm], patterns: Sequence[str] | None, where: str) -> list[ArrayForm]:
+    """The arrays, cut down to the wanted fields, whose variables match; a pattern may name a structured array whole."""
+    every_name = [leaf.name for form in forms for leaf in form.leaves()]
+    if patterns is None:
+        return list(forms)
+    structured = {form.name for form in forms if form.dtype.names}
+    expanded = [part for p in patterns for part in ((p, f"{p}/*") if p in structured else (p,))]
+    names = set(select_names([*every_name, *structured], expanded, where))
+    return [form.with_fields(names) for form in forms if any(leaf.name in names for leaf in form.leaves())]
+
+
+def array_blocks(
+    schema: Schema, forms: Sequence[ArrayForm], opened: Callable[[ArrayForm], Rows], max_bytes: int
+) -> Iterator[xr.Dataset]:
+    """Blocks of the arrays along the plan of `family_slices`; `opened` starts an array's row stream."""
+    owner = {leaf.name: form for form in forms for leaf in form.leaves()}
+    streams: dict[str, Rows] = {}
+    try:
+        for _, variables, rows in family_slices(schema, max_bytes):
+            arrays = {owner[variable.name].name: owner[variable.name] for variable in variables}
+            values = {}
+            for name, form in arrays.items():
+                if name not in streams:
+                    streams[name] = opened(form)
+                values.update(split_fields(streams[name].take(rows), form))
+                if not form.shape or rows.stop == form.shape[0]:
+                    streams.pop(name).close()
+            yield make_block({v.name: (v.dims, values[v.name]) for v in variables})
+    finally:
+        for stream in streams.values():
+            stream.close()

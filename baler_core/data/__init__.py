@@ -1,0 +1,1 @@
+"""Variables, blocks and bounds: the nouns that every other room speaks of."""

@@ -1,0 +1,359 @@
+"""What error a variable may have: bounds as the user states them, tolerances as codecs use them, and the check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from baler_core.data.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
+from baler_core.data.patterns import meant_among, name_matches, names_in_full
+from baler_core.data.sides import became_special, edges_of, specials_of, zero_of
+from baler_core.errors import ConfigError
+
+ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
+
+# Codecs are held to slightly less than the bound, so that a check done by others in another order of
+# rounding (float32 arithmetic, say) still finds every value inside. Costs 1.4e-6 bits per value.
+SAFETY = 1.0 - 2.0**-20
+# What two roundings of float64 may have taken from a whole number: 9.999999999999998 steps are 10.
+ROUNDING = 1e-12
+# So near to the smallest number of float64 that products are rounded by more than SAFETY keeps aside.
+_TINY = 2.0**-1000
+# Integers are merged by at most so much.
+_MOST_WHOLE = 2.0**62
+_LARGEST = float(np.finfo(np.float64).max)
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """An error bound as stated by the user.
+
+    Attributes
+    ----------
+    kind
+        `abs`: |restored - x| <= value. `rel`: |restored - x| <= value * |x|, point-wise.
+        `range`: |restored - x| <= value * (max - min of the variable's finite, non-fill values).
+        `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
+        `lossless`: every bit is kept. `none`: no bound at all.
+    value
+        The number belonging to the kind; 0 for `lossless` and `none`.
+    limits
+        Smallest and largest valid value, in physical units: what lies within stays within, what lies beyond beyond.
+    sign
+        `keep`: positive values never become negative, nor negative ones positive. `free`: they may, within the bound.
+        `auto`: kept wherever that costs next to nothing, else told.
+    """
+
+    kind: BoundKind
+    value: float = 0.0
+    limits: tuple[float, float] = NO_LIMITS
+    sign: Sign = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.limits[0] < self.limits[1]:
+            raise BoundError(
+                f"limits are the smallest and the largest valid value, [0, 100], found {limits_text(self.limits)}",
+                "limits",
+            )
+        if self.kind in ("lossless", "none"):
+            return
+        if not math.isfinite(self.value) or self.value <= 0:
+            raise ConfigError(f"a bound must be a positive, finite number, found {self.kind}: {self.value!r}")
+        if self.kind == "bits" and (self.value != int(self.value) or self.value > 64):
+            raise ConfigError(f"bits must be a whole number of mantissa bits from 1 to 64, found {self.value!r}")
+        if self.kind == "rel" and self.value >= 1:
+            raise ConfigError(f"a rel bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+
+    @classmethod
+    def parse(cls, stated: object) -> ErrorBound:
+        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and `sign` beside.
+
+        Raises
+        ------
+        ConfigError
+            Saying what is wrong; a `BoundError` names the key.
+        """
+        return stated if isinstance(stated, ErrorBound) else cls(*parse_bound(stated))
+
+    def __str__(self) -> str:
+        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
+        if self.limits != NO_LIMITS:
+            text += f", limits {limits_text(self.limits)}"
+        return text if self.sign == "auto" else f"{text}, sign {self.sign}"
+
+
+LOSSLESS = ErrorBound("lossless")
+UNBOUNDED = ErrorBound("none")
+
+
+@dataclass(frozen=True)
+class BoundRules:
+    """Bounds by variable-name pattern (shell style); the first match wins. Without a match, a variable is lossless.
+
+    Attributes
+    ----------
+    meant
+        What some of the patterns match among the variables of a file, as `among` finds it: those that are names
+        themselves, and those that mean the last part of names.
+    """
+
+    rules: tuple[tuple[str, ErrorBound], ...] = ()
+    meant: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+
+    def among(self, names: Sequence[str]) -> BoundRules:
+        """The same rules for a file with variables of these names."""
+        meant = meant_among((pattern for pattern, _ in self.rules), names)
+        return self if meant == self.meant else replace(self, meant=meant)
+
+    def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
+        """The first pattern that matches, and its bound."""
+        return next((rule for rule in self.rules if name_matches(name, rule[0], self.meant)), None)
+
+    def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
+        """The bound of the variable `name` with numpy dtype string `dtype`.
+
+        A pattern with wildcards leaves exact what is `protected` (says which, when, where or how many: ids, times,
+        positions), and integers, which are ids, counts and flags more often than measurements, unless they are
+        `packed` (stand for real numbers by a scale factor). A lossy bound must name these in full.
+
+        Raises
+        ------
+        ConfigError
+            If a lossy bound was asked by its very name for something that has no error (text, booleans, ...).
+        """
+        rule = self.rule_for(name)
+        if rule is None:
+            return LOSSLESS
+        pattern, bound = rule
+        named = names_in_full(name, pattern)
+        if protected and not named:
+            return LOSSLESS
+        return self._applied(bound, name, dtype, _kind_of(dtype), named=named, packed=packed)
+
+    @staticmethod
+    def _applied(bound: ErrorBound, name: str, dtype: str, kind: str, *, named: bool, packed: bool) -> ErrorBound:
+        """What a matching bound means for a variable of this kind."""
+        if kind == "f":
+            return bound
+        if kind in "iu" and (named or packed):
+            return LOSSLESS if bound.kind == "bits" else bound
+        if kind not in "iu" and named and bound.kind != "lossless":
+            raise ConfigError(f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}")
+        return LOSSLESS
+
+    def reached(self, names: Sequence[str]) -> list[list[str]]:
+        """For each rule, the `names` that it decides on: those it matches and none before it does."""
+        found: list[list[str]] = [[] for _ in self.rules]
+        meant = self.among(names).meant
+        for name in names:
+            for place, (pattern, _) in enumerate(self.rules):
+                if name_matches(name, pattern, meant):
+                    found[place].append(name)
+                    break
+        return found
+
+    def unmatched(self, names: Sequence[str]) -> list[str]:
+        """The patterns, wildcard-free ones included, that match none of `names`."""
+        meant = self.among(names).meant
+        return [p for p, _ in self.rules if p != "*" and not any(name_matches(n, p, meant) for n in names)]
+
+
+def _kind_of(dtype: str) -> str:
+    """The numpy kind letter of a dtype string; long doubles and text count as opaque ('O')."""
+    if dtype in ("str", "bytes"):
+        return "O"
+    kind = np.dtype(dtype)
+    return "O" if kind.kind == "f" and kind.itemsize > 8 else kind.kind
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Smallest and largest finite, non-fill value of a whole variable, in its stored units."""
+
+    low: float = math.inf
+    high: float = -math.inf
+
+    def joined(self, other: ValueRange) -> ValueRange:
+        """The range covering both."""
+        return ValueRange(min(self.low, other.low), max(self.high, other.high))
+
+    @property
+    def width(self) -> float:
+        """high - low, the largest number where it would be beyond; 0 for a constant or empty variable."""
+        return max(0.0, min(self.high - self.low, _LARGEST))
+
+
+def value_range(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> ValueRange:
+    """The range of the finite values of an array of any shape, leaving out fill values and what lies beyond limits."""
+    finite = values[usable(values, fill, limits)]
+    if not finite.size:
+        return ValueRange()
+    smallest, largest = finite.min(), finite.max()
+    low, high = float(smallest), float(largest)
+    if finite.dtype.kind in "iu":  # where doubles cannot tell them, inwards, so that bounds become no larger
+        low = low if int(low) >= int(smallest) else math.nextafter(low, math.inf)
+        high = high if int(high) <= int(largest) else math.nextafter(high, -math.inf)
+    return ValueRange(low, high)
+
+
+def usable(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> np.ndarray:
+    """Boolean mask, same shape: finite, none of the fill values, and within the limits."""
+    mask = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+    for special in specials_of(fill, values.dtype) if values.dtype.kind in "iuf" else ():
+        mask &= values != special
+    for edge in edges_of(limits[:1], limits[1:], values.dtype):
+        mask &= ~edge.beyond(values)
+    return mask
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A bound made ready for one variable: what error each of its stored values may have.
+
+    Attributes
+    ----------
+    kind
+        `abs`: the same allowed error everywhere. `rel`: allowed = value * |x + shift|. `bits`: keep `value` mantissa
+        bits. `exact`: bit for bit. `free`: anything.
+    value
+        In stored units (a packed variable's bound is stated in physical units and divided by its scale factor).
+    shift
+        add_offset / scale_factor of a packed variable under `rel`; 0 otherwise.
+    fill
+        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values and
+        flags.
+    lower, upper
+        Smallest and largest valid values, in stored units; no value changes its side of one.
+    sign
+        Whether values keep their sign: `keep` always; `auto` where that costs next to nothing; `free` not.
+    zero
+        The stored number that stands for 0, where the sign changes.
+    """
+
+    kind: ToleranceKind
+    value: float = 0.0
+    shift: float = 0.0
+    fill: tuple[float, ...] = field(default=())
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    sign: Sign = "free"
+    zero: float = 0.0
+
+    @property
+    def lossy(self) -> bool:
+        """Whether any error is allowed."""
+        return self.kind != "exact"
+
+    @property
+    def for_models(self) -> Tolerance:
+        """What models must hold to: the core itself keeps limits and signs."""
+        return Tolerance(self.kind, self.value, self.shift, self.fill)
+
+    def allowed(self, values: np.ndarray) -> np.ndarray:
+        """Allowed absolute error of each value: float64, same shape; 0 at special values and where not finite."""
+        if self.kind == "free":
+            allowed = np.full(values.shape, math.inf)
+        elif self.kind == "abs":
+            whole = values.dtype.kind in "iu"
+            allowed = np.full(values.shape, whole_steps(self.value) if whole else self.value * SAFETY)
+        elif self.kind == "exact":
+            return np.zeros(values.shape)
+        else:
+            allowed = self._by_magnitude(values)
+        kept = usable(values, self.fill)
+        return allowed if kept.all() else np.where(kept, allowed, 0.0)
+
+    def _by_magnitude(self, values: np.ndarray) -> np.ndarray:
+        """What `rel` and `bits` allow."""
+        with np.errstate(all="ignore"):
+            magnitude = np.abs(values.astype(np.float64) + self.shift)
+            if self.kind == "bits":
+                return np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
+            factor = self.value * SAFETY
+            allowed = magnitude * factor
+            tiny = (allowed < _TINY) & (magnitude > 0)
+            if tiny.any():
+                # Whole multiples of the smallest number, rounded down.
+                scaled = np.ldexp(magnitude[tiny], 600) * factor
+                allowed[tiny] = np.ldexp(np.floor(np.ldexp(scaled, 474)), -1074)
+        return np.asarray(allowed)
+
+    def violations(self, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
+        """Boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
+
+        NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
+        value becomes one; no value crosses a limit, or zero where `sign` is `keep`.
+        """
+        different = _bits(original) != _bits(restored)
+        if self.kind == "exact" or not different.any():
+            return different
+        bad = np.zeros(original.shape, bool)
+        x, y = original[different], restored[different]
+        bad[different] = ~self._inside(x, y) | self._aside(x, y)
+        return bad
+
+    def _inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Whether values that differ do so by no more than is allowed."""
+        if x.dtype.kind not in "iuf":
+            return np.full(x.shape, self.kind == "free")
+        allowed = self.allowed(x)
+        if self.kind == "abs" and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+            return np.asarray(_apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
+        with np.errstate(all="ignore"):
+            inside = distance(x, y) <= allowed
+        if x.dtype.kind == "f":
+            inside &= (x != 0) | (allowed > 0) | (np.signbit(x) == np.signbit(y))
+            inside |= np.isnan(x) & np.isnan(y)
+            if self.kind == "free":
+                inside &= np.isfinite(x) == np.isfinite(y)
+        return np.asarray(inside)
+
+    def _aside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Whether values became special, crossed a limit, or changed a sign that is to be kept."""
+        bad = became_special(x, y, specials_of(self.fill, x.dtype)) if self.fill else None
+        bad = np.zeros(x.shape, bool) if bad is None else bad
+        for edge in edges_of(self.lower, self.upper, x.dtype):
+            bad |= edge.crossed(x, y)
+        if self.sign == "keep" and (zero := zero_of(self.zero, x.dtype)) is not None:
+            bad |= zero.crossed(x, y)
+        return bad
+
+
+def whole_steps(allowed: float) -> float:
+    """How many whole steps an allowed error of integers is; what rounding has taken from a whole number is given back."""
+    steps = math.floor(min(allowed, _MOST_WHOLE))
+    return float(steps + (allowed < 2.0**32 and allowed * (1 + ROUNDING) >= steps + 1))
+
+
+def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|x - y| as float64 without integer overflow."""
+    if x.dtype.kind == "f":
+        return np.asarray(np.abs(x.astype(np.float64) - y.astype(np.float64)))
+    return _apart(x, y).astype(np.float64)
+
+
+def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|x - y| of integers, exactly, as unsigned integers of their size."""
+    larger, smaller = np.maximum(x, y), np.minimum(x, y)
+    unsigned = np.dtype(f"u{x.dtype.itemsize}")
+    return np.asarray(larger.astype(unsigned) - smaller.astype(unsigned))
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare."""
+    if values.dtype.kind != "f":
+        return values
+    return np.ascontiguousarray(values).view(np.dtype(f"u{values.dtype.itemsize}").newbyteorder(values.dtype.byteorder))
+
+
+def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype; that for zero."""
+    exponent = np.frexp(magnitude)[1] - 1
+    if dtype.kind == "f":
+        lowest = np.finfo(dtype).minexp
+        exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
+    return exponent

@@ -1,0 +1,141 @@
+"""What names of variables mean in the fields that use them: one table, each row with the convention it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from baler_core.data.variables import Role
+
+Condition = Literal["whole", "1-D", "cased", "together", "sorted"]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One row: names of this form play this role.
+
+    Attributes
+    ----------
+    form
+        Regular expression for the whole name in lower case, its words joined by `_` (`lonCell` is `lon_cell`), without
+        group, prefix of an object, or units in brackets; for `cased` rows the name as it stands.
+    source
+        The convention, and for whom.
+    conditions
+        `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension. `cased`: letters count.
+        `sorted`: only if the values rise or fall throughout. `together`: only if another variable of the same group has a name of this form.
+    """
+
+    role: Role
+    form: str
+    source: str
+    conditions: tuple[Condition, ...] = ()
+
+
+_ANY = r"(?:.*_)?"
+# What TOPCAT, pandas and users put behind names of tables that they join.
+_JOINED = r"(?:_(?:\d|x|y|d|gaia|sdss|2mass|wise|ps1|cat|ref))?"
+
+CONVENTIONS = (
+    # Of a measurement and its error, the error is told by what it adds to the name.
+    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
+    Convention("uncertainty", r"(?:err|error|unc|uncertainty)_.+", "prefixes of Fermi-LAT (Unc_) and SDSS (err_) catalogues"),
+    Convention("uncertainty", r".+_(?:ivar|variance)", "SDSS and DESI inverse variances"),
+    # When.
+    Convention("time", _ANY + r"(?<!proper_)(?<!life_)(?<!decay_)(?<!exposure_)(?<!exp_)(?<!dead_)(?<!live_)(?<!drift_)(?<!rise_)(?<!fall_)(?:time|times|timestamp|timestamps|datetime|epoch|date)", "CF, FITS time coordinates (Rots et al. 2015), event data"),
+    Convention("time", _ANY + r"(?:jd|(?:obs|h|t)?mjd|bjd|hjd|tjd|rjd|btjd|bkjd|juld|utc|tai|jdate|ref_epoch)(?:_tdb|_utc|_tcb|_tt)?(?:_?\d+)?", "Julian dates: FITS, AAVSO, Kepler, TESS, SDSS"),
+    Convention("time", r"(?:b|h|m)?jd_.*", "Julian dates: AAVSO, TESS"),
+    Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
+    Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|gps_?time|gps_?seconds|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
+    Convention("time", r"start|stop", "OGIP good time intervals", ("1-D", "together")),
+    Convention("time", r"year|month|day|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
+    Convention("time", r"t", "time of a series", ("1-D", "cased")),
+    # Where.
+    Convention("position", r"(?!pm_|mu_)" + _ANY + r"(?:ra|dec|raj2000|dej2000|decj2000|r_?adeg|d_?edeg|ra_?icrs|de_?icrs|dec_?icrs|ra_?deg|dec_?deg|ra_?rad|dec_?rad|ra_?fk5|dec_?fk5)" + _JOINED, "VizieR, Gaia, SDSS, Kepler, TESS catalogues, and joins of them"),
+    Convention("position", r"(?:ra|dec|decl)_?(?:mean|stack|avg|median|epoch_?\d+|b1950|j1950)|" + _ANY + r"(?:right_?ascension|declination|decl)" + _JOINED, "Pan-STARRS, Gaia, ATLAS, tables"),
+    Convention("position", r"r_?a_?[hms]|d_?e_?c?_?[dms]", "VizieR: hours, minutes, seconds", ("1-D", "together")),
+    Convention("position", r"alpha(?:win)?_j?2000|delta(?:win)?_j?2000|[xy](?:win)?_world", "SExtractor catalogues"),
+    Convention("position", r"alpha|delta", "tables of right ascensions and declinations", ("1-D", "together")),
+    Convention("position", r"[xy](?:win|peak)?_(?:image|pix|pixel|psf)|[xy]_?cent(?:er|re|roid)?", "SExtractor, photutils: places on an image", ("together",)),
+    Convention("position", _ANY + r"(?:glon|glat|gal_?lon|gal_?lat|elon|elat|ecl_?lon|ecl_?lat|sgl|sgb)", "VizieR, Gaia, Fermi-LAT catalogues"),
+    Convention("position", r"[lb]", "Gaia: galactic coordinates", ("1-D", "cased", "together")),
+    Convention("position", _ANY + r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|longitude|latitude|lons|lats|lng)(?:_?(?:\d?d|deg))?", "CF, NEMO, WRF, POP, tables"),
+    Convention("position", r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|long)(?:_?(?:cell|edge|vertex|t|u|v|m|rho|psi|c))?", "MPAS, ROMS, WRF, POP"),
+    Convention("position", r"glam[tuvf]|gphi[tuvf]|(?:nav_)?lev|depth[tuvw]|rlon|rlat|[tu]long|[tu]lat", "NEMO, POP, rotated grids"),
+    Convention("position", r"fixed_?angles?|ray_?(?:azimuth|elevation)s?", "CfRadial: where a radar looks"),
+    Convention("mesh", r"[xyz]_(?:cell|edge|vertex|node|nodes|face|center|centre|centers|centres|grid|mesh|coord|coords|coordinate|coordinates)", "MPAS, Fluent (x-coordinate), UGRID"),
+    Convention("mesh", r"(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED"),
+    Convention("mesh", r"points(?:_[012xyz])?|cell_?cent(?:er|re)s?(?:_[012xyz])?", "ParaView (Points:0), OpenFOAM"),
+    Convention("mesh", r"elem|elems|elements?|connectivity|conn|tris?|triangles|tets?|quads?|faces|cells|simplices|e2n|t2n", "finite elements: indices of nodes", ("whole",)),
+    Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
+    Convention("cell_bounds", r".+_(?:bnds|bnd|bounds|vertices|corners|edges)|bounds_.+|(?:lon|lat)v", "CF cell bounds, NEMO, CICE"),
+    Convention("cell_bounds", r"e_?min|e_?max|energ_lo|energ_hi|bin_?(?:lo|hi|low|high|min|max|edges?)|channel_?(?:min|max)", "OGIP EBOUNDS and response matrices", ("1-D", "together")),
+    Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
+    Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
+    # How many, how much each counts, which ones count.
+    Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
+    Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
+    Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),
+    Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
+    Convention("flag", r"(?:is|has|pass|use)_.+", "logical columns of tables", ("whole",)),
+    Convention("count", r"n_.+|(?:.*_)?num_.+|number_of_.+|" + _ANY + r"(?:counts?|multiplicity|mult|n_?hits|n_?dof|n_?events|n_?tracks|n_?obs|nobs)", "NanoAOD, PFJet, Gaia (n_obs)", ("whole",)),
+    Convention("count", r"n[A-Z].*|N[A-Z][a-z].*|n(?:hits|jets|tracks|muons|electrons|obs|points|events)", "NanoAOD (nJet), tables", ("whole", "1-D", "cased")),
+    Convention("identifier", _ANY + r"(?:id|ids|idx|index|indices|number|no|nr|uid|key|serial|designation)|.+id", "generic", ("whole",)),
+    Convention("identifier", r"obj_?id|source_?id|spec_?obj_?id|kep_?id|kic|tic|hip|hd|epic|tyc\d?|recno|objno|star_?id|solution_id|random_index|cadence_?no|fiber|plate|camcol|rerun", "VizieR, Gaia, SDSS, Kepler, TESS", ("whole",)),
+    Convention("identifier", r"run|event|evt|lumi|luminosity_?block|ls|bx|orbit|entry|run_?number|event_?number|evt_?number|lumi_?section", "NanoAOD, event data", ("whole",)),
+)  # fmt: skip
+
+_MEASURED = re.compile(
+    _ANY
+    + r"(?:(?:.*flux|flx|mag|magnitude|temp|temperature|t_?eff|pressure|press|pres|slp|humidity|density|velocity|speed|"
+    r"wind|intensity|brightness|current|voltage|power|force|stress|mass|energy|salinity|psal|rainfall|precipitation|"
+    r"concentration|ph)(?:_.*)?|(?:t|p|rho|q|ta|tas|t2m|sst|theta|msl|psl|ps|sal)(?:_?\d+)?)"
+)
+"""Names of quantities that may stand far from zero and are neither places nor times all the same."""
+
+_COMPILED = tuple((row, re.compile(row.form)) for row in CONVENTIONS)
+
+
+def names_quantity(name: str) -> bool:
+    """Whether a name is one of quantities that are measured, such as fluxes and temperatures."""
+    return any(_MEASURED.fullmatch(form) for form in (spoken(name), run_together(name)))
+
+
+def base_name(name: str) -> str:
+    """The name itself: without the groups or objects it lies in, and without units in brackets (`[s]`) and versions (`SCI,2`)."""
+    inner = name.rpartition("/")[2]
+    bare = re.sub(r"\s*[\[(][^\[\]()]*[\])]|,\d+$", "", inner).strip()
+    return bare.rpartition(".")[2] or bare
+
+
+def spoken(name: str) -> str:
+    """Its words in lower case, joined by `_`: `lonCell` is `lon_cell`, `BJD - 2457000 [d]` is `bjd_2457000`."""
+    split = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", base_name(name))
+    split = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", split)
+    return _joined(split)
+
+
+def run_together(name: str) -> str:
+    """The same without a break where only the case of letters changes: `ObjID` is `objid`."""
+    return _joined(base_name(name))
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_")
+
+
+def conventions_for(name: str) -> Iterator[tuple[Convention, re.Pattern[str]]]:
+    """The rows whose form the name has, first the most telling."""
+    forms = (spoken(name), run_together(name))
+    for row, pattern in _COMPILED:
+        if has_form(name, forms, row, pattern):
+            yield row, pattern
+
+
+def has_form(name: str, forms: tuple[str, str], row: Convention, pattern: re.Pattern[str]) -> bool:
+    """Whether a name, whose two spoken forms are given, has the form of a row."""
+    if "cased" in row.conditions:
+        return pattern.fullmatch(base_name(name)) is not None
+    return any(pattern.fullmatch(form) for form in forms)

@@ -1,0 +1,8 @@
+"""Python objects (arrays, datasets, tables) → schema, values and a skeleton that rebuilds them, and back."""
+
+from __future__ import annotations
+
+from baler_core.data.objects.columns import Columns, Form, rebuild
+from baler_core.data.objects.json_values import packed, unpacked
+
+__all__ = ["Columns", "Form", "packed", "rebuild", "unpacked"]

@@ -1,0 +1,253 @@
+"""What each variable is to its field, told by the file's metadata, by names, and by values; and what stays exact for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.data.bounds import usable
+from baler_core.data.conventions import (
+    Convention,
+    base_name,
+    conventions_for,
+    has_form,
+    names_quantity,
+    run_together,
+    spoken,
+)
+from baler_core.data.uncertainties import errors_beside
+from baler_core.data.variables import Role, Schema, Variable
+
+EXACT_ROLES: frozenset[Role] = frozenset(
+    {"identifier", "time", "position", "axis", "cell_bounds", "mesh", "flag", "count", "weight", "mask"}
+)
+"""Which, when, where, how many: a lossy bound reaches these only where it names them in full."""
+
+_STANDS_FAR = "looks like times or positions: nearly all distinct"
+# Fewer values than these show nothing.
+_FEW, _MANY = 10, 100
+# Sorted values this many times their spread away from zero are times, or positions along a scan.
+_OFFSET_SORTED = 5.0
+# Values in any order, hardly two of them the same, this many times their spread away from zero.
+_OFFSET_UNSORTED = 100.0
+# As many different whole numbers may a flag have.
+# Corners of an element: of a line, triangle, tetrahedron or quadrilateral, pyramid, prism, brick.
+_CORNERS = range(2, 9)
+_FLAG_VALUES = 16
+_FLAG_LARGEST = 1000.0
+_STEP_ROUNDING = 1e-4
+PIXELS = ("pix", "pixel", "pixels")
+# Units in which places and times are told; whatever has other units is measured.
+_PLACE_OR_TIME = re.compile(
+    r"|deg(?:ree)?s?|°|rad(?:ian)?s?|arc_?(?:sec|min)s?|[mµu]?as|pix(?:el)?s?|[mµunkc]?m|[mµun]?s|sec(?:ond)?s?|"
+    r"min(?:ute)?s?|h|hr|hours?|d|days?|y|yr|years?|k?pc|au|ly|1|-+|none",
+    re.IGNORECASE,
+)
+GRID_AXIS = 8
+"""Axes shorter than this hold the parts of a vector, not cells of a grid."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The role of a variable, and how it was found."""
+
+    role: Role = ""
+    reason: str = ""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a lossy bound must name the variable in full."""
+        return self.role in EXACT_ROLES
+
+    def __str__(self) -> str:
+        word = self.role.replace("_", " ")
+        return self.reason if self.reason.startswith("looks like") else f"{word}: {self.reason}".removesuffix(": ")
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether only the size of its spread speaks for it: a column of errors beside it says that it is measured."""
+        return self.reason.startswith(_STANDS_FAR)
+
+
+def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Finding]:
+    """The role of every numeric variable.
+
+    Parameters
+    ----------
+    values
+        The first values, any shape, of the variables that may be told by them (`told_by_values`); missing ones are
+        told by metadata and name alone.
+    """
+    shared = _dims_of_fields(schema)
+    beside = errors_beside(schema.names)
+    paired = {errors.name for found in beside.values() for errors in found}
+    found = {}
+    for variable in schema.variables:
+        if variable.is_numeric:
+            seen = values.get(variable.name)
+            numbers = None if seen is None else seen[usable(seen, variable.fill)]
+            finding = _by_metadata(variable) or _by_name(variable, schema, numbers, paired)
+            if finding is None and numbers is not None and _is_column(variable):
+                is_measured = variable.name in beside or _says_measured(variable)
+                finding = _by_values(numbers, on_grid=variable.dims[0] in shared, is_measured=is_measured)
+            if finding is None and numbers is not None and _may_connect(variable, schema):
+                finding = _indices(numbers)
+            found[variable.name] = finding or Finding()
+    return found
+
+
+def _dims_of_fields(schema: Schema) -> set[str]:
+    """Dimensions of variables of rank 2 or more that are fields, and no short vectors in each row."""
+    return {
+        dim
+        for v in schema.variables
+        if len(v.dims) > 1 and min(schema.sizes[dim] for dim in v.dims[1:]) >= GRID_AXIS
+        for dim in v.dims
+    }
+
+
+def told_by_values(schema: Schema) -> list[str]:
+    """The variables whose values `roles_of` wants to see: real numbers of which neither metadata nor name tell enough."""
+    wanted = []
+    for variable in schema.variables:
+        if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:
+            rows = list(conventions_for(variable.name))
+            if (
+                _is_column(variable)
+                or _may_connect(variable, schema)
+                or any("whole" in row.conditions for row, _ in rows)
+            ):
+                wanted.append(variable.name)
+    return wanted
+
+
+def _may_connect(variable: Variable, schema: Schema) -> bool:
+    """Whether a variable has the shape of a mesh's connectivity: a few indices for each of many elements."""
+    sizes = [schema.sizes[dim] for dim in variable.dims]
+    return (
+        variable.numpy_dtype.kind == "f" and len(sizes) == 2 and min(sizes) in _CORNERS and max(sizes) > max(_CORNERS)
+    )
+
+
+def _indices(numbers: np.ndarray) -> Finding | None:
+    """Whole numbers from 0 or above, many different ones: places in another array, stored as floats."""
+    whole = numbers.size > 0 and bool(((numbers == np.rint(numbers)) & (numbers >= 0)).all())
+    distinct = np.unique(numbers).size if whole else 0
+    if distinct <= _FLAG_VALUES or float(numbers.max()) > 2 * numbers.size:
+        return None
+    return Finding("mesh", f"looks like indices ({distinct:,} different whole numbers, a few in each row)")
+
+
+def _is_column(variable: Variable) -> bool:
+    return len(variable.dims) == 1 and variable.numpy_dtype.kind == "f"
+
+
+def _by_metadata(variable: Variable) -> Finding | None:
+    """What the reader found, and what units and dimensions say in any format."""
+    if variable.role:
+        return Finding(variable.role, variable.reason)
+    units = variable.units.strip()
+    if " since " in units.lower() or units.upper().startswith(("BJD", "HJD", "MJD", "JD")):
+        return Finding("time", f"units {units!r}")
+    if units.lower().replace("_", "").startswith(("degreesnorth", "degreeseast", "degreenorth", "degreeeast")):
+        return Finding("position", f"units {units!r}")
+    if units.lower() in PIXELS and spoken(variable.name) in ("x", "y"):
+        return Finding("position", f"units {units!r}")
+    if variable.name in variable.dims:
+        return Finding("axis", "named like its dimension")
+    return None
+
+
+def _by_name(variable: Variable, schema: Schema, numbers: np.ndarray | None, paired: Iterable[str]) -> Finding | None:
+    """What the first convention says whose conditions hold."""
+    if variable.name in paired:
+        return Finding("uncertainty", "named as the error of a variable beside it")
+    for row, pattern in conventions_for(variable.name):
+        if "1-D" in row.conditions and len(variable.dims) > 1:
+            continue
+        if "whole" in row.conditions and not _whole(variable, numbers):
+            continue
+        if "sorted" in row.conditions and not _sorted(numbers):
+            continue
+        if "together" in row.conditions and not any(
+            other is not variable
+            and other.dims == variable.dims
+            and base_name(other.name) != base_name(variable.name)
+            and has_form(other.name, (spoken(other.name), run_together(other.name)), row, pattern)
+            for other in schema.variables
+        ):
+            continue
+        return Finding(row.role, _named(row, variable))
+    return None
+
+
+def _named(row: Convention, variable: Variable) -> str:
+    return f"named {base_name(variable.name)!r} ({row.source})"
+
+
+def _whole(variable: Variable, numbers: np.ndarray | None) -> bool:
+    """Whether the values are whole numbers, as far as they were seen."""
+    if variable.numpy_dtype.kind in "biu":
+        return (variable.scale, variable.offset) == (1.0, 0.0) or variable.scale == 1.0
+    return numbers is not None and numbers.size > 0 and bool((numbers == np.rint(numbers)).all())
+
+
+def _sorted(numbers: np.ndarray | None) -> bool:
+    """Whether the values rise or fall throughout, as far as they were seen."""
+    if numbers is None or numbers.ndim != 1 or numbers.size < _FEW:
+        return False
+    steps = np.diff(numbers.astype(np.float64))
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _says_measured(variable: Variable) -> bool:
+    """Whether name or units are those of a measured quantity: then a small spread tells nothing."""
+    return names_quantity(variable.name) or _PLACE_OR_TIME.fullmatch(variable.units.strip()) is None
+
+
+def _by_values(numbers: np.ndarray, *, on_grid: bool, is_measured: bool) -> Finding | None:
+    """What the first values (1-D, finite) of a column of floats look like."""
+    x = numbers.astype(np.float64)
+    if x.size < _FEW:
+        return None
+    low, high = float(x.min()), float(x.max())
+    spread = high - low
+    if spread == 0 or not np.isfinite(spread):
+        return None
+    steps = np.diff(x)
+    is_sorted = _sorted(x)
+    if is_sorted and on_grid:
+        return Finding("axis", f"looks like an axis ({_order(steps)}, along a dimension of fields)")
+    distinct = np.unique(x).size
+    if bool((x == np.rint(x)).all()):
+        return _whole_numbers(x, distinct, low, high)
+    nearest = min(abs(low), abs(high)) if low * high > 0 else 0.0
+    if is_sorted and nearest >= _OFFSET_SORTED * spread:
+        far = f"{_order(steps)}, spread over {spread:.3g} beside {nearest:.6g}"
+        return Finding("time", f"looks like times or positions ({far})")
+    if is_sorted and float(np.ptp(steps)) <= _STEP_ROUNDING * abs(float(np.median(steps))):
+        return Finding("axis", f"looks like an axis ({_order(steps)} in even steps)")
+    if not is_measured and distinct > 0.9 * x.size and nearest >= _OFFSET_UNSORTED * spread:
+        return Finding("position", f"{_STANDS_FAR}, spread over {spread:.3g} beside {nearest:.6g}")
+    return None
+
+
+def _whole_numbers(x: np.ndarray, distinct: int, low: float, high: float) -> Finding | None:
+    """Ids, counters and flags that are stored as floats."""
+    if distinct == x.size and x.size >= _MANY:
+        return Finding("identifier", f"looks like an identifier ({distinct:,} whole numbers, all distinct)")
+    steps = np.diff(x)
+    if distinct > x.size / 2 and x.size >= 2 * _FEW and ((steps >= 0).all() or (steps <= 0).all()):
+        return Finding(
+            "identifier", f"looks like a counter (whole numbers, {_order(steps)} from {low:.15g} to {high:.15g})"
+        )
+    if distinct <= _FLAG_VALUES and x.size >= _MANY and max(abs(low), abs(high)) <= _FLAG_LARGEST:
+        return Finding("flag", f"looks like a flag or count (only {distinct} whole numbers, from {low:g} to {high:g})")
+    return None
+
+
+def _order(steps: np.ndarray) -> str:
+    return "rising" if steps[0] > 0 or (steps > 0).any() else "falling"

@@ -1,0 +1,1 @@
+"""The .bal file: sections, header and what is stored in them."""

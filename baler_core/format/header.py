@@ -1,0 +1,134 @@
+"""What a .bal file says about itself: schema, bounds, components and blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.variables import GroupKind, Json, Layout, Schema
+
+
+@dataclass(frozen=True)
+class ComponentRecord:
+    """A component as a file remembers it: enough to make it again, or to say what to install."""
+
+    name: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+    package: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class PreprocessRecord:
+    """A preprocessor, and the variables it was applied to."""
+
+    component: ComponentRecord
+    variables: tuple[str, ...]
+    state_section: int
+
+
+@dataclass(frozen=True)
+class GroupRecord:
+    """A group of variables and the models that code it; the first is the chosen one, others serve single blocks."""
+
+    kind: GroupKind
+    variables: tuple[int, ...]
+    models: tuple[ComponentRecord, ...]
+    state_sections: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """A block: its groups, which of each group's models coded it, and the length of every dimension in it."""
+
+    groups: tuple[int, ...]
+    models: tuple[int, ...]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """The largest error found in a variable, in physical units, and the largest share of what was allowed."""
+
+    largest: float
+    share: float
+
+
+@dataclass(frozen=True)
+class TrainedRecord:
+    """A file of trained models without which this one cannot be decoded.
+
+    Attributes
+    ----------
+    name
+        Its bare file name.
+    sha256
+        Of all its bytes, 64 hexadecimal digits.
+    sections
+        For each group whose chosen model took its state from there: the section of that file.
+    """
+
+    name: str
+    sha256: str
+    sections: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a .bal file.
+
+    Attributes
+    ----------
+    stored_as
+        dtypes of variables after preprocessing, where they differ.
+    first_block
+        Section number of the first block; the others follow.
+    input_bytes, input_file_bytes
+        Native bytes of all values, and of the file they came from.
+    trained
+        The file of trained models it refers to, if it does.
+    attachments_section
+        Section number of the schema's attachments, if there are any.
+    left_out
+        What of the input is not in this file, and why, one sentence each.
+    flips
+        How many values of a variable changed their sign, where keeping it would have cost more than it may.
+    shares
+        In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
+    """
+
+    version: str
+    input_name: str
+    reader: ComponentRecord
+    schema: Schema
+    bounds: tuple[ErrorBound, ...] = ()
+    tolerances: tuple[Tolerance, ...] = ()
+    preprocess: tuple[PreprocessRecord, ...] = ()
+    groups: tuple[GroupRecord, ...] = ()
+    blocks: tuple[BlockRecord, ...] = ()
+    first_block: int = 0
+    errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
+    input_bytes: int = 0
+    input_file_bytes: int = 0
+    trained: TrainedRecord | None = None
+    shares: tuple[float, ...] = ()
+    attachments_section: int | None = None
+    left_out: tuple[str, ...] = ()
+    flips: Mapping[str, int] = field(default_factory=dict)
+
+    def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
+        """The layout of a group at the given sizes."""
+        variables = tuple(self.schema.variables[number] for number in group.variables)
+        dims = variables[0].dims
+        return Layout(
+            group.kind,
+            variables,
+            {dim: sizes[dim] for dim in dims},
+            self.schema.counts.get(dims[0], "") if dims else "",
+        )
+
+    def tolerance_of(self, layout: Layout) -> dict[str, Tolerance]:
+        """Tolerances of a layout's variables, by name."""
+        number = {variable.name: position for position, variable in enumerate(self.schema.variables)}
+        return {variable.name: self.tolerances[number[variable.name]] for variable in layout.variables}

@@ -1,0 +1,14 @@
+"""The text that headers of .bal files are likely to hold, which their compression knows from the start."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+# Files cannot be read with another text than they were written with: another text is another file, and a new version of
+# the format. What is most likely stands last, where references to it are shortest.
+_NAME = "header_dictionary_1.txt"
+
+
+def header_dictionary() -> bytes:
+    """Read the text of version 1: header cards of FITS, attributes of NetCDF, titles of ROOT, the frame of a header."""
+    return files("baler_core.format").joinpath(_NAME).read_bytes()

@@ -1,0 +1,385 @@
+"""The header of a .bal file as JSON, short where defaults hold, and read back without believing anything in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from baler_core.data.bound_syntax import NO_LIMITS, BoundKind, Sign
+from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
+from baler_core.data.tolerance import complete_tolerance
+from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
+from baler_core.errors import FormatError
+from baler_core.format.header import (
+    BlockRecord,
+    ComponentRecord,
+    ErrorRecord,
+    GroupRecord,
+    Header,
+    PreprocessRecord,
+    TrainedRecord,
+)
+
+MOST_BLOCKS = 2**22
+
+# ---- to JSON
+
+
+def header_to_json(header: Header) -> Json:
+    """The header as plain lists and dicts, short where defaults hold."""
+    schema = header.schema
+    dims = list(schema.sizes)
+    extras: dict[str, Json] = {}
+    if header.trained is not None:
+        places = [[group, section] for group, section in header.trained.sections.items()]
+        extras["trained"] = [header.trained.name, header.trained.sha256, places]
+    if header.shares:
+        extras["shares"] = [_short(share) for share in header.shares]
+    if header.attachments_section is not None:
+        extras["attachments"] = header.attachments_section
+    if header.flips:
+        names = schema.names
+        extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
+    if header.left_out:
+        extras["left_out"] = list(header.left_out)
+    return {
+        "baler": header.version,
+        "input": [header.input_name, header.input_bytes, header.input_file_bytes],
+        "reader": _component_to_json(header.reader),
+        "dims": [dims, [schema.sizes[dim] for dim in dims]],
+        "counts": dict(schema.counts),
+        "variables": [_variable_to_json(variable, dims) for variable in schema.variables],
+        "bounds": _runs([_bound_to_json(bound) for bound in header.bounds]),
+        "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
+        "preprocess": [
+            [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
+        ],
+        "groups": [
+            [g.kind, _ranges(g.variables), [_component_to_json(m) for m in g.models], list(g.state_sections)]
+            for g in header.groups
+        ],
+        "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
+        "errors": _errors_to_json(header),
+        "skeleton": dict(schema.skeleton),
+        **extras,
+    }
+
+
+def _bound_to_json(bound: ErrorBound) -> Json:
+    sides = [list(bound.limits), bound.sign] if (bound.limits, bound.sign) != (NO_LIMITS, "auto") else []
+    return [bound.kind, bound.value, *sides]
+
+
+def _errors_to_json(header: Header) -> Json:
+    """Largest shares of what was allowed, in the order of the lossy variables, and largest errors where these differ.
+
+    What is allowed everywhere alike tells the largest error from the share.
+    """
+    known = [
+        (place, header.errors[v.name]) for place, v in enumerate(header.schema.variables) if v.name in header.errors
+    ]
+    return [
+        _ranges([place for place, _ in known]),
+        [_short(e.largest) for place, e in known if header.tolerances[place].kind != "abs"],
+        [_short(e.share) for _, e in known],
+    ]
+
+
+def _short(number: float) -> float:
+    """Two digits, rounded up, so that a stated error is never below the true one."""
+    if number == 0 or not np.isfinite(number):
+        return number
+    exact = Decimal(float(number))
+    short = float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING))
+    return min(short, float(np.finfo(np.float64).max))
+
+
+def _component_to_json(record: ComponentRecord) -> Json:
+    return [record.name, dict(record.options), record.package, record.version]
+
+
+def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
+    extras: dict[str, Json] = {}
+    if variable.label:
+        extras["title"] = variable.label
+    if variable.units:
+        extras["units"] = variable.units
+    if variable.fill:
+        extras["fill"] = list(variable.fill)
+    if (variable.scale, variable.offset) != (1.0, 0.0):
+        extras["packing"] = [variable.scale, variable.offset]
+    if variable.axes:
+        extras["axes"] = dict(variable.axes)
+    if variable.limits != (-math.inf, math.inf):
+        extras["limits"] = list(variable.limits)
+    if variable.stated_limits != (-math.inf, math.inf):
+        extras["stated_limits"] = list(variable.stated_limits)
+    if variable.flags:
+        extras["flags"] = list(variable.flags)
+    places = [dims.index(dim) for dim in variable.dims]
+    return {"key": variable.name, "form": variable.dtype, "dims": places[0] if len(places) == 1 else places, **extras}
+
+
+def _runs(records: list[Json]) -> list[Json]:
+    """Equal neighbours as one record with a count."""
+    runs: list[Json] = []
+    for record in records:
+        if runs and runs[-1][1] == record:
+            runs[-1][0] += 1
+        else:
+            runs.append([1, record])
+    return runs
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as [first, count] pairs."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and sum(ranges[-1]) == number:
+            ranges[-1][1] += 1
+        else:
+            ranges.append([number, 1])
+    return ranges
+
+
+# ---- from JSON: nothing that a stranger's file says is believed
+
+
+def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
+    """The header, checked.
+
+    Parameters
+    ----------
+    sections
+        How many sections the file has, of which each block is one.
+
+    Raises
+    ------
+    FormatError
+        If anything in it is not as this version writes it.
+    """
+    try:
+        header = _header(record, sections)
+        _check(header)
+        _check_sections(header, sections)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
+        raise FormatError(f"the header is damaged ({type(error).__name__}: {error})") from error
+    return header
+
+
+def _header(record: Json, sections: int) -> Header:
+    dims = [str(dim) for dim in record["dims"][0]]
+    sizes = dict(zip(dims, (_count(size) for size in record["dims"][1]), strict=True))
+    variables = tuple(_variable(v, dims) for v in record["variables"])
+    counts = {str(dim): str(name) for dim, name in record["counts"].items()}
+    name, native, on_disk = record["input"]
+    bounds = tuple(_bound(stated) for stated in _unrun(record["bounds"], len(variables)))
+    tolerances = _tolerances(record["tolerances"], variables, bounds)
+    return Header(
+        version=str(record["baler"]),
+        input_name=str(name),
+        reader=_component(record["reader"]),
+        schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
+        bounds=bounds,
+        tolerances=tolerances,
+        preprocess=tuple(
+            PreprocessRecord(_component(c), tuple(str(v) for v in names), _count(section))
+            for c, names, section in record["preprocess"]
+        ),
+        groups=_groups(record["groups"], len(variables)),
+        blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], min(sections, MOST_BLOCKS))),
+        first_block=_count(record["blocks"][0]),
+        errors=_errors(record["errors"], variables, tolerances),
+        input_bytes=_count(native),
+        input_file_bytes=_count(on_disk),
+        trained=_trained(record["trained"]) if "trained" in record else None,
+        shares=tuple(float(share) for share in record.get("shares", ())),
+        attachments_section=_count(record["attachments"]) if "attachments" in record else None,
+        left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
+        flips={variables[_count(place)].name: _count(count) for place, count in record.get("flips", ())},
+    )
+
+
+def _bound(record: Json) -> ErrorBound:
+    kind, value, *sides = record
+    if kind not in get_args(BoundKind):
+        raise ValueError(f"{kind!r} is no kind of bound")
+    (low, high), sign = sides or (NO_LIMITS, "auto")
+    if sign not in get_args(Sign):
+        raise ValueError(f"{sign!r} is no way to treat signs")
+    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
+
+
+def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
+    """Special values, limits and signs follow from the variables and their bounds."""
+    records = _unrun(runs, len(variables))
+    triples = zip(records, variables, bounds, strict=len(records) > 0)
+    return tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+
+
+def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
+    if kind not in get_args(ToleranceKind):
+        raise ValueError(f"{kind!r} is no kind of tolerance")
+    tolerance = Tolerance(kind, float(value), float(shift))
+    if not (0 <= tolerance.value < math.inf and math.isfinite(tolerance.shift)):
+        raise ValueError(f"{value!r} and {shift!r} make no tolerance")
+    return tolerance
+
+
+def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[Tolerance]) -> dict[str, ErrorRecord]:
+    ranges, largest, shares = record
+    places = _unranged(ranges, len(variables))
+    stated = iter(largest)
+    errors = {}
+    for place, share in zip(places, map(float, shares), strict=True):
+        variable, tolerance = variables[place], tolerances[place]
+        if tolerance.kind == "abs":
+            allowed = replace(tolerance, fill=()).allowed(np.zeros(1, variable.numpy_dtype))[0]
+            most = share * float(allowed) * abs(variable.scale)
+        else:
+            most = float(next(stated, math.nan))
+        errors[variable.name] = ErrorRecord(most, share)
+    return errors
+
+
+def _trained(record: Json) -> TrainedRecord:
+    name, digest, places = record
+    # Whoever wrote the file must not choose a place that is opened: only a name, looked for where the user says.
+    bare = isinstance(name, str) and name not in ("", ".", "..") and len(name) < 256 and name.isprintable()
+    if not bare or any(mark in name for mark in "/\\:"):
+        raise ValueError(f"{name!r} is not the bare name of a file")
+    if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
+        raise ValueError(f"{digest!r} is no SHA-256 checksum")
+    sections = {_count(group): _count(section) for group, section in places}
+    if len(sections) != len(places) or not sections:
+        raise ValueError("the groups that use trained models are not told")
+    return TrainedRecord(name, digest, sections)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _component(record: Json) -> ComponentRecord:
+    name, options, package, version = record
+    return ComponentRecord(str(name), dict(options), str(package), str(version))
+
+
+def _variable(record: Json, dims: Sequence[str]) -> Variable:
+    name, dtype, places = record["key"], record["form"], record["dims"]
+    if dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject:
+        raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
+    scale, offset = record.get("packing", (1.0, 0.0))
+    low, high = record.get("limits", (-math.inf, math.inf))
+    lowest, highest = record.get("stated_limits", (-math.inf, math.inf))
+    return Variable(
+        str(name),
+        str(dtype),
+        tuple(dims[_count(place)] for place in (places if isinstance(places, list) else [places])),
+        str(record.get("units", "")),
+        str(record.get("title", "")),
+        tuple(_special(value) for value in record.get("fill", ())),
+        float(scale),
+        float(offset),
+        {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
+        (float(low), float(high)),
+        tuple(_special(value) for value in record.get("flags", ())),
+        stated_limits=(float(lowest), float(highest)),
+    )
+
+
+def _special(value: Json) -> float:
+    """A special value: a float, or an integer that no float equals."""
+    return (
+        value if isinstance(value, int) and -(2**63) <= value < 2**64 and int(float(value)) != value else float(value)
+    )
+
+
+def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:
+    if sum(_count(length) for _, ranges, _, _ in records for _, length in ranges) > count:
+        raise ValueError("groups name more variables than the file has")
+    return tuple(_group(record, count) for record in records)
+
+
+def _group(record: Json, count: int) -> GroupRecord:
+    kind, ranges, models, sections = record
+    if kind not in ("table", "grid", "other"):
+        raise ValueError(f"{kind!r} is no kind of group")
+    numbers = _unranged(ranges, count)
+    if not numbers or len(models) != len(sections) or not models:
+        raise ValueError("a group points outside the file")
+    return GroupRecord(
+        kind, numbers, tuple(_component(m) for m in models), tuple(_count(section) for section in sections)
+    )
+
+
+def _unranged(ranges: Json, count: int) -> tuple[int, ...]:
+    """Inverse of `_ranges`, for numbers below `count`."""
+    if sum(_count(length) for _, length in ranges) > count:
+        raise ValueError("more variables are named than the file has")
+    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
+    if numbers and (min(numbers) < 0 or max(numbers) >= count):
+        raise ValueError("a variable outside the file is named")
+    return numbers
+
+
+def _block(record: Json) -> BlockRecord:
+    groups, models, sizes = record
+    lengths = {str(dim): _count(size) for dim, size in sizes.items()}
+    return BlockRecord(tuple(_count(g) for g in groups), tuple(_count(m) for m in models), lengths)
+
+
+def _unrun(runs: Json, limit: int) -> list[Json]:
+    total = sum(_count(length) for length, _ in runs)
+    if total > limit:
+        raise ValueError(f"{total} records where at most {limit} can be")
+    return [record for length, record in runs for _ in range(length)]
+
+
+def _check_sections(header: Header, sections: int) -> None:
+    """Nothing is looked for outside the file."""
+    named = [section for group in header.groups for section in group.state_sections]
+    named += [step.state_section for step in header.preprocess]
+    named += [header.first_block + len(header.blocks) - 1] if header.blocks else []
+    named += [] if header.attachments_section is None else [header.attachments_section]
+    if max(named, default=0) >= sections:
+        raise ValueError(f"section {max(named)} is named where there are {sections}")
+
+
+def _check(header: Header) -> None:
+    """What belongs together fits together."""
+    names = header.schema.names
+    if len(set(names)) != len(names):
+        raise ValueError("two variables have the same name")
+    for jagged, counts in header.schema.counts.items():
+        if jagged not in header.schema.sizes or counts not in names:
+            raise ValueError(f"the jagged dimension {jagged!r} is not complete")
+    members = [number for group in header.groups for number in group.variables]
+    if len(set(members)) != len(members):
+        raise ValueError("a variable is in two groups")
+    for group in header.groups:
+        if len({header.schema.variables[number].dims for number in group.variables}) != 1:
+            raise ValueError("the variables of a group have different dimensions")
+    if header.trained is not None and not (header.blocks and max(header.trained.sections) < len(header.groups)):
+        raise ValueError("its trained models belong to no group")
+    if header.shares and len(header.shares) != len(header.groups):
+        raise ValueError("not every trained model tells how well it did")
+    if header.groups and len(header.tolerances) != len(names):
+        raise ValueError("not every variable has a tolerance")
+    for block in header.blocks:
+        for place, model in zip(block.groups, block.models, strict=True):
+            coded = header.groups[place]
+            if model >= len(coded.models):
+                raise ValueError("a block was coded by a model that its group does not have")
+            header.layout(coded, block.sizes)
+    for jagged in header.schema.sizes.keys() if header.blocks else ():
+        if any(block.sizes.get(jagged, 0) > header.schema.sizes[jagged] for block in header.blocks):
+            raise ValueError(f"a block is longer than the file along {jagged!r}")

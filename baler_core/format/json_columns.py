@@ -1,0 +1,59 @@
+"""JSON records as columns: lists of similar dicts become dicts of lists, whose repetitions compress far better."""
+
+from __future__ import annotations
+
+from baler_core.data.variables import Json
+
+_COLUMNS = "\x00columns"
+_ABSENT = "\x00absent"
+
+
+def to_columns(record: Json) -> Json:
+    """The record with every list of two or more dicts turned into columns, at any depth.
+
+    A dict that lacks a key holds a mark in its place. Lists whose dicts order their keys differently stay as they are.
+    """
+    if isinstance(record, dict):
+        return {key: to_columns(value) for key, value in record.items()}
+    if not isinstance(record, list):
+        return record
+    keys = _common_order(record)
+    if keys is None:
+        return [to_columns(item) for item in record]
+    return {_COLUMNS: {key: to_columns([item.get(key, _ABSENT) for item in record]) for key in keys}}
+
+
+def from_columns(record: Json) -> Json:
+    """Inverse of `to_columns`."""
+    if isinstance(record, list):
+        return [from_columns(item) for item in record]
+    if not isinstance(record, dict):
+        return record
+    if set(record) != {_COLUMNS}:
+        return {key: from_columns(value) for key, value in record.items()}
+    columns = {key: from_columns(column) for key, column in record[_COLUMNS].items()}
+    length = max((len(column) for column in columns.values()), default=0)
+    return [
+        {key: column[row] for key, column in columns.items() if not _is_absent(column[row])} for row in range(length)
+    ]
+
+
+def _is_absent(value: Json) -> bool:
+    return isinstance(value, str) and value == _ABSENT
+
+
+def _common_order(record: list[Json]) -> list[str] | None:
+    """Keys of all dicts in an order that agrees with each; None if the list is no list of similar dicts."""
+    if len(record) < 2 or not all(isinstance(item, dict) and item and _COLUMNS not in item for item in record):
+        return None
+    keys: dict[str, None] = {}
+    for item in record:
+        keys.update(dict.fromkeys(item))
+    if len(keys) > 64:
+        return None
+    order = {key: place for place, key in enumerate(keys)}
+    for item in record:
+        places = [order[key] for key in item]
+        if places != sorted(places) or any(_is_absent(value) for value in item.values()):
+            return None
+    return list(keys)

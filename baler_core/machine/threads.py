@@ -1,0 +1,50 @@
+"""Spreads work over as many threads as there are cores, and keeps linear algebra on one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def workers() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Call a function on many items at once; compiled loops release Python's lock.
+
+    Returns
+    -------
+    list
+        Results in the order of the items; the first failure is raised.
+    """
+    count = min(workers(), len(items))
+    if count < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(max_workers=count) as pool:
+        return list(pool.map(function, items))
+
+
+def one_thread(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Keep BLAS on one thread while a function runs.
+
+    Work is spread over variables and tiles, where waiting threads of BLAS burn time; and sums do not depend on the number
+    of cores.
+    """
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> Result:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited

@@ -1,0 +1,1 @@
+"""A file to blocks, blocks to a .bal file, and back."""

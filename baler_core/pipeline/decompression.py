@@ -1,0 +1,189 @@
+"""A .bal file to the restored file, in the original's format."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from baler_core.config.inputs import split_name
+from baler_core.errors import DataError, FormatError
+from baler_core.format.container import BalReader
+from baler_core.format.header import Header
+from baler_core.machine.atomic_write import completed
+from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, header_of, make_component, not_believed
+from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a .bal file says about itself, without decoding a value.
+
+    Attributes
+    ----------
+    file_bytes
+        Length of the file.
+    block_bytes, state_bytes
+        Bytes of each block, and of all that models learned.
+    """
+
+    path: Path
+    header: Header
+    file_bytes: int
+    block_bytes: tuple[int, ...]
+    state_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Compression ratio against the native bytes of all values, everything in the file counted."""
+        return self.header.input_bytes / self.file_bytes
+
+
+def decompress(
+    path: Path, registry: Registry, *, output: Path, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None
+) -> Path:
+    """Restore a .bal file.
+
+    Parameters
+    ----------
+    output
+        The restored file; appears when complete.
+    lookup
+        Where to look for the trained models that the file may refer to.
+    memory
+        At most so many bytes may a block take; None allows half of what the machine has.
+
+    Raises
+    ------
+    FormatError
+        If the .bal file is damaged, the trained models it refers to are missing, or it cannot be restored within the memory and disk there are.
+    PluginError
+        If a component it needs is not installed.
+    """
+    with BalFile(path, registry, lookup, memory=memory) as stored:
+        header = stored.header
+        if not header.blocks:
+            raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
+        reader = make_component("reader", header.reader, registry, path)
+        assert isinstance(reader, Reader)
+        check_suffix(reader, header.input_name, output)
+        total = checked_size(header, path)
+        _refuse_full_disk(total, path, output)
+        what = f"the reader {header.reader.name!r} of {header.reader.package}"
+        with completed(output) as temporary, not_believed(path, what):
+            sink = reader.create(temporary, stored.schema())
+            try:
+                with tqdm(
+                    total=total, desc=f"restore {output.name}", unit="B", unit_scale=True, disable=None
+                ) as progress:
+                    for block in stored.blocks():
+                        sink.write(block)
+                        progress.update(block.nbytes)
+                sink.close()
+                for warning in sink.warnings:
+                    logger.warning("%s", warning)
+            except BaseException:
+                sink.abort()
+                raise
+    return output
+
+
+def suffixes_of(reader: Reader | type[Reader], input_name: str) -> list[str]:
+    """What the name of a restored file may end with, the original's own suffix first."""
+    formats = list(reader.written or reader.suffixes)
+    if reader.written:
+        return formats
+    lower = input_name.lower()
+    known = max((suffix for suffix in formats if lower.endswith(suffix)), key=len, default="")
+    original = known or Path(lower).suffix
+    return [original, *(suffix for suffix in formats if suffix != original)]
+
+
+def restored_suffix(header: Header, registry: Registry) -> str:
+    """The suffix of the restored file where nobody names it: the original's, as it was written."""
+    name = header.reader.name
+    written = registry.reader(name).written if name in registry.offers["reader"] else ()
+    return written[0] if written else split_name(Path(header.input_name), registry)[1]
+
+
+def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
+    """Refuse a name that promises another format than the reader writes; devices may be called anything.
+
+    Raises
+    ------
+    DataError
+        Naming the right suffix.
+    """
+    suffixes = suffixes_of(reader, input_name)
+    if output.exists() and not output.is_file():
+        return
+    name = output.name.lower()
+    if any(name.endswith(suffix) for suffix in suffixes if suffix) or (not suffixes[0] and not output.suffix):
+        return
+    right = suffixes[0] or (suffixes[1] if len(suffixes) > 1 else "")
+    stem = output.name.removesuffix(output.suffix)
+    proposed = stem if right and stem.lower().endswith(right) else f"{stem}{right}"
+    others = [suffix for suffix in suffixes if suffix and suffix != right]
+    more = f" (or {', '.join(others)})" if others else ""
+    raise DataError(
+        f"{output}: the restored file is one of the reader {reader.name!r}, not "
+        f"{repr(output.suffix) if output.suffix else 'a file without a suffix'}: name it {proposed}{more}"
+    )
+
+
+def checked_size(header: Header, path: Path) -> int:
+    """Native bytes of all values, once the blocks are known to make up the whole file."""
+    schema = header.schema
+    for group_number, group in enumerate(header.groups):
+        dims = schema.variables[group.variables[0]].dims
+        lengths = [block.sizes[dims[0]] for block in header.blocks if dims and group_number in block.groups]
+        if dims and sum(lengths) != schema.sizes[dims[0]]:
+            raise FormatError(f"{path}: is damaged: its blocks hold {sum(lengths)} rows of {schema.sizes[dims[0]]}")
+        for dim in dims[1:]:
+            if any(block.sizes[dim] != schema.sizes[dim] for block in header.blocks if group_number in block.groups):
+                raise FormatError(f"{path}: is damaged: a block does not have the file's length along {dim!r}")
+    return sum(schema.nbytes(variable) for variable in schema.variables)
+
+
+def _refuse_full_disk(total: int, path: Path, output: Path) -> None:
+    folder = output.parent if output.parent.is_dir() else Path.cwd()
+    free = shutil.disk_usage(folder).free
+    if total > free:
+        raise FormatError(f"{path}: restores to {total} bytes, but only {free} are free in {folder}")
+
+
+def verify(path: Path, registry: Registry, *, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None) -> int:
+    """Restore every block in memory, which checks all that can be checked; the bytes of the restored values.
+
+    Parameters are those of `decompress`.
+
+    Raises
+    ------
+    FormatError
+        If anything in the file is not as it was written.
+    """
+    with BalFile(path, registry, lookup, memory=memory) as stored:
+        header = stored.header
+        stored.schema()
+        total = checked_size(header, path)
+        with tqdm(total=total, desc=f"verify {path.name}", unit="B", unit_scale=True, disable=None) as progress:
+            for block in stored.blocks():
+                progress.update(block.nbytes)
+    return total
+
+
+def read_info(path: Path) -> Info:
+    """What the file says about itself; needs none of the plugins it was made with."""
+    with BalReader(path) as stored:
+        header = header_of(stored)
+        lengths = [section.length for section in stored.sections]
+        blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
+        states = sum(lengths[section] for group in header.groups for section in group.state_sections)
+        return Info(path, header, path.stat().st_size, blocks, states)

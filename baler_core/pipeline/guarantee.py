@@ -1,0 +1,214 @@
+"""Holds every bound for any model: what it encoded is decoded again, compared, and what is wrong stored exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.data.bounds import Tolerance, distance
+from baler_core.data.variables import Layout, Variable, values_of
+from baler_core.entropy.bytes import squeeze, unsqueeze
+from baler_core.entropy.integers import pack_integers, unpack_integers
+from baler_core.entropy.varint import ByteReader, write_sized, write_varint
+from baler_core.errors import BoundBroken, FormatError, PluginError
+from baler_core.format.header import ErrorRecord
+from baler_core.plugin.interfaces import Model, Streams
+from baler_core.quantise.settle import SETTLE_STREAM
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+EXACT_STREAM = "!"
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Places where a model broke a bound, and the original values there.
+
+    Attributes
+    ----------
+    places
+        `{variable: (flat positions, int64 ascending; original values)}`.
+    """
+
+    places: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+    def apply(self, arrays: dict[str, np.ndarray]) -> None:
+        """Put the exact values in."""
+        for name, (positions, values) in self.places.items():
+            corrected = np.ascontiguousarray(arrays[name]).copy()
+            corrected.reshape(-1)[positions] = values
+            arrays[name] = corrected
+
+
+def find_corrections(
+    original: xr.Dataset, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+) -> Corrections:
+    """Where restored values break their tolerance; both hold the same variables, shapes and dtypes."""
+    places = {}
+    for name, values in restored.items():
+        before = values_of(original, name)
+        tolerance = tolerances[name]
+        if before.dtype.kind == "O":
+            bad = np.array([a != b for a, b in zip(before.ravel(), values.ravel(), strict=True)], bool)
+        elif before.dtype.kind in "biuf" and before.dtype.itemsize <= 8:
+            bad = np.concatenate([tolerance.violations(x, y) for x, y in _pieces(before, values)])
+        else:
+            bad = _rows_of_bytes(before) != _rows_of_bytes(values)
+            bad = bad.any(axis=1) if bad.ndim == 2 else bad
+        positions = np.flatnonzero(bad)
+        if positions.size:
+            places[name] = (positions, before.ravel()[positions])
+    return Corrections(places)
+
+
+def _pieces(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Flat pieces of arrays of one shape, so short that what is computed of them stays in the processor's cache."""
+    flat = [array.ravel() for array in arrays]
+    for first in range(0, max(1, flat[0].size), _PIECE):
+        yield tuple(array[first : first + _PIECE] for array in flat)
+
+
+def _rows_of_bytes(values: np.ndarray) -> np.ndarray:
+    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8).reshape(values.size, values.dtype.itemsize)
+
+
+def encode_corrections(corrections: Corrections, layout: Layout) -> bytes:
+    """The corrections as one stream; empty if there are none."""
+    parts = []
+    for number, variable in enumerate(layout.variables):
+        if variable.name in corrections.places:
+            positions, values = corrections.places[variable.name]
+            packed = pack_integers(np.diff(positions, prepend=0))
+            parts.append(
+                write_varint(number)
+                + write_varint(positions.size)
+                + write_sized(packed)
+                + write_sized(_pack(values, variable))
+            )
+    return b"".join(parts)
+
+
+def decode_corrections(data: bytes, layout: Layout) -> Corrections:
+    """Inverse of `encode_corrections`.
+
+    Raises
+    ------
+    FormatError
+        If the stream is damaged.
+    """
+    reader = ByteReader(data, "a stream of exact values")
+    places = {}
+    while reader.position < len(reader.data):
+        variable = layout.variables[reader.varint(len(layout.variables))]
+        size = int(np.prod(layout.shape(variable), dtype=object))
+        count = reader.varint(size + 1)
+        positions = np.cumsum(unpack_integers(reader.sized(), count))
+        if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
+            raise FormatError(f"the exact values of {variable.name!r} lie outside it")
+        places[variable.name] = (positions, _unpack(reader.sized(), variable, count))
+    return Corrections(places)
+
+
+def _pack(values: np.ndarray, variable: Variable) -> bytes:
+    if variable.is_text:
+        raise PluginError(f"the model changed text in {variable.name!r}; only the 'exact' model may code text")
+    raw = np.ascontiguousarray(values)
+    if not variable.is_numeric:
+        return squeeze(raw.tobytes())
+    native = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    return pack_integers(native.view(f"i{native.dtype.itemsize}").astype(np.int64))
+
+
+def _unpack(data: bytes, variable: Variable, count: int) -> np.ndarray:
+    dtype = variable.numpy_dtype
+    if not variable.is_numeric:
+        return np.frombuffer(unsqueeze(data, count * dtype.itemsize), dtype)
+    native = dtype.newbyteorder("=")
+    return unpack_integers(data, count).astype(f"i{dtype.itemsize}").view(native).astype(dtype)
+
+
+def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str, np.ndarray]:
+    """A decoded block as arrays of the layout's names, dtypes and shapes.
+
+    Raises
+    ------
+    PluginError
+        If the model left a variable out or changed a shape.
+    """
+    arrays = {}
+    for variable in layout.variables:
+        if variable.name not in block.variables:
+            raise PluginError(f"model {model.name!r} did not restore {variable.name!r}")
+        values = values_of(block, variable.name)
+        if values.shape != layout.shape(variable):
+            raise PluginError(
+                f"model {model.name!r} restored {variable.name!r} with shape {values.shape}, not {layout.shape(variable)}"
+            )
+        with np.errstate(all="ignore"):
+            arrays[variable.name] = values.astype(variable.numpy_dtype, copy=False)
+    return arrays
+
+
+def verify(
+    original: xr.Dataset,
+    restored: Mapping[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    corrected: Iterable[str],
+) -> dict[str, ErrorRecord]:
+    """The largest error of each lossy variable after correction, in physical units.
+
+    Parameters
+    ----------
+    corrected
+        The variables that had to be corrected; the others are known to hold their tolerances.
+
+    Raises
+    ------
+    BoundBroken
+        If any value still breaks its tolerance.
+    """
+    left = find_corrections(original, {name: restored[name] for name in corrected}, tolerances)
+    if left.places:
+        name, (positions, _) = next(iter(left.places.items()))
+        raise BoundBroken(f"{name!r} breaks its bound at {positions.size} values, first at flat index {positions[0]}")
+    errors = {}
+    for variable in layout.variables:
+        if tolerances[variable.name].lossy and variable.is_numeric:
+            before, after = values_of(original, variable.name), restored[variable.name]
+            errors[variable.name] = _largest_error(before, after, tolerances[variable.name], abs(variable.scale))
+    return errors
+
+
+def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, scale: float) -> ErrorRecord:
+    largest = ErrorRecord(0.0, 0.0)
+    for x, y in _pieces(before, after):
+        with np.errstate(all="ignore"):
+            error = distance(x, y) if x.dtype.kind in "iuf" else np.zeros(x.shape)
+            share = error / tolerance.allowed(x)
+        found = (float(each[np.isfinite(each)].max(initial=0.0)) for each in (error, share))
+        largest = ErrorRecord(*map(max, (largest.largest, largest.share), found))
+    return ErrorRecord(largest.largest * scale, largest.share)
+
+
+def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRecord]) -> dict[str, ErrorRecord]:
+    """The larger of both, per variable."""
+    joined = dict(first)
+    for name, error in second.items():
+        other = joined.get(name, ErrorRecord(0.0, 0.0))
+        joined[name] = ErrorRecord(max(error.largest, other.largest), max(error.share, other.share))
+    return joined
+
+
+def with_corrections(streams: Streams, settled: bytes, corrections: bytes) -> Streams:
+    """A model's streams and, if there are any, how values were settled, and the corrections."""
+    for name in (SETTLE_STREAM, EXACT_STREAM):
+        if name in streams:
+            raise PluginError(f"a model must not name a stream {name!r}")
+    added = {SETTLE_STREAM: settled, EXACT_STREAM: corrections}
+    return {**streams, **{name: data for name, data in added.items() if data}}

@@ -1,0 +1,244 @@
+"""Walks through an input file: opens it, finds the ranges that bounds need, and hands out blocks and their groups."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.config import ComponentSpec, Config
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.data.patterns import names_in_full
+from baler_core.data.roles import Finding, roles_of, told_by_values
+from baler_core.data.tolerance import make_tolerance, usable_packing
+from baler_core.data.variables import (
+    Layout,
+    Schema,
+    block_sizes,
+    counts_first,
+    group_variables,
+    values_of,
+    with_events,
+)
+from baler_core.errors import DataError
+from baler_core.plugin.interfaces import Reader, Source
+from baler_core.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger(__name__)
+WHOLE_FILE = "whole_file"
+"""The reader that takes any file as it is."""
+# How much more memory a cell of text takes than the eight bytes it counts.
+_TEXT_IN_MEMORY = 8
+# So many values of a variable are looked at to tell what it is; fewer where there are many variables.
+SEEN_VALUES = 16384
+_SEEN_TOGETHER = 1 << 23
+_FEWEST_VALUES = 1024
+
+
+@dataclass(frozen=True)
+class Input:
+    """An open input: a file, or an object in memory.
+
+    Attributes
+    ----------
+    name
+        Of the file, or of the object's type.
+    file_bytes
+        Length of the file, or bytes of the object's values.
+    """
+
+    reader: Reader
+    source: Source
+    name: str
+    file_bytes: int
+
+
+def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
+    """The reader that the configuration names, or the one for the file's suffix."""
+    if chosen is not None:
+        return registry.reader(chosen.name)(chosen.options)
+    return registry.reader(registry.reader_for(path))()
+
+
+def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
+    """Open the input file; one without variables is kept byte for byte.
+
+    Raises
+    ------
+    DataError
+        If the file does not exist or cannot be read.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; an input is a file")
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
+    reader = make_reader(path, config.reader, registry)
+    source = reader.open(path, config.variables)
+    if not source.schema.variables:
+        source.close()
+        logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
+        reader = registry.reader(WHOLE_FILE)()
+        source = reader.open(path)
+    for warning in source.warnings:
+        logger.warning("%s", warning)
+    return reader, source
+
+
+def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
+    """An input file, opened; an input that is open already, itself."""
+    if isinstance(source, Input):
+        return source
+    reader, opened = open_input(source, config, registry)
+    return Input(reader, opened, source.name, source.stat().st_size)
+
+
+def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> tuple[ErrorBound, ...]:
+    """The bound of every variable, in order; counts of jagged dimensions are always lossless.
+
+    Parameters
+    ----------
+    roles
+        What variables are, as `roles_in` finds it.
+    """
+    counts = set(schema.counts.values())
+    rules = rules.among(schema.names)
+    return tuple(
+        LOSSLESS
+        if v.name in counts
+        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=v.name in roles and roles[v.name].is_exact)
+        for v in schema.variables
+    )
+
+
+def roles_in(schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], rules: BoundRules) -> dict[str, Finding]:
+    """The roles of variables, as far as they matter to these bounds; `walk` begins to read the file's blocks.
+
+    The first values of a variable are looked at where a lossy pattern with wildcards matches it, unless it is the only
+    one that the bound can be meant for.
+    """
+    rules = rules.among(schema.names)
+    open_to_doubt = {v.name for v in schema.variables if v.is_numeric and _is_lossy_wildcard(v.name, rules)}
+    if not open_to_doubt:
+        return {}
+    alone = sum(v.is_numeric for v in schema.variables) == 1
+    wanted = [] if alone else [name for name in told_by_values(schema) if name in open_to_doubt]
+    return roles_of(schema, first_values(walk, wanted))
+
+
+def kept_exact(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> dict[str, str]:
+    """The variables that are exact in spite of a lossy pattern with wildcards, each with the reason.
+
+    Integers and text, which no pattern with wildcards touches, are not among them.
+    """
+    rules = rules.among(schema.names)
+    return {
+        v.name: str(roles[v.name])
+        for v in schema.variables
+        if v.name in roles
+        and roles[v.name].is_exact
+        and (v.numpy_dtype.kind == "f" or v.is_packed)
+        and _is_lossy_wildcard(v.name, rules)
+    }
+
+
+def _is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
+    """Whether the bound of a variable comes from a pattern that does not name it, and is no `lossless`."""
+    rule = rules.rule_for(name)
+    return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
+
+
+def first_values(walk: Callable[[], Iterable[xr.Dataset]], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """About the first `SEEN_VALUES` values of each variable, in whole rows: the same however the file is cut into blocks.
+
+    Reads on until all have been met; a variable of many columns beside it is seen in fewer rows.
+    """
+    rows: dict[str, int] = {}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    missing = set(names)
+    share = max(_FEWEST_VALUES, min(SEEN_VALUES, _SEEN_TOGETHER // max(1, len(names))))
+    for block in walk() if missing else ():
+        for name in sorted(missing & {str(key) for key in block.variables}):
+            values = values_of(block, name)
+            per_row = max(1, values[:1].size) if values.ndim else 1
+            wanted = -(-share // per_row) - rows.get(name, 0)
+            parts[name].append(np.array(values[:wanted] if values.ndim else values))
+            rows[name] = rows.get(name, 0) + (len(values) if values.ndim else 1)
+            if not values.ndim or len(values) >= wanted:
+                missing.discard(name)
+        if not missing:
+            break
+    return {name: np.concatenate(found) if len(found) > 1 else found[0] for name, found in parts.items() if found}
+
+
+def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
+    """The tolerance of every variable; reads the whole file once if any bound refers to a range."""
+    schema = blocks.schema
+    for v, bound in zip(schema.variables, bounds, strict=True):
+        if bound.kind != "lossless" and v.is_numeric and not usable_packing(v):
+            logger.warning(
+                "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
+                *(v.name, v.scale, v.offset),
+            )
+    ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
+    return tuple(
+        make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
+    )
+
+
+def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRange]:
+    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.kind == "range"}
+    found = {name: ValueRange() for name in wanted}
+    for block in blocks:
+        for name in found.keys() & {str(key) for key in block.variables}:
+            v = wanted[name]
+            found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))
+    return found
+
+
+def layouts_of(block: xr.Dataset, schema: Schema) -> list[Layout]:
+    """The groups of a block, with the rows of each event where they are jagged.
+
+    Raises
+    ------
+    DataError
+        If the counts in the block do not fit its rows.
+    """
+    present = [variable for variable in schema.variables if variable.name in block.variables]
+    layouts = group_variables(present, block_sizes(block), schema)
+    counts_first(layouts)
+    return [
+        with_events(layout, values_of(block, layout.counts))
+        if layout.counts and layout.counts in block.variables
+        else layout
+        for layout in layouts
+    ]
+
+
+class Blocks:
+    """The blocks of a source, iterable again and again; a source no larger than one block is read only once."""
+
+    def __init__(self, source: Source, block_bytes: int) -> None:
+        self.schema = source.schema
+        self.left_out = tuple(source.warnings)
+        self._source = source
+        self._block_bytes = block_bytes
+        self._kept: list[xr.Dataset] | None = None
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        if self._kept is None and self._memory() <= self._block_bytes:
+            self._kept = list(self._source.blocks(self._block_bytes))
+        return self._source.blocks(self._block_bytes) if self._kept is None else iter(self._kept)
+
+    def _memory(self) -> int:
+        """About the bytes that all values take in memory."""
+        schema = self.schema
+        return sum(schema.nbytes(v) * (_TEXT_IN_MEMORY if v.is_text else 1) for v in schema.variables)

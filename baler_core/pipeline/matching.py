@@ -1,0 +1,142 @@
+"""What the patterns of a configuration's bounds match in a file, what stays exact in spite of them, and what to tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baler_core.config import Config
+from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.patterns import names_in_full
+from baler_core.data.variables import Schema
+from baler_core.errors import did_you_mean
+from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in
+from baler_core.plugin.registry import Registry
+
+_NAMED = 6
+
+
+@dataclass(frozen=True)
+class PatternMatch:
+    """One pattern of the bounds, and the variables whose bound it decides.
+
+    Attributes
+    ----------
+    variables
+        Those that no earlier pattern matches, in the file's order.
+    lossy
+        Those of them that get the bound; the others stay exact.
+    hint
+        The nearest names, if it matches nothing.
+    """
+
+    pattern: str
+    bound: ErrorBound
+    variables: tuple[str, ...]
+    lossy: tuple[str, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What the bounds of a configuration mean for one file.
+
+    Attributes
+    ----------
+    kept_exact
+        Real numbers that are exact in spite of a lossy pattern with wildcards, each with the reason.
+    whole
+        Integers, booleans, text and others that a lossy pattern with wildcards matches and leaves exact.
+    uncovered
+        Variables that no pattern matches: they are exact.
+    """
+
+    path: Path
+    variables: int
+    patterns: tuple[PatternMatch, ...]
+    kept_exact: Mapping[str, str]
+    whole: tuple[str, ...]
+    uncovered: tuple[str, ...]
+
+
+def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
+    """Open an input and look up what the bounds of the configuration mean for it; reads first values at most.
+
+    Raises
+    ------
+    BalerError
+        If the file cannot be read, or a lossy bound names what has no error.
+    """
+    _, source = open_input(path, config, registry)
+    with source:
+        schema, rules = source.schema, config.bounds.among(source.schema.names)
+        roles = roles_in(schema, lambda: source.blocks(config.block_bytes), rules)
+        bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+        exact = kept_exact(schema, rules, roles)
+    members_of = _decided(schema, rules)
+    unmatched = set(rules.unmatched(schema.names))
+    patterns = []
+    for rule in rules.rules:
+        members = tuple(members_of[rule[0]])
+        lossy = tuple(name for name in members if bounds[name].kind != "lossless")
+        hint = did_you_mean(rule[0].strip("*?"), schema.names) if rule[0] in unmatched else ""
+        patterns.append(PatternMatch(*rule, members, lossy, hint))
+    whole = tuple(
+        name
+        for match in patterns
+        if match.bound.kind != "lossless"
+        for name in match.variables
+        if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
+    )
+    uncovered = tuple(members_of[""])
+    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
+
+
+def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
+    """The variables whose bound each pattern decides; under the empty pattern those that none matches."""
+    rules = rules.among(schema.names)
+    members: dict[str, list[str]] = {pattern: [] for pattern in ("", *(pattern for pattern, _ in rules.rules))}
+    for name in schema.names:
+        rule = rules.rule_for(name)
+        members[rule[0] if rule is not None else ""].append(name)
+    return members
+
+
+def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exact: Mapping[str, str]) -> list[str]:
+    """What a user must know of the bounds before a file is compressed, one sentence each.
+
+    Parameters
+    ----------
+    bounds
+        What they come to for each variable.
+    exact
+        Variables that are exact in spite of a pattern with wildcards, and why.
+    """
+    if not rules.rules:
+        return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
+    sentences = [
+        f"the bound for {pattern!r} matches no variable. {did_you_mean(pattern.strip('*?'), schema.names)}"
+        for pattern in rules.unmatched(schema.names)
+    ]
+    lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
+    members_of = _decided(schema, rules)
+    text = {variable.name for variable in schema.variables if variable.is_text}
+    for pattern, bound in rules.rules:
+        members = [name for name in members_of[pattern] if name not in text]
+        if bound.kind != "lossless" and members and lossy.isdisjoint(members):
+            sentences.append(
+                f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}"
+            )
+    if exact:
+        sentences.append(
+            f"exact in spite of a wildcard: {listed([f'{name} ({why})' for name, why in exact.items()])}. "
+            "A lossy bound on these must name them in full"
+        )
+    return sentences
+
+
+def listed(names: Sequence[str], *, most: int = _NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

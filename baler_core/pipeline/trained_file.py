@@ -1,0 +1,102 @@
+"""A file of trained models, and which of them knows a group of another file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from baler_core.data.variables import Layout, Variable
+from baler_core.errors import DataError
+from baler_core.format.header import TrainedRecord
+from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.preprocess import Pipeline
+from baler_core.pipeline.trained_lookup import checksum
+from baler_core.plugin.interfaces import Model, State
+from baler_core.plugin.registry import Registry
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The model of one group.
+
+    Attributes
+    ----------
+    state
+        All that the file of trained models holds of it.
+    section
+        Where that lies in it.
+    share
+        Its bytes on the data it was trained on / those of `scalar`; None if that was not recorded.
+    """
+
+    variables: tuple[Variable, ...]
+    model: Model
+    state: State
+    section: int
+    share: float | None
+
+
+class TrainedModels:
+    """Models and preprocessors that `train` stored.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged or holds no models.
+    DataError
+        If it needs trained models itself.
+    """
+
+    def __init__(self, path: Path, registry: Registry) -> None:
+        self.path = path
+        with BalFile(path, registry) as stored:
+            if stored.header.trained is not None:
+                raise DataError(
+                    f"{path}: refers to the trained models of {stored.header.trained.name!r}: use that file"
+                )
+            self.pipeline: Pipeline = stored.pipeline
+            self._models: list[tuple[str, TrainedModel]] = []
+            shares: list[float | None] = [*stored.header.shares] or [None] * len(stored.header.groups)
+            for number, group in enumerate(stored.header.groups):
+                variables = tuple(stored.header.schema.variables[place] for place in group.variables)
+                model, state = stored.model(number, 0), stored.state(number, 0)
+                found = TrainedModel(variables, model, state, group.state_sections[0], shares[number])
+                self._models.append((group.kind, found))
+
+    def model_for(self, layout: Layout) -> TrainedModel | None:
+        """The model trained on a group of the same variables and dtypes, in that order; None if there is none."""
+        wanted = list(_signature(layout.variables).items())
+        for kind, trained in self._models:
+            if kind == layout.kind and list(_signature(trained.variables).items()) == wanted:
+                return trained
+        return None
+
+    def difference(self, layout: Layout) -> str:
+        """How a group that no model knows differs from the nearest one that it was trained on."""
+        wanted = _signature(layout.variables)
+        known = [_signature(m.variables) for kind, m in self._models if kind == layout.kind]
+        if not known:
+            return f"they hold none for a {layout.kind}"
+        near = max(known, key=lambda signature: len(wanted.keys() & signature.keys()))
+        parts = [
+            _named("unknown to them", [name for name in wanted if name not in near]),
+            _named("missing here", [name for name in near if name not in wanted]),
+            _named("of another type", [name for name in wanted if near.get(name, wanted[name]) != wanted[name]]),
+        ]
+        return "; ".join(part for part in parts if part) or "the variables are in another order"
+
+    def record(self, sections: Mapping[int, int]) -> TrainedRecord:
+        """What a .bal file states to refer to this file: the section of the state of each group."""
+        return TrainedRecord(self.path.name, checksum(self.path), sections)
+
+
+def _signature(variables: tuple[Variable, ...]) -> dict[str, str]:
+    return {variable.name: variable.dtype for variable in variables}
+
+
+def _named(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{what}: {', '.join(names[:_MOST_NAMED])}{more}" if names else ""

@@ -1,0 +1,63 @@
+"""Finds the file of trained models that a .bal file refers to, and makes sure that it is that very file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from baler_core.errors import FormatError
+from baler_core.format.header import TrainedRecord
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Where to look for files of trained models, beside the .bal file itself.
+
+    Attributes
+    ----------
+    path
+        The file that the user named; then it is looked for nowhere else.
+    folders
+        Further folders, such as that of the configuration.
+    """
+
+    path: Path | None = None
+    folders: tuple[Path, ...] = ()
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_trained(wanted: TrainedRecord, bal: Path, lookup: Lookup) -> Path:
+    """The file that the .bal file `bal` refers to.
+
+    Raises
+    ------
+    FormatError
+        If it is not there, or another file has its name; the message says where it was looked for.
+    """
+    tried = []
+    for path in _candidates(wanted, bal, lookup):
+        if not path.is_file():
+            tried.append(f"{path} (not there)")
+            continue
+        found = checksum(path)
+        if found == wanted.sha256:
+            return path
+        tried.append(f"{path} (another file, SHA-256 {found})")
+    raise FormatError(
+        f"{bal}: needs the trained models of {wanted.name!r} (SHA-256 {wanted.sha256}), which it was compressed with. "
+        f"Looked for at {' and '.join(tried)}. "
+        f"Put that file beside {bal.name}, or say where it is with --model FILE (from Python: trained=FILE)"
+    )
+
+
+def _candidates(wanted: TrainedRecord, bal: Path, lookup: Lookup) -> Iterable[Path]:
+    if lookup.path is not None:
+        return (lookup.path,)
+    return dict.fromkeys(folder / wanted.name for folder in (bal.parent, *lookup.folders))

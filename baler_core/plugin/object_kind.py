@@ -1,0 +1,62 @@
+"""What a plugin subclasses to let `baler_core.compress` take a kind of Python object, and `open` give it back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from baler_core.data.objects.columns import Columns
+from baler_core.data.variables import Json
+from baler_core.plugin.interfaces import Component
+
+
+class ObjectKind(Component, ABC):
+    """One kind of Python object, told by its type without importing the library it comes from."""
+
+    types: ClassVar[tuple[str, ...]]
+    """Full names of the classes it takes, such as `pandas.DataFrame`, as `module.qualname` where they are defined.
+    Subclasses are not taken: they hold more than their parents, which would be lost."""
+
+    def takes(self, value: object) -> bool:
+        """Whether `value` is of this kind."""
+        return type_name(value) in self.types
+
+    @abstractmethod
+    def take_apart(self, value: Any, columns: Columns, variables: Sequence[str] | None) -> Json:
+        """Add the values of an object to `columns`, and return what else rebuilds it (JSON-able).
+
+        Parameters
+        ----------
+        variables
+            Shell-style patterns of the variables to take; None takes all.
+
+        Raises
+        ------
+        DataError
+            Naming a variable that cannot be held, and its type.
+        """
+
+    @abstractmethod
+    def put_together(self, stored: Json, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The object, from what `take_apart` returned and the restored arrays of all variables.
+
+        `stored` comes from a file and may be damaged: KeyError, IndexError, TypeError, ValueError and FormatError are
+        reported as such.
+        """
+
+    def dataset(self, value: Any) -> Any:
+        """The object as an `xarray.Dataset`; None where this kind has no such form."""
+        return None
+
+    def frame(self, value: Any) -> Any:
+        """The object as a `pandas.DataFrame`; None where this kind has no such form."""
+        return None
+
+
+def type_name(value: object) -> str:
+    """Full name of an object's class, without `builtins.`."""
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")

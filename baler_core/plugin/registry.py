@@ -1,0 +1,317 @@
+"""Finds the plugins, and the components they offer, by name; reports what is broken, clashing or misspelt."""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, packages_distributions, version
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, TypeVar, cast
+
+import pluggy
+
+from baler_core.data.formulas import Formula
+from baler_core.errors import DataError, PluginError, did_you_mean
+from baler_core.plugin import hookspecs
+from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
+from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.published import install_for, published_suffix
+
+GROUP = "baler"
+CORE = "baler-core"
+Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "object"]
+logger = logging.getLogger(__name__)
+KINDS: dict[Kind, type[Component]] = {
+    "reader": Reader,
+    "preprocessor": Preprocessor,
+    "model": Model,
+    "loss": Loss,
+    "metric": Metric,
+    "object": ObjectKind,
+}
+ComponentClass = TypeVar("ComponentClass", bound=Component)
+
+
+@dataclass(frozen=True)
+class PluginStatus:
+    """One entry point of the group `baler`, and how loading it went."""
+
+    name: str
+    package: str
+    version: str
+    state: Literal["loaded", "broken", "disabled"]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component class and who offers it."""
+
+    component: type[Component]
+    package: str
+    version: str
+
+
+@dataclass
+class Registry:
+    """All components by kind and name."""
+
+    plugins: list[PluginStatus] = field(default_factory=list)
+    offers: dict[Kind, dict[str, list[Offer]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+
+    def names(self, kind: Kind) -> list[str]:
+        """Names of all components of a kind, sorted."""
+        return sorted(self.offers[kind])
+
+    def offer(self, kind: Kind, name: str, *, package: str = "") -> Offer:
+        """Who offers the component `name`.
+
+        Parameters
+        ----------
+        package
+            The package that a file says it came from: preferred if several offer it, to be installed if none does.
+
+        Raises
+        ------
+        PluginError
+            If nobody offers it, or two packages do and neither is the core, whose own names nobody can take.
+        """
+        found = self.offers[kind].get(name, [])
+        if len(found) == 1:
+            return found[0]
+        for preferred in (package, CORE):
+            for offer in found:
+                if offer.package == preferred:
+                    return offer
+        if found:
+            packages = " and ".join(f"{offer.package} {offer.version}" for offer in found)
+            raise PluginError(
+                f"the {kind} {name!r} is offered by {packages}: uninstall one of them, or disable its plugin "
+                f"with BALER_DISABLE_PLUGINS"
+            )
+        named = "" if package == CORE else package
+        raise PluginError(self._missing(kind, name, named or install_for("readers", name)))
+
+    def _missing(self, kind: Kind, name: str, package: str) -> str:
+        message = f"there is no {kind} named {name!r}. "
+        message += f"Install it: pip install '{package}'" if package else did_you_mean(name, self.names(kind))
+        broken = [p for p in self.plugins if p.state != "loaded"]
+        if broken:
+            message += (
+                " (not available: " + "; ".join(f"{p.name} of {p.package}, {p.state} {p.problem}" for p in broken) + ")"
+            )
+        return message
+
+    def reader(self, name: str) -> type[Reader]:
+        """The reader class `name`."""
+        return cast(type[Reader], self.offer("reader", name).component)
+
+    def preprocessor(self, name: str) -> type[Preprocessor]:
+        """The preprocessor class `name`."""
+        return cast(type[Preprocessor], self.offer("preprocessor", name).component)
+
+    def model(self, name: str) -> type[Model]:
+        """The model class `name`."""
+        return cast(type[Model], self.offer("model", name).component)
+
+    def loss(self, name: str) -> type[Loss]:
+        """The loss class `name`."""
+        return cast(type[Loss], self.offer("loss", name).component)
+
+    def metric(self, name: str) -> type[Metric]:
+        """The metric class `name`."""
+        return cast(type[Metric], self.offer("metric", name).component)
+
+    def object_kind(self, name: str, package: str = "") -> type[ObjectKind]:
+        """The class of the kind of Python objects `name`."""
+        return cast(type[ObjectKind], self.offer("object", name, package=package).component)
+
+    def automatic_models(self) -> list[type[Model]]:
+        """Model classes that `model: auto` may choose from, by name."""
+        offers = self.offers["model"]
+        models = [self.model(name) for name in sorted(offers) if len(offers[name]) == 1 or self.hidden("model", name)]
+        return [model for model in models if model.automatic]
+
+    def hidden(self, kind: Kind, name: str) -> list[Offer]:
+        """Offers of a name that the core has itself, whose own is taken."""
+        found = self.offers[kind].get(name, [])
+        return [offer for offer in found if offer.package != CORE] if any(o.package == CORE for o in found) else []
+
+    def formulas(self, names: Sequence[str]) -> list[Formula]:
+        """What all readers guess about relations between variables of these names, without repetitions."""
+        readers = [cast(type[Reader], found[0].component) for _, found in sorted(self.offers["reader"].items())]
+        return list(dict.fromkeys(formula for reader in readers for formula in reader.formulas(names)))
+
+    def reader_for(self, path: Path) -> str:
+        """Name of the reader whose suffix is the longest that ends the file's name.
+
+        Raises
+        ------
+        DataError
+            If none or several claim it.
+        """
+        file_name = path.name.lower()
+        claims: dict[str, list[str]] = {}
+        for name, found in self.offers["reader"].items():
+            for suffix in cast(type[Reader], found[0].component).suffixes:
+                if file_name.endswith(suffix):
+                    claims.setdefault(suffix, []).append(name)
+        if not claims:
+            raise DataError(self._no_reader(path))
+        names = claims[max(claims, key=len)]
+        if len(names) > 1:
+            raise DataError(
+                f"{path.name}: several readers take this suffix ({', '.join(sorted(names))}): "
+                f"choose one with 'reader: {{name: ...}}'"
+            )
+        return names[0]
+
+    def _no_reader(self, path: Path) -> str:
+        known = sorted(
+            s for found in self.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
+        )
+        message = f"{path.name}: no reader for this suffix. Readers here take {', '.join(known)}."
+        suffix = published_suffix(path.name)
+        if suffix and suffix not in known:
+            return f"{message} Install the one for {suffix}: pip install '{install_for('suffixes', suffix)}'"
+        return message
+
+
+def load_plugins() -> Registry:
+    """Load every entry point of the group `baler`, one by one under guard.
+
+    `BALER_DISABLE_PLUGINS=a,b` leaves entry points out by name; `BALER_STRICT_PLUGINS=1` makes a broken one an error.
+
+    Raises
+    ------
+    PluginError
+        In strict mode, for the first broken plugin.
+    """
+    disabled = {name.strip() for name in os.environ.get("BALER_DISABLE_PLUGINS", "").split(",") if name.strip()}
+    strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
+    registry = Registry()
+    for entry, (package, package_version) in _entries():
+        if entry.name in disabled and entry.name != "core":
+            registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
+            continue
+        try:
+            offered = _offered(entry)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            if strict:
+                raise PluginError(
+                    f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
+                ) from error
+            registry.plugins.append(PluginStatus(entry.name, package, package_version, "broken", problem))
+            continue
+        registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
+        for kind, component in offered:
+            registry.offers[kind].setdefault(component.name, []).append(Offer(component, package, package_version))
+    _warn_of_hidden(registry)
+    return registry
+
+
+def plugin_at_fault(error: BaseException) -> str | None:
+    """Name the plugin in whose code an exception arose, with component and version; None if it was not a plugin's.
+
+    The innermost frame of the traceback that belongs to a plugin or to the core decides.
+    """
+    origins = {entry.value.partition(":")[0].partition(".")[0]: origin for entry, origin in _entries()}
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in origins:
+            name, number = origins[package]
+            return None if name == CORE else f"the plugin {name} {number}{_component_of(frame)}"
+    return None
+
+
+def _component_of(frame: FrameType) -> str:
+    """The component whose method a frame runs, in parentheses; nothing if it is another's."""
+    owner = frame.f_locals.get("self")
+    for kind, base in KINDS.items():
+        if isinstance(owner, base):
+            return f" ({kind} {owner.name!r})"
+    return ""
+
+
+def _warn_of_hidden(registry: Registry) -> None:
+    """Say which components of plugins cannot be used, since the core has the name."""
+    for kind in KINDS:
+        for name in registry.names(kind):
+            for offer in registry.hidden(kind, name):
+                logger.warning(
+                    "the %s %r of %s %s is not used: %s has one of that name",
+                    kind,
+                    name,
+                    offer.package,
+                    offer.version,
+                    CORE,
+                )
+
+
+def _entries() -> list[tuple[EntryPoint, tuple[str, str]]]:
+    """Distinct entry points and where they come from, in an order that does not depend on how things were installed."""
+    found = [(entry, _origin(entry)) for entry in entry_points(group=GROUP)]
+    distinct = {(entry.name, entry.value, origin): (entry, origin) for entry, origin in found}
+    return [distinct[key] for key in sorted(distinct)]
+
+
+def _origin(entry: EntryPoint) -> tuple[str, str]:
+    """Package and version behind an entry point."""
+    if entry.dist is not None:
+        metadata = entry.dist.metadata  # read from its file each time
+        return metadata["Name"], metadata["Version"]
+    packages = packages_distributions().get(entry.value.split(".")[0].split(":")[0], ["unknown"])
+    try:
+        return packages[0], version(packages[0])
+    except PackageNotFoundError:
+        return packages[0], "unknown"
+
+
+def _offered(entry: EntryPoint) -> list[tuple[Kind, type[Component]]]:
+    """Import one plugin, call its hooks, and check what they return."""
+    plugin = entry.load()
+    manager = pluggy.PluginManager("baler")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, entry.name)
+    _refuse_misspelt(plugin)
+    manager.check_pending()
+    offered: list[tuple[Kind, type[Component]]] = []
+    for kind, base in KINDS.items():
+        for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():
+            offered.extend((kind, _checked(component, kind, base)) for component in classes)
+    return offered
+
+
+def _plural(kind: Kind) -> str:
+    return "losses" if kind == "loss" else f"{kind}s"
+
+
+def _refuse_misspelt(plugin: object) -> None:
+    """Functions named like a hook that no hook has: forgotten markers and typing mistakes."""
+    hooks = [f"baler_{_plural(kind)}" for kind in KINDS]
+    for name in vars(plugin):
+        value = getattr(plugin, name)
+        if not name.startswith("baler_") or not callable(value) or isinstance(value, type):
+            continue
+        if name not in hooks:
+            raise PluginError(f"{name!r} is not a hook. {did_you_mean(name, hooks)}")
+        if not hasattr(value, "baler_impl"):
+            raise PluginError(f"{name!r} lacks the marker @hookimpl (from baler_core)")
+
+
+def _checked(component: Any, kind: Kind, base: type[ComponentClass]) -> type[ComponentClass]:
+    """A class as a hook must return it."""
+    if not (isinstance(component, type) and issubclass(component, base)):
+        raise PluginError(f"{component!r} is not a subclass of baler_core.{base.__name__}")
+    if not isinstance(getattr(component, "name", None), str) or not component.name:
+        raise PluginError(f"the {kind} class {component.__name__} has no name")
+    missing: Iterable[str] = getattr(component, "__abstractmethods__", frozenset())
+    if missing:
+        raise PluginError(f"the {kind} class {component.__name__} lacks {', '.join(sorted(missing))}")
+    return component

@@ -1,0 +1,314 @@
+"""Puts restored values on the sides they belong to: off fill values, back within limits, back to their sign.
+
+What a model restores may lie on the wrong side by less than its tolerance. A *rule* says which values those are, by the
+restored values alone, and where they go. Whether it is right for all values of a block, for none, or for some that are
+listed, is found by comparing with the original, and stored where it is not what is usual.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from baler_core.data.bounds import Tolerance
+from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zero_of
+from baler_core.data.variables import Layout, values_of
+from baler_core.entropy.integers import pack_integers, unpack_integers
+from baler_core.entropy.varint import ByteReader, write_sized, write_varint
+from baler_core.errors import FormatError
+from baler_core.quantise.sign_flags import pack_flags, unpack_flags
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SETTLE_STREAM = "~"
+NONE, ALL, LISTED, FLAGGED = range(4)
+# What a wrong value costs where it is stored exactly, about, in bytes.
+_EXACT_BYTES = 4
+# What all signs of a group of grids may cost, beside its streams.
+SIGN_SHARE, SIGN_BYTES = 0.005, 64
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Restored values that may be on the wrong side, and where they belong if they are.
+
+    Attributes
+    ----------
+    side
+        What they lie on: a special value, an edge, or zero.
+    low, high
+        The values concerned lie in low <= value <= high.
+    target
+        What they become.
+    usual
+        The mode that is not stored.
+    reach
+        About the error that values there may have.
+    """
+
+    side: Any
+    low: Any
+    high: Any
+    target: Any
+    usual: int = NONE
+    reach: float = 0.0
+
+    @property
+    def for_sign(self) -> bool:
+        """Whether it keeps signs."""
+        return isinstance(self.side, Zero)
+
+    def concerned(self, values: np.ndarray) -> np.ndarray:
+        """Boolean mask."""
+        if not isinstance(self.side, Edge | Zero):
+            return touching(values, self.side)
+        with np.errstate(invalid="ignore"):
+            return np.asarray((values >= self.low) & (values <= self.high))
+
+    def wanted(self, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of originals whose restored values are concerned: which must be moved, and which must not; others may."""
+        if isinstance(self.side, Edge):
+            beyond = self.side.beyond(original)
+            return ~beyond, beyond
+        if isinstance(self.side, Zero):
+            above, below = self.side.high(original), self.side.low(original)
+            return (above, below) if self.high < self.target else (below, above)
+        special = np.asarray(original == self.side)
+        return ~special, special
+
+
+def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
+    """The rules for values of `dtype` under a tolerance, in the order in which they are applied."""
+    if tolerance.kind == "exact" or dtype.kind not in "iuf":
+        return []
+    specials = specials_of(tolerance.fill, dtype)
+    rules: list[Rule | None] = []
+    for special in specials:
+        target = beside(special, _reach(tolerance, special), up=True, specials=specials)
+        rules.append(Rule(special, special, special, target))
+    for edge in edges_of(tolerance.lower, tolerance.upper, dtype):
+        target = _off(edge.inside, tolerance, specials, up=not edge.upper)
+        rules.append(_beyond(edge, edge.inside, target, tolerance, upper=edge.upper, usual=ALL))
+    # Point by point relative errors are smaller than the values: they change no sign.
+    signed = tolerance.sign != "free" and tolerance.kind in ("abs", "free")
+    zero = zero_of(tolerance.zero, dtype) if signed else None
+    for upper in (False, True) if zero is not None else ():
+        assert zero is not None
+        bound = zero.value if zero.value is not None else zero.below if upper else zero.above
+        target = _off(bound, tolerance, specials, up=not upper)
+        rules.append(_beyond(zero, bound, target, tolerance, upper=upper, usual=NONE))
+    return [rule for rule in rules if rule is not None]
+
+
+def _beyond(
+    side: Edge | Zero, bound: Any, target: Any, tolerance: Tolerance, *, upper: bool, usual: int
+) -> Rule | None:
+    """The rule for values beyond `bound` by no more than their tolerance."""
+    band = math.inf if tolerance.kind == "free" else 2 * _reach(tolerance, bound)
+    if isinstance(bound, np.floating):
+        dtype = bound.dtype
+        with np.errstate(all="ignore"):
+            first = np.nextafter(bound, dtype.type(np.inf if upper else -np.inf))
+            last = dtype.type(float(bound) + (band if upper else -band))
+    else:
+        limits = np.iinfo(bound.dtype)
+        first = int(bound) + (1 if upper else -1)
+        if not limits.min <= first <= limits.max:
+            return None
+        far = int(bound) + int(min(band, 2.0**62)) * (1 if upper else -1)
+        first, last = bound.dtype.type(first), bound.dtype.type(max(limits.min, min(limits.max, far)))
+    low, high = (first, last) if upper else (last, first)
+    return Rule(side, low, high, target, usual, _reach(tolerance, bound))
+
+
+def _off(bound: Any, tolerance: Tolerance, specials: Sequence[Any], *, up: bool) -> Any:
+    """`bound`, or what lies beside it if it is a special value."""
+    if any(bool(touching(np.asarray(bound), special)) for special in specials):
+        return beside(bound, _reach(tolerance, bound), up=up, specials=specials)
+    return bound
+
+
+def _reach(tolerance: Tolerance, value: Any) -> float:
+    """About the error that a value near `value` may have."""
+    if tolerance.kind == "free":
+        return max(abs(float(value)), 1.0)
+    if tolerance.kind == "abs":
+        return tolerance.value
+    magnitude = abs(float(value) + tolerance.shift)
+    return tolerance.value * magnitude if tolerance.kind == "rel" else math.ldexp(magnitude, -int(tolerance.value))
+
+
+# ---- finding how each rule is to be applied
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How a rule is applied to a variable of a block: to all values concerned, to none, or to those listed.
+
+    Attributes
+    ----------
+    variable, rule
+        Their numbers in the layout, and among the variable's rules.
+    positions
+        Flat positions of the values that are listed or flagged, ascending; nothing for the other modes.
+    packed
+        What says so.
+    wrong
+        How many values are on the wrong side.
+    """
+
+    variable: int
+    rule: int
+    mode: int
+    positions: np.ndarray
+    packed: bytes = b""
+    wrong: int = 0
+
+    def to_bytes(self) -> bytes:
+        """About three bytes, and those of the list."""
+        head = write_varint(self.variable) + write_varint(4 * self.rule + self.mode)
+        if self.mode == LISTED:
+            head += write_varint(self.positions.size)
+        return head + (write_sized(self.packed) if self.mode in (LISTED, FLAGGED) else b"")
+
+
+def settle(
+    original: xr.Dataset,
+    arrays: dict[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    size: Callable[[], int],
+) -> tuple[bytes, dict[str, int]]:
+    """Put restored values where they belong, in `arrays`.
+
+    Parameters
+    ----------
+    size
+        Tells the bytes of the group's streams, of which signs may cost a share.
+
+    Returns
+    -------
+    What the decoder must know, empty where all is as usual; and how many values changed their sign, by variable, where
+    keeping it would have cost more.
+    """
+    kept: list[Applied] = []
+    costly: list[Applied] = []
+    for number, variable in enumerate(layout.variables):
+        tolerance = tolerances[variable.name]
+        x = values_of(original, variable.name).ravel()
+        for place, rule in enumerate(rules_of(tolerance, variable.numpy_dtype)):
+            found = _how(rule, x, arrays[variable.name].ravel(), number, place)
+            if found is None:
+                continue
+            if found.packed and rule.for_sign and tolerance.sign == "auto":
+                costly.append(found)
+                continue
+            _apply(rule, found.mode, found.positions, arrays, variable.name)
+            kept += [found] if found.mode != rule.usual else []
+    flips: dict[str, int] = {}
+    spare = SIGN_BYTES + SIGN_SHARE * size() if costly else 0.0
+    for found in sorted(costly, key=lambda one: len(one.packed)):
+        variable = layout.variables[found.variable]
+        spare -= len(found.packed) + 4
+        if spare >= 0:
+            rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
+            _apply(rule, LISTED, found.positions, arrays, variable.name)
+            kept.append(found)
+        else:
+            flips[variable.name] = flips.get(variable.name, 0) + found.wrong
+    return b"".join(one.to_bytes() for one in sorted(kept, key=lambda one: (one.variable, one.rule))), flips
+
+
+def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) -> Applied | None:
+    """How a rule is to be applied; None where no value is concerned."""
+    concerned = rule.concerned(y)
+    if not concerned.any():
+        return None
+    positions = np.flatnonzero(concerned)
+    must, must_not = rule.wanted(x[positions])
+    nothing = np.zeros(0, np.int64)
+    if not must_not.any():
+        return Applied(variable, place, ALL, nothing)
+    if not must.any():
+        return Applied(variable, place, NONE, nothing)
+    listed = positions[must]
+    packed = pack_integers(np.diff(listed, prepend=0))
+    if not rule.for_sign and _EXACT_BYTES * int(must_not.sum()) < len(packed):
+        return Applied(variable, place, ALL, nothing)
+    if rule.for_sign:
+        flagged = pack_flags(_sizes(rule, y[positions]), must, rule.reach)
+        if flagged is not None and len(flagged[0]) < len(packed):
+            return Applied(variable, place, FLAGGED, positions[flagged[1]], flagged[0], listed.size)
+    return Applied(variable, place, LISTED, listed, packed, listed.size)
+
+
+def _sizes(rule: Rule, values: np.ndarray) -> np.ndarray:
+    """How far values lie beyond zero."""
+    return np.abs(values.astype(np.float64) - float(rule.target))
+
+
+def _apply(rule: Rule, mode: int, positions: np.ndarray, arrays: dict[str, np.ndarray], name: str) -> None:
+    """Move the values of one variable that a rule concerns."""
+    if mode == NONE:
+        return
+    where: np.ndarray = np.flatnonzero(rule.concerned(arrays[name].ravel())) if mode == ALL else positions
+    if where.size:
+        settled = np.array(arrays[name], order="C")
+        settled.reshape(-1)[where] = rule.target
+        arrays[name] = settled
+
+
+# ---- decoding
+
+
+def settle_again(
+    data: bytes, arrays: dict[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+) -> None:
+    """Put decoded values where they belong, in `arrays`, as `settle` found.
+
+    Raises
+    ------
+    FormatError
+        If `data` is damaged.
+    """
+    stored = {(one.variable, one.rule): one for one in _read(data, layout)}
+    for number, variable in enumerate(layout.variables):
+        rules = rules_of(tolerances[variable.name], variable.numpy_dtype)
+        for place, rule in enumerate(rules):
+            found = stored.pop((number, place), None)
+            if found is None:
+                found = Applied(number, place, rule.usual, np.zeros(0, np.int64))
+            elif found.mode == FLAGGED:
+                found = _flagged(rule, found, arrays[variable.name].ravel())
+            _apply(rule, found.mode, found.positions, arrays, variable.name)
+    if stored:
+        raise FormatError("values are said to be settled by rules that there are not")
+
+
+def _flagged(rule: Rule, found: Applied, y: np.ndarray) -> Applied:
+    """The same with the positions that flags stand for."""
+    positions = np.flatnonzero(rule.concerned(y))
+    return replace(found, positions=positions[unpack_flags(found.packed, _sizes(rule, y[positions]), rule.reach)])
+
+
+def _read(data: bytes, layout: Layout) -> Iterator[Applied]:
+    reader = ByteReader(data, "a stream of settled values")
+    while reader.position < len(reader.data):
+        number = reader.varint(len(layout.variables))
+        rule, mode = divmod(reader.varint(2**16), 4)
+        positions, packed = np.zeros(0, np.int64), b""
+        if mode == LISTED:
+            variable = layout.variables[number]
+            size = math.prod(layout.shape(variable))
+            count = reader.varint(size + 1)
+            positions = np.cumsum(unpack_integers(reader.sized(), count))
+            if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
+                raise FormatError(f"the settled values of {variable.name!r} lie outside it")
+        elif mode == FLAGGED:
+            packed = reader.sized()
+        yield Applied(number, rule, mode, positions, packed)

@@ -1,0 +1,65 @@
+"""Which of the values near zero have the wrong sign: a flag for each, in bins of how near they are, as bytes and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.entropy.integers import pack_integers, unpack_integers
+from baler_core.entropy.varint import ByteReader, write_sized
+from baler_core.errors import FormatError
+
+# Ends of the bins as shares of the tolerance. The nearer to zero, the more values there are whose sign is wrong.
+_ENDS = (2.0**-10, 0.11, 0.23, 0.35, 0.47, 0.6, 0.74, 0.88, 1.04)
+# On another machine, values may differ by this share: ends are moved until none is so near to one.
+_UNSURE = 2.0**-20
+_MOVES = 16
+
+
+def pack_flags(sizes: np.ndarray, wrong: np.ndarray, tolerance: float) -> tuple[bytes, np.ndarray] | None:
+    """Flags of values by their distances from zero.
+
+    Parameters
+    ----------
+    sizes
+        float64, distances from zero of the values on one side of it, none 0.
+    wrong
+        Boolean, same length: which belong on the other side.
+
+    Returns
+    -------
+    Bytes, and which of the values they say are to become zero: those that are wrong and a few so near to zero that nothing
+    is lost. None if there is no way to say it.
+    """
+    for move in range(_MOVES):
+        ends = _ends(tolerance, move)
+        if not any(bool((np.abs(sizes - end) <= _UNSURE * end).any()) for end in ends):
+            bins = np.searchsorted(ends, sizes)
+            flags = [pack_integers(wrong[bins == number].astype(np.int64)) for number in range(1, len(ends))]
+            if wrong[bins == len(ends)].any():
+                return None
+            return bytes([move]) + b"".join(map(write_sized, flags)), wrong | (bins == 0)
+    return None
+
+
+def unpack_flags(data: bytes, sizes: np.ndarray, tolerance: float) -> np.ndarray:
+    """Boolean, which of the values are to become zero, from the same distances up to rounding.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are no flags of so many values.
+    """
+    reader = ByteReader(data, "flags of signs")
+    bins = np.searchsorted(_ends(tolerance, reader.varint(_MOVES)), sizes)
+    found = bins == 0
+    for number in range(1, len(_ENDS)):
+        places = np.flatnonzero(bins == number)
+        flags = unpack_integers(reader.sized(), places.size)
+        if ((flags != 0) & (flags != 1)).any():
+            raise FormatError("flags of signs are damaged")
+        found[places[flags == 1]] = True
+    return np.asarray(found)
+
+
+def _ends(tolerance: float, move: int) -> np.ndarray:
+    return np.array(_ENDS) * (tolerance * (1 + move / 1024))

@@ -1,0 +1,201 @@
+"""Values of a variable to float64 in units of their tolerance, and back to values inside it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from baler_core.data.bounds import SAFETY, Tolerance
+from baler_core.data.sides import Reach
+from baler_core.errors import FormatError
+from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice_fit import fit_lattice
+
+UnitsKind = Literal["plain", "lattice", "log"]
+_KINDS: tuple[UnitsKind, ...] = ("plain", "lattice", "log")
+_HEAD = struct.Struct("<Bdd")
+# Predictions are repeated on another machine up to rounding; this share of the tolerance is kept free for it.
+_MARGIN = 1e-6
+# Lattices finer than this many points per tolerance gain nothing over plain rounding.
+_MOST_MERGED = 256
+_LARGEST = 2.0**44
+
+
+@dataclass(frozen=True)
+class Units:
+    """A reversible map from values to numbers of which each may be wrong by 1.
+
+    Attributes
+    ----------
+    kind
+        `plain`: (value - centre) / radius. `lattice`: the same of the numbers of lattice points, rounded to points on
+        the way back. `log`: the same of logarithms of magnitudes, all of the sign of `sign`.
+    radius, centre
+        Allowed error and middle, in the units of what is coded.
+    lattice
+        The data's own lattice.
+    """
+
+    kind: UnitsKind
+    radius: float
+    centre: float
+    sign: int = 1
+    lattice: Lattice | None = None
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """float64, same shape; anything at special values."""
+        with np.errstate(all="ignore"):
+            if self.kind == "lattice" and self.lattice is not None:
+                numbers = replace(self.lattice, merge=1, offset=self._anchor).quantise(values)[0].astype(np.float64)
+            elif self.kind == "log":
+                numbers = np.log(np.abs(values.astype(np.float64)))
+            else:
+                numbers = values.astype(np.float64)
+            return (numbers - self.centre) / self.radius
+
+    def backward(self, field: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Values of `dtype`, same shape."""
+        with np.errstate(all="ignore"):
+            numbers = field * self.radius + self.centre
+            if self.kind == "lattice" and self.lattice is not None:
+                return _points(numbers, self.lattice, dtype)
+            if self.kind == "log":
+                numbers = self.sign * np.exp(numbers)
+            return numbers.astype(dtype)
+
+    def reach(self) -> Reach:
+        """How far values may lie from the original."""
+        if self.kind == "lattice" and self.lattice is not None:
+            whole = self.lattice.kind == "integer"
+            return Reach(absolute=1.0 if whole else self.radius * self.lattice.step / self.lattice.divisor)
+        return Reach(relative=self.radius) if self.kind == "log" else Reach(absolute=self.radius)
+
+    @property
+    def _anchor(self) -> int:
+        """The first point of an integer lattice; float lattices count from 0."""
+        return self.lattice.offset if self.lattice is not None and self.lattice.kind == "integer" else 0
+
+    def to_bytes(self) -> bytes:
+        """About twenty bytes."""
+        own = self.lattice.to_bytes() if self.lattice is not None else b""
+        number = _KINDS.index(self.kind) * 2 + (self.sign < 0)
+        return _HEAD.pack(number, self.radius, self.centre) + own
+
+
+def _points(numbers: np.ndarray, lattice: Lattice, dtype: np.dtype) -> np.ndarray:
+    """The nearest points of a lattice, of `merge` neighbours the middle."""
+    half = 0.5 if lattice.merge % 2 == 0 else 0.0
+    points = np.clip(np.rint(numbers - half) + half, -(2.0**62), 2.0**62)
+    if lattice.kind == "step":
+        return (points * lattice.step / lattice.divisor).astype(dtype)
+    whole = points.astype(np.int64) * np.int64(lattice.step) + np.int64(lattice.offset)
+    limits = np.iinfo(dtype)
+    return np.clip(whole, limits.min, limits.max).astype(dtype)
+
+
+def read_units(stored: bytes, dtype: str) -> Units:
+    """Inverse of `Units.to_bytes`; FormatError if the bytes are no such thing."""
+    if len(stored) < _HEAD.size:
+        raise FormatError("the units of a field are cut short")
+    number, radius, centre = _HEAD.unpack_from(stored)
+    if number >= 2 * len(_KINDS) or not (np.isfinite(centre) and 0 < radius < np.inf):
+        raise FormatError("the units of a field are impossible")
+    kind = _KINDS[number // 2]
+    lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype) if kind == "lattice" else None
+    if lattice is not None and lattice.kind not in ("integer", "step"):
+        raise FormatError(f"the units of a field cannot be counted on a lattice of kind {lattice.kind!r}")
+    if kind != "lattice" and np.dtype(dtype).kind != "f":
+        raise FormatError("whole numbers without a lattice")
+    return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)
+
+
+def choose_units(
+    values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None, *, widest: float = np.inf
+) -> Units | None:
+    """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
+
+    Parameters
+    ----------
+    lattice
+        What `fit_lattice` finds for them, where that is known already.
+    widest
+        How far apart, in allowed errors, the smallest and the largest value may be.
+    """
+    units = _chosen_units(values, tolerance, lattice)
+    return units if units is None or widest == np.inf or _spread(values, units) <= widest else None
+
+
+def _spread(values: np.ndarray, units: Units) -> float:
+    """How far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
+    if units.kind == "log":
+        return 0.0
+    low, high = units.forward(np.array([values.min(), values.max()])).tolist()
+    return float(high - low)
+
+
+def _chosen_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None) -> Units | None:
+    if not values.size or values.dtype.kind == "b" or tolerance.kind in ("free", "bits"):
+        return None
+    if tolerance.kind == "rel":
+        return _log_units(values, tolerance)
+    lattice = lattice or fit_lattice(values, tolerance)
+    if lattice.kind == "integer" or (lattice.kind == "step" and _is_own(lattice, tolerance)):
+        return _lattice_units(values, lattice)
+    return _plain_units(values, tolerance) if tolerance.kind == "abs" else None
+
+
+def _is_own(lattice: Lattice, tolerance: Tolerance) -> bool:
+    """Whether a float lattice is the data's own, rather than made by the tolerance, and coarse enough to matter."""
+    spacing = lattice.step / lattice.divisor
+    if tolerance.kind != "abs":
+        return True
+    made = lattice.merge == 1 and 0.4 < tolerance.value / spacing < 0.6 and lattice.divisor == 1.0
+    return not made and lattice.merge <= _MOST_MERGED
+
+
+def _lattice_units(values: np.ndarray, lattice: Lattice) -> Units | None:
+    radius = lattice.merge / 2 * (1 - _MARGIN) if lattice.merge > 1 else 0.5 - 1e-4
+    units = Units("lattice", radius, 0.0, lattice=replace(lattice, specials=()))
+    return _centred(units, units.forward(values))
+
+
+def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
+    largest = max(abs(float(values.min())), abs(float(values.max())))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spare = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value, values.dtype)))
+    radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
+    if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:
+        return None
+    with np.errstate(over="ignore"):
+        mean = float(values.mean(dtype=np.float64))
+    # the sum of the largest numbers is none
+    return Units("plain", radius, float(np.float32(mean / radius)) * radius if np.isfinite(mean) else 0.0)
+
+
+def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
+    """Logarithms, if (nearly) all values are of one sign; the few others are left to be stored exactly."""
+    if values.dtype.kind != "f" or tolerance.shift:
+        return None
+    share = float((values > 0).mean())
+    eps = tolerance.value * SAFETY * (1 - _MARGIN) - 2 * float(np.finfo(values.dtype).eps)
+    if 0.001 < share < 0.999 or eps <= 4 * float(np.finfo(values.dtype).eps):
+        return None
+    # |y / x - 1| <= eps for every y = x exp(r), |r| <= log(1 + eps)
+    return _centred(
+        Units("log", float(np.log1p(eps)), 0.0, 1 if share > 0.5 else -1), _logs(values, float(np.log1p(eps)))
+    )
+
+
+def _logs(values: np.ndarray, radius: float) -> np.ndarray:
+    ordinary = values[values != 0]
+    return np.log(np.abs(ordinary.astype(np.float64))) / radius
+
+
+def _centred(units: Units, numbers: np.ndarray) -> Units | None:
+    """`units` with the mean as centre; None if numbers are too large to be told apart in float64."""
+    if not numbers.size or not np.isfinite(numbers).all() or np.abs(numbers).max() > _LARGEST:
+        return None
+    return replace(units, centre=float(np.float32(numbers.mean())) * units.radius)

@@ -1,0 +1,1 @@
+"""A data file to proposed bounds and a commented configuration."""

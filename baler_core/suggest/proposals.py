@@ -1,0 +1,252 @@
+"""A bound for each variable of a file, with its reason: a loss only for what is measured, and well below its noise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+
+from baler_core.data.bounds import usable
+from baler_core.data.roles import GRID_AXIS, PIXELS, Finding, roles_of
+from baler_core.data.uncertainties import Errors, errors_beside
+from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.noise import noise_of
+
+LOSSLESS = "lossless"
+OTHERS = "{rel: 1.0e-3}"
+_FIELDS = "{range: 1.0e-3}"
+UNCERTAINTIES = "{rel: 1.0e-2}"
+
+# How much of the smallest common error (this percentile of the positive ones), and of the noise, a bound may take.
+_COMMON = 2.0
+_OF_ERROR = 0.1
+_OF_NOISE = 0.25
+_ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*$", re.IGNORECASE)
+_ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta)\d*$")
+_MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
+# A loss relative to the value takes too much of a spread that is smaller than this part of it.
+_NARROW = 0.05
+_SMALL = 0.01
+# Fewer values than these do not tell a spread or a rhythm; a rhythm is kept by this part of the steps.
+_FEW = 30
+_EVEN = 0.75
+# Vectors in the rows of a table are shorter than this.
+_LONG_AXIS = 64
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A bound as the configuration writes it, and why."""
+
+    bound: str
+    reason: str
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether anything may be lost."""
+        return self.bound != LOSSLESS
+
+
+def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
+    """A bound for every variable.
+
+    Parameters
+    ----------
+    values
+        The first values of each, any shape, in stored units; where there are none, name and metadata must do.
+    """
+    roles = roles_of(schema, values)
+    physical = {v.name: _physical(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values}
+    series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
+    beside = errors_beside(schema.names)
+    counts = set(schema.counts.values())
+    return {
+        v.name: Proposal(LOSSLESS, "counts of a collection")
+        if v.name in counts
+        else _proposal(v, roles.get(v.name, Finding()), physical, beside.get(v.name, ()), series)
+        for v in schema.variables
+    }
+
+
+def _proposal(
+    variable: Variable,
+    finding: Finding,
+    physical: Mapping[str, np.ndarray],
+    errors: Sequence[Errors],
+    series: set[str],
+) -> Proposal:
+    """What suits one variable: by what it is, else its errors, its noise, its kind."""
+    packed = variable.is_numeric and variable.numpy_dtype.kind in "iu" and variable.scale != 1.0
+    if not variable.is_numeric or not (variable.numpy_dtype.kind == "f" or packed):
+        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "")
+    if not variable.dims:
+        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
+    values = physical.get(variable.name)
+    if values is not None and values.size == 1:
+        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
+    by_error = _below_errors(errors, physical, values)
+    in_series = variable.dims[0] in series and values is not None and values.ndim == 1
+    by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None
+    if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
+        return Proposal(LOSSLESS, str(finding))
+    if finding.role == "uncertainty":
+        return Proposal(UNCERTAINTIES, "an uncertainty")
+    if by_error is not None:
+        return by_error
+    if _is_grid(variable, values):
+        is_plane = values is not None and min(values.shape[-2:]) >= GRID_AXIS
+        by_noise = _below_noise(values, variable) if is_plane else None
+        return by_noise or _of_field(values, is_plane=is_plane)
+    return _of_column(variable, values, packed=packed, in_series=variable.dims[0] in series)
+
+
+def _of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
+    """What suits a field without noise: of a range, unless much of it is far smaller than its largest values."""
+    if values is not None and not is_plane and _is_whole(values):
+        return Proposal(LOSSLESS, "whole numbers, which may be indices")
+    if values is not None and _is_mostly_small(values):
+        return Proposal(OTHERS, "never negative, and mostly far smaller than its largest values")
+    return Proposal(_FIELDS, _why_no_noise(values if is_plane else None))
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return known.size > 0 and bool((known == np.rint(known)).all())
+
+
+def _is_mostly_small(values: np.ndarray) -> bool:
+    """Whether a bound of the range would flatten most values, as of rain: half of those above zero are below a hundredth."""
+    known = values[np.isfinite(values)]
+    positive = known[known > 0]
+    if not positive.size or (known < 0).any():
+        return False
+    return float(np.median(positive)) < _SMALL * float(positive.max())
+
+
+def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, in_series: bool) -> Proposal:
+    """What suits a column of a table, or a series."""
+    if values is not None and _is_constant(values):
+        return Proposal(LOSSLESS, "one value throughout, as far as it was looked at")
+    angle = _angle(variable)
+    if angle is not None:
+        return angle
+    if in_series and values is not None and values.ndim == 1:
+        by_noise = _below_noise(values, variable)
+        if by_noise is not None:
+            return by_noise
+    if _MAGNITUDE.search(variable.name.rpartition("/")[2]) or variable.units.lower() == "mag":
+        return Proposal("{abs: 1.0e-3}", "a magnitude")
+    if variable.units.lower() in PIXELS:
+        return Proposal("{abs: 1.0e-3}", "a place on an image")
+    if packed:
+        return Proposal(_FIELDS, "packed: stands for real numbers by a scale factor")
+    if values is not None and _is_narrow(values):
+        return Proposal(_FIELDS, "its spread is small beside its values")
+    return Proposal(OTHERS, "three digits")
+
+
+def _angle(variable: Variable) -> Proposal | None:
+    """The same small angle everywhere: values near zero mean no more than others."""
+    units = variable.units.lower()
+    name = variable.name.rpartition("/")[2]
+    if units in ("deg", "degree", "degrees", "arcdegrees"):
+        return Proposal("{abs: 5.0e-3}", "an angle in degrees")
+    if units in ("rad", "radian", "radians") or _ANGLE.search(name) or _ANGLE_CAMEL.search(name):
+        return Proposal("{abs: 1.0e-4}", "an angle")
+    return None
+
+
+def _below_errors(
+    errors: Sequence[Errors], physical: Mapping[str, np.ndarray], values: np.ndarray | None
+) -> Proposal | None:
+    """At most a tenth of the smallest common error, where a variable of errors stands beside it."""
+    found = [
+        (float(np.percentile(sizes, _COMMON)), e.name)
+        for e in errors
+        if e.name in physical and (sizes := e.sizes(physical[e.name])).size
+    ]
+    if values is None or not found:
+        return None
+    smallest, name = min(found)
+    return Proposal(
+        _absolute(_OF_ERROR * smallest), f"a tenth of the smallest common error, {smallest:.3g} in {_short(name)}"
+    )
+
+
+def _below_noise(values: np.ndarray | None, variable: Variable) -> Proposal | None:
+    """A quarter of the noise, if there is any beyond the rounding of floating-point numbers."""
+    if values is None or not np.isfinite(values).any():
+        return None
+    is_float = variable.numpy_dtype.kind == "f"
+    step = float(np.finfo(variable.numpy_dtype).eps) if is_float else 0.0
+    noise = noise_of(values, rounding=4 * step * float(np.nanmax(np.abs(values[np.isfinite(values)]))))
+    if not noise.is_noise:
+        return None
+    return Proposal(_absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {noise.sigma:.3g}")
+
+
+def _why_no_noise(values: np.ndarray | None) -> str:
+    if values is None:
+        return "a field"
+    return "a smooth field: no noise to go by" if noise_of(values).sigma > 0 else "no noise is seen in its first values"
+
+
+def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:
+    """Whether it is an image or a field: of rank 2 or more, and no short vectors."""
+    if len(variable.dims) < 2:
+        return False
+    if values is None or values.shape[-1] >= _LONG_AXIS:
+        return True
+    return min(values.shape[-2:]) >= GRID_AXIS or (values.ndim > 2 and values.shape[-1] >= GRID_AXIS)
+
+
+def _is_time_axis(variable: Variable, roles: Mapping[str, Finding], physical: Mapping[str, np.ndarray]) -> bool:
+    """Whether a column holds times in mostly even steps, so that neighbouring rows are neighbours in time.
+
+    Events come in order too, but at random times: their neighbours have nothing in common.
+    """
+    if variable.name not in physical or roles.get(variable.name, Finding()).role != "time":
+        return False
+    values = physical[variable.name]
+    known = values[np.isfinite(values)]
+    steps = np.diff(known)
+    if known.size < _FEW or not (steps > 0).all():
+        return False
+    middle = float(np.median(steps))
+    return bool(np.mean(np.abs(steps - middle) <= 0.05 * middle) >= _EVEN)
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    """Whether all values that are there are the same."""
+    known = values[np.isfinite(values)]
+    return known.size > 1 and bool((known == known[0]).all())
+
+
+def _is_narrow(values: np.ndarray) -> bool:
+    """Whether values stand far from zero beside their spread, as pressures and temperatures do."""
+    known = values[np.isfinite(values)]
+    if known.size < _FEW:
+        return False
+    middle = abs(float(np.median(known)))
+    low, high = np.percentile(known, (5, 95))
+    return bool(0 < high - low < _NARROW * middle)
+
+
+def _physical(values: np.ndarray, variable: Variable) -> np.ndarray:
+    """Values as readers show them, NaN where there is none; float64, the same shape."""
+    known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
+    return np.asarray(known * variable.scale + variable.offset)
+
+
+def _absolute(size: float) -> str:
+    """An absolute bound of two digits, rounded down."""
+    number = Decimal(size)
+    short = number.quantize(Decimal(1).scaleb(number.adjusted() - 1), ROUND_FLOOR)
+    return f"{{abs: {float(short):.1e}}}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
