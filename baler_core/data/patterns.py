@@ -55,8 +55,11 @@ def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, fr
     return found
 
 
-def matching(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names that any of the patterns matches, in their own order."""
+def matching_names(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names that any of the patterns matches, in their own order.
+
+    One that is a name itself, such as `pt [GeV]`, means that name alone; any other is shell-style (see `meant_among`).
+    """
     meant = meant_among(patterns, names)
     return [name for name in names if any(name_matches(name, p, meant) for p in patterns)]
 

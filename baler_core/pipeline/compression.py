@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from baler_core.config import Config
-from baler_core.data.variables import block_sizes
+from baler_core.data.variables import block_sizes, native_size, values_of
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
@@ -43,7 +43,7 @@ class Compressed:
     Attributes
     ----------
     input_bytes
-        Bytes of all values in memory, in their native dtypes.
+        Bytes of all values in their native dtypes, of text in UTF-8 and one more per cell.
     file_bytes
         Bytes of the whole .bal file.
     errors
@@ -107,8 +107,8 @@ def compress(
     with given.source, completed(output) as temporary, temporary.open("wb") as file:
         work = prepare(config, registry, given.source, model)
         writer = BalWriter(file)
-        blocks = _write_blocks(work, writer, given.name)
-        header = _header(work, given, blocks, writer)
+        blocks, native = _write_blocks(work, writer, given.name)
+        header = _header(work, given, blocks, writer, native)
         file_bytes = writer.finish(header_to_json(header))
     _tell_flips(work)
     return Compressed(
@@ -146,7 +146,7 @@ def train(config: Config, registry: Registry, *, output: Path, source: Input | N
             group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
         shares = tuple(reuse(work).share(group.encoder, group.task) for group in work.groups.values())
         writer = BalWriter(file)
-        header = _header(work, given, [], writer)
+        header = _header(work, given, [], writer, 0)
         writer.finish(header_to_json(replace(header, shares=shares)))
     return output
 
@@ -162,8 +162,10 @@ def _tell_flips(work: Work) -> None:
         )
 
 
-def _write_blocks(work: Work, writer: BalWriter, title: str) -> list[BlockRecord]:
+def _write_blocks(work: Work, writer: BalWriter, title: str) -> tuple[list[BlockRecord], int]:
+    """Code and write all blocks; returns also how many bytes their values take as their dtypes hold them."""
     records = []
+    native = 0
     total = sum(work.schema.nbytes(variable) for variable in work.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
         for place, block in enumerate(work.blocks):
@@ -179,8 +181,9 @@ def _write_blocks(work: Work, writer: BalWriter, title: str) -> list[BlockRecord
                     block_sizes(block),
                 )
             )
+            native += sum(native_size(values_of(block, v.name)) for layout in layouts for v in layout.variables)
             progress.update(sum(layout.nbytes for layout in layouts))
-    return records
+    return records, native
 
 
 def _histories(work: Work) -> dict[str, object]:
@@ -188,7 +191,7 @@ def _histories(work: Work) -> dict[str, object]:
     return {name: history for name, history in found.items() if history is not None}
 
 
-def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWriter) -> Header:
+def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWriter, native: int) -> Header:
     """Store the states, and say in the header where they are."""
     from baler_core import __version__
 
@@ -226,12 +229,14 @@ def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWrit
         groups=tuple(groups),
         blocks=tuple(blocks),
         errors=work.errors,
-        input_bytes=sum(schema.nbytes(variable) for variable in schema.variables),
+        input_bytes=native,
         input_file_bytes=given.file_bytes,
         trained=_trained_record(work),
         attachments_section=next_section if schema.attachments else None,
         left_out=tuple(work.left_out),
+        elsewhere=work.blocks.elsewhere,
         flips=work.flips,
+        kept_exact=work.kept_exact,
     )
 
 

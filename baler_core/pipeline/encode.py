@@ -27,8 +27,8 @@ from baler_core.pipeline.guarantee import (
     verify,
     with_corrections,
 )
-from baler_core.pipeline.input import Blocks, bounds_of, kept_exact, roles_in, tolerances_of
-from baler_core.pipeline.matching import told_of
+from baler_core.pipeline.input import Blocks, bounds_of, kept_exact, roles_in, sentinels_under, tolerances_of
+from baler_core.pipeline.matching import told_of, told_of_sentinels
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_file import TrainedModel, TrainedModels
 from baler_core.pipeline.trained_suitability import Reuse
@@ -126,7 +126,11 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
-    for sentence in told_of(schema, config.bounds, bounds, exact_anyway):
+    sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    for sentence in (
+        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *told_of_sentinels(sentinels),
+    ):
         logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))

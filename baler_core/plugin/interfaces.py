@@ -100,6 +100,10 @@ class Source(ABC):
     """Why variables that one may take for numbers are none (`line 7 holds 'x', which is no number`), by name."""
     warnings: Sequence[str] = ()
     """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
+    aliases: Mapping[str, str] = {}
+    """What users may call variables whose names here are others (`PRIMARY`, for `hdu0`): for hints alone."""
+    elsewhere: Sequence[str] = ()
+    """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
-from baler_core import select_names, unmistakable
+from baler_core import matching_names, select_names, unmistakable
 
 WILDCARDS = set("*?[")
 
@@ -51,7 +50,7 @@ class PatternsOfTrees:
         found = []
         for pattern in self.patterns:
             if WILDCARDS & set(pattern) and prefix + pattern.removeprefix(prefix) not in self._known:
-                found += [name for name in names if fnmatchcase(prefix + name, pattern)]
+                found += [name.removeprefix(prefix) for name in matching_names([pattern], [prefix + n for n in names])]
             elif pattern.startswith(prefix):
                 found.append(pattern.removeprefix(prefix))
                 self._met.add(pattern)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
-from baler_core import Metric, MetricResult, Options, Variable
+from baler_core import Metric, MetricResult, Options, Variable, matching_names
 from baler_root.metrics.events import ObjectCollection, find_objects
 from baler_root.metrics.spectrum import Spectrum
 
@@ -50,9 +49,11 @@ class CollectionMetric(Metric):
 
     def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
-        for objects in find_objects(original, variables):
+        everything = find_objects(original, variables)
+        chosen = set(matching_names(self.options.collections, [objects.momentum.name for objects in everything]))
+        for objects in everything:
             name = objects.momentum.name
-            if not any(fnmatchcase(name, pattern) for pattern in self.options.collections):
+            if name not in chosen:
                 continue
             with np.errstate(all="ignore"):
                 found = self.compute(objects, original, restored)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
-from baler_core import DataError, select_names
+from baler_core import DataError, matching_names, select_names
 from baler_root.contents.branches import Branch, LeftOut
 from baler_root.contents.forms import leaves, pruned
 from baler_root.contents.trees import Tree
@@ -51,7 +50,8 @@ def select(
     """
     if patterns is not None:
         _refuse_left_out(left_out, patterns, where)
-        left_out = [entry for entry in left_out if any(fnmatchcase(entry.key, pattern) for pattern in patterns)]
+        asked = set(matching_names(patterns, [entry.key for entry in left_out]))
+        left_out = [entry for entry in left_out if entry.key in asked]
     names = [leaf.name for branch in readable for leaf in leaves(branch.form, branch.key)]
     entry = free_name("entry", taken := set(names))
 
