@@ -65,7 +65,9 @@ def evaluate(
     if output is not None:
         from baler_core.report import write_report
 
-        report = write_report(results, output)
+        report = write_report(
+            results, output, needed=[original, restored, *(path for path in (config, model) if path is not None)]
+        )
         click.echo(f"wrote {report}", err=as_json)
     refuse_violations(results)
 

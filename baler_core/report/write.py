@@ -20,13 +20,15 @@ Plots = int | Literal["all"] | Sequence[str]
 """How many variables to draw, `all` that were recorded, or patterns of their names."""
 
 
-def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Path:
+def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed: Sequence[Path] = ()) -> Path:
     """Write report.html, report.json, report.npz (what figures are drawn from) and plots/*.png.
 
     Parameters
     ----------
     plots
         Which variables to draw: the first so many, `all` that were recorded, or those matching patterns.
+    needed
+        Files that are not replaced, even where a link in the folder leads to them.
 
     Returns
     -------
@@ -35,10 +37,14 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
     Raises
     ------
     DataError
-        If `folder` is a file.
+        If `folder` is a file, or a file in it is a needed one.
     """
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file; a report needs a folder, name another one")
+    for place in (folder, folder / "plots"):
+        if (place.exists() or place.is_symlink()) and not place.is_dir():
+            raise DataError(f"{place}: is no folder, and a report needs one there: name another for its output")
+    for there in (*folder.glob("report.*"), *folder.glob("plots/*")):
+        if any(there.exists() and path.exists() and there.samefile(path) for path in needed):
+            raise DataError(f"{there} is a file that this command needs: name another folder for the report")
     folder.mkdir(parents=True, exist_ok=True)
     shown = chosen(results, plots)
     figures = draw_all(results, shown, folder / "plots")
@@ -46,12 +52,14 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
         results.drawings.save(temporary)
     with completed(folder / "report.json") as temporary:
         temporary.write_text(
-            json.dumps(results.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+            json.dumps(results.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "utf-8",
+            "replace",  # bytes of a name of a file that are no UTF-8
         )
     report = folder / "report.html"
     with completed(report) as temporary:
         undrawn = [name for name in _recorded(results) if name not in figures.variables]
-        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8")
+        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8", "replace")
     return report
 
 
