@@ -66,7 +66,9 @@ def evaluate(
     if output is not None:
         from baler_core.report import write_report
 
-        report = write_report(results, output)
+        report = write_report(
+            results, output, needed=[original, restored, *(path for path in (config, model) if path is not None)]
+        )
         click.echo(f"wrote {report.page or report.results}", err=as_json)
         show_undrawn(report, "Then run this command again", err=as_json)
     refuse_violations(results)

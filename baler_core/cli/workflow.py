@@ -103,7 +103,7 @@ class _Run:
         if len(self.config.inputs) > 1:
             folder /= split_name(source, self.registry)[0]
         self.tell(f"writing the report to {folder}")
-        return write_report(results, folder, plots=self.config.plots)
+        return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
 
 @click.command(short_help="Do all of it: train, compress, decompress, evaluate, report.")

@@ -41,7 +41,7 @@ class Report:
     missing: str = ""
 
 
-def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Report:
+def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed: Sequence[Path] = ()) -> Report:
     """Write report.html, report.json, report.npz (what figures are drawn from) and plots/*.png.
 
     Without matplotlib and jinja2, report.json and report.npz alone are written, and a report.html of an earlier run,
@@ -51,14 +51,20 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Rep
     ----------
     plots
         Which variables to draw: the first so many, `all` that were recorded, or those matching patterns.
+    needed
+        Files that are not replaced, even where a link in the folder leads to them.
 
     Raises
     ------
     DataError
-        If `folder` is a file.
+        If `folder` is a file, or a file in it is a needed one.
     """
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file; a report needs a folder, name another one")
+    for place in (folder, folder / "plots"):
+        if (place.exists() or place.is_symlink()) and not place.is_dir():
+            raise DataError(f"{place}: is no folder, and a report needs one there: name another for its output")
+    for there in (*folder.glob("report.*"), *folder.glob("plots/*")):
+        if any(there.exists() and path.exists() and there.samefile(path) for path in needed):
+            raise DataError(f"{there} is a file that this command needs: name another folder for the report")
     folder.mkdir(parents=True, exist_ok=True)
     page, shown = folder / "report.html", chosen(results, plots)
     try:
@@ -71,7 +77,7 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Rep
     written = _write_results(results, folder)
     with completed(page) as temporary:
         undrawn = [name for name in _recorded(results) if name not in figures.variables]
-        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8")
+        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8", "replace")
     return Report(written, page)
 
 
@@ -82,7 +88,9 @@ def _write_results(results: Results, folder: Path) -> Path:
     path = folder / "report.json"
     with completed(path) as temporary:
         temporary.write_text(
-            json.dumps(results.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+            json.dumps(results.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "utf-8",
+            "replace",  # bytes of a name of a file that are no UTF-8
         )
     return path
 
