@@ -16,6 +16,7 @@ from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results, VariableResult
+    from baler_core.report import Report
 
 _PATH = click.Path(path_type=Path)
 
@@ -65,8 +66,11 @@ def evaluate(
     if output is not None:
         from baler_core.report import write_report
 
-        report = write_report(results, output)
-        click.echo(f"wrote {report}", err=as_json)
+        report = write_report(
+            results, output, needed=[original, restored, *(path for path in (config, model) if path is not None)]
+        )
+        click.echo(f"wrote {report.page or report.results}", err=as_json)
+        show_undrawn(report, "Then run this command again", err=as_json)
     refuse_violations(results)
 
 
@@ -104,6 +108,12 @@ def show_left_out(results: Results) -> None:
             sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
     if sentences:
         print_box("NOT AS IN THE ORIGINAL", sentences)
+
+
+def show_undrawn(report: Report, advice: str, *, err: bool) -> None:
+    """Say so where a report has neither a page nor plots, and what to do."""
+    if report.missing:
+        print_box("NO REPORT.HTML AND NO PLOTS", [f"{report.missing}. {advice}"], err=err)
 
 
 def _number(value: float) -> str:

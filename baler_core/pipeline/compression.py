@@ -219,7 +219,8 @@ def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWrit
         writer.add(pack_streams([schema.attachments]))
     return Header(
         version=__version__,
-        input_name=given.name,
+        # Bytes of a name that are no UTF-8 stand as question marks in the file.
+        input_name=given.name.encode("utf-8", "replace").decode("utf-8"),
         reader=component_record("reader", given.reader, work.registry),
         schema=schema,
         bounds=work.bounds,
