@@ -49,9 +49,9 @@ class Lattice(ABC):
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         """Return the points of codes."""
 
-    @abstractmethod
     def reach(self) -> Reach:
-        """Return how far values may lie from their points."""
+        """Return how far values may lie from their points: by less than 1, where these are integers."""
+        return Reach(absolute=1.0)
 
     @abstractmethod
     def _parameters(self) -> Parameters:
@@ -198,10 +198,6 @@ class IntegerLattice(Lattice):
         within = inside * np.int64(apart) + np.int64(self.first)
         return np.where(codes > highest, limits.max, np.where(codes < lowest, limits.min, within)).astype(dtype)
 
-    def reach(self) -> Reach:
-        """Return how far values may lie from their points."""
-        return Reach(absolute=1.0)
-
     def _parameters(self) -> Parameters:
         return float(self.spacing), 1.0, self.merge, self.first
 
@@ -323,10 +319,6 @@ class LogIntegerLattice(Lattice):
         magnitude = np.rint(np.where(size <= self.near, size, far))
         limits = np.iinfo(dtype)
         return np.clip(np.where(codes < 0, -magnitude, magnitude), float(limits.min), _below(limits.max)).astype(dtype)
-
-    def reach(self) -> Reach:
-        """Return how far values may lie from their points."""
-        return Reach(absolute=1.0)
 
     def _parameters(self) -> Parameters:
         return self.step, self.centre, 1, self.near
