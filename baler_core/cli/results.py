@@ -43,22 +43,20 @@ def evaluate(
     registry = load_plugins()
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
     checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
+    from baler_core.evaluate import Comparison
     from baler_core.evaluate import evaluate as compare
 
-    if checked is None:
-        results = compare(original, restored, registry, metrics=metrics, lookup=Lookup(model))
-    else:
-        results = compare(
-            original,
-            restored,
-            registry,
+    comparison = Comparison(metrics=metrics, lookup=Lookup(model))
+    if checked is not None and config is not None:
+        comparison = Comparison(
             reader=checked.reader,
             variables=checked.variables,
             bounds=checked.bounds,
             metrics=metrics or checked.metrics,
             plots=checked.plots,
-            lookup=Lookup(model, (config.parent,) if config is not None else ()),
+            lookup=Lookup(model, (config.parent,)),
         )
+    results = compare(original, restored, registry, comparison)
     if as_json:
         print_json(results.to_json())
     else:

@@ -80,12 +80,9 @@ class _Run:
         return Outcome(source, compressed, restored, results, self._report(results, source))
 
     def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
-        from baler_core.evaluate import evaluate
+        from baler_core.evaluate import Comparison, evaluate
 
-        return evaluate(
-            source,
-            restored,
-            self.registry,
+        comparison = Comparison(
             reader=self.config.reader,
             metrics=self.config.metrics,
             variables=self.config.variables,
@@ -94,6 +91,7 @@ class _Run:
             kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )
+        return evaluate(source, restored, self.registry, comparison)
 
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""
