@@ -154,8 +154,7 @@ def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
 def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, contexts: BandContexts) -> None:
     """Read what `encode_band` collected; `near` is filled in.
 
-    Magnitudes are below 2^31 (`symbols.first_of`, and 28 bits more). Sums of limited magnitudes (`fast_neighbourhood`) are
-    never negative, so that clamped they are among the TABLED.
+    Magnitudes are below 2^31 (`symbols.first_of`, and 28 bits more); sums of limited ones are never negative: clamped, TABLED.
     """
     ends, raw, words, tables = stream.ends, stream.raw, stream.words, stream.chosen
     (spans, symbols, ones), registers, data, counters = stream.tables, stream.registers, stream.data, stream.counters
