@@ -31,7 +31,9 @@ from baler_core.errors import (
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
+    NO_HINTS,
     Estimate,
+    Hints,
     Loss,
     Metric,
     MetricResult,
@@ -50,6 +52,7 @@ from baler_core.plugin.interfaces import (
 from baler_core.plugin.object_kind import ObjectKind
 
 __all__ = [
+    "NO_HINTS",
     "Autoencoder",
     "BalerError",
     "BoundRules",
@@ -61,6 +64,7 @@ __all__ = [
     "Form",
     "FormatError",
     "Formula",
+    "Hints",
     "Layout",
     "Loss",
     "Metric",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from baler_core.builtin.models.fields.codec import JointFields
 from baler_core.builtin.models.fields.layout import Box
-from baler_core.builtin.models.fields.model import Family
-from baler_core.builtin.models.fields.predictive.codec import chunks_of, gather
 from baler_core.builtin.models.fields.predictive.field import counted_with, encode_with
+from baler_core.builtin.models.fields.predictive.joint_fields import chunks_of, gather
 from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
 from baler_core.plugin.interfaces import Effort
 
@@ -20,7 +20,7 @@ _MIXED_SIZE: Mapping[Effort, float] = {"balanced": 0.97, "max": 0.93}
 
 @dataclass(frozen=True)
 class Look:
-    """What looking at one chunk of a family found out.
+    """What looking at one chunk of joint fields found out.
 
     Attributes
     ----------
@@ -37,10 +37,10 @@ class Look:
     data: bytes = b""
 
 
-def look(family: Family, effort: Effort) -> Family:
-    """The family, with the bytes to expect from its middle chunk: coded with little effort, else counted."""
-    fields, arrangement = [member.field for member in family.members], family.arrangement
-    places = chunks_of(family, effort)
+def look(joint: JointFields, effort: Effort) -> JointFields:
+    """Expect bytes of joint fields by their middle chunk: coded with little effort, else counted."""
+    fields, arrangement = [member.field for member in joint.members], joint.arrangement
+    places = chunks_of(joint, effort)
     place = places[len(places) // 2]
     integers = gather(fields, arrangement, place)
     stencils = learn_stencils(integers, "balanced" if effort == "max" else effort)
@@ -51,4 +51,4 @@ def look(family: Family, effort: Effort) -> Family:
         found = Look(place, stencils if effort == "balanced" else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
-    return replace(family, expected=size * share, recipe=found)
+    return replace(joint, expected=size * share, recipe=found)
