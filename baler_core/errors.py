@@ -22,6 +22,10 @@ class DataError(BalerError):
     """An input file is missing, unreadable, or holds something else than was asked for."""
 
 
+class UnsuitedError(DataError):
+    """A file is whole, but not of the kind that a reader takes: where nobody chose the reader, it is kept byte for byte."""
+
+
 class FormatError(BalerError):
     """A `.bal` file is damaged, cut short, hostile, or of a newer format."""
 

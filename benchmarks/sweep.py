@@ -67,7 +67,7 @@ def sweep(path: Path, rel: float, seconds: float) -> Outcome:
         size = (folder / "x.bal").stat().st_size
         different = _compared(path, restored, rel)
         if not different:
-            return Outcome("named" if said else "right", size, " | ".join(said))
+            return Outcome("right", size, " | ".join(said))
         return Outcome("named" if said else "wrong", size, "; ".join([*different[:5], *said]))
 
 
@@ -84,19 +84,15 @@ def _differences(path: Path, restored: Path, rel: float) -> Iterator[str]:
     if original == restored.read_bytes():
         return
     if original.startswith(_ROOT):
-        from sweep_root import root_differences as compare
+        from root_compare import differences as compare
     elif original.startswith(_HDF5) or b"\x89HDF\r\n\x1a\n" in original[: 1 << 16]:
         from sweep_hdf5 import hdf5_differences as compare
     elif original.startswith(_FITS) or ".fits" in path.name or ".fz" in path.name:
-        sys.path.insert(0, str(HERE.parent / "plugins" / "baler_fits" / "tests"))
-        from fits_compare import differences
-
-        yield from differences(path, restored, rel=rel)
-        return
+        from fits_compare import differences as compare
     else:
         yield f"{len(original)} bytes became {restored.stat().st_size} other ones"
         return
-    yield from compare(path, restored, rel)
+    yield from compare(path, restored, rel=rel)
 
 
 def main() -> None:
@@ -108,7 +104,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--only", default="")
     asked = parser.parse_args()
-    sys.path.insert(0, str(HERE))
+    sys.path += [str(HERE), *(str(HERE.parent / "plugins" / name / "tests") for name in ("baler_root", "baler_fits"))]
     totals: dict[tuple[str, str], collections.Counter[str]] = {}
     for folder in asked.folders:
         paths = sorted(p for p in folder.rglob("*") if p.is_file() and asked.only in p.name)

@@ -170,3 +170,18 @@ def test_check_data_without_bounds_and_with_a_bad_one(folder: Path, capsys: pyte
     np.savez("d.npz", flag=np.ones(5, bool))
     assert run("bounds: {flag: {rel: 1.0e-2}}\n", "check", "--data") == 1
     assert "'flag' is of type |b1, which can only be kept lossless" in capsys.readouterr().err
+
+
+def test_check_claims_no_more_than_it_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(CHECKED, "check") == 0
+    said = capsys.readouterr().out
+    assert "not compared with the data: 'baler check" in said
+    assert "--data' says what the patterns of the bounds match" in said
+    assert run(CHECKED, "check", "--data") == 0
+    said = capsys.readouterr().out
+    assert "but 1 pattern of the bounds matches no variable, see below" in said
+    assert "can be opened" not in said
+    assert run("bounds: {flux: {rel: 1.0e-3}}\n", "check", "--data") == 0
+    assert "and can be opened; every pattern of the bounds matches" in capsys.readouterr().out
+    assert run(CHECKED, "check", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["compared_with_data"] is False

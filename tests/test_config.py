@@ -14,7 +14,8 @@ from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.bounds import LOSSLESS, UNBOUNDED, ErrorBound
 from baler_core.errors import ConfigError
 from baler_core.plugin.interfaces import Component, Options
-from baler_core.plugin.registry import KNOWN_PACKAGES, Kind, Offer, PluginStatus, Registry
+from baler_core.plugin.published import install_for
+from baler_core.plugin.registry import Kind, Offer, PluginStatus, Registry
 
 
 class TreeOptions(Options):
@@ -271,7 +272,7 @@ def test_inputs_of_the_command_line_replace_those_of_the_file(
 def test_broken_plugins_are_named_when_a_component_is_missing(load: Load, registry: Registry) -> None:
     registry.plugins.append(PluginStatus("fancy", "baler-fancy", "0.3", "broken", "ImportError: no jax"))
     assert "fancy of baler-fancy, broken ImportError: no jax" in problems(load, "input: a.npy\nmodel: fancy")[0]
-    assert "root" in KNOWN_PACKAGES
+    assert install_for("readers", "root") == "baler-core[hep]"
 
 
 def test_paths_are_told_without_detours(load: Load, tmp_path: Path) -> None:

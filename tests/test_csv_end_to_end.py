@@ -17,6 +17,7 @@ import baler_core
 from baler_core.api import calls as api
 from baler_core.builtin.readers.csv.files import CsvReader
 from baler_core.builtin.readers.csv.numbers import cut, decimals_of, shortened
+from baler_core.builtin.readers.csv.split import split_cells
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Schema, make_block, values_of
 from baler_core.errors import ConfigError, DataError, FormatError
@@ -332,3 +333,65 @@ def test_infinities_of_a_lossy_column_stay(tmp_path):
     back = rows_of(through(table(tmp_path, text), {"x": {"rel": 0.01}}))
     assert [row[0] for row in back[1:4]] == ["inf", "-inf", "NA"]
     assert math.isclose(float(back[4][0]), 0.5, rel_tol=0.01)
+
+
+LONG = "x" * 140_000
+
+
+@pytest.mark.parametrize("cell", [LONG, f'"{LONG},""\r\n{LONG}"', '"' + "line\n" * 40_000 + '"'])
+def test_cells_longer_than_pythons_limit_come_back(tmp_path: Path, cell: str) -> None:
+    limit = csv.field_size_limit()
+    rows = [f"{i},{i / 7:.6f},{cell if i == 40 else 'short'}\n" for i in range(60)]
+    data = ("n,flux,note\n" + "".join(rows)).encode()
+    (tmp_path / "a.csv").write_bytes(data)
+    api.compress(tmp_path / "a.csv", tmp_path / "a.bal", bounds={"flux": {"abs": 1e-3}}, model="scalar")
+    restored = baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv").read_bytes()
+    assert csv.field_size_limit() == limit
+    found = baler_core.open(tmp_path / "a.bal")
+    assert found["note"].values[40] == next(iter(csv_rows(cell)))
+    assert np.abs(found["flux"].values - np.round(np.arange(60) / 7, 6)).max() <= 1e-3
+    api.compress(tmp_path / "a.csv", tmp_path / "a.bal", model="scalar")
+    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv").read_bytes() == data
+    assert len(restored) <= len(data)  # no cell has become longer
+
+
+def csv_rows(cell: str) -> list[str]:
+    """The cell without its quotes."""
+    return [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet='a ",\n\r;', max_size=30), st.sampled_from(['"', ""]), st.booleans())
+def test_long_cells_are_cut_by_the_rules_of_the_csv_module(text: str, quote: str, padded: bool) -> None:
+    found = []
+    for long in (False, True):
+        lines = iter(io.StringIO(text, newline=""))
+        try:
+            found.append(list(split_cells(lines, separator=",", quote=quote, padded=padded, long=long)))
+        except csv.Error:
+            found.append([["refused"]])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"a,b\n1,2\n3,\0\n", "zero bytes"),
+        (b"a,b\n" + b"1,2\n1,2,3\n" * 50, "a.csv:3: wanted 2 cells"),
+        (b'a,b\n1,"2\n3,4\n', "a.csv:2: not a row of a table"),
+        (b"", "empty"),
+        (b"# only\n# comments\n", "empty"),
+        (b"\x93" + bytes(range(256)) * 20, "zero bytes"),
+    ],
+)
+def test_what_is_no_table_is_kept_byte_for_byte(
+    tmp_path: Path, data: bytes, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    api.compress(tmp_path / "a.csv", tmp_path / "a.bal", bounds={"*": {"rel": 1e-3}}, model="scalar")
+    assert why in caplog.text
+    assert "kept byte for byte" in caplog.text
+    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv").read_bytes() == data
+    for chosen in ({"reader": "csv"}, {"variables": ["a"]}):
+        with pytest.raises(DataError, match=why.replace(".", r"\.")):
+            api.compress(tmp_path / "a.csv", tmp_path / "c.bal", **chosen)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import narrow, pack_integers, pack_quickly, unpack_integers, widen
 from baler_core.entropy.varint import ByteReader
 from baler_core.errors import FormatError
-from baler_core.format.header_dictionary import WORDS
+from baler_core.format.header_dictionary import header_dictionary
 
 int64 = hnp.arrays(np.int64, st.integers(0, 200), elements=st.integers(-(2**63), 2**63 - 1))
 
@@ -82,19 +82,19 @@ def test_any_bytes_return_from_squeeze(data: bytes) -> None:
 
 def test_known_words_make_short_data_shorter_and_are_needed_to_restore_it() -> None:
     text = b'{"groups":[["table",[[0,24]],[["table",{},"baler-core","0.1.0"]],[1]]]}'
-    short = squeeze(text, words=WORDS)
+    short = squeeze(text, words=header_dictionary())
     assert len(short) < len(squeeze(text)) - 20
-    assert unsqueeze(short, len(text), WORDS) == text
+    assert unsqueeze(short, len(text), header_dictionary()) == text
     with pytest.raises(FormatError):
         unsqueeze(short, len(text))
     with pytest.raises(FormatError, match=r"damaged|bytes where"):
-        unsqueeze(short[:-3], len(text), WORDS)
+        unsqueeze(short[:-3], len(text), header_dictionary())
     with pytest.raises(FormatError, match="bytes where"):
-        unsqueeze(short, len(text) - 1, WORDS)
+        unsqueeze(short, len(text) - 1, header_dictionary())
 
 
 def test_words_of_headers_stay_as_they_are() -> None:
     digest = "304ecc2671138dd7fff7eaa4ca23aada4b2c8654d58d1cd4db28389cd4eb4353"
-    assert hashlib.sha256(WORDS).hexdigest() == digest, (
+    assert hashlib.sha256(header_dictionary()).hexdigest() == digest, (
         "files are read by these words: others need a new format version"
     )

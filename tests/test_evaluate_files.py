@@ -14,6 +14,7 @@ from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.errors import DataError, FormatError
 from baler_core.evaluate import Results, evaluate
 from baler_core.evaluate.provenance import training_curves
+from baler_core.pipeline.decompression import read_info
 from baler_core.plugin.registry import Registry, load_plugins
 
 
@@ -73,6 +74,19 @@ def test_bounds_sizes_and_components_come_from_the_bal_file(folder: Path, regist
     assert results.sizes.input_file == (folder / "data.npz").stat().st_size
     assert {group.model for group in results.groups} == {"scalar"}
     assert results.details["reader"] == "npz"
+
+
+def test_text_is_counted_in_one_way_everywhere(tmp_path: Path, registry: Registry) -> None:
+    lines = [f"{'é' * (i % 7)}name{i},{i}\n" for i in range(300)]
+    (tmp_path / "a.csv").write_text("word,n\n" + "".join(lines), "utf-8")
+    done = compress(tmp_path / "a.csv", tmp_path / "a.bal", model="scalar")
+    results = evaluate(tmp_path / "a.csv", tmp_path / "a.bal", registry, others_bytes=0)
+    text = sum(len(line.split(",")[0].encode()) + 1 for line in lines)
+    assert (
+        results.sizes.native == done.input_bytes == read_info(tmp_path / "a.bal").header.input_bytes == text + 8 * 300
+    )
+    assert results.sizes.ratio == done.ratio
+    assert sum(group.native_bytes for group in results.groups) == results.sizes.native
 
 
 def test_stated_bounds_are_judged_instead_of_those_of_the_file(folder: Path, registry: Registry) -> None:

@@ -19,7 +19,7 @@ from pcodec import wrapped
 
 from baler_core.api import calls as api
 from baler_core.format.container import BalReader
-from baler_core.format.header_dictionary import WORDS
+from baler_core.format.header_dictionary import header_dictionary
 from baler_core.format.header_json import header_from_json
 
 FILTERS = [(3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3)]
@@ -74,10 +74,12 @@ def unsqueezed(data: bytes, length: int) -> bytes:
         settings: dict[str, Any] = {"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": lc, "lp": lp, "pb": pb}
         restored = lzma.decompress(body, lzma.FORMAT_RAW, filters=[settings])
     elif method == 6:
-        restored = zlib.decompressobj(-15, zdict=WORDS).decompress(body)
+        restored = zlib.decompressobj(-15, zdict=header_dictionary()).decompress(body)
     else:
         assert method in (5, 7)
-        words = zstandard.ZstdCompressionDict(WORDS, zstandard.DICT_TYPE_RAWCONTENT) if method == 7 else None
+        words = (
+            zstandard.ZstdCompressionDict(header_dictionary(), zstandard.DICT_TYPE_RAWCONTENT) if method == 7 else None
+        )
         frame = zstandard.ZstdDecompressor(words, max_window_size=1 << 27, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
         restored = frame.decompress(body, max_output_size=length)
     assert len(restored) == length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ from baler_core.api import calls as api
 from baler_core.builtin.readers.whole_file import WholeFileReader
 from baler_core.cli import main
 from baler_core.data.bounds import ErrorBound
+from baler_core.data.comparison import is_missing, measured
 from baler_core.data.tolerance import make_tolerance
 from baler_core.evaluate.bound_check import BoundCheck
 
@@ -91,13 +93,52 @@ def test_values_that_became_missing_are_counted() -> None:
     assert check.mask_changed == 3
 
 
+def test_what_some_readers_take_for_missing_is_counted_infinities_and_flags_are_not() -> None:
+    variable = Variable("t", "<f4", ("x",), fill=(-1.0,), flags=(7.0,), stated_limits=(0.0, 100.0))
+    check = BoundCheck(variable, make_tolerance(ErrorBound("none"), variable))
+    before = np.array([0.2, 50, 99.9, np.inf, 7, 3, np.nan], "f4")
+    after = np.array([-0.1, 50, 100.2, np.inf, 7, -1, 5], "f4")
+    check.update(before, after)
+    assert check.mask_changed == 4
+    assert is_missing(variable, before).tolist() == [False] * 6 + [True]
+    assert measured(variable, before).tolist() == [True, True, True, False, False, True, False]
+
+
+def test_what_is_exact_in_spite_of_a_pattern_is_shown_with_the_reason(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(
+        "a.npz", time=np.linspace(5e4, 5.1e4, 500), flux=np.random.default_rng(1).normal(size=500), mass=np.ones(1)
+    )
+    configure('{"*": {abs: 0.1}}')
+    assert run_main("run", "a.yaml") == 0
+    page = Path("out/report.html").read_text()
+    assert re.search(r">time</td><td class=.text.>time: named &#39;time&#39; \(", page)
+    assert '>mass</td><td class="text">a single value<' in page
+    capsys.readouterr()
+    assert run_main("info", "out/a.bal") == 0
+    said = capsys.readouterr().out
+    assert "exact in spite of a pattern with wildcards" in said
+    assert re.search(r"^  time  time$", said, re.MULTILINE)
+    assert re.search(r"^  mass  a single value$", said, re.MULTILINE)
+    assert run_main("info", "out/a.bal", "--json") == 0
+    found = {v["name"]: v["kept_exact"] for v in json.loads(capsys.readouterr().out)["variables"]}
+    assert found == {"time": "time", "flux": None, "mass": "a single value"}
+    assert run_main("evaluate", "a.npz", "out/a.bal") == 0
+    assert re.search(r"^  time  time$", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_a_variable_without_a_bound_is_not_said_to_hold(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     configure('{"*": lossless}')
     assert run_main("run", "a.yaml") == 0
     assert run_main("evaluate", "a.npz", "out/a.restored.npz", "-o", "alone") == 0
     page = Path("alone/report.html").read_text()
-    assert "no bound was set: errors are stated, not judged" in page
+    assert "which errors were allowed is not known here: they are stated, not judged" in page
     assert "all hold" not in page
+    assert "compare with the .bal file in place of the restored one" in page
+    said = capsys.readouterr().out
+    assert "note: neither file says which errors were allowed, so no bound is shown" in said
+    assert "not known" in said
 
 
 @pytest.mark.parametrize("size", [0, 1, 5000])

@@ -98,3 +98,9 @@ def test_plugins_import_only_what_the_core_exports_and_the_core_no_plugin() -> N
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "baler_core":
                 assert node.module == "baler_core", f"{path} reaches into {node.module}"
                 assert {alias.name for alias in node.names} <= set(baler_core.__all__), path
+
+
+def test_names_are_matched_in_one_place() -> None:
+    """`pt [GeV]` means one thing: nobody but `patterns` matches names by himself."""
+    places = [path for path, _ in core_modules()] + sorted((ROOT / "plugins").glob("*/baler_*/**/*.py"))
+    assert [path.name for path in places if "fnmatch" in imports(path)] == ["patterns.py"]

@@ -193,3 +193,40 @@ def test_a_file_opens_with_its_units_and_packing(tmp_path: Path) -> None:
     assert after["a"].attrs["units"] == "K"
     assert after["a"].attrs["long_name"] == "temperature"
     np.testing.assert_allclose(xr.decode_cf(after)["a"], [1, 2, np.nan])
+
+
+def test_indexes_keep_their_frequency(tmp_path: Path) -> None:
+    times = pd.date_range("2020", periods=4, freq="6h")
+    array = xr.DataArray(np.arange(4.0), dims="time", coords={"time": ("time", times, {"axis": "T"})})
+    back = returned(array, tmp_path)
+    assert back.indexes["time"].freq == times.freq
+    assert back.time.attrs == {"axis": "T"}
+    assert back.time.dtype == array.time.dtype
+
+
+def test_arrays_of_dask_are_computed_block_by_block(tmp_path: Path) -> None:
+    dask = pytest.importorskip("dask.array")
+    largest = []
+
+    def part(block: np.ndarray) -> np.ndarray:
+        largest.append(block.nbytes)
+        return block * 2
+
+    values = np.random.default_rng(1).normal(size=(64, 50))
+    lazy = dask.from_array(values, chunks=(4, 50)).map_blocks(part, dtype=values.dtype, meta=values[:0])
+    wanted = xr.DataArray(values * 2, dims=("t", "x"), name="u")
+    baler_core.compress(
+        xr.DataArray(lazy, dims=("t", "x"), name="u"), tmp_path / "x.bal", block_bytes=4 * 50 * 8, model="scalar"
+    )
+    xr.testing.assert_identical(baler_core.open(tmp_path / "x.bal"), wanted)
+    assert max(largest) == 4 * 50 * 8
+    for data in (lazy, {"a": lazy}):
+        with pytest.raises(DataError, match=r"dask\.array.*xarray\.DataArray.*\.compute\(\)"):
+            baler_core.compress(data, tmp_path / "y.bal")
+
+
+def test_another_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    baler_core.compress(climate(), tmp_path / "x.bal", model="scalar")
+    with pytest.raises(DataError, match=r"name it x\.npz, or save what baler_core\.open gives, as by its to_netcdf"):
+        baler_core.decompress(tmp_path / "x.bal", tmp_path / "x.nc")
+    assert not (tmp_path / "x.nc").exists()

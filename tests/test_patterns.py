@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import baler_core
-from baler_core import BoundRules, ErrorBound, select_names
-from baler_core.data.patterns import matching, unmistakable
+from baler_core import BoundRules, DataError, ErrorBound, select_names
+from baler_core.data.patterns import matching_names, unmistakable
 
 NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
 
@@ -27,9 +27,9 @@ NAMES = ("flux[ADU]", "fluxA", "fluxD", "pt [GeV]", "what?", "whats")
     ],
 )
 def test_a_pattern_that_is_a_name_means_no_other(pattern: str, found: list[str]) -> None:
-    assert matching([pattern], NAMES) == found
+    assert matching_names([pattern], NAMES) == found
     assert select_names(NAMES, [pattern], "here") == found
-    assert matching(unmistakable([pattern], NAMES), NAMES) == found
+    assert matching_names(unmistakable([pattern], NAMES), NAMES) == found
     rules = BoundRules(((pattern, ErrorBound("abs", 0.1)),))
     assert rules.reached(NAMES) == [found]
     lossy = [name for name in NAMES if rules.among(NAMES).bound_for(name, "<f8").kind == "abs"]
@@ -37,7 +37,7 @@ def test_a_pattern_that_is_a_name_means_no_other(pattern: str, found: list[str])
 
 
 def test_a_variable_called_star_leaves_the_star_a_wildcard() -> None:
-    assert matching(["*"], ["*", "x"]) == ["*", "x"]
+    assert matching_names(["*"], ["*", "x"]) == ["*", "x"]
 
 
 def test_a_bound_on_a_name_with_brackets_leaves_its_class_exact(
@@ -52,3 +52,42 @@ def test_a_bound_on_a_name_with_brackets_leaves_its_class_exact(
     assert 0 < done.errors["flux[ADU]"].largest <= 0.1
     assert np.array_equal(restored["fluxA"].values, arrays["fluxA"])
     assert np.array_equal(restored["fluxU"].values, arrays["fluxU"])
+
+
+GROUPED = ("x", "a/pt", "a/eta", "b/pt [GeV]", "b/deep/pt", "b/ptx")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("pt", ["a/pt", "b/deep/pt"]),
+        ("e?a", ["a/eta"]),
+        ("pt*", ["a/pt", "b/pt [GeV]", "b/deep/pt", "b/ptx"]),
+        ("pt [GeV]", ["b/pt [GeV]"]),
+        ("x", ["x"]),
+        ("*x", ["x", "b/ptx"]),
+        ("a/pt", ["a/pt"]),
+        ("c/pt", []),
+        ("deep", []),
+        ("d*", []),
+    ],
+)
+def test_a_pattern_without_a_slash_that_matches_no_name_means_the_last_part(pattern: str, found: list[str]) -> None:
+    assert matching_names([pattern], GROUPED) == found
+    assert matching_names(unmistakable([pattern], GROUPED), GROUPED) == found
+    rules = BoundRules(((pattern, ErrorBound("abs", 0.1)),)).among(GROUPED)
+    assert rules.reached(GROUPED) == [found]
+    assert [name for name in GROUPED if rules.bound_for(name, "<f8").kind == "abs"] == found
+    assert rules.unmatched(GROUPED) == ([] if found else [pattern])
+    if found:
+        assert select_names(GROUPED, [pattern], "here") == found
+    else:
+        with pytest.raises(DataError, match="no variable"):
+            select_names(GROUPED, [pattern], "here")
+
+
+def test_the_last_part_is_no_name_in_full() -> None:
+    rules = BoundRules((("pt", ErrorBound("abs", 0.1)), ("b/count", ErrorBound("abs", 1.0)))).among([*GROUPED, "a/n"])
+    assert rules.bound_for("a/pt", "<f8", protected=True).kind == "lossless"
+    assert rules.bound_for("a/pt", "<i4").kind == "lossless"
+    assert rules.bound_for("a/pt", "<f8").kind == "abs"

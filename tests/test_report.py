@@ -19,6 +19,7 @@ from baler_core.evaluate import Drawings, Results, Wanted, compare
 from baler_core.report import read_results, redraw, write_report
 from baler_core.report.html import number, size_text
 from baler_core.report.style import file_names, new_figure
+from baler_core.report.write import PLOTS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -188,7 +189,9 @@ def test_only_the_chosen_variables_are_drawn(
     page = write_report(bare, tmp_path, plots=plots).read_text("utf-8")  # type: ignore[arg-type]
     found = {path.name.split(".")[0] for path in tmp_path.glob("plots/*.png")}
     assert found == drawn
-    assert ("run: baler plot" in page) == (0 < len(drawn) < 4)
+    left_out = re.search(r"(\d+) more can be, by .*?</summary>\n<p class=\"hint\">(.*?)</p>", page, re.DOTALL)
+    assert (left_out is not None) == (0 < len(drawn) < 4)
+    assert left_out is None or int(left_out[1]) == 4 - len(drawn) == 1 + left_out[2].count(", ")
 
 
 def test_nothing_to_draw_is_a_report_too(tmp_path: Path) -> None:
@@ -230,3 +233,21 @@ def test_drawings_hold_no_pickled_objects(written: Path) -> None:
     with np.load(written / "report.npz", allow_pickle=False) as stored:
         assert all(stored[name].dtype.kind in "fiU" for name in stored.files)
     assert Drawings.load(written / "report.npz").pictures
+
+
+def test_a_report_of_many_variables_stays_small_and_draws_those_that_changed(tmp_path: Path) -> None:
+    results = some_results(60)
+    same = {f"x{i}<b>$" for i in range(20)}
+    still = [replace(v, changed=0) if v.name in same else v for v in results.variables]
+    page = write_report(replace(results, variables=tuple(still)), tmp_path)
+    drawn = {path.name for path in tmp_path.glob("plots/x*.png")}
+    assert drawn == {f"x{i}_b.png" for i in range(20, 20 + PLOTS)}
+    assert page.stat().st_size < 1_500_000
+    assert (tmp_path / "report.npz").stat().st_size < 60 * 4 * 2 * 8 * 100
+
+
+def test_what_is_exact_in_spite_of_a_pattern_is_told_with_the_reason(tmp_path: Path, results: Results) -> None:
+    told = replace(results, kept_exact={"x0<b>$": "time: named 'x0'"})
+    page = write_report(told, tmp_path, plots=0).read_text("utf-8")
+    assert "Exact in spite of a pattern with wildcards: 1 variable." in page
+    assert '<td class="text">x0&lt;b&gt;$</td><td class="text">time: named &#39;x0&#39;</td>' in page

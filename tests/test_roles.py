@@ -273,3 +273,18 @@ def test_corners_of_elements_stored_as_floats_are_indices(shape: tuple[int, ...]
     assert found["p1"].role == "mesh"
     assert found["p2"].role == ""
     assert set(told_by_values(schema)) == {"p1", "p2"}
+
+
+@pytest.mark.parametrize("kind", ["rel", "abs", "range", "none"])
+def test_single_values_lose_nothing_under_wildcards(kind: str) -> None:
+    variables = (
+        Variable("viscosity", "<f4", ()),
+        Variable("mass", "<f8", ("a", "b")),
+        Variable("u", "<f8", ("a", "n")),
+    )
+    schema = Schema(variables, {"a": 1, "b": 1, "n": 50})
+    bound = ErrorBound(kind, 0.0 if kind == "none" else 0.1)  # type: ignore[arg-type]
+    rules = BoundRules((("mass", bound), ("*", bound)))
+    roles = roles_in(schema, lambda: iter(()), rules)
+    assert [b.kind for b in bounds_of(schema, rules, roles)] == ["lossless", kind, kind]
+    assert kept_exact(schema, rules, roles) == {"viscosity": "a single value"}

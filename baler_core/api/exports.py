@@ -8,6 +8,7 @@ from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.formulas import Formula, evaluate_formula
 from baler_core.data.objects import Columns, Form, packed, rebuild, unpacked
+from baler_core.data.patterns import matching_names, unmistakable
 from baler_core.data.running_statistics import Moments, Sample
 from baler_core.data.variables import (
     Layout,
@@ -27,6 +28,7 @@ from baler_core.errors import (
     DataError,
     FormatError,
     PluginError,
+    UnsuitedError,
     did_you_mean,
 )
 from baler_core.plugin.hookspecs import hookimpl
@@ -88,6 +90,7 @@ __all__ = [
     "Tolerance",
     "Tolerances",
     "Training",
+    "UnsuitedError",
     "Variable",
     "compress",
     "decode_array",
@@ -99,12 +102,14 @@ __all__ = [
     "hookimpl",
     "is_measured",
     "make_block",
+    "matching_names",
     "open",
     "packed",
     "pair_values",
     "rebuild",
     "select_names",
     "train",
+    "unmistakable",
     "unpacked",
     "values_of",
 ]

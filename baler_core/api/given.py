@@ -6,18 +6,22 @@ import logging
 from collections.abc import Iterator
 from typing import Any, cast
 
+import numpy as np
+
 from baler_core.config import Config
 from baler_core.data.bounds import BoundRules
 from baler_core.data.objects import Columns
+from baler_core.data.objects.advice import advice_for
+from baler_core.data.variables import native_size
 from baler_core.errors import ConfigError, DataError, PluginError
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.object_kind import ObjectKind, type_name
+from baler_core.plugin.published import install_for
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)
 # The plugins that take objects of other libraries, by the first part of a type's name.
-_PLUGINS = {"awkward": "baler-core[hep]", "astropy": "baler-core[astro]"}
 
 
 def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
@@ -41,7 +45,9 @@ def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
     for warning in columns.warnings:
         logger.warning("%s", warning)
     source = ArraySource(schema, columns.arrays, columns.warnings)
-    size = sum(schema.nbytes(variable) for variable in schema.variables)
+    size = sum(
+        native_size(np.asarray(columns.arrays[v.name])) if v.is_text else schema.nbytes(v) for v in schema.variables
+    )
     parts = type_name(value).split(".")
     return Input(registry.reader("python")(), source, ".".join(dict.fromkeys((parts[0], parts[-1]))), size)
 
@@ -54,8 +60,11 @@ def _kind_of(value: object, registry: Registry) -> ObjectKind:
     if found:
         raise PluginError(f"objects of type {name} are taken by several plugins: disable one of them")
     known = ", ".join(sorted(offered for offered in registry.names("object")))
-    plugin = _PLUGINS.get(name.split(".")[0])
-    help_ = f": pip install '{plugin}'" if plugin and not _has(registry, name.split(".")[0]) else ""
+    library = name.split(".")[0]
+    plugin = install_for("libraries", library)
+    help_ = f": pip install '{plugin}'" if plugin and not _has(registry, library) else ""
+    advice = advice_for(name)
+    help_ += f": {advice}" if advice and not help_ else ""
     raise DataError(
         f"an object of type {name} cannot be compressed: wanted a path, or an object of a kind that is known here "
         f"({known}){help_}"

@@ -40,6 +40,7 @@ def show_matches(found: Matches) -> None:
     for title, lines in (
         ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
+        ("one value may stand for missing ones, which the bound may change", _sentinels(found)),
         ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
     ):
         if lines:
@@ -50,6 +51,10 @@ def show_matches(found: Matches) -> None:
 
 def _reasons(found: Matches) -> Sequence[str]:
     return [f"{name}: {reason}" for name, reason in found.kept_exact.items()]
+
+
+def _sentinels(found: Matches) -> Sequence[str]:
+    return [f"{name}: {sentinel}" for name, sentinel in found.sentinels.items()]
 
 
 def _counted(match: PatternMatch) -> str:
@@ -87,4 +92,5 @@ def matches_record(found: Matches) -> dict[str, Any]:
         "kept_exact": dict(found.kept_exact),
         "whole": list(found.whole),
         "uncovered": list(found.uncovered),
+        "sentinels": {name: {"value": s.value, "count": s.count} for name, s in found.sentinels.items()},
     }

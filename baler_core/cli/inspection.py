@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import common_options, memory_option, model_file
-from baler_core.cli.text import bytes_text, print_box, print_json, print_table
+from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
@@ -34,6 +34,8 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
         _show_file(found, trained)
         _show_groups(found)
         _show_variables(found)
+        for sentence in found.header.elsewhere:
+            click.echo(f"\nnote: {printable(sentence)}")
         if found.header.left_out:
             print_box("NOT IN THIS FILE", found.header.left_out)
 
@@ -72,7 +74,8 @@ def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:
 def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
     header = found.header
     ratio = f", ratio {found.ratio:.2f}" if header.blocks else ", trained models without data"
-    values = f"{bytes_text(header.input_bytes)} of values, file of {bytes_text(header.input_file_bytes)}"
+    values = f"{bytes_text(header.input_bytes)} of values, " if header.blocks else ""
+    values += f"file of {bytes_text(header.input_file_bytes)}"
     print_table(
         [
             (str(found.path), f"{bytes_text(found.file_bytes)}{ratio}, baler {header.version}"),
@@ -124,6 +127,9 @@ def _show_variables(found: Info) -> None:
         click.echo(f"{name}: {count:,} values changed their sign, within the bound")
     click.echo()
     print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
+    if found.header.kept_exact:
+        click.echo("\nexact in spite of a pattern with wildcards; a lossy bound must name them in full:")
+        print_table([(name, why) for name, why in found.header.kept_exact.items()], indent="  ")
 
 
 def _variables(found: Info) -> list[dict[str, Any]]:
@@ -142,6 +148,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "bound": bound,
                 "largest_error": None if error is None else error.largest,
                 "share": None if error is None else error.share,
+                "kept_exact": header.kept_exact.get(variable.name),
                 "changed_signs": header.flips.get(variable.name, 0),
             }
         )
@@ -164,6 +171,7 @@ def _record(found: Info) -> dict[str, Any]:
             for g in header.groups
         ],
         "left_out": list(header.left_out),
+        "elsewhere": list(header.elsewhere),
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,9 @@ from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.errors import ConfigError, DataError
 from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.pipeline.matching import Matches
 
 _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
@@ -41,12 +45,25 @@ def check(config: Path, data: bool, as_json: bool) -> None:
     found = matches_of(checked, registry) if data else []
     if as_json:
         matched = {"data": [matches_record(matches) for matches in found]} if data else {}
-        print_json({"file": str(config), "ok": True, "problems": [], **_summary(checked), **matched})
+        known = {"file": str(config), "ok": True, "compared_with_data": data, "problems": []}
+        print_json({**known, **_summary(checked), **matched})
     else:
-        click.echo(f"{config}: right")
+        click.echo(f"{config}: {_verdict(config, checked, found, data=data)}")
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
         for matches in found:
             show_matches(matches)
+
+
+def _verdict(path: Path, config: Config, found: Sequence[Matches], *, data: bool) -> str:
+    """What was looked at and found, and no more than that."""
+    seen = f"{path}: keys, names and options are right, and the inputs are there"
+    if not data:
+        unknown = "what the patterns of the bounds match" if config.bounds.rules else "whether they can be read"
+        return f"{seen}\n  not compared with the data: 'baler check {path} --data' says {unknown}"
+    idle = sum(bool(match.hint) for matches in found for match in matches.patterns)
+    if idle:
+        return f"{seen}\n  but {idle} {'pattern of the bounds matches' if idle == 1 else 'patterns match'} no variable, see below"
+    return f"{seen} and can be opened" + ("; every pattern of the bounds matches" if config.bounds.rules else "")
 
 
 def _summary(config: Config) -> dict[str, Any]:
@@ -92,7 +109,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
     name = reader_name or registry.reader_for(data_file)
     options = _reader_options(registry, name, stated)
     with registry.reader(name)(options).open(data_file) as source:
-        for warning in source.warnings:
+        for warning in (*source.warnings, *source.elsewhere):
             _log.warning("%s", warning)
         input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
         options_set = options.model_dump(mode="json", exclude_unset=True)

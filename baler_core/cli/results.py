@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from baler_core.cli.options import common_options, model_file
-from baler_core.cli.text import bytes_text, print_box, print_json, print_table
+from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, load_config
 from baler_core.errors import BoundBroken
 from baler_core.pipeline.trained_lookup import Lookup
@@ -72,7 +72,8 @@ def evaluate(
 
 def _show(results: Results) -> None:
     rows = [
-        (v.name, v.bound, _error(v), f"{v.share:.1%}" if v.lossy else "", f"{v.changed:,}") for v in results.variables
+        (v.name, v.bound or "not known", _error(v), f"{v.share:.1%}" if v.lossy else "", f"{v.changed:,}")
+        for v in results.variables
     ]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
     for outcome in results.metrics:
@@ -83,6 +84,11 @@ def _show(results: Results) -> None:
             for variable, values in outcome.values.items()
         ]
         print_table(numbers, header=("", *statistics), indent="  ")
+    for note in results.notes:
+        click.echo(f"\nnote: {printable(note)}")
+    if results.kept_exact:
+        click.echo("\nexact in spite of a pattern with wildcards:")
+        print_table(list(results.kept_exact.items()), indent="  ")
     click.echo()
     print_table(size_rows(results))
     show_left_out(results)

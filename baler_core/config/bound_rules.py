@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
 from baler_core.config.yaml_nodes import KeyPath
 from baler_core.data.bound_syntax import BoundError, BoundKind
 from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
+from baler_core.data.patterns import name_matches
 from baler_core.errors import ConfigError
 
 Complain: TypeAlias = Callable[[KeyPath, str], None]
@@ -70,4 +70,4 @@ def _covers(earlier: str, later: str) -> bool:
     """Whether every name that matches `later` matches `earlier`; False where that is not plain to see."""
     if "[" in earlier + later or ("?" in earlier and "*" in later):
         return False
-    return fnmatch.fnmatchcase(later, earlier)
+    return name_matches(later, earlier)

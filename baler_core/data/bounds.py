@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from baler_core.data.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
-from baler_core.data.patterns import literal_among, name_matches, names_in_full
+from baler_core.data.patterns import meant_among, name_matches, names_in_full
 from baler_core.data.sides import became_special, edges_of, specials_of, zero_of
 from baler_core.errors import ConfigError
 
@@ -96,21 +96,22 @@ class BoundRules:
 
     Attributes
     ----------
-    literal
-        Patterns that are names of variables, and so match nothing else.
+    meant
+        What some of the patterns match among the variables of a file, as `among` finds it: those that are names
+        themselves, and those that mean the last part of names.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
-    literal: frozenset[str] = frozenset()
+    meant: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
 
     def among(self, names: Sequence[str]) -> BoundRules:
         """The same rules for a file with variables of these names."""
-        literal = literal_among((pattern for pattern, _ in self.rules), names)
-        return self if literal == self.literal else replace(self, literal=literal)
+        meant = meant_among((pattern for pattern, _ in self.rules), names)
+        return self if meant == self.meant else replace(self, meant=meant)
 
     def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
         """The first pattern that matches, and its bound."""
-        return next((rule for rule in self.rules if name_matches(name, rule[0], self.literal)), None)
+        return next((rule for rule in self.rules if name_matches(name, rule[0], self.meant)), None)
 
     def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
         """The bound of the variable `name` with numpy dtype string `dtype`.
@@ -147,17 +148,18 @@ class BoundRules:
     def reached(self, names: Sequence[str]) -> list[list[str]]:
         """For each rule, the `names` that it decides on: those it matches and none before it does."""
         found: list[list[str]] = [[] for _ in self.rules]
-        literal = self.among(names).literal
+        meant = self.among(names).meant
         for name in names:
             for place, (pattern, _) in enumerate(self.rules):
-                if name_matches(name, pattern, literal):
+                if name_matches(name, pattern, meant):
                     found[place].append(name)
                     break
         return found
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
         """The patterns, wildcard-free ones included, that match none of `names`."""
-        return [p for p, _ in self.rules if p != "*" and not any(name_matches(n, p) for n in names)]
+        meant = self.among(names).meant
+        return [p for p, _ in self.rules if p != "*" and not any(name_matches(n, p, meant) for n in names)]
 
 
 def _kind_of(dtype: str) -> str:

@@ -43,8 +43,29 @@ def is_measured(variable: Variable) -> bool:
     return variable.is_numeric and variable.numpy_dtype.kind in "iuf"
 
 
+def is_missing(variable: Variable, values: np.ndarray, *, limits: tuple[float, float] | None = None) -> np.ndarray:
+    """Find the values that readers of the format show as missing: NaN, fill values, and what lies outside the limits.
+
+    Parameters
+    ----------
+    values
+        Stored values of any shape, of a variable for which `is_measured` holds.
+    limits
+        Those that the readers go by; None takes the variable's own.
+
+    Returns
+    -------
+    bool, same shape.
+    """
+    low, high = variable.limits if limits is None else limits
+    missing = ~usable(values, variable.fill, (low, high))
+    if values.dtype.kind == "f":
+        missing &= ~(np.isinf(values) & (values >= low) & (values <= high))
+    return missing
+
+
 def measured(variable: Variable, values: np.ndarray) -> np.ndarray:
-    """Boolean mask, same shape: stored values that readers show as measured: finite, no fill value or flag, within limits."""
+    """Boolean mask, same shape: stored values that are there, finite, and no flag."""
     return usable(values, (*variable.fill, *variable.flags), variable.limits)
 
 
@@ -63,30 +84,6 @@ def pair_values(variable: Variable, original: np.ndarray, restored: np.ndarray) 
     with np.errstate(over="ignore", invalid="ignore"):
         physical = x.astype(np.float64) * variable.scale + variable.offset
         return Pairs(physical, difference(y, x) * variable.scale, not_finite, fill)
-
-
-def is_missing(variable: Variable, values: np.ndarray) -> np.ndarray:
-    """Find the values that readers of the format show as missing: NaN, fill values, and what lies outside the limits.
-
-    Parameters
-    ----------
-    values
-        Stored values of any shape, of a variable for which `is_measured` holds.
-
-    Returns
-    -------
-    bool, same shape.
-    """
-    low, high = variable.limits
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    for fill in variable.fill:
-        if not np.isnan(fill):
-            missing |= values == np.asarray(fill).astype(values.dtype)
-    if np.isfinite(low):
-        missing |= values < low
-    if np.isfinite(high):
-        missing |= values > high
-    return missing
 
 
 def difference(restored: np.ndarray, original: np.ndarray) -> np.ndarray:

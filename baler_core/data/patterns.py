@@ -1,25 +1,32 @@
-"""Shell-style patterns of names: which names they match, and where a pattern is a name itself."""
+"""Shell-style patterns of names: which names they match, where one is a name itself, and where it means the last part."""
 
 from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 _ALL = "*"
+_PLAIN: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
-def name_matches(name: str, pattern: str, literal: Collection[str] = ()) -> bool:
+def name_matches(name: str, pattern: str, meant: Mapping[str, frozenset[str]] = _PLAIN) -> bool:
     """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not.
 
     Parameters
     ----------
-    literal
-        Patterns that match nothing but themselves, as `literal_among` finds them.
+    meant
+        What some of the patterns match, as `meant_among` finds it.
     """
+    if name == pattern or pattern in meant:
+        return name == pattern or name in meant[pattern]
     # Files of a thousand variables may have as many patterns: most are plain names.
-    is_plain = "*" not in pattern and "?" not in pattern and "[" not in pattern
-    return name == pattern or (not is_plain and pattern not in literal and fnmatch.fnmatchcase(name, pattern))
+    return _has_wildcards(pattern) and fnmatch.fnmatchcase(name, pattern)
+
+
+def _has_wildcards(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern or "[" in pattern
 
 
 def names_in_full(name: str, pattern: str) -> bool:
@@ -27,21 +34,42 @@ def names_in_full(name: str, pattern: str) -> bool:
     return pattern in (name, glob.escape(name))
 
 
-def literal_among(patterns: Iterable[str], names: Collection[str]) -> frozenset[str]:
-    """The patterns that are names themselves: beside `flux[ADU]`, `fluxA` is not what `flux[ADU]` means."""
-    special = [p for p in patterns if p != _ALL and ("[" in p or "?" in p or "*" in p)]
-    known = set(names) if special else set()
-    return frozenset(p for p in special if p in known)
+def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, frozenset[str]]:
+    """What patterns match, of those that do not mean what the shell would take them for.
+
+    One that is a name itself means that name alone: beside `flux[ADU]`, `fluxA` is not what `flux[ADU]` means. One
+    without a slash that matches no name means the last part of names: `Jet_*` the `Events/Jet_pt` of a file with
+    several trees, `pt` the `jets/pt` of a file with groups.
+    """
+    known = set(names)
+    last = {name: name.rpartition("/")[2] for name in names if "/" in name}
+    parts = set(last.values())
+    found: dict[str, frozenset[str]] = {}
+    for pattern in patterns:
+        if pattern in known:
+            if pattern != _ALL and _has_wildcards(pattern):
+                found[pattern] = frozenset([pattern])
+        elif last and "/" not in pattern and not any(name_matches(name, pattern) for name in known):
+            own = {pattern: frozenset([pattern])} if pattern in parts else {}
+            found[pattern] = frozenset(name for name, part in last.items() if name_matches(part, pattern, own))
+    return found
 
 
-def matching(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names that any of the patterns matches, in their own order."""
-    literal = literal_among(patterns, names)
-    return [name for name in names if any(name_matches(name, p, literal) for p in patterns)]
+def matching_names(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names that any of the patterns matches, in their own order.
+
+    One that is a name itself, such as `pt [GeV]`, means that name alone; any other is shell-style (see `meant_among`).
+    """
+    meant = meant_among(patterns, names)
+    return [name for name in names if any(name_matches(name, p, meant) for p in patterns)]
 
 
-def unmistakable(patterns: Iterable[str], names: Collection[str]) -> tuple[str, ...]:
-    """The same patterns, where those that are names themselves match them alone, whoever asks."""
+def unmistakable(patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Patterns that match the same whoever asks: the names themselves, where `meant_among` says what is meant."""
     patterns = tuple(patterns)
-    literal = literal_among(patterns, names)
-    return tuple(glob.escape(p) if p in literal else p for p in patterns)
+    meant = meant_among(patterns, names)
+    full: list[str] = []
+    for pattern in patterns:
+        own = meant.get(pattern, frozenset())
+        full += [glob.escape(name) for name in names if name in own] if own else [pattern]
+    return tuple(dict.fromkeys(full))

@@ -22,9 +22,10 @@ from baler_core.data.uncertainties import errors_beside
 from baler_core.data.variables import Role, Schema, Variable
 
 EXACT_ROLES: frozenset[Role] = frozenset(
-    {"identifier", "time", "position", "axis", "cell_bounds", "mesh", "flag", "count", "weight", "mask"}
+    {"identifier", "time", "position", "axis", "cell_bounds", "mesh", "flag", "count", "weight", "mask", "unnamed"}
 )
-"""Which, when, where, how many: a lossy bound reaches these only where it names them in full."""
+"""Which, when, where, how many, or nobody knows what: a lossy bound reaches these only where it names them in full."""
+SINGLE = "a single value"
 
 _STANDS_FAR = "looks like times or positions: nearly all distinct"
 # Fewer values than these show nothing.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from baler_core.data.patterns import matching
+from baler_core.data.patterns import matching_names, meant_among
 from baler_core.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ Role = Literal[
     "count",
     "weight",
     "mask",
+    "unnamed",
 ]
 """What a variable is to its field: measured quantities and their uncertainties may lose digits; the others say which,
-when, where or how many. Empty where the file does not tell."""
+when, where or how many, or have no name that tells. Empty where the file does not tell."""
 
 # dtype strings beyond numpy's own: object arrays of Python `str` and of `bytes`, any length
 TEXT_DTYPES = ("str", "bytes")
@@ -268,6 +269,21 @@ def values_of(block: xr.Dataset, name: str) -> np.ndarray:
     return np.asarray(block.variables[name].values)
 
 
+def native_bytes(values: np.ndarray) -> bytes:
+    """The values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
+    if values.dtype.kind != "O":
+        return values.tobytes()
+    cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in values.ravel())
+    return b"".join(cell + b"\n" for cell in cells)
+
+
+def native_size(values: np.ndarray) -> int:
+    """The length of `native_bytes`: what ratios of compression refer to."""
+    if values.dtype.kind != "O":
+        return values.nbytes
+    return sum(len(cell if isinstance(cell, bytes) else str(cell).encode()) + 1 for cell in values.ravel())
+
+
 def block_sizes(block: xr.Dataset) -> dict[str, int]:
     """Length of every dimension of a block."""
     return {str(dim): int(length) for dim, length in block.sizes.items()}
@@ -317,6 +333,8 @@ def family_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list
 def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: str) -> list[str]:
     """The names that match any of the shell-style `patterns`, in their own order; all of them for None.
 
+    A pattern without a slash that matches no name means the last part of names, behind a slash.
+
     Raises
     ------
     DataError
@@ -324,10 +342,11 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     """
     if patterns is None:
         return list(names)
+    meant, known = meant_among(patterns, names), set(names)
     for pattern in patterns:
-        if not set("*?[") & set(pattern) and pattern not in names:
+        if not set("*?[") & set(pattern) and pattern not in known and not meant.get(pattern):
             raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
-    chosen = matching(patterns, names)
+    chosen = matching_names(patterns, names)
     if not chosen:
         raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
     return chosen

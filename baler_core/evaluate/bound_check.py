@@ -56,8 +56,7 @@ class BoundCheck:
             x, y = original[different], restored[different]
             pairs = pair_values(self.variable, x, y)
             self.largest_error = max(self.largest_error, float(np.abs(pairs.residual).max(initial=0.0)))
-            moved = is_missing(self.variable, x) != is_missing(self.variable, y)
-            self.mask_changed += int(np.count_nonzero(moved))
+            self.mask_changed += int(np.count_nonzero(_moved(self.variable, x, y)))
         self._count_distinct(original, restored)
         if self.tolerance is None:
             return
@@ -94,6 +93,14 @@ class BoundCheck:
         if share.flat[worst] > self.share or self.allowed is None:
             self.share = float(share.flat[worst])
             self.allowed = float(allowed.flat[worst]) * abs(self.variable.scale)
+
+
+def _moved(variable: Variable, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """Boolean mask, same shape: what some readers showed and now show as missing, or the other way."""
+    moved = np.zeros(original.shape, bool)
+    for limits in dict.fromkeys((variable.limits, variable.stated_limits)):
+        moved |= is_missing(variable, original, limits=limits) != is_missing(variable, restored, limits=limits)
+    return moved
 
 
 def _different(original: np.ndarray, restored: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,11 +107,12 @@ class Drawings:
 
     def save(self, path: Path) -> None:
         """Write them as a .npz of plain arrays, one of them an index in JSON."""
-        arrays: dict[str, np.ndarray] = {}
+        pool = _Pool()
         index = {
-            "distributions": {name: _put(record, arrays) for name, record in self.distributions.items()},
-            "pictures": {name: _put(record, arrays) for name, record in self.pictures.items()},
+            "distributions": {name: _put(record, pool) for name, record in self.distributions.items()},
+            "pictures": {name: _put(record, pool) for name, record in self.pictures.items()},
         }
+        arrays = {dtype: np.concatenate(parts) for dtype, parts in pool.parts.items()}
         arrays["index"] = np.array(json.dumps(index))
         np.savez_compressed(path, allow_pickle=False, **arrays)
 
@@ -126,34 +128,59 @@ class Drawings:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 index = json.loads(str(stored["index"]))
-                return cls(
-                    {name: _take(Distribution, record, stored) for name, record in index["distributions"].items()},
-                    {name: _take(Picture, record, stored) for name, record in index["pictures"].items()},
-                )
+                arrays = {key: stored[key] for key in stored.files if key != "index"}
+            return cls(
+                {name: _take(Distribution, record, arrays) for name, record in index["distributions"].items()},
+                {name: _take(Picture, record, arrays) for name, record in index["pictures"].items()},
+            )
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: cannot be drawn from ({error}). Run 'baler evaluate' again") from error
 
 
-def _put(record: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A record as JSON, its arrays moved to `arrays` under running numbers."""
+class _Pool:
+    """Arrays of one dtype behind each other, equal ones once: thousands of short arrays would be mostly their names."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[np.ndarray]] = {}
+        self._ends: dict[str, int] = {}
+        self._known: dict[tuple[str, bytes], int] = {}
+
+    def add(self, values: np.ndarray) -> dict[str, Any]:
+        """Put an array in; returns where it is."""
+        dtype = values.dtype.str
+        end = self._ends.get(dtype, 0)
+        start = self._known.setdefault((dtype, values.tobytes()), end)
+        if start == end and values.size:
+            self.parts.setdefault(dtype, []).append(values.ravel())
+            self._ends[dtype] = end + values.size
+        return {"array": dtype, "start": start, "shape": list(values.shape)}
+
+
+def _put(record: Any, pool: _Pool) -> dict[str, Any]:
+    """A record as JSON, its arrays moved to the pool."""
     stored: dict[str, Any] = {}
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)
         if isinstance(value, np.ndarray):
-            key = str(len(arrays))
-            arrays[key] = value
-            stored[item.name] = {"array": key}
+            stored[item.name] = pool.add(value)
         else:
-            stored[item.name] = _put(value, arrays) if dataclasses.is_dataclass(value) else value
+            stored[item.name] = _put(value, pool) if dataclasses.is_dataclass(value) else value
     return stored
 
 
-def _take(kind: type[Any], record: Mapping[str, Any], arrays: Any) -> Any:
+def _array(place: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The array that `_Pool.add` put there."""
+    shape, start = tuple(place["shape"]), int(place["start"])
+    size = math.prod(shape)
+    return arrays[place["array"]][start : start + size].reshape(shape) if size else np.zeros(shape, place["array"])
+
+
+def _take(kind: type[Any], record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:
     """Inverse of `_put`."""
     values: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            values[key] = arrays[value["array"]] if "array" in value else _take(Histogram, value, arrays)
+            values[key] = _array(value, arrays) if "array" in value else _take(Histogram, value, arrays)
         else:
             values[key] = tuple(value) if isinstance(value, list) else value
     return kind(**values)

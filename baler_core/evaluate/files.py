@@ -19,11 +19,16 @@ from baler_core.format.container import MAGIC
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.pipeline.decompression import Info, read_info
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
+from baler_core.pipeline.input import kept_exact as kept_exact_by
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.interfaces import Metric, Reader
 from baler_core.plugin.registry import Registry
 
 DEFAULT_METRICS = ("residual", "response")
+UNKNOWN_BOUNDS = (
+    "neither file says which errors were allowed, so no bound is shown: "
+    "compare with the .bal file in place of the restored one, or name the configuration with --config"
+)
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
 
 
@@ -62,7 +67,7 @@ def evaluate(
     histories
         What models recorded while they trained, by group.
     kept_exact
-        What compression kept exactly in spite of a pattern with wildcards, and why.
+        What compression kept exactly in spite of a pattern with wildcards, and why; None looks it up.
     plots
         Patterns of the variables to draw.
     lookup
@@ -83,8 +88,9 @@ def evaluate(
         before = sides.file(original, variables)
         after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
         schema, left_out = _common(before, after)
+        allowed, exact_anyway = _bounds(schema, bounds, info, before)
         wanted = Wanted(
-            bounds=_bounds(schema, bounds, info, before),
+            bounds=allowed,
             metrics=[_metric(spec, registry) for spec in metrics]
             if metrics is not None
             else _default_metrics(registry),
@@ -98,10 +104,15 @@ def evaluate(
     return replace(
         results,
         sizes=sizes,
-        groups=groups_of(info),
+        groups=groups_of(info, results.variables),
         training=training_curves(histories or {}),
         details=details_of(info),
-        kept_exact=kept_exact or {},
+        kept_exact=exact_anyway if kept_exact is None else kept_exact,
+        notes=(
+            *results.notes,
+            *(info.header.elsewhere if info is not None else ()),
+            *([UNKNOWN_BOUNDS] if bounds is None and info is None else []),
+        ),
         left_out=tuple(dict.fromkeys((*(info.header.left_out if info is not None else ()), *left_out))),
     )
 
@@ -174,7 +185,7 @@ def _differences(before: Variable, after: Variable) -> list[str]:
     """What the two files say differently about a variable."""
     return [
         f"{before.name}: {what} of the original {getattr(before, what)!r}, of the restored file {getattr(after, what)!r}"
-        for what in ("dims", "units", "label", "fill", "scale", "offset", "limits", "flags")
+        for what in ("dims", "units", "label", "fill", "scale", "offset", "limits", "stated_limits", "flags")
         if repr(getattr(before, what)) != repr(getattr(after, what))
     ]
 
@@ -198,15 +209,18 @@ def _shape(side: _Side, name: str) -> tuple[int, ...]:
     return tuple(side.schema.sizes[dim] for dim in side.schema[name].dims)
 
 
-def _bounds(schema: Schema, rules: BoundRules | None, info: Info | None, before: _Side) -> dict[str, ErrorBound]:
-    """The bound of every variable, as far as it is known."""
+def _bounds(
+    schema: Schema, rules: BoundRules | None, info: Info | None, before: _Side
+) -> tuple[dict[str, ErrorBound], Mapping[str, str]]:
+    """The bound of every variable, as far as it is known, and what is exact in spite of a pattern, with the reason."""
     if rules is not None:
         roles = roles_in(before.schema, before.walk, rules)
-        return dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+        bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+        return bounds, kept_exact_by(schema, rules, roles)
     if info is None:
-        return {}
+        return {}, {}
     stated = dict(zip(info.header.schema.names, info.header.bounds, strict=True))
-    return {name: stated[name] for name in schema.names if name in stated}
+    return {name: stated[name] for name in schema.names if name in stated}, info.header.kept_exact
 
 
 def _metric(spec: ComponentSpec, registry: Registry) -> Metric:

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from baler_core.evaluate.results import GroupResult
+from baler_core.evaluate.results import GroupResult, VariableResult
 from baler_core.format.container import VERSION as FORMAT_VERSION
 from baler_core.format.header import ComponentRecord
 from baler_core.pipeline.decompression import Info
@@ -21,17 +21,18 @@ def listed(names: Sequence[str], shown: int = 8) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def groups_of(info: Info | None) -> tuple[GroupResult, ...]:
-    """Which model coded which variables."""
+def groups_of(info: Info | None, variables: Sequence[VariableResult]) -> tuple[GroupResult, ...]:
+    """Which model coded which of the compared variables."""
     if info is None:
         return ()
     header = info.header
+    sizes = {v.name: v.native_bytes for v in variables}
     groups = []
     for group in header.groups:
         layout = header.layout(group, header.schema.sizes)
         models = " and ".join(model.name for model in group.models)
         names = tuple(variable.name for variable in layout.variables)
-        groups.append(GroupResult(layout.name, names, models, layout.nbytes))
+        groups.append(GroupResult(layout.name, names, models, sum(sizes.get(name, 0) for name in names)))
     return tuple(groups)
 
 

@@ -85,6 +85,7 @@ class Recorders:
         self._schema = schema
         self._variables = {variable.name: variable for variable in schema.variables}
         self._bounds = bounds
+        self._native_bytes = found.native_bytes
         self._checks = {v.name: BoundCheck(v, _tolerance(v, bounds, found)) for v in schema.variables}
         self._metrics = [GuardedMetric(metric) for metric in metrics]
         self._notes: list[str] = []
@@ -142,6 +143,7 @@ class Recorders:
             lossy=check.tolerance.lossy if check.tolerance is not None else None,
             values=check.values,
             changed=check.changed,
+            native_bytes=self._native_bytes.get(variable.name, 0),
             largest_error=check.largest_error,
             allowed=check.allowed,
             share=check.share,

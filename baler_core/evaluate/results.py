@@ -25,6 +25,8 @@ class VariableResult:
         As the user stated it (`rel 0.001`); empty where it is not known.
     lossy
         Whether the bound allows any error; None where it is not known.
+    native_bytes
+        What its values take as their dtype holds them; text in UTF-8, and one byte more per cell.
     values, changed
         How many values there are, and how many came back with other bits.
     largest_error
@@ -58,6 +60,7 @@ class VariableResult:
     violations: int = 0
     mask_changed: int = 0
     distinct: tuple[int, int] | None = None
+    native_bytes: int = 0
 
     @property
     def merged(self) -> bool:
@@ -207,6 +210,10 @@ class Results:
     def verdict(self) -> Verdict:
         """What can be said of all values and bounds together; good only where nothing has to be added."""
         known = [v for v in self.variables if v.bound and v.bound != "none"]
+        if self.variables and not any(v.bound for v in self.variables):
+            return Verdict(
+                False, "not known", "which errors were allowed is not known here: they are stated, not judged"
+            )
         if not known:
             return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
         if self.violations:

@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.data.bounds import ValueRange, value_range
 from baler_core.data.comparison import is_measured, measured
 from baler_core.data.running_statistics import Sample, sample_size
-from baler_core.data.variables import Schema, Variable, values_of
+from baler_core.data.variables import Schema, Variable, native_bytes, values_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,14 +74,6 @@ def _coordinate(found: Survey, schema: Schema, variable: Variable, values: np.nd
         physical = values.astype(np.float64) * variable.scale + variable.offset
         before = found.coordinates.get(variable.name, np.empty(0))
         found.coordinates[variable.name] = np.concatenate([before, physical])
-
-
-def native_bytes(values: np.ndarray) -> bytes:
-    """The values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
-    if values.dtype.kind != "O":
-        return values.tobytes()
-    cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in values.ravel())
-    return b"".join(cell + b"\n" for cell in cells)
 
 
 class ByteSample:

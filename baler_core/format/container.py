@@ -16,7 +16,7 @@ from baler_core.data.variables import Json
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
 from baler_core.errors import FormatError
-from baler_core.format.header_dictionary import WORDS
+from baler_core.format.header_dictionary import header_dictionary
 from baler_core.format.json_columns import from_columns, to_columns
 
 MAGIC = b"\x89BAL"
@@ -165,7 +165,7 @@ def _sections(index: bytes, start: int, end: int, path: Path) -> list[Section]:
 def pack_json(record: Json) -> bytes:
     """A JSON-able record as few bytes."""
     text = json.dumps(to_columns(record), separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
-    return write_varint(len(text)) + squeeze(text, words=WORDS)
+    return write_varint(len(text)) + squeeze(text, words=header_dictionary())
 
 
 def unpack_json(data: bytes, what: str) -> Json:
@@ -174,7 +174,7 @@ def unpack_json(data: bytes, what: str) -> Json:
     length = reader.varint(HEADER_LIMIT)
     squeezed = reader.rest()
     try:
-        text = unsqueeze(squeezed, length, WORDS)
+        text = unsqueeze(squeezed, length, header_dictionary())
         _refuse_bombs(text, len(squeezed))
         return from_columns(json.loads(text))
     except FormatError as error:

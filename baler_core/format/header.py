@@ -92,8 +92,13 @@ class Header:
         Section number of the schema's attachments, if there are any.
     left_out
         What of the input is not in this file, and why, one sentence each.
+    elsewhere
+        What the input only points to, since it lies in other files, one sentence each.
     flips
         How many values of a variable changed their sign, where keeping it would have cost more than it may.
+    kept_exact
+        Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why; when read from a
+        file, in a few words (`time`).
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     """
@@ -116,6 +121,8 @@ class Header:
     attachments_section: int | None = None
     left_out: tuple[str, ...] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """The layout of a group at the given sizes."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from baler_core.format.header import (
     PreprocessRecord,
     TrainedRecord,
 )
+from baler_core.format.json_columns import count_of, ranges_of, unranged
 
 MOST_BLOCKS = 2**22
 
@@ -48,6 +49,10 @@ def header_to_json(header: Header) -> Json:
         extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
     if header.left_out:
         extras["left_out"] = list(header.left_out)
+    if header.elsewhere:
+        extras["elsewhere"] = list(header.elsewhere)
+    if header.kept_exact:
+        extras["kept_exact"] = _kept_exact_to_json(header)
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -61,7 +66,7 @@ def header_to_json(header: Header) -> Json:
             [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
         ],
         "groups": [
-            [g.kind, _ranges(g.variables), [_component_to_json(m) for m in g.models], list(g.state_sections)]
+            [g.kind, ranges_of(g.variables), [_component_to_json(m) for m in g.models], list(g.state_sections)]
             for g in header.groups
         ],
         "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
@@ -69,6 +74,15 @@ def header_to_json(header: Header) -> Json:
         "skeleton": dict(schema.skeleton),
         **extras,
     }
+
+
+def _kept_exact_to_json(header: Header) -> Json:
+    """Pairs [why in a few words, ranges of variables]: whole sentences would take more than some variables do."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(header.schema.names):
+        if name in header.kept_exact:
+            found.setdefault(re.split(r": | \(", header.kept_exact[name])[0], []).append(place)
+    return [[why, ranges_of(places)] for why, places in found.items()]
 
 
 def _bound_to_json(bound: ErrorBound) -> Json:
@@ -85,7 +99,7 @@ def _errors_to_json(header: Header) -> Json:
         (place, header.errors[v.name]) for place, v in enumerate(header.schema.variables) if v.name in header.errors
     ]
     return [
-        _ranges([place for place, _ in known]),
+        ranges_of([place for place, _ in known]),
         [_short(e.largest) for place, e in known if header.tolerances[place].kind != "abs"],
         [_short(e.share) for _, e in known],
     ]
@@ -137,17 +151,6 @@ def _runs(records: list[Json]) -> list[Json]:
     return runs
 
 
-def _ranges(numbers: Sequence[int]) -> list[list[int]]:
-    """Ascending numbers as [first, count] pairs."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and sum(ranges[-1]) == number:
-            ranges[-1][1] += 1
-        else:
-            ranges.append([number, 1])
-    return ranges
-
-
 # ---- from JSON: nothing that a stranger's file says is believed
 
 
@@ -175,7 +178,7 @@ def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
 
 def _header(record: Json, sections: int) -> Header:
     dims = [str(dim) for dim in record["dims"][0]]
-    sizes = dict(zip(dims, (_count(size) for size in record["dims"][1]), strict=True))
+    sizes = dict(zip(dims, (count_of(size) for size in record["dims"][1]), strict=True))
     variables = tuple(_variable(v, dims) for v in record["variables"])
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
@@ -189,20 +192,22 @@ def _header(record: Json, sections: int) -> Header:
         bounds=bounds,
         tolerances=tolerances,
         preprocess=tuple(
-            PreprocessRecord(_component(c), tuple(str(v) for v in names), _count(section))
+            PreprocessRecord(_component(c), tuple(str(v) for v in names), count_of(section))
             for c, names, section in record["preprocess"]
         ),
         groups=_groups(record["groups"], len(variables)),
         blocks=tuple(_block(b) for b in _unrun(record["blocks"][1], min(sections, MOST_BLOCKS))),
-        first_block=_count(record["blocks"][0]),
+        first_block=count_of(record["blocks"][0]),
         errors=_errors(record["errors"], variables, tolerances),
-        input_bytes=_count(native),
-        input_file_bytes=_count(on_disk),
+        input_bytes=count_of(native),
+        input_file_bytes=count_of(on_disk),
         trained=_trained(record["trained"]) if "trained" in record else None,
         shares=tuple(float(share) for share in record.get("shares", ())),
-        attachments_section=_count(record["attachments"]) if "attachments" in record else None,
+        attachments_section=count_of(record["attachments"]) if "attachments" in record else None,
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
-        flips={variables[_count(place)].name: _count(count) for place, count in record.get("flips", ())},
+        elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
+        kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
+        flips={variables[count_of(place)].name: count_of(count) for place, count in record.get("flips", ())},
     )
 
 
@@ -234,7 +239,7 @@ def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
 
 def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[Tolerance]) -> dict[str, ErrorRecord]:
     ranges, largest, shares = record
-    places = _unranged(ranges, len(variables))
+    places = unranged(ranges, len(variables))
     stated = iter(largest)
     errors = {}
     for place, share in zip(places, map(float, shares), strict=True):
@@ -256,16 +261,10 @@ def _trained(record: Json) -> TrainedRecord:
         raise ValueError(f"{name!r} is not the bare name of a file")
     if not isinstance(digest, str) or re.fullmatch("[0-9a-f]{64}", digest) is None:
         raise ValueError(f"{digest!r} is no SHA-256 checksum")
-    sections = {_count(group): _count(section) for group, section in places}
+    sections = {count_of(group): count_of(section) for group, section in places}
     if len(sections) != len(places) or not sections:
         raise ValueError("the groups that use trained models are not told")
     return TrainedRecord(name, digest, sections)
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
-        raise ValueError(f"{value!r} is no count")
-    return value
 
 
 def _component(record: Json) -> ComponentRecord:
@@ -283,7 +282,7 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
     return Variable(
         str(name),
         str(dtype),
-        tuple(dims[_count(place)] for place in (places if isinstance(places, list) else [places])),
+        tuple(dims[count_of(place)] for place in (places if isinstance(places, list) else [places])),
         str(record.get("units", "")),
         str(record.get("title", "")),
         tuple(_special(value) for value in record.get("fill", ())),
@@ -304,41 +303,37 @@ def _special(value: Json) -> float:
 
 
 def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:
-    if sum(_count(length) for _, ranges, _, _ in records for _, length in ranges) > count:
+    if sum(count_of(length) for _, ranges, _, _ in records for _, length in ranges) > count:
         raise ValueError("groups name more variables than the file has")
     return tuple(_group(record, count) for record in records)
+
+
+def _kept_exact(records: Json, variables: Sequence[Variable]) -> dict[str, str]:
+    if sum(count_of(length) for _, ranges in records for _, length in ranges) > len(variables):
+        raise ValueError("more variables are named than the file has")
+    return {variables[n].name: str(why) for why, ranges in records for n in unranged(ranges, len(variables))}
 
 
 def _group(record: Json, count: int) -> GroupRecord:
     kind, ranges, models, sections = record
     if kind not in ("table", "grid", "other"):
         raise ValueError(f"{kind!r} is no kind of group")
-    numbers = _unranged(ranges, count)
+    numbers = unranged(ranges, count)
     if not numbers or len(models) != len(sections) or not models:
         raise ValueError("a group points outside the file")
     return GroupRecord(
-        kind, numbers, tuple(_component(m) for m in models), tuple(_count(section) for section in sections)
+        kind, numbers, tuple(_component(m) for m in models), tuple(count_of(section) for section in sections)
     )
-
-
-def _unranged(ranges: Json, count: int) -> tuple[int, ...]:
-    """Inverse of `_ranges`, for numbers below `count`."""
-    if sum(_count(length) for _, length in ranges) > count:
-        raise ValueError("more variables are named than the file has")
-    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
-    if numbers and (min(numbers) < 0 or max(numbers) >= count):
-        raise ValueError("a variable outside the file is named")
-    return numbers
 
 
 def _block(record: Json) -> BlockRecord:
     groups, models, sizes = record
-    lengths = {str(dim): _count(size) for dim, size in sizes.items()}
-    return BlockRecord(tuple(_count(g) for g in groups), tuple(_count(m) for m in models), lengths)
+    lengths = {str(dim): count_of(size) for dim, size in sizes.items()}
+    return BlockRecord(tuple(count_of(g) for g in groups), tuple(count_of(m) for m in models), lengths)
 
 
 def _unrun(runs: Json, limit: int) -> list[Json]:
-    total = sum(_count(length) for length, _ in runs)
+    total = sum(count_of(length) for length, _ in runs)
     if total > limit:
         raise ValueError(f"{total} records where at most {limit} can be")
     return [record for length, record in runs for _ in range(length)]

@@ -1,6 +1,9 @@
-"""JSON records as columns: lists of similar dicts become dicts of lists, whose repetitions compress far better."""
+"""JSON records made short: lists of similar dicts as columns, whose repetitions compress far better; numbers as ranges."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from baler_core.data.variables import Json
 
@@ -57,3 +60,31 @@ def _common_order(record: list[Json]) -> list[str] | None:
         if places != sorted(places) or any(_is_absent(value) for value in item.values()):
             return None
     return list(keys)
+
+
+def ranges_of(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as [first, count] pairs."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and sum(ranges[-1]) == number:
+            ranges[-1][1] += 1
+        else:
+            ranges.append([number, 1])
+    return ranges
+
+
+def unranged(ranges: Json, count: int) -> tuple[int, ...]:
+    """Inverse of `ranges_of`, for numbers below `count`."""
+    if sum(count_of(length) for _, length in ranges) > count:
+        raise ValueError("more variables are named than the file has")
+    numbers = tuple(number for first, length in ranges for number in range(first, first + length))
+    if numbers and (min(numbers) < 0 or max(numbers) >= count):
+        raise ValueError("a variable outside the file is named")
+    return numbers
+
+
+def count_of(value: Any) -> int:
+    """A whole number from 0 on, or a `ValueError`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
+        raise ValueError(f"{value!r} is no count")
+    return value

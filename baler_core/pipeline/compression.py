@@ -39,7 +39,7 @@ class Compressed:
     Attributes
     ----------
     input_bytes
-        Bytes of all values in memory, in their native dtypes.
+        Bytes of all values in their native dtypes, of text in UTF-8 and one more per cell.
     file_bytes
         Bytes of the whole .bal file.
     errors
@@ -127,6 +127,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     records: list[BlockRecord] = []
     errors: Mapping[str, ErrorRecord] = {}
     flips: Counter[str] = Counter()
+    native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
         for place, block in enumerate(job.blocks):
@@ -140,8 +141,9 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             for one in coded:
                 errors = joined_errors(errors, one.errors)
                 flips.update(one.flips)
+            native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
-    return CodedFile(_stored_groups(list(coders.values()), records), records, errors, dict(flips))
+    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips))
 
 
 def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:

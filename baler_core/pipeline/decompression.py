@@ -132,6 +132,8 @@ def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
     proposed = stem if right and stem.lower().endswith(right) else f"{stem}{right}"
     others = [suffix for suffix in suffixes if suffix and suffix != right]
     more = f" (or {', '.join(others)})" if others else ""
+    if reader.name == "python":
+        more += ", or save what baler_core.open gives, as by its to_netcdf or to_csv"
     raise DataError(
         f"{output}: the restored file is one of the reader {reader.name!r}, not "
         f"{repr(output.suffix) if output.suffix else 'a file without a suffix'}: name it {proposed}{more}"

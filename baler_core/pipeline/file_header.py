@@ -54,6 +54,8 @@ class CodedFile:
 
     Attributes
     ----------
+    native_bytes
+        What the values take as their dtypes hold them.
     errors
         The largest error of each lossy variable.
     flips
@@ -64,6 +66,7 @@ class CodedFile:
 
     groups: Sequence[StoredGroup]
     blocks: Sequence[BlockRecord] = ()
+    native_bytes: int = 0
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     flips: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
@@ -90,12 +93,14 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         groups=groups,
         blocks=tuple(coded.blocks),
         errors=coded.errors,
-        input_bytes=sum(schema.nbytes(variable) for variable in schema.variables),
+        input_bytes=coded.native_bytes,
         input_file_bytes=given.file_bytes,
         trained=_trained_record(job, coded.groups),
         attachments_section=after if schema.attachments else None,
         left_out=tuple(job.left_out),
+        elsewhere=job.blocks.elsewhere,
         flips=coded.flips,
+        kept_exact=job.kept_exact,
         shares=coded.shares,
     )
 

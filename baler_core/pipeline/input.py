@@ -13,18 +13,20 @@ import numpy as np
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
 from baler_core.data.patterns import names_in_full
-from baler_core.data.roles import Finding, roles_of, told_by_values
+from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
+from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import (
     Layout,
     Schema,
+    Variable,
     block_sizes,
     counts_first,
     group_variables,
     values_of,
     with_events,
 )
-from baler_core.errors import DataError
+from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Reader, Source
 from baler_core.plugin.registry import Registry
 
@@ -68,7 +70,7 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
 
 
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
-    """Open the input file; one without variables is kept byte for byte.
+    """Open the input file; one without variables, or unsuited to the reader of its suffix, is kept byte for byte.
 
     Raises
     ------
@@ -82,13 +84,20 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     if not path.is_file():
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
-    source = reader.open(path, config.variables)
+    try:
+        source = reader.open(path, config.variables)
+    except UnsuitedError as error:
+        if config.reader is not None or config.variables is not None:
+            raise
+        logger.warning("kept byte for byte, since it is nothing that the reader %r takes: %s", reader.name, error)
+        whole = registry.reader(WHOLE_FILE)()
+        return whole, whole.open(path)
     if not source.schema.variables:
         source.close()
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
         reader = registry.reader(WHOLE_FILE)()
         source = reader.open(path)
-    for warning in source.warnings:
+    for warning in (*source.warnings, *source.elsewhere):
         logger.warning("%s", warning)
     return reader, source
 
@@ -114,9 +123,18 @@ def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -
     return tuple(
         LOSSLESS
         if v.name in counts
-        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=v.name in roles and roles[v.name].is_exact)
+        else rules.bound_for(v.name, v.dtype, packed=v.is_packed, protected=bool(_why_protected(v, schema, roles)))
         for v in schema.variables
     )
+
+
+def _why_protected(variable: Variable, schema: Schema, roles: Mapping[str, Finding]) -> str:
+    """Why a pattern with wildcards leaves a variable exact; empty if it does not."""
+    finding = roles.get(variable.name, Finding())
+    if finding.is_exact:
+        return str(finding)
+    # Exact costs nothing here, and constants of a calculation are like this.
+    return SINGLE if all(schema.sizes[dim] == 1 for dim in variable.dims) else ""
 
 
 def roles_in(schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], rules: BoundRules) -> dict[str, Finding]:
@@ -141,11 +159,10 @@ def kept_exact(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) 
     """
     rules = rules.among(schema.names)
     return {
-        v.name: str(roles[v.name])
+        v.name: why
         for v in schema.variables
-        if v.name in roles
-        and roles[v.name].is_exact
-        and (v.numpy_dtype.kind == "f" or v.is_packed)
+        if (v.numpy_dtype.kind == "f" or v.is_packed)
+        and (why := _why_protected(v, schema, roles))
         and _is_lossy_wildcard(v.name, rules)
     }
 
@@ -154,6 +171,14 @@ def _is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
     """Whether the bound of a variable comes from a pattern that does not name it, and is no `lossless`."""
     rule = rules.rule_for(name)
     return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
+
+
+def sentinels_under(
+    schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], bounds: Sequence[ErrorBound]
+) -> dict[str, Sentinel]:
+    """What looks like undeclared missing values among the first values of the variables that may lose something."""
+    lossy = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.kind != "lossless"]
+    return sentinels_in(schema, first_values(walk, lossy))
 
 
 def first_values(walk: Callable[[], Iterable[xr.Dataset]], names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -229,6 +254,7 @@ class Blocks:
     def __init__(self, source: Source, block_bytes: int) -> None:
         self.schema = source.schema
         self.left_out = tuple(source.warnings)
+        self.elsewhere = tuple(source.elsewhere)
         self._source = source
         self._block_bytes = block_bytes
         self._kept: list[xr.Dataset] | None = None

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from baler_core.config import Config
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.patterns import unmistakable
-from baler_core.data.variables import GroupKind, Layout, Schema
+from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
 from baler_core.errors import ConfigError
-from baler_core.pipeline.input import Blocks, bounds_of, kept_exact, layouts_of, roles_in, tolerances_of
-from baler_core.pipeline.matching import told_of
+from baler_core.pipeline.input import (
+    Blocks,
+    bounds_of,
+    kept_exact,
+    layouts_of,
+    roles_in,
+    sentinels_under,
+    tolerances_of,
+)
+from baler_core.pipeline.matching import told_of, told_of_sentinels
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.plugin.interfaces import Source
@@ -40,6 +48,11 @@ class GroupBlock:
     block: xr.Dataset
     layout: Layout
     tolerances: Mapping[str, Tolerance]
+
+    @property
+    def native_size(self) -> int:
+        """Bytes that the values take as their dtypes hold them."""
+        return sum(native_size(values_of(self.block, variable.name)) for variable in self.layout.variables)
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,11 @@ def prepare(
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
-    for sentence in told_of(schema, config.bounds, bounds, exact_anyway):
+    sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    for sentence in (
+        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *told_of_sentinels(sentinels),
+    ):
         logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from baler_core.config import Config
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.data.patterns import names_in_full
+from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Schema
 from baler_core.errors import did_you_mean
-from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in
+from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
 from baler_core.plugin.registry import Registry
 
 _NAMED = 6
@@ -50,6 +51,8 @@ class Matches:
         Integers, booleans, text and others that a lossy pattern with wildcards matches and leaves exact.
     uncovered
         Variables that no pattern matches: they are exact.
+    sentinels
+        Lossy variables with what looks like missing values that nothing declares.
     """
 
     path: Path
@@ -58,6 +61,7 @@ class Matches:
     kept_exact: Mapping[str, str]
     whole: tuple[str, ...]
     uncovered: tuple[str, ...]
+    sentinels: Mapping[str, Sentinel] = field(default_factory=dict)
 
 
 def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
@@ -74,13 +78,15 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         roles = roles_in(schema, lambda: source.blocks(config.block_bytes), rules)
         bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
         exact = kept_exact(schema, rules, roles)
+        stated = [bounds[name] for name in schema.names]
+        sentinels = sentinels_under(schema, lambda: source.blocks(config.block_bytes), stated)
     members_of = _decided(schema, rules)
     unmatched = set(rules.unmatched(schema.names))
     patterns = []
     for rule in rules.rules:
         members = tuple(members_of[rule[0]])
         lossy = tuple(name for name in members if bounds[name].kind != "lossless")
-        hint = did_you_mean(rule[0].strip("*?"), schema.names) if rule[0] in unmatched else ""
+        hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched else ""
         patterns.append(PatternMatch(*rule, members, lossy, hint))
     whole = tuple(
         name
@@ -90,7 +96,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
     )
     uncovered = tuple(members_of[""])
-    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
+    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels)
 
 
 def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
@@ -103,7 +109,20 @@ def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
     return members
 
 
-def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exact: Mapping[str, str]) -> list[str]:
+def _hint(pattern: str, schema: Schema, aliases: Mapping[str, str]) -> str:
+    """Which variables a pattern that matches nothing may mean."""
+    bare = pattern.strip("*?")
+    named = next((name for alias, name in aliases.items() if alias.casefold() == bare.casefold()), None)
+    return did_you_mean(bare, schema.names) if named is None else f"It is called {named!r} here."
+
+
+def told_of(
+    schema: Schema,
+    rules: BoundRules,
+    bounds: Sequence[ErrorBound],
+    exact: Mapping[str, str],
+    aliases: Mapping[str, str] | None = None,
+) -> list[str]:
     """What a user must know of the bounds before a file is compressed, one sentence each.
 
     Parameters
@@ -112,11 +131,13 @@ def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exa
         What they come to for each variable.
     exact
         Variables that are exact in spite of a pattern with wildcards, and why.
+    aliases
+        As of `Source`.
     """
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
     sentences = [
-        f"the bound for {pattern!r} matches no variable. {did_you_mean(pattern.strip('*?'), schema.names)}"
+        f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases or {})}"
         for pattern in rules.unmatched(schema.names)
     ]
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
@@ -134,6 +155,17 @@ def told_of(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound], exa
             "A lossy bound on these must name them in full"
         )
     return sentences
+
+
+def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:
+    """What to say of values that may stand for missing ones, one sentence for all variables."""
+    if not found:
+        return []
+    said = listed([f"{name!r} ({sentinel})" for name, sentinel in found.items()])
+    return [
+        f"one value may stand for missing ones, and is taken for an ordinary one that the bound may change: {said}. "
+        "If it does, keep these lossless, or write NaN or a declared fill value in its place"
+    ]
 
 
 def listed(names: Sequence[str], *, most: int = _NAMED) -> str:

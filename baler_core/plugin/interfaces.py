@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
+from baler_core.plugin.options import AutoOptions, Effort, Options, Training
 
 if TYPE_CHECKING:
     import torch
@@ -25,42 +25,6 @@ if TYPE_CHECKING:
 Streams: TypeAlias = dict[str, bytes]
 State: TypeAlias = dict[str, np.ndarray]
 Tolerances: TypeAlias = Mapping[str, Tolerance]
-
-
-class Options(BaseModel):
-    """Base of every component's options: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Effort = Literal["fast", "balanced", "max"]
-
-
-class AutoOptions(Options):
-    """Options of `model: auto`."""
-
-    effort: Effort = Field(default="max", description="How hard to try for few bytes, against time.")
-
-
-class Training(BaseModel):
-    """How learning models are trained (the `training` section of the configuration)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=1000, ge=1, description="At most this many passes over the training rows.")
-    batch_size: int = Field(default=512, ge=1, description="Rows per training step.")
-    learning_rate: float = Field(default=1.0e-3, gt=0, description="First step size of the optimiser.")
-    seed: int = Field(default=1, ge=0, description="Start of every random number; the same seed gives the same model.")
-    loss: str = Field(default="mse", description="Name of a loss component.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Where to train: `auto` takes a GPU where there is one."
-    )
-    early_stopping: int = Field(default=100, ge=1, description="Stop after this many epochs without improvement.")
-    patience: int = Field(
-        default=50, ge=1, description="Epochs without improvement before the learning rate is lowered."
-    )
-    validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows kept aside to watch the loss.")
-    seconds: float | None = Field(default=None, gt=0, description="Stop training after this long.")
 
 
 class Component:
@@ -98,6 +62,10 @@ class Source(ABC):
     """Why variables that one may take for numbers are none (`line 7 holds 'x', which is no number`), by name."""
     warnings: Sequence[str] = ()
     """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
+    aliases: Mapping[str, str] = {}
+    """What users may call variables whose names here are others (`PRIMARY`, for `hdu0`): for hints alone."""
+    elsewhere: Sequence[str] = ()
+    """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
@@ -306,13 +274,7 @@ class Model(Component, ABC):
 
     @abstractmethod
     def encode(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        *,
-        hints: Hints = NO_HINTS,
-        plan: object = None,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode the block as byte streams by short name, from which `decode` restores it.
 
@@ -398,7 +360,9 @@ class Metric(Component, ABC):
 
 __all__ = [
     "NO_HINTS",
+    "AutoOptions",
     "Component",
+    "Effort",
     "Estimate",
     "Hints",
     "Loss",

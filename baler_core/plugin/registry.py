@@ -19,6 +19,7 @@ from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.plugin import hookspecs
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
 from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.signatures import check_signatures
 
 GROUP = "baler"
@@ -32,24 +33,6 @@ KINDS: dict[Kind, type[Component]] = {
     "loss": Loss,
     "metric": Metric,
     "object": ObjectKind,
-}
-# What to install when a component that a file needs is missing: the project's own plugins.
-KNOWN_PACKAGES = {
-    "root": "baler-core[hep]",
-    "hdf5": "baler-core[cfd]",
-    "netcdf": "baler-core[cfd]",
-    "fits": "baler-core[astro]",
-}
-KNOWN_SUFFIXES = {
-    ".root": "baler-core[hep]",
-    ".h5": "baler-core[cfd]",
-    ".hdf5": "baler-core[cfd]",
-    ".mat": "baler-core[cfd]",
-    ".nc": "baler-core[cfd]",
-    ".nc4": "baler-core[cfd]",
-    ".fits": "baler-core[astro]",
-    ".fit": "baler-core[astro]",
-    ".fits.gz": "baler-core[astro]",
 }
 ComponentClass = TypeVar("ComponentClass", bound=Component)
 
@@ -112,7 +95,7 @@ class Registry:
                 f"with BALER_DISABLE_PLUGINS"
             )
         named = "" if package == CORE else package
-        raise PluginError(self._missing(kind, name, named or KNOWN_PACKAGES.get(name, "")))
+        raise PluginError(self._missing(kind, name, named or install_for("readers", name)))
 
     def _missing(self, kind: Kind, name: str, package: str) -> str:
         message = f"there is no {kind} named {name!r}. "
@@ -193,9 +176,9 @@ class Registry:
             s for found in self.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
         )
         message = f"{path.name}: no reader for this suffix. Readers here take {', '.join(known)}."
-        for suffix, package in KNOWN_SUFFIXES.items():
-            if path.name.lower().endswith(suffix) and suffix not in known:
-                return f"{message} Install the one for {suffix}: pip install '{package}'"
+        suffix = published_suffix(path.name)
+        if suffix and suffix not in known:
+            return f"{message} Install the one for {suffix}: pip install '{install_for('suffixes', suffix)}'"
         return message
 
 

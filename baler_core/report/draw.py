@@ -14,6 +14,9 @@ from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
 from baler_core.report.field import draw_field, figure_size
 from baler_core.report.style import file_names, new_figure, save
 
+# Enough for a handful of colours and the greys of letters.
+LINES = 48
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -62,7 +65,7 @@ def _draw_variable(results: Results, variable: VariableResult, stem: Path) -> li
     if distribution is not None:
         with new_figure(*DISTRIBUTION_SIZE, fitted=False) as figure:
             draw_distribution(figure, variable, distribution)
-            paths.append(save(figure, stem.with_name(f"{stem.name}.png")))
+            paths.append(save(figure, stem.with_name(f"{stem.name}.png"), colours=LINES))
     return paths
 
 
@@ -72,7 +75,7 @@ def _draw_training(results: Results, folder: Path) -> dict[str, Path]:
     for group, curves in results.training.items():
         with new_figure(6.5, 3.6) as figure:
             draw_training(figure, group, curves)
-            paths[group] = save(figure, folder / f"training.{stems[group]}.png")
+            paths[group] = save(figure, folder / f"training.{stems[group]}.png", colours=LINES)
     return paths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -36,7 +37,7 @@ class Bar:
     ours: bool = False
 
 
-def render(results: Results, figures: Figures, *, undrawn: int = 0) -> str:
+def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -> str:
     """The page; `undrawn` variables could have been drawn and were not."""
     from jinja2 import Environment, StrictUndefined
 

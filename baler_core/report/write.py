@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from baler_core.data.patterns import matching
+from baler_core.data.patterns import matching_names
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate import Drawings, Results
 from baler_core.machine.atomic_write import completed
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 
-PLOTS = 40
+PLOTS = 24
+"""So many variables are drawn unless patterns ask for others: more are neither looked at nor quickly loaded."""
 Plots = int | Literal["all"] | Sequence[str]
 """How many variables to draw, `all` that were recorded, or patterns of their names."""
 
@@ -49,7 +50,8 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS) -> Pat
         )
     report = folder / "report.html"
     with completed(report) as temporary:
-        temporary.write_text(render(results, figures, undrawn=len(_recorded(results)) - len(shown)), "utf-8")
+        undrawn = [name for name in _recorded(results) if name not in figures.variables]
+        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8")
     return report
 
 
@@ -89,11 +91,11 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
     results = read_results(folder)
     recorded = _recorded(results)
     for pattern in variables:
-        if not matching([pattern], recorded):
+        if not matching_names([pattern], recorded):
             raise DataError(
                 f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
             )
-    wanted = matching(variables, recorded)
+    wanted = matching_names(variables, recorded)
     return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 
 
@@ -101,12 +103,19 @@ def chosen(results: Results, plots: Plots) -> list[str]:
     """Names of the variables to draw, in the file's order."""
     recorded = _recorded(results)
     if isinstance(plots, int):
-        return recorded[:plots]
+        return _first(results, recorded, plots)
     if isinstance(plots, str):
-        return recorded if plots == "all" else matching([plots], recorded)
+        return recorded if plots == "all" else matching_names([plots], recorded)
     if list(plots) == ["*"]:
-        return recorded[:PLOTS]
-    return matching(plots, recorded)
+        return _first(results, recorded, PLOTS)
+    return matching_names(plots, recorded)
+
+
+def _first(results: Results, recorded: Sequence[str], most: int) -> list[str]:
+    """In the file's order, the first that changed; where there is room, others too."""
+    changed = {v.name for v in results.variables if v.changed}
+    wanted = set(sorted(recorded, key=lambda name: name not in changed)[:most])
+    return [name for name in recorded if name in wanted]
 
 
 def _recorded(results: Results) -> list[str]:

@@ -10,7 +10,8 @@ from decimal import ROUND_FLOOR, Decimal
 import numpy as np
 
 from baler_core.data.bounds import usable
-from baler_core.data.roles import GRID_AXIS, PIXELS, Finding, roles_of
+from baler_core.data.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
+from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.suggest.noise import noise_of
@@ -63,9 +64,13 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
     beside = errors_beside(schema.names)
     counts = set(schema.counts.values())
+    sentinels = sentinels_in(schema, values)
+    kept = {name: Proposal(LOSSLESS, f"{sentinel}: missing values?") for name, sentinel in sentinels.items()}
+    kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in counts}
+    kept = {name: proposal for name, proposal in kept.items() if not roles.get(name, Finding()).is_exact}
     return {
-        v.name: Proposal(LOSSLESS, "counts of a collection")
-        if v.name in counts
+        v.name: kept[v.name]
+        if v.name in kept
         else _proposal(v, roles.get(v.name, Finding()), physical, beside.get(v.name, ()), series)
         for v in schema.variables
     }
@@ -82,11 +87,9 @@ def _proposal(
     packed = variable.is_numeric and variable.numpy_dtype.kind in "iu" and variable.scale != 1.0
     if not variable.is_numeric or not (variable.numpy_dtype.kind == "f" or packed):
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else "")
-    if not variable.dims:
-        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
     values = physical.get(variable.name)
-    if values is not None and values.size == 1:
-        return Proposal(LOSSLESS, str(finding) if finding.is_exact else "a single value")
+    if not variable.dims or (values is not None and values.size == 1):
+        return Proposal(LOSSLESS, str(finding) if finding.is_exact else SINGLE)
     by_error = _below_errors(errors, physical, values)
     in_series = variable.dims[0] in series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None

@@ -28,13 +28,7 @@ class ExactModel(Model):
     automatic = True
 
     def encode(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        *,
-        hints: Hints = NO_HINTS,
-        plan: object = None,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as one stream, `values`, holding the variables one after the other."""
         parts = [_encode(values_of(block, variable.name), variable) for variable in layout.variables]

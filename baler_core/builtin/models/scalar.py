@@ -102,13 +102,7 @@ class ScalarModel(Model):
         return Estimate(apart if sum(apart.values()) < together else {names: together})
 
     def encode(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        *,
-        hints: Hints = NO_HINTS,
-        plan: object = None,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
         seen: dict[bytes, int] = {}

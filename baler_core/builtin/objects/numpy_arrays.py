@@ -9,6 +9,7 @@ import numpy as np
 
 from baler_core.builtin.objects.presenting import array_variables, dataset_of
 from baler_core.data.objects import Columns, rebuild
+from baler_core.data.objects.advice import advice_for
 from baler_core.data.variables import Json, select_names
 from baler_core.errors import DataError
 from baler_core.plugin.object_kind import ObjectKind, type_name
@@ -84,7 +85,7 @@ def _checked(name: str, value: Any) -> np.ndarray:
     if type_name(value) not in NumpyArrays.types or isinstance(value, dict):
         raise DataError(
             f"the variable {name!r} is of type {type_name(value)}, which cannot be held among arrays: "
-            "make it a numpy array"
+            + advice_for(type_name(value), "make it a numpy array")
         )
     return value
 

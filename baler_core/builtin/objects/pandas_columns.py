@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.data.objects import Columns, rebuild
+from baler_core.data.objects.advice import advice_for
 from baler_core.data.variables import Json
 from baler_core.errors import DataError
 
@@ -39,7 +40,8 @@ def add_column(name: str, values: Any, dim: str, columns: Columns, **about: Any)
     if isinstance(array, pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanArray):
         masked = np.ma.MaskedArray(array.to_numpy(array.dtype.numpy_dtype, na_value=0), np.asarray(array.isna()))
         return {"nullable": str(dtype), "of": columns.add(name, masked, (dim,), **about)}
-    raise DataError(f"the variable {name!r} is of the pandas type {dtype}, which cannot be held: convert the column")
+    advice = advice_for(str(dtype), "convert it to numbers or text")
+    raise DataError(f"the variable {name!r} is of the pandas type {dtype}, which cannot be held: {advice}")
 
 
 def _categories(name: str, array: Any, dim: str, columns: Columns) -> Json:
@@ -48,7 +50,9 @@ def _categories(name: str, array: Any, dim: str, columns: Columns) -> Json:
     form = columns.add(name, codes, (dim,), **told)
     columns.exact.add(form)
     texts = add_column(f"{name}/categories", array.categories, f"{name}/categories", columns, **told)
-    return {"codes": form, "categories": texts, "ordered": bool(array.ordered)}
+    stored = {"codes": form, "categories": texts, "ordered": bool(array.ordered)}
+    frequency = frequency_of(array.categories, f"the categories of {name!r}", columns)
+    return stored if frequency is None else {**stored, "freq": frequency}
 
 
 def _zoned(name: str, array: Any, dim: str, columns: Columns, about: dict[str, Any]) -> Json:
@@ -82,7 +86,7 @@ def rebuild_column(form: Json, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(form, str) or "as" in form:
         return _native(rebuild(form, arrays))
     if "codes" in form:
-        categories = pd.Index(rebuild_column(form["categories"], arrays))
+        categories = with_frequency(pd.Index(rebuild_column(form["categories"], arrays)), form.get("freq"))
         return pd.Categorical.from_codes(_native(rebuild(form["codes"], arrays)), categories, bool(form["ordered"]))
     values: Any = rebuild(form["of"], arrays)
     if "zone" in form:
@@ -118,3 +122,27 @@ def index_of(values: Any, name: Any) -> pd.Index:
 
     keep = isinstance(values, np.ndarray) and values.dtype.kind == "O"
     return pd.Index(values, dtype=object, name=name) if keep else pd.Index(values, name=name)
+
+
+def frequency_of(index: Any, where: str, columns: Columns) -> str | None:
+    """The frequency of an index of times, as pandas writes it; one that cannot be written so is left out, which is told."""
+    frequency = getattr(index, "freq", None)
+    if frequency is None or type(index).__name__ not in ("DatetimeIndex", "TimedeltaIndex"):
+        return None
+    try:
+        if with_frequency(type(index)(index, freq=None), frequency.freqstr).freq == frequency:
+            return str(frequency.freqstr)
+    except ValueError:
+        pass
+    columns.warnings.append(f"the frequency {frequency!r} of {where} cannot be written down and is left out")
+    return None
+
+
+def with_frequency(index: Any, frequency: Any) -> pd.Index:
+    """Times that follow each other regularly, knowing it."""
+    import pandas as pd
+
+    if frequency is None:
+        return index
+    made: type[Any] = pd.DatetimeIndex if isinstance(index, pd.DatetimeIndex) else pd.TimedeltaIndex
+    return made(index, freq=str(frequency))

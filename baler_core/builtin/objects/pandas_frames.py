@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from baler_core.builtin.objects.pandas_columns import add_column, index_of, rebuild_column
+from baler_core.builtin.objects.pandas_columns import (
+    add_column,
+    frequency_of,
+    index_of,
+    rebuild_column,
+    with_frequency,
+)
 from baler_core.data.objects import Columns, packed, unpacked
 from baler_core.data.variables import Json, select_names
 from baler_core.errors import DataError
@@ -105,8 +111,8 @@ def _index_apart(index: pd.Index, columns: Columns) -> Json:
     stored = {"levels": forms, "names": names}
     if isinstance(index, pd.MultiIndex):
         stored["multi"] = True
-    elif getattr(index, "freq", None) is not None:
-        stored["freq"] = index.freq.freqstr
+    elif (frequency := frequency_of(index, "the index of the table", columns)) is not None:
+        stored["freq"] = frequency
     return stored
 
 
@@ -120,17 +126,7 @@ def _index_together(stored: Json, arrays: Mapping[str, np.ndarray]) -> pd.Index:
     levels = [index_of(rebuild_column(form, arrays), None) for form in stored["levels"]]
     if stored.get("multi"):
         return pd.MultiIndex.from_arrays(levels, names=names)
-    return _with_frequency(levels[0].rename(names[0]), stored.get("freq"))
-
-
-def _with_frequency(index: Any, frequency: Any) -> pd.Index:
-    """Times that follow each other regularly know it."""
-    import pandas as pd
-
-    if frequency is None:
-        return index
-    made: type[Any] = pd.DatetimeIndex if isinstance(index, pd.DatetimeIndex) else pd.TimedeltaIndex
-    return made(index, freq=str(frequency))
+    return with_frequency(levels[0].rename(names[0]), stored.get("freq"))
 
 
 def _names(names: pd.Index) -> Json:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from baler_core.builtin.objects.conventions import told_by_attributes
-from baler_core.builtin.objects.pandas_columns import add_column, rebuild_column
+from baler_core.builtin.objects.pandas_columns import add_column, frequency_of, rebuild_column, with_frequency
 from baler_core.data.objects import Columns, packed, unpacked
+from baler_core.data.objects.advice import advice_for
 from baler_core.data.objects.columns import unique_texts
 from baler_core.data.variables import Json, select_names
 from baler_core.errors import DataError, FormatError
@@ -86,12 +87,23 @@ def _set_apart(dataset: xr.Dataset, columns: Columns, patterns: Sequence[str] | 
             "dims": _renamed(dims),
             "coords": [index for index, name in enumerate(order) if name in dataset.coords],
             "multi": indexes["multi"],
+            "frequencies": _frequencies(dataset, order, columns),
             "bare": [index for index, name in enumerate(order) if name in dataset.dims and name in indexes["bare"]],
             "indexed": [index for index, name in enumerate(order) if name in indexes["extra"]],
             "attrs": _packed_all(dataset.attrs, "attribute", "the dataset"),
             "encoding": _encoding(dataset.encoding, "the dataset", columns),
         }
     )
+
+
+def _frequencies(dataset: xr.Dataset, order: Sequence[Hashable], columns: Columns) -> list[Json]:
+    """Places and frequencies of the coordinates whose indexes know that their times follow each other regularly."""
+    found = []
+    for place, name in enumerate(order):
+        if name in dataset.dims and name in dataset.xindexes:
+            frequency = frequency_of(dataset.indexes[name], f"the coordinate {name!r}", columns)
+            found += [] if frequency is None else [[place, frequency]]
+    return found
 
 
 def _renamed(dims: Mapping[Hashable, str]) -> list[Json]:
@@ -140,7 +152,8 @@ def _variable_apart(
     elif type(data) is np.ndarray or kind.startswith("dask."):
         form = columns.add(title, data, own_dims, **about)
     else:
-        raise DataError(f"the {where} holds an array of type {kind}, which cannot be held: make it a numpy array")
+        advice = advice_for(kind, "make it a numpy array")
+        raise DataError(f"the {where} holds an array of type {kind}, which cannot be held: {advice}")
     more = {
         "name": packed(name, f"the name of the {where}") if name != title else None,
         "dims": own_dims,
@@ -197,6 +210,8 @@ def _with_indexes(dataset: xr.Dataset, stored: Json, names: Sequence[Any]) -> xr
     without = {names[int(index)] for index in stored.get("bare", [])}
     for name in _plain_indexes(dataset, stored, names, without):
         dataset = dataset.set_xindex(name)
+    for place, frequency in stored.get("frequencies", []):
+        dataset = _with_frequency(dataset, names[int(place)], frequency)
     for dim, *levels in stored.get("multi", []):
         name, parts = unpacked(dim), [unpacked(level) for level in levels]
         if not parts or any(dataset[part].ndim != 1 for part in parts):
@@ -210,6 +225,20 @@ def _with_indexes(dataset: xr.Dataset, stored: Json, names: Sequence[Any]) -> xr
         for part, before in attributes.items():
             dataset[part].attrs, dataset[part].encoding = before.attrs, before.encoding
     return dataset
+
+
+def _with_frequency(dataset: xr.Dataset, name: Hashable, frequency: Json) -> xr.Dataset:
+    import xarray as xr
+
+    variables = dict(dataset.variables)
+    index = xr.indexes.PandasIndex(with_frequency(dataset.indexes[name], frequency), name)
+    variables |= index.create_variables({name: dataset.variables[name]})
+    # all of them anew: coordinates that are assigned go behind the others
+    coords = {n: variables[n] for n in dataset.coords}
+    return xr.Dataset(
+        {n: variables[n] for n in dataset.data_vars},
+        coords=xr.Coordinates(coords, indexes={**dataset.xindexes, name: index}),
+    )
 
 
 def _plain_indexes(dataset: xr.Dataset, stored: Json, names: Sequence[Any], without: set[Any]) -> Iterator[Any]:

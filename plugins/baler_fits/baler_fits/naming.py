@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from baler_core import DataError, did_you_mean
 from baler_fits.headers import Keywords
@@ -71,6 +71,20 @@ def offered_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
     return names + [counts_name(name) for name in jagged]
 
 
+def refuse_aliases(patterns: Sequence[str], names: Sequence[str], aliases: Mapping[str, str], file: str) -> None:
+    """Complain of names that variables have elsewhere.
+
+    Raises
+    ------
+    DataError
+        Saying what they are called here.
+    """
+    for pattern in patterns:
+        name = aliases.get(pattern.upper())
+        if name is not None and pattern not in names:
+            raise DataError(f"{file}: there is no variable {pattern!r}. It is called {name!r} here")
+
+
 def chosen_hdu(wanted: int | str, names: Sequence[str], file: str) -> int:
     """The number of the HDU that the option `hdu` means.
 
@@ -84,6 +98,8 @@ def chosen_hdu(wanted: int | str, names: Sequence[str], file: str) -> int:
     if isinstance(wanted, int):
         raise DataError(f"{file} has no HDU {wanted}: its HDUs are 0 to {len(names) - 1} ({', '.join(names[:12])})")
     folded = [name.casefold() for name in names]
+    if wanted.casefold() == "primary" and "primary" not in folded:
+        return 0
     if wanted.casefold() not in folded:
         raise DataError(f"{file} has no HDU named {wanted!r}. {did_you_mean(wanted, names)}")
     return folded.index(wanted.casefold())

@@ -12,7 +12,7 @@ from baler_core import DataError, Schema, Source, Variable, family_slices, make_
 from baler_fits.catalogue import Entry, counts_of, enter
 from baler_fits.contents import Content, content_of, read_arrays, read_bytes, read_rows
 from baler_fits.dimensions import Dimensions
-from baler_fits.naming import apart, chosen_hdu, hdu_names, offered_names
+from baler_fits.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
 from baler_fits.packing import open_plain
 from baler_fits.roles import Place, looked_up
 from baler_fits.skeleton import TRAILING, skeleton_of
@@ -84,6 +84,9 @@ class FitsSource(Source):
         if self._alone is not None and not everything:
             filled = [name for name, content in zip(names, self._contents, strict=True) if content.unit.fields]
             raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
+        if offered and offered[0] == ["hdu0"]:
+            self.aliases = {"PRIMARY": "hdu0"}
+        refuse_aliases(patterns or (), everything, self.aliases, file)
         chosen = set(select_names(everything, patterns, file))
         dimensions = Dimensions()
         tables = looked_up([content.keywords for content in self._contents])

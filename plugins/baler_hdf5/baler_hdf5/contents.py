@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baler_core import Schema
 from baler_hdf5.datasets import StoredDataset
+from baler_hdf5.datatypes import Json
 from baler_hdf5.dimensions import name_dimensions
 from baler_hdf5.elements import read_elements
 from baler_hdf5.records import PathOf, Warn, read_records
@@ -26,11 +27,18 @@ NETCDF_MARKS = ("_NCProperties", "_nc3_strict")
 
 @dataclass(frozen=True)
 class Contents:
-    """What is taken from a file: its schema, the datasets behind the variables, and paths behind references."""
+    """What is taken from a file: its schema, the datasets behind the variables, and paths behind references.
+
+    Attributes
+    ----------
+    elsewhere
+        What it only points to, in other files, one sentence each.
+    """
 
     schema: Schema
     datasets: tuple[StoredDataset, ...]
     path_of: PathOf
+    elsewhere: tuple[str, ...] = ()
 
 
 def read_contents(
@@ -69,7 +77,25 @@ def read_contents(
         is_monotonic=is_monotonic,
     )
     skeleton = {"format": "hdf5", "entries": [shortened(record) for record in read.records]}
-    return Contents(Schema(tuple(variables), dimensions.sizes, {}, skeleton), datasets, read.path_of)
+    schema = Schema(tuple(variables), dimensions.sizes, {}, skeleton)
+    return Contents(schema, datasets, read.path_of, tuple(_elsewhere(read.records)))
+
+
+def _elsewhere(records: Sequence[Json]) -> Iterator[str]:
+    """Of every link to another file, and every virtual dataset of other files, what comes back and what does not."""
+    for record in records:
+        if record["kind"] == "external":
+            yield (
+                f"{record['path']!r} is a link to {record['target']!r} in the file {record['file']!r}: "
+                "it comes back as that link; keep that file, too"
+            )
+        files = [source[1] for source in record.get("sources", ()) if source[1] != "."]
+        if files:
+            more = f" and {len(set(files)) - 1} more files" if len(set(files)) > 1 else ""
+            yield (
+                f"dataset {record['path']!r} is virtual, with values in {files[0]!r}{more}: "
+                "it comes back as such; keep those files, too"
+            )
 
 
 def _is_monotonic(file: h5py.File, dataset: StoredDataset) -> bool:

@@ -42,7 +42,6 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
         record["chunks"] = list(properties.get_chunk())
         record["filters"] = describe_filters(properties, warn)
     if record["layout"] == "virtual":
-        warn("it is virtual: where its values lie is kept, the values are not read")
         record["sources"] = describe_sources(h5py.Dataset(dataset))
     return record
 

@@ -89,6 +89,8 @@ UNCERTAIN = ("standard error", "standard_error", "uncertainty", "standard deviat
 MESH_GROUPS = frozenset(
     {"geometry", "topology", "mesh", "connectivity", "gridcoordinates", "elementconnectivity", "elementrange", "noe"}
 )
+# Where MATLAB keeps what cells, structures and objects refer to, under names of its own making.
+HIDDEN_GROUPS = frozenset({"#refs#", "#subsystem#"})
 MESH_NAMES = frozenset({"connectivity", "topology", "geometry", "points", "offsets", "coordx", "coordy", "coordz"})
 POINTING = frozenset(POINTERS) | {"ancillary_variables"}
 TELLING = POINTING | frozenset(
@@ -194,8 +196,11 @@ def _targets(name: str, said: str, variables: Mapping[str, Described]) -> Iterat
 
 
 def _from_place(variable: Described) -> tuple[Role, str] | None:
-    """What its place in the file says: scales and axes, and the groups that hold meshes."""
+    """What its place in the file says: scales and axes, and the groups that hold meshes or contents of cells."""
     *groups, last = [part.lower() for part in variable.path.split("/")]
+    hidden = next((group for group in groups if group in HIDDEN_GROUPS), None)
+    if hidden is not None:
+        return "unnamed", f"lies in {hidden!r}, where MATLAB keeps the contents of cells and objects"
     telling = [group for group in groups if group in MESH_GROUPS]
     if telling:
         return "mesh", f"lies in a group {telling[-1]!r}"

@@ -64,6 +64,7 @@ class Hdf5Source(Source):
         except BaseException:
             self._file.close()
             raise
+        self.elsewhere = self._contents.elsewhere
         self.schema = replace(self._contents.schema, attachments=found)
         self._shown = {variable.name: variable.dtype for variable in self.schema.variables}
 

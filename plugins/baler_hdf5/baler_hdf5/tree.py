@@ -93,7 +93,6 @@ def _entry(group: h5py.Group, name: str, path: str, tree: Tree, warn: Callable[[
         return Entry(path, "soft", group.get(name, getlink=True).path)
     if kind == h5l.TYPE_EXTERNAL:
         link = group.get(name, getlink=True)
-        warn(f"{path!r} leads to {link.path!r} in {link.filename!r}: the link is kept, what it leads to is not read")
         return Entry(path, "external", link.path, link.filename)
     if kind != h5l.TYPE_HARD:
         warn(f"{path!r} is left out: a link of unknown kind")

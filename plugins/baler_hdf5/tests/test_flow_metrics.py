@@ -170,6 +170,15 @@ def test_gradient_of_a_ramp() -> None:
     assert result["f"]["max_relative"] == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("pattern", ["pt [GeV]", "u[m/s]"])
+def test_a_pattern_that_is_a_name_means_that_field_alone(pattern: str) -> None:
+    ramp = np.add.outer(3 * np.arange(6.0), 4 * np.arange(5.0))[None]
+    arrays: Arrays = dict.fromkeys(("pt [GeV]", "pt G", "u[m/s]", "um", "u/"), (("t", "y", "x"), ramp))
+    metric = Gradient(GradientOptions(variables=(pattern,)))
+    update(metric, arrays, arrays)
+    assert list(metric.result().values) == [pattern]
+
+
 def test_plots_can_be_drawn() -> None:
     from matplotlib.figure import Figure
 

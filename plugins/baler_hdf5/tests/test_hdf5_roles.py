@@ -11,6 +11,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in
+from baler_core.suggest.proposals import proposals_for
 from baler_hdf5.readers import Hdf5Reader, NetcdfReader
 
 SIZES = {"time": 4, "y": 3, "x": 5, "bnds": 2, "lev": 6, "node": 7, "face": 3, "three": 3, "station": 2, "obs": 9}
@@ -189,3 +192,23 @@ def test_scales_and_mesh_groups_of_hdf5(tmp_path: Path) -> None:
         "VTKHDF/Points": "mesh",
         "VTKHDF/PointData/pressure": "",
     }
+
+
+def test_contents_of_matlab_cells_have_no_name_that_tells(tmp_path: Path) -> None:
+    path = tmp_path / "run.mat"
+    rng = np.random.default_rng(1)
+    with h5py.File(path, "w") as file:
+        file["#refs#/b"], file["#refs#/c/x"] = rng.normal(size=(40, 30)), rng.normal(size=(1, 50))
+        file["#subsystem#/MCOS"] = rng.normal(size=(1, 20))
+        file["speed"] = rng.normal(size=(40, 30))
+        file.create_dataset("cells", data=np.array([[file["#refs#/b"].ref]]), dtype=h5py.ref_dtype)
+    rules = BoundRules((("*", ErrorBound("abs", 0.1)),))
+    with Hdf5Reader().open(path) as source:
+        schema = source.schema
+        values = first_values(lambda: source.blocks(10**7), [v.name for v in schema.variables if v.is_numeric])
+        proposed = {name: p.is_lossy for name, p in proposals_for(schema, values).items()}
+        roles = roles_in(schema, lambda: source.blocks(10**7), rules)
+    assert {name for name, lossy in proposed.items() if lossy} == {"speed"}
+    bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+    assert {name for name, bound in bounds.items() if bound.kind == "abs"} == {"speed"}
+    assert "where MATLAB keeps the contents of cells" in kept_exact(schema, rules, roles)["#refs#/b"]

@@ -14,6 +14,7 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 
 from baler_core import DataError
+from baler_core.cli import main
 from baler_hdf5.readers import Hdf5Reader, NetcdfReader, ReadingOptions
 
 hdf5plugin = pytest.importorskip("hdf5plugin", reason="the extra 'filters' is not installed")
@@ -183,9 +184,10 @@ def test_regions_and_virtual_datasets(path: Path, restore: Restore, same_hdf5: C
         file.create_virtual_dataset("virtual", layout, fillvalue=-1)
     with Hdf5Reader().open(path) as source:
         assert source.schema.names == ["deep/x", "regions"]
-        assert source.warnings == [
-            "dataset 'virtual': it is virtual: where its values lie is kept, the values are not read"
-        ]
+        assert source.warnings == []
+        assert source.elsewhere == (
+            "dataset 'virtual' is virtual, with values in 'elsewhere.h5': it comes back as such; keep those files, too",
+        )
     restored = restore(path)
     same_hdf5(path, restored)
     with h5py.File(path) as a, h5py.File(restored) as b:
@@ -273,3 +275,25 @@ def test_comments_and_clashing_names(path: Path, restore: Restore, same_hdf5: Co
             b"remark on g",
             b"remark on /",
         ]
+
+
+def test_links_to_other_files_are_told_and_nothing_is_called_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("a.h5", "w") as file:
+        file["x"], file["out"] = STEPS, h5py.ExternalLink("other.h5", "/y")
+    Path("a.yaml").write_text("input: a.h5\nbounds: lossless\nmodel: scalar\noutput: out/\n")
+    sentence = "'out' is a link to '/y' in the file 'other.h5': it comes back as that link; keep that file, too"
+    for command in (["run", "a.yaml"], ["info", "out/a.bal"], ["evaluate", "a.h5", "out/a.bal"]):
+        with pytest.raises(SystemExit) as end:
+            main(command)
+        said = capsys.readouterr()
+        assert end.value.code == 0
+        assert sentence in said.out + said.err
+        assert "NOT " not in said.out + said.err
+    page = Path("out/report.html").read_text()
+    assert "keep that file, too" in page
+    assert "every value is exact" in page
+    with h5py.File("out/a.restored.h5") as file:
+        assert file.get("out", getlink=True).filename == "other.h5"

@@ -16,8 +16,8 @@ def baler_readers() -> list[type[Reader]]:
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
     """Masses of pairs, and sums per event."""
-    from baler_root.masses import PairMass
-    from baler_root.sums import EventSums
+    from baler_root.metrics.masses import PairMass
+    from baler_root.metrics.sums import EventSums
 
     return [EventSums, PairMass]
 
@@ -25,6 +25,6 @@ def baler_metrics() -> list[type[Metric]]:
 @hookimpl
 def baler_objects() -> list[type[ObjectKind]]:
     """Arrays of awkward."""
-    from baler_root.awkward_arrays import AwkwardArrays
+    from baler_root.objects.awkward_arrays import AwkwardArrays
 
     return [AwkwardArrays]

@@ -35,7 +35,7 @@ class RootReader(Reader):
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
         """Relations within four-momenta, and of jets to what they consist of."""
-        from baler_root.formulas import offered_formulas
+        from baler_root.metrics.formulas import offered_formulas
 
         return offered_formulas(names)
 

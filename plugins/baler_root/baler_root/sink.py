@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
-from baler_root.branches import Branch
+from baler_root.contents.branches import Branch
+from baler_root.contents.forms import leaves
 from baler_root.contents.objects import OBJECTS, STREAMERS, KeyRecord, keys_from_json
-from baler_root.forms import leaves
-from baler_root.outputs import RNTupleOutput, TTreeOutput
-from baler_root.parts import Part, take_parts
-from baler_root.skeleton import branches_of, list_dimensions
-from baler_root.template.stored import StoredTemplate, read_template
-from baler_root.template.writing import TemplateOutput
-from baler_root.trees import first_line
-from baler_root.writing.folders import Folders
-from baler_root.writing.records import Names, add_object
-from baler_root.writing.streamers import add_streamers
+from baler_root.contents.trees import first_line
+from baler_root.schema.parts import Part, take_parts
+from baler_root.schema.skeleton import branches_of, list_dimensions
+from baler_root.values.ntuple.stored import StoredNTuple, read_ntuple_template
+from baler_root.values.ntuple.writing import NTupleTemplateOutput
+from baler_root.values.outputs import RNTupleOutput, TTreeOutput
+from baler_root.values.template.stored import StoredTemplate, read_template
+from baler_root.values.template.writing import TemplateOutput
+from baler_root.values.writing.folders import Folders
+from baler_root.values.writing.naming import name_file
+from baler_root.values.writing.records import Names, add_object
+from baler_root.values.writing.streamers import add_streamers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,8 +61,10 @@ class PlannedTree:
             self.fields, self.newer = int(skeleton.get("fields", 0)), skeleton.get("newer")
             self.branches = branches_of(self.schema) if self.schema.variables else []
             self.counts_of = _counts_of(self.schema, self.branches)
-            self.template: StoredTemplate | None = None
-            if "template" in skeleton:
+            self.template: StoredTemplate | StoredNTuple | None = None
+            if "template" in skeleton and self.kind == "RNTuple":
+                self.template = read_ntuple_template(skeleton["template"], self.schema.attachments, self.branches)
+            elif "template" in skeleton:
                 self.template = read_template(skeleton["template"], self.schema.attachments)
             elif not self.branches:
                 raise ValueError("a tree without branches")
@@ -91,10 +96,13 @@ class RootSink(Sink):
             self._trees = [PlannedTree(part) for part in take_parts(schema)]
             keys = _keys(schema, self._trees)
             objects = _cut(schema.attachments.get(OBJECTS, b""), keys)
+            names = [str(name) for name in schema.skeleton.get("file", ())]
         except DAMAGE as error:
             raise _damaged(error) from error
         self._file = uproot.recreate(str(path), compression=_compression(schema.skeleton.get("compression")))
         try:
+            if len(names) == 2:
+                name_file(self._file, *names)
             self._folders = Folders(self._file, keys)
             if STREAMERS in schema.attachments:
                 add_streamers(self._file, schema.attachments[STREAMERS])
@@ -136,6 +144,8 @@ class RootSink(Sink):
 
 def _output(tree: PlannedTree, directory: Any, key: KeyRecord, before: Sequence[Output]) -> Output:
     names = _names(key)
+    if isinstance(tree.template, StoredNTuple):
+        return NTupleTemplateOutput(directory, names, tree.template, tree.branches)
     if tree.template is not None:
         newer = before[tree.newer] if isinstance(tree.newer, int) and 0 <= tree.newer < len(before) else None
         known = newer if isinstance(newer, TemplateOutput) else None

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core import DataError, Source, Variable, family_slices, make_block
-from baler_root.contents.keys import Item, list_items
+from baler_root.contents.keys import Item, list_items, names_of_file
 from baler_root.contents.objects import carry, keys_to_json
-from baler_root.contents.selection import choose_trees
-from baler_root.flatten import Arrays, take_apart
-from baler_root.jagged import Collection
-from baler_root.parts import Part, join_parts
-from baler_root.patterns import PatternsOfTrees
-from baler_root.reading import read_layouts
-from baler_root.treepart import TreePart, TreeReading
-from baler_root.trees import first_line, open_file
+from baler_root.contents.patterns import PatternsOfTrees
+from baler_root.contents.tree_selection import choose_trees
+from baler_root.contents.trees import first_line, open_file
+from baler_root.schema.jagged import Collection
+from baler_root.schema.parts import Part, join_parts
+from baler_root.schema.tree_part import TreePart, TreeReading
+from baler_root.values.flatten import Arrays, take_apart
+from baler_root.values.reading import read_layouts
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,10 +47,12 @@ class RootSource(Source):
     def _open(self, tree_name: str | None, others: bool, patterns: Sequence[str] | None) -> None:
         try:
             items = list_items(self._file)
+            names = names_of_file(self._file)
         except Exception as error:
             raise DataError(f"{self.path}: its folders cannot be read: {first_line(error)}") from error
         choices = choose_trees(items, self.path, tree_name, others=others)
         reading = TreeReading(self.path, items, PatternsOfTrees(patterns, str(self.path)), others=others)
+        reading.settle_patterns(choices)
         for choice in choices:
             reading.add(choice, must=tree_name is not None and choice.prefix is not None)
         reading.patterns.refuse_unknown()
@@ -65,6 +67,8 @@ class RootSource(Source):
         )
         self.warnings = [*reading.warnings, *_dropped(items, choices, others, self.path)]
         skeleton: dict[str, Any] = {"compression": _compression(self._file)}
+        if names != (self.path.name, ""):
+            skeleton["file"] = list(names)
         if not _is_usual(items, parts):
             skeleton["keys"] = keys_to_json(carried.keys)
         joined = [Part(part.prefix, part.schema) for part in parts]
@@ -108,9 +112,10 @@ def _share_counts(part: TreePart, collection: Collection, values: Arrays, counts
             )
 
 
-def _compression(file: Any) -> list[Any] | None:
+def _compression(file: Any) -> list[Any]:
+    """Algorithm and level (0: none); of old files, which name no algorithm, it was zlib."""
     code = file.file.compression
-    return None if code is None else [code.name, code.level]
+    return ["ZLIB", int(file.file.fCompress) % 100] if code is None else [code.name, code.level]
 
 
 def _is_usual(items: Sequence[Item], parts: Sequence[TreePart]) -> bool:

@@ -12,9 +12,9 @@ import pytest
 import uproot
 
 from baler_core import Schema, values_of
-from baler_root.parts import take_parts
 from baler_root.reader import RootOptions, RootReader
-from baler_root.skeleton import branches_of
+from baler_root.schema.parts import take_parts
+from baler_root.schema.skeleton import branches_of
 
 
 def _restore(

@@ -10,8 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baler_root.flatten import Arrays, put_together, take_apart
-from baler_root.forms import Form, List, Number, Record, Text, Unsupported, from_awkward, from_json, leaves, to_json
+from baler_root.contents.forms import (
+    Form,
+    List,
+    Number,
+    Record,
+    Text,
+    Unsupported,
+    from_awkward,
+    from_json,
+    leaves,
+    to_json,
+)
+from baler_root.values.flatten import Arrays, put_together, take_apart
 
 LEAVES = st.sampled_from([Number("<i4"), Number("<f8", (2,)), Number("|b1"), Text()])
 FORMS = st.recursive(

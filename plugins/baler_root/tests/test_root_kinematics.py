@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from baler_core import Formula, evaluate_formula
-from baler_root.formulas import CONSTITUENTS, MOMENTUM_FORMULAS, offered_formulas
-from baler_root.momenta import cartesian, find_momenta, split_name
+from baler_root.metrics.formulas import CONSTITUENTS, MOMENTUM_FORMULAS, offered_formulas
+from baler_root.metrics.momenta import cartesian, find_momenta, split_name
 
 
 @pytest.fixture

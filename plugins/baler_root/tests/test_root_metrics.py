@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from baler_core import Metric, Variable, make_block
-from baler_root.masses import PairMass
-from baler_root.sums import EventSums
+from baler_root.metrics.masses import PairMass
+from baler_root.metrics.sums import EventSums
 
 COUNTS = np.array([3, 0, 1, 2, 2], "u4")
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import awkward as ak
-import numpy as np
 import pytest
-import uproot
 
 from baler_core import Schema
 from baler_root.reader import RootOptions, RootReader
+
+from .root_compare import differences
 
 Restore = Callable[..., tuple[Schema, Sequence[str], Path]]
 
@@ -36,8 +34,6 @@ FILES = [
     ("uproot-hepdata-example", None),
     ("uproot-issue494", None),
 ]
-# Values of about so many branches of a tree are compared.
-COMPARED = 60
 
 
 @pytest.mark.shared
@@ -45,34 +41,7 @@ COMPARED = 60
 def test_a_real_file(name: str, tree: str | None, shared_data: Path, restore: Restore) -> None:
     path = shared_data / "hep" / f"{name}.root"
     _, _, again = restore(path, tree=tree, max_bytes=5 * 10**6)
-    with uproot.open(path) as before, uproot.open(again) as after:
-        assert before.classnames() == after.classnames()
-        for key, kind in before.classnames().items():
-            if kind == "TTree":
-                assert_same_tree(before[key], after[key])
-
-
-def assert_same_tree(before: Any, after: Any) -> None:
-    assert (before.title, before.num_entries) == (after.title, after.num_entries)
-    branches, others = (list(tree.iteritems(full_paths=True)) for tree in (before, after))
-    assert [key for key, _ in branches] == [key for key, _ in others]
-    for number, ((key, branch), (_, other)) in enumerate(zip(branches, others, strict=True)):
-        assert (branch.title, branch.typename) == (other.title, other.typename), key
-        if number % (1 + len(branches) // COMPARED) == 0 and not branch.branches:
-            assert_same_values(key, branch, other)
-
-
-def assert_same_values(key: str, before: Any, after: Any) -> None:
-    try:
-        values = before.array()
-    except Exception:  # what uproot cannot read is compared by the bytes of its baskets
-        raw = [[np.asarray(b.basket(n).data).tobytes() for n in range(b.num_baskets)] for b in (before, after)]
-        assert b"".join(raw[0]) == b"".join(raw[1]), key
-        return
-    (_, _, old), (_, _, new) = (ak.to_buffers(ak.to_packed(array)) for array in (values, after.array()))
-    assert old.keys() == new.keys(), key
-    for buffer in old:
-        assert np.asarray(old[buffer]).tobytes() == np.asarray(new[buffer]).tobytes(), key
+    assert list(differences(path, again)) == []
 
 
 @pytest.mark.shared

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import uproot
 
-from baler_root.branches import list_branches
+from baler_root.contents.branches import list_branches
+from baler_root.contents.forms import Text
 from baler_root.contents.keys import list_items
-from baler_root.forms import Text
-from baler_root.parts import take_parts
+from baler_root.contents.trees import open_file, open_tree
 from baler_root.reader import RootReader
-from baler_root.skeleton import branches_of
-from baler_root.trees import open_file, open_tree
+from baler_root.schema.parts import take_parts
+from baler_root.schema.skeleton import branches_of
 
 DATA = Path(__file__).parent / "data"
 COUNTS = np.array([2, 0, 3, 1])

@@ -14,8 +14,11 @@ import uproot
 
 from baler_core import DataError, FormatError, Schema
 from baler_core.testing import check_hostile_reader
-from baler_root.contents.keys import Item, content_of, list_items
+from baler_root.contents.keys import Item, content_of, list_items, names_of_file
 from baler_root.reader import RootOptions, RootReader
+from baler_root.values.writing.naming import name_file
+
+from .root_compare import differences
 
 DATA = Path(__file__).parent / "data"
 
@@ -86,8 +89,12 @@ def test_what_is_to_be_dropped_is_named(path: Path, tmp_path: Path) -> None:
     assert [path for path, _ in items_of(tmp_path / "out.root") if path in ("Runs", "tag", "plots/inner/pt")] == []
 
 
-def test_variables_of_several_trees_are_asked_for_by_their_whole_names(path: Path, tmp_path: Path) -> None:
+def test_variables_of_several_trees_are_asked_for_by_whole_names_or_their_last_part(path: Path, tmp_path: Path) -> None:
     assert restored(path, tmp_path / "a.root", ["*x"])[0].names == ["Events/x", "Runs/x"]
+    assert restored(path, tmp_path / "c.root", ["genEv*"])[0].names == ["Events/genEventSumw", "Runs/genEventSumw"]
+    assert restored(path, tmp_path / "d.root", ["x"])[0].names == ["Events/x", "Runs/x"]
+    with pytest.raises(DataError, match="no variable 'y'"):
+        RootReader().open(path, ["y"])
     assert restored(path, tmp_path / "b.root", ["Runs/genEventSumw"])[0].names == ["Runs/genEventSumw"]
     with pytest.raises(DataError, match=r"Runs: there is no variable 'genEventSum'. Did you mean 'genEventSumw'"):
         RootReader().open(path, ["Runs/genEventSum"])
@@ -170,7 +177,7 @@ def write_all(reader: RootReader, out: Path, schema: Schema, blocks: Sequence[An
 
 
 def test_roles_are_told() -> None:
-    from baler_root.roles import role_of
+    from baler_root.contents.roles import role_of
 
     told = {
         ("event", "<u8"): "identifier",
@@ -191,3 +198,41 @@ def test_roles_are_told() -> None:
 def test_the_reader_stands_the_checks_of_the_core(path: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     check_hostile_reader(RootReader(), path, tmp_path / "out", cases=60)
+
+
+def test_branches_of_one_name_all_come_back(tmp_path: Path) -> None:
+    """As in Delphes files, where a class and its base have a member of one name."""
+    path, out = tmp_path / "twins.root", tmp_path / "out.root"
+    reader = RootReader()
+    with reader.open(DATA / "collections.root") as source:
+        parts = {**source.schema.attachments}
+        parts["0/tree"] = parts["0/tree"].replace(b"\x07vv_bool", b"\x07v_float")
+        write_all(reader, path, replace(source.schema, attachments=parts), list(source.blocks(10**6)))
+    with uproot.open(path) as file:
+        assert [branch.name for branch in file["events"].branches].count("v_float") == 2
+    schema, warnings = restored(path, out)
+    assert schema.names.count("v_float") == 1
+    assert not warnings
+    assert list(differences(path, out)) == []
+
+
+@pytest.mark.parametrize("compression", [None, uproot.ZLIB(4), uproot.LZ4(2), uproot.ZSTD(5)], ids=str)
+def test_name_title_and_compression_of_the_file_come_back(compression: Any, tmp_path: Path) -> None:
+    path, out = tmp_path / "named.root", tmp_path / "out.root"
+    with uproot.recreate(path, compression=compression) as file:
+        name_file(file, "another name.root", "what the file is about " + 20 * "ß")
+        file.mktree("tree", {"x": "float64"}, title="a tree").extend({"x": np.arange(500.0)})
+        file["text"] = "text"
+        file.mkdir("folder")
+    with uproot.open(path) as file:
+        assert names_of_file(file) == ("another name.root", "what the file is about " + 20 * "ß")
+    restored(path, out)
+    assert list(differences(path, out)) == []
+    with uproot.open(out) as file:
+        assert file.file.compression == compression
+        assert names_of_file(file) == ("another name.root", "what the file is about " + 20 * "ß")
+    with uproot.update(out) as file:  # what others add goes where there is room
+        file["more"] = "text"
+    with uproot.open(out) as file:
+        assert file["more"] == "text"
+        assert file["tree"]["x"].array().tolist() == list(range(500))

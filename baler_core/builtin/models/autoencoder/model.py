@@ -147,13 +147,7 @@ class Autoencoder(Model):
     # ---- coding
 
     def encode(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        *,
-        hints: Hints = NO_HINTS,
-        plan: object = None,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as streams `latents` and, where there are bounds, `residual`."""
         variables = learned_variables(layout, tolerances) if self._weights is not None else []

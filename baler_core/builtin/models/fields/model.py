@@ -170,13 +170,7 @@ class FieldModel(Model):
     # ---- coding
 
     def encode(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        *,
-        hints: Hints = NO_HINTS,
-        plan: object = None,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as the stream `fields`, and the streams of `scalar` for variables that are smaller there."""
         planned = plan if isinstance(plan, tuple) else self._joint_fields(block, layout, tolerances, hints)

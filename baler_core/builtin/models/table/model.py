@@ -100,13 +100,7 @@ class TableModel(Model):
         self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
 
     def encode(
-        self,
-        block: xr.Dataset,
-        layout: Layout,
-        tolerances: Tolerances,
-        *,
-        hints: Hints = NO_HINTS,
-        plan: object = None,
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as the streams `columns` and, where there are several row blocks, `cuts`."""
         learned = self._learned_for(layout)

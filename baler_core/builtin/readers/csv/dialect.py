@@ -57,6 +57,8 @@ class Dialect:
         Lines starting so are no rows; empty for none. Needed for reading alone.
     tabs
         Whether tabs separate like blanks do. Needed for reading alone.
+    long
+        Whether cells may be longer than Python's csv module takes. Needed for reading alone.
     units
         Of each column, from a row of units. Needed for reading alone.
     """
@@ -78,11 +80,12 @@ class Dialect:
     names: list[str] = field(default_factory=list)
     cuts: tuple[tuple[int, int], ...] = ()
     tabs: bool = True
+    long: bool = False
     units: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         """What differs from the defaults, for the skeleton; the names are in the schema, and the header is if it has them."""
-        plain, left_out = Dialect(), ("names", "comment", "units", "cuts", "tabs")
+        plain, left_out = Dialect(), ("names", "comment", "units", "cuts", "tabs", "long")
         stored = {key: v for key, v in asdict(self).items() if key not in left_out and v != getattr(plain, key)}
         return stored | {"header": True} if self.header == self.names else stored
 
@@ -95,7 +98,7 @@ class Dialect:
         FormatError
             If it was damaged on the way.
         """
-        known = [f for f in fields(cls) if f.name not in ("names", "units", "cuts", "tabs")]
+        known = [f for f in fields(cls) if f.name not in ("names", "units", "cuts", "tabs", "long")]
         kinds = {f.name: list if f.name in ("header", "fields") else type(f.default) for f in known}
         if isinstance(stored, dict) and stored.get("header") is True:
             stored = stored | {"header": list(names)}
@@ -125,7 +128,7 @@ class Dialect:
     @property
     def grammar(self) -> Grammar:
         """How its lines are cut into cells."""
-        return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs)
+        return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs, self.long)
 
     def layout(self, text_columns: Sequence[bool]) -> Layout:
         """How its cells become lines."""

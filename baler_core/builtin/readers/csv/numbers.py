@@ -241,9 +241,11 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
 
 def cut(values: np.ndarray, how: str) -> np.ndarray:
-    """Float64 values rounded as `shortened` says."""
-    if not how:
-        return values
+    """Float64 values rounded as `shortened` says; a zero has no sign, which would make its cell longer."""
+    return _rounded(values, how) + 0.0 if how else values
+
+
+def _rounded(values: np.ndarray, how: str) -> np.ndarray:
     rounded, grid = re.fullmatch(r"~(g?\d+)(.*)", how, re.DOTALL).groups()  # type: ignore[union-attr]
     digits = int(rounded.removeprefix("g"))
     pattern = f"%.{digits}g" if rounded.startswith("g") else f"%.{digits}f"

@@ -23,7 +23,7 @@ from baler_core.builtin.readers.csv.text import (
     open_text,
     split,
 )
-from baler_core.errors import DataError
+from baler_core.errors import UnsuitedError
 
 # Comma last but one: a German table has commas in all its numbers, and spaces stand in any text.
 _SEPARATORS = ("\t", ";", "|", ",", " ")
@@ -34,13 +34,15 @@ _LONGEST_TITLE = 50
 _UNIT = re.compile(r"[\[(]?[^\W\d_][\w°µ%*/^.\-+() ]{0,23}[\])]?|[\[(]?[%°][\])]?|1/\w+|10\^?\*?\*?[-+\d]+ ?\w*")
 
 
-def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialect:
+def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: bool = False) -> Dialect:
     """Find out how a text table is written from its first lines.
 
     Parameters
     ----------
     encoding
         Of the text; found out if empty.
+    long
+        Whether cells may be longer than Python's csv module takes.
 
     Raises
     ------
@@ -52,13 +54,13 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
     with open_text(path, encoding, zipped=zipped) as file:
         lines = list(itertools.islice(lines_of(file, str(path)), _SAMPLE_LINES + _LONGEST_PREAMBLE))
     if any("\0" in line for line in lines):
-        raise DataError(f"{path}: not a text table, it holds zero bytes")
+        raise UnsuitedError(f"{path}: not a text table, it holds zero bytes")
     mark = "#" if options.comment == "auto" else options.comment
     start = _first_row(lines, 0, mark)
     if start == len(lines):
-        raise DataError(f"{path}: empty, there is no row in it")
+        raise UnsuitedError(f"{path}: empty, there is no row in it")
     sample = [line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, mark)]
-    grammar = _grammar(sample, options, lines[:start], mark)
+    grammar = _grammar(sample, options, lines[:start], mark, long)
     start = _first_row(lines, start + _title_lines(lines[start:], grammar), mark)
     if options.comment == "auto" and not any(_starts(line, mark) for line in lines[:start]):
         # Rows may begin with a hash where no comment does, unless they begin with numbers.
@@ -76,6 +78,7 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "") -> Dialec
         quote=grammar.quote,
         comment=grammar.comment,
         tabs=grammar.tabs,
+        long=grammar.long,
         preamble="".join(lines[:start]),
         cuts=grammar.cuts,
     )
@@ -106,9 +109,10 @@ def sample_rows(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
     return rows or [body(lines[0]).split(grammar.separator)]
 
 
-def _grammar(sample: list[str], options: CsvOptions, preamble: Sequence[str], mark: str) -> Grammar:
+def _grammar(sample: list[str], options: CsvOptions, preamble: Sequence[str], mark: str, long: bool) -> Grammar:
     # ECSV has exactly one blank between cells, in which tabs may stand.
     plain = Grammar(",", options.quote, comment=mark, tabs=not any("%ECSV" in line for line in preamble[:5]))
+    plain = replace(plain, long=long)
     if options.separator != "auto":
         return replace(plain, separator=options.separator)
     widths = {s: [len(row) for row in sample_rows(sample, replace(plain, separator=s))] for s in _SEPARATORS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ from baler_core.builtin.readers.csv.text import (
 )
 from baler_core.data.variables import Json, Schema, Variable, family_slices, make_block, select_names
 from baler_core.entropy.varint import write_sized, write_varint
-from baler_core.errors import DataError
+from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Settled, Source, Tolerances
 
 if TYPE_CHECKING:
@@ -54,12 +55,16 @@ class CsvSource(Source):
 
     def __init__(self, path: Path, options: CsvOptions, patterns: Sequence[str] | None) -> None:
         self._path = path
-        self._dialect = sniff_dialect(path, options)
-        try:
-            self._scan()
-        except UnicodeDecodeError:
-            self._dialect = sniff_dialect(path, options, FALLBACK_ENCODING)
-            self._scan()
+        encoding, long = "", False
+        while True:
+            self._dialect = sniff_dialect(path, options, encoding, long=long)
+            try:
+                self._scan()
+                break
+            except UnicodeDecodeError:
+                encoding = FALLBACK_ENCODING
+            except csv.Error:  # a cell is longer than the csv module takes
+                long = True
         names = self._dialect.names
         chosen = set(select_names(names, patterns, str(path)))
         self._kept = [place for place, name in enumerate(names) if name in chosen]
@@ -234,14 +239,14 @@ class CsvSource(Source):
     def _check_ragged(self, ragged: Sequence[tuple[int, int]], rows: int, *, at_end: bool) -> None:
         """Refuse a table in which too many rows have another number of cells; say if a few have."""
         if len(self._beside.others) > MOST_OTHERS + rows:
-            raise DataError(f"{self._path}: no table of text, most of its lines are empty or comments")
+            raise UnsuitedError(f"{self._path}: no table of text, most of its lines are empty or comments")
         if not ragged or (not at_end and len(ragged) < 1000):
             return
         line, cells = ragged[0]
         separator = "blanks" if self._dialect.separator == " " else repr(self._dialect.separator)
         found = f"{self._path}:{line}: wanted {len(self._dialect.names)} cells separated by {separator}, found {cells}"
         if len(ragged) * _RAGGED > rows:
-            raise DataError(
+            raise UnsuitedError(
                 f"{found}. If another character separates them, add the reader option separator; if such lines are "
                 "comments, the reader option comment"
             )

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from baler_core.errors import DataError
+from baler_core.builtin.readers.csv.split import is_too_long, split_cells
+from baler_core.errors import DataError, UnsuitedError
 
 # Gives every byte a character, so that any text comes back the same.
 FALLBACK_ENCODING = "latin-1"
@@ -85,6 +86,8 @@ class Grammar:
         Of a table of fixed width: where each cell begins and ends in the line. Nothing else counts then.
     tabs
         Whether tabs separate like blanks do.
+    long
+        Whether cells may be longer than Python's csv module takes.
     """
 
     separator: str
@@ -93,6 +96,7 @@ class Grammar:
     comment: str = ""
     cuts: tuple[tuple[int, int], ...] = ()
     tabs: bool = True
+    long: bool = False
 
     @property
     def any_blanks(self) -> bool:
@@ -142,7 +146,7 @@ def lines_of(file: IO[str], where: str) -> Iterator[str]:
     """
     while batch := list(itertools.islice(iter(partial(file.readline, LONGEST_LINE), ""), 1024)):
         if max(map(len, batch)) >= LONGEST_LINE:
-            raise DataError(f"{where}: no table of text, it has a line of more than {LONGEST_LINE} characters")
+            raise UnsuitedError(f"{where}: no table of text, it has a line of more than {LONGEST_LINE} characters")
         yield from batch
 
 
@@ -177,6 +181,8 @@ class RowStream:
         ------
         DataError
             If quotes do not match; the message names the line.
+        csv.Error
+            If a cell is longer than the csv module takes, and the grammar does not say `long`.
         """
         while lines := list(itertools.islice(self._lines, count)):
             yield self._plain(lines) or self._careful(lines)
@@ -229,8 +235,10 @@ class RowStream:
                     if not text.startswith("#") and not RULE.fullmatch(body(text)):
                         found.ragged.append((first, len(cells)))
         except csv.Error as error:
+            if is_too_long(error):
+                raise
             first = self.number - len(raw) + 1
-            raise DataError(
+            raise UnsuitedError(
                 f"{self._where}:{first}: not a row of a table ({error}). If quotes have no meaning in this file, "
                 "add the reader option quote: ''"
             ) from error
@@ -258,7 +266,8 @@ def split(lines: Iterator[str], grammar: Grammar) -> Iterator[list[str]]:
         return (_cut(line, grammar) for line in lines)
     if grammar.separator == " ":
         lines = (_stripped(line, grammar) for line in lines)
-    return _csv_reader(lines, grammar)
+    padded = grammar.padded or grammar.separator == " "
+    return split_cells(lines, separator=grammar.separator, quote=grammar.quote, padded=padded, long=grammar.long)
 
 
 def _stripped(line: str, grammar: Grammar) -> str:
@@ -276,14 +285,3 @@ def _cut(line: str, grammar: Grammar) -> list[str]:
     if any(map(str.strip, outside)):
         return []
     return [text[start:end].strip() for start, end in grammar.cuts]
-
-
-def _csv_reader(lines: Iterator[str], grammar: Grammar) -> Any:
-    return csv.reader(
-        lines,
-        delimiter=grammar.separator,
-        quotechar=grammar.quote or None,
-        quoting=csv.QUOTE_MINIMAL if grammar.quote else csv.QUOTE_NONE,
-        skipinitialspace=grammar.padded or grammar.separator == " ",
-        strict=True,
-    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import Variable, values_of
+from baler_core import Variable, matching_names, values_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,8 +30,9 @@ def fields_of_block(
 
     A field is a float or packed variable of at least `rank` dimensions.
     """
-    for name in map(str, original.variables):
+    names = [str(name) for name in original.variables]
+    for name in matching_names(patterns, names):
         variable = variables[name]
         real = variable.is_numeric and (variable.numpy_dtype.kind == "f" or variable.scale != 1.0)
-        if real and len(variable.dims) >= rank and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+        if real and len(variable.dims) >= rank:
             yield variable, physical(values_of(original, name), variable), physical(values_of(restored, name), variable)

@@ -13,6 +13,9 @@ TREE_KINDS: dict[str, Literal["TTree", "RNTuple"]] = {
     "ROOT::RNTuple": "RNTuple",
 }
 
+# How far a file's name and title may reach at most.
+NAMES_BYTES = 1 << 16
+
 
 @dataclass(frozen=True)
 class Item:
@@ -93,3 +96,14 @@ def content_of(key: Any) -> bytes:
     """The object's bytes, unpacked."""
     chunk, _ = key.get_uncompressed_chunk_cursor()
     return bytes(chunk.raw_data[: key.data_uncompressed_bytes])
+
+
+def names_of_file(file: Any) -> tuple[str, str]:
+    """The name and title that an open file carries in itself, whatever it is called on disk."""
+    import uproot
+
+    place = int(file.file.fBEGIN)
+    cursor = uproot.source.cursor.Cursor(place)
+    chunk = file.file.chunk(place, min(place + NAMES_BYTES, file.file.fEND))
+    key = uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file, read_strings=True)
+    return str(key.fName), str(key.fTitle)

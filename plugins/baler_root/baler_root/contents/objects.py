@@ -9,7 +9,7 @@ from typing import Any
 
 from baler_core import DataError
 from baler_root.contents.keys import Item, content_of
-from baler_root.trees import first_line
+from baler_root.contents.trees import first_line
 
 OBJECTS, STREAMERS = "objects", "streamers"
 
@@ -156,7 +156,7 @@ def keys_from_json(stored: Mapping[str, Any], trees: int) -> list[KeyRecord]:
         key = KeyRecord(folder, class_name, name, title, cycle, date, bool(small), size)
         if not -1 <= folder < len(keys) or (folder >= 0 and not keys[folder].is_folder):
             raise ValueError(f"the folder of {name!r} is none")
-        if (key.tree or 0) >= trees or not 0 < cycle < 2**15 or not 0 <= date < 2**32:
+        if (key.tree is not None and key.tree >= trees) or not 0 < cycle < 2**15 or not 0 <= date < 2**32:
             raise ValueError(f"the key {name!r} does not fit")
         keys.append(key)
     return keys

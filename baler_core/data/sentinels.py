@@ -1,0 +1,85 @@
+"""Values that may stand for "missing" though no metadata say so: repeated exactly, at one end, and far outside the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from baler_core.data.bounds import usable
+from baler_core.data.variables import Schema, Variable
+
+# What surveys, models and instruments write where there is nothing: -999, 99.99, 1e20 (CMIP), the fills of netCDF.
+_CUSTOMARY = (
+    *(
+        sign * number
+        for number in (99.0, 999.0, 9999.0, 99999.0, 999999.0, 99.9, 99.99, 999.9, 999.99)
+        for sign in (-1, 1)
+    ),
+    *(
+        sign * number
+        for number in (1e20, 1e30, 1e31, 1e34, 1e35, 1e36, 9.969209968386869e36, 9.96921e36)
+        for sign in (-1, 1)
+    ),
+    *(-32767.0, -32768.0, -2147483647.0, -2147483648.0, 32767.0),
+)
+# So many times at least, and by this part of the spread of all others away from them.
+_FEWEST, _FAR = 10, 3.0
+_FEWEST_CUSTOMARY, _FAR_CUSTOMARY = 3, 0.1
+# Fewer different values beside it tell no spread; of fewer equal ones than this share, nothing is thought.
+_FEW_OTHERS = 10
+_SHARE = 0.005
+
+
+@dataclass(frozen=True)
+class Sentinel:
+    """A value, how often it stands among those that were seen, and between which the others lie; in physical units."""
+
+    value: float
+    count: int
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.7g} stands there {self.count:,} times, far outside the others ({self.low:.4g} to {self.high:.4g})"
+
+
+def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Sentinel]:
+    """The variables in whose first values something looks like missing values that nothing declares.
+
+    Parameters
+    ----------
+    values
+        Stored ones, any shape, by variable; fill values and flags that the file tells are not looked at.
+    """
+    found = {}
+    for variable in schema.variables:
+        if variable.name in values and variable.is_numeric and variable.numpy_dtype.kind in "iuf":
+            sentinel = _sentinel(variable, values[variable.name])
+            if sentinel is not None:
+                found[variable.name] = sentinel
+    return found
+
+
+def _sentinel(variable: Variable, values: np.ndarray) -> Sentinel | None:
+    known = values[usable(values, (*variable.fill, *variable.flags), variable.limits)].astype(np.float64)
+    if known.size < _FEW_OTHERS:
+        return None
+    for end in (float(known.min()), float(known.max())):
+        others = known[known != end]
+        count = known.size - others.size
+        if others.size < _FEW_OTHERS or count < _FEWEST_CUSTOMARY or end == 0:
+            continue
+        low, high = float(others.min()), float(others.max())
+        with np.errstate(over="ignore"):
+            spread, gap = high - low, min(abs(end - low), abs(end - high))
+        # one number may hide another: -9999 beside -999
+        if not np.isfinite(gap) or spread == 0 or np.unique(others[: 50 * _FEW_OTHERS]).size < _FEW_OTHERS:
+            continue
+        is_customary = bool(np.isclose(end, _CUSTOMARY, rtol=1e-6, atol=0).any())
+        few, far = (_FEWEST_CUSTOMARY, _FAR_CUSTOMARY) if is_customary else (_FEWEST, _FAR)
+        if count >= max(few, _SHARE * known.size if not is_customary else 0) and gap > far * spread:
+            physical = [float(number * variable.scale + variable.offset) for number in (end, low, high)]
+            return Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]))
+    return None

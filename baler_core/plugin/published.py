@@ -1,0 +1,30 @@
+"""What to install for a file, a reader or a Python object that no installed plugin takes: the plugins that are published."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Literal
+
+
+def install_for(kind: Literal["readers", "suffixes", "libraries"], name: str) -> str:
+    """Look up what to install in `published.json`.
+
+    Parameters
+    ----------
+    kind, name
+        The name of a reader, the suffix of a file (lower-case, with the dot), or the library an object comes from.
+
+    Returns
+    -------
+    What `pip install` takes, such as `baler-core[hep]`; empty if no published plugin is known for it.
+    """
+    listed = json.loads(files("baler_core.plugin").joinpath("published.json").read_text("utf-8"))
+    return next((str(plugin["install"]) for plugin in listed if name in plugin[kind]), "")
+
+
+def published_suffix(file_name: str) -> str:
+    """Find the longest suffix of a file name that a published plugin takes; empty if there is none."""
+    listed = json.loads(files("baler_core.plugin").joinpath("published.json").read_text("utf-8"))
+    suffixes = [suffix for plugin in listed for suffix in plugin["suffixes"] if file_name.lower().endswith(suffix)]
+    return max(suffixes, key=len, default="")

@@ -1,0 +1,113 @@
+"""One value repeated far outside the rest may stand for missing ones: users are told before a bound changes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baler_core import api
+from baler_core.cli import main
+from baler_core.data.sentinels import Sentinel, sentinels_in
+from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.proposals import proposals_for
+
+RANDOM = np.random.default_rng(5)
+
+
+def found(values: np.ndarray, **about: object) -> Sentinel | None:
+    variable = Variable("v", values.dtype.str, ("row",), **about)  # type: ignore[arg-type]
+    return sentinels_in(Schema((variable,), {"row": values.size}), {"v": values}).get("v")
+
+
+def with_some(ordinary: np.ndarray, sentinel: float, count: int) -> np.ndarray:
+    values = ordinary.copy()
+    values[RANDOM.choice(values.size, count, replace=False)] = sentinel
+    return values
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8"])
+@pytest.mark.parametrize("sentinel", [-999.0, -9999.0, 1e20, 9.969209968386869e36, -99.0, 99.99, -123.0, -1e30])
+@pytest.mark.parametrize("low", [0.0, 12.0])
+def test_repeated_values_far_outside_are_found(dtype: str, sentinel: float, low: float) -> None:
+    values = with_some(RANDOM.uniform(low, low + 12, 2000).astype(dtype), sentinel, 60)
+    said = found(values)
+    assert said is not None
+    assert said.value == pytest.approx(sentinel, rel=1e-6)
+    assert said.count == 60
+    assert low <= said.low < said.high <= low + 12.001
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        RANDOM.normal(size=2000),
+        RANDOM.exponential(20, 2000),
+        with_some(RANDOM.normal(500, 1, 2000), 0.0, 900),
+        with_some(RANDOM.uniform(0, 300, 2000), -999.0, 1),
+        with_some(RANDOM.uniform(0, 10, 2000), 12.0, 100),
+        np.concatenate([RANDOM.normal(size=2000), [1e6]]),
+        np.where(RANDOM.uniform(size=2000) < 0.5, 1.0, -999.0),
+        RANDOM.integers(-999, 5000, 2000),
+        np.full(50, -999.0),
+    ],
+)
+def test_ordinary_values_are_not(values: np.ndarray) -> None:
+    assert found(np.asarray(values)) is None
+
+
+def test_declared_values_are_not_and_packing_is_undone() -> None:
+    values = with_some(RANDOM.uniform(0, 10, 500), -999.0, 20)
+    assert found(values, fill=(-999.0,)) is None
+    assert found(values, flags=(-999.0,)) is None
+    assert found(values, limits=(0.0, 10.0)) is None
+    packed = with_some(RANDOM.integers(0, 900, 500).astype("<i2"), -32768, 20)
+    said = found(packed, scale=0.01, offset=5.0)
+    assert said is not None
+    assert said.value == pytest.approx(-322.68)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", flux=with_some(RANDOM.uniform(3, 30, 2000), -999.0, 50), mass=RANDOM.uniform(3, 30, 2000))
+    return tmp_path
+
+
+@pytest.mark.parametrize("bound", [{"rel": 1e-3}, {"range": 1e-3}, {"abs": 0.1}])
+def test_compression_names_variable_and_value(
+    folder: Path, bound: dict[str, float], caplog: pytest.LogCaptureFixture
+) -> None:
+    api.compress("a.npz", "a.bal", bounds=bound, model="scalar")
+    assert "'flux' (-999 stands there 50 times, far outside the others (3.0" in caplog.text
+    assert "'mass'" not in caplog.text
+    caplog.clear()
+    api.compress("a.npz", "a.bal", bounds={"flux": "lossless", "*": bound}, model="scalar")
+    assert "stands there" not in caplog.text
+
+
+def test_init_proposes_exact_and_check_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["init", "a.npz"])
+    text = Path("a.yaml").read_text()
+    assert "  flux: lossless" in text
+    assert "-999 stands there 50 times, far outside the others" in text
+    assert "  mass: lossless" not in text
+    Path("b.yaml").write_text('input: a.npz\nbounds: {"*": {range: 1.0e-3}}\n')
+    with pytest.raises(SystemExit):
+        main(["check", "b.yaml", "--data"])
+    assert "flux: -999 stands there 50 times" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["check", "b.yaml", "--data", "--json"])
+    told = json.loads(capsys.readouterr().out)["data"][0]["sentinels"]
+    assert told == {"flux": {"value": -999.0, "count": 50}}
+
+
+def test_what_is_exact_anyway_keeps_its_own_reason() -> None:
+    times = Variable("time", "<f8", ("row",))
+    values = with_some(np.sort(RANDOM.uniform(0, 10, 500)), -999.0, 20)
+    proposal = proposals_for(Schema((times,), {"row": 500}), {"time": values})["time"]
+    assert proposal.bound == "lossless"
+    assert proposal.reason.startswith("time")
