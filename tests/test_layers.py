@@ -12,6 +12,8 @@ import baler_core
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "baler_core"
 ROW = re.compile(r"^\| `([\w/]+)` \|.*\|([^|]*)\|$", re.MULTILINE)
+# The plan of the project's own plugins, lowest first; a reader, sources and sinks stand above it.
+PLAN = ("contents", "values", "schema")
 ALONE = {"autoencoder", "fields", "table", "fields/predictive", "fields/transform"}
 
 
@@ -98,6 +100,11 @@ def test_plugins_import_only_what_the_core_exports_and_the_core_no_plugin() -> N
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "baler_core":
                 assert node.module == "baler_core", f"{path} reaches into {node.module}"
                 assert {alias.name for alias in node.names} <= set(baler_core.__all__), path
+        floor = path.relative_to(ROOT / "plugins").parts[2]
+        for module in imports(path):
+            other = module.split(".")[1] if module.startswith("baler_") and "." in module else ""
+            if floor in PLAN and module.split(".")[0] == path.relative_to(ROOT / "plugins").parts[0]:
+                assert other in PLAN[: PLAN.index(floor) + 1], f"{path} imports {module}"
 
 
 def test_names_are_matched_in_one_place() -> None:

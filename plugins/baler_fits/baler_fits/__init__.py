@@ -16,9 +16,9 @@ def baler_readers() -> list[type[Reader]]:
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
     """Metrics of images: `noise`, `photometry`, `source_counts`."""
-    from baler_fits.noise import NoiseMetric
-    from baler_fits.photometry import PhotometryMetric
-    from baler_fits.source_counts import SourceCountsMetric
+    from baler_fits.metrics.noise import NoiseMetric
+    from baler_fits.metrics.photometry import PhotometryMetric
+    from baler_fits.metrics.source_counts import SourceCountsMetric
 
     return [NoiseMetric, PhotometryMetric, SourceCountsMetric]
 
@@ -26,6 +26,6 @@ def baler_metrics() -> list[type[Metric]]:
 @hookimpl
 def baler_objects() -> list[type[ObjectKind]]:
     """Tables and quantities of astropy."""
-    from baler_fits.table_objects import AstropyTables
+    from baler_fits.objects.table_objects import AstropyTables
 
     return [AstropyTables]

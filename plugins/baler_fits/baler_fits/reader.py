@@ -10,9 +10,9 @@ from pydantic import Field
 
 import baler_core
 from baler_core import Reader, Schema
-from baler_fits.packing import ENDINGS
 from baler_fits.sink import FitsSink
 from baler_fits.source import FitsSource
+from baler_fits.values.packing import ENDINGS
 
 PLAIN = (".fits", ".fit", ".fts", ".fits.fz", ".fit.fz", ".fz")
 
@@ -46,7 +46,7 @@ class FitsReader(Reader):
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[baler_core.Formula]:
         """Relations that the names of a catalogue's columns suggest: colours, distances, coordinates."""
-        from baler_fits.formulas import suggested_formulas
+        from baler_fits.metrics.formulas import suggested_formulas
 
         return suggested_formulas(names)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from baler_core import FormatError, Schema, Sink
-from baler_fits.checksums import has_checksums, with_checksums
-from baler_fits.headers import BLOCK, header_bytes
-from baler_fits.packing import is_packing, write_packed
-from baler_fits.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
-from baler_fits.structure import padding_of, pieces_of
-from baler_fits.targets import Target
-from baler_fits.told import what_differs
+from baler_fits.contents.hdus import padding_of, pieces_of
+from baler_fits.contents.headers import BLOCK, header_bytes
+from baler_fits.hdu_writers import Target
+from baler_fits.schema.differences import what_differs
+from baler_fits.schema.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
+from baler_fits.values.checksums import has_checksums, with_checksums
+from baler_fits.values.packing import is_packing, write_packed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,7 +86,7 @@ class FitsSink(Sink):
             if target.unit.kind != "tiles":
                 yield from self._hdu(n, target.bones.header, self._scratch, target.start, target.size)
                 continue
-            from baler_fits.tiling import compress_tiles
+            from baler_fits.values.tiling import compress_tiles
 
             scales = self._attachments.get(attached_name(n, QUANTISATION))
             made = compress_tiles(target.bones.header, target.pixels(), scales, self._path.parent)

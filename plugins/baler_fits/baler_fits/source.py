@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import DataError, Schema, Source, Variable, family_slices, make_block, select_names
-from baler_fits.catalogue import Entry, counts_of, enter
-from baler_fits.contents import Content, content_of, read_arrays, read_bytes, read_rows
-from baler_fits.dimensions import Dimensions
-from baler_fits.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
-from baler_fits.packing import open_plain
-from baler_fits.roles import Place, looked_up
-from baler_fits.skeleton import TRAILING, skeleton_of
-from baler_fits.structure import scan
-from baler_fits.values import to_native
+from baler_fits.contents.dimensions import Dimensions
+from baler_fits.contents.hdus import scan
+from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
+from baler_fits.contents.roles import Place, looked_up
+from baler_fits.schema.data_units import Content, content_of, read_arrays, read_bytes, read_rows
+from baler_fits.schema.skeleton import TRAILING, skeleton_of
+from baler_fits.schema.variables import Entry, counts_of, enter
+from baler_fits.values.numbers import to_native
+from baler_fits.values.packing import open_plain
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,10 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from baler_core import Metric, Variable, make_block
-from baler_fits.noise import NoiseMetric, noise_sigma
-from baler_fits.photometry import PhotometryMetric, PhotometryOptions
-from baler_fits.source_counts import SourceCountsMetric
-from baler_fits.sources import aperture_fluxes, find_sources, sky
+from baler_fits.metrics.noise import NoiseMetric, noise_sigma
+from baler_fits.metrics.photometry import PhotometryMetric, PhotometryOptions
+from baler_fits.metrics.source_counts import SourceCountsMetric
+from baler_fits.metrics.source_finding import aperture_fluxes, find_sources, sky
 
 SIGMA, LEVEL = 2.0, 100.0
 AXES = {"y": "y", "x": "x"}

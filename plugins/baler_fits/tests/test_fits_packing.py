@@ -14,8 +14,8 @@ import pytest
 from astropy.io import fits
 
 from baler_core import DataError
-from baler_fits import lzw
 from baler_fits.reader import FitsReader
+from baler_fits.values import lzw
 
 from .test_fits_roundtrip import identical, restore
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from baler_core import Formula, evaluate_formula
-from baler_fits.formulas import suggested_formulas
+from baler_fits.metrics.formulas import suggested_formulas
 from baler_fits.reader import FitsReader
 
 

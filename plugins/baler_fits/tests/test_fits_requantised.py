@@ -10,11 +10,11 @@ import pytest
 from astropy.io import fits
 
 from baler_core import Sink, values_of
-from baler_fits.headers import Keywords, header_bytes
+from baler_fits.contents.fields import table_unit
+from baler_fits.contents.hdus import scan
+from baler_fits.contents.headers import Keywords, header_bytes
 from baler_fits.reader import FitsReader
-from baler_fits.restored import without_columns
-from baler_fits.structure import scan
-from baler_fits.units import table_unit
+from baler_fits.schema.header_edits import without_columns
 
 from .fits_compare import differences
 from .test_fits_roundtrip import Change

@@ -8,7 +8,7 @@ from baler_core import Metric, Reader, hookimpl
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """The readers `hdf5` and `netcdf`."""
-    from baler_hdf5.readers import Hdf5Reader, NetcdfReader
+    from baler_hdf5.reader import Hdf5Reader, NetcdfReader
 
     return [Hdf5Reader, NetcdfReader]
 
@@ -16,8 +16,8 @@ def baler_readers() -> list[type[Reader]]:
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
     """The metrics `vorticity`, `divergence`, `gradient` and `spectrum`."""
-    from baler_hdf5.flow.gradient import Gradient
-    from baler_hdf5.flow.spectrum import Spectrum
-    from baler_hdf5.flow.vorticity import Divergence, Vorticity
+    from baler_hdf5.metrics.gradient import Gradient
+    from baler_hdf5.metrics.spectrum import Spectrum
+    from baler_hdf5.metrics.vorticity import Divergence, Vorticity
 
     return [Vorticity, Divergence, Gradient, Spectrum]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
-from baler_hdf5.creation import access_properties
-from baler_hdf5.datatypes import Json
-from baler_hdf5.elements import empty_elements, write_elements
-from baler_hdf5.fields import Field, element_size, fields_of, fits_shown, insert
-from baler_hdf5.guard import refusing_damaged_records
-from baler_hdf5.rebuild import rebuild
-from baler_hdf5.skeleton import completed
-from baler_hdf5.structure import differences
-from baler_hdf5.surroundings import user_block_size, write_surroundings
+from baler_hdf5.contents.creation import access_properties
+from baler_hdf5.contents.datatypes import Json
+from baler_hdf5.contents.guard import refusing_damaged_records
+from baler_hdf5.contents.surroundings import user_block_size, write_surroundings
+from baler_hdf5.schema.differences import differences
+from baler_hdf5.schema.rebuild import rebuild
+from baler_hdf5.schema.skeleton import completed
+from baler_hdf5.values.elements import empty_elements, write_elements
+from baler_hdf5.values.fields import Field, element_size, fields_of, fits_shown, insert
 
 if TYPE_CHECKING:
     import xarray as xr

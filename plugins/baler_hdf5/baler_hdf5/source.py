@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import DataError, Source, family_slices, make_block
-from baler_hdf5.contents import Contents, read_contents
-from baler_hdf5.creation import access_properties
-from baler_hdf5.datasets import StoredDataset
-from baler_hdf5.elements import read_elements
-from baler_hdf5.fields import as_shown, element_size, extract
-from baler_hdf5.surroundings import read_surroundings
+from baler_hdf5.contents.creation import access_properties
+from baler_hdf5.contents.surroundings import read_surroundings
+from baler_hdf5.schema.datasets import StoredDataset
+from baler_hdf5.schema.schema import Contents, read_contents
+from baler_hdf5.values.elements import read_elements
+from baler_hdf5.values.fields import as_shown, element_size, extract
 
 if TYPE_CHECKING:
     import h5py

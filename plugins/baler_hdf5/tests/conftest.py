@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from baler_core import Reader
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader, ReadingOptions
+from baler_hdf5.reader import Hdf5Reader, NetcdfReader, ReadingOptions
 
 Restore = Callable[..., Path]
 Compare = Callable[[Path, Path], None]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from baler_core import DataError, Variable, make_block
-from baler_hdf5.flow.gradient import Gradient, GradientOptions
-from baler_hdf5.flow.spectrum import Spectrum, energy_spectrum
-from baler_hdf5.flow.spool import Spool
-from baler_hdf5.flow.velocity import VelocityMetric, VelocityOptions
-from baler_hdf5.flow.vorticity import Divergence, Vorticity
+from baler_hdf5.metrics.gradient import Gradient, GradientOptions
+from baler_hdf5.metrics.spectrum import Spectrum, energy_spectrum
+from baler_hdf5.metrics.spool import Spool
+from baler_hdf5.metrics.velocity import VelocityMetric, VelocityOptions
+from baler_hdf5.metrics.vorticity import Divergence, Vorticity
 
 Arrays = Mapping[str, tuple[tuple[str, ...], np.ndarray]]
 
@@ -196,7 +196,7 @@ def test_plots_can_be_drawn() -> None:
 
 
 def test_the_spool_gives_back_what_it_got_more_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baler_hdf5.flow.spool.IN_MEMORY", 1000)
+    monkeypatch.setattr("baler_hdf5.metrics.spool.IN_MEMORY", 1000)
     spool = Spool()
     arrays = [np.random.default_rng(n).normal(size=(n, 50)) for n in range(1, 6)]
     for array in arrays:

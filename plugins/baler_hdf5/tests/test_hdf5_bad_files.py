@@ -15,7 +15,7 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 
 from baler_core import DataError, FormatError, Schema, values_of
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader, ReadingOptions
+from baler_hdf5.reader import Hdf5Reader, NetcdfReader, ReadingOptions
 
 Restore = Callable[..., Path]
 

@@ -17,7 +17,7 @@ import xarray as xr
 
 from baler_core import FormatError, Reader, Schema
 from baler_core.testing import check_hostile_reader
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader
+from baler_hdf5.reader import Hdf5Reader, NetcdfReader
 
 ODD: list[Any] = [
     None, True, -1, 0, 1, 3, 2**31, 2**63, 2**70, 0.5, "", ".", "..", "/", "../out", "a\nb", "nul\0", "\udc80", "x" * 500,

@@ -14,7 +14,7 @@ import pytest
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in
 from baler_core.suggest.proposals import proposals_for
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader
+from baler_hdf5.reader import Hdf5Reader, NetcdfReader
 
 SIZES = {"time": 4, "y": 3, "x": 5, "bnds": 2, "lev": 6, "node": 7, "face": 3, "three": 3, "station": 2, "obs": 9}
 Spec = tuple[str, tuple[str, ...], dict[str, Any]]

@@ -11,7 +11,7 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 
 from baler_core import values_of
-from baler_hdf5.readers import Hdf5Reader
+from baler_hdf5.reader import Hdf5Reader
 
 Restore = Callable[..., Path]
 Compare = Callable[[Path, Path], None]

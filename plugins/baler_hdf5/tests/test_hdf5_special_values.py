@@ -15,7 +15,7 @@ import xarray as xr
 
 import baler_core
 from baler_core import Variable, values_of
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader
+from baler_hdf5.reader import Hdf5Reader, NetcdfReader
 
 Restore = Callable[..., Path]
 FORMATS: list[Any] = ["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT_DATA"]

@@ -15,7 +15,7 @@ from h5py import h5d, h5p, h5s, h5t
 
 from baler_core import DataError
 from baler_core.cli import main
-from baler_hdf5.readers import Hdf5Reader, NetcdfReader, ReadingOptions
+from baler_hdf5.reader import Hdf5Reader, NetcdfReader, ReadingOptions
 
 hdf5plugin = pytest.importorskip("hdf5plugin", reason="the extra 'filters' is not installed")
 Restore = Callable[..., Path]
@@ -159,8 +159,8 @@ def test_what_the_restoring_machine_cannot_write_is_told(
 ) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=STEPS, chunks=(32, 32), **hdf5plugin.Zstd())
-    monkeypatch.setattr("baler_hdf5.filters.is_available", lambda number: number < 300)
-    monkeypatch.setattr("baler_hdf5.filters._is_applied", lambda dataset, index: False)
+    monkeypatch.setattr("baler_hdf5.contents.filters.is_available", lambda number: number < 300)
+    monkeypatch.setattr("baler_hdf5.contents.filters._is_applied", lambda dataset, index: False)
     told: list[str] = []
     with h5py.File(restore(path, told=told)) as file:
         np.testing.assert_array_equal(file["x"][()], STEPS)

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from baler_core import values_of
-from baler_hdf5.readers import NetcdfReader
+from baler_hdf5.reader import NetcdfReader
 
 Restore = Callable[..., Path]
 Compare = Callable[[Path, Path], None]

@@ -1,0 +1,71 @@
+"""Limits that a header states: legal values (TLMIN, TLMAX), and extremes (DATAMIN, DATAMAX, TDMIN, TDMAX) where they hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from baler_fits.contents.fields import Field, Packing
+from baler_fits.contents.headers import Keywords
+
+UNLIMITED = (-math.inf, math.inf)
+
+
+def legal_limits(keywords: Keywords, column: int, packing: Packing) -> tuple[float, float]:
+    """The smallest and largest legal value of a table column, in stored units."""
+    return _stored(keywords, f"TLMIN{column}", f"TLMAX{column}", packing)
+
+
+def limits_before_null(keywords: Keywords, column: int, field: Field) -> tuple[float, float]:
+    """Limits short of a BLANK or TNULL that no float64 is equal to (the largest 64-bit integer): values stay off it."""
+    null = keywords.get(f"TNULL{column}" if column else "BLANK")
+    if field.stored.kind not in "iu" or field.packing.fill or isinstance(null, bool) or not isinstance(null, int):
+        return UNLIMITED
+    if not np.iinfo(field.stored).min <= null <= np.iinfo(field.stored).max:
+        return UNLIMITED
+    null += 1 << (8 * field.stored.itemsize - 1) if field.packing.flipped else 0
+    return (-math.inf, math.nextafter(null, 0)) if null > 0 else (math.nextafter(null, 0), math.inf)
+
+
+def states_extremes(keywords: Keywords, column: int) -> bool:
+    """Whether a header tells the extremes of a column, or of an image (column 0)."""
+    return _stored(keywords, *_cards(column), Packing()) != UNLIMITED
+
+
+def stated_extremes(keywords: Keywords, column: int, field: Field, pieces: Iterable[np.ndarray]) -> tuple[float, float]:
+    """The extremes that a header tells, in stored units, each only if no value lies beyond it: then none shall.
+
+    Parameters
+    ----------
+    column
+        Number of the table column; 0 for an image.
+    pieces
+        The stored values.
+    """
+    low, high = _stored(keywords, *_cards(column), field.packing)
+    smallest, largest = math.inf, -math.inf
+    for piece in pieces:
+        values = piece[np.isfinite(piece)] if piece.dtype.kind == "f" else piece
+        for fill in field.packing.fill:
+            values = values[values != fill]
+        if values.size:
+            smallest, largest = min(smallest, float(values.min())), max(largest, float(values.max()))
+    # a card holds a number to its own digits: the next number of the stored type is the same
+    slack = [0.5 if field.stored.kind in "iu" else abs(x) * float(np.finfo(field.stored).eps) for x in (low, high)]
+    return (
+        min(low, smallest) if low - slack[0] <= smallest else -math.inf,
+        max(high, largest) if largest <= high + slack[1] else math.inf,
+    )
+
+
+def _cards(column: int) -> tuple[str, str]:
+    return (f"TDMIN{column}", f"TDMAX{column}") if column else ("DATAMIN", "DATAMAX")
+
+
+def _stored(keywords: Keywords, lowest: str, highest: str, packing: Packing) -> tuple[float, float]:
+    """What two cards say of physical values, in stored units; no limits where they contradict each other."""
+    ends = (keywords.number(lowest, -math.inf), keywords.number(highest, math.inf))
+    low, high = sorted((float(end) - packing.offset) / packing.scale for end in ends)
+    return (low, high) if ends[0] < ends[1] else UNLIMITED

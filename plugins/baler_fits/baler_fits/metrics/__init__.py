@@ -1,0 +1,1 @@
+"""What the loss did to the quantities of this field."""

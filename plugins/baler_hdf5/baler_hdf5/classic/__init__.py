@@ -1,0 +1,1 @@
+"""Classic NetCDF files (CDF-1, CDF-2, CDF-5)."""

@@ -1,0 +1,1 @@
+"""What the file holds, and of which types."""

@@ -1,0 +1,118 @@
+"""How a dataset is stored (chunks, filters, fill value) as a JSON record and back, for restoring it the same way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from baler_hdf5.contents.cells import decode_text, encode_text
+from baler_hdf5.contents.datatypes import Json
+from baler_hdf5.contents.filters import describe_filters, set_filters
+from baler_hdf5.contents.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
+from baler_hdf5.contents.selections import describe_sources, set_sources
+
+if TYPE_CHECKING:
+    from h5py import h5d, h5p, h5t
+
+# A chunk cache of this size at most, so that a row of chunks is unpacked and packed once.
+LARGEST_CACHE = 64 * 2**20
+
+
+def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
+    """The record of a dataset's creation properties and of the largest shape it may grow to."""
+    import h5py
+    from h5py import h5d, h5s
+
+    properties = dataset.get_create_plist()
+    record: dict[str, Json] = {
+        "order": properties.get_attr_creation_order(),
+        "fill": _describe_fill(properties, record_type, warn),
+        "fill_time": properties.get_fill_time(),
+        "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked", h5d.VIRTUAL: "virtual"}.get(
+            properties.get_layout(), "contiguous"
+        ),
+    }
+    space = dataset.get_space()
+    if space.get_simple_extent_type() == h5s.SIMPLE:
+        record["maxshape"] = [None if n == h5s.UNLIMITED else n for n in space.get_simple_extent_dims(True)]
+    if record["layout"] == "chunked":
+        record["chunks"] = list(properties.get_chunk())
+        record["filters"] = describe_filters(properties, warn)
+    if record["layout"] == "virtual":
+        record["sources"] = describe_sources(h5py.Dataset(dataset))
+    return record
+
+
+def _describe_fill(properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]) -> Json:
+    """The fill value set by whoever wrote the file: its bytes, or `{"text": ...}`; None if there is none."""
+    from h5py import h5d
+
+    if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED:
+        return None
+    raw = raw_dtype(record_type)
+    try:
+        if raw is not None:
+            value = np.empty((), raw.base)
+            properties.get_fill_value(value)
+            return encode_bytes(value)
+        if "text" in record_type:
+            return {"text": encode_text(_text_fill(properties, record_type))}
+    except (RuntimeError, TypeError, ValueError):
+        pass
+    warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
+    return None
+
+
+def _text_fill(properties: h5p.PropDCID, record_type: Json) -> bytes:
+    value = np.empty((1,), _text_dtype(record_type))
+    properties.get_fill_value(value)
+    (cell,) = value.tolist()
+    return cell.encode("utf-8", "surrogateescape") if isinstance(cell, str) else bytes(cell or b"")
+
+
+def _text_dtype(record_type: Json) -> np.dtype[Any]:
+    import h5py
+
+    return h5py.string_dtype("utf-8" if record_type["utf8"] else "ascii")
+
+
+def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) -> h5p.PropDCID:
+    """The creation property list of a record; a filter this HDF5 library cannot write is left off."""
+    from h5py import h5d, h5p
+
+    properties = h5p.create(h5p.DATASET_CREATE)
+    properties.set_attr_creation_order(record["order"])
+    layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS, "virtual": h5d.VIRTUAL}
+    properties.set_layout(layouts[record["layout"]])
+    if record["layout"] == "virtual":
+        if record["variables"] or record["maxshape"] != record["shape"]:
+            raise ValueError(f"virtual dataset {record['path']!r} has values, or grows")
+        set_sources(properties, record["shape"], record["sources"])
+    if record["layout"] == "chunked":
+        properties.set_chunk(tuple(record["chunks"]))
+        set_filters(properties, record["filters"] if with_filters else [])
+    raw = raw_dtype(record["type"])
+    if isinstance(record["fill"], dict):
+        properties.set_fill_value(np.array([decode_text(record["fill"]["text"])], _text_dtype(record["type"])))
+    elif record["fill"] is not None and raw is not None:
+        properties.set_fill_value(decode_bytes(record["fill"], raw.base, ()))
+    properties.set_fill_time(record["fill_time"])
+    return properties
+
+
+def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int) -> h5p.PropDAID:
+    """An access property list whose chunk cache holds one row of chunks along the leading dimension."""
+    from h5py import h5p
+
+    access = h5p.create(h5p.DATASET_ACCESS)
+    if chunks and shape:
+        chunk_bytes = math.prod(chunks) * itemsize
+        across = math.prod(-(-n // c) for n, c in zip(shape[1:], chunks[1:], strict=True))
+        nbytes = max(min(chunk_bytes * max(1, across), LARGEST_CACHE), chunk_bytes, 2**20)
+        # the table of slots is cleared whenever a dataset is opened: no more of them than its chunks can use
+        present = max(1, across) * -(-shape[0] // chunks[0])
+        access.set_chunk_cache(100 * min(nbytes // chunk_bytes, present, 10_000) + 1, nbytes, 1.0)
+    return access

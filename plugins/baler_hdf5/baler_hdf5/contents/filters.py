@@ -1,0 +1,133 @@
+"""The filters of HDF5 datasets: which can be read, which are written again with their parameters, and which lose digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from baler_hdf5.contents.datatypes import Json
+
+if TYPE_CHECKING:
+    from h5py import h5d, h5p
+
+# Registered numbers (HDF Group, "Registered Filter Plugins") of filters that return what they were given.
+LOSSLESS = {
+    1: "deflate",
+    2: "shuffle",
+    3: "fletcher32",
+    4: "szip",
+    5: "nbit",
+    307: "bzip2",
+    32000: "lzf",
+    32001: "blosc",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32015: "zstd",
+    32026: "blosc2",
+}
+SCALEOFFSET, BITSHUFFLE, BLOSC2 = 6, 32008, 32026
+# Parameters of bitshuffle before the user's own: its version and the size of elements, which it sets by itself.
+BITSHUFFLE_OWN = 3
+# Filters that the package hdf5plugin brings.
+IN_HDF5PLUGIN = frozenset({307, 32001, 32004, 32008, 32013, 32015, 32017, 32018, 32024, 32026, 32028, 32033})
+
+
+def describe_filters(properties: h5p.PropDCID, warn: Callable[[str], None]) -> list[Json]:
+    """Number, flags and parameters of the filters that will be set again.
+
+    Filters that lose digits would change restored values once more: they are left off, and `warn` is told.
+    """
+    filters = []
+    for index in range(properties.get_nfilters()):
+        number, flags, parameters, name = properties.get_filter(index)
+        if _is_lossless(number, parameters):
+            kept = parameters[BITSHUFFLE_OWN:] if number == BITSHUFFLE else parameters
+            filters.append([number, flags, list(kept)])
+        else:
+            warn(
+                f"its filter {_called(number, name)} is left off, since it may change values when they are written again"
+            )
+    return filters
+
+
+def _is_lossless(number: int, parameters: Sequence[int]) -> bool:
+    if number == SCALEOFFSET:  # integers with as many bits as they need
+        return tuple(parameters[:2]) == (2, 0)
+    if number == BLOSC2:  # others of its filters truncate, others of its codecs are lossy
+        return len(parameters) > 6 and parameters[5] in (0, 1, 2) and parameters[6] <= 5
+    return number in LOSSLESS
+
+
+def missing_filter(dataset: h5d.DatasetID) -> str:
+    """Why a filter that reading the dataset needs is not there, and what to install; empty if none is missing."""
+    properties = dataset.get_create_plist()
+    for index in range(properties.get_nfilters()):
+        number, _, _, name = properties.get_filter(index)
+        if not is_available(number) and _is_applied(dataset, index):
+            advice = "pip install hdf5plugin" if number in IN_HDF5PLUGIN else "install it where HDF5_PLUGIN_PATH points"
+            return f"it needs the HDF5 filter {_called(number, name)}, which is not installed ({advice})"
+    return ""
+
+
+def is_available(number: int) -> bool:
+    """Whether the HDF5 library has a filter, by itself or from the package hdf5plugin."""
+    from h5py import h5z
+
+    if h5z.filter_avail(number):
+        return True
+    try:
+        import hdf5plugin  # noqa: F401 - importing it registers its filters
+    except ImportError:
+        return False
+    return bool(h5z.filter_avail(number))
+
+
+def _is_applied(dataset: h5d.DatasetID, index: int) -> bool:
+    """Whether any chunk went through the filter: optional ones are skipped where they could not be applied."""
+    if not hasattr(dataset, "chunk_iter"):
+        return True
+    applied: list[bool] = []
+
+    def look(chunk: h5d.StoreInfo) -> bool | None:
+        if not chunk.filter_mask >> index & 1:
+            applied.append(True)
+            return True
+        return None
+
+    dataset.chunk_iter(look)
+    return bool(applied)
+
+
+def _called(number: int, name: bytes) -> str:
+    """A filter's registered name, else what the file calls it, and its number."""
+    known = {**LOSSLESS, SCALEOFFSET: "scaleoffset", 32013: "zfp", 32017: "sz", 32018: "fcidecomp", 32024: "sz3"}
+    words = known.get(number) or " ".join(name.decode("utf-8", "replace").split(";")[0].split())
+    return f"{words!r} (number {number})"
+
+
+def set_filters(properties: h5p.PropDCID, filters: Sequence[Json]) -> None:
+    """Set the filters of a record anew, except those that this machine cannot write."""
+    from h5py import h5z
+
+    for number, flags, parameters in filters:
+        if not _is_lossless(number, parameters) or not is_available(number):
+            continue
+        if number == h5z.FILTER_SZIP and not h5z.get_filter_info(number) & h5z.FILTER_CONFIG_ENCODE_ENABLED:
+            continue
+        _set_filter(properties, number, flags, parameters)
+
+
+def _set_filter(properties: h5p.PropDCID, number: int, flags: int, parameters: list[int]) -> None:
+    """One filter; what HDF5 adds to the parameters by itself (sizes, versions) is left to it."""
+    from h5py import h5z
+
+    if number == h5z.FILTER_DEFLATE:
+        properties.set_deflate(parameters[0])
+    elif number == h5z.FILTER_SZIP:
+        properties.set_szip(parameters[0] & (4 | 32), parameters[1])
+    elif number == SCALEOFFSET:
+        properties.set_scaleoffset(parameters[0], parameters[1])
+    elif number in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32):
+        properties.set_filter(number, flags, ())
+    else:
+        properties.set_filter(number, flags, tuple(parameters))

@@ -1,0 +1,126 @@
+"""The readers `hdf5` and `netcdf`: they look at a file's first bytes and open or create it the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from baler_core import DataError, FormatError, Options, Reader, Schema, Sink, Source
+
+HDF4 = b"\x0e\x03\x13\x01"
+OLD_MATLAB = b"MATLAB 5"
+CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+
+class ReadingOptions(Options):
+    """Options of both readers."""
+
+    allow_missing: bool = Field(
+        default=False,
+        description="Leave out datasets that cannot be read, with a warning, instead of refusing the file.",
+    )
+
+
+class Hdf5Reader(Reader):
+    """HDF5 files of any kind, MATLAB's since version 7.3 among them."""
+
+    Options = ReadingOptions
+
+    name = "hdf5"
+    summary = "HDF5: groups, datasets of any rank and type, attributes, dimension scales (h5py)"
+    suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5", ".he5", ".hdf", ".mat")
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a file without reading values."""
+        from baler_hdf5.source import Hdf5Source
+
+        require_hdf5(path, first_bytes(path))
+        return Hdf5Source(path, variables, allow_missing=self.options.allow_missing)
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a file at `path` that will be as `schema` says."""
+        return create_sink(path, schema)
+
+
+class NetcdfReader(Reader):
+    """NetCDF files: NetCDF-4 (which are HDF5) and the classic formats."""
+
+    Options = ReadingOptions
+
+    name = "netcdf"
+    summary = "NetCDF-4 and classic NetCDF: dimensions, coordinates, packing and fill values kept"
+    suffixes: ClassVar[tuple[str, ...]] = (".nc", ".nc4", ".cdf")
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a file without reading values."""
+        start = first_bytes(path)
+        if start[:4] in CLASSIC:
+            from baler_hdf5.classic.source import ClassicSource
+
+            return ClassicSource(path, variables)
+        from baler_hdf5.source import Hdf5Source
+
+        require_hdf5(path, start)
+        return Hdf5Source(path, variables, allow_missing=self.options.allow_missing, netcdf=True)
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a file at `path` that will be as `schema` says."""
+        return create_sink(path, schema)
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first eight bytes of a file.
+
+    Raises
+    ------
+    DataError
+        If it is not there or cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened ({error.strerror or error})") from error
+
+
+def require_hdf5(path: Path, start: bytes) -> None:
+    """Refuse a file without HDF5's signature (which may lie behind a block of the user's own)."""
+    import h5py
+
+    if h5py.is_hdf5(path):
+        return
+    if not start:
+        raise DataError(f"{path}: the file is empty")
+    if start.startswith(OLD_MATLAB):
+        raise DataError(
+            f"{path}: a MATLAB file older than version 7.3, which is not HDF5: read it with scipy.io.loadmat and write "
+            "it as .npz, or save it again in MATLAB with '-v7.3'"
+        )
+    if start.startswith(HDF4):
+        raise DataError(f"{path}: an HDF4 file; convert it to HDF5 first (h4toh5)")
+    if start[:4] in CLASSIC:
+        raise DataError(f"{path}: a classic NetCDF file; choose the reader 'netcdf'")
+    raise DataError(f"{path}: neither HDF5 nor NetCDF; it begins with the bytes {start!r}")
+
+
+def create_sink(path: Path, schema: Schema) -> Sink:
+    """The sink for whichever format the skeleton is of.
+
+    Raises
+    ------
+    FormatError
+        If the skeleton is damaged or not of this plugin.
+    """
+    from baler_hdf5.classic.sink import ClassicSink
+    from baler_hdf5.contents.guard import refusing_damaged_records
+    from baler_hdf5.sink import Hdf5Sink
+
+    sinks: dict[object, type[Hdf5Sink] | type[ClassicSink]] = {"hdf5": Hdf5Sink, "netcdf3": ClassicSink}
+    kind = schema.skeleton.get("format")
+    if not isinstance(kind, str) or kind not in sinks:
+        raise FormatError(f"the record of the original file is of the format {kind!r}, wanted hdf5 or netcdf3")
+    with refusing_damaged_records():
+        return sinks[kind](path, schema)

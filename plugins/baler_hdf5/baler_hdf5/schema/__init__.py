@@ -1,0 +1,1 @@
+"""What the file becomes: variables, dimensions, and the skeleton that restores the rest."""

@@ -1,0 +1,106 @@
+"""The schema's variables of an HDF5 file: what their attributes, scales and places in the file say about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from baler_core import Variable
+from baler_hdf5.contents.attributes import plain_values
+from baler_hdf5.contents.conventions import DESCRIPTION, axis_role, described
+from baler_hdf5.contents.datatypes import Json
+from baler_hdf5.contents.roles import TELLING, Described, fitting_axes, roles_of
+from baler_hdf5.contents.special_values import SPECIAL, Special, special_values
+from baler_hdf5.schema.datasets import StoredDataset
+from baler_hdf5.schema.dimensions import Dimensions
+
+CONVENTIONAL = DESCRIPTION | SPECIAL | TELLING
+
+
+def make_variables(
+    datasets: Sequence[StoredDataset],
+    dimensions: Dimensions,
+    records: Mapping[str, Json],
+    *,
+    netcdf: bool,
+    is_monotonic: Callable[[str], bool],
+) -> list[Variable]:
+    """The variables of all datasets, in order.
+
+    Parameters
+    ----------
+    records
+        Of the datasets, by path.
+    netcdf
+        Whether readers know default fill values.
+    is_monotonic
+        Whether the values of a one-dimensional dataset rise or fall; asked of the few that may be axes of others.
+    """
+    said = {dataset.path: plain_values(records[dataset.path]["attributes"], CONVENTIONAL) for dataset in datasets}
+    axes = {dim: axis_role(scale, said.get(scale, {})) for dim, scale in dimensions.scales.items()}
+    roles = roles_of(_described(datasets, dimensions, said, is_monotonic))
+    variables = []
+    for dataset in datasets:
+        attributes = said[dataset.path]
+        units, label = described(attributes)
+        for name, field in dataset.fields.items():
+            dims = dimensions.dims[name]
+            special = Special(field.dtype)
+            if field.cells == "plain" and not field.members:  # readers apply none of it to members of compounds
+                filled = records[dataset.path]["fill"] is not None
+                special = special_values(attributes, field.dtype, netcdf=netcdf, filled=filled)
+            role, reason = roles.get(name, ("", ""))
+            variables.append(
+                Variable(
+                    name,
+                    special.dtype,
+                    dims,
+                    units=units,
+                    label=label,
+                    fill=special.fill,
+                    scale=special.scale,
+                    offset=special.offset,
+                    axes={dim: axes[dim] for dim in dims if axes.get(dim)},
+                    limits=special.limits,
+                    flags=special.flags,
+                    stated_limits=special.stated_limits,
+                    role=role,
+                    reason=reason,
+                )
+            )
+    return variables
+
+
+def _described(
+    datasets: Sequence[StoredDataset],
+    dimensions: Dimensions,
+    said: Mapping[str, Mapping[str, Any]],
+    is_monotonic: Callable[[str], bool],
+) -> dict[str, Described]:
+    """What roles are told from; members of compounds have no attributes of their own."""
+    scales = set(dimensions.scales.values())
+    shapes = {d.path: d.shape or () for d in datasets if d.path in d.fields and d.fields[d.path].cells == "plain"}
+    fits = {} if scales else {p: other for p, other in fitting_axes(shapes).items() if is_monotonic(p)}
+    found = {}
+    for dataset in datasets:
+        for name, field in dataset.fields.items():
+            whole = not field.members
+            found[name] = Described(
+                dataset.path,
+                field.dtype,
+                dimensions.dims[name],
+                said[dataset.path] if whole else {},
+                whole and dataset.path in scales,
+                fits.get(dataset.path, "") if whole else "",
+            )
+    return found
+
+
+def rises_or_falls(values: np.ndarray) -> bool:
+    """Whether numbers are finite and strictly monotonic."""
+    line = values.reshape(-1)
+    if line.dtype.kind not in "iuf" or not np.isfinite(line).all():
+        return False
+    return bool((line[1:] > line[:-1]).all() or (line[1:] < line[:-1]).all())

@@ -1,0 +1,163 @@
+"""The variables inside a dataset's element type: the whole element, or each member of a compound; values in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from baler_core import DataError
+from baler_hdf5.contents.cells import PathOf, ReferenceTo
+from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError
+from baler_hdf5.contents.raw_datatypes import raw_dtype
+
+TEXT = ("str", "bytes")
+Cells = Literal["plain", "text", "reference", "run"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One variable of a dataset.
+
+    Attributes
+    ----------
+    members
+        Names of the compound members that lead to it; empty for the whole element.
+    cells
+        `plain`: numbers or fixed-size bytes. `text`: variable-length strings. `reference`: references to objects, kept
+        as their paths. `run`: variable-length numbers, each cell kept as its bytes.
+    dtype
+        dtype string of the variable in blocks (little-endian).
+    shape
+        Dimensions that each element adds behind those of the dataset.
+    base
+        dtype string of the numbers in a run; kind of a reference (`object`, `region`).
+    """
+
+    members: tuple[str, ...]
+    cells: Cells
+    dtype: str
+    shape: tuple[int, ...] = ()
+    base: str = ""
+
+
+def fields_of(record: Json) -> list[Field]:
+    """The variables of elements of the datatype `record`, in the order of a compound's members.
+
+    Raises
+    ------
+    UnsupportedTypeError
+        If a part of the type cannot be restored.
+    """
+    return list(_fields(record, (), ()))
+
+
+def _fields(record: Json, members: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[Field]:
+    raw = raw_dtype(record)
+    if raw is not None and raw.base.names is None:
+        little = raw.base.newbyteorder("<") if raw.base.kind not in "SV" else raw.base
+        yield Field(members, "plain", little.str, shape + raw.shape)
+    elif "named" in record:
+        yield from _fields(record["is"], members, shape)
+    elif "array" in record:
+        yield from _fields(record["of"], members, shape + tuple(record["array"]))
+    elif "compound" in record:
+        for name, _, member in record["compound"]:
+            yield from _fields(member, (*members, name), shape)
+    elif "text" in record:
+        yield Field(members, "text", "str", shape)
+    elif "reference" in record:
+        yield Field(members, "reference", "str", shape, record["reference"])
+    elif isinstance(record.get("vlen"), str):
+        yield Field(members, "run", "bytes", shape, record["vlen"])
+    else:
+        raise UnsupportedTypeError("variable-length arrays of something else than numbers")
+
+
+def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
+    """A compound type with the chosen members only, packed; any other type as it is."""
+    if () in kept or not isinstance(record, dict):
+        return record
+    if "named" in record:
+        return restrict_type(record["is"], kept)
+    if "array" in record:
+        return {"array": record["array"], "of": restrict_type(record["of"], kept)}
+    chosen, position = [], 0
+    for name, _, member in record["compound"]:
+        below = [members[1:] for members in kept if members[0] == name]
+        if below:
+            part = restrict_type(member, below)
+            chosen.append([name, position, part])
+            position += element_size(part)
+    return {"compound": chosen, "size": position}
+
+
+def element_size(record: Json) -> int:
+    """Bytes of an element in a file; 16 for whatever has variable length (a pointer into a heap)."""
+    from baler_hdf5.contents.build_datatypes import build_type
+
+    def unnamed(path: str, inner: Json) -> Any:
+        return build_type(inner, unnamed)
+
+    return build_type(record, unnamed).get_size()
+
+
+def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
+    """One variable's values, little-endian and contiguous, from elements as read from the file."""
+    for member in field.members:
+        values = values[member]
+    if field.cells == "plain":
+        return np.asarray(values, field.dtype, order="C")
+    cells = np.empty(values.shape, object)
+    flat = cells.reshape(-1)
+    for index, cell in enumerate(values.reshape(-1)):
+        if field.cells == "text":
+            flat[index] = cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else str(cell)
+        elif field.cells == "reference":
+            flat[index] = path_of(cell) or ""
+        else:
+            flat[index] = np.asarray(cell).astype(np.dtype(field.base)).tobytes()
+    return cells
+
+
+def as_shown(values: np.ndarray, dtype: str) -> np.ndarray:
+    """The same bits with the other sign, where readers see stored integers so (`_Unsigned`); else the values."""
+    shown = values.dtype if dtype in TEXT else np.dtype(dtype)
+    turned = shown != values.dtype and {shown.kind, values.dtype.kind} == {"i", "u"}
+    return values.view(shown) if turned and shown.itemsize == values.dtype.itemsize else values
+
+
+def fits_shown(stored: str, shown: str) -> bool:
+    """Whether `shown` is the dtype `stored`, or the same integer with the other sign."""
+    return stored == shown or (stored[1:2] + shown[1:2] in ("iu", "ui") and stored[0::2] == shown[0::2])
+
+
+def insert(elements: np.ndarray, field: Field, values: np.ndarray, reference_to: ReferenceTo) -> np.ndarray:
+    """Put one variable's values into elements that will be written; the elements themselves for a whole one."""
+    values = as_shown(values, field.dtype) if field.cells == "plain" else _packed_cells(values, field, reference_to)
+    if not field.members:
+        elements[...] = values
+        return elements
+    target = elements
+    for member in field.members:
+        target = target[member]
+    target[...] = values
+    return elements
+
+
+def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -> np.ndarray:
+    """Text as UTF-8 bytes, paths as references, bytes as arrays of numbers."""
+    packed = np.empty(values.shape, object)
+    flat = packed.reshape(-1)
+    for index, cell in enumerate(values.reshape(-1)):
+        if field.cells == "text":
+            flat[index] = cell.encode("utf-8", "surrogateescape")
+        elif field.cells == "reference":
+            flat[index] = reference_to(cell or None, field.base)
+        elif len(cell) % np.dtype(field.base).itemsize:
+            raise DataError(f"a variable-length cell holds {len(cell)} bytes, no multiple of its element's size")
+        else:
+            flat[index] = np.frombuffer(cell, np.dtype(field.base))
+    return packed
