@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,13 @@ import pytest
 from baler_core import Hints, Layout, Tolerance, Variable, make_block, values_of
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.table.model import TableModel
+from baler_core.config import ComponentSpec, Config
+from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.machine.threads import one_thread
-from baler_core.plugin.interfaces import Training
+from baler_core.pipeline.group_coder import start_group
+from baler_core.pipeline.input import input_of
+from baler_core.pipeline.job import prepare
+from baler_core.plugin.interfaces import AutoOptions, Training
 from baler_core.plugin.registry import load_plugins
 from baler_core.testing import check_threads
 
@@ -86,3 +92,24 @@ def test_rows_of_another_file_are_used_by_the_calls_that_may() -> None:
         restored = decoder.decode({"columns": data}, layout, bounds)
         for name, values in columns.items():
             np.testing.assert_array_equal(values_of(restored, name), values)
+
+
+@one_thread
+def test_later_blocks_of_a_group_may_be_coded_in_any_order(tmp_path: Path) -> None:
+    values = np.concatenate([block["u"].values for block, _, _ in waves(6)])
+    np.savez(tmp_path / "a.npz", u=values)
+    registry = load_plugins()
+    model = ComponentSpec("auto", AutoOptions(effort="fast"))
+    bounds = BoundRules((("*", ErrorBound("abs", 0.01)),))
+    config = Config(
+        None, (tmp_path / "a.npz",), None, None, bounds, (), model, Training(), (), tmp_path, block_bytes=49152
+    )
+    given = input_of(config.inputs[0], config, registry)
+    with given.source:
+        job = prepare(config, registry, given.source)
+        first, *later = [prepared for block in job.blocks for prepared in job.prepared(block)]
+    coder, _ = start_group(job, first)
+    alone = [coder.encode(prepared) for prepared in later]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(coder.encode, reversed(later))) == alone[::-1]
+    assert len({repr(coded.streams) for coded in alone}) == 5
