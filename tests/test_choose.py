@@ -64,6 +64,17 @@ def test_a_failing_model_is_reported_and_stops_only_itself(caplog: pytest.LogCap
     assert "never works" in caplog.text
 
 
+def test_a_model_that_estimates_in_another_way_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    class Mapping(ScalarModel):
+        name = "mapping"
+
+        def estimate(self, block, layout, tolerances, **_):  # type: ignore[no-untyped-def]
+            return {("f",): 1.0}
+
+    assert choose([Mapping, ScalarModel], task((50,))).model.name == "scalar"
+    assert "'mapping' returned a dict, not an Estimate" in caplog.text
+
+
 def test_without_any_working_model_the_reason_is_said() -> None:
     with pytest.raises(baler_core.BalerError, match="never works"):
         choose([Failing], task((50,)))

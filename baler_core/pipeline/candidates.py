@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from baler_core.errors import BalerError, BoundBroken
+from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import pack_streams
 from baler_core.machine.progress import rate, shown
@@ -37,6 +37,20 @@ class Chosen:
     def size(self, *, own_state: bool = True) -> int:
         """Count the bytes of the first block, and of what was learned where that will be in the file."""
         return len(pack_streams([self.streams])) + (len(encode_state(self.model.state())) if own_state else 0)
+
+
+def estimated(model: Model, task: Task) -> Estimate | None:
+    """Have a model estimate the bytes of the first block.
+
+    Raises
+    ------
+    PluginError
+        If it returns anything but an estimate.
+    """
+    found = model.estimate(task.first, task.layout, task.tolerances, hints=task.hints)
+    if found is not None and not isinstance(found, Estimate):
+        raise PluginError(f"'estimate' of the model {model.name!r} returned a {type(found).__name__}, not an Estimate")
+    return found
 
 
 def fitted(model: Model, task: Task, plan: object = None) -> Chosen:
@@ -106,7 +120,7 @@ class Candidates:
         with self._guarded(kind):
             self._hints[kind] = hints
             self._models[kind] = with_effort(kind, self._effort)
-            found = self._models[kind].estimate(task.first, task.layout, task.tolerances, hints=hints)
+            found = estimated(self._models[kind], replace(task, hints=hints))
             if found is not None:
                 self._estimates[kind] = found
 
@@ -119,8 +133,7 @@ class Candidates:
         found: dict[type[Model], Estimate] = {}
         for kind in rivals:
             with self._guarded(kind):
-                model = with_effort(kind, "fast")
-                quick = model.estimate(task.first, task.layout, task.tolerances, hints=task.hints)
+                quick = estimated(with_effort(kind, "fast"), task)
                 if quick is not None and quick.sizes:
                     found[kind] = quick
         names = {name for estimate in found.values() for members in estimate.sizes for name in members}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from baler_core.errors import ConfigError
-from baler_core.pipeline.candidates import Candidates, Chosen, fitted
+from baler_core.pipeline.candidates import Candidates, Chosen, estimated, fitted
 from baler_core.pipeline.task import Task, sample_of
 from baler_core.plugin.interfaces import Effort, Model
 
@@ -24,7 +24,7 @@ def comparable(model: Model | type[Model], baseline: Model | type[Model], task: 
 def fitted_or_baseline(model: Model, baseline: Model, task: Task) -> Chosen:
     """Fit a model and try it on the first block; take the baseline instead where that makes clearly fewer bytes of it."""
     chosen = fitted(model, task)
-    expected = baseline.estimate(task.first, task.layout, task.tolerances, hints=task.hints)
+    expected = estimated(baseline, task)
     size = chosen.size()
     if size < _TINY or (expected is not None and expected.total > size):
         return chosen
