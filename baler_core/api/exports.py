@@ -33,7 +33,6 @@ from baler_core.errors import (
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
-    NO_HINTS,
     Estimate,
     Hints,
     Loss,
@@ -54,7 +53,6 @@ from baler_core.plugin.interfaces import (
 from baler_core.plugin.object_kind import ObjectKind
 
 __all__ = [
-    "NO_HINTS",
     "Autoencoder",
     "BalerError",
     "BoundRules",

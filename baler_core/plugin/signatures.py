@@ -32,6 +32,6 @@ def check_signatures(kind: type[Model]) -> None:
         except TypeError as error:
             wanted = ", ".join(("self", *positional, *(("*", *keywords) if keywords else ())))
             raise PluginError(
-                f"the model {kind.name!r} has a method that this version of baler-core cannot call ({error}): "
-                f"{kind.__name__} has {method}{found} and needs {method}({wanted})"
+                f"the model {kind.name!r} does not fit this version of baler-core: {kind.__name__} has "
+                f"{method}{found} and needs {method}({wanted})"
             ) from error
