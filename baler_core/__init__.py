@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
+# As `typing` has it, which takes a while to import, as does importlib.util: a command heeds signals once this is done.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from baler_core.api.exports import *  # noqa: F403
     from baler_core.api.exports import __all__ as __all__
 
@@ -14,6 +15,8 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """What `exports` names, imported when first asked for, since it brings the whole house with it."""
+    from importlib.util import find_spec
+
     # Python asks here first for modules, too, which it then imports by itself.
     if name == "__all__" or (not name.startswith("_") and find_spec(f"baler_core.{name}") is None):
         from baler_core.api import exports

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import baler_core
+from baler_core.testing.edges import NUMBER_TYPES, edge_values, worst_share
 
-DTYPES = ("<f2", "<f4", ">f4", "<f8", ">f8", "|i1", "|u1", "<i2", ">u2", "<i4", "<u4", "<i8", ">i8", "<u8")
 BOUNDS: tuple[dict[str, float], ...] = (
     {"abs": 1e-300},
     {"abs": 0.01},
@@ -40,56 +40,19 @@ BOUNDS: tuple[dict[str, float], ...] = (
 )
 
 
-def random_values(dtype: np.dtype, count: int, rng: np.random.Generator, *, ordinary: bool) -> np.ndarray:
-    """Random bit patterns or ordinary values, and the edges of the type."""
-    if ordinary:
-        values = rng.normal(1, 0.3, count).astype(dtype)
-        edges = [0.0, -0.0, np.nan, np.inf, -np.inf]
-        values[: len(edges)] = edges[:count]
-        return values
-    values = np.frombuffer(rng.bytes(count * dtype.itemsize), dtype).copy()
-    if dtype.kind == "f":
-        limits = np.finfo(dtype)
-        edges = [limits.max, limits.min, limits.tiny, limits.smallest_subnormal, 0.0, -0.0, np.nan, np.inf, -np.inf]
-    else:
-        edges = [np.iinfo(dtype).min, np.iinfo(dtype).max, 0, 1]
-    values[: len(edges)] = edges[:count]
+def values_to_try(dtype: np.dtype, count: int, rng: np.random.Generator, *, ordinary: bool) -> np.ndarray:
+    """Random bits and the edges of the type, or ordinary values with what is special among them."""
+    if not ordinary:
+        return edge_values(dtype, (count,), rng)
+    values = rng.normal(1, 0.3, count).astype(dtype)
+    specials = [0.0, -0.0, np.nan, np.inf, -np.inf]
+    values[: len(specials)] = specials[:count]
     return values
-
-
-def worst_share(x: np.ndarray, y: np.ndarray, bound: dict[str, float]) -> float:
-    """The largest error as a share of what is allowed, in longer arithmetic; infinite where something special changed."""
-    if x.dtype.kind == "f":
-        finite = np.isfinite(x)
-        if not (
-            np.array_equal(np.isnan(x), np.isnan(y))
-            and np.array_equal(x[~finite & ~np.isnan(x)], y[~finite & ~np.isnan(x)])
-        ):
-            return float("inf")
-        x, y = x[finite], y[finite]
-    (kind, value), size = next(iter(bound.items())), x.size
-    if not size:
-        return 0.0
-    a, b = x.astype(np.longdouble), y.astype(np.longdouble)
-    error = np.abs(a - b)
-    if kind == "abs":
-        allowed = np.full(size, value, np.longdouble)
-    elif kind == "rel":
-        allowed = np.longdouble(value) * np.abs(a)
-    elif kind == "range":
-        allowed = np.full(size, np.longdouble(value) * (a.max() - a.min()))
-    else:
-        lowest = np.finfo(x.dtype).minexp if x.dtype.kind == "f" else 0
-        exponents = np.maximum(np.frexp(a)[1] - 1, lowest)
-        allowed = np.ldexp(np.longdouble(0.5), exponents - int(value)) if x.dtype.kind == "f" else np.zeros(size)
-    wrong = error > 0
-    with np.errstate(divide="ignore"):
-        return float((error[wrong] / allowed[wrong]).max()) if wrong.any() else 0.0
 
 
 def combinations() -> Iterator[tuple[str, bool, dict[str, float]]]:
     """Types, whether values are ordinary, and bounds."""
-    for name, bound in itertools.product(DTYPES, BOUNDS):
+    for name, bound in itertools.product(NUMBER_TYPES, BOUNDS):
         if name[1] == "f":
             yield from ((name, ordinary, bound) for ordinary in (True, False))
         elif "bits" not in bound:
@@ -102,18 +65,21 @@ def main() -> int:
     arguments.add_argument("--values", type=int, default=10_000_000)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--model", default="scalar")
+    arguments.add_argument("--only", default="", help="combinations whose line holds this text")
     stated = arguments.parse_args()
     rng, broken = np.random.default_rng(stated.seed), 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "edges.bal"
         for name, ordinary, bound in combinations():
+            what = f"{name:4}{' ordinary' if ordinary else ' bits':9} {bound!s:18}"
+            if stated.only not in what:
+                continue
             started = time.perf_counter()
-            values = random_values(np.dtype(name), stated.values, rng, ordinary=ordinary)
+            values = values_to_try(np.dtype(name), stated.values, rng, ordinary=ordinary)
             done = baler_core.compress({"v": values}, path, bounds={"v": bound}, model=stated.model)
-            share = worst_share(values, baler_core.open(path)["v"].values, bound)
+            share = worst_share(values, baler_core.open(path)["v"].values, *next(iter(bound.items())))
             broken += not share <= 1
             took = time.perf_counter() - started
-            what = f"{name:4}{' ordinary' if ordinary else ' bits':9} {bound!s:18}"
             print(
                 f"{what} {share:8.6f} ratio {done.ratio:6.2f} {took:6.1f} s{'' if share <= 1 else '  BROKEN'}",
                 flush=True,

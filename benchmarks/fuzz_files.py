@@ -209,6 +209,7 @@ def _inputs() -> Iterator[tuple[str, Callable[[Path], None], Any, Any]]:
     yield "network.npz", _npz, loss, {"name": "table", "effort": "max", "network": "on"}
     yield "dense.npz", _normal, {"*": {"abs": 0.01}}, "dense_autoencoder"
     yield "conv.npz", _npz, loss, "conv_autoencoder"
+    yield "edges.npz", _edges, {"n*": {"abs": 2}, "*": "lossless"}, "auto"
     yield "a.npy", lambda path: np.save(path, np.arange(60.0).reshape(4, 15)), "lossless", "auto"
     files = {
         "a.csv": _csv, "a.ecsv": _ecsv, "a.csv.gz": _csv_in_gzip, "a.root": _root, "trees.root": _trees, "a.h5": _hdf5,
@@ -230,6 +231,17 @@ def _npz(path: Path) -> None:
     np.savez(
         path, x=random.normal(size=900), n=random.integers(0, 9, 900), u=field.astype("f4"), text=np.array(["a", "bc"])
     )
+
+
+def _edges(path: Path) -> None:
+    """No dimensions, no time, no values, and what is no real number."""
+    times = np.array(["NaT", "2026-11-28", "1969-12-31"] * 6, "M8[s]")
+    np.savez(
+        path, point=np.array(2.5), now=times[1], never=times[0], n=np.arange(90.0), n_whole=np.arange(90, dtype=">i2"),
+        times=times, days=times.astype(">M8[D]").reshape(3, 6), waits=np.diff(times), c=np.zeros((3, 0), "c8"),
+        v=np.zeros((0, 4), "V3"), none=np.zeros(0), word=np.array("a word"), complex=np.exp(1j * np.arange(30.0)),
+        raw=np.arange(30, dtype="u1").view("V3"), records=np.zeros(5, [("x", "f4"), ("when", "M8[s]")]),
+    )  # fmt: skip
 
 
 def _csv(path: Path) -> None:

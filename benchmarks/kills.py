@@ -2,10 +2,10 @@
 
     python benchmarks/kills.py --cases 300 --seed 1
 
-Each case compresses, restores or runs a small input from the beginning, in a folder of its own, and stops it somewhere
-between Python's start and some time after the usual end. Then: the exit code is 130, 143 or the signal's, or that of a
-command that was done; there is no traceback; what is there under a final name is whole; `.partial-*` is there only after
-SIGKILL, and gone after the next run, which succeeds.
+Each case compresses, restores, describes or runs a small input from the beginning, in a folder of its own, and stops it
+somewhere between Python's start and some time after the usual end. Then: the exit code is 130, 143 or the signal's, or
+that of a command that was done, and comes within seconds; there is no traceback; what is there under a final name is
+whole; `.partial-*` is there only after SIGKILL, and gone after the next run, which succeeds.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ COMMANDS = {
     "compress": ["compress", "a.yaml", "-o", "out/new.bal"],
     "decompress": ["decompress", "a.bal", "-o", "out/new.npz"],
     "run": ["run", "a.yaml"],
+    "info": ["info", "a.bal"],
 }
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+MOST_SECONDS = 5
+"""A command may go on for so long once it is stopped, or on a busy machine for half of what it usually takes."""
 CONFIG = 'input: a.npz\nbounds: {"*": {abs: 0.01}}\nmodel: scalar\noutput: out\n'
 
 
@@ -70,6 +73,7 @@ def stopped(name: str, template: Path, seconds: float, random: np.random.Generat
         process = baler(COMMANDS[name], folder)
         time.sleep(random.uniform(0.0, 1.1 * seconds))
         process.send_signal(number)
+        sent = time.perf_counter()
         try:
             _, said = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
@@ -82,6 +86,10 @@ def stopped(name: str, template: Path, seconds: float, random: np.random.Generat
         if process.returncode == -number and number != signal.SIGKILL and not text:
             return "before the first line of ours"
         assert process.returncode in (0, CODES[number]), f"{number.name}: {process.returncode}: {text}"
+        took = time.perf_counter() - sent
+        assert took < max(MOST_SECONDS, 0.5 * seconds), (
+            f"{number.name}: {took:.1f} s until {process.returncode}: {text}"
+        )
         whole(folder)
         left = list(folder.rglob(".partial-*"))
         assert number == signal.SIGKILL or not left, f"{number.name} left {left}"
@@ -122,6 +130,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=sorted(COMMANDS), help="this command alone")
     asked = parser.parse_args()
+    # Where this runs in the background, Ctrl-C is ignored, and commands would inherit that: they would heed none.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     outcomes: collections.Counter[str] = collections.Counter()
     failures = []
     with tempfile.TemporaryDirectory() as place:
@@ -130,7 +140,7 @@ def main() -> None:
         usual = {}
         for name, arguments in COMMANDS.items():
             usual[name] = finished(arguments, template)
-            shutil.rmtree(template / "out")
+            shutil.rmtree(template / "out", ignore_errors=True)
         for case in range(asked.first, asked.first + asked.cases):
             random = np.random.default_rng([asked.seed, case])
             name = asked.only or list(COMMANDS)[int(random.integers(len(COMMANDS)))]

@@ -16,8 +16,9 @@ import baler_core
 from baler_core.data.bounds import ErrorBound, Tolerance, value_range
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Variable
+from baler_core.testing.edges import NUMBER_TYPES, worst_share
 
-DTYPES = ["<f2", "<f4", ">f4", "<f8", ">f8", "|i1", "|u1", "<i2", ">u2", "<i4", "<u4", "<i8", ">i8", "<u8"]
+MODELS = ["scalar", "table", "transform", "predictive"]
 BOUNDS = [
     {"abs": 5e-324},
     {"abs": 1e-300},
@@ -71,15 +72,14 @@ def assert_exactly_within(x: np.ndarray, y: np.ndarray, bound: dict[str, float])
 def test_bounds_hold_in_exact_arithmetic_for_every_type(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    dtype = np.dtype(data.draw(st.sampled_from(DTYPES)))
+    dtype = np.dtype(data.draw(st.sampled_from(NUMBER_TYPES)))
     shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=5))
     values = data.draw(hnp.arrays(dtype, shape))
     if dtype.kind == "f" and data.draw(st.booleans()):
         with np.errstate(all="ignore"):
             values = (values * data.draw(st.sampled_from([0.0, 1e-300, 1e-40]))).astype(dtype)
     bound = data.draw(st.sampled_from(BOUNDS))
-    models = ["scalar", "table", *(["transform", "predictive"] if dtype.kind == "f" else [])]
-    model = data.draw(st.sampled_from(models))
+    model = data.draw(st.sampled_from(MODELS))
     restored = round_trip(tmp_path_factory.getbasetemp(), values, bound, model)
     assert_exactly_within(values, restored, bound)
 
@@ -106,7 +106,7 @@ def test_ranges_wider_than_the_largest_number(tmp_path: Path, shape: tuple[int, 
 
 @pytest.mark.parametrize("dtype", ["<i8", "<u8"])
 @pytest.mark.parametrize("allowed", [1, 1000, 2.0**40, 2.0**61])
-@pytest.mark.parametrize("model", ["scalar", "table"])
+@pytest.mark.parametrize("model", MODELS)
 def test_large_integers_are_compared_as_integers(tmp_path: Path, dtype: str, allowed: float, model: str) -> None:
     limits = np.iinfo(dtype)
     rng = np.random.default_rng(1)
@@ -130,7 +130,7 @@ def test_whole_steps_are_never_rounded_up_where_that_matters() -> None:
 @pytest.mark.parametrize("bound", [{"abs": 0.1}, {"rel": 0.1}, {"range": 0.1}, "lossless"])
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4, 2)])
 def test_nothing_of_any_type_comes_back_as_nothing(tmp_path: Path, shape: tuple[int, ...], bound: object) -> None:
-    arrays = {dtype[1:] + ("_swapped" if dtype[0] == ">" else ""): np.zeros(shape, dtype) for dtype in DTYPES}
+    arrays = {dtype[1:] + ("_swapped" if dtype[0] == ">" else ""): np.zeros(shape, dtype) for dtype in NUMBER_TYPES}
     baler_core.compress(arrays, tmp_path / "edges.bal", bounds=dict.fromkeys(arrays, bound))
     restored = baler_core.open(tmp_path / "edges.bal")
     for name, values in arrays.items():
@@ -149,3 +149,61 @@ def test_the_range_of_large_integers_is_never_taken_for_wider() -> None:
     found = value_range(values)
     assert found.width <= 998
     assert value_range(np.arange(5)).width == 4
+
+
+@pytest.mark.parametrize("bound", [None, {"abs": 2}], ids=["exact", "within 2"])
+@pytest.mark.parametrize("model", [*MODELS, "auto"])
+def test_no_time_stays_no_time_whatever_is_lost_around_it(tmp_path: Path, model: str, bound: object) -> None:
+    rng, arrays = np.random.default_rng(1), {}
+    for unit in ("M8[ns]", ">M8[D]", "<m8[s]", ">m8[25s]", "M8[Y]", "m8"):
+        for shape in ((), (0,), (60,), (3, 0), (6, 7), (3, 4, 5)):
+            numbers = np.asarray(rng.integers(-(10**12), 10**12, shape))
+            numbers.reshape(-1)[::4] = np.iinfo("i8").min
+            numbers.reshape(-1)[1::9] = np.iinfo("i8").max
+            dtype = np.dtype(unit)
+            arrays[f"{len(arrays)}"] = numbers.astype(dtype.byteorder.replace("|", "=") + "i8").view(dtype)
+    bounds = dict.fromkeys(arrays, bound) if bound else None
+    baler_core.compress(arrays, tmp_path / "x.bal", bounds=bounds, model=model)
+    restored = baler_core.open(tmp_path / "x.bal", as_="original")
+    for name, before in arrays.items():
+        after = restored[name]
+        assert (after.dtype, after.shape) == (before.dtype, before.shape)
+        numbers, others = (np.atleast_1d(a).astype(a.dtype.newbyteorder("=")).view("i8") for a in (before, after))
+        none = np.isnat(np.atleast_1d(before))
+        assert np.array_equal(np.isnat(np.atleast_1d(after)), none)
+        largest = max((abs(int(a) - int(b)) for a, b in zip(numbers[~none], others[~none], strict=True)), default=0)
+        assert largest <= (2 if bound else 0)
+
+
+@pytest.mark.parametrize("model", [*MODELS, "auto"])
+def test_what_is_no_real_number_comes_back_in_every_shape_beside_every_model(tmp_path: Path, model: str) -> None:
+    rng, arrays = np.random.default_rng(1), {}
+    for dtype in map(np.dtype, ("<c8", ">c16", "V3", "S5", "<U3", ">U3", "?", [("a", ">f4"), ("b", "<c8", (2,))])):
+        for shape in ((), (0,), (5,), (3, 0), (0, 4, 2), (2, 3)):
+            count = int(np.prod(shape))
+            raw = rng.integers(0, 2, count * dtype.itemsize, "u1") if dtype.kind in "?bUV" else None
+            data = rng.bytes(count * dtype.itemsize) if raw is None else raw.tobytes()
+            values = np.frombuffer(data, dtype).reshape(shape) if dtype.kind != "U" else np.full(shape, "ab", dtype)
+            arrays[f"{len(arrays)}"] = values
+    baler_core.compress(arrays, tmp_path / "x.bal", model=model)
+    restored = baler_core.open(tmp_path / "x.bal", as_="original")
+    for name, before in arrays.items():
+        after = restored[name]
+        assert (after.dtype, after.shape) == (before.dtype, before.shape)
+        assert after.tobytes() == before.tobytes(), (before.dtype, before.shape)
+
+
+def test_the_check_of_shares_finds_what_is_wrong() -> None:
+    values = np.array([1.0, -2.0, np.nan, np.inf, 0.0])
+    for changed, kind, share in (
+        ([1.0, -2.0, np.nan, np.inf, -0.0], "exact", np.inf),
+        ([1.0, -2.0, np.nan, np.inf, -0.0], "abs", 0),
+        ([1.5, -2.0, np.nan, np.inf, 0.0], "abs", 5),
+        ([1.0, -2.2, np.nan, np.inf, 0.0], "rel", 1),
+        ([1.3, -2.0, np.nan, np.inf, 0.0], "range", 1),
+        ([1.0, np.nan, np.nan, np.inf, 0.0], "abs", np.inf),
+        ([1.0, -2.0, 0.0, np.inf, 0.0], "abs", np.inf),
+        ([1.0, -2.0, np.nan, -np.inf, 0.0], "abs", np.inf),
+        ([1.0, -2.0, np.nan, np.inf, 1e-9], "rel", np.inf),
+    ):
+        assert worst_share(values, np.array(changed), kind, 0.1) == pytest.approx(share)

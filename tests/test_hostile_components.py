@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from baler_core.plugin.registry import load_plugins
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.residual import decode_residual
 from baler_core.testing import check_edges, check_hostile_model, check_hostile_reader, check_object_kind
+from baler_core.testing.damage import ODD, forge
 
 MODELS = ("scalar", "table", "transform", "predictive", "dense_autoencoder", "conv_autoencoder")
 
@@ -134,3 +136,13 @@ def test_an_archive_of_two_arrays_of_one_name_is_refused(tmp_path: Path) -> None
     schema.skeleton["arrays"][1] = schema.skeleton["arrays"][0]
     with pytest.raises(FormatError, match="one name"):
         NpzReader().create(tmp_path / "b.npz", schema)
+
+
+def test_forging_changes_the_record_alone() -> None:
+    before, random = repr(ODD), np.random.default_rng(1)
+    for _ in range(300):
+        record: Any = {"a": [1, {"b": []}], "c": "text"}
+        for _ in range(6):
+            forge(record, random)
+        json.dumps(record)  # no part of itself
+    assert repr(ODD) == before

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +78,60 @@ def test_the_model_that_a_file_refers_to_is_never_replaced(folder: Path) -> None
         assert (folder / name).read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.json", "report.npz", "plots/x.png"])
+def test_reports_do_not_replace_what_is_needed_through_links(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in (folder / "a.npz", folder / "a.yaml")}
+    for number, target in enumerate(before):
+        link = folder / "out" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target) if number else link.hardlink_to(target)
+        assert run_main("run", "a.yaml") == 1
+        link.unlink()
+        assert f"{name} is a file that this command needs" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("target", ["nowhere", "out"])
+def test_a_folder_that_is_a_link_to_nowhere_is_told(
+    folder: Path, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "out").symlink_to(target)
+    for command in (("run", "a.yaml"), ("compress", "a.yaml"), ("compress", "a.yaml", "-o", "out/x.bal")):
+        assert run_main(*command) == 1
+        assert "out is a link that leads nowhere" in capsys.readouterr().err
+    (folder / "out").unlink()
+
+
+def test_a_file_where_figures_go_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/plots").write_text("mine")
+    assert run_main("run", "a.yaml") == 1
+    assert "out/plots: is no folder" in capsys.readouterr().err
+    assert (folder / "out/plots").read_text() == "mine"
+
+
+def test_a_limit_of_the_size_of_files_is_told(folder: Path) -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+    code += "from baler_core.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code, "compress", "a.yaml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "larger than is allowed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_inputs_of_undecodable_names_are_compressed_and_reported(folder: Path) -> None:
+    name = os.fsdecode(b"in\n\xff\x1b.npz")
+    (folder / "a.npz").rename(folder / name)
+    assert run_main("run", "a.yaml", "--input", name) == 0
+    [made] = list((folder / "out").glob("*.bal"))
+    assert run_main("verify", made) == 0
+
+
 def test_links_are_followed(folder: Path) -> None:
     (folder / "store").mkdir()
     for target in ("store/there.bal", "store/not_yet.bal"):
@@ -138,23 +190,6 @@ def test_a_descriptor_is_written_to_or_refused(folder: Path) -> None:
         assert run_main("compress", "a.yaml", "-o", f"/proc/self/fd/{gone.fileno()}", "--force") == 1
     assert (folder / "there").read_bytes()[:4] == b"\x89BAL"
     assert not list(folder.glob("gone*"))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_being_stopped_while_the_package_is_imported_shows_no_traceback(number: signal.Signals) -> None:
-    code = """
-import os, signal, sys
-class Stopping:
-    def find_spec(self, name, path=None, target=None):
-        if name == "baler_core.cli":
-            os.kill(os.getpid(), int(sys.argv[1]))
-sys.meta_path.insert(0, Stopping())
-from baler_core.__main__ import main
-main()
-"""
-    done = subprocess.run([sys.executable, "-c", code, str(int(number))], capture_output=True, text=True, check=False)
-    assert done.returncode == 128 + number
-    assert done.stderr in ("baler: stopped\n", "baler: terminated\n")
 
 
 def test_importing_the_package_brings_in_nothing_else() -> None:
@@ -249,35 +284,3 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_being_stopped_inside_a_destructor_is_not_forgotten(tmp_path: Path) -> None:
-    code = """
-import signal, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from baler_core.cli.failures import guarded
-from baler_core.cli.options import Session
-
-class Slow:
-    def __del__(self):
-        print('ready', flush=True)
-        time.sleep(1)
-
-def command():
-    Slow()
-    for _ in range(1000):
-        time.sleep(0.01)
-
-raise SystemExit(guarded(Session(), command))
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(2)
-        start = time.monotonic()
-        _, shown = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert time.monotonic() - start < 8
-    assert shown == "baler: stopped\n"

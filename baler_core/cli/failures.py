@@ -5,90 +5,32 @@ from __future__ import annotations
 import errno
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, Self
 
 import click
 
 from baler_core.cli.options import Session, messages_on_stderr
+from baler_core.cli.stopping import INTERRUPTED, TERMINATED, Signals, Terminated
 from baler_core.cli.text import printable
 from baler_core.errors import BalerError, BoundBroken
 from baler_core.plugin.registry import plugin_at_fault
 
-DONE, USER, USAGE, BROKEN_BOUND, BUG, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 70, 130, 143
+USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
 
-# Long enough for a library to have returned from its callback.
-_SECONDS_TO_LEAVE_C = 0.02
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REPORT = "Please report it, with this message and if you can the data."
 
 
-class _Terminated(BaseException):
-    """The process was asked to end: unwinds like Ctrl-C, so that half-written files are removed."""
-
-
-class _Signals:
-    """Turns SIGINT and SIGTERM into exceptions, and makes sure that they end the command.
-
-    Python drops an exception that arises while it calls back from C (a destructor, a callback of a library). It is
-    raised again then, until the command ends.
-    """
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._previous: dict[int, Any] = {}
-        self._hook = sys.unraisablehook
-
-    def __enter__(self) -> Self:
-        for number, handler in (
-            (signal.SIGINT, self._received),
-            (signal.SIGTERM, self._received),
-            (signal.SIGALRM, self._again),
-        ):
-            # A job in the background was started with Ctrl-C ignored, and goes on.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, handler)
-        sys.unraisablehook = self._dropped
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = self._hook
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _received(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-        self._again(number, frame)
-
-    def _again(self, number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt if self.received == signal.SIGINT else _Terminated
-
-    def _dropped(self, dropped: Any) -> None:
-        if isinstance(dropped.exc_value, KeyboardInterrupt | _Terminated):
-            signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_LEAVE_C)
-        else:
-            self._hook(dropped)
-
-    @property
-    def exit_code(self) -> int:
-        """The code of a command that was done before it noticed."""
-        return {0: DONE, signal.SIGINT: INTERRUPTED}.get(self.received, TERMINATED)
-
-
 def guarded(session: Session, command: Callable[[], object]) -> int:
     """Run a command; the exit code."""
-    with _Signals() as signals:
+    with Signals() as signals:
         try:
             with messages_on_stderr():
                 command()
         except BaseException as error:
+            signals.end()
             if session.traceback and not isinstance(error, click.ClickException | click.exceptions.Exit):
                 traceback.print_exc()
             return _exit_code(error, shown=session.traceback)
@@ -104,7 +46,7 @@ def _exit_code(error: BaseException, *, shown: bool) -> int:
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _say("stopped", INTERRUPTED)
-    if isinstance(error, _Terminated):
+    if isinstance(error, Terminated):
         return _say("terminated", TERMINATED)
     if isinstance(error, BalerError):
         return _say(f"error: {error}", USER)
@@ -142,6 +84,10 @@ def _system_message(error: OSError) -> str:
     place = f"{re.sub(r'/[.]partial-[^/]+', '', named)}: " if named else ""
     if error.errno in _FULL:
         return f"{place}the disk is full. Free some space, or choose another folder with 'output:' or -o"
+    if error.errno == errno.EFBIG:
+        return (
+            f"{place}a file became larger than is allowed here. Raise the limit ('ulimit -f'), or choose another folder"
+        )
     if isinstance(error, PermissionError):
         return f"{place}no permission. Choose another folder with 'output:' or -o, or change the permissions"
     return f"{place}{error.strerror}"

@@ -100,7 +100,8 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) ->
     if target.is_file() and not replace:
         raise ConfigError(f"{target} is there already: choose another name with -o, or replace it with --force")
     for folder in target.parents:
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(f"{target} cannot be there, since {folder} is a file: name another with -o or 'output:'")
+        if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+            what = "a file" if folder.exists() else "a link that leads nowhere"
+            raise ConfigError(f"{target} cannot be there, since {folder} is {what}: name another with -o or 'output:'")
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

@@ -219,8 +219,11 @@ class Checker:
         return bounds
 
     def _output(self, folder: Path) -> Path:
-        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        if not existing.is_dir():
+        places = (folder, *folder.absolute().parents)
+        existing = next(place for place in places if place.exists() or place.is_symlink())
+        if not existing.exists():
+            self._complain(("output",), f"wanted a folder, but {existing} is a link that leads nowhere")
+        elif not existing.is_dir():
             self._complain(("output",), f"wanted a folder, but {existing} is a file")
         return folder
 

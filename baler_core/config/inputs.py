@@ -50,7 +50,7 @@ def find_inputs(
 def plain(path: Path) -> Path:
     """The path without `..`, unless symbolic links make that another place."""
     shorter = Path(os.path.normpath(path))
-    return shorter if shorter.resolve() == path.resolve() else path
+    return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
 def _expanded(text: str, folder: Path) -> list[Path]:

@@ -84,7 +84,8 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         writer.add(pack_streams([schema.attachments]))
     return Header(
         version=__version__,
-        input_name=given.name,
+        # Bytes of a name that are no UTF-8 stand as question marks in the file.
+        input_name=given.name.encode("utf-8", "replace").decode("utf-8"),
         reader=component_record("reader", given.reader, job.registry),
         schema=schema,
         bounds=job.bounds,

@@ -6,7 +6,7 @@ import logging
 
 from baler_core.pipeline.candidates import BASELINE, Chosen, fitted
 from baler_core.pipeline.choose import choose, comparable, fitted_or_baseline
-from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock
+from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock, named_model
 from baler_core.pipeline.task import Task
 from baler_core.pipeline.trained_file import TrainedModel
 from baler_core.pipeline.trained_suitability import Reuse
@@ -49,9 +49,8 @@ def effort_of(job: Job) -> Effort:
 
 def _anew(job: Job, task: Task) -> Chosen:
     """Learn the configured model, or the one that `auto` chooses, for the task."""
-    wanted = job.config.model
-    if wanted.name != "auto":
-        model = job.registry.model(wanted.name)(wanted.options)
+    wanted, model = job.config.model, named_model(job.config, job.registry)
+    if model is not None:
         if task.layout.kind in model.kinds:
             baseline = job.registry.model(BASELINE)()
             by_bytes = comparable(model, baseline, task) and not task.hints.for_other_files

@@ -25,7 +25,7 @@ from baler_core.pipeline.input import (
 from baler_core.pipeline.matching import told_of, told_of_sentinels
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_file import TrainedModels
-from baler_core.plugin.interfaces import Source
+from baler_core.plugin.interfaces import Model, Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def prepare(
     config: Config, registry: Registry, source: Source, model: Path | None = None, *, for_other_files: bool = False
 ) -> Job:
     """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range."""
+    if model is None:
+        named_model(config, registry)
     schema = source.schema
     _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
@@ -160,6 +162,18 @@ def prepare(
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
     return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway)
+
+
+def named_model(config: Config, registry: Registry) -> Model | None:
+    """Make the model that a configuration names, without state; None for `auto`.
+
+    Raises
+    ------
+    MissingPackage
+        If it needs a package that is not installed: made before anything is read, it says so at once.
+    """
+    wanted = config.model
+    return None if wanted.name == "auto" else registry.model(wanted.name)(wanted.options)
 
 
 def _warn_of_text(source: Source, rules: BoundRules) -> None:

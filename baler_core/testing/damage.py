@@ -47,9 +47,9 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
     odd
         What may stand in place of anything.
     """
-    containers = list(_containers(record))
-    found = containers[int(random.integers(len(containers)))]
-    strange = odd[int(random.integers(len(odd)))]
+    places = list(containers(record))
+    found = places[int(random.integers(len(places)))]
+    strange = copy.deepcopy(odd[int(random.integers(len(odd)))])  # may be changed later, as a part of the record
     keys = list(found) if isinstance(found, dict) else list(range(len(found)))
     if not keys:
         if isinstance(found, list):
@@ -62,7 +62,7 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
     elif what == 1 and isinstance(found, list):
         found.append(copy.deepcopy(found[key]))
     elif what == 2:
-        other = containers[int(random.integers(len(containers)))]
+        other = places[int(random.integers(len(places)))]
         found[key] = copy.deepcopy(other) if other is not record else strange
     elif what == 3 and isinstance(found[key], int) and not isinstance(found[key], bool):
         found[key] += int(random.integers(-3, 4))
@@ -70,14 +70,15 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
         text, cut = found[key], int(random.integers(len(found[key])))
         found[key] = text[:cut] + _TEXTS[int(random.integers(8))] + text[cut + 1 :]
     else:
-        found[key] = copy.deepcopy(strange)
+        found[key] = strange
 
 
-def _containers(record: Any) -> Iterator[Any]:
+def containers(record: Any) -> Iterator[Any]:
+    """The lists and dicts of a record, itself first."""
     if isinstance(record, dict | list):
         yield record
         for value in list(record.values()) if isinstance(record, dict) else list(record):
-            yield from _containers(value)
+            yield from containers(value)
 
 
 def _place(data: bytearray, random: np.random.Generator) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from baler_core.pipeline.decode import not_believed
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.interfaces import Model, Reader, State, Training
 from baler_core.plugin.object_kind import ObjectKind
-from baler_core.testing.damage import ODD, damaged, forge
+from baler_core.testing.damage import ODD, containers, damaged, forge
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 from baler_core.testing.blocks import MEMORY, coded, decoded, difficult_blocks
 
 _BLOCK = 1 << 20
+_LONG = 80
 
 
 def check_hostile_model(model: Model, *, cases: int = 200, seed: int = 1, training: Training | None = None) -> None:
@@ -72,11 +74,25 @@ def _disturbed(state: State, random: np.random.Generator) -> State:
     return {**state, name: np.frombuffer(raw, array.dtype).reshape(array.shape)}
 
 
-def check_hostile_reader(reader: Reader, path: Path, folder: Path, *, cases: int = 200, seed: int = 1) -> None:
+def check_hostile_reader(
+    reader: Reader, path: Path, folder: Path, *, cases: int = 200, seed: int = 1, odd: Sequence[Json] = (),
+    damage_text: Callable[[str, np.random.Generator], str] | None = None,
+) -> int:  # fmt: skip
     """Restore the file at `path` from forged skeletons and attachments.
 
-    Each time comes an exception, which the core turns into one FormatError, or a file; nothing else is written into
-    `folder`, and a file that lies beside the output stays as it was.
+    Each time comes an exception, which the core turns into one FormatError of one line, or a file; nothing else is written
+    into `folder`, and a file that lies beside the output stays as it was.
+
+    Parameters
+    ----------
+    odd
+        What else may stand in place of anything in a skeleton: names of types, say, that only this format knows.
+    damage_text
+        How a text of 80 characters or more in a skeleton, such as a header, is damaged so that more of it gets through.
+
+    Returns
+    -------
+    How often there was a file.
 
     Raises
     ------
@@ -92,22 +108,28 @@ def check_hostile_reader(reader: Reader, path: Path, folder: Path, *, cases: int
     target, victim, original = place / f"restored-{path.name}", place / f"other-{path.name}", path.read_bytes()
     victim.write_bytes(original)
     before = sorted(folder.rglob("*"))
-    odd = (*ODD, str(victim), victim.name, f"../inner/{victim.name}")
+    strange, restored = (*ODD, *odd, str(victim), victim.name, f"../inner/{victim.name}"), 0
     for _ in range(cases):
-        forged = _forged(schema, random, odd)
+        forged = _forged(schema, random, strange, damage_text)
         try:
             with not_believed(target, f"the reader {reader.name!r}"):
                 _restore(reader, target, forged, blocks)
             assert target.is_file(), f"no file from {forged.skeleton}"
-        except BalerError:
-            pass
+            restored, said = restored + 1, ""
+        except BalerError as error:
+            said = str(error)
+        assert "\n" not in said, f"a message of several lines from {forged.skeleton}"
         target.unlink(missing_ok=True)
         assert victim.read_bytes() == original, f"another file was changed by {forged.skeleton}"
         assert path.read_bytes() == original, f"the original was changed by {forged.skeleton}"
         assert sorted(folder.rglob("*")) == before, f"other files were written by {forged.skeleton}"
+    return restored
 
 
-def _forged(schema: Schema, random: np.random.Generator, odd: tuple[Json, ...]) -> Schema:
+def _forged(
+    schema: Schema, random: np.random.Generator, odd: tuple[Json, ...],
+    damage_text: Callable[[str, np.random.Generator], str] | None,
+) -> Schema:  # fmt: skip
     skeleton, attachments = json.loads(json.dumps(dict(schema.skeleton))), dict(schema.attachments)
     if attachments and random.random() < 0.4:
         name = sorted(attachments)[int(random.integers(len(attachments)))]
@@ -117,8 +139,25 @@ def _forged(schema: Schema, random: np.random.Generator, odd: tuple[Json, ...]) 
             attachments["../other" if renamed else name] = damaged(data, random)
     else:
         for _ in range(int(random.integers(1, 4))):
-            forge(skeleton, random, odd)
+            if damage_text is None or random.random() < 0.5 or not _damage_a_text(skeleton, random, damage_text):
+                forge(skeleton, random, odd)
     return replace(schema, skeleton=skeleton, attachments=attachments)
+
+
+def _damage_a_text(
+    record: Json, random: np.random.Generator, damage_text: Callable[[str, np.random.Generator], str]
+) -> bool:
+    """Damage one of the long texts in a record, in place; whether there was one."""
+    texts = [
+        (found, key)
+        for found in containers(record)
+        for key, value in (found.items() if isinstance(found, dict) else enumerate(found))
+        if isinstance(value, str) and len(value) >= _LONG
+    ]
+    if texts:
+        found, key = texts[int(random.integers(len(texts)))]
+        found[key] = damage_text(found[key], random)
+    return bool(texts)
 
 
 def _restore(reader: Reader, target: Path, schema: Schema, blocks: list[xr.Dataset]) -> None:

@@ -99,7 +99,12 @@ class RootSink(Sink):
             names = [str(name) for name in schema.skeleton.get("file", ())]
         except DAMAGE as error:
             raise _damaged(error) from error
-        self._file = uproot.recreate(str(path), compression=_compression(schema.skeleton.get("compression")))
+        stored = schema.skeleton.get("compression")
+        if stored and stored[0] == "LZMA" and stored[1]:
+            self.warnings = [
+                "what was compressed by LZMA is compressed by Zstandard, which is quicker; values are the same"
+            ]
+        self._file = uproot.recreate(str(path), compression=_compression(stored))
         try:
             if len(names) == 2:
                 name_file(self._file, *names)

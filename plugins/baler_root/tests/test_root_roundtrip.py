@@ -152,6 +152,10 @@ def test_any_compression(compression: object, tmp_path: Path, restore: Restore) 
     with uproot.recreate(path, compression=compression) as file:
         file.mktree("t", {"x": "float64"}).extend({"x": np.arange(1000.0)})
     restore(path)
+    with RootReader().open(path) as source:
+        sink = RootReader().create(tmp_path / "again.root", source.schema)
+    sink.abort()
+    assert ["LZMA" in warning for warning in sink.warnings] == [True] * isinstance(compression, uproot.LZMA)
 
 
 @pytest.mark.parametrize("rows", [0, 60])
