@@ -1,4 +1,4 @@
-"""The `exact` model: text, complex numbers, records and single values, kept byte for byte."""
+"""The `exact` model: keep text, complex numbers, records and single values byte for byte."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ExactModel(Model):
         return {"values": b"".join(write_sized(part) for part in parts)}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block, every bit as it was."""
+        """Decode the block, every bit as it was."""
         reader = ByteReader(streams.get("values", b""), "a group of exact values")
         return layout.build({v.name: _decode(reader.sized(), v, layout.shape(v)) for v in layout.variables})
 
