@@ -111,3 +111,17 @@ def test_what_is_exact_anyway_keeps_its_own_reason() -> None:
     proposal = proposals_for(Schema((times,), {"row": 500}), {"time": values})["time"]
     assert proposal.bound == "lossless"
     assert proposal.reason.startswith("time")
+
+
+@pytest.mark.parametrize(("mark", "low"), [(-1.0, 0.0), (-2.0, -0.9), (-5.0, -4.0)])
+def test_a_whole_number_below_floats_that_hardly_repeat_is_found_however_near(mark: float, low: float) -> None:
+    values = with_some(RANDOM.uniform(low, low + 5, 400).astype("f4"), mark, 120)
+    said = found(values)
+    assert said is not None
+    assert (said.value, said.near) == (mark, True)
+    assert "below the others" in str(said)
+
+
+def test_the_lowest_of_repeating_numbers_is_none() -> None:
+    assert found(np.repeat(np.arange(-1.0, 4.0, 0.5), 40)) is None
+    assert found(np.append(RANDOM.uniform(0, 1, 400), -1.0)) is None

@@ -152,7 +152,7 @@ def told_of(
     if exact:
         sentences.append(
             f"exact in spite of a wildcard: {listed([f'{name} ({why})' for name, why in exact.items()])}. "
-            "A lossy bound on these must name them in full"
+            f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
 

@@ -125,9 +125,13 @@ class Described:
 def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     """Role and reason of every variable by name; variables of which nothing is told are left out."""
     pointed = _pointed(variables)
+    parts = _parts_of_complex(variables)
     scales = {name for name, variable in variables.items() if variable.is_scale}
-    found = {}
+    found: dict[str, tuple[Role, str]] = {}
     for name, variable in variables.items():
+        if name in parts:
+            found[name] = "unnamed", "part of complex numbers"
+            continue
         first = pointed.get(name)
         if first is None or first[0] not in STRONG:
             first = _from_itself(variable) or first
@@ -135,6 +139,20 @@ def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
         if said is not None:
             found[name] = said
     return found
+
+
+def _parts_of_complex(variables: Mapping[str, Described]) -> set[str]:
+    """Find the members of compounds that are the real and the imaginary part of one number, as MATLAB stores it."""
+    of_path: dict[str, list[str]] = {}
+    for name, variable in variables.items():
+        of_path.setdefault(variable.path, []).append(name)
+    return {
+        name
+        for path, names in of_path.items()
+        for name in names
+        if sorted(each.removeprefix(f"{path}/").lower() for each in names)
+        in (["imag", "real"], ["i", "r"], ["im", "re"])
+    }
 
 
 def _from_itself(variable: Described) -> tuple[Role, str] | None:
