@@ -48,7 +48,7 @@ def check(config: Path, data: bool, as_json: bool) -> None:
         known = {"file": str(config), "ok": True, "compared_with_data": data, "problems": []}
         print_json({**known, **_summary(checked), **matched})
     else:
-        click.echo(f"{config}: {_verdict(config, checked, found, data=data)}")
+        click.echo(_verdict(config, checked, found, data=data))
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
         for matches in found:
             show_matches(matches)
@@ -56,10 +56,10 @@ def check(config: Path, data: bool, as_json: bool) -> None:
 
 def _verdict(path: Path, config: Config, found: Sequence[Matches], *, data: bool) -> str:
     """What was looked at and found, and no more than that."""
-    seen = f"{path}: keys, names and options are right, and the inputs are there"
+    seen = f"{path}: keys, names and options are valid, and all inputs exist"
     if not data:
         unknown = "what the patterns of the bounds match" if config.bounds.rules else "whether they can be read"
-        return f"{seen}\n  not compared with the data: 'baler check {path} --data' says {unknown}"
+        return f"{seen}\n  not compared with the data: 'baler check {path} --data' shows {unknown}"
     idle = sum(bool(match.hint) for matches in found for match in matches.patterns)
     if idle:
         return f"{seen}\n  but {idle} {'pattern of the bounds matches' if idle == 1 else 'patterns match'} no variable, see below"
