@@ -16,4 +16,4 @@ def test_every_command_is_listed_and_no_other() -> None:
 
 def test_every_exit_code_is_listed_and_no_other() -> None:
     codes = {value for name, value in vars(failures).items() if name.isupper() and isinstance(value, int)}
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)} == codes
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)} == codes | {0}

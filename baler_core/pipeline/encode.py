@@ -120,6 +120,8 @@ class Work:
 
 def prepare(config: Config, registry: Registry, source: Source, model: Path | None = None) -> Work:
     """Bounds, tolerances, preprocessors and trained models for one source; reads it once if a bound needs a range."""
+    if model is None:
+        named_model(config, registry)
     schema = source.schema
     _tell_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
@@ -148,6 +150,18 @@ def prepare(config: Config, registry: Registry, source: Source, model: Path | No
         _fit_preprocessors(pipeline, blocks)
     by_reference = trained is not None and config.model_storage == "reference"
     return Work(config, registry, blocks, bounds, named, pipeline, trained, by_reference, kept_exact=exact_anyway)
+
+
+def named_model(config: Config, registry: Registry) -> Model | None:
+    """The model that a configuration names, without state; None for `auto`.
+
+    Raises
+    ------
+    MissingPackage
+        If it needs a package that is not installed: made before anything is read, it says so at once.
+    """
+    wanted = config.model
+    return None if wanted.name == "auto" else registry.model(wanted.name)(wanted.options)
 
 
 def _tell_of_text(source: Source, rules: BoundRules) -> None:
@@ -318,9 +332,8 @@ def reuse(work: Work) -> Reuse:
 
 def _anew(work: Work, task: Task) -> Chosen:
     """The configured model, or the one that `auto` chooses, learned for the task."""
-    wanted = work.config.model
-    if wanted.name != "auto":
-        model = work.registry.model(wanted.name)(wanted.options)
+    wanted, model = work.config.model, named_model(work.config, work.registry)
+    if model is not None:
         if task.layout.kind in model.kinds:
             floor = work.registry.model(FLOOR)()
             by_bytes = comparable(model, floor, task) and not task.for_other_files

@@ -29,6 +29,7 @@ from baler_core.data.bounds import usable
 from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
+from baler_core.machine.optional import need
 from baler_core.plugin.interfaces import Model, State, Streams, Tolerances, Training
 from baler_core.quantise.residual import decode_residual, encode_residual
 
@@ -47,6 +48,11 @@ class Autoencoder(Model):
     integers as coarsely as pays, the decoder's weights are rounded to 8-14 bits each, and what the decoder predicts is
     corrected within the tolerances. Variables that must stay exact, missing values and constants do not reach the
     networks. Without bounds, latents and weights are all that is stored.
+
+    Raises
+    ------
+    MissingPackage
+        If torch is not installed, which the extra `networks` brings.
     """
 
     form: ClassVar[SampleForm] = "row"
@@ -54,6 +60,7 @@ class Autoencoder(Model):
 
     def __init__(self, options: object = None) -> None:
         super().__init__(options)
+        need(f"the model {self.name!r}", "torch")
         self.history: Mapping[str, Sequence[float]] = {}
         self._scaling: Normalisation | None = None
         self._weights: SmallWeights | None = None
