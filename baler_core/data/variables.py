@@ -305,7 +305,7 @@ def leading_dimension(variable: Variable, schema: Schema) -> str | None:
     return dim
 
 
-def families(schema: Schema) -> dict[str | None, list[Variable]]:
+def leading_groups(schema: Schema) -> dict[str | None, list[Variable]]:
     """Variables that are cut into blocks together, by their leading dimension; in the file's order."""
     found: dict[str | None, list[Variable]] = {}
     for variable in schema.variables:
@@ -313,14 +313,14 @@ def families(schema: Schema) -> dict[str | None, list[Variable]]:
     return found
 
 
-def family_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list[Variable], slice]]:
+def leading_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list[Variable], slice]]:
     """A plan of blocks: (leading dimension, its variables, rows), each of about `max_bytes` or less.
 
     Rows count along the leading dimension; a reader of jagged data finds the matching rows of the jagged dimensions
     from the counts. Even rows of one byte are never cut finer than one row.
     """
     plan: list[tuple[str | None, list[Variable], slice]] = []
-    for dim, variables in families(schema).items():
+    for dim, variables in leading_groups(schema).items():
         rows = schema.sizes[dim] if dim is not None else 1
         total = sum(schema.nbytes(v) for v in variables)
         blocks = max(1, min(rows, -(-total // max(1, max_bytes))))

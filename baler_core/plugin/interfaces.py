@@ -107,7 +107,7 @@ class Source(ABC):
 
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, as blocks of about `max_bytes` following `dataset.family_slices`; may be called again."""
+        """The values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
 
     def settle(self, tolerances: Tolerances) -> Settled:
         """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.data.variables import Schema, Variable, family_slices, make_block, select_names, values_of
+from baler_core.data.variables import Schema, Variable, leading_slices, make_block, select_names, values_of
 from baler_core.errors import DataError
 from baler_core.plugin.interfaces import Reader, Sink, Source
 
@@ -47,7 +47,7 @@ class _WholeFileSource(Source):
         self.schema = Schema((_BYTE,), {"byte": length})
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        for _, _, rows in family_slices(self.schema, max_bytes):
+        for _, _, rows in leading_slices(self.schema, max_bytes):
             self._file.seek(rows.start)
             found = self._file.read(rows.stop - rows.start)
             if len(found) != rows.stop - rows.start:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, family_slices, make_block, select_names
+from baler_core import DataError, Schema, Source, Variable, leading_slices, make_block, select_names
 from baler_fits.contents.dimensions import Dimensions
 from baler_fits.contents.hdus import scan
 from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
@@ -101,7 +101,7 @@ class FitsSource(Source):
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, cut along tables' rows and images' slowest axes."""
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             names = {variable.name for variable in variables}
             arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {}
             for entry in self._entries:

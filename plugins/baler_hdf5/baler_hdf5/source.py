@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Source, family_slices, make_block
+from baler_core import DataError, Source, leading_slices, make_block
 from baler_hdf5.contents.creation import access_properties
 from baler_hdf5.contents.surroundings import read_surroundings
 from baler_hdf5.schema.datasets import StoredDataset
@@ -71,7 +71,7 @@ class Hdf5Source(Source):
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, block by block: numbers little-endian, packed values as stored."""
         owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             arrays: dict[str, np.ndarray] = {}
             for variable in variables:
                 if variable.name not in arrays:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Source, Variable, family_slices, make_block
+from baler_core import DataError, Source, Variable, leading_slices, make_block
 from baler_root.contents.keys import Item, list_items, names_of_file
 from baler_root.contents.objects import carry, keys_to_json
 from baler_root.contents.patterns import PatternsOfTrees
@@ -77,7 +77,7 @@ class RootSource(Source):
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
         part_of = {part.prefix + name: part for part in self._parts for name in part.schema.names}
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             if variables:
                 yield _block(part_of[variables[0].name], variables, rows)
 

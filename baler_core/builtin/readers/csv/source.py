@@ -28,7 +28,7 @@ from baler_core.builtin.readers.csv.text import (
     lines_of,
     open_text,
 )
-from baler_core.data.variables import Json, Schema, Variable, family_slices, make_block, select_names
+from baler_core.data.variables import Json, Schema, Variable, leading_slices, make_block, select_names
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Settled, Source, Tolerances
@@ -268,13 +268,13 @@ class CsvSource(Source):
             if len(arrays) != 1:
                 form = self._columns[place].form
                 self._values[place] = [np.concatenate(arrays) if arrays else form.values(())]
-        for _, variables, part in family_slices(self.schema, max_bytes):
+        for _, variables, part in leading_slices(self.schema, max_bytes):
             yield variables, [self._values[place][0][part] for place in self._kept]
 
     def _read_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
         with self._stream() as stream:
             rows = itertools.chain.from_iterable(batch.cells for batch in stream.batches(_SCAN_ROWS))
-            for _, variables, part in family_slices(self.schema, max_bytes):
+            for _, variables, part in leading_slices(self.schema, max_bytes):
                 batch = list(itertools.islice(rows, part.stop - part.start))
                 if len(batch) != part.stop - part.start:
                     raise DataError(f"{self._path}: has changed while it was read, there are fewer rows than before")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Role, Schema, Source, Variable, family_slices, make_block
+from baler_core import DataError, Role, Schema, Source, Variable, leading_slices, make_block
 from baler_hdf5.classic.header import ClassicHeader, ClassicVariable, end_of_values, header_with, parse_header
 from baler_hdf5.contents.conventions import axis_role, described
 from baler_hdf5.contents.roles import Described, roles_of
@@ -56,7 +56,7 @@ class ClassicSource(Source):
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """The values, block by block: numbers little-endian, packed values as stored."""
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             yield make_block(
                 {v.name: (v.dims, as_shown(self._read(self._stored[v.name], rows), v.dtype)) for v in variables}
             )
