@@ -21,7 +21,7 @@ from baler_core import FormatError, Layout, Model, Tolerance, Variable, make_blo
 from baler_core.builtin.models import scalar
 from baler_core.entropy import integers as entropy
 from baler_core.entropy.bytes import STORED, squeeze
-from baler_core.entropy.integers import BYTES, CONSTANT, EMPTY, narrow, pack_integers, pack_quickly
+from baler_core.entropy.integers import BYTES, CONSTANT, EMPTY, narrow, pack_fast, pack_integers
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.pipeline.guarantee import restored_arrays
 from baler_core.plugin.interfaces import Streams, Training
@@ -178,7 +178,7 @@ def _as_usual() -> Iterator[None]:
 @contextmanager
 def _without_compressors() -> Iterator[None]:
     """Let everything in the core that squeezes bytes or packs integers store them as they are."""
-    plain = {squeeze: _stored, pack_integers: _laid_out, pack_quickly: _laid_out}
+    plain = {squeeze: _stored, pack_integers: _laid_out, pack_fast: _laid_out}
     replaced = [
         (module, name, plain[value])
         for module in list(sys.modules.values())

@@ -167,7 +167,7 @@ import hashlib, sys
 import numpy as np
 from baler_core.builtin.models.fields.transform.block import Chunk
 from baler_core.builtin.models.fields.transform.chunk import encode_chunk, learn, read_chunk
-from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.block import Recipe
 t, x = np.meshgrid(np.arange(130), np.arange(6000), indexing="ij")
 field = (300 * np.sin(x / 70 - t / 5) + 40 * np.cos(x / 9 + t))[:, None, None, None]
 block = Chunk(field)

@@ -15,11 +15,10 @@ import pytest
 import zstandard
 
 import baler_core
-from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.chunk import encode_chunk
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.fields.transform.neighbourhood import MOST, means
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 from baler_core.builtin.models.table.contexts.references import kind_of
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.model import TableModel

@@ -1,4 +1,4 @@
-"""The `exact` model: text, complex numbers, records and single values, kept byte for byte."""
+"""The `exact` model: keep text, complex numbers, records and single values byte for byte."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class ExactModel(Model):
     automatic = True
 
     def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """One stream, `values`, holding the variables one after the other."""
+        """Write one stream, `values`, holding the variables one after the other."""
         parts = [_encode(values_of(block, variable.name), variable) for variable in layout.variables]
         return {"values": b"".join(write_sized(part) for part in parts)}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block, every bit as it was."""
+        """Decode the block, every bit as it was."""
         reader = ByteReader(streams.get("values", b""), "a group of exact values")
         return layout.build({v.name: _decode(reader.sized(), v, layout.shape(v)) for v in layout.variables})
 

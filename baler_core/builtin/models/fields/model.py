@@ -81,7 +81,7 @@ class FamilyModel(Model):
 
     @abstractmethod
     def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Any | None:
-        """A variable of rank 2 or more with at least one value, made ready; None if this model cannot hold it."""
+        """A variable of rank 2 or more with at least one value, prepared; None if this model cannot hold it."""
 
     @abstractmethod
     def plan(self, members: Sequence[Prepared]) -> list[Family]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.table.blocks import NO_PRIMER, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
-from baler_core.builtin.models.table.relations.search import Column
+from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.sample import gather
-from baler_core.builtin.models.table.trials import Effort
-from baler_core.builtin.models.table.warm_start import Primer, chosen_rows, read_primer
+from baler_core.builtin.models.table.trials import TableEffort
+from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, read_warm_start
 from baler_core.data.variables import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EFFORTS = {
-    "fast": Effort(contexts=1, parents=1, predictor=False, rows=1 << 16),
-    "balanced": Effort(
+    "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=1 << 16),
+    "balanced": TableEffort(
         contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30, worth_of_reference=0.01
     ),
-    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4),
+    "max": TableEffort(
+        contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4
+    ),
 }
 
 
@@ -48,7 +50,7 @@ class TableOptions(Options):
 _ON_SECONDS = 60.0
 
 
-def _effort(options: TableOptions, training: Training) -> Effort:
+def _effort(options: TableOptions, training: Training) -> TableEffort:
     """What the options ask for; `training.seconds`, where stated, is the time for networks."""
     effort = EFFORTS[options.effort]
     seconds = 0.0
@@ -67,7 +69,7 @@ class TableModel(Model):
     Options = TableOptions
     _plan: TablePlan | None = None
     _stored: bytes = b""
-    _primer: Primer = NO_PRIMER
+    _primer: WarmStart = COLD_START
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -89,7 +91,7 @@ class TableModel(Model):
         values = [values_of(block, v.name) for v in layout.variables]
         limits = [tolerances[v.name] for v in layout.variables]
         effort, events = EFFORTS[self.options.effort], _events(layout)
-        primer = self._primer if self.by_reference else NO_PRIMER
+        primer = self._primer if self.by_reference else COLD_START
 
         def coded(rows: slice) -> RowBlock:
             own = None if events is None else events.part(rows)
@@ -134,7 +136,7 @@ class TableModel(Model):
     def _plan_for(self, layout: Layout) -> TablePlan:
         if self._plan is None:
             self._plan = plan_from_bytes(self._stored, [v.dtype for v in layout.variables])
-            self._primer = read_primer(self._state, self._plan)
+            self._primer = read_warm_start(self._state, self._plan)
         if len(self._plan.columns) != len(layout.variables):
             raise FormatError(
                 f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
@@ -142,11 +144,13 @@ class TableModel(Model):
         return self._plan
 
 
-def _primer(columns: Sequence[Column], plan: TablePlan) -> Primer:
+def _primer(columns: Sequence[SampledColumn], plan: TablePlan) -> WarmStart:
     """Symbols of some rows of the sample; none if a column does not follow the plan."""
     rows = chosen_rows(len(columns[0].values))
     symbols, _ = all_symbols([c.values[rows] for c in columns], [c.tolerance for c in columns], plan)
-    return Primer(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else NO_PRIMER
+    return (
+        WarmStart(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else COLD_START
+    )
 
 
 def _events(layout: Layout) -> Events | None:

@@ -15,14 +15,14 @@ from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.roles import TELLING, Described, fitting_axes, roles_of
 from baler_hdf5.contents.special_values import SPECIAL, Special, special_values
 from baler_hdf5.schema.datasets import StoredDataset
-from baler_hdf5.schema.dimensions import Dimensions
+from baler_hdf5.schema.dimensions import DatasetDimensions
 
 CONVENTIONAL = DESCRIPTION | SPECIAL | TELLING
 
 
 def make_variables(
     datasets: Sequence[StoredDataset],
-    dimensions: Dimensions,
+    dimensions: DatasetDimensions,
     records: Mapping[str, Json],
     *,
     netcdf: bool,
@@ -80,7 +80,7 @@ def _variable(
 
 def _described(
     datasets: Sequence[StoredDataset],
-    dimensions: Dimensions,
+    dimensions: DatasetDimensions,
     said: Mapping[str, Mapping[str, Any]],
     is_monotonic: Callable[[str], bool],
 ) -> dict[str, Described]:

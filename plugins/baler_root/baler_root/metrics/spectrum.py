@@ -15,7 +15,7 @@ BINS = 50
 
 
 @dataclass
-class Moments:
+class QuantityMoments:
     """Count, mean and sum of squared deviations of values that come in blocks (Chan, Golub and LeVeque 1979)."""
 
     count: int = 0
@@ -52,9 +52,9 @@ class Spectrum:
 
     label: str
     units: str = ""
-    original: Moments = field(default_factory=Moments)
-    restored: Moments = field(default_factory=Moments)
-    difference: Moments = field(default_factory=Moments)
+    original: QuantityMoments = field(default_factory=QuantityMoments)
+    restored: QuantityMoments = field(default_factory=QuantityMoments)
+    difference: QuantityMoments = field(default_factory=QuantityMoments)
     largest: float = 0.0
     skipped: int = 0
     edges: np.ndarray = field(default_factory=lambda: np.zeros(0))

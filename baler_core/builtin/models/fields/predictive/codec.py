@@ -1,4 +1,4 @@
-"""Variables of one grid that are predicted together: to integers, chunk by chunk to bytes, and back."""
+"""Code variables of one grid by prediction, chunk by chunk, and restore them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FEWEST_FRAMES = 16
 
 
 @dataclass(frozen=True)
-class Field:
+class SteppedField:
     """One variable, and how it is held in 1/1024 of quantisation steps.
 
     Attributes
@@ -84,8 +84,8 @@ class Field:
         return codes << FRACTION
 
 
-def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
-    """Ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none.
+def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...] | None:
+    """Return ways to hold a variable: with restored values anywhere, and on a lattice; None if there is none.
 
     Values are looked at in part. The few that a way does not hold in spite of that are for the core to correct.
     """
@@ -96,7 +96,7 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | Non
     return tuple(field for field in found if field is not None) or None
 
 
-def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Field | None:
+def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> SteppedField | None:
     special, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if special is None else values[special == 0]
     units = choose_units(ordinary, tolerance, lattice)
@@ -105,10 +105,10 @@ def _anywhere(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> Fie
     numbers = units.forward(_some(ordinary)) * _PER_TOLERANCE
     if (~(np.abs(numbers) < _LARGEST)).mean() > 1e-3:
         return None
-    return Field(units, 0, values, special, specials)
+    return SteppedField(units, 0, values, special, specials)
 
 
-def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
+def _on_lattice(values: np.ndarray, lattice: Lattice) -> SteppedField | None:
     special = lattice.quantise(values)[1] if lattice.specials else None
     ordinary = _some(values.ravel() if special is None else values[special == 0])
     if not ordinary.size or len(lattice.specials) > _MOST_SPECIALS:
@@ -117,22 +117,22 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> Field | None:
     # the median of very large integers may be rounded beyond 64 bits
     middle = min(max(int(np.median(codes)), -(2**63)), 2**63 - 1)
     with np.errstate(over="ignore"):
-        return Field(lattice, middle, values, special, lattice.specials) if fits(codes - middle) else None
+        return SteppedField(lattice, middle, values, special, lattice.specials) if fits(codes - middle) else None
 
 
 def _some(values: np.ndarray) -> np.ndarray:
-    """About 2^16 of many values."""
+    """Estimate 2^16 of many values."""
     return values[:: max(1, values.size >> 16)]
 
 
 def chunks_of(family: Family, effort: Effort) -> list[Box]:
-    """Where the chunks of a family are."""
+    """Return where the chunks of a family are."""
     fields = [member.field for member in family.members]
     return list(chunks(family.arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
 
 
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
-    """Blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
+    """Return blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
 
     Each holds about 2^bits values.
     """
@@ -147,8 +147,8 @@ def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[
             yield (slice(first, end), *box)
 
 
-def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
-    """The integers of a chunk of all fields."""
+def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
+    """Gather the integers of a chunk of all fields."""
     codes = np.stack([field.steps(arrangement, place) for field in fields], 2)
     frames, depth, count, ny, nx = codes.shape
     shape = (frames * depth, count, ny, nx)
@@ -165,7 +165,7 @@ def gather(fields: Sequence[Field], arrangement: Arrangement, place: tuple[slice
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
-    """All fields as bytes."""
+    """Write all fields as bytes."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:
@@ -184,7 +184,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
 
 
 def learn_family(family: Family, effort: Effort) -> State:
-    """Whether restored values may lie anywhere, and the stencils of the first chunk."""
+    """Return whether restored values may lie anywhere, and the stencils of the first chunk."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     integers = gather(fields, arrangement, chunks_of(family, effort)[0])
     return {
@@ -193,8 +193,8 @@ def learn_family(family: Family, effort: Effort) -> State:
     }
 
 
-def _head(field: Field, arrangement: Arrangement) -> bytes:
-    """How steps become values, and where special values are."""
+def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
+    """Return how steps become values, and where special values are."""
     head = bytes([field.closed]) + write_sized(field.scale.to_bytes()) + write_varint(zigzag(field.middle))
     head += write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials)
     if field.special is None:
@@ -210,7 +210,7 @@ def _head(field: Field, arrangement: Arrangement) -> bytes:
 def decode_family(
     data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], region: Box | None = None
 ) -> list[np.ndarray]:
-    """Restored values of each variable, all or those of a region of the arrays.
+    """Decode restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
@@ -239,8 +239,8 @@ def decode_family(
     return [arrangement.backward(_restore(head, steps, window, variable), part) for head, steps, variable in parts]
 
 
-def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> np.ndarray:
-    """The steps of a chunk: int64 (variables, frames, z, y, x)."""
+def _decode_chunk(heads: Sequence[SteppedField], place: Box, data: bytes) -> np.ndarray:
+    """Decode the steps of a chunk: int64 (variables, frames, z, y, x)."""
     frames, depth, ny, nx = (part.stop - part.start for part in place)
     shape = (frames * depth, len(heads), ny, nx)
     masked = any(head.special is not None for head in heads)
@@ -249,8 +249,8 @@ def _decode_chunk(heads: Sequence[Field], place: Box, data: bytes) -> np.ndarray
     return np.moveaxis(restored, 1, 0).reshape(len(heads), frames, depth, ny, nx)
 
 
-def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> Field:
-    """A field without its steps."""
+def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int]) -> SteppedField:
+    """Read a field without its steps."""
     closed, stored = reader.varint(2), reader.sized()
     scale = read_units(stored, variable.dtype) if closed else Lattice.from_bytes(stored, variable.dtype)
     middle, count = unzigzag(reader.varint(2**64)), reader.varint(_MOST_SPECIALS + 1)
@@ -261,17 +261,17 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     if reader.varint(2):
         flat = (shape[0] * shape[1], *shape[2:])
         special = decode_classes(reader.sized(), flat, count).reshape(shape)
-    return Field(scale, middle, np.empty(0, np.int64), special, specials)
+    return SteppedField(scale, middle, np.empty(0, np.int64), special, specials)
 
 
-def _holes(fields: Sequence[Field], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Boolean (frames, z, variables, y, x)."""
+def _holes(fields: Sequence[SteppedField], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Return boolean (frames, z, variables, y, x)."""
     masks = [np.zeros(shape, bool) if field.special is None else field.special[place] > 0 for field in fields]
     return np.stack(masks, 2)
 
 
-def _restore(field: Field, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
-    """Values of the window's shape."""
+def _restore(field: SteppedField, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
+    """Restore values of the window's shape."""
     if isinstance(field.scale, Units):
         values = field.scale.backward(steps / _PER_TOLERANCE, variable.numpy_dtype)
     else:

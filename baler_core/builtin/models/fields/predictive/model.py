@@ -14,7 +14,7 @@ from baler_core.plugin.interfaces import State
 
 if TYPE_CHECKING:
     from baler_core.builtin.models.fields.layout import Box
-    from baler_core.builtin.models.fields.predictive.codec import Field
+    from baler_core.builtin.models.fields.predictive.codec import SteppedField
 
 
 class PredictiveModel(FamilyModel):
@@ -23,7 +23,7 @@ class PredictiveModel(FamilyModel):
     name = "predictive"
     summary = "fields and images: every value predicted from neighbours in space, time and variables"
 
-    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> tuple[Field, ...] | None:
+    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...] | None:
         """Ways to hold a variable; None if it has no small enough integers on a lattice of the tolerance."""
         from baler_core.builtin.models.fields.predictive.codec import prepare
 

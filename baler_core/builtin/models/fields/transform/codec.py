@@ -1,4 +1,4 @@
-"""Variables of one grid that are transformed together: prepared, coded chunk by chunk, and restored."""
+"""Code variables of one grid by transform: prepare them, code them block by block, and restore them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ import numpy as np
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, time_blocks
 from baler_core.builtin.models.fields.model import Family
-from baler_core.builtin.models.fields.transform.block import Chunk
-from baler_core.builtin.models.fields.transform.chunk import Analysed, StoredChunk, encode_chunk, learn, read_chunk
-from baler_core.builtin.models.fields.transform.prior import Coding, Experience, choose_coding, learn_experience
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
+from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.fields.transform.prior import Coding, Prior, choose_coding, learn_prior
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
-from baler_core.builtin.models.fields.transform.recipe import Recipe
-from baler_core.builtin.models.fields.transform.sample import learn_quickly
+from baler_core.builtin.models.fields.transform.sample import learn_basis_fast
+from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step
-from baler_core.builtin.models.fields.transform.shared_modes import Background
-from baler_core.builtin.models.fields.transform.trials import Trials
+from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
 from baler_core.builtin.models.fields.window import Window, window_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Variable
@@ -35,8 +34,8 @@ _MIXED = {"fast": 0, "balanced": 3, "max": 7}
 
 
 @dataclass(frozen=True)
-class Field:
-    """One variable made ready.
+class ScaledField:
+    """One variable prepared.
 
     Attributes
     ----------
@@ -55,25 +54,25 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedBlock:
     """What planning found out: a recipe, and what has been transformed by it of the middle block."""
 
     recipe: Recipe
-    analysed: Analysed | None = None
+    analysed: AnalysedBlock | None = None
 
 
-def prepare(values: np.ndarray, tolerance: Tolerance) -> Field | None:
-    """A field, or None if it cannot be transformed under its tolerance."""
+def prepare(values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
+    """Return a field, or None if it cannot be transformed under its tolerance."""
     found, specials = holes.classes(values, tolerance)
     ordinary = values.ravel() if found is None else values[found == 0]
     units = choose_units(ordinary, tolerance, widest=LARGEST)
-    return None if units is None else Field(values, units, found, specials)
+    return None if units is None else ScaledField(values, units, found, specials)
 
 
 class FieldBlock:
-    """A block of frames of all fields, of which tiles are made ready when asked for; the last one is kept."""
+    """A block of frames of all fields, of which tiles are prepared when asked for; the last one is kept."""
 
-    def __init__(self, fields: Sequence[Field], arrangement: Arrangement, block: slice) -> None:
+    def __init__(self, fields: Sequence[ScaledField], arrangement: Arrangement, block: slice) -> None:
         self._fields = fields
         self._arrangement = arrangement
         self._block = block
@@ -86,14 +85,14 @@ class FieldBlock:
         return (len(range(frames)[self._block]), len(self._fields), *space)
 
     def halves(self) -> tuple[FieldBlock, FieldBlock]:
-        """The first and the second half of the frames."""
+        """Return the first and the second half of the frames."""
         middle = self._block.start + self.shape[0] // 2
         first, second = slice(self._block.start, middle), slice(middle, self._block.stop)
         fields, arrangement = self._fields, self._arrangement
         return FieldBlock(fields, arrangement, first), FieldBlock(fields, arrangement, second)
 
     def tile(self, box: Box) -> Chunk:
-        """The part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
+        """Return the part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
         last = self._last
         if last is None or last[0] != box:
             last = (box, self._made(box))
@@ -117,7 +116,7 @@ class FieldBlock:
 
 
 def encode_family(family: Family, effort: Effort) -> bytes:
-    """All fields as bytes; none if their coefficients are beyond what integers hold."""
+    """Write all fields as bytes; none if their coefficients are beyond what integers hold."""
     fields, arrangement = [member.field for member in family.members], family.arrangement
     parts = [arrangement.to_bytes()]
     for field in fields:
@@ -135,7 +134,7 @@ def encode_family(family: Family, effort: Effort) -> bytes:
 
 
 def _blocks(family: Family) -> list[FieldBlock]:
-    """The blocks of frames of a family."""
+    """Return the blocks of frames of a family."""
     fields = [member.field for member in family.members]
     frames = family.arrangement.shape(fields[0].values.shape)[0]
     return [FieldBlock(fields, family.arrangement, place) for place in time_blocks(frames)]
@@ -149,17 +148,17 @@ def _planned_codings(family: Family, effort: Effort) -> Iterator[Coding]:
         if number == len(blocks) // 2:
             yield Coding(block, recipe, analysed=analysed)
         elif effort == "max":
-            yield Coding(block, choose_step(Trials(block, effort), recipe, effort))
+            yield Coding(block, choose_step(SampledBlock(block, effort), recipe, effort))
         else:
             yield Coding(block, recipe)
 
 
 def _known_codings(family: Family, effort: Effort) -> Iterator[Coding]:
-    """As another file suggests."""
-    known = Experience.read(family.known, by_reference=family.by_reference)
+    """Choose the coding of each block, starting from what another file taught."""
+    known = Prior.read(family.known, by_reference=family.by_reference)
     blocks = _blocks(family)
-    background = known.background(blocks[0].shape[1:])
-    return (choose_coding(block, effort, known.recipe, background) for block in blocks)
+    shared_modes = known.shared_modes(blocks[0].shape[1:])
+    return (choose_coding(block, effort, known.recipe, shared_modes) for block in blocks)
 
 
 def _encode_block(coding: Coding, effort: Effort) -> bytes:
@@ -167,22 +166,22 @@ def _encode_block(coding: Coding, effort: Effort) -> bytes:
     if coding.analysed is not None:
         basis = coding.analysed.basis
     elif coding.recipe.time == "basis":
-        basis = learn_quickly(coding.block) if effort == "fast" else learn(coding.block)
-    recipe = replace(coding.recipe, mixed=_MIXED[effort], background=bool(coding.foretold))
-    return b"".join(encode_chunk(coding.block, recipe, basis, coding.foretold, coding.analysed))
+        basis = learn_basis_fast(coding.block) if effort == "fast" else learn(coding.block)
+    recipe = replace(coding.recipe, mixed=_MIXED[effort], shared_modes=bool(coding.explained))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.explained, coding.analysed))
 
 
 def learn_family(family: Family) -> State:
-    """What the first block of frames tells about such fields of other files."""
+    """Learn from the first block of frames what helps with such fields of other files."""
     first = _blocks(family)[0]
     recipe = None if family.recipe is None else family.recipe.recipe
-    return learn_experience(first, first.halves(), recipe).to_state()
+    return learn_prior(first, first.halves(), recipe).to_state()
 
 
 def decode_family(
     data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
 ) -> list[np.ndarray]:
-    """Restored values of each variable, all or those of a region of the arrays.
+    """Decode restored values of each variable, all or those of a region of the arrays.
 
     Raises
     ------
@@ -201,8 +200,8 @@ def decode_family(
         for values, (units, _, _), part in zip(restored, heads, field, strict=True):
             values[outside] = units.backward(part[inside], values.dtype)
 
-    background = Experience.read(learned, by_reference=True).background((len(variables), *arranged[1:]))
-    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, background)))
+    shared_modes = Prior.read(learned, by_reference=True).shared_modes((len(variables), *arranged[1:]))
+    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, shared_modes)))
     for values, (units, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
             holes.put_back(values, window.cut(found), specials, units.reach())
@@ -215,7 +214,7 @@ def _needed_tiles(
     arranged: tuple[int, int, int, int],
     variables: int,
     window: Window,
-    background: Background | None,
+    shared_modes: SharedModes | None,
 ) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
     """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
     frames, *space = arranged
@@ -223,7 +222,7 @@ def _needed_tiles(
         data = reader.sized()
         if window.overlap((block, *(slice(0, n) for n in space))) is None:
             continue
-        chunk = read_chunk(data, (block.stop - block.start, variables, *space), background)
+        chunk = read_chunk(data, (block.stop - block.start, variables, *space), shared_modes)
         for number, box in enumerate(chunk.boxes):
             found = window.overlap((block, *box))
             if found is not None:
@@ -248,5 +247,5 @@ def _read_classes(reader: ByteReader, shape: tuple[int, ...], count: int) -> np.
 
 
 def _planes(classes: np.ndarray) -> np.ndarray:
-    """(frames, z, y, x) as (frames * z, y, x)."""
+    """Return (frames, z, y, x) as (frames * z, y, x)."""
     return classes.reshape(-1, *classes.shape[2:])

@@ -14,7 +14,7 @@ from baler_core.plugin.interfaces import State
 
 if TYPE_CHECKING:
     from baler_core.builtin.models.fields.layout import Box
-    from baler_core.builtin.models.fields.transform.codec import Field
+    from baler_core.builtin.models.fields.transform.codec import ScaledField
 
 
 class TransformModel(FamilyModel):
@@ -23,7 +23,7 @@ class TransformModel(FamilyModel):
     name = "transform"
     summary = "fields: a basis over time learned from the data, wavelets in space, context mixing"
 
-    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Field | None:
+    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
         """A field; None if its tolerance cannot be a unit of measure."""
         from baler_core.builtin.models.fields.transform.codec import prepare
 
