@@ -52,6 +52,6 @@ def did_you_mean(name: str, candidates: Iterable[str], *, listed: int = 12) -> s
     if close:
         return "Did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not available:
-        return "There is none to choose from."
+        return "None is available."
     more = f" and {len(available) - listed} more" if len(available) > listed else ""
-    return "There is: " + ", ".join(available[:listed]) + more + "."
+    return "Available: " + ", ".join(available[:listed]) + more + "."

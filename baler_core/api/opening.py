@@ -94,7 +94,7 @@ def _object(schema: Schema, arrays: Mapping[str, np.ndarray], registry: Registry
     try:
         return _turned(kind, value, form)
     except (ValueError, TypeError) as error:
-        raise DataError(f"what it holds cannot be had as_={form!r} ({error}): leave as_ out") from error
+        raise DataError(f"its contents cannot be returned as_={form!r} ({error}): leave as_ out") from error
 
 
 def _turned(kind: ObjectKind, value: Any, form: Form) -> Any:
@@ -104,5 +104,5 @@ def _turned(kind: ObjectKind, value: Any, form: Form) -> Any:
         return frame
     dataset: xr.Dataset | None = kind.dataset(value)
     if dataset is None:
-        raise DataError(f"what it holds (of the kind {kind.name!r}) cannot be had as_={form!r}: leave as_ out")
+        raise DataError(f"its contents (of the kind {kind.name!r}) cannot be returned as_={form!r}: leave as_ out")
     return frame_of(dataset) if form == "pandas" else dataset

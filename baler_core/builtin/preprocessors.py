@@ -83,7 +83,7 @@ class _PerVariable(Preprocessor):
 
     def _parameters(self, name: str) -> np.ndarray:
         if name not in self._learned:
-            raise FormatError(f"the preprocessor {self.name!r} has learned nothing about {name!r}")
+            raise FormatError(f"the preprocessor {self.name!r} has no parameters for {name!r}")
         return self._learned[name]
 
     def tolerance(self, name: str, tolerance: Tolerance) -> Tolerance:
@@ -201,7 +201,7 @@ class Asinh(_PerVariable):
         scale, largest, _ = learned
         encoded = math.asinh(largest / scale)
         if encoded <= 0:
-            raise FormatError(f"the preprocessor {self.name!r} knows of no value but 0")
+            raise FormatError(f"the preprocessor {self.name!r} has seen no value except 0")
         return Tolerance("rel", (1 - eps) * (math.asinh(largest * (1 + eps) / scale) / encoded - 1))
 
 

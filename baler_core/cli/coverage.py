@@ -28,9 +28,7 @@ def show_matches(found: Matches) -> None:
 
     click.echo(f"\n{found.path}: {found.variables} variables")
     if not found.patterns:
-        click.echo(
-            "  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"
-        )
+        click.echo("  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds")
         return
     print_table(
         [(repr(match.pattern), str(match.bound), _counted(match), _said(match)) for match in found.patterns],
@@ -40,7 +38,7 @@ def show_matches(found: Matches) -> None:
     for title, lines in (
         ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
-        ("one value may stand for missing ones, which the bound may change", _sentinels(found)),
+        ("one value may mark missing data, and the bound may change it", _sentinels(found)),
         ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
     ):
         if lines:

@@ -29,7 +29,12 @@ class Session:
 def common_options(command: Command) -> Command:
     """Add --verbose and --traceback to a command."""
     verbose = click.option(
-        "-v", "--verbose", count=True, expose_value=False, callback=_verbose, help="Say more; twice: say all."
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_verbose,
+        help="Show more messages; twice: all messages.",
     )
     trace = click.option(
         "--traceback", is_flag=True, expose_value=False, callback=_traceback, help="Show where an error arose."

@@ -28,8 +28,8 @@ _BLOCK_BYTES = 64_000_000
 
 @click.command(short_help="Check a configuration; with --data, against its inputs.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--data", is_flag=True, help="Open the inputs, and say what each pattern of the bounds matches.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: all problems with file, line and key.")
+@click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
 @common_options
 def check(config: Path, data: bool, as_json: bool) -> None:
     """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
@@ -93,8 +93,8 @@ def _text(value: Any) -> str:
 @click.command(short_help="Write a configuration for a data file.")
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
-@click.option("--force", is_flag=True, help="Overwrite it if it is there.")
-@click.option("--reader", "reader_name", help="Name of the reader, where the suffix does not tell.")
+@click.option("--force", is_flag=True, help="Overwrite it if it exists.")
+@click.option("--reader", "reader_name", help="Name of the reader, if the suffix does not determine it.")
 @click.option("--reader-option", "stated", multiple=True, metavar="KEY=VALUE", help="An option of the reader.")
 @common_options
 def init(data_file: Path, output: Path | None, force: bool, reader_name: str | None, stated: tuple[str, ...]) -> None:
@@ -108,7 +108,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
         raise DataError(f"{data_file}: no such file")
     target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
     if target.exists() and not force:
-        raise ConfigError(f"{target} is there already: choose another name with -o, or overwrite it with --force")
+        raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
     name = reader_name or registry.reader_for(data_file)
     options = _reader_options(registry, name, stated)
     with registry.reader(name)(options).open(data_file) as source:
@@ -123,7 +123,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
         )
     with completed(ready(target, [data_file])) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {target}: look at it, then run 'baler run {target}'")
+    click.echo(f"wrote {target}: review it, then run 'baler run {target}'")
 
 
 def _reader_options(registry: Registry, name: str, stated: tuple[str, ...]) -> Any:

@@ -130,8 +130,7 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
     rows = [("values", f"{bytes_text(sizes.native)}{file_size}")]
     if sizes.compressed and sizes.ratio:
         rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}"))
-    others = ", ".join(f"{other.name} {other.ratio:.2f}" for other in results.others)
-    return [*rows, ("others' ratios", others)] if others else rows
+    return [*rows, *((f"ratio of {other.name}", f"{other.ratio:.2f}") for other in results.others)]
 
 
 def error_row(results: Results) -> tuple[str, str]:

@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_PATH, help="The model file to write, - for standard output [OUTPUT/STEM.balm].")
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Train on this file instead of 'input'.")
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
@@ -62,7 +62,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
 @click.option("-o", "--output", type=_PATH, help="The file to write, - for standard output [OUTPUT/STEM.bal].")
 @missing_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def compress(
     config: Path,
@@ -107,7 +107,7 @@ def compress(
 @force_option
 @model_file
 @memory_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def decompress(
     file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool

@@ -104,13 +104,13 @@ class _Run:
         return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
 
-@click.command(short_help="Do all of it: train, compress, decompress, evaluate, report.")
+@click.command(short_help="Train, compress, decompress, evaluate and report.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
 @click.option("--model", type=click.Path(path_type=Path), help="Use this model file instead of training.")
 @missing_option
-@click.option("--json", "as_json", is_flag=True, help="The summary for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @common_options
 def run(
     config: Path,

@@ -56,7 +56,7 @@ def plain(path: Path) -> Path:
 def _expanded(text: str, folder: Path) -> list[Path]:
     """The files of one path or pattern."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
-        raise DataError(f"{text}: addresses are not read: download the file and name it here")
+        raise DataError(f"{text}: URLs are not supported: download the file and name it here")
     path = plain(folder / Path(text).expanduser())
     if path.is_dir():
         raise DataError(f"{path} is a folder: name files, such as {Path(text) / '*.root'}")

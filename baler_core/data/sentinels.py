@@ -42,7 +42,7 @@ class Sentinel:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.7g} stands there {self.count:,} times, far outside the others ({self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.7g} occurs {self.count:,} times, far outside the other values ({self.low:.4g} to {self.high:.4g})"
 
 
 def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Sentinel]:

@@ -26,8 +26,8 @@ from baler_core.plugin.registry import Registry
 
 DEFAULT_METRICS = ("residual", "response")
 UNKNOWN_BOUNDS = (
-    "neither file says which errors were allowed, so no bound is shown: "
-    "compare with the .bal file in place of the restored one, or name the configuration with --config"
+    "neither file states the allowed errors, so no bound is shown: "
+    "compare with the .bal file instead of the restored one, or name the configuration with --config"
 )
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
 

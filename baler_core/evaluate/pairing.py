@@ -49,7 +49,7 @@ def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset]
         start = position.get(left.dim, 0)
         if left.names != right.names:
             raise DataError(
-                f"the original goes on with {_some(left.names)} (from row {start:,}) where the restored file goes on "
+                f"the original continues with {_some(left.names)} (from row {start:,}) where the restored file continues "
                 f"with {_some(right.names)}: compare files that hold the same rows of the same variables"
             )
         rows = min(left.rows, right.rows)

@@ -211,9 +211,7 @@ class Results:
         """What can be said of all values and bounds together; good only where nothing has to be added."""
         known = [v for v in self.variables if v.bound and v.bound != "none"]
         if self.variables and not any(v.bound for v in self.variables):
-            return Verdict(
-                False, "not known", "which errors were allowed is not known here: they are stated, not judged"
-            )
+            return Verdict(False, "not known", "the allowed errors are not known: errors are stated, not judged")
         if not known:
             return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
         if self.violations:

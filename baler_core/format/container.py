@@ -190,7 +190,7 @@ def _refuse_bombs(text: bytes, squeezed: int) -> None:
         outside = _STRING.sub(b"", text)
         found = sum(map(outside.count, (b",", b"[", b"{")))
         if found > most:
-            raise FormatError(f"{found} values in {squeezed} bytes, where at most {most} are believed")
+            raise FormatError(f"{found} values in {squeezed} bytes, where at most {most} are accepted")
 
 
 def pack_streams(groups: BlockStreams) -> bytes:

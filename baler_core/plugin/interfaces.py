@@ -97,7 +97,7 @@ class Source(ABC):
 
     schema: Schema
     obstacles: Mapping[str, str] = {}
-    """Why variables that one may take for numbers are none (`line 7 holds 'x', which is no number`), by name."""
+    """Why variables that one may take for numbers are none (`line 7 holds 'x', which is not a number`), by name."""
     warnings: Sequence[str] = ()
     """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
     aliases: Mapping[str, str] = {}

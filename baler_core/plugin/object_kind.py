@@ -36,7 +36,7 @@ class ObjectKind(Component, ABC):
         Raises
         ------
         DataError
-            Naming a variable that cannot be held, and its type.
+            Naming a variable that cannot be stored, and its type.
         """
 
     @abstractmethod

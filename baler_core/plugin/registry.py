@@ -174,7 +174,7 @@ class Registry:
         known = sorted(
             s for found in self.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
         )
-        message = f"{path.name}: no reader for this suffix. Readers here take {', '.join(known)}."
+        message = f"{path.name}: no reader for this suffix. Installed readers take {', '.join(known)}."
         suffix = published_suffix(path.name)
         if suffix and suffix not in known:
             return f"{message} Install the one for {suffix}: pip install '{install_for('suffixes', suffix)}'"

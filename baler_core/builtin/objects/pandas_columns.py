@@ -22,7 +22,7 @@ def add_column(name: str, values: Any, dim: str, columns: Columns, **about: Any)
     Raises
     ------
     DataError
-        Naming the column and its type, if that cannot be held.
+        Naming the column and its type, if that cannot be stored.
     """
     import pandas as pd
 
@@ -41,7 +41,7 @@ def add_column(name: str, values: Any, dim: str, columns: Columns, **about: Any)
         masked = np.ma.MaskedArray(array.to_numpy(array.dtype.numpy_dtype, na_value=0), np.asarray(array.isna()))
         return {"nullable": str(dtype), "of": columns.add(name, masked, (dim,), **about)}
     advice = advice_for(str(dtype), "convert it to numbers or text")
-    raise DataError(f"the variable {name!r} is of the pandas type {dtype}, which cannot be held: {advice}")
+    raise DataError(f"the variable {name!r} is of the pandas type {dtype}, which cannot be stored: {advice}")
 
 
 def _categories(name: str, array: Any, dim: str, columns: Columns) -> Json:
@@ -65,7 +65,7 @@ def _zoned(name: str, array: Any, dim: str, columns: Columns, about: dict[str, A
         same = False
     if not same:
         raise DataError(
-            f"the variable {name!r} has times of the zone {zone!r}, which its name does not tell: convert it"
+            f"the variable {name!r} has times of the zone {zone!r}, which its name does not identify: convert it"
         )
     plain = array.tz_convert("UTC").tz_localize(None).to_numpy()
     return {"zone": zone, "unit": dtype.unit, "of": columns.add(name, np.asarray(plain), (dim,), **about)}
@@ -134,7 +134,7 @@ def frequency_of(index: Any, where: str, columns: Columns) -> str | None:
             return str(frequency.freqstr)
     except ValueError:
         pass
-    columns.warnings.append(f"the frequency {frequency!r} of {where} cannot be written down and is left out")
+    columns.warnings.append(f"the frequency {frequency!r} of {where} has no text form and is left out")
     return None
 
 

@@ -51,7 +51,7 @@ class _WholeFileSource(Source):
             self._file.seek(rows.start)
             found = self._file.read(rows.stop - rows.start)
             if len(found) != rows.stop - rows.start:
-                raise DataError(f"{self._file.name}: was cut short while it was read")
+                raise DataError(f"{self._file.name}: was truncated while it was read")
             yield make_block({_BYTE.name: (_BYTE.dims, np.frombuffer(found, _BYTE.numpy_dtype))})
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What to do with an object, an array or a column of a kind that cannot be held, by the name of its type."""
+"""What to do with an object, an array or a column of a kind that cannot be stored, by the name of its type."""
 
 from __future__ import annotations
 

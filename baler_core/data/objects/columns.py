@@ -126,7 +126,7 @@ class Columns:
 
     def _strings(self, name: str, values: Any, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
         if hasattr(values.dtype, "na_object"):
-            raise DataError(f"the variable {name!r} is of type {values.dtype}, whose missing texts cannot be held")
+            raise DataError(f"the variable {name!r} is of type {values.dtype}, whose missing texts cannot be stored")
         return {"as": "strings", "of": self._objects(name, np.asarray(values).astype(object), dims, about)}
 
     def _objects(self, name: str, values: np.ndarray, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
@@ -202,9 +202,9 @@ def _description(name: str, dtype: np.dtype[Any]) -> Json:
     try:
         described = np.lib.format.dtype_to_descr(dtype)
         if np.lib.format.descr_to_dtype(described) != dtype:
-            raise ValueError("its offsets cannot be told")
+            raise ValueError("its offsets cannot be described")
     except ValueError as error:
-        raise DataError(f"the variable {name!r} is of type {dtype}, which cannot be held: {error}") from error
+        raise DataError(f"the variable {name!r} is of type {dtype}, which cannot be stored: {error}") from error
     return described
 
 

@@ -66,7 +66,7 @@ def _checked_text(text: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{where} is no valid text ({error})") from error
+        raise DataError(f"{where} is not valid text ({error})") from error
     return text
 
 

@@ -45,7 +45,7 @@ def checked(stated: str, what: str) -> str:
     try:
         stated.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{what} is no valid text: {stated!r}") from error
+        raise DataError(f"{what} is not valid text: {stated!r}") from error
     return stated
 
 
@@ -68,7 +68,7 @@ def sorted_out(values: np.ndarray, name: str) -> Texts:
         if not kind and type(cell) not in (wanted, np.str_ if wanted is str else np.bytes_):
             raise DataError(
                 f"the variable {name!r} holds Python objects, at {place} one of type {type(cell).__qualname__}, which "
-                "cannot be held: give it a dtype of numbers, dates or text"
+                "cannot be stored: give it a dtype of numbers, dates or text"
             )
     if len(kinds) > 1:
         raise DataError(f"the variable {name!r} holds several kinds of missing text ({', '.join(sorted(kinds))})")
@@ -110,11 +110,11 @@ def _calendar(values: np.ndarray, name: str) -> Texts:
     first = values.reshape(-1)[0]
     calendars = {(cell.calendar, cell.has_year_zero) for cell in values.reshape(-1)}
     if len(calendars) > 1 or not first.calendar:
-        raise DataError(f"the variable {name!r} holds dates of several calendars, which cannot be held together")
+        raise DataError(f"the variable {name!r} holds dates of several calendars, which cannot be stored together")
     form = {"calendar": str(first.calendar), "year_zero": bool(first.has_year_zero)}
     numbers = np.asarray(cftime.date2num(values, _MICROSECONDS, first.calendar, has_year_zero=first.has_year_zero))
     if numbers.dtype.kind != "i":
-        raise DataError(f"the variable {name!r} holds dates that no whole number of microseconds tells")
+        raise DataError(f"the variable {name!r} holds dates that are not whole numbers of microseconds")
     return Texts(numbers.astype("<i8"), "", calendar=form)
 
 

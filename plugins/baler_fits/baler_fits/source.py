@@ -83,7 +83,7 @@ class FitsSource(Source):
         everything = [name for some in offered for name in some]
         if self._alone is not None and not everything:
             filled = [name for name, content in zip(names, self._contents, strict=True) if content.unit.fields]
-            raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
+            raise DataError(f"HDU {hdu} of {file} holds no data. HDUs with data: {', '.join(filled) or 'none'}")
         if offered and offered[0] == ["hdu0"]:
             self.aliases = {"PRIMARY": "hdu0"}
         refuse_aliases(patterns or (), everything, self.aliases, file)

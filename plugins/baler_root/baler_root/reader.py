@@ -20,7 +20,7 @@ class RootOptions(Options):
     )
     others: Literal["keep", "drop"] = Field(
         default="keep",
-        description="Whether what is no variable (histograms, other trees, ...) is kept byte for byte.",
+        description="Whether objects that are not variables (histograms, other trees, ...) are kept byte for byte.",
     )
 
 

@@ -18,10 +18,10 @@ from baler_core.plugin.interfaces import Options
 class CsvOptions(Options):
     """How to read a text table; what is not given is found out."""
 
-    separator: str = Field(default="auto", description="`auto`, or the one character between cells.")
-    comment: str = Field(default="auto", description="What lines that are no rows start with; `auto` knows #.")
+    separator: str = Field(default="auto", description="Character between cells, or `auto`.")
+    comment: str = Field(default="auto", description="How comment lines begin; `auto` detects #.")
     header: bool | Literal["auto"] = Field(default="auto", description="Whether the first row holds names.")
-    quote: str = Field(default='"', max_length=1, description="Quote character; empty for none.")
+    quote: str = Field(default='"', max_length=1, description="Quote character; empty if there is none.")
 
     @field_validator("separator")
     @classmethod
@@ -115,7 +115,7 @@ class Dialect:
         listed = [cell for cells in (self.header, self.fields) for cell in cells or []]
         wrong = [key for key in ("header", "fields") if getattr(self, key) and len(getattr(self, key)) != columns]
         if wrong or not all(isinstance(cell, str) for cell in listed):
-            raise FormatError("the description of a text table is damaged: it has not as many columns as variables")
+            raise FormatError("the description of a text table is damaged: its columns and variables differ in number")
         if (
             self.newline not in ("\n", "\r\n", "\r")
             or self.quoting not in QUOTING

@@ -170,7 +170,7 @@ def fill_template(template: str, cells: Sequence[str], quote: str) -> str:
 def _field(stated: str) -> tuple[str, str, int, str]:
     found = FIELD.fullmatch(stated)
     if found is None:
-        raise FormatError(f"the description of a text table is damaged: {stated!r} is no field")
+        raise FormatError(f"the description of a text table is damaged: {stated!r} is not a field")
     before, side, width, behind = found.groups()
     return before, side or "", int(width or 0), behind
 

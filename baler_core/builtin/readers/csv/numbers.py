@@ -86,7 +86,7 @@ def floats(cells: Sequence[str]) -> list[float]:
 
 
 def objection(cell: str, *, integers: bool) -> str:
-    """Why a cell cannot be held as a number, as the end of a sentence; empty if it can.
+    """Why a cell cannot be stored as a number, as the end of a sentence; empty if it can.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def objection(cell: str, *, integers: bool) -> str:
     if is_missing(text) or _INFINITY.fullmatch(text):
         return ""
     if not _NUMBER.fullmatch(text) or not text.isascii():
-        return "which is no number"
+        return "which is not a number"
     unsigned = text.lstrip("+-")
     mantissa, _, exponent = unsigned.lower().partition("e")
     if unsigned.isdigit():

@@ -96,7 +96,7 @@ def _forms(schema: Schema) -> dict[str, ColumnForm]:
     try:
         runs = [(length, stored) for length, stored in schema.skeleton["columns"]]
         if min(lengths := [length for length, _ in runs]) < 1 or sum(lengths) != len(schema.variables):
-            raise ValueError("it has not as many columns as variables")
+            raise ValueError("its columns and variables differ in number")
         forms = [stored for length, stored in runs for _ in range(length)]
         return {v.name: ColumnForm.from_json(f, v) for v, f in zip(schema.variables, forms, strict=True)}
     except (KeyError, TypeError, ValueError) as error:

@@ -58,7 +58,7 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
     mark = "#" if options.comment == "auto" else options.comment
     start = _first_row(lines, 0, mark)
     if start == len(lines):
-        raise UnsuitedError(f"{path}: empty, there is no row in it")
+        raise UnsuitedError(f"{path}: empty, it has no rows")
     sample = [line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, mark)]
     grammar = _grammar(sample, options, lines[:start], mark, long)
     start = _first_row(lines, start + _title_lines(lines[start:], grammar), mark)

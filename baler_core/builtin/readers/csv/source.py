@@ -239,7 +239,7 @@ class CsvSource(Source):
     def _check_ragged(self, ragged: Sequence[tuple[int, int]], rows: int, *, at_end: bool) -> None:
         """Refuse a table in which too many rows have another number of cells; say if a few have."""
         if len(self._beside.others) > MOST_OTHERS + rows:
-            raise UnsuitedError(f"{self._path}: no table of text, most of its lines are empty or comments")
+            raise UnsuitedError(f"{self._path}: not a text table, most of its lines are empty or comments")
         if not ragged or (not at_end and len(ragged) < 1000):
             return
         line, cells = ragged[0]
@@ -252,7 +252,7 @@ class CsvSource(Source):
             )
         if at_end:
             others = f", and so in {len(ragged) - 1} more lines" if len(ragged) > 1 else ""
-            logger.warning("%s%s: kept as text, and not among the values", found, others)
+            logger.warning("%s%s: kept as text, not as values", found, others)
 
     # ---- values
 
@@ -277,7 +277,7 @@ class CsvSource(Source):
             for _, variables, part in leading_slices(self.schema, max_bytes):
                 batch = list(itertools.islice(rows, part.stop - part.start))
                 if len(batch) != part.stop - part.start:
-                    raise DataError(f"{self._path}: has changed while it was read, there are fewer rows than before")
+                    raise DataError(f"{self._path}: changed while it was read, it has fewer rows than before")
                 table = self._table(batch)
                 yield variables, [self._column_values(place, table[place]) for place in self._kept]
 
@@ -287,4 +287,4 @@ class CsvSource(Source):
             return form.values(cells)
         except (ValueError, OverflowError) as error:
             name = self._dialect.names[place]
-            raise DataError(f"{self._path}: column {name!r} has changed while it was read ({error})") from error
+            raise DataError(f"{self._path}: column {name!r} changed while it was read ({error})") from error

@@ -146,7 +146,7 @@ def lines_of(file: IO[str], where: str) -> Iterator[str]:
     """
     while batch := list(itertools.islice(iter(partial(file.readline, LONGEST_LINE), ""), 1024)):
         if max(map(len, batch)) >= LONGEST_LINE:
-            raise UnsuitedError(f"{where}: no table of text, it has a line of more than {LONGEST_LINE} characters")
+            raise UnsuitedError(f"{where}: not a text table, it has a line of more than {LONGEST_LINE} characters")
         yield from batch
 
 

@@ -104,7 +104,7 @@ def _fixed(values: np.ndarray) -> np.ndarray:
     lengths = [len(cell) for cell in texts.flat]
     if max(lengths, default=0) * len(lengths) > _LONGEST_ARCHIVE * (1 + sum(lengths)) + (1 << 26):
         raise DataError(
-            "an archive of NumPy makes all texts as long as the longest, which is too much: open it in Python"
+            "a NumPy archive stores every text with the length of the longest, which takes too much memory: use baler_core.open"
         )
     fixed = texts.astype("S" if texts.size and isinstance(texts.flat[0], bytes) else "U")
     return fixed if fixed.itemsize else fixed.astype(f"{fixed.dtype.kind}1")

@@ -254,7 +254,7 @@ def table_unit(keywords: Keywords) -> Unit:
         raise NotModelled(f"table whose columns take {offset} bytes of rows of {row_bytes}")
     pointers = any(field.pointer is not None for field in fields)
     if keywords.whole("PCOUNT") and not pointers:
-        raise NotModelled("table with data behind it that no column points to")
+        raise NotModelled("table with data after it that no column points to")
     if not rows and not pointers:
         return Unit("table", 0, row_bytes, tuple(fields))
     heap = keywords.whole("THEAP", row_bytes * rows)

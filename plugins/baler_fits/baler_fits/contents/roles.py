@@ -116,7 +116,7 @@ def _of_axis(kind: str, reason: str) -> Told:
 
 
 def _time(place: Place, one: RowField) -> Told | None:
-    """Whether a column holds times: by its unit, or by its name in an HDU that tells how time is counted."""
+    """Whether a column holds times: by its unit, or by its name in an HDU that defines how time is counted."""
     keywords, n, unit = place.keywords, one.column, one.units.strip()
     if ERRORS.match(one.name.upper()) or one.is_text:
         return None
@@ -129,7 +129,7 @@ def _time(place: Place, one: RowField) -> Told | None:
         return "time", f"a table of good time intervals ({place.hdu})"
     for keyword in ("MJDREF", "MJDREFI", "JDREF", "JDREFI", "DATEREF", "BJDREFI", "TIMESYS", "MJD-OBS", "DATE-OBS"):
         if keywords.get(keyword) is not None:
-            return "time", f"TTYPE{n} {one.name!r}, and {keyword} tells how time is counted"
+            return "time", f"TTYPE{n} {one.name!r}, and {keyword} defines how time is counted"
     return "time", f"TTYPE{n} {one.name!r}" + (f" in {unit}" if unit else "")
 
 

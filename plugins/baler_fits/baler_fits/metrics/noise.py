@@ -70,7 +70,7 @@ class NoiseMetric(Metric):
     """
 
     name = "noise"
-    summary = "residuals of images beside the noise of the image"
+    summary = "residuals of images relative to the noise of the image"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)

@@ -21,7 +21,7 @@ def unpack(data: bytes) -> bytearray:
     """
     bits, block_mode = (data[2] & 0x1F, bool(data[2] & 0x80)) if len(data) > 2 else (0, False)
     if not data.startswith(MAGIC) or not FIRST_BITS <= bits <= 16:
-        raise ValueError("it does not begin as the format does")
+        raise ValueError("it does not begin with the signature of the format")
     out = bytearray()
     # An entry is a stretch of what is unpacked already: its start and length.
     starts, lengths = [0] * (1 << bits), [1] * (1 << bits)

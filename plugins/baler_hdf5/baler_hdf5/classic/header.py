@@ -162,7 +162,7 @@ def parse_header(raw: bytes | memoryview, where: str) -> ClassicHeader:
     cursor = _HeaderCursor(raw, where)
     version = raw[3] if len(raw) > 3 else 0
     if bytes(raw[:3]) != b"CDF" or version not in STREAMING:
-        raise DataError(f"{where}: no classic NetCDF file, it begins with the bytes {bytes(raw[:4])!r}")
+        raise DataError(f"{where}: not a classic NetCDF file, it begins with the bytes {bytes(raw[:4])!r}")
     cursor.wide = version == 5
     records = cursor.length()
     dimensions = tuple((cursor.name(), cursor.length() or None) for _ in range(cursor.count(DIMENSIONS)))

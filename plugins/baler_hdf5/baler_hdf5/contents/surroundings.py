@@ -49,7 +49,7 @@ def read_behind(path: Path, end: int) -> bytes:
     """
     size = path.stat().st_size
     if size - end > LARGEST_TRAILING:
-        raise DataError(f"{path}: {size - end} bytes stand behind the end of its contents: cut them off first")
+        raise DataError(f"{path}: {size - end} bytes follow the end of its contents: remove them first")
     with path.open("rb") as file:
         file.seek(end)
         return file.read()

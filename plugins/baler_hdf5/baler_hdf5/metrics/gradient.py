@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class GradientOptions(Options):
     """Which fields, and how many of their dimensions are space."""
 
-    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to look at.")
+    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to include.")
     dimensions: int = Field(default=2, ge=1, le=3, description="How many of the last dimensions are space.")
 
 

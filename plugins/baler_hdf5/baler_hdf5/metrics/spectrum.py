@@ -25,7 +25,7 @@ TITLE = "energy spectrum of "
 class SpectrumOptions(Options):
     """Which fields."""
 
-    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to look at.")
+    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to include.")
 
 
 @dataclass

@@ -73,7 +73,9 @@ def open_file(path: Path) -> Any:
     try:
         file = uproot.open({str(path): None}, array_cache=None, handler=uproot.source.file.MemmapSource)
     except Exception as error:
-        raise DataError(f"{path}: this is no ROOT file, or it is damaged or cut short: {first_line(error)}") from error
+        raise DataError(
+            f"{path}: this is not a ROOT file, or it is damaged or cut short: {first_line(error)}"
+        ) from error
     if file.file.fEND > path.stat().st_size:
         file.close()
         raise DataError(f"{path}: the file is cut short: {path.stat().st_size} of its {file.file.fEND} bytes are there")

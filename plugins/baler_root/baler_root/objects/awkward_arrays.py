@@ -66,7 +66,7 @@ class _Taking:
         Raises
         ------
         DataError
-            Naming a part that cannot be held, and its type.
+            Naming a part that cannot be stored, and its type.
         """
         if type(layout).__name__ == "IndexedArray" and layout.parameter("__array__") != "categorical":
             layout = layout.project()
@@ -84,7 +84,7 @@ class _Taking:
             form = self._option(layout, name, dim)
         elif made is None or parameters.get("__array__") == "categorical":
             told = f"of type {layout.form.type}" if made is None else "categorical"
-            raise DataError(f"the variable {name or 'data'!r} is {told}, which cannot be held")
+            raise DataError(f"the variable {name or 'data'!r} is {told}, which cannot be stored")
         else:
             form = made(layout, name, dim)
         if parameters and "text" not in form:
@@ -93,7 +93,7 @@ class _Taking:
 
     def _record(self, layout: Any, name: str, dim: str) -> Json:
         if not layout.fields and len(layout):
-            raise DataError(f"the variable {name or 'data'!r} is a record without fields, which cannot be held")
+            raise DataError(f"the variable {name or 'data'!r} is a record without fields, which cannot be stored")
         parts = [self.take(layout.content(part), f"{name}_{part}" if name else part, dim) for part in layout.fields]
         return {"is": "record", "fields": None if layout.is_tuple else list(layout.fields), "of": parts}
 
@@ -132,7 +132,7 @@ class _Taking:
     def _regular(self, layout: Any, name: str, dim: str) -> Json:
         """Lists that are all equally long by type: as jagged ones, whose counts cost nothing."""
         if layout.parameter("__array__") in TEXTS:
-            raise DataError(f"the variable {name or 'data'!r} is text of a fixed length, which cannot be held")
+            raise DataError(f"the variable {name or 'data'!r} is text of a fixed length, which cannot be stored")
         counts, inner = self._counted(np.full(len(layout), layout.size, np.int64), name, dim)
         content = layout.content[: len(layout) * layout.size]
         return {"is": "regular", "size": int(layout.size), "of": self.take(content, name, inner), "counts": counts}

@@ -120,6 +120,6 @@ def _refuse_lone_counts(counts: set[str], collections: Sequence[Collection], whe
         if collection.counts in counts and not collection.counter:
             lists = ", ".join(repr(place.replace("[]", "")) for place in collection.places[:3])
             raise DataError(
-                f"{where}: {collection.counts!r} is no branch of the file, it holds the lengths of lists: "
-                f"ask for one of the lists too ({lists}{' ...' if len(collection.places) > 3 else ''})"
+                f"{where}: {collection.counts!r} is not a branch of the file but the lengths of lists: "
+                f"select one of the lists too ({lists}{' ...' if len(collection.places) > 3 else ''})"
             )

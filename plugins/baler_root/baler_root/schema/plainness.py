@@ -27,7 +27,7 @@ def odd_structure(tree: Tree, branches: Sequence[Branch], left_out: Sequence[Lef
     if tree.tree.member("fWeight", none_if_missing=True) not in (1.0, None):
         odd.append("a weight")
     if left_out:
-        odd.append("branches that are no arrays of numbers or text")
+        odd.append("branches that are not arrays of numbers or text")
     if _lacks_offsets(tree, branches):
         odd.append("lists without offsets")
     different = [*_differences(tree, branches)] if not left_out else []
