@@ -34,7 +34,7 @@ _BLOCK_BYTES = 64_000_000
 def check(config: Path, data: bool, as_json: bool) -> None:
     """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
     registry = load_plugins()
-    from baler_core.pipeline.encode import named_model
+    from baler_core.pipeline.job import named_model
 
     try:
         checked = load_config(config, registry)

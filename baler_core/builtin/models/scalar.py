@@ -1,4 +1,4 @@
-"""The `scalar` model: quantise each variable by itself and pack the integers; the baseline of all other models."""
+"""The `scalar` model: every variable by itself, quantised under its bound and packed; the baseline of all other models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from baler_core.entropy.integers import (
 from baler_core.entropy.lorenzo import accumulate, best_axes, difference, middle_piece
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Effort, Estimate, Model, Options, Streams, Tolerances
+from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Options, Streams, Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
@@ -86,20 +86,25 @@ class ScalarModel(Model):
     automatic = True
     Options = ScalarOptions
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate:
-        """Return what pieces of each variable take, or all variables of a table together by a fast compressor."""
+    def estimate(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
+    ) -> Estimate:
+        """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""
         apart: dict[tuple[str, ...], float] = {}
         for variable in layout.variables:
             name = variable.name
             fast = self.options.effort == "fast" and layout.kind == "grid"
             apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], fast=fast)
         if layout.kind == "grid":
-            return apart
+            return Estimate(apart)
         together = _together(block, layout, tolerances)
-        return apart if sum(apart.values()) < together else {tuple(v.name for v in layout.variables): together}
+        names = tuple(variable.name for variable in layout.variables)
+        return Estimate(apart if sum(apart.values()) < together else {names: together})
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
         seen: dict[bytes, int] = {}
         entries: list[_Coded | int] = []
         for position, variable in enumerate(layout.variables):
@@ -120,7 +125,7 @@ class ScalarModel(Model):
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """Decode the block that `encode` was given, within its tolerances."""
+        """Restore the block that `encode` was given, within its tolerances."""
         missing = {"index", "own", "shared"} - streams.keys()
         if missing:
             raise FormatError(f"a scalar group lacks its streams {sorted(missing)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, r
 from baler_core.data.variables import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
-from baler_core.plugin.interfaces import Model, Options, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,6 +59,14 @@ def _effort(options: TableOptions, training: Training) -> TableEffort:
     return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
 
 
+@dataclass(frozen=True)
+class _Learned:
+    """What the model knows of a table: the plan, and rows that prime the counters of files that refer to another."""
+
+    plan: TablePlan
+    primer: WarmStart
+
+
 class TableModel(Model):
     """Columns along one dimension, each coded by what earlier columns and the row before say about it."""
 
@@ -67,42 +75,52 @@ class TableModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     Options = TableOptions
-    _plan: TablePlan | None = None
-    _stored: bytes = b""
-    _primer: WarmStart = COLD_START
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self._state: State = {}
+        self._learned: _Learned | None = None
 
-    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+    def fit(
+        self,
+        blocks: Iterable[xr.Dataset],
+        *,
+        layout: Layout,
+        tolerances: Tolerances,
+        training: Training,
+        hints: Hints = NO_HINTS,
+        plan: object = None,
+    ) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
         sample = gather(blocks, layout, tolerances)
         # Other files hold values that this one does not: then even the whole table is a sample.
-        sample = replace(sample, whole=sample.whole and not self.for_other_files)
-        self._plan = make_plan(sample, self.formulas, _effort(self.options, training))
-        self._stored = plan_to_bytes(self._plan)
-        if self.for_other_files and len(sample.columns[0].values):
-            self._primer = _primer(sample.columns, self._plan)
+        sample = replace(sample, whole=sample.whole and not hints.for_other_files)
+        found = make_plan(sample, hints.formulas, _effort(self.options, training))
+        keeps_rows = hints.for_other_files and len(sample.columns[0].values)
+        primer = _primer(sample.columns, found) if keeps_rows else COLD_START
+        self._learned = _Learned(found, primer)
+        self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """The streams `columns` and, where there are several row blocks, `cuts`."""
-        plan = self._plan_for(layout)
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as the streams `columns` and, where there are several row blocks, `cuts`."""
+        learned = self._learned_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
         limits = [tolerances[v.name] for v in layout.variables]
         effort, events = EFFORTS[self.options.effort], _events(layout)
-        primer = self._primer if self.by_reference else COLD_START
+        primer = learned.primer if hints.by_reference else COLD_START
 
         def coded(rows: slice) -> RowBlock:
             own = None if events is None else events.part(rows)
             part = [v[rows] for v in values]
-            return RowBlock(rows, encode_block(part, limits, plan, effort.contexts, own, primer))
+            return RowBlock(rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer))
 
         return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, effort.rows)))
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block that `encode` was given."""
-        plan = self._plan_for(layout)
+        """Restore the block that `encode` was given."""
+        learned = self._learned_for(layout)
         (rows,) = layout.shape(layout.variables[0])
         names = [v.name for v in layout.variables]
         dtypes = [v.dtype for v in layout.variables]
@@ -110,7 +128,7 @@ class TableModel(Model):
 
         def restored(part: RowBlock) -> list[np.ndarray]:
             own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, plan, contexts, own, self._primer)
+            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer)
 
         parts = in_parallel(restored, split_blocks(streams, rows))
         if not parts:
@@ -119,29 +137,30 @@ class TableModel(Model):
         return layout.build(dict(zip(names, columns, strict=True)))
 
     def state(self) -> State:
-        """The plan, as bytes."""
-        return {"plan": np.frombuffer(self._stored, np.uint8)}
+        """Return the plan, as bytes."""
+        return {"plan": self._state.get("plan", np.zeros(0, np.uint8))}
 
     def encoder_state(self) -> State:
-        """Rows that prime the counters."""
-        return self._primer.to_state()
+        """Return rows that prime the counters."""
+        return COLD_START.to_state() if self._learned is None else self._learned.primer.to_state()
 
     def load_state(self, state: State) -> None:
         """Take up a plan, and rows that prime the counters; they are understood when the first block comes."""
         if "plan" not in state:
             raise FormatError("the state of a table group lacks its plan")
-        self._stored, self._plan = state["plan"].astype(np.uint8).tobytes(), None
-        self._state = dict(state)
+        self._state, self._learned = {**state, "plan": state["plan"].astype(np.uint8)}, None
 
-    def _plan_for(self, layout: Layout) -> TablePlan:
-        if self._plan is None:
-            self._plan = plan_from_bytes(self._stored, [v.dtype for v in layout.variables])
-            self._primer = read_warm_start(self._state, self._plan)
-        if len(self._plan.columns) != len(layout.variables):
+    def _learned_for(self, layout: Layout) -> _Learned:
+        """Return what was learned; of a loaded state each thread may read it, all with the same result."""
+        learned = self._learned
+        if learned is None:
+            plan = plan_from_bytes(self.state()["plan"].tobytes(), [v.dtype for v in layout.variables])
+            self._learned = learned = _Learned(plan, read_warm_start(self._state, plan))
+        if len(learned.plan.columns) != len(layout.variables):
             raise FormatError(
-                f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
+                f"the table was learned with {len(learned.plan.columns)} variables, here are {len(layout.variables)}"
             )
-        return self._plan
+        return learned
 
 
 def _primer(columns: Sequence[SampledColumn], plan: TablePlan) -> WarmStart:

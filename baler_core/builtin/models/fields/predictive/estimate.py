@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from baler_core.builtin.models.fields.codec import JointFields
 from baler_core.builtin.models.fields.layout import Box
-from baler_core.builtin.models.fields.model import Family
-from baler_core.builtin.models.fields.predictive.codec import chunks_of, gather
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
+from baler_core.builtin.models.fields.predictive.joint_fields import chunks_of, gather
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import WEIGHT_BITS, fitted, spread
@@ -40,10 +40,10 @@ class Probe:
     data: bytes = b""
 
 
-def probe(family: Family, effort: Effort) -> Family:
+def probe(joint: JointFields, effort: Effort) -> JointFields:
     """Return the family, with the bytes to expect from its middle chunk: coded with little effort, else counted."""
-    fields, arrangement = [member.field for member in family.members], family.arrangement
-    places = chunks_of(family, effort)
+    fields, arrangement = [member.field for member in joint.members], joint.arrangement
+    places = chunks_of(joint, effort)
     place = places[len(places) // 2]
     integers = gather(fields, arrangement, place)
     stencils = learn_stencils(integers, "balanced" if effort == "max" else effort)
@@ -54,7 +54,7 @@ def probe(family: Family, effort: Effort) -> Family:
         found = Probe(place, stencils if effort == "balanced" else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
-    return replace(family, expected=size * share, recipe=found)
+    return replace(joint, expected=size * share, recipe=found)
 
 
 # Values that stencils are fitted to for an estimate.

@@ -9,11 +9,11 @@ from operator import itemgetter
 
 import numpy as np
 
+from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
-from baler_core.builtin.models.fields.model import Family, Prepared
-from baler_core.builtin.models.fields.predictive.codec import SteppedField, gather
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
 from baler_core.builtin.models.fields.predictive.field import Integers
+from baler_core.builtin.models.fields.predictive.joint_fields import SteppedField, gather
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
@@ -42,12 +42,12 @@ class _Choice:
     arrangement: Arrangement
 
 
-def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
-    """Return families of all `members`: all in one, or each by itself; variables in the order given."""
-    return [probe(family, effort) for family in _families(members, effort)]
+def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
+    """Plan all `members`: all together, or each by itself, in the order given; a rival changes nothing."""
+    return [probe(fields, effort) for fields in _joined_fields(members, effort)]
 
 
-def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
+def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFields]:
     shape = members[0].field[0].values.shape
     choices = arrangements_of([member.variable for member in members], shape)
     # frames of a single row see fewer neighbours than the image that the rows make
@@ -62,19 +62,19 @@ def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
         rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
         together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
-            return [Family(_held(members, alone), common)]
+            return [JointFields(_held(members, alone), common)]
     held = _held(members, alone)
-    return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
+    return [JointFields((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
 
 
-def hold_alike(family: Family) -> Family | None:
-    """A family planned for another file, its variables held as there, or else in one way; None if there is none."""
-    wanted = family.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
-    ways = [{field.closed: field for field in member.field} for member in family.members]
+def hold_alike(joint: JointFields) -> JointFields | None:
+    """Hold the variables as in another file for which they were planned, or else in one way; None if there is none."""
+    wanted = joint.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
+    ways = [{field.closed: field for field in member.field} for member in joint.members]
     for closed in (wanted[0] if wanted else True, True, False):
         if all(closed in way for way in ways):
-            held = [replace(m, field=way[closed]) for m, way in zip(family.members, ways, strict=True)]
-            return replace(family, members=tuple(held))
+            held = [replace(m, field=way[closed]) for m, way in zip(joint.members, ways, strict=True)]
+            return replace(joint, members=tuple(held))
     return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of, time_blocks
-from baler_core.builtin.models.fields.model import Family, Prepared
-from baler_core.builtin.models.fields.transform.codec import FieldBlock, PlannedBlock, ScaledField
+from baler_core.builtin.models.fields.transform.joint_fields import FieldBlock, PlannedBlock, ScaledField
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock, whole_size
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
@@ -25,8 +25,8 @@ _SMOOTH = 0.06
 _COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 
 
-def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[Family]:
-    """Return families of all `members`: all in one, or each by itself.
+def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
+    """Plan all `members`, which have one shape: all together, or each by itself.
 
     Parameters
     ----------
@@ -34,18 +34,18 @@ def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = ma
         What another model expects to take: with less than most effort, no more is tried where transforms are far behind.
     """
     if effort == "max":
-        return [plan.family(group) for plan, group in _plans(members, effort)]
+        return [plan.planned(group) for plan, group in _plans(members, effort)]
     plans = _plans(members, "fast")
     # samples make transforms look larger than they are
     if effort == "fast" or sum(plan.counted for plan, _ in plans) > _AHEAD * rival:
-        families = [plan.family(group) for plan, group in plans]
-        if effort == "fast" or sum(family.expected for family in families) > _FAR_BEHIND * rival:
-            return families
+        found = [plan.planned(group) for plan, group in plans]
+        if effort == "fast" or sum(fields.expected for fields in found) > _FAR_BEHIND * rival:
+            return found
     return [plan.refined(group, effort) for plan, group in plans]
 
 
 def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
-    """Plan families; return the plans with their members."""
+    """Plan joint fields, and say who is in them."""
     fields = [member.field for member in members]
     choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
     alone = [_best([fields[0]], choices, effort)]
@@ -119,13 +119,13 @@ class _Plan:
         self.expected = sum(sizes) / len(sizes) * (last + 1)
         self._measured = True
 
-    def refined(self, members: Sequence[Prepared], effort: Effort) -> Family:
-        """Return the family, with a step of the quantiser that was looked for with more effort."""
+    def refined(self, members: Sequence[Prepared], effort: Effort) -> JointFields:
+        """Plan joint fields with a step of the quantiser that was looked for with more effort."""
         self._effort, self._sampled = effort, SampledBlock(self._sampled.block, effort)
-        return self.family(members)
+        return self.planned(members)
 
-    def family(self, members: Sequence[Prepared]) -> Family:
-        """Return the family, with the best step of the quantiser."""
+    def planned(self, members: Sequence[Prepared]) -> JointFields:
+        """Plan joint fields with the best step of the quantiser."""
         recipe = choose_step(self._sampled, self._recipe, self._effort)
         analysed = None
         if self._effort != "max":
@@ -135,7 +135,7 @@ class _Plan:
             self.measure()
             expected = self.expected * self._sampled.size(recipe) / max(1.0, self._sampled.size(self._recipe))
         self._sampled.forget()
-        return Family(tuple(members), self.arrangement, expected, PlannedBlock(recipe, analysed))
+        return JointFields(tuple(members), self.arrangement, expected, PlannedBlock(recipe, analysed))
 
 
 def _expected(plan: _Plan) -> float:

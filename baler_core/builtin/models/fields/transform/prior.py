@@ -51,6 +51,11 @@ class Prior:
         return SharedModes.of(self.modes, shape)
 
 
+def has_modes(state: State) -> bool:
+    """Whether decoding makes use of what was learned: if there are modes."""
+    return "modes" in state
+
+
 @dataclass(frozen=True)
 class Coding:
     """How a block will be coded.
