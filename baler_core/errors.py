@@ -1,4 +1,4 @@
-"""The exceptions every layer raises, and the search for the names a user may have meant."""
+"""Define the exceptions of every layer, and find the names that a user may have meant."""
 
 from __future__ import annotations
 

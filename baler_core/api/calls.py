@@ -1,4 +1,4 @@
-"""compress, train, decompress and open, for use from Python: on files and on Python objects."""
+"""Implement compress, train, decompress and open for files and Python objects."""
 
 from __future__ import annotations
 

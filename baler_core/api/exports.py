@@ -1,4 +1,4 @@
-"""What plugins and users may import from `baler_core`; it is there once any of it is asked for."""
+"""List the names that plugins and users may import from `baler_core`; each is imported on first use."""
 
 from __future__ import annotations
 

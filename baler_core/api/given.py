@@ -1,4 +1,4 @@
-"""A Python object to an open input: its kind found by its type, its values as variables, what rebuilds it as skeleton."""
+"""Convert a Python object to an open input: its kind by type, its values as variables, the rest as skeleton."""
 
 from __future__ import annotations
 

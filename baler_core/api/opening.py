@@ -1,4 +1,4 @@
-"""A .bal file to a Python object: of the kind that was compressed, or as a dataset, arrays or a table."""
+"""Convert a .bal file to a Python object: of the compressed kind, or as a dataset, arrays or a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The core's own plugin: built-in components, offered through the same hooks as everyone's."""
+"""Offer the built-in components through the same hooks as any plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reversible changes of variables before the model: logarithm, asinh, min-max and standard normalisation."""
+"""Change variables reversibly before the model: logarithm, asinh, min-max and standard normalisation."""
 
 from __future__ import annotations
 

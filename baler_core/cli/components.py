@@ -1,4 +1,4 @@
-"""`baler plugins`: which plugins and components are there, what is broken, and what options a component has."""
+"""Implement `baler plugins`: list plugins and components, broken ones included, and the options of a component."""
 
 from __future__ import annotations
 

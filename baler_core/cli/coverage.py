@@ -1,4 +1,4 @@
-"""`baler check --data`: what the bounds of a configuration mean for its inputs, pattern by pattern."""
+"""Implement `baler check --data`: show what the bounds of a configuration match in its inputs, by pattern."""
 
 from __future__ import annotations
 

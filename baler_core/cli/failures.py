@@ -1,4 +1,4 @@
-"""What a failure becomes on the command line: one message on stderr, and an exit code."""
+"""Turn an exception into one message on stderr and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`baler info` and `baler verify`: what a .bal file says about itself, and whether all of it can be restored."""
+"""Implement `baler info` and `baler verify`: show what a .bal file holds, and check that all of it can be restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--allow-missing`: what of a file cannot be read is left out, with a warning, instead of refusing the file."""
+"""Implement `--allow-missing`: leave out unreadable parts of a file with a warning, instead of refusing the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command takes, --verbose and --traceback, and where its messages go."""
+"""Define the options of every command, --verbose and --traceback, and the destination of messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command's output goes: refuses what must not be replaced, and sends `-o -` to standard output."""
+"""Choose the destination of a command's output: refuse to replace needed files, send `-o -` to standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`baler init` and `baler check`: from a data file to a configuration, and whether a configuration is right."""
+"""Implement `baler init` and `baler check`: write a configuration for a data file, and check a configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`baler evaluate` and `baler plot`: what was lost, in numbers and in pictures."""
+"""Implement `baler evaluate` and `baler plot`: show the loss in numbers and pictures."""
 
 from __future__ import annotations
 

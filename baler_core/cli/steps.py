@@ -1,4 +1,4 @@
-"""`baler train`, `baler compress` and `baler decompress`: the steps of a run, each alone."""
+"""Implement `baler train`, `baler compress` and `baler decompress`, the single steps of a run."""
 
 from __future__ import annotations
 

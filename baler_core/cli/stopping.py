@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as exceptions that end a command, even where foreign code drops them or its threads do not end."""
+"""Turn Ctrl-C and SIGTERM into exceptions that end a command, even if foreign code drops them or its threads hang."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`baler run`: train, compress, decompress, evaluate, report, and a summary at the end."""
+"""Implement `baler run`: train, compress, decompress, evaluate, report, and print a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of `compress` and `train` → the same checked Config as a file gives; problems name the argument."""
+"""Turn the arguments of `compress` and `train` into the same checked Config as a file; problems name the argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `bounds` section → BoundRules, with what is wrong in it."""
+"""Parse the `bounds` section into BoundRules, and collect its problems."""
 
 from __future__ import annotations
 

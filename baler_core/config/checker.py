@@ -1,4 +1,4 @@
-"""Walks through the sections of a configuration and turns each into settings, collecting every problem on the way."""
+"""Turn the sections of a configuration into settings, collecting every problem on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `input` of a configuration → data files: paths and patterns resolved, each with a reader, none twice."""
+"""Resolve the `input` of a configuration to data files: paths and patterns, each with a reader, none twice."""
 
 from __future__ import annotations
 

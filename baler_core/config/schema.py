@@ -1,4 +1,4 @@
-"""The keys a configuration file may have, their types and defaults; what the names in it mean is checked in `config`."""
+"""Define the keys of a configuration file, their types and defaults; `checker` checks the names in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pydantic complains about, in the words of this project: wanted, found, and the nearest right name."""
+"""Word pydantic's errors for users: wanted, found, and the nearest valid name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML text → plain values, each with its line number; refuses what could surprise, run code or fill the memory."""
+"""Parse YAML to plain values with line numbers; refuse what could run code, fill the memory or be misread."""
 
 from __future__ import annotations
 

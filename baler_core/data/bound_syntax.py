@@ -1,4 +1,4 @@
-"""How a user writes a bound: `lossless`, `none`, or `{kind: value}` with `limits` and `sign` beside; and what is wrong in it."""
+"""Parse a bound as users write it: `lossless`, `none`, or `{kind: value}` with `limits` and `sign`."""
 
 from __future__ import annotations
 

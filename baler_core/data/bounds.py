@@ -1,4 +1,4 @@
-"""What error a variable may have: bounds as the user states them, tolerances as codecs use them, and the check."""
+"""Define the allowed error of a variable: bounds as users state them, and the check of restored values."""
 
 from __future__ import annotations
 

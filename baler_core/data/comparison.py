@@ -1,4 +1,4 @@
-"""Original and restored values of one variable → physical values and residuals, as metrics and reports use them."""
+"""Convert original and restored values of a variable to physical values and residuals for metrics and reports."""
 
 from __future__ import annotations
 

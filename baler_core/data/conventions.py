@@ -1,4 +1,4 @@
-"""What names of variables mean in the fields that use them: one table, each row with the convention it comes from."""
+"""Map names of variables to roles in their fields: one table, each row with its convention."""
 
 from __future__ import annotations
 

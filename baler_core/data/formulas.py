@@ -1,4 +1,4 @@
-"""Exact formulas between variables, by name: plugins say which variables play which part, models use what proves true."""
+"""Define exact formulas between variables by name: plugins propose the variables, models use the formulas that hold."""
 
 from __future__ import annotations
 

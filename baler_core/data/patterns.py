@@ -1,4 +1,4 @@
-"""Shell-style patterns of names: which names they match, where one is a name itself, and where it means the last part."""
+"""Match shell-style patterns with names: exact names first, then wildcards, then the last part of names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each variable is to its field, told by the file's metadata, by names, and by values; and what stays exact for it."""
+"""Determine the role of each variable from metadata, names and values, and which variables stay exact for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of values that come piece by piece, in bounded memory: moments, extremes and a random sample."""
+"""Compute statistics of a stream of values in bounded memory: moments, extremes and a random sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that may stand for "missing" though no metadata say so: repeated exactly, at one end, and far outside the rest."""
+"""Find values that may mark missing data without metadata: repeated exactly, at one end, far outside the rest."""
 
 from __future__ import annotations
 

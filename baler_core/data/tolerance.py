@@ -1,4 +1,4 @@
-"""A variable and the bound its user states to the tolerance of its stored values."""
+"""Convert a variable and its bound to the tolerance of its stored values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column holds the errors of which: told by names, as catalogues and event data form them."""
+"""Find the columns of errors that belong to other columns by their names, as in catalogues and event data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What walks through the house: variables, the schema of a file, blocks of values, and the groups models code together."""
+"""Define variables, the schema of a file, blocks of values, and the groups that models code together."""
 
 from __future__ import annotations
 

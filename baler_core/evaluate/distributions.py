@@ -1,4 +1,4 @@
-"""Histograms of a variable before and after in common bins, and of what it lost."""
+"""Compute histograms of a variable before and after in common bins, and of its residuals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arrays that figures are drawn from, as small records, and their storage in one .npz file."""
+"""Hold the arrays of figures as small records, and store them in one .npz file."""
 
 from __future__ import annotations
 

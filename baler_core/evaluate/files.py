@@ -1,4 +1,4 @@
-"""Two files, or a file and its .bal → results."""
+"""Evaluate two files, or a file and its .bal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How small general-purpose compressors make the same native bytes."""
+"""Measure the sizes that general-purpose compressors reach on the same native bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks of the original and of the restored file → pieces that hold the same rows of the same variables."""
+"""Pair blocks of the original and the restored file into pieces with the same rows of the same variables."""
 
 from __future__ import annotations
 

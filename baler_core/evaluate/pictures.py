@@ -1,4 +1,4 @@
-"""2-D slices of fields, cut out of the blocks that pass by."""
+"""Cut 2-D slices of fields out of passing blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the restored values came from: models, components, package versions and training, as a report states them."""
+"""Describe the origin of restored values for a report: models, components, package versions and training."""
 
 from __future__ import annotations
 

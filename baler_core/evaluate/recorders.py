@@ -1,4 +1,4 @@
-"""Everything that watches the two files pass by: bound checks, metrics, distributions and pictures."""
+"""Record the passing blocks of two files: bound checks, metrics, distributions and pictures."""
 
 from __future__ import annotations
 

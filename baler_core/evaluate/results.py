@@ -1,4 +1,4 @@
-"""What an evaluation found: numbers that go to JSON and back, and the arrays that figures are drawn from."""
+"""Hold the results of an evaluation: numbers that convert to JSON and back, and the arrays of figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A first walk through the original alone: ranges and samples of its variables, coordinates, and bytes to compress."""
+"""Read the original once: ranges and samples of its variables, coordinates, and bytes to compress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model learned, as bytes and back: a few small arrays by name."""
+"""Convert a model's state, a few small named arrays, to bytes and back."""
 
 from __future__ import annotations
 

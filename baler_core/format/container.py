@@ -1,4 +1,4 @@
-"""The .bal file: header, states and blocks as checksummed sections, found through an index; knows nothing of models."""
+"""Read and write .bal files: header, states and blocks as checksummed sections with an index; independent of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a .bal file says about itself: schema, bounds, components and blocks."""
+"""Define the header of a .bal file: schema, bounds, components and blocks."""
 
 from __future__ import annotations
 

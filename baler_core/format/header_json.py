@@ -1,4 +1,4 @@
-"""The header of a .bal file as JSON, short where defaults hold, and read back without believing anything in it."""
+"""Convert the header of a .bal file to JSON without defaults, and read it back with every value checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON records made short: lists of similar dicts as columns, whose repetitions compress far better; numbers as ranges."""
+"""Shorten JSON records: lists of similar dicts as columns, which compress far better; numbers as ranges."""
 
 from __future__ import annotations
 

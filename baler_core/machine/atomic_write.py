@@ -1,4 +1,4 @@
-"""Lets a file appear under its name only when it is complete."""
+"""Write a file that appears under its name only when it is complete."""
 
 from __future__ import annotations
 

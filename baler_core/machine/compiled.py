@@ -1,4 +1,4 @@
-"""Turns loops over integers into machine code, kept on disk between runs where a place can be found for it."""
+"""Compile loops over integers to machine code, cached on disk between runs where a folder is writable."""
 
 from __future__ import annotations
 

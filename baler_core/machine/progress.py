@@ -1,4 +1,4 @@
-"""Progress bars of learning, choosing and compiling; silent where there is no terminal."""
+"""Show progress of training, choosing and compiling; silent without a terminal."""
 
 from __future__ import annotations
 

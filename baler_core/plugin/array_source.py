@@ -1,4 +1,4 @@
-"""Arrays in memory as a source of blocks, cut like a file; rows of jagged dimensions follow from their counts."""
+"""Serve arrays in memory as a source of blocks, cut like a file; rows of jagged dimensions follow from their counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hooks: one per kind of component, collecting, without arguments, each returning classes."""
+"""Specify the hooks: one per kind of component, without arguments, each returning classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classes that plugin authors subclass: Reader, Preprocessor, Model, Loss and Metric, each with its Options."""
+"""Define the classes that plugin authors subclass: Reader, Preprocessor, Model, Loss and Metric."""
 
 from __future__ import annotations
 

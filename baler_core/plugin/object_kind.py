@@ -1,4 +1,4 @@
-"""What a plugin subclasses to let `baler_core.compress` take a kind of Python object, and `open` give it back."""
+"""Define the base class of kinds of Python objects that `baler_core.compress` takes and `open` returns."""
 
 from __future__ import annotations
 

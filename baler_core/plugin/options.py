@@ -1,4 +1,4 @@
-"""What users set of components: their options, the effort of `auto`, and how learning models are trained."""
+"""Define the options of components, the effort of `auto`, and the training of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the plugins, and the components they offer, by name; reports what is broken, clashing or misspelt."""
+"""Find plugins and their components by name; report broken, clashing and misspelt ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of one field: a slice of the original, the restored and their difference, with colour bars."""
+"""Draw one field: a slice of the original, the restored slice and their difference, with colour bars."""
 
 from __future__ import annotations
 

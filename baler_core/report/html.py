@@ -1,4 +1,4 @@
-"""Results and figures → one self-contained HTML page."""
+"""Render results and figures as one self-contained HTML page."""
 
 from __future__ import annotations
 

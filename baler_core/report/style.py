@@ -1,4 +1,4 @@
-"""How all figures look: fonts, lines, colours, labels; set for one figure at a time, never globally."""
+"""Define the style of all figures (fonts, lines, colours, labels), set for one figure at a time, never globally."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a report's files, reads its results back, and draws chosen variables from them."""
+"""Write the files of a report, read its results back, and draw chosen variables from them."""
 
 from __future__ import annotations
 

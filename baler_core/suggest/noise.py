@@ -1,4 +1,4 @@
-"""How much of an image, a cube or a series is noise: from differences of neighbouring values, which cancel what is smooth."""
+"""Estimate the noise of an image, a cube or a series from differences of neighbours, which cancel smooth parts."""
 
 from __future__ import annotations
 

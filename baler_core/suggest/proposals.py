@@ -1,4 +1,4 @@
-"""A bound for each variable of a file, with its reason: a loss only for what is measured, and well below its noise."""
+"""Propose a bound for each variable of a file, with its reason: lossy only for measurements, well below their noise."""
 
 from __future__ import annotations
 

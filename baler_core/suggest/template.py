@@ -1,4 +1,4 @@
-"""A data file's schema → a commented configuration that lists its variables, with a bound proposed for each."""
+"""Write a commented configuration that lists the variables of a schema, with a proposed bound for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models make of blocks that are hard for them, coded and decoded as in a file."""
+"""Code and decode difficult blocks with a model, as in a file."""
 
 from __future__ import annotations
 

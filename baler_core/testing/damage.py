@@ -1,4 +1,4 @@
-"""Damages bytes and forges records at random, in ways that get far: few places, and what often steers the rest."""
+"""Damage bytes and forge records at random in few places, so that the damage reaches deep code."""
 
 from __future__ import annotations
 

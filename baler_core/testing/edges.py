@@ -1,4 +1,4 @@
-"""Checks models at the edges of every number type."""
+"""Check models at the edges of every number type."""
 
 from __future__ import annotations
 

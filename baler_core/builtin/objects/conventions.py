@@ -1,4 +1,4 @@
-"""What attributes of the CF conventions say of a variable: units, what stands for missing, packing, limits, flags."""
+"""Read CF attributes of a variable: units, missing values, packing, limits, flags."""
 
 from __future__ import annotations
 

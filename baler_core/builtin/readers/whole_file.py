@@ -1,4 +1,4 @@
-"""Keeps a file byte for byte, whatever its format: for files in which no variable can be compressed."""
+"""Keep a file byte for byte, whatever its format: for files in which no variable can be compressed."""
 
 from __future__ import annotations
 

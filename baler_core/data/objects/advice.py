@@ -1,4 +1,4 @@
-"""What to do with an object, an array or a column of a kind that cannot be stored, by the name of its type."""
+"""Advise how to convert objects, arrays and columns of unsupported types, by the name of the type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays of any dtype → variables that models can code, each with the form that rebuilds it."""
+"""Convert arrays of any dtype to variables that models can code, each with the form that rebuilds it."""
 
 from __future__ import annotations
 

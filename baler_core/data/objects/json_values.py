@@ -1,4 +1,4 @@
-"""Attributes, names and encodings → JSON that remembers their types, and back."""
+"""Convert attributes, names and encodings to JSON that keeps their types, and back."""
 
 from __future__ import annotations
 

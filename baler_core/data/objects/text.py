@@ -1,4 +1,4 @@
-"""Arrays of Python objects → text with what is missing in it, or calendar dates, and back; other objects are refused."""
+"""Convert arrays of Python objects to text with missing cells or calendar dates, and back; refuse other objects."""
 
 from __future__ import annotations
 

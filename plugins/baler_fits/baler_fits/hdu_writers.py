@@ -1,4 +1,4 @@
-"""Takes in the rows of one HDU of the restored file, as bytes in a scratch file."""
+"""Collect the rows of one restored HDU as bytes in a scratch file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a FITS file: values collect in a scratch file as they come, `close` puts the file together front to back."""
+"""Write a FITS file: values collect in a scratch file as they come, `close` puts the file together front to back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers `hdf5` and `netcdf`: they look at a file's first bytes and open or create it the right way."""
+"""Define the readers `hdf5` and `netcdf`, which open or create a file by its first bytes."""
 
 from __future__ import annotations
 

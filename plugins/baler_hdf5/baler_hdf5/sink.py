@@ -1,4 +1,4 @@
-"""Writes an HDF5 or NetCDF-4 file as its skeleton says, values block by block."""
+"""Write an HDF5 or NetCDF-4 file from its skeleton, values block by block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the values of an HDF5 or NetCDF-4 file, block by block."""
+"""Read the values of an HDF5 or NetCDF-4 file, block by block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes blocks into a new ROOT file that looks like the original."""
+"""Write blocks into a new ROOT file that looks like the original."""
 
 from __future__ import annotations
 

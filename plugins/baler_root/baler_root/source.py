@@ -1,4 +1,4 @@
-"""Reads the trees of a ROOT file as blocks of plain arrays."""
+"""Read the trees of a ROOT file as blocks of plain arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text table says about its columns: units, descriptions, and what each is to its field."""
+"""Read the metadata of text-table columns: units, descriptions and roles."""
 
 from __future__ import annotations
 

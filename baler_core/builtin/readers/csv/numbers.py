@@ -1,4 +1,4 @@
-"""Numbers as text tables spell them: what a cell says, the formats that write numbers, and how digits are cut."""
+"""Parse and format numbers of text tables: values of cells, number formats, and cutting of digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds what each column of a text table holds: guessed from its first cells, then verified on every cell."""
+"""Find the type of each column of a text table: guessed from its first cells, then verified on every cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes restored numbers of a lossy column with the digits of the originals, where that provably stays inside the bound."""
+"""Write restored numbers of a lossy column with the digits of the originals, where that stays inside the bound."""
 
 from __future__ import annotations
 

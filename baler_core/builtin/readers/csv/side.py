@@ -1,4 +1,4 @@
-"""What a text table has beside its values: spellings of single cells, lines between rows; to bytes and back."""
+"""Store the contents of a text table other than values: spellings of cells, lines between rows; as bytes and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a text table as it stood: cells from values, lines from cells, and what was beside them."""
+"""Write a text table in its original form: cells from values, lines from cells, and the stored rest."""
 
 from __future__ import annotations
 

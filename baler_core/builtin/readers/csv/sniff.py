@@ -1,4 +1,4 @@
-"""Finds out from the beginning of a text table how it is written."""
+"""Detect the dialect of a text table from its beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a text table: one pass finds what the columns hold and verifies every cell; then come the values."""
+"""Read a text table: one pass finds the column types and verifies every cell; a second reads the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of a text table to cells: by Python's csv module, or by the same rules for cells longer than that takes."""
+"""Split lines of a text table into cells: by Python's csv module, or by the same rules for longer cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a table: opened whatever its compression and encoding, cut into lines and rows."""
+"""Open the text of a table in any compression and encoding, and cut it into lines and rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads and writes NumPy's files: one array (`.npy`) or a zip of named arrays (`.npz`)."""
+"""Read and write NumPy's files: one array (`.npy`) or a zip of named arrays (`.npz`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes what was compressed from Python objects as an archive of arrays, for who has no Python at hand to open it."""
+"""Write data compressed from Python objects as an archive of arrays, readable without baler."""
 
 from __future__ import annotations
 

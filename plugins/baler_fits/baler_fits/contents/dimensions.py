@@ -1,4 +1,4 @@
-"""Names the dimensions of a file's arrays, and says from the WCS keywords what an image axis is."""
+"""Name the dimensions of a file's arrays, and determine the kind of each image axis from WCS keywords."""
 
 from __future__ import annotations
 

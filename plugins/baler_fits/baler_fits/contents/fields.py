@@ -1,4 +1,4 @@
-"""What a data unit holds, told from its header: rows of fixed length, each made of fields."""
+"""Describe a data unit from its header: rows of fixed length, each made of fields."""
 
 from __future__ import annotations
 

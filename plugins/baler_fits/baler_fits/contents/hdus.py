@@ -1,4 +1,4 @@
-"""Walks through a FITS file: where each header and data unit lies, without reading values."""
+"""Find each header and data unit of a FITS file, without reading values."""
 
 from __future__ import annotations
 

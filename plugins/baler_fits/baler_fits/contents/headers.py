@@ -1,4 +1,4 @@
-"""Header cards: the text of a header, what its keywords say, and edits that leave every other byte alone."""
+"""Read the keywords of header cards, and edit cards without changing any other byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits that a header states: legal values (TLMIN, TLMAX), and extremes (DATAMIN, DATAMAX, TDMIN, TDMAX) where they hold."""
+"""Read limits from a header: legal values (TLMIN, TLMAX), and extremes (DATAMIN, TDMIN, ...) where they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of HDUs and of the variables in them."""
+"""Name HDUs and the variables in them."""
 
 from __future__ import annotations
 

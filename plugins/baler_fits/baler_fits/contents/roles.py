@@ -1,4 +1,4 @@
-"""Tells from a header what an image or a column is to astronomy, and by which card.
+"""Determine the role of an image or a column from its header, and the card that defines it.
 
 Sources: FITS standard 4.0 (sections 7 to 9: columns, WCS, time), the UCD1+ word list of the IVOA (version 1.5) and the
 older UCD1 that VizieR used, OGIP memos (HDUCLAS, GTI, EBOUNDS), and the extension names of HST, JWST, DES and SDSS.

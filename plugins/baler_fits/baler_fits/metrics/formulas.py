@@ -1,4 +1,4 @@
-"""Which formulas the names of a catalogue's columns suggest."""
+"""Suggest formulas from the names of a catalogue's columns."""
 
 from __future__ import annotations
 

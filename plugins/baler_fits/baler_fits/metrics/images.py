@@ -1,4 +1,4 @@
-"""Takes the images out of a block: planes in physical units, blanks as NaN."""
+"""Extract the images of a block: planes in physical units, blanks as NaN."""
 
 from __future__ import annotations
 

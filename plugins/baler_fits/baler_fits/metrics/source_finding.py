@@ -1,4 +1,4 @@
-"""Finds sources in an image and measures them: local maxima, and fluxes in circular apertures."""
+"""Find sources in an image and measure them: local maxima, and fluxes in circular apertures."""
 
 from __future__ import annotations
 

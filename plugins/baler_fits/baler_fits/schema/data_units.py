@@ -1,4 +1,4 @@
-"""Looks into a file's data units as far as their shape needs it, and reads rows of them."""
+"""Read rows of a file's data units, and inspect them as far as their shape requires."""
 
 from __future__ import annotations
 

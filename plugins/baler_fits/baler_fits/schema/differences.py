@@ -1,4 +1,4 @@
-"""Compares the headers of a restored file with the original ones, and says what differs in sentences."""
+"""Compare the headers of a restored file with the original ones, and describe the differences in sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of the restored file: the original ones, without what was not taken."""
+"""Edit the headers of the restored file: the original ones without the parts that were not selected."""
 
 from __future__ import annotations
 

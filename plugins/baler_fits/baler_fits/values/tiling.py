@@ -1,4 +1,4 @@
-"""Compresses the tiles of a restored image as they were where that loses nothing, and looks whether they decode to it."""
+"""Compress the tiles of a restored image as in the original where that loses nothing, and check the decoded pixels."""
 
 from __future__ import annotations
 

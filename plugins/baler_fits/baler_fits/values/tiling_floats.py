@@ -1,4 +1,4 @@
-"""Builds the table of a tile-compressed image of floats from the whole numbers that they were decoded from."""
+"""Build the table of a tile-compressed image of floats from the whole numbers that they were decoded from."""
 
 from __future__ import annotations
 

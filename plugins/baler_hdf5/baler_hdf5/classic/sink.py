@@ -1,4 +1,4 @@
-"""Writes classic NetCDF files: the header as it was, values block by block at the places it tells of."""
+"""Write classic NetCDF files: the original header, values block by block at the offsets in it."""
 
 from __future__ import annotations
 

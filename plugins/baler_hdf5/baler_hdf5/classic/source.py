@@ -1,4 +1,4 @@
-"""Reads classic NetCDF files: the schema from the header, values block by block as they lie in the file."""
+"""Read classic NetCDF files: the schema from the header, values block by block as they lie in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What attributes say by the CF conventions about a whole variable: units, label, and which axis is which."""
+"""Read CF attributes of a whole variable: units, label, and the kind of each axis."""
 
 from __future__ import annotations
 

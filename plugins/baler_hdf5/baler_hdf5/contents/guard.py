@@ -1,4 +1,4 @@
-"""Turns whatever a damaged or hostile record of a file can provoke while it is restored into one FormatError."""
+"""Turn any error that a damaged or hostile record causes during restoration into one FormatError."""
 
 from __future__ import annotations
 

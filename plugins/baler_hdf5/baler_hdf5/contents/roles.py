@@ -1,4 +1,4 @@
-"""What each variable is to its field (measured, uncertainty, time, position, ...), told by metadata alone.
+"""Determine the role of each variable (measured, uncertainty, time, position, ...) from metadata alone.
 
 Source: CF conventions 1.11 (chapters 3 to 9 and appendix C), UGRID 1.0, SGRID 0.3; the names of groups by the layouts of
 XDMF, VTKHDF, CGNS and MED files.

@@ -1,4 +1,4 @@
-"""What attributes say about single values: the sign that readers see, packing, fills, limits and flags.
+"""Read attributes of single values: signedness, packing, fill values, limits and flags, as readers interpret them.
 
 Source: NetCDF Users Guide, "Attribute Conventions"; CF conventions 1.11, chapters 2.5, 3.5 and 8.1; and what
 netCDF4-python and xarray do with them.

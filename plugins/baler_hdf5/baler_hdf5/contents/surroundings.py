@@ -1,4 +1,4 @@
-"""What stands in a file before and behind what its format knows: a block of the user's own (MATLAB, LIGO), trailing bytes."""
+"""Keep bytes before and after the HDF5 part of a file: user blocks (MATLAB, LIGO) and trailing bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an HDF5 file holds: its groups, datasets, named types and links, in the file's own order, none of them opened."""
+"""List the groups, datasets, named types and links of an HDF5 file, in file order, without opening them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What metrics of a velocity field share: its components, the grid, and waiting for coordinates that come later."""
+"""Provide the base of metrics of a velocity field: components, grid, and coordinates that arrive later."""
 
 from __future__ import annotations
 

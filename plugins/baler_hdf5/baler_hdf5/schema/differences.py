@@ -1,4 +1,4 @@
-"""Compares a restored file with the record of the original, object by object, and says what differs."""
+"""Compare a restored file with the record of the original, object by object, and describe the differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of the dimensions of HDF5 datasets: those of netCDF, of dimension scales, or made-up ones shared by shape."""
+"""Name the dimensions of HDF5 datasets: those of netCDF, of dimension scales, or generated ones shared by shape."""
 
 from __future__ import annotations
 

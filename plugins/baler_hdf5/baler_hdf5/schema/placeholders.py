@@ -1,4 +1,4 @@
-"""Finds datasets that stand for netCDF dimensions without a variable, and the one value that all of their elements have."""
+"""Find datasets that stand for netCDF dimensions without a variable, and the one value of all their elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Creates the groups, datasets, types, links and attributes of an HDF5 file from its skeleton, without values."""
+"""Create the groups, datasets, types, links and attributes of an HDF5 file from its skeleton, without values."""
 
 from __future__ import annotations
 

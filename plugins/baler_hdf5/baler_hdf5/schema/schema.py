@@ -1,4 +1,4 @@
-"""The schema of an HDF5 file: which variables are taken, their dimensions, and what their attributes say."""
+"""Build the schema of an HDF5 file: selected variables, their dimensions and attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an HDF5 file is besides values, as JSON: one record per group, dataset, named type and link, in file order."""
+"""Record everything in an HDF5 file besides values, as JSON: groups, datasets, named types and links, in file order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema's variables of an HDF5 file: what their attributes, scales and places in the file say about each."""
+"""Describe the variables of an HDF5 file from their attributes, scales and places in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists the branches of a tree: what each holds, and which cannot be kept and why."""
+"""List the branches of a tree: what each holds, and which cannot be kept and why."""
 
 from __future__ import annotations
 

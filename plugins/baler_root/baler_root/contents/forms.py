@@ -1,4 +1,4 @@
-"""What one branch holds - numbers, text, lists, records - as a plain description, also as JSON."""
+"""Describe the content of a branch (numbers, text, lists, records) as a plain record, also as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists everything that a ROOT file holds, folder by folder, as its keys say."""
+"""List every object of a ROOT file, folder by folder, by its keys."""
 
 from __future__ import annotations
 

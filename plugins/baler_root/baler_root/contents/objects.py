@@ -1,4 +1,4 @@
-"""Carries the objects of a file that are no trees, byte for byte, and the list of all keys."""
+"""Store the objects of a file other than trees, byte for byte, and the list of all keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands the names and patterns that a user asks for to the trees that they mean."""
+"""Pass the names and patterns of a selection to the trees that they match."""
 
 from __future__ import annotations
 

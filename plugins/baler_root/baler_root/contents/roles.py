@@ -1,4 +1,4 @@
-"""What variables are to particle physicists, as the names and titles of NanoAOD, PHYSLITE and Delphes tell."""
+"""Determine the roles of variables from the names and titles of NanoAOD, PHYSLITE and Delphes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides what becomes of each tree of a file: variables, carried as it is, or left out."""
+"""Decide for each tree of a file: read as variables, stored unchanged, or left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a ROOT file, and the trees in it that are meant."""
+"""Open a ROOT file and the selected trees in it."""
 
 from __future__ import annotations
 

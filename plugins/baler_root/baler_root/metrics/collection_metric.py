@@ -1,4 +1,4 @@
-"""What metrics have in common that compute one quantity per event from each collection of four-momenta."""
+"""Provide the base of metrics that compute one quantity per event from each collection of four-momenta."""
 
 from __future__ import annotations
 

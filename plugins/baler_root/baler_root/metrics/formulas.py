@@ -1,4 +1,4 @@
-"""Offers formulas that may hold between the variables of a table: four-momenta and the energies that jets consist of."""
+"""Offer formulas that may hold between the variables of a table: four-momenta and the energies that jets consist of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognises by their names the variables that are components of one four-momentum: `Jet_pt`, `Jet_eta`, `Jet_phi` ..."""
+"""Recognise the variables of one four-momentum by their names: `Jet_pt`, `Jet_eta`, `Jet_phi` ..."""
 
 from __future__ import annotations
 

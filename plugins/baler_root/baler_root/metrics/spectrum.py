@@ -1,4 +1,4 @@
-"""Compares one physics quantity before and after: mean, width, differences, and a plot with ratio panel."""
+"""Compare one physics quantity before and after: mean, width, differences, and a plot with ratio panel."""
 
 from __future__ import annotations
 

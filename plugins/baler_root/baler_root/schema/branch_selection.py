@@ -1,4 +1,4 @@
-"""Chooses the branches that are asked for by name, with the counters and made-up counts that their lists need."""
+"""Select branches by name, with the counters and generated counts that their lists need."""
 
 from __future__ import annotations
 

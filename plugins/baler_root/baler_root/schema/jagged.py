@@ -1,4 +1,4 @@
-"""Finds which lists of a tree have the same lengths in every event, and so share a jagged dimension."""
+"""Find which lists of a tree have the same lengths in every event, and so share a jagged dimension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joins the schemas of the trees of a file into one, and takes it apart again."""
+"""Join the schemas of the trees of a file into one, and take it apart again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares a TTree with what the writer of plain trees would make of it."""
+"""Compare a TTree with what the writer of plain trees would make of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the branches of a tree into a schema: variables and dimensions."""
+"""Turn the branches of a tree into a schema: variables and dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The skeleton of a tree: what its schema does not say of its branches; and the branches, from both."""
+"""Build the skeleton of a tree, the properties of branches beyond the schema, and the branches from both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens the trees of a file one by one: which branches are variables, and what else must be kept of each tree."""
+"""Open the trees of a file one by one: which branches are variables, and what else must be kept of each tree."""
 
 from __future__ import annotations
 

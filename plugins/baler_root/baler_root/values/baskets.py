@@ -1,4 +1,4 @@
-"""Puts entries into compressed baskets and places them in the file that uproot is writing."""
+"""Put entries into compressed baskets, and place them in the file that uproot is writing."""
 
 from __future__ import annotations
 

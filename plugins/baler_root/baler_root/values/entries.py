@@ -1,4 +1,4 @@
-"""Turns flat arrays into the bytes of ROOT entries, as branches keep them in baskets."""
+"""Turn flat arrays into the bytes of ROOT entries, as branches keep them in baskets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes the awkward arrays of a branch apart into flat arrays and counts, and puts them together again."""
+"""Take the awkward arrays of a branch apart into flat arrays and counts, and put them together again."""
 
 from __future__ import annotations
 

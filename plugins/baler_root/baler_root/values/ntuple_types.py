@@ -1,4 +1,4 @@
-"""Compares the fields of an RNTuple with those that its writer would make of them."""
+"""Compare the fields of an RNTuple with those that its writer would make of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans the branches and leaves of a TTree to be written, and encodes a block's values for each of them."""
+"""Plan the branches and leaves of a TTree to be written, and encode a block's values for each of them."""
 
 from __future__ import annotations
 

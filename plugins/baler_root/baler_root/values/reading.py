@@ -1,4 +1,4 @@
-"""Reads events of some branches into awkward layouts."""
+"""Read events of some branches into awkward layouts."""
 
 from __future__ import annotations
 

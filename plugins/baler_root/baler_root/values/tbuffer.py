@@ -1,4 +1,4 @@
-"""Writes the bytes of ROOT's own objects: byte counts, class names, references, named objects and arrays of them."""
+"""Write the bytes of ROOT's own objects: byte counts, class names, references, named objects and arrays of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a TTree: baskets as blocks come, and at the end the tree with its branches and leaves."""
+"""Write a TTree: baskets as blocks come, and at the end the tree with its branches and leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns values into the bytes of an RNTuple's pages, as the type of a column asks for it."""
+"""Turn values into the bytes of an RNTuple's pages, as the type of a column asks for it."""
 
 from __future__ import annotations
 

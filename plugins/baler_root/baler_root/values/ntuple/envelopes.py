@@ -1,4 +1,4 @@
-"""Finds, in the envelopes of an RNTuple, what says where pages and other envelopes lie.
+"""Find the locators of pages and other envelopes in the envelopes of an RNTuple.
 
 Envelopes, frames and locators as in ROOT's "RNTuple Binary Format Specification", version 1.
 """

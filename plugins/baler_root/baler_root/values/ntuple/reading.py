@@ -1,4 +1,4 @@
-"""Makes the template of an RNTuple: its own envelopes, which columns hold variables, and the pages of all others."""
+"""Make the template of an RNTuple: its own envelopes, which columns hold variables, and the pages of all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the template of an RNTuple from a .bal file, and checks that its parts fit together."""
+"""Read the template of an RNTuple from a .bal file, and check that its parts fit together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes an RNTuple by its template: pages where the original's ended, as values come; its envelopes at the end."""
+"""Write an RNTuple by its template: pages where the original's ended, as values come; its envelopes at the end."""
 
 from __future__ import annotations
 

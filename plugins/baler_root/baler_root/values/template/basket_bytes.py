@@ -1,4 +1,4 @@
-"""Takes baskets of a TTree apart into key, values and offsets, and makes them again for new values and places."""
+"""Take baskets of a TTree apart into key, values and offsets, and make them again for new values and places."""
 
 from __future__ import annotations
 

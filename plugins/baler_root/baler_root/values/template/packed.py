@@ -1,4 +1,4 @@
-"""Takes Double32_t and Float16_t with a range as the integers that ROOT stores, and what they stand for."""
+"""Take Double32_t and Float16_t with a range as the integers that ROOT stores, and what they stand for."""
 
 from __future__ import annotations
 

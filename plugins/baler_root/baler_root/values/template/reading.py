@@ -1,4 +1,4 @@
-"""Makes the template of a TTree: its own bytes, which branches are variables, and the baskets of all others."""
+"""Make the template of a TTree: its own bytes, which branches are variables, and the baskets of all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a TTree by its template: baskets where the original's ended, as values come; the tree's bytes at the end."""
+"""Write a TTree by its template: baskets where the original's ended, as values come; the tree's bytes at the end."""
 
 from __future__ import annotations
 

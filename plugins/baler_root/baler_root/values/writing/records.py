@@ -1,4 +1,4 @@
-"""Adds keys and folders, with the titles, cycles and dates they had, to a file that uproot is writing.
+"""Add keys and folders, with the titles, cycles and dates they had, to a file that uproot is writing.
 
 uproot's file writer keeps track of free space, directories and streamer information; its interface for that is not
 public, and used in this module and in `baskets` alone.
