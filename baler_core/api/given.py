@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
-    """An object in memory as something to compress.
+    """Return an object in memory as something to compress.
 
     Raises
     ------

@@ -25,7 +25,7 @@ Form = Literal["original", "xarray", "numpy", "pandas"]
 
 
 def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) -> Any:
-    """All that a .bal file holds.
+    """Return all that a .bal file holds.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def matches_of(config: Config, registry: Registry) -> list[Matches]:
-    """What the bounds match in each input."""
+    """Return what the bounds match in each input."""
     from baler_core.pipeline.matching import find_matches
 
     return [find_matches(path, config, registry) for path in config.inputs]
@@ -73,7 +73,7 @@ def _said(match: PatternMatch) -> str:
 
 
 def matches_record(found: Matches) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {
         "file": str(found.path),
         "variables": found.variables,

@@ -23,7 +23,7 @@ def missing_option(command: Command) -> Command:
 
 
 def with_missing_allowed(config: Config, registry: Registry) -> Config:
-    """The configuration with the reader's option `allow_missing`, where the reader has one.
+    """Return the configuration with the reader's option `allow_missing`, where the reader has one.
 
     Raises
     ------

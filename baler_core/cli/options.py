@@ -55,7 +55,7 @@ class Bytes(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
-        """Bytes as a whole number."""
+        """Return bytes as a whole number."""
         from baler_core.config.schema import parse_size
 
         try:

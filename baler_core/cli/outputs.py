@@ -26,7 +26,7 @@ def force_option(command: Command) -> Command:
 
 @dataclass(frozen=True)
 class Destination:
-    """What the user said of an output.
+    """The output that the user chose.
 
     Attributes
     ----------

@@ -109,7 +109,7 @@ def show_left_out(results: Results) -> None:
 
 
 def show_undrawn(report: Report, advice: str, *, err: bool) -> None:
-    """Say so where a report has neither a page nor plots, and what to do."""
+    """Print a box if a report has neither a page nor plots, with what to do."""
     if report.missing:
         print_box("NO REPORT.HTML AND NO PLOTS", [f"{report.missing}. {advice}"], err=err)
 
@@ -124,7 +124,7 @@ def _error(variable: VariableResult) -> str:
 
 
 def size_rows(results: Results) -> list[tuple[str, str]]:
-    """Bytes and ratios, beside what general-purpose compressors make of the same values."""
+    """Return bytes and ratios, beside what general-purpose compressors make of the same values."""
     sizes = results.sizes
     file_size = f", file of {bytes_text(sizes.input_file)}" if sizes.input_file is not None else ""
     rows = [("values", f"{bytes_text(sizes.native)}{file_size}")]
@@ -134,7 +134,7 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
 
 
 def error_row(results: Results) -> tuple[str, str]:
-    """The largest error against its bound."""
+    """Return the largest error against its bound."""
     worst = results.worst()
     if worst is None:
         return (

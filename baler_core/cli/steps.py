@@ -145,30 +145,30 @@ def _wrote(destination: Destination, path: Path, size: int) -> None:
 
 
 def model_path(config: Config, registry: Registry) -> Path:
-    """Where the trained model of a configuration goes."""
+    """Return where the trained model of a configuration goes."""
     return config.output / f"{split_name(config.inputs[0], registry)[0]}.balm"
 
 
 def compressed_path(config: Config, source: Path, registry: Registry) -> Path:
-    """Where the compressed form of an input goes."""
+    """Return where the compressed form of an input goes."""
     return config.output / f"{split_name(source, registry)[0]}.bal"
 
 
 def restored_path(config: Config, source: Path, registry: Registry) -> Path:
-    """Where the restored form of an input goes."""
+    """Return where the restored form of an input goes."""
     stem, suffix = split_name(source, registry)
     return config.output / f"{stem}.restored{suffix}"
 
 
 def one_line(compressed: Compressed, place: str) -> str:
-    """What became of one input, and where it is."""
+    """Return what became of one input, and where it is."""
     sizes = f"{bytes_text(compressed.input_bytes)} -> {bytes_text(compressed.file_bytes)}"
     needs = f"; restored only with {compressed.trained}" if compressed.trained else ""
     return f"wrote {place} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
 
 
 def compressed_record(compressed: Compressed) -> dict[str, Any]:
-    """The same for programs; `share` is the part of the allowed error that was used."""
+    """Return the same for programs; `share` is the part of the allowed error that was used."""
     return {
         "compressed": str(compressed.path),
         "input_bytes": compressed.input_bytes,

@@ -60,7 +60,7 @@ class Signals:
             signal.signal(number, handler)
 
     def end(self) -> None:
-        """Raise nothing any more: the command is over, and only says so."""
+        """Raise nothing any more: the command is over and only reports its end."""
         self._ended = True
         signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -54,7 +54,7 @@ class _Run:
             click.echo(text, err=True)
 
     def trained(self) -> Path | None:
-        """The model trained on the first input for all; a single input trains its own while it is compressed."""
+        """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
         if self.model is not None:
             return self.model
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
@@ -65,7 +65,7 @@ class _Run:
         return train(self.config, self.registry, output=ready(model_path(self.config, self.registry), self.needed))
 
     def outcome(self, source: Path, model: Path | None) -> Outcome:
-        """One input on its way to the report."""
+        """Return one input on its way to the report."""
         from baler_core.pipeline.compression import compress
         from baler_core.pipeline.decompression import decompress
 

@@ -29,7 +29,7 @@ class InvalidArguments(ConfigError):
 def config_of_arguments(
     function: str, arguments: Mapping[str, Any], registry: Registry, *, source: Path | None, output: Path
 ) -> Config:
-    """Settings from what a caller stated.
+    """Return settings from what a caller stated.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ Complain: TypeAlias = Callable[[KeyPath, str], None]
 
 
 def parse_bounds(stated: Any, complain: Complain) -> BoundRules:
-    """Bounds from their configuration form.
+    """Return bounds from their configuration form.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ def _named_options(value: object) -> object:
 
 
 def parse_size(value: object) -> object:
-    """Bytes from a number or a text such as `64 MB` (powers of 1000) or `64 MiB` (powers of 1024)."""
+    """Return bytes from a number or a text such as `64 MB` (powers of 1000) or `64 MiB` (powers of 1024)."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([0-9]{1,12}(?:\.[0-9]*)?)\s*([kKmMgG]?[iI]?[bB])\s*", value)

@@ -13,7 +13,7 @@ from baler_core.plugin.interfaces import Training
 
 
 def reworded(complaint: Mapping[str, Any], schema: type[BaseModel], *, also: Sequence[str] = ()) -> str:
-    """The message for one of the errors that validating by `schema` gave.
+    """Return the message for one of the errors that validating by `schema` gave.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class Problem:
     message: str
 
     def at(self, file: str) -> str:
-        """One line of text: `file:line: key: message`."""
+        """Return one line of text: `file:line: key: message`."""
         place = f"{file}:{self.line}" if self.line else file
         return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
 
@@ -63,13 +63,13 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: KeyPath) -> int:
-        """The line of `path`, or of the nearest of its parents that stands in the file."""
+        """Return the line of `path`, or of the nearest of its parents that stands in the file."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A problem with what stands at `path`."""
+        """Return a problem with what stands at `path`."""
         return Problem(self.line(path), dotted(path), message)
 
 

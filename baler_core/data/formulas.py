@@ -41,7 +41,7 @@ class Formula:
 
 
 def evaluate_formula(name: str, parents: Sequence[np.ndarray], constants: Sequence[float] = ()) -> np.ndarray:
-    """What a formula gives for its parents: float64, their shape; NaN or infinite where it is undefined.
+    """Return what a formula gives for its parents: float64, their shape; NaN or infinite where it is undefined.
 
     Raises
     ------

@@ -69,12 +69,12 @@ class Finding:
 
     @property
     def is_guess(self) -> bool:
-        """Whether only the size of its spread speaks for it: a column of errors beside it says that it is measured."""
+        """Whether the role follows from its spread alone: a column of errors beside it overrides it."""
         return self.reason.startswith(_STANDS_FAR)
 
 
 def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Finding]:
-    """The role of every numeric variable.
+    """Return the role of every numeric variable.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _dims_of_fields(schema: Schema) -> set[str]:
 
 
 def told_by_values(schema: Schema) -> list[str]:
-    """The variables whose values `roles_of` wants to see: real numbers of which neither metadata nor name tell enough."""
+    """Return the variables whose values `roles_of` needs: real numbers that metadata and name leave open."""
     wanted = []
     for variable in schema.variables:
         if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:

@@ -88,7 +88,7 @@ class Sample:
         return self._values
 
     def quantiles(self, fractions: Iterable[float]) -> list[float]:
-        """Quantiles of the sample; NaN without values."""
+        """Return quantiles of the sample; NaN without values."""
         wanted = list(fractions)
         if not self._values.size:
             return [math.nan] * len(wanted)

@@ -46,7 +46,7 @@ class Sentinel:
 
 
 def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Sentinel]:
-    """The variables in whose first values something looks like missing values that nothing declares.
+    """Return the variables in whose first values something looks like missing values that nothing declares.
 
     Parameters
     ----------

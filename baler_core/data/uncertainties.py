@@ -38,7 +38,7 @@ class Errors:
     measure: Measure
 
     def sizes(self, values: np.ndarray) -> np.ndarray:
-        """Positive finite errors (float64, 1-D) from the values of the variable, of any shape."""
+        """Return positive finite errors (float64, 1-D) from the values of the variable, of any shape."""
         with np.errstate(all="ignore"):
             sizes = np.abs(values.astype(np.float64).ravel())
             if self.measure != "sigma":
@@ -47,7 +47,7 @@ class Errors:
 
 
 def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
-    """The variables that hold errors of each variable that has such, all of one group (`STARS/`, `Jet_`)."""
+    """Return the variables that hold errors of each variable that has such, all of one group (`STARS/`, `Jet_`)."""
     names = list(names)
     known: dict[tuple[str, str], str] = {}
     for name in names:

@@ -126,7 +126,7 @@ def _with_provenance(results: Results, info: Info) -> Results:
 
 
 def is_bal(path: Path) -> bool:
-    """Whether a file begins like a .bal file."""
+    """Return whether a file begins like a .bal file."""
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
@@ -151,7 +151,7 @@ class _Sides:
     lookup: Lookup
 
     def file(self, path: Path, variables: Sequence[str] | None) -> _Side:
-        """A file in the original's format."""
+        """Return a file in the original's format."""
         written_by = self.info.header.reader.name if self.info is not None else ""
         if self.info is not None and (self.reader is None or written_by == WHOLE_FILE):
             reader = cast(Reader, make_component("reader", self.info.header.reader, self.registry, self.info.path))
@@ -161,7 +161,7 @@ class _Sides:
         return _Side(path, source.schema, lambda: source.blocks(PIECE_BYTES))
 
     def bal(self, path: Path) -> _Side:
-        """A .bal file, restored as it is walked."""
+        """Return a .bal file, restored as it is walked."""
         stored = self.stack.enter_context(BalFile(path, self.registry, self.lookup))
         if not stored.header.blocks:
             raise DataError(f"{path}: holds trained models and no data to compare")

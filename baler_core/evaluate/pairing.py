@@ -29,7 +29,7 @@ class Piece:
 
 
 def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema) -> Iterator[Piece]:
-    """Walk both files together, however each is cut into blocks.
+    """Read both files in step, however each is cut into blocks.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class _Walk:
         return True
 
     def take(self, rows: int) -> xr.Dataset:
-        """The next `rows` rows."""
+        """Return the next `rows` rows."""
         block = self._block
         assert block is not None
         self._block = None

@@ -33,7 +33,7 @@ MOST_BLOCKS = 2**22
 
 
 def header_to_json(header: Header) -> Json:
-    """The header as plain lists and dicts, short where defaults hold."""
+    """Return the header as plain lists and dicts, short where defaults hold."""
     schema = header.schema
     dims = list(schema.sizes)
     extras: dict[str, Json] = {}
@@ -155,7 +155,7 @@ def _runs(records: list[Json]) -> list[Json]:
 
 
 def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
-    """The header, checked.
+    """Return the header, checked.
 
     Parameters
     ----------

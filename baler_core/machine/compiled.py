@@ -29,7 +29,7 @@ def compiled(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """The same for a small function that is called for every bit: made part of each function that calls it."""
+    """Return the same for a small function that is called for every bit: made part of each function that calls it."""
     return _to_machine_code(function, forceinline=True)
 
 

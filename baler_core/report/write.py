@@ -96,7 +96,7 @@ def _write_results(results: Results, folder: Path) -> Path:
 
 
 def read_results(folder: Path) -> Results:
-    """The results that `write_report` left in a folder.
+    """Return the results that `write_report` left in a folder.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
 
 
 def chosen(results: Results, plots: Plots) -> list[str]:
-    """Names of the variables to draw, in the file's order."""
+    """Return names of the variables to draw, in the file's order."""
     recorded = _recorded(results)
     if isinstance(plots, int):
         return _first(results, recorded, plots)

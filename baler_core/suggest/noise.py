@@ -21,7 +21,7 @@ _FEWEST = 30
 
 @dataclass(frozen=True)
 class Noise:
-    """What differences say.
+    """Noise and structure by differences of neighbouring values.
 
     Attributes
     ----------

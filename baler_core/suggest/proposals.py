@@ -52,7 +52,7 @@ class Proposal:
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
-    """A bound for every variable.
+    """Return a bound for every variable.
 
     Parameters
     ----------

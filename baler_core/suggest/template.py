@@ -35,7 +35,7 @@ def configuration_for(
     reader: str,
     options: Mapping[str, Any],
 ) -> str:
-    """The text of a configuration for one file.
+    """Return the text of a configuration for one file.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import numpy as np
 def told_by_attributes(
     attributes: Mapping[Any, Any], encoding: Mapping[Any, Any], dtype: np.dtype[Any]
 ) -> dict[str, Any]:
-    """The parts of `Variable` that follow; attributes of a decoded variable stand in its encoding.
+    """Return the parts of `Variable` that follow; attributes of a decoded variable stand in its encoding.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ def _strings(name: str, array: Any, dim: str, columns: Columns, about: dict[str,
 
 
 def rebuild_column(form: Json, arrays: Mapping[str, np.ndarray]) -> Any:
-    """The values that `add_column` took: a numpy array or an extension array of pandas."""
+    """Return the values that `add_column` took: a numpy array or an extension array of pandas."""
     import pandas as pd
 
     if isinstance(form, str) or "as" in form:
@@ -117,7 +117,7 @@ def _native(values: np.ndarray) -> np.ndarray:
 
 
 def index_of(values: Any, name: Any) -> pd.Index:
-    """Restored values as an index; text objects stay objects."""
+    """Return restored values as an index; text objects stay objects."""
     import pandas as pd
 
     keep = isinstance(values, np.ndarray) and values.dtype.kind == "O"
@@ -125,7 +125,7 @@ def index_of(values: Any, name: Any) -> pd.Index:
 
 
 def frequency_of(index: Any, where: str, columns: Columns) -> str | None:
-    """The frequency of an index of times, as pandas writes it; one that cannot be written so is left out, which is told."""
+    """Return the frequency of an index of times in pandas' notation; leave out one without it, with a warning."""
     frequency = getattr(index, "freq", None)
     if frequency is None or type(index).__name__ not in ("DatetimeIndex", "TimedeltaIndex"):
         return None

@@ -24,7 +24,7 @@ _ADVICE = {
 
 
 def advice_for(kind: str, otherwise: str = "") -> str:
-    """What to do with something of a type; `otherwise` where nothing better is known."""
+    """Return what to do with something of a type; `otherwise` where nothing better is known."""
     if kind.endswith("[pyarrow]"):
         return "turn it with .convert_dtypes(dtype_backend='numpy_nullable')"
     return next((advice for start, advice in _ADVICE.items() if kind.startswith(start)), otherwise)

@@ -51,7 +51,7 @@ class Columns:
     _stored: dict[str, _Stored] = field(default_factory=dict)
 
     def add(self, name: str, values: Any, dims: Sequence[str] | None = None, **about: Any) -> Form:
-        """Add an array under `name` (made unique), and say how it is rebuilt.
+        """Add an array under `name` (made unique), and return the form that rebuilds it.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class Columns:
         return {"as": "missing", "of": form, "mask": mask, "is": found.missing_is}
 
     def schema(self, skeleton: Mapping[str, Json]) -> Schema:
-        """The schema of all that was added."""
+        """Return the schema of all that was added."""
         unnamed = [stored.shape for stored in self._stored.values() if stored.dims is None]
         dims_of = dimension_names(unnamed, self._stored)
         variables: list[Variable] = []
@@ -226,7 +226,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def rebuild(form: Form, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The array that a form tells, from restored variables.
+    """Rebuild the array of a form from restored variables.
 
     Raises
     ------
@@ -295,7 +295,7 @@ def _plain_dtype(described: Json) -> np.dtype[Any]:
 
 
 def unique_texts(names: Sequence[Hashable], called: Mapping[Hashable, str] | None = None) -> dict[Hashable, str]:
-    """A text for each name, no two the same; `called` says which are called otherwise."""
+    """Return a unique text for each name; `called` lists the names that differ."""
     found: dict[Hashable, str] = {}
     taken: set[str] = set()
     for name in names:

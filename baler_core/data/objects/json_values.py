@@ -18,7 +18,7 @@ _PLAIN = "biufcSUmMV"
 
 
 def packed(value: Any, where: str) -> Json:
-    """A value as JSON; what JSON does not know becomes a mapping of one entry whose key tells the type.
+    """Convert a value to JSON; other types become a mapping of one entry whose key names the type.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _packed_numpy(values: np.ndarray, key: str, where: str) -> Json:
 
 
 def unpacked(stored: Json) -> Any:
-    """The value that `packed` stored.
+    """Return the value that `packed` stored.
 
     Raises
     ------

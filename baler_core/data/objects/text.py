@@ -35,7 +35,7 @@ class Texts:
 
 
 def checked(stated: str, what: str) -> str:
-    """A text that can be stored.
+    """Return a text that can be stored.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def checked(stated: str, what: str) -> str:
 
 
 def sorted_out(values: np.ndarray, name: str) -> Texts:
-    """What an array of Python objects holds.
+    """Return what an array of Python objects holds.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _missing(cell: Any) -> str:
 
 
 def with_missing(values: np.ndarray, mask: np.ndarray, kind: str) -> np.ndarray:
-    """The texts, with what says that they are missing where the mask does."""
+    """Return the texts, with the marks of missing ones where the mask is set."""
     stands: Any = {"None": None, "nan": float("nan")}.get(kind)
     if kind == "NA":
         import pandas as pd
@@ -119,7 +119,7 @@ def _calendar(values: np.ndarray, name: str) -> Texts:
 
 
 def calendar_dates(values: np.ndarray, form: Json) -> np.ndarray:
-    """The dates of `cftime` that whole microseconds stand for.
+    """Return the dates of `cftime` that whole microseconds stand for.
 
     Raises
     ------

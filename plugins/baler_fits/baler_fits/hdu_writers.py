@@ -106,7 +106,7 @@ class Target:
         self._scratch.write(b"".join(pieces))
 
     def pixels(self) -> np.ndarray:
-        """The whole image as a memory map of the scratch file (big-endian)."""
+        """Return the whole image as a memory map of the scratch file (big-endian)."""
         self._scratch.flush()
         one = self.unit.fields[0]
         self._scratch.truncate(max(self._scratch.seek(0, 2), self.start + self.size))

@@ -100,7 +100,7 @@ class FitsSource(Source):
         ]
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, cut along tables' rows and images' slowest axes."""
+        """Yield the values, cut along tables' rows and images' slowest axes."""
         for _, variables, rows in leading_slices(self.schema, max_bytes):
             names = {variable.name for variable in variables}
             arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {}

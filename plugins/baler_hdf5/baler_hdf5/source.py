@@ -69,7 +69,7 @@ class Hdf5Source(Source):
         self._shown = {variable.name: variable.dtype for variable in self.schema.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, block by block: numbers little-endian, packed values as stored."""
+        """Yield the values, block by block: numbers little-endian, packed values as stored."""
         owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
         for _, variables, rows in leading_slices(self.schema, max_bytes):
             arrays: dict[str, np.ndarray] = {}
@@ -103,5 +103,5 @@ class Hdf5Source(Source):
 
 
 def damaged(path: Path, error: BaseException) -> DataError:
-    """The message for a file that has HDF5's signature and is not readable all the same."""
+    """Return the message for a file that has HDF5's signature and is not readable all the same."""
     return DataError(f"{path}: cut short or damaged, not readable as HDF5 ({error})")

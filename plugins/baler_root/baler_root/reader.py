@@ -34,7 +34,7 @@ class RootReader(Reader):
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
-        """Relations within four-momenta, and of jets to what they consist of."""
+        """Return relations within four-momenta, and of jets to what they consist of."""
         from baler_root.metrics.formulas import offered_formulas
 
         return offered_formulas(names)

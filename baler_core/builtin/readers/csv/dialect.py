@@ -91,7 +91,7 @@ class Dialect:
 
     @classmethod
     def from_json(cls, stored: Json, names: Sequence[str]) -> Dialect:
-        """The dialect that `to_json` stored.
+        """Return the dialect that `to_json` stored.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Dialect:
         return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs, self.long)
 
     def layout(self, text_columns: Sequence[bool]) -> TextLayout:
-        """How its cells become lines."""
+        """Return how its cells become lines."""
         stated = (self.quote, self.quoting, self.padding, tuple(self.fields), tuple(text_columns), self.trimmed)
         return TextLayout(self.separator, *stated)
 

@@ -39,7 +39,7 @@ class Grid:
 
     @classmethod
     def parse(cls, text: str) -> Grid:
-        """What `str` wrote (`GRID`)."""
+        """Return what `str` wrote (`GRID`)."""
         decimals, _, tolerance = text[1:].partition(":")
         return cls(int(decimals), text[0] == "r", float(tolerance))
 

@@ -100,7 +100,7 @@ def _first_row(lines: Sequence[str], start: int, mark: str) -> int:
 
 
 def sample_rows(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
-    """Rows of the first lines; a last one that goes on behind them is left out. At least one row."""
+    """Return rows of the first lines; a last one that goes on behind them is left out. At least one row."""
     rows: list[list[str]] = []
     try:
         rows.extend(row for row in split(iter(lines), grammar) if row)
@@ -273,7 +273,7 @@ def _unique_names(cells: list[str]) -> list[str]:
 
 
 def quoting_style(lines: Sequence[str], dialect: Dialect, text_columns: Sequence[bool]) -> QuotingStyle:
-    """The style that writes most of some lines as they stand in the file."""
+    """Return the style that writes most of some lines as they stand in the file."""
     rows = [row for row in sample_rows(lines, dialect.grammar) if len(row) == len(text_columns)] if lines else []
     if not rows or not dialect.quote or dialect.quote not in "".join(lines):
         return "minimal"

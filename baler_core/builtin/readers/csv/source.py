@@ -257,7 +257,7 @@ class CsvSource(Source):
     # ---- values
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, from memory if they were kept."""
+        """Yield the values, from memory if they were kept."""
         parts = self._kept_parts(max_bytes) if self._values is not None else self._read_parts(max_bytes)
         for variables, arrays in parts:
             yield make_block({v.name: ((ROW,), values) for v, values in zip(variables, arrays, strict=True)})

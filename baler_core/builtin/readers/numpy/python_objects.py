@@ -66,7 +66,7 @@ class _ObjectSink(Sink):
 
 
 def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
-    """The values of all blocks, in the variable's own byte order."""
+    """Return the values of all blocks, in the variable's own byte order."""
     if len(pieces) == 1:
         return pieces[0]
     return np.concatenate(pieces, dtype=variable.numpy_dtype)

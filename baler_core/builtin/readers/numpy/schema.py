@@ -48,7 +48,7 @@ def chosen_arrays(forms: Sequence[ArrayForm], patterns: Sequence[str] | None, wh
 def array_blocks(
     schema: Schema, forms: Sequence[ArrayForm], opened: Callable[[ArrayForm], ArrayRows], max_bytes: int
 ) -> Iterator[xr.Dataset]:
-    """Blocks of the arrays along the plan of `leading_slices`; `opened` starts an array's row stream."""
+    """Yield blocks of the arrays along the plan of `leading_slices`; `opened` starts an array's row stream."""
     owner = {leaf.name: form for form in forms for leaf in form.leaves()}
     streams: dict[str, ArrayRows] = {}
     try:

@@ -79,7 +79,7 @@ class Place:
 
 
 def role_of_column(place: Place, one: RowField) -> Told:
-    """What a table column is."""
+    """Return what a table column is."""
     keywords, n, name = place.keywords, one.column, one.name.upper()
     if place.lookup:
         return "axis", f"coordinates that a WCS axis looks up (EXTNAME {place.hdu!r})"
@@ -134,7 +134,7 @@ def _time(place: Place, one: RowField) -> Told | None:
 
 
 def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> Told:
-    """What an image or cube is.
+    """Return what an image or cube is.
 
     Parameters
     ----------
@@ -164,13 +164,13 @@ def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> Told:
 
 
 def role_of_parameters(keywords: Keywords) -> Told:
-    """What the parameters of random groups are: baselines and dates, all in one array."""
+    """Return what the parameters of random groups are: baselines and dates, all in one array."""
     names = [keywords.text(f"PTYPE{n}") for n in range(1, keywords.whole("PCOUNT") + 1)]
     return "axis", f"parameters of random groups ({', '.join(name for name in names[:6] if name)})"
 
 
 def looked_up(headers: list[Keywords]) -> set[str]:
-    """The EXTNAMEs, in upper case, of tables in which WCS axes look up coordinates (PSi_0, paper III)."""
+    """Return the EXTNAMEs, in upper case, of tables in which WCS axes look up coordinates (PSi_0, paper III)."""
     found: set[str] = set()
     for keywords in headers:
         for n in range(1, 10):

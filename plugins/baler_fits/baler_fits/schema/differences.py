@@ -14,7 +14,7 @@ LISTED = 6
 
 
 def what_differs(place: int, bones: Bones, header: str, loose_tiles: int = 0) -> list[str]:
-    """How the header of an HDU of the restored file differs from the original.
+    """Return how the header of an HDU of the restored file differs from the original.
 
     Parameters
     ----------

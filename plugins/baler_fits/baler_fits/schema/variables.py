@@ -45,7 +45,7 @@ class CatalogueEntry:
 
 
 def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> CatalogueEntry:
-    """The chosen variables of an HDU; their dimensions are added to `dimensions`."""
+    """Return the chosen variables of an HDU; their dimensions are added to `dimensions`."""
     unit, hdu_name = content.unit, place.hdu
     names = variable_names(hdu_name, unit, plain=plain)
     taken = {n: name for n, name in enumerate(names) if name in chosen or counts_name(name) in chosen}

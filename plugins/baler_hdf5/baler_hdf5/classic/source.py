@@ -55,7 +55,7 @@ class ClassicSource(Source):
         self._stored = {variable.name: variable for variable in self._header.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, block by block: numbers little-endian, packed values as stored."""
+        """Yield the values, block by block: numbers little-endian, packed values as stored."""
         for _, variables, rows in leading_slices(self.schema, max_bytes):
             yield make_block(
                 {v.name: (v.dims, as_shown(self._read(self._stored[v.name], rows), v.dtype)) for v in variables}

@@ -23,7 +23,7 @@ _PROVOKED = (
 
 @contextmanager
 def refusing_damaged_records() -> Iterator[None]:
-    """Let errors of the system pass (no space left), and tell of all others as damage.
+    """Let errors of the system pass (no space left), and report all others as damage.
 
     Raises
     ------

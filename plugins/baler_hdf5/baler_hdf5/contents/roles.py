@@ -123,7 +123,7 @@ class Described:
 
 
 def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
-    """Role and reason of every variable by name; variables of which nothing is told are left out."""
+    """Return role and reason of every variable by name; variables without a role are left out."""
     pointed = _pointed(variables)
     scales = {name for name, variable in variables.items() if variable.is_scale}
     found = {}

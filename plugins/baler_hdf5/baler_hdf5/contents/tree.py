@@ -42,7 +42,7 @@ class ObjectTree:
     paths: dict[int, str] = field(default_factory=dict)
 
     def of_kind(self, kind: EntryKind) -> list[Entry]:
-        """The entries of one kind, in order."""
+        """Return the entries of one kind, in order."""
         return [entry for entry in self.entries if entry.kind == kind]
 
 

@@ -47,6 +47,6 @@ class Gradient(Metric):
                 difference.add(derivative(one, 1.0, axis), derivative(np.asarray(other), 1.0, axis))
 
     def result(self) -> MetricResult:
-        """Statistics of the difference for each field."""
+        """Return statistics of the difference for each field."""
         values = {name: difference.statistics() for name, difference in self._differences.items()}
         return MetricResult(values, {name: f"{units} / step" for name, units in self._units.items() if units})

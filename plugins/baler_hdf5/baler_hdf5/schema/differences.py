@@ -23,7 +23,7 @@ IGNORED = frozenset({"path", "kind", "variables", "attributes", "fill_time"})
 
 
 def differences(path: Path, entries: Sequence[Json]) -> list[str]:
-    """How the file at `path` differs from its entries, one sentence each; values are not read."""
+    """Return how the file at `path` differs from its entries, one sentence each; values are not read."""
     import h5py
 
     try:

@@ -36,13 +36,13 @@ USUAL: dict[str, dict[str, Json]] = {
 
 
 def shortened(record: Json) -> Json:
-    """A record without what `completed` adds again."""
+    """Return a record without what `completed` adds again."""
     usual = _usual(record)
     return {key: value for key, value in record.items() if key not in usual or usual[key] != value}
 
 
 def completed(record: Json) -> Json:
-    """A record with all its parts."""
+    """Return a record with all its parts."""
     return {**_usual(record), **record}
 
 
@@ -78,7 +78,7 @@ class Recorder:
     warn: Callable[[str], None]
 
     def record(self, entry: Entry) -> Json:
-        """The complete record of one entry."""
+        """Return the complete record of one entry."""
         base = {"path": entry.path, "kind": entry.kind}
         if entry.kind in ("group", "dataset"):
             base |= self._comment(entry.path)

@@ -28,7 +28,7 @@ def make_variables(
     netcdf: bool,
     is_monotonic: Callable[[str], bool],
 ) -> list[Variable]:
-    """The variables of all datasets, in order.
+    """Return the variables of all datasets, in order.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _described(
 
 
 def rises_or_falls(values: np.ndarray) -> bool:
-    """Whether numbers are finite and strictly monotonic."""
+    """Return whether numbers are finite and strictly monotonic."""
     line = values.reshape(-1)
     if line.dtype.kind not in "iuf" or not np.isfinite(line).all():
         return False

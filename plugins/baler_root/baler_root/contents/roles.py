@@ -9,7 +9,7 @@ from baler_core import Role
 
 
 class Telling(TypedDict):
-    """A role, and what tells it."""
+    """A role, and the reason for it."""
 
     role: Role
     reason: str
@@ -45,7 +45,7 @@ BITS_TITLE = re.compile(r".*\b(bitmap|bit ?mask|flags?, bits?|bits are)\b", re.I
 
 
 def role_of(name: str, title: str, dtype: str) -> Telling:
-    """The role of a variable and what tells it; empty where neither name nor title does.
+    """Return the role of a variable and the reason; empty where neither name nor title determines it.
 
     Parameters
     ----------

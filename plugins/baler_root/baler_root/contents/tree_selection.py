@@ -30,7 +30,7 @@ class TreeChoice:
 
 
 def choose_trees(items: Sequence[Item], path: Path, wanted: str | None, *, others: bool) -> list[TreeChoice]:
-    """The trees that are kept, those with variables first, newer cycles before older ones.
+    """Return the trees that are kept, those with variables first, newer cycles before older ones.
 
     Parameters
     ----------

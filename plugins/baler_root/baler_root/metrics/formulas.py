@@ -35,7 +35,7 @@ MOMENTUM_FORMULAS = (
 
 
 def offered_formulas(names: Sequence[str]) -> list[Formula]:
-    """Formulas whose target and parents are all among the names of a table's variables."""
+    """Return formulas whose target and parents are all among the names of a table's variables."""
     return [formula for momentum in find_momenta(names) for formula in _of_momentum(momentum, names)]
 
 

@@ -61,7 +61,7 @@ class _Taking:
     shared: dict[tuple[str, bytes], tuple[str, str]] = field(default_factory=dict)
 
     def take(self, layout: Any, name: str, dim: str) -> Json:
-        """Add what a layout holds, under a dimension, and say how it is rebuilt.
+        """Add the contents of a layout under a dimension, and return the form that rebuilds it.
 
         Raises
         ------

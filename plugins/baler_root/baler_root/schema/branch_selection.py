@@ -37,7 +37,7 @@ class Selection:
 def select(
     tree: Tree, readable: Sequence[Branch], left_out: Sequence[LeftOut], patterns: Sequence[str] | None, where: str
 ) -> Selection:
-    """The branches, and parts of records, whose variables match one of the patterns (all for None).
+    """Return the branches, and parts of records, whose variables match one of the patterns (all for None).
 
     The counts variable that is made up for lists without a counter may be asked for too, by the name it has among the
     chosen branches or in the whole tree; it comes with the lists.

@@ -22,7 +22,7 @@ EXTRAS = {
 
 
 def odd_structure(tree: Tree, branches: Sequence[Branch], left_out: Sequence[LeftOut]) -> str:
-    """What of a TTree would be lost or come back otherwise if it were written anew; empty if nothing."""
+    """Return what of a TTree would be lost or come back otherwise if it were written anew; empty if nothing."""
     odd = [name for member, name in EXTRAS.items() if _holds(tree.tree.member(member, none_if_missing=True))]
     if tree.tree.member("fWeight", none_if_missing=True) not in (1.0, None):
         odd.append("a weight")

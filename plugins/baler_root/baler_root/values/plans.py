@@ -72,7 +72,7 @@ class TreePlan:
         return plan.leaves[0]
 
     def encode(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> dict[str, Entries]:
-        """Entries of every branch that has leaves, by key."""
+        """Return entries of every branch that has leaves, by key."""
         columns = {branch.key: encode_branch(branch, values, counts) for branch in self._branches}
         for branch in self._branches:
             if self._plans[branch.key].leaves[0].is_counter:
@@ -129,7 +129,7 @@ def _code(form: Form) -> tuple[str, tuple[int, ...]]:
 
 
 def cpp_type(form: Form) -> str:
-    """The C++ type of collections of numbers and strings, as ROOT writes it: `vector<vector<int> >`."""
+    """Return the C++ type of collections of numbers and strings, as ROOT writes it: `vector<vector<int> >`."""
     if isinstance(form, List):
         inner = cpp_type(form.content)
         return f"vector<{inner} >" if inner.endswith(">") else f"vector<{inner}>"
@@ -142,7 +142,7 @@ def encode_branch(
     counts: Mapping[str, np.ndarray],
     version: int = COLLECTION_VERSION,
 ) -> Entries:
-    """The entries of one branch in ROOT's bytes, from its values and the lengths of its lists."""
+    """Return the entries of one branch in ROOT's bytes, from its values and the lengths of its lists."""
     form, key = branch.form, branch.key
     if isinstance(form, Record):
         return number_entries(*(values[f"{key}.{field}"] for field, _ in form.fields))

@@ -30,12 +30,12 @@ DTYPES = {
 
 
 def page_bytes(elements: int, bits: int) -> int:
-    """How long a page of so many elements is before it is packed."""
+    """Return how long a page of so many elements is before it is packed."""
     return (elements * bits + 7) // 8
 
 
 def encode_page(values: np.ndarray, kind: int) -> bytes:
-    """The bytes of a page, not packed.
+    """Return the bytes of a page, not packed.
 
     Parameters
     ----------

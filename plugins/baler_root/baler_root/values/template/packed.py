@@ -12,7 +12,7 @@ from baler_root.contents.trees import Tree
 
 
 def as_stored(tree: Tree, branch: Branch) -> Branch:
-    """The branch as integers on a grid, where its numbers are stored so; else as it is.
+    """Return the branch as integers on a grid, where its numbers are stored so; else as it is.
 
     Restored values must lie on the same grid: ROOT would round others to it, beyond their bound.
     """

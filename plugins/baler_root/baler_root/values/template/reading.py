@@ -68,7 +68,7 @@ class Template:
         return {name: part for name, part in parts.items() if part}
 
     def to_json(self) -> dict[str, Any]:
-        """The rest of it."""
+        """Return the rest of it."""
         stored: dict[str, Any] = {"kinds": self.kinds, "keys": list(self.keys), "version": self.version}
         stored |= {"counts": list(self.counts)} if self.counts else {}
         return stored | ({"embedded": [list(row) for row in self.embedded]} if self.embedded else {})

@@ -18,7 +18,7 @@ FOLDER_BYTES = 256
 
 
 class Names(NamedTuple):
-    """What a key says of its object."""
+    """Name, title and class of an object in its key."""
 
     class_name: str
     name: str
@@ -74,7 +74,7 @@ def add_blob(directory: Any, content: bytes) -> int:
 
 
 def add_folder(directory: Any, names: Names) -> Any:
-    """An empty folder in a directory that uproot is writing; what uproot has for writing into it."""
+    """Return an empty folder in a directory that uproot is writing; what uproot has for writing into it."""
     from uproot.writing._cascade import DirectoryData, DirectoryHeader, SubDirectory
     from uproot.writing.writable import WritableDirectory
 
