@@ -75,7 +75,7 @@ class ArrayForm:
         return replace(self, dtype=np.dtype(fields))
 
     def to_json(self) -> Json:
-        """Return for the skeleton."""
+        """Return the form as JSON, for the skeleton."""
         descr = np.lib.format.dtype_to_descr(self.dtype)
         return {"name": self.name, "descr": descr, "shape": list(self.shape), "fortran": self.fortran}
 

@@ -69,7 +69,7 @@ class EnergySpectrum(Metric):
             self._add(variable.name, one, other)
 
     def result(self) -> MetricResult:
-        """Return for each field: how far the spectrum is off, and up to which wavenumber it is within 10 %.
+        """Return for each field the error of the spectrum, and the wavenumber up to which it is within 10 %.
 
         `rms_relative` and `max_relative` compare energies wavenumber by wavenumber, leaving out those with less than
         a millionth of the strongest one's energy; `energy_ratio` compares the sums;
