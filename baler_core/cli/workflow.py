@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run on its way; tells each step on stderr unless programs listen."""
+    """A run in progress; reports each step on stderr, except with --json."""
 
     config: Config
     registry: Registry

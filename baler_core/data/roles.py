@@ -147,7 +147,7 @@ def _is_column(variable: Variable) -> bool:
 
 
 def _by_metadata(variable: Variable) -> Finding | None:
-    """What the reader found, and what units and dimensions say in any format."""
+    """Return the reader's role, or the role by units and dimensions in any format."""
     if variable.role:
         return Finding(variable.role, variable.reason)
     units = variable.units.strip()
@@ -163,7 +163,7 @@ def _by_metadata(variable: Variable) -> Finding | None:
 
 
 def _by_name(variable: Variable, schema: Schema, numbers: np.ndarray | None, paired: Iterable[str]) -> Finding | None:
-    """What the first convention says whose conditions hold."""
+    """Return the role of the first convention whose conditions hold."""
     if variable.name in paired:
         return Finding("uncertainty", "named as the error of a variable beside it")
     for row, pattern in conventions_for(variable.name):
@@ -205,7 +205,7 @@ def _sorted(numbers: np.ndarray | None) -> bool:
 
 
 def _says_measured(variable: Variable) -> bool:
-    """Whether name or units are those of a measured quantity: then a small spread tells nothing."""
+    """Return whether name or units are those of a measured quantity, whose spread may be small."""
     return names_quantity(variable.name) or _PLACE_OR_TIME.fullmatch(variable.units.strip()) is None
 
 

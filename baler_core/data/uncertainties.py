@@ -65,7 +65,7 @@ def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
 
 
 def _owner(name: str, known: dict[tuple[str, str], str]) -> tuple[str, Measure] | None:
-    """The variable whose errors `name` holds, if its name tells and there is such a variable."""
+    """Return the variable whose errors `name` holds, by its name, if it exists."""
     for form in (spoken(name), run_together(name)):
         for pattern, measure in _FORMS:
             match = re.fullmatch(pattern, form)

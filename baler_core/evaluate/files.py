@@ -114,7 +114,7 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
 
 
 def _with_provenance(results: Results, info: Info) -> Results:
-    """Add what the .bal file between the two says: sizes, groups, components, and what of the input it does not hold."""
+    """Add the contents of the .bal file: sizes, groups, components, and parts of the input that it does not hold."""
     return replace(
         results,
         sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
@@ -190,7 +190,7 @@ def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
 
 
 def _differences(before: Variable, after: Variable) -> list[str]:
-    """What the two files say differently about a variable."""
+    """Return the differences between the two files in a variable's dimensions, units, packing, limits and flags."""
     return [
         f"{before.name}: {what} of the original {getattr(before, what)!r}, of the restored file {getattr(after, what)!r}"
         for what in ("dims", "units", "label", "fill", "scale", "offset", "limits", "stated_limits", "flags")

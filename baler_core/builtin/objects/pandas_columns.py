@@ -46,10 +46,10 @@ def add_column(name: str, values: Any, dim: str, columns: Columns, **about: Any)
 
 def _categories(name: str, array: Any, dim: str, columns: Columns) -> Json:
     codes = np.asarray(array.codes)
-    told = {"role": "flag", "reason": "categories"}
-    form = columns.add(name, codes, (dim,), **told)
+    properties = {"role": "flag", "reason": "categories"}
+    form = columns.add(name, codes, (dim,), **properties)
     columns.exact.add(form)
-    texts = add_column(f"{name}/categories", array.categories, f"{name}/categories", columns, **told)
+    texts = add_column(f"{name}/categories", array.categories, f"{name}/categories", columns, **properties)
     stored = {"codes": form, "categories": texts, "ordered": bool(array.ordered)}
     frequency = frequency_of(array.categories, f"the categories of {name!r}", columns)
     return stored if frequency is None else {**stored, "freq": frequency}

@@ -39,8 +39,8 @@ def dataset_of(variables: Named, attributes: Mapping[str, Mapping[str, Any]] | N
     dataset = make_block(plain)
     for name, dtype in odd.items():
         dataset[name].attrs["dtype"] = dtype
-    for name, told in (attributes or {}).items():
-        dataset[name].attrs.update(told)
+    for name, properties in (attributes or {}).items():
+        dataset[name].attrs.update(properties)
     for name, fill in filled.items():
         dataset[name].attrs["_FillValue"] = fill
     return dataset
@@ -96,17 +96,17 @@ def _plain_parts(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.nda
 
 def variable_attributes(variable: Variable) -> dict[str, Any]:
     """Return the attributes of a variable by their CF names; values are as stored."""
-    told: dict[str, Any] = {"units": variable.units, "long_name": variable.label}
-    told = {name: text for name, text in told.items() if text}
+    properties: dict[str, Any] = {"units": variable.units, "long_name": variable.label}
+    properties = {name: text for name, text in properties.items() if text}
     if (variable.scale, variable.offset) != (1.0, 0.0):
-        told |= {"scale_factor": variable.scale, "add_offset": variable.offset}
+        properties |= {"scale_factor": variable.scale, "add_offset": variable.offset}
     if variable.fill and variable.numpy_dtype.kind in "iuf":
         with np.errstate(all="ignore"):
             fills = [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
-        told["_FillValue"] = fills[0]
+        properties["_FillValue"] = fills[0]
         if len(fills) > 1:
-            told["missing_value"] = np.array(fills)
-    return told
+            properties["missing_value"] = np.array(fills)
+    return properties
 
 
 def frame_of(dataset: xr.Dataset) -> pd.DataFrame:

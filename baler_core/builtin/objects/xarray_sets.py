@@ -175,7 +175,7 @@ def _packed_all(attributes: Mapping[Any, Any], kind: str, where: str) -> list[Js
 
 
 def _encoding(encoding: Mapping[Any, Any], where: str, columns: Columns) -> list[Json]:
-    """How it was stored, as far as it can be kept; the rest is told."""
+    """Return the encoding as far as it can be kept; warn about the rest."""
     kept = []
     for key, value in encoding.items():
         try:

@@ -107,8 +107,8 @@ class Columns:
         """Dates and durations as their whole numbers, whose smallest stands for no time."""
         whole = np.dtype("i8").newbyteorder(values.dtype.byteorder)
         unit = np.datetime_data(values.dtype)[0]
-        told = {"role": "time", "reason": f"of type {values.dtype}", "fill": (NOT_A_TIME,), "units": unit} | about
-        return {"as": values.dtype.str, "of": self._put(name, _Viewed(values, whole), dims, told)}
+        properties = {"role": "time", "reason": f"of type {values.dtype}", "fill": (NOT_A_TIME,), "units": unit} | about
+        return {"as": values.dtype.str, "of": self._put(name, _Viewed(values, whole), dims, properties)}
 
     def _fields(self, name: str, values: Any, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
         """A structured array, one variable per field."""
@@ -133,8 +133,8 @@ class Columns:
         """Text, with what is missing in it, or calendar dates; refuses other objects."""
         found = text.sorted_out(values, name)
         if found.calendar is not None:
-            told = {"role": "time", "reason": "calendar dates"} | about
-            return {"as": "calendar", "of": self._put(name, found.values, dims, told), **found.calendar}
+            properties = {"role": "time", "reason": "calendar dates"} | about
+            return {"as": "calendar", "of": self._put(name, found.values, dims, properties), **found.calendar}
         form = self._put(name, found.values, dims, about, found.dtype)
         if found.missing is None:
             return form

@@ -81,7 +81,7 @@ def sorted_out(values: np.ndarray, name: str) -> Texts:
 
 
 def _missing(cell: Any) -> str:
-    """How a cell says that it is missing; empty where it does not."""
+    """Return the kind of a missing cell; empty if it is not missing."""
     if cell is None:
         return "None"
     if type(cell) is float and cell != cell:

@@ -101,14 +101,14 @@ def _block(part: TreePart, variables: Sequence[Variable], rows: slice) -> xr.Dat
 
 
 def _share_counts(part: TreePart, collection: Collection, values: Arrays, counts: Arrays, rows: slice) -> None:
-    """Make sure that all lists of a collection have the lengths its counts variable says."""
+    """Check that all lists of a collection have the lengths of its counts variable."""
     if not collection.counter:
         values[collection.counts] = counts[collection.places[0]].astype("<i4")
     for place in collection.places:
         if not np.array_equal(counts[place], values[collection.counts]):
             raise DataError(
                 f"{part.where}: the lists of {place.replace('[]', '')!r} have other lengths than "
-                f"{collection.counts!r} says, in the events {rows.start} to {rows.stop}: the file is damaged"
+                f"{collection.counts!r} states, in the events {rows.start} to {rows.stop}: the file is damaged"
             )
 
 
@@ -119,7 +119,7 @@ def _compression(file: Any) -> list[Any]:
 
 
 def _is_usual(items: Sequence[Item], parts: Sequence[TreePart]) -> bool:
-    """Whether the only key of the file is that of a tree, and says nothing that the tree does not."""
+    """Return whether the only key of the file is that of a tree, with the same name and title."""
     if len(items) != 1 or len(parts) != 1 or items[0].cycle != 1:
         return False
     title = parts[0].tree.title if parts[0].tree.kind == "TTree" else ""

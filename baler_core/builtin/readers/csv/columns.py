@@ -77,7 +77,7 @@ class ColumnForm:
         return self.number.startswith(",")
 
     def cut(self, how: str) -> ColumnForm:
-        """Return the form that cuts digits as `csv_numbers.shortened` says."""
+        """Return the form that cuts digits as `csv_numbers.shortened` defines."""
         return replace(self, number=self.number + how)
 
     def values(self, cells: Sequence[str]) -> np.ndarray:

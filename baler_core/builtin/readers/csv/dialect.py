@@ -109,7 +109,7 @@ class Dialect:
         return dialect
 
     def _check(self, columns: int) -> None:
-        """Refuse what no table has: a hostile file may say anything."""
+        """Refuse impossible dialects, which a hostile file may claim."""
         if self.encoding not in ENCODINGS:
             raise FormatError(f"a text table cannot have the encoding {self.encoding!r}")
         listed = [cell for cells in (self.header, self.fields) for cell in cells or []]

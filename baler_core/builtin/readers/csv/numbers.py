@@ -241,7 +241,7 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
 
 def cut(values: np.ndarray, how: str) -> np.ndarray:
-    """Return Float64 values rounded as `shortened` says; a zero has no sign, which would make its cell longer."""
+    """Return float64 values rounded as `shortened` defines; a zero has no sign, which would make its cell longer."""
     return _rounded(values, how) + 0.0 if how else values
 
 

@@ -104,7 +104,7 @@ def _forms(schema: Schema) -> dict[str, ColumnForm]:
 
 
 def _spellings(schema: Schema, columns: dict[str, ColumnForm], rows: int) -> dict[str, Spellings]:
-    """The cells that are spelled otherwise than their values say, by column."""
+    """Return the cells with another spelling than that of their values, by column."""
     reader = ByteReader(schema.attachments.get(CELLS, b""), "the spellings of a table")
     found = {}
     while reader.left:

@@ -237,7 +237,7 @@ class CsvSource(Source):
         self._beside.templates += odd_templates(self._rows, batch.raws, table, layout)
 
     def _check_ragged(self, ragged: Sequence[tuple[int, int]], rows: int, *, at_end: bool) -> None:
-        """Refuse a table in which too many rows have another number of cells; say if a few have."""
+        """Refuse a table in which too many rows have another number of cells; warn if a few have."""
         if len(self._beside.others) > MOST_OTHERS + rows:
             raise UnsuitedError(f"{self._path}: not a text table, most of its lines are empty or comments")
         if not ragged or (not at_end and len(ragged) < 1000):

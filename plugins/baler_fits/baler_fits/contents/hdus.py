@@ -82,7 +82,7 @@ def _hdu_at(file: BinaryIO, position: int, end: int, index: int, name: str) -> H
 
 
 def _with_padding(file: BinaryIO, position: int, hdu: Hdu) -> Hdu:
-    """The HDU at `position`, told how it is padded if not as usual."""
+    """Return the HDU at `position`, with its padding if that is unusual."""
     if not hdu.header:
         return hdu
     file.seek(position + len(hdu.header))

@@ -67,7 +67,7 @@ def _cards(column: int) -> tuple[str, str]:
 
 
 def _stored(keywords: Keywords, lowest: str, highest: str, packing: Packing) -> tuple[float, float]:
-    """What two cards say of physical values, in stored units; no limits where they contradict each other."""
+    """Return two cards' limits of physical values in stored units; none if they contradict each other."""
     ends = (keywords.number(lowest, -math.inf), keywords.number(highest, math.inf))
     low, high = sorted((float(end) - packing.offset) / packing.scale for end in ends)
     return (low, high) if ends[0] < ends[1] else UNLIMITED

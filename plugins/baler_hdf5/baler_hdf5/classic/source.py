@@ -117,7 +117,7 @@ def _check_size(header: ClassicHeader, records: int, path: Path) -> None:
 
 
 def _choose(header: ClassicHeader, patterns: Sequence[str] | None, where: str) -> set[str]:
-    """Names of the variables to take: what the patterns say, and the coordinates of their dimensions."""
+    """Return the names of the selected variables and of the coordinates of their dimensions."""
     every = [StoredDataset(v.name, fields={v.name: Field((), "plain", v.dtype.str)}) for v in header.variables]
     kept = {dataset.path for dataset in select(every, patterns, where)}
     along = {header.dimensions[number][0] for v in header.variables if v.name in kept for number in v.dims}

@@ -33,7 +33,7 @@ def read_attributes(
     path_of
         Gives the path behind an object reference.
     warn
-        Told about attributes that are left out.
+        Called with a sentence for each attribute that is left out.
     """
     records = []
     for name in _names(item):

@@ -35,7 +35,7 @@ IN_HDF5PLUGIN = frozenset({307, 32001, 32004, 32008, 32013, 32015, 32017, 32018,
 def describe_filters(properties: h5p.PropDCID, warn: Callable[[str], None]) -> list[Json]:
     """Return number, flags and parameters of the filters that will be set again.
 
-    Filters that lose digits would change restored values once more: they are left off, and `warn` is told.
+    Filters that lose digits would change restored values once more: they are left off, and `warn` gets a sentence.
     """
     filters = []
     for index in range(properties.get_nfilters()):

@@ -138,7 +138,7 @@ def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
 
 
 def _from_itself(variable: Described) -> tuple[Role, str] | None:
-    """What its own attributes say that no other variable can say better."""
+    """Return the role by its own attributes, unless another variable determines it better."""
     attributes = variable.attributes
     units, standard, modifier = _text(attributes, "units"), *_standard_name(attributes)
     axis, cf_role = _text(attributes, "axis").upper(), _text(attributes, "cf_role")
@@ -196,7 +196,7 @@ def _targets(name: str, said: str, variables: Mapping[str, Described]) -> Iterat
 
 
 def _from_place(variable: Described) -> tuple[Role, str] | None:
-    """What its place in the file says: scales and axes, and the groups that hold meshes or contents of cells."""
+    """Return the role by its place in the file: scales, axes, and groups of meshes or contents of cells."""
     *groups, last = [part.lower() for part in variable.path.split("/")]
     hidden = next((group for group in groups if group in HIDDEN_GROUPS), None)
     if hidden is not None:

@@ -106,7 +106,7 @@ class VelocityMetric(Metric):
         axes.set(title=title, xlabel="x index", ylabel="y index")
 
     def _quantity_units(self) -> str:
-        """Units of the velocity by those of x, where the file tells both."""
+        """Return units of the velocity by those of x, if the file has both."""
         units = [self._units.get(self.options.u, ""), self._units.get(str(self.options.x), "")]
         return " / ".join(units) if all(units) else ""
 

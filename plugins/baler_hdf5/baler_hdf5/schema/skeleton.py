@@ -68,7 +68,7 @@ class Recorder:
     path_of
         The path behind an object reference; None for nothing and for what is not taken.
     warn
-        Told about what cannot be kept.
+        Called with a sentence for each property that cannot be kept.
     """
 
     file: h5py.File

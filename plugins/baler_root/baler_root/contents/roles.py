@@ -8,7 +8,7 @@ from typing import TypedDict
 from baler_core import Role
 
 
-class Telling(TypedDict):
+class FoundRole(TypedDict):
     """A role, and the reason for it."""
 
     role: Role
@@ -44,7 +44,7 @@ INDEX_TITLE = re.compile(r"index (of|to|into) |.*\b(PDG id|unique id)\b", re.IGN
 BITS_TITLE = re.compile(r".*\b(bitmap|bit ?mask|flags?, bits?|bits are)\b", re.IGNORECASE)
 
 
-def role_of(name: str, title: str, dtype: str) -> Telling:
+def role_of(name: str, title: str, dtype: str) -> FoundRole:
     """Return the role of a variable and the reason; empty where neither name nor title determines it.
 
     Parameters

@@ -83,8 +83,8 @@ class _Taking:
         if layout.is_option:
             form = self._option(layout, name, dim)
         elif made is None or parameters.get("__array__") == "categorical":
-            told = f"of type {layout.form.type}" if made is None else "categorical"
-            raise DataError(f"the variable {name or 'data'!r} is {told}, which cannot be stored")
+            reason = f"of type {layout.form.type}" if made is None else "categorical"
+            raise DataError(f"the variable {name or 'data'!r} is {reason}, which cannot be stored")
         else:
             form = made(layout, name, dim)
         if parameters and "text" not in form:
@@ -145,7 +145,7 @@ class _Taking:
 
 
 def _put(form: Json, length: int, arrays: Mapping[str, np.ndarray]) -> Any:
-    """The layout that a form tells."""
+    """Rebuild the layout of a form."""
     import awkward as ak
 
     parameters = unpacked(form["parameters"]) if "parameters" in form else None

@@ -54,7 +54,7 @@ class TreePlan:
                 self._plans[branch.key].leaves[0].counter = self._counter_leaf(branch.counter)
 
     def _plan_of(self, key: str) -> BranchPlan:
-        """The plan of a branch, made when it is first spoken of, below the branch that its key says."""
+        """Return the plan of a branch, made at first use, below the parent branch of its key."""
         if key not in self._plans:
             parent, _, name = key.rpartition("/")
             if key.partition("/")[0] in self._spread:

@@ -67,7 +67,7 @@ class _Cursor:
         """Yield the items of a list frame."""
         inner = self.frame()
         if inner.take("<q") >= 0:
-            raise ValueError("a frame is no list")
+            raise ValueError("a frame is not a list")
         for _ in range(inner.take("<I")):
             yield read(inner)
 
@@ -103,7 +103,7 @@ def pages_of(envelope: bytes | bytearray) -> list[list[list[Page]]]:
 def _column(cursor: _Cursor) -> list[Page]:
     inner = cursor.frame()
     if inner.take("<q") >= 0:
-        raise ValueError("a frame is no list")
+        raise ValueError("a frame is not a list")
     pages = [_page(inner) for _ in range(inner.take("<I"))]
     if inner.take("<q") < 0:
         raise ValueError("columns are left out of clusters")

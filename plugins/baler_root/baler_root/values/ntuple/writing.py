@@ -94,7 +94,7 @@ class NTupleTemplateOutput:
 
 
 def _anchor(anchor: bytes, places: Sequence[tuple[int, int, int]]) -> bytes:
-    """An anchor that leads to header and footer, which are where `places` says: offset, bytes, bytes unpacked."""
+    """An anchor that leads to header and footer, at the given `places`: offset, bytes, bytes unpacked."""
     import xxhash
 
     own = anchor[-ANCHOR_BYTES:]

@@ -197,7 +197,7 @@ def _made_again(tree: Tree, branch: Branch, content: bytes, version: int) -> boo
 
 
 def _version(tree: Tree, branches: Sequence[Branch]) -> int:
-    """What ROOT wrote before each entry of a collection: it says which ROOT it was."""
+    """Return the bytes that ROOT wrote before each entry of a collection, which identify its version."""
     for branch in branches:
         handle = tree.handles[branch.key]
         if isinstance(branch.form, List) and not branch.counter and handle._num_normal_baskets:
