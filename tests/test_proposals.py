@@ -90,9 +90,9 @@ def test_noise_correlated_over_pixels_is_noise_and_no_more_than_there_is() -> No
 def test_a_smooth_simulation_is_bounded_by_its_range_and_says_so(dtype: str) -> None:
     y, x = np.mgrid[:120, :160]
     field = (np.sin(x / 17) * np.cos(y / 11) + 0.2 * np.sin(x * y / 900)).astype(dtype)
-    assert proposed(u=field)["u"] == Proposal("{range: 1.0e-3}", "a smooth field: no noise to go by")
+    assert proposed(u=field)["u"] == Proposal("{range: 1.0e-3}", "a smooth field, without visible noise")
     flat = proposed(u=np.zeros((50, 60)))["u"]
-    assert (flat.bound, flat.reason) == ("{range: 1.0e-3}", "no noise is seen in its first values")
+    assert (flat.bound, flat.reason) == ("{range: 1.0e-3}", "no noise is visible in its first values")
 
 
 def test_rounding_is_no_noise() -> None:

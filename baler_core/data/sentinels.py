@@ -1,4 +1,4 @@
-"""Values that may stand for "missing" though no metadata say so: repeated exactly, at one end of the rest or far outside."""
+"""Find values that may mark missing data without metadata: repeated exactly, at one end of the rest or far outside."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ class Sentinel:
 
     def __str__(self) -> str:
         where = "below" if self.near else "far outside"
-        return f"{self.value:.7g} stands there {self.count:,} times, {where} the others ({self.low:.4g} to {self.high:.4g})"
+        rest = f"{where} the other values ({self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.7g} occurs {self.count:,} times, {rest}"
 
 
 def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Sentinel]:
-    """The variables in whose first values something looks like missing values that nothing declares.
+    """Return the variables in whose first values something looks like missing values that nothing declares.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def told_of(
         As of `Source`.
     """
     if not rules.rules:
-        return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
+        return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
     sentences = [
         f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases or {})}"
         for pattern in rules.unmatched(schema.names)

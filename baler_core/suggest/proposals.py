@@ -1,4 +1,4 @@
-"""A bound for each variable of a file, with its reason: a loss only for what is measured, and well below its noise."""
+"""Propose a bound for each variable of a file, with its reason: lossy only for measurements, well below their noise."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Proposal:
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
-    """A bound for every variable.
+    """Return a bound for every variable.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _is_mostly_small(values: np.ndarray) -> bool:
 def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, in_series: bool) -> Proposal:
     """What suits a column of a table, or a series."""
     if values is not None and _is_constant(values):
-        return Proposal(LOSSLESS, "one value throughout, as far as it was looked at")
+        return Proposal(LOSSLESS, "a single value in all that was read")
     angle = _angle(variable)
     if angle is not None:
         return angle
@@ -178,9 +178,9 @@ def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, i
     if variable.units.lower() in PIXELS:
         return Proposal("{abs: 1.0e-3}", "a place on an image")
     if packed:
-        return Proposal(_FIELDS, "packed: stands for real numbers by a scale factor")
+        return Proposal(_FIELDS, "packed: represents real numbers by a scale factor")
     if values is not None and _is_narrow(values):
-        return Proposal(_FIELDS, "its spread is small beside its values")
+        return Proposal(_FIELDS, "its spread is small compared with its values")
     return Proposal(OTHERS, "three digits")
 
 
@@ -227,7 +227,11 @@ def _below_noise(values: np.ndarray | None, variable: Variable) -> Proposal | No
 def _why_no_noise(values: np.ndarray | None) -> str:
     if values is None:
         return "a field"
-    return "a smooth field: no noise to go by" if noise_of(values).sigma > 0 else "no noise is seen in its first values"
+    return (
+        "a smooth field, without visible noise"
+        if noise_of(values).sigma > 0
+        else "no noise is visible in its first values"
+    )
 
 
 def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:
