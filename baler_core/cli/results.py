@@ -129,7 +129,8 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
     file_size = f", file of {bytes_text(sizes.input_file)}" if sizes.input_file is not None else ""
     rows = [("values", f"{bytes_text(sizes.native)}{file_size}")]
     if sizes.compressed and sizes.ratio:
-        rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}"))
+        of_file = f" ({sizes.input_file / sizes.compressed:.2f} of the file)" if sizes.input_file is not None else ""
+        rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}{of_file}"))
     return [*rows, *((f"ratio of {other.name}", f"{other.ratio:.2f}") for other in results.others)]
 
 
