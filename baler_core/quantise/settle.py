@@ -198,6 +198,7 @@ def settle(
     """
     kept: list[Applied] = []
     costly: list[Applied] = []
+    own: set[str] = set()
     for number, variable in enumerate(layout.variables):
         tolerance = tolerances[variable.name]
         x = values_of(original, variable.name).ravel()
@@ -206,13 +207,13 @@ def settle(
             if found is not None and found.packed and rule.for_sign and tolerance.sign == "auto":
                 costly.append(found)
             elif found is not None:
-                _apply(rule, found.mode, found.positions, arrays, variable.name)
+                _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
                 kept += [found] if found.mode != rule.usual else []
     affordable, flips = _affordable(costly, size) if costly else ([], {})
     for found in affordable:
         variable = layout.variables[found.variable]
         rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
-        _apply(rule, LISTED, found.positions, arrays, variable.name)
+        _apply(rule, LISTED, found.positions, arrays, variable.name, own=own)
     flipped = {layout.variables[number].name: count for number, count in flips.items()}
     kept = sorted([*kept, *affordable], key=lambda one: (one.variable, one.rule))
     return b"".join(one.to_bytes() for one in kept), flipped
@@ -260,15 +261,24 @@ def _sizes(rule: Rule, values: np.ndarray) -> np.ndarray:
     return np.abs(values.astype(np.float64) - float(rule.target))
 
 
-def _apply(rule: Rule, mode: int, positions: np.ndarray, arrays: dict[str, np.ndarray], name: str) -> None:
-    """Move the values of one variable that a rule concerns."""
+def _apply(
+    rule: Rule, mode: int, positions: np.ndarray, arrays: dict[str, np.ndarray], name: str, *, own: set[str]
+) -> None:
+    """Move the values of one variable that a rule concerns.
+
+    Parameters
+    ----------
+    own
+        The variables whose arrays are copies already, made here: a model may still need what it returned.
+    """
     if mode == NONE:
         return
     where: np.ndarray = np.flatnonzero(rule.concerned(arrays[name].ravel())) if mode == ALL else positions
     if where.size:
-        settled = np.array(arrays[name], order="C")
-        settled.reshape(-1)[where] = rule.target
-        arrays[name] = settled
+        if name not in own:
+            arrays[name] = np.array(arrays[name], order="C")
+            own.add(name)
+        arrays[name].reshape(-1)[where] = rule.target
 
 
 # ---- decoding
@@ -285,6 +295,7 @@ def settle_again(
         If `data` is damaged.
     """
     stored = {(one.variable, one.rule): one for one in _read(data, layout)}
+    own: set[str] = set()
     for number, variable in enumerate(layout.variables):
         rules = rules_of(tolerances[variable.name], variable.numpy_dtype)
         for place, rule in enumerate(rules):
@@ -293,7 +304,7 @@ def settle_again(
                 found = Applied(number, place, rule.usual, np.zeros(0, np.int64))
             elif found.mode == FLAGGED:
                 found = _flagged(rule, found, arrays[variable.name].ravel())
-            _apply(rule, found.mode, found.positions, arrays, variable.name)
+            _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
     if stored:
         raise FormatError("values are said to be settled by rules that there are not")
 
