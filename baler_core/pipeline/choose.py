@@ -35,6 +35,10 @@ _FAR_BEHIND = 1.2
 # A model that the user named gives way to the floor if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
+# Grids of so few bytes are coded whole by all candidates, and with lesser efforts too: what is learned takes a good part
+# of their bytes, which no estimate foretells, and time hardly counts.
+_SMALL = 1 << 18
+_EFFORTS: tuple[Effort, ...] = ("fast", "balanced", "max")
 # With little effort, of groups that the floor expects to make so small nothing else is tried.
 _LITTLE = 256
 
@@ -126,6 +130,14 @@ def choose(candidates: Sequence[type[Model]], task: Task, effort: Effort = "max"
     suitable = [model for model in candidates if task.layout.kind in model.kinds]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
+    if task.layout.kind == "grid" and task.layout.nbytes <= _SMALL:
+        lesser = _EFFORTS[: _EFFORTS.index(effort) + 1]
+        return min((_chosen(suitable, task, each) for each in lesser), key=_size)
+    return _chosen(suitable, task, effort)
+
+
+def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> Chosen:
+    """The smallest with this effort."""
     trial = _Trial(task, effort)
     hopeful = trial.hopeful(suitable)
     if trial.estimated(hopeful):
@@ -198,6 +210,7 @@ class _Trial:
     def __init__(self, task: Task, effort: Effort) -> None:
         self._task = task
         self._effort = effort
+        self._small = task.layout.kind == "grid" and task.layout.nbytes <= _SMALL and effort != "fast"
         self._models: dict[type[Model], Model] = {}
         self._estimates: dict[type[Model], float] = {}
         self._failures: dict[type[Model], Exception] = {}
@@ -220,6 +233,8 @@ class _Trial:
         self._estimates = totals(told, names)
         for kind, size in self._estimates.items():
             logger.info("group %s: %s expects about %.0f bytes", task.layout.name, kind.name, size)
+        if self._small:
+            return [kind for kind in suitable if kind not in self._failures]
         beaten = {kind for kind in told if any(self._beats(other, kind, told) for other in told)}
         return [kind for kind in suitable if kind not in beaten and kind not in self._failures]
 
@@ -227,7 +242,7 @@ class _Trial:
         """With most effort, without the models of grids that expect far more than another one after little effort."""
         task = self._task
         rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != FLOOR]
-        if self._effort != "max" or task.layout.kind != "grid" or len(rivals) < 2:
+        if self._effort != "max" or self._small or task.layout.kind != "grid" or len(rivals) < 2:
             return list(kinds)
         told: dict[type[Model], Estimate] = {}
         for kind in rivals:

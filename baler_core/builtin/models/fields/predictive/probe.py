@@ -11,7 +11,7 @@ from baler_core.builtin.models.fields.layout import Box
 from baler_core.builtin.models.fields.model import Family
 from baler_core.builtin.models.fields.predictive.codec import chunks_of, gather
 from baler_core.builtin.models.fields.predictive.field import counted_with, encode_with
-from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
+from baler_core.builtin.models.fields.predictive.stencil_fit import few_values, learn_stencils
 from baler_core.plugin.interfaces import Effort
 
 # What mixing takes of what the same stencils take without.
@@ -48,7 +48,7 @@ def look(family: Family, effort: Effort) -> Family:
         found = Look(place, stencils, encode_with(integers, stencils, 0)[0])
         size = float(len(found.data))
     else:
-        found = Look(place, stencils if effort == "balanced" else None)
+        found = Look(place, stencils if effort == "balanced" and not few_values(integers) else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
     return replace(family, expected=size * share, recipe=found)
