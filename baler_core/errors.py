@@ -30,6 +30,10 @@ class FormatError(BalerError):
     """A `.bal` file is damaged, cut short, hostile, or of a newer format."""
 
 
+class MissingPackage(BalerError):
+    """A package that only some work needs is not installed, or cannot be imported."""
+
+
 class BoundBroken(Exception):
     """A restored value lies outside its bound: our bug, never the user's (exit code 3)."""
 

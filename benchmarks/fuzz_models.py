@@ -21,10 +21,10 @@ from baler_core import FormatError, Layout, Model, Tolerance, Variable, make_blo
 from baler_core.builtin.models import scalar
 from baler_core.entropy import integers as entropy
 from baler_core.entropy.bytes import STORED, squeeze
-from baler_core.entropy.integers import BYTES, CONSTANT, EMPTY, narrow, pack_integers, pack_quickly
+from baler_core.entropy.integers import BYTES, CONSTANT, EMPTY, narrow, pack_fast, pack_integers
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.pipeline.guarantee import restored_arrays
-from baler_core.plugin.interfaces import Streams, Training
+from baler_core.plugin.interfaces import Hints, Streams, Training
 from baler_core.plugin.registry import load_plugins
 from baler_core.testing.damage import damaged
 
@@ -42,7 +42,6 @@ class Subject:
     tolerances: Mapping[str, Tolerance]
     streams: Streams
     state: bytes
-    by_reference: bool = False
 
 
 def decoding(only: str, seed: int) -> Case:
@@ -82,7 +81,6 @@ def _ignore_checksums() -> None:
 def _decode(subject: Subject, streams: Streams, state: bytes, *, whole: bool = True) -> None:
     """Decode as from a file, all or a part; AssertionError if that is of another shape or type."""
     model, layout = type(subject.model)(subject.model.options), subject.layout
-    model.by_reference = subject.by_reference
     model.load_state(decode_state(state, memory_limit=_MEMORY))
     if not whole and hasattr(model, "decode_region"):
         region = {dim: slice(1, None, 2) for dim in layout.variables[0].dims[1:]}
@@ -162,12 +160,12 @@ def _made(
     for plainly in (False, True):
         made = type(model)(model.options)
         with _without_compressors() if plainly else _as_usual():
-            made.for_other_files = made.by_reference = reference
+            hints = Hints(for_other_files=reference, by_reference=reference)
             training = Training(epochs=2, seconds=seconds)
-            made.fit([block], layout=layout, tolerances=tolerances, training=training)
-            streams = made.encode(block, layout, tolerances)
+            made.fit([block], layout=layout, tolerances=tolerances, training=training, hints=hints)
+            streams = made.encode(block, layout, tolerances, hints=hints)
             state = encode_state({**made.state(), **(made.encoder_state() if reference else {})})
-        yield Subject(title + " plain" * plainly, made, layout, tolerances, streams, state, reference)
+        yield Subject(title + " plain" * plainly, made, layout, tolerances, streams, state)
 
 
 @contextmanager
@@ -178,7 +176,7 @@ def _as_usual() -> Iterator[None]:
 @contextmanager
 def _without_compressors() -> Iterator[None]:
     """Let everything in the core that squeezes bytes or packs integers store them as they are."""
-    plain = {squeeze: _stored, pack_integers: _laid_out, pack_quickly: _laid_out}
+    plain = {squeeze: _stored, pack_integers: _laid_out, pack_fast: _laid_out}
     replaced = [
         (module, name, plain[value])
         for module in list(sys.modules.values())

@@ -12,6 +12,7 @@ import h5py
 import netCDF4
 import numpy as np
 
+_BITSHUFFLE = 32008
 _SLACK = 1 + 1e-9
 
 
@@ -84,7 +85,8 @@ def _safe(dataset: h5py.Dataset, what: str) -> Any:
 def _filters(dataset: h5py.Dataset) -> list[tuple[int, tuple[int, ...]]]:
     plist = dataset.id.get_create_plist()
     found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-    return [(int(code), tuple(values)) for code, _, values, _ in found]
+    # bitshuffle puts its own version first, whatever it is asked for
+    return [(int(code), tuple(values[2:] if code == _BITSHUFFLE else values)) for code, _, values, _ in found]
 
 
 def _attributes(before: Any, after: Any) -> Iterator[str]:

@@ -24,7 +24,7 @@ from tables import TABLES, Table, holds, numeric_columns
 from baler_core import Tolerance
 from baler_core.builtin.models.table.model import TableModel, TableOptions
 from baler_core.data.variables import Layout, Variable, make_block, values_of
-from baler_core.plugin.interfaces import Training
+from baler_core.plugin.interfaces import Hints, Training
 from baler_core.plugin.registry import load_plugins
 
 Result = TypeVar("Result")
@@ -57,11 +57,11 @@ def run_model(columns: dict[str, np.ndarray], relative: float, effort: str) -> N
     }
     block = make_block({name: (("row",), values) for name, values in columns.items()})
     model = TableModel(TableOptions.model_validate({"effort": effort}))
-    model.formulas = load_plugins().formulas(list(columns))
+    hints = Hints(formulas=load_plugins().formulas(list(columns)))
     started = time.perf_counter()
-    model.fit([block], layout=layout, tolerances=tolerances, training=Training())
+    model.fit([block], layout=layout, tolerances=tolerances, training=Training(), hints=hints)
     training = time.perf_counter() - started
-    streams, encode = clocked(lambda: model.encode(block, layout, tolerances))
+    streams, encode = clocked(lambda: model.encode(block, layout, tolerances, hints=hints))
     restored, decode = clocked(lambda: model.decode(streams, layout, tolerances))
     right = all(holds(values, values_of(restored, name), relative) for name, values in columns.items())
     size = sum(map(len, streams.values())) + sum(array.nbytes for array in model.state().values())

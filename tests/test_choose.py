@@ -11,9 +11,11 @@ import baler_core
 from baler_core import Layout, Variable, make_block
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.data.bounds import Tolerance
-from baler_core.pipeline import choose as choosing
-from baler_core.pipeline.choose import Task, choose, totals
-from baler_core.plugin.interfaces import Training
+from baler_core.pipeline import task as tasks
+from baler_core.pipeline.candidates import totals
+from baler_core.pipeline.choose import choose
+from baler_core.pipeline.task import Task
+from baler_core.plugin.interfaces import Estimate, Training
 
 
 class Wasteful(ScalarModel):
@@ -21,8 +23,8 @@ class Wasteful(ScalarModel):
 
     name = "wasteful"
 
-    def encode(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
-        streams = super().encode(block, layout, tolerances)
+    def encode(self, block, layout, tolerances, **more):  # type: ignore[no-untyped-def]
+        streams = super().encode(block, layout, tolerances, **more)
         return {**streams, "waste": np.random.default_rng(0).bytes(5000)}
 
 
@@ -31,7 +33,7 @@ class Failing(ScalarModel):
 
     name = "failing"
 
-    def encode(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+    def encode(self, block, layout, tolerances, **_):  # type: ignore[no-untyped-def]
         raise RuntimeError("never works")
 
 
@@ -48,7 +50,7 @@ def task(shape: tuple[int, ...]) -> Task:
 @pytest.mark.parametrize("shape", [(900,), (10, 40, 30)])
 @pytest.mark.parametrize("sample", [1 << 30, 2000])
 def test_the_smallest_is_taken_and_codes_the_whole_block(shape, sample, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(choosing, "SAMPLE_BYTES", sample)
+    monkeypatch.setattr(tasks, "SAMPLE_BYTES", sample)
     given = task(shape)
     chosen = choose([Wasteful, ScalarModel, Failing], given)
     assert chosen.model.name == "scalar"
@@ -62,6 +64,17 @@ def test_a_failing_model_is_reported_and_stops_only_itself(caplog: pytest.LogCap
     assert "never works" in caplog.text
 
 
+def test_a_model_that_estimates_in_another_way_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    class Mapping(ScalarModel):
+        name = "mapping"
+
+        def estimate(self, block, layout, tolerances, **_):  # type: ignore[no-untyped-def]
+            return {("f",): 1.0}
+
+    assert choose([Mapping, ScalarModel], task((50,))).model.name == "scalar"
+    assert "'mapping' returned a dict, not an Estimate" in caplog.text
+
+
 def test_without_any_working_model_the_reason_is_said() -> None:
     with pytest.raises(baler_core.BalerError, match="never works"):
         choose([Failing], task((50,)))
@@ -69,7 +82,7 @@ def test_without_any_working_model_the_reason_is_said() -> None:
         choose([], task((50,)))
 
 
-def test_auto_is_never_larger_than_the_floor(tmp_path: Path) -> None:
+def test_auto_is_never_larger_than_the_baseline(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {
         "x": rng.normal(size=4000),
@@ -77,11 +90,11 @@ def test_auto_is_never_larger_than_the_floor(tmp_path: Path) -> None:
         "f": np.cumsum(rng.normal(size=(9, 20, 20)), 1),
     }
     auto = baler_core.compress(arrays, tmp_path / "a.bal", bounds={"abs": 0.01})
-    floor = baler_core.compress(arrays, tmp_path / "s.bal", bounds={"abs": 0.01}, model="scalar")
-    assert auto.file_bytes <= floor.file_bytes + 60
+    baseline = baler_core.compress(arrays, tmp_path / "s.bal", bounds={"abs": 0.01}, model="scalar")
+    assert auto.file_bytes <= baseline.file_bytes + 60
 
 
-def test_a_named_model_gives_way_to_the_floor_where_it_clearly_loses(tmp_path: Path) -> None:
+def test_a_named_model_gives_way_to_the_baseline_where_it_clearly_loses(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(400, 3))
     repeated = {name: np.tile(column, 10) for name, column in zip("abc", rows.T, strict=True)}
     lost = baler_core.compress(repeated, tmp_path / "a.bal", bounds="lossless", model="table")
@@ -94,10 +107,10 @@ def test_a_named_model_gives_way_to_the_floor_where_it_clearly_loses(tmp_path: P
 
 def test_estimates_count_variables_left_out_and_those_that_are_better_alone() -> None:
     told = {
-        ScalarModel: {("u",): 100.0, ("v",): 40.0, ("mask",): 5.0},
-        Wasteful: {("u", "v"): 90.0},
-        Failing: {("u",): 70.0, ("v",): 80.0, ("mask",): 9.0},
+        ScalarModel: Estimate({("u",): 100.0, ("v",): 40.0, ("mask",): 5.0}),
+        Wasteful: Estimate({("u", "v"): 90.0}),
+        Failing: Estimate({("u",): 70.0, ("v",): 80.0, ("mask",): 9.0}),
     }
     assert totals(told, ["u", "v", "mask"]) == {ScalarModel: 100 + 40 + 5, Wasteful: 90 + 5, Failing: 70 + 40 + 5}
-    assert totals({Wasteful: {("u", "v"): 90.0}}, ["u", "v", "mask"]) == {Wasteful: 90}
+    assert totals({Wasteful: Estimate({("u", "v"): 90.0})}, ["u", "v", "mask"]) == {Wasteful: 90}
     assert totals({}, ["u"]) == {}

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from baler_core import Layout, Variable, make_block
-from baler_core.builtin.models.fields.model import Family, Prepared
+from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform import plan as planning
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.data.bounds import Tolerance
 from baler_core.format.container import pack_streams
-from baler_core.pipeline.choose import FLOOR, Task, choose
-from baler_core.plugin.interfaces import Effort, Model, Training
+from baler_core.pipeline.candidates import BASELINE
+from baler_core.pipeline.choose import choose
+from baler_core.pipeline.task import Task
+from baler_core.plugin.interfaces import Effort, Hints, Model, Training
 
 FIELD_MODELS: Sequence[type[Model]] = (PredictiveModel, ScalarModel, TransformModel)
 
@@ -47,8 +49,8 @@ def test_models_expect_about_the_bytes_that_they_take(kind: type[Model], effort:
     model = kind(kind.Options(effort=effort))  # type: ignore[call-arg]
     expected = model.estimate(given.first, given.layout, given.tolerances)
     assert expected is not None
-    streams = model.encode(given.first, given.layout, given.tolerances)
-    assert sum(expected.values()) == pytest.approx(len(pack_streams([streams])), rel=near)
+    streams = model.encode(given.first, given.layout, given.tolerances, plan=expected.plan)
+    assert expected.total == pytest.approx(len(pack_streams([streams])), rel=near)
     restored = model.decode(streams, given.layout, given.tolerances)["f"].values
     assert np.abs(restored.astype("f8") - given.first["f"].values).max() <= 2e-3
 
@@ -58,7 +60,7 @@ def test_rows_that_come_again_are_seen_by_estimates_and_coded_by_scalar() -> Non
     tolerance = Tolerance("abs", 0.01)
     once = estimated_size(values[:, :64], tolerance)
     assert estimated_size(values, tolerance) < 1.3 * once
-    assert choose(FIELD_MODELS, task(values, 0.01), "fast").model.name == FLOOR
+    assert choose(FIELD_MODELS, task(values, 0.01), "fast").model.name == BASELINE
 
 
 @pytest.mark.parametrize("effort", ["fast", "balanced", "max"])
@@ -77,17 +79,16 @@ def test_transforms_far_behind_another_model_are_not_planned_further(monkeypatch
     refined: list[str] = []
     plain = planning._Plan.refined
 
-    def refine(plan: planning._Plan, members: Sequence[Prepared], effort: Effort) -> Family:
+    def refine(plan: planning._Plan, members: Sequence[Prepared], effort: Effort) -> JointFields:
         refined.append(effort)
         return plain(plan, members, effort)
 
     monkeypatch.setattr(planning._Plan, "refined", refine)
     for rival in (1.0, 1e12):
         model = TransformModel(TransformModel.Options(effort="balanced"))
-        model.rival = rival
-        expected = model.estimate(given.first, given.layout, given.tolerances)
+        expected = model.estimate(given.first, given.layout, given.tolerances, hints=Hints(rival=rival))
         assert expected is not None
-        assert sum(expected.values()) > 1.0
+        assert expected.total > 1.0
         assert refined == ([] if rival == 1.0 else ["balanced"])
 
 
@@ -96,9 +97,9 @@ def test_with_most_effort_models_far_behind_after_a_glance_are_not_planned(monke
     for kind in (PredictiveModel, TransformModel):
         plain = kind.estimate
 
-        def estimate(self, *args, plain=plain):  # type: ignore[no-untyped-def]
+        def estimate(self, *args, plain=plain, **hints):  # type: ignore[no-untyped-def]
             asked.append((self.name, self.options.effort))
-            return plain(self, *args)
+            return plain(self, *args, **hints)
 
         monkeypatch.setattr(kind, "estimate", estimate)
     clean = np.sin(np.add.outer(np.arange(60) / 9, np.add.outer(np.arange(32) / 5, np.arange(40) / 7))).astype("f4")

@@ -308,7 +308,7 @@ from baler_core import Model, hookimpl
 
 class Slow(Model):
     name = "slow"
-    def encode(self, block, layout, tolerances):
+    def encode(self, block, layout, tolerances, *, hints, plan):
         Path("started").touch()
         time.sleep(60)
     def decode(self, streams, layout, tolerances):

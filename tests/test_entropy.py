@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core.entropy.bytes import squeeze, unsqueeze
-from baler_core.entropy.integers import narrow, pack_integers, pack_quickly, unpack_integers, widen
+from baler_core.entropy.integers import narrow, pack_fast, pack_integers, unpack_integers, widen
 from baler_core.entropy.varint import ByteReader
 from baler_core.errors import FormatError
 from baler_core.format.header_dictionary import header_dictionary
@@ -23,7 +23,7 @@ int64 = hnp.arrays(np.int64, st.integers(0, 200), elements=st.integers(-(2**63),
 def test_any_int64_array_returns(values: np.ndarray, thorough: bool) -> None:
     packed = pack_integers(values, thorough=thorough)
     np.testing.assert_array_equal(unpack_integers(packed, values.size), values)
-    assert (unpack_integers(pack_quickly(values), values.size) == values.ravel()).all()
+    assert (unpack_integers(pack_fast(values), values.size) == values.ravel()).all()
 
 
 @pytest.mark.parametrize(

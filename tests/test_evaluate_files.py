@@ -12,7 +12,7 @@ from baler_core.api.calls import compress, decompress
 from baler_core.config import ComponentSpec
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.errors import DataError, FormatError
-from baler_core.evaluate import Results, evaluate
+from baler_core.evaluate import Comparison, Results, evaluate
 from baler_core.evaluate.provenance import training_curves
 from baler_core.pipeline.decompression import read_info
 from baler_core.plugin.registry import Registry, load_plugins
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compared(folder: Path, restored: str, registry: Registry, **wanted: object) -> Results:
-    return evaluate(folder / "data.npz", folder / restored, registry, others_bytes=0, **wanted)  # type: ignore[arg-type]
+    return evaluate(folder / "data.npz", folder / restored, registry, Comparison(others_bytes=0, **wanted))  # type: ignore[arg-type]
 
 
 def test_the_bal_file_and_the_restored_file_give_the_same_numbers(folder: Path, registry: Registry) -> None:
@@ -80,7 +80,7 @@ def test_text_is_counted_in_one_way_everywhere(tmp_path: Path, registry: Registr
     lines = [f"{'é' * (i % 7)}name{i},{i}\n" for i in range(300)]
     (tmp_path / "a.csv").write_text("word,n\n" + "".join(lines), "utf-8")
     done = compress(tmp_path / "a.csv", tmp_path / "a.bal", model="scalar")
-    results = evaluate(tmp_path / "a.csv", tmp_path / "a.bal", registry, others_bytes=0)
+    results = evaluate(tmp_path / "a.csv", tmp_path / "a.bal", registry, Comparison(others_bytes=0))
     text = sum(len(line.split(",")[0].encode()) + 1 for line in lines)
     assert (
         results.sizes.native == done.input_bytes == read_info(tmp_path / "a.bal").header.input_bytes == text + 8 * 300
@@ -118,7 +118,7 @@ def test_what_the_restored_file_lacks_is_noted_and_what_it_adds_refused(
     with np.load(folder / "restored.npz") as arrays:
         np.savez(tmp_path / "fewer.npz", energy=arrays["energy"], field=arrays["field"])
         np.savez(tmp_path / "more.npz", energi=arrays["energy"])
-    results = evaluate(folder / "data.npz", tmp_path / "fewer.npz", registry, others_bytes=0)
+    results = evaluate(folder / "data.npz", tmp_path / "fewer.npz", registry, Comparison(others_bytes=0))
     assert [v.name for v in results.variables] == ["energy", "field"]
     assert results.left_out == ("variables of the original that are not in the restored file: eta, id",)
     assert not results.verdict.good

@@ -9,9 +9,10 @@ from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Schema, Variable, counts_first, event_lengths, make_block, values_of
 from baler_core.errors import DataError
-from baler_core.pipeline import choose as choosing
-from baler_core.pipeline.choose import Task, choose
+from baler_core.pipeline import task as tasks
+from baler_core.pipeline.choose import choose
 from baler_core.pipeline.input import layouts_of
+from baler_core.pipeline.task import Task
 from baler_core.plugin.interfaces import Training
 
 SCHEMA = Schema(
@@ -80,19 +81,19 @@ class Watching(ScalarModel):
     name = "watching"
     seen: list[tuple[int, list[int], list[int]]]
 
-    def estimate(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+    def estimate(self, block, layout, tolerances, **_):  # type: ignore[no-untyped-def]
         return None
 
-    def fit(self, blocks, *, layout, tolerances, training):  # type: ignore[no-untyped-def]
+    def fit(self, blocks, *, layout, tolerances, training, **more):  # type: ignore[no-untyped-def]
         for block in blocks:
             rows = values_of(block, "pt").astype(int).tolist()
             assert values_of(block, layout.counts).tolist() == layout.lengths.tolist()
             self.seen.append((layout.sizes["jet"], layout.lengths.tolist(), rows))
-        super().fit(blocks, layout=layout, tolerances=tolerances, training=training)
+        super().fit(blocks, layout=layout, tolerances=tolerances, training=training, **more)
 
 
 def test_a_part_of_a_block_is_tried_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "SAMPLE_BYTES", 100)
+    monkeypatch.setattr(tasks, "SAMPLE_BYTES", 100)
     monkeypatch.setattr(Watching, "seen", [], raising=False)
     lengths = np.array([3, 0, 9, 4, 1, 1, 0, 7, 5, 10])
     block = make_block({"n": (("event",), lengths), "pt": (("jet",), np.arange(40, dtype="<f4"))})

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core import FormatError, Layout, Tolerance, Variable, make_block, values_of
-from baler_core.builtin.models.fields.model import FamilyModel
+from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.plugin.interfaces import Streams
 
 DIMS = ("time", "z", "y", "x")
-Kind = type[FamilyModel]
+Kind = type[FieldModel]
 
 
 @pytest.fixture(params=[TransformModel, PredictiveModel], ids=["transform", "predictive"])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from baler_core import FormatError, Layout, Tolerance, Variable, make_block, values_of
 from baler_core.builtin.models.fields import layout as field_layout
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements
-from baler_core.builtin.models.fields.model import FamilyModel
-from baler_core.builtin.models.fields.predictive import codec as predictive_family
+from baler_core.builtin.models.fields.model import FieldModel
+from baler_core.builtin.models.fields.predictive import joint_fields as predictive_fields
 from baler_core.builtin.models.fields.predictive import plan as predictive_plan
 from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform import chunk as transform_chunk
@@ -26,7 +26,7 @@ from baler_core.machine import threads as parallel
 from baler_core.plugin.interfaces import Effort
 
 DIMS = ("time", "y", "x")
-Kind = type[FamilyModel]
+Kind = type[FieldModel]
 TOLERANCES = {"u": Tolerance("abs", 1e-2), "v": Tolerance("abs", 1e-2)}
 
 
@@ -41,8 +41,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_layout, "LONGEST_BLOCK", 12)
     monkeypatch.setattr(transform_chunk, "tiles", lambda frames, space: field_layout.tiles(frames, space, 8000))
     monkeypatch.setattr(predictive_plan, "arrangements_of", lambda variables, shape: [field_layout.Arrangement(0, 1)])
-    monkeypatch.setattr(predictive_family, "_FEWEST_FRAMES", 6)
-    monkeypatch.setattr(predictive_family, "_CHUNK_BITS", {"fast": 12, "balanced": 12, "max": 12})
+    monkeypatch.setattr(predictive_fields, "_FEWEST_FRAMES", 6)
+    monkeypatch.setattr(predictive_fields, "_CHUNK_BITS", {"fast": 12, "balanced": 12, "max": 12})
 
 
 def waves(frames: int = 24, ny: int = 40, nx: int = 48) -> np.ndarray:
@@ -122,7 +122,7 @@ def test_a_region_is_decoded_from_the_tiles_it_touches(
     values = waves()
     _, layout = group(values)
     data = encoded(kind, values, "fast")
-    places = {"transform": (transform_chunk, "decode_tile"), "predictive": (predictive_family, "decode_integers")}
+    places = {"transform": (transform_chunk, "decode_tile"), "predictive": (predictive_fields, "decode_integers")}
     calls = counted(monkeypatch, *places[kind.name])
     whole = decoded(kind, data, layout)
     total = len(calls)
@@ -167,7 +167,7 @@ import hashlib, sys
 import numpy as np
 from baler_core.builtin.models.fields.transform.block import Chunk
 from baler_core.builtin.models.fields.transform.chunk import encode_chunk, learn, read_chunk
-from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.block import Recipe
 t, x = np.meshgrid(np.arange(130), np.arange(6000), indexing="ij")
 field = (300 * np.sin(x / 70 - t / 5) + 40 * np.cos(x / 9 + t))[:, None, None, None]
 block = Chunk(field)

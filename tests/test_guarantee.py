@@ -31,7 +31,7 @@ class Hostile(Model):
     class Options(Options):
         how: str = "zeros"
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, **_: object) -> Streams:
         return {"": b""}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
@@ -51,7 +51,7 @@ class Negative(Model):
     name = "negative"
     learned: ClassVar[dict[str, np.ndarray]] = {}
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, **_: object) -> Streams:
         return {v.name: (-block[v.name].values.astype(float)).tobytes() for v in layout.variables}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:

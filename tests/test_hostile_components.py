@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from baler_core.builtin.readers.csv.files import CsvReader
 from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout
-from baler_core.entropy.varint import write_sized
+from baler_core.entropy.varint import write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Reader, Streams, Tolerances, Training
 from baler_core.plugin.registry import load_plugins
@@ -125,8 +126,9 @@ def test_a_residual_with_a_short_head_is_refused() -> None:
 
 @pytest.mark.parametrize(("step", "merge"), [(1e300, 1), (0.5, 1), (2.0**40, 2**30 + 1)])
 def test_lattices_of_impossible_steps_are_refused(step: float, merge: int) -> None:
+    stored = bytes([0, 0b101]) + struct.pack("<d", step) + write_varint(zigzag(merge))
     with pytest.raises(FormatError, match="steps of"):
-        Lattice.from_bytes(Lattice("integer", "<i8", step=step, merge=merge).to_bytes(), "<i8")
+        Lattice.from_bytes(stored, "<i8")
 
 
 def test_an_archive_of_two_arrays_of_one_name_is_refused(tmp_path: Path) -> None:

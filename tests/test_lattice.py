@@ -10,7 +10,14 @@ from hypothesis.extra import numpy as hnp
 
 from baler_core.data.bounds import Tolerance
 from baler_core.entropy.integers import pack_integers
-from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice import (
+    BitsLattice,
+    IntegerLattice,
+    Lattice,
+    LogIntegerLattice,
+    LogLattice,
+    StepLattice,
+)
 from baler_core.quantise.lattice_fit import find_spacing, fit_lattice
 from baler_core.quantise.residual import decode_residual, encode_residual
 
@@ -110,7 +117,7 @@ def test_decimals_are_seen_beside_missing_values() -> None:
     values[::7] = np.nan
     values[5] = -0.0
     lattice = fit_lattice(values, Tolerance("exact"))
-    assert lattice.kind == "step"
+    assert isinstance(lattice, StepLattice)
     assert round_trip(values, Tolerance("exact")).tobytes() == values.tobytes()
 
 
@@ -118,8 +125,8 @@ def test_truncated_mantissas_are_seen() -> None:
     values = np.random.default_rng(0).normal(size=4000).astype(np.float32)
     cut = (values.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
     lattice = fit_lattice(cut, Tolerance("exact"))
-    assert lattice.kind == "bits"
-    assert lattice.merge >= 13
+    assert isinstance(lattice, BitsLattice)
+    assert lattice.dropped >= 13
     assert len(pack_integers(lattice.codes(cut))) < 0.55 * cut.nbytes
 
 
@@ -128,3 +135,21 @@ def test_a_non_negative_variable_stays_non_negative() -> None:
     for radius in (0.01, 0.5, 3.0):
         assert (round_trip(values, Tolerance("abs", radius)) >= 0).all()
         assert (round_trip(np.round(values, 1), Tolerance("abs", radius)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "lattice",
+    [
+        IntegerLattice("<i2", 3, 5, -7, specials=(-99.0,), lowest=-4),
+        StepLattice("<f4", 1.0, 100.0, 4, 2, specials=(np.inf,)),
+        LogLattice("<f8", 0.002, 0.9999995, -300, specials=(0.0, -0.0), lowest=-12),
+        BitsLattice(">f4", 13),
+        LogIntegerLattice("<i8", 0.01, 0.9999875, 800),
+    ],
+)
+def test_each_kind_of_lattice_is_read_as_it_was_written(lattice: Lattice) -> None:
+    assert Lattice.from_bytes(lattice.to_bytes(), lattice.dtype) == lattice
+    codes = np.array([-3, -1, 0, 1, 2, 700])
+    points = lattice.restore(codes)
+    assert points.dtype == np.dtype(lattice.dtype)
+    np.testing.assert_array_equal(lattice.codes(points), codes)

@@ -15,11 +15,10 @@ import pytest
 import zstandard
 
 import baler_core
-from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.chunk import encode_chunk
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.fields.transform.neighbourhood import MOST, means
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 from baler_core.builtin.models.table.contexts.references import kind_of
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.model import TableModel
@@ -138,9 +137,9 @@ def table() -> tuple[TableModel, Any, Layout, dict[str, Any]]:
 
 def test_a_packed_symbol_beyond_its_range_is_refused(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, block, layout, tolerances = table
-    plan = model._plan
+    plan = model._learned.plan
     packed = replace(plan, columns=tuple(replace(column, packed=True, parents=()) for column in plan.columns))
-    monkeypatch.setattr(model, "_plan", packed)
+    monkeypatch.setattr(model, "_learned", replace(model._learned, plan=packed))
     found = "baler_core.builtin.models.table.blocks"
     monkeypatch.setattr(f"{found}.zlib.crc32", lambda data, value=0: 0)
     model.decode(model.encode(block, layout, tolerances), layout, tolerances)
@@ -152,7 +151,7 @@ def test_a_packed_symbol_beyond_its_range_is_refused(table: Any, monkeypatch: py
 
 @pytest.mark.parametrize(("low", "high"), [(-(2**61), 5), (0, 2**61), (-(2**62), 2**62)])
 def test_symbols_too_far_apart_for_loops_are_refused(table: Any, low: int, high: int) -> None:
-    plan = table[0]._plan
+    plan = table[0]._learned.plan
     first = replace(plan.columns[0], symbols=SymbolMap("codes", low, high), marginal=None, parents=(), packed=True)
     damaged = plan_to_bytes(replace(plan, columns=(first, *plan.columns[1:])))
     with pytest.raises(FormatError, match="symbols from"):
@@ -160,7 +159,7 @@ def test_symbols_too_far_apart_for_loops_are_refused(table: Any, low: int, high:
 
 
 def test_bins_whose_edges_wrap_around_are_refused(table: Any) -> None:
-    plan = table[0]._plan
+    plan = table[0]._learned.plan
     number = next(j for j, column in enumerate(plan.columns) if column.marginal and column.marginal.bins > 4)
     column = plan.columns[number]
     gaps = np.diff(column.marginal.edges)

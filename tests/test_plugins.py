@@ -83,6 +83,32 @@ def test_a_broken_plugin_is_named_and_stops_nobody(install, monkeypatch, module:
         load_plugins()
 
 
+OLD_MODEL = """
+from baler_core import Model, hookimpl
+
+class Old(Model):
+    name = "old_half"
+    def encode(self, block, layout, tolerances): return {}
+    def decode(self, streams, layout, tolerances): return layout.build({})
+
+@hookimpl
+def baler_models(): return [Old]
+"""
+
+
+def test_a_model_whose_methods_are_of_an_earlier_version_is_told_how_to_write_them(install) -> None:  # type: ignore[no-untyped-def]
+    install("plugin_old", OLD_MODEL)
+    with pytest.raises(PluginError) as caught:
+        load_plugins().model("old_half")
+    for part in ("plugin_old", "plugin-old", "'old_half'", "encode(self, block, layout, tolerances, *, hints, plan)"):
+        assert part in str(caught.value)
+    install(
+        "plugin_new",
+        OLD_MODEL.replace("tolerances): return {}", "tolerances, **_): return {}").replace("old_half", "new_half"),
+    )
+    assert load_plugins().model("new_half").name == "new_half"
+
+
 def test_two_of_the_same_name_are_an_error_that_names_both(install) -> None:  # type: ignore[no-untyped-def]
     install("plugin_one", GOOD.format(name="twice"))
     install("plugin_two", GOOD.format(name="twice"), version="3.1")

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from baler_core import FormatError
-from baler_core.builtin.models.fields.predictive.classes import learned_classes
+from baler_core.builtin.models.fields.predictive.classes import fit_classes
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
 from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.sampling import Sample, activities, samples_of, with_filled_holes
+from baler_core.builtin.models.fields.predictive.sampling import (
+    StencilSample,
+    activities,
+    samples_of,
+    with_filled_holes,
+)
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
@@ -78,9 +83,9 @@ def test_fitted_weights_expect_neighbours_to_be_rounded_like_those_fitted_to_rou
     assert abs(spread(np.full(9, 1e6), np.array([0.0, 0.5, 0.5])) - 1024**2 / 24) < 1
 
 
-def sample_of(features: np.ndarray, targets: np.ndarray, temporal: bool = False) -> Sample:
+def sample_of(features: np.ndarray, targets: np.ndarray, temporal: bool = False) -> StencilSample:
     """A sample of features that are all used and not rounded."""
-    return Sample(0, temporal, np.arange(FEATURES), features, targets, None)
+    return StencilSample(0, temporal, np.arange(FEATURES), features, targets, None)
 
 
 def test_activity_counts_differences_of_neighbours() -> None:
@@ -99,18 +104,18 @@ def test_classes_are_learned_only_where_they_pay() -> None:
     start[here] = 1024
     mean, west = features[here].mean(axis=0), features[here[0]]
     noise = 300 * rng.normal(size=20_000)
-    alike = learned_classes(sample_of(features, mean + noise), start, 100_000)
+    alike = fit_classes(sample_of(features, mean + noise), start, 100_000)
     assert alike.shape == (1, COLUMNS)
     assert alike[0, EDGE] == LARGEST_EDGE
     lively = activities(sample_of(features, mean)) > 3e5
     differing = sample_of(features, np.where(lively, west, mean) + noise)
-    apart = learned_classes(differing, start, 100_000)
+    apart = fit_classes(differing, start, 100_000)
     assert apart.shape == (MOST_CLASSES, COLUMNS)
     assert apart[0, EDGE] < apart[1, EDGE]
     assert apart[-1, here[0]] > 3000
     assert abs(apart[0, here[0]] - 1024) < 200
-    assert len(learned_classes(differing, start, 20)) == 1
-    assert len(learned_classes(sample_of(features[:, :0], mean[:0]), start, 100_000)) == 1
+    assert len(fit_classes(differing, start, 20)) == 1
+    assert len(fit_classes(sample_of(features[:, :0], mean[:0]), start, 100_000)) == 1
 
 
 def test_classes_of_stencils_make_fewer_bytes_and_restore_the_same() -> None:

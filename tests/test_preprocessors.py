@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import baler_core
 from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
+from baler_core.pipeline.decompression import read_info
 from baler_core.pipeline.preprocess import Pipeline, Step
 
 EVERY = [Asinh, Log, MinMax, Standardise]
@@ -133,3 +138,24 @@ def test_integers_come_back_rounded_not_cut_off():
     layout = Layout("table", (Variable("n", "<i4", ("row",)),), {"row": 4})
     back = values_of(pipeline.decode(pipeline.encode(block), layout), "n")
     assert back.astype("<i4").tolist() == values.tolist()
+
+
+def test_each_block_is_preprocessed_once_for_all_its_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    plain = Log.encode
+
+    def encode(self: Log, block: Any) -> Any:
+        calls.append(len(block.variables))
+        return plain(self, block)
+
+    monkeypatch.setattr(Log, "encode", encode)
+    values = np.exp(np.random.default_rng(2).normal(size=(40, 5, 6)))
+    arrays = {"u": values, "x": values[:, 0, 0].copy()}
+    step = {"name": "log", "variables": ["u", "x"]}
+    target = tmp_path / "a.bal"
+    baler_core.compress(arrays, target, bounds={"rel": 1e-3}, model="scalar", preprocess=[step], block_bytes=2500)
+    # once to fit, which shows the next step what this one makes of a block; then once per block
+    assert calls == [2, *[2] * len(list(read_info(target).block_bytes))]
+    restored = baler_core.open(target)
+    for name, array in arrays.items():
+        assert (np.abs(restored[name].values - array) <= 1e-3 * array).all()

@@ -18,7 +18,7 @@ from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, LARGEST_EDGE, STARTS
 from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
 from baler_core.builtin.models.fields.transform import wavelet
-from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.temporal import TimeTransform
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
@@ -177,7 +177,7 @@ _HASH = """
 import hashlib, numpy as np
 from test_quick_coding import integers_of, plane, series
 from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
-from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.builtin.models.fields.transform.tile_bytes import decode_tile, encode_tile
 for shape in ((2, 2, 1, 17, 30), (2, 1, 9, 8, 10)):

@@ -122,7 +122,7 @@ def test_the_page_states_sizes_and_bounds(results: Results, page: str) -> None:
 
 def test_broken_bounds_are_told_first(tmp_path: Path, results: Results) -> None:
     bad = [replace(v, violations=3, share=2.0) if v.name == "flow/u" else v for v in results.variables]
-    page = write_report(replace(results, variables=tuple(bad)), tmp_path, plots=0).read_text("utf-8")
+    page = write_report(replace(results, variables=tuple(bad)), tmp_path, plots=0).page.read_text("utf-8")
     assert ">broken<" in page
     assert "3 values lie outside their bound" in page
     assert "3 outside" in page
@@ -186,7 +186,7 @@ def test_only_the_chosen_variables_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Results, plots: object, drawn: set[str]
 ) -> None:
     bare = replace(results, metrics=())
-    page = write_report(bare, tmp_path, plots=plots).read_text("utf-8")  # type: ignore[arg-type]
+    page = write_report(bare, tmp_path, plots=plots).page.read_text("utf-8")  # type: ignore[arg-type]
     found = {path.name.split(".")[0] for path in tmp_path.glob("plots/*.png")}
     assert found == drawn
     left_out = re.search(r"(\d+) more can be, by .*?</summary>\n<p class=\"hint\">(.*?)</p>", page, re.DOTALL)
@@ -196,7 +196,7 @@ def test_only_the_chosen_variables_are_drawn(
 
 def test_nothing_to_draw_is_a_report_too(tmp_path: Path) -> None:
     results = Results("a.csv", "a.bal", some_results(0).sizes, ())
-    assert "a.csv" in write_report(results, tmp_path).read_text("utf-8")
+    assert "a.csv" in write_report(results, tmp_path).page.read_text("utf-8")
     assert read_results(tmp_path) == results
 
 
@@ -239,7 +239,7 @@ def test_a_report_of_many_variables_stays_small_and_draws_those_that_changed(tmp
     results = some_results(60)
     same = {f"x{i}<b>$" for i in range(20)}
     still = [replace(v, changed=0) if v.name in same else v for v in results.variables]
-    page = write_report(replace(results, variables=tuple(still)), tmp_path)
+    page = write_report(replace(results, variables=tuple(still)), tmp_path).page
     drawn = {path.name for path in tmp_path.glob("plots/x*.png")}
     assert drawn == {f"x{i}_b.png" for i in range(20, 20 + PLOTS)}
     assert page.stat().st_size < 1_500_000
@@ -248,6 +248,6 @@ def test_a_report_of_many_variables_stays_small_and_draws_those_that_changed(tmp
 
 def test_what_is_exact_in_spite_of_a_pattern_is_told_with_the_reason(tmp_path: Path, results: Results) -> None:
     told = replace(results, kept_exact={"x0<b>$": "time: named 'x0'"})
-    page = write_report(told, tmp_path, plots=0).read_text("utf-8")
+    page = write_report(told, tmp_path, plots=0).page.read_text("utf-8")
     assert "Exact in spite of a pattern with wildcards: 1 variable." in page
     assert '<td class="text">x0&lt;b&gt;$</td><td class="text">time: named &#39;x0&#39;</td>' in page

@@ -14,12 +14,10 @@ import pytest
 import baler_core
 from baler_core import DataError, FormatError
 from baler_core.builtin.models.fields import layout as field_layout
-from baler_core.builtin.models.fields.transform import chunk
-from baler_core.builtin.models.fields.transform import shared_modes as background
-from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform import chunk, shared_modes
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.model import TransformModel
-from baler_core.builtin.models.fields.transform.recipe import Recipe
-from baler_core.builtin.models.fields.transform.shared_modes import Background, Remainder, learn_modes
+from baler_core.builtin.models.fields.transform.shared_modes import Remainder, SharedModes, learn_modes
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state
@@ -230,7 +228,7 @@ def test_damaged_modes_are_refused(flow: Path, tmp_path: Path) -> None:
 
 def test_a_region_is_decoded_with_modes(flow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_layout, "LONGEST_BLOCK", 12)
-    for module in (background, chunk):
+    for module in (shared_modes, chunk):
         monkeypatch.setattr(module, "tiles", lambda frames, space: field_layout.tiles(frames, space, 3000))
     arrays = {"u": field(80, 1)["u"][48:]}
     done = compress_field(arrays, tmp_path / "a.bal", trained=flow, model_storage="reference")
@@ -244,21 +242,21 @@ def test_a_region_is_decoded_with_modes(flow: Path, tmp_path: Path, monkeypatch:
     np.testing.assert_array_equal(found, whole[9:15, 2:20:3, 30:32])
 
 
-def test_what_was_foretold_is_checked() -> None:
+def test_what_was_explained_is_checked() -> None:
     t, _, _, y, x = np.meshgrid(np.arange(20), [0], [0], np.arange(9), np.arange(11), indexing="ij")
     block = Chunk(90 * np.sin(x / 3 - t) * np.cos(y / 4) + 200.0)
-    modes = Background.of(learn_modes(block), block.shape[1:])
+    modes = SharedModes.of(learn_modes(block), block.shape[1:])
     assert modes is not None
     left = Remainder(block, modes.find(block, 0))
-    foretold = left.foretold.to_bytes()
-    np.testing.assert_array_equal(modes.read(foretold, 20).coefficients, left.foretold.coefficients)
-    data = b"".join(chunk.encode_chunk(left, Recipe("none", 1, 8, background=True), None, foretold))
+    explained = left.explained.to_bytes()
+    np.testing.assert_array_equal(modes.read(explained, 20).coefficients, left.explained.coefficients)
+    data = b"".join(chunk.encode_chunk(left, Recipe("none", 1, 8, shared_modes=True), None, explained))
     restored = chunk.read_chunk(data, block.shape, modes).restore(0)
     assert np.abs(restored - block.field).max() <= 1 + 1e-9
     with pytest.raises(FormatError, match="modes"):
         chunk.read_chunk(data, block.shape)
-    place = data.index(foretold)
-    for number in range(1, len(foretold), 5):
+    place = data.index(explained)
+    for number in range(1, len(explained), 5):
         damaged = bytearray(data)
         damaged[place + number] ^= 4
         with pytest.raises(FormatError):

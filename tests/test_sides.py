@@ -48,7 +48,7 @@ class Careless(Model):
 
     name = "careless"
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
+    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, **_: object) -> Streams:
         streams = {}
         for v in layout.variables:
             values = block[v.name].values.astype(np.float64)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.builtin.models.table.events import BEFORE, FIRST, IN_EVENT, SECOND, Events, Source, sources
+from baler_core.builtin.models.table.events import BEFORE, FIRST, IN_EVENT, SECOND, ColumnSource, Events, sources
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.sample import gather
 from baler_core.data.bounds import Tolerance
@@ -41,7 +41,7 @@ def test_a_part_of_events_keeps_their_borders(lengths: list[int], data: st.DataO
 
 @pytest.mark.parametrize("columns", [1, 7])
 def test_sources_are_numbered(columns: int) -> None:
-    found = [Source.of(number, columns) for number in range(sources(columns))]
+    found = [ColumnSource.of(number, columns) for number in range(sources(columns))]
     assert len(set(found)) == len(found)
     assert [source.number(columns) for source in found] == list(range(sources(columns)))
 

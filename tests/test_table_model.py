@@ -20,7 +20,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Model, Streams, Training
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams, Training
 
 EXACT = Tolerance("exact")
 REL = Tolerance("rel", 1e-3)
@@ -34,14 +34,14 @@ def layout_of(columns: Columns) -> Layout:
 
 
 def compressed(
-    model: Model, columns: Columns, tolerances: Mapping[str, Tolerance], parts: int = 1
+    model: Model, columns: Columns, tolerances: Mapping[str, Tolerance], parts: int = 1, hints: Hints = NO_HINTS
 ) -> tuple[list[Streams], list[Columns]]:
     rows = len(next(iter(columns.values())))
     cuts = [rows * k // parts for k in range(parts + 1)]
     pieces = [{n: v[a:b] for n, v in columns.items()} for a, b in itertools.pairwise(cuts)]
     blocks = [make_block({name: (("row",), v) for name, v in piece.items()}) for piece in pieces]
-    model.fit(blocks, layout=layout_of(columns), tolerances=tolerances, training=Training())
-    streams = [model.encode(b, layout_of(p), tolerances) for b, p in zip(blocks, pieces, strict=True)]
+    model.fit(blocks, layout=layout_of(columns), tolerances=tolerances, training=Training(), hints=hints)
+    streams = [model.encode(b, layout_of(p), tolerances, hints=hints) for b, p in zip(blocks, pieces, strict=True)]
     return streams, pieces
 
 
@@ -160,9 +160,9 @@ def test_offered_formulas_are_tested_and_used() -> None:
     columns = {"pt": pt, "phi": phi, "px": pt * np.cos(phi), "other": own.normal(size=rows)}
     tolerances = {name: Tolerance("abs", 1e-3) for name in columns}
     plain, helped = TableModel(), TableModel()
-    helped.formulas = (Formula("px", "px", ("pt", "phi")), Formula("px", "other", ("pt", "phi")))
+    hints = Hints(formulas=(Formula("px", "px", ("pt", "phi")), Formula("px", "other", ("pt", "phi"))))
     before = size(plain, compressed(plain, columns, tolerances)[0])
-    streams, _ = compressed(helped, columns, tolerances)
+    streams, _ = compressed(helped, columns, tolerances, hints=hints)
     # without the formula, a network has learned a part of it from the rows
     assert size(helped, streams) < 0.9 * before
     fresh = TableModel()

@@ -16,16 +16,16 @@ import xarray as xr
 from baler_core.builtin.models.table.model import TableModel, TableOptions
 from baler_core.builtin.models.table.network import mixtures
 from baler_core.builtin.models.table.network.inference import OUTPUTS, Network, mixture_of
-from baler_core.builtin.models.table.network.likelihood import surprise
 from baler_core.builtin.models.table.network.mixtures import (
     COMPONENTS,
     SCORE,
     Mixture,
+    negative_log_likelihood,
     score,
     upper_chance,
     weight_below,
 )
-from baler_core.builtin.models.table.network.training import Lesson, Schedule, train_network
+from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.plan import plan_from_bytes
 from baler_core.data.bounds import Tolerance
@@ -152,12 +152,12 @@ def test_training_follows_the_slope_of_what_it_minimises() -> None:
     for _ in range(20):
         out, low = rng.normal(size=OUTPUTS), float(rng.normal())
         slope = np.zeros(OUTPUTS)
-        value = surprise(out, low, low + 0.3, 0.01, slope, *room)
+        value = negative_log_likelihood(out, low, low + 0.3, 0.01, slope, *room)
         assert value > 0
         for place in range(OUTPUTS):
             moved = out.copy()
             moved[place] += 1e-6
-            change = (surprise(moved, low, low + 0.3, 0.01, np.zeros(OUTPUTS), *room) - value) / 1e-6
+            change = (negative_log_likelihood(moved, low, low + 0.3, 0.01, np.zeros(OUTPUTS), *room) - value) / 1e-6
             assert slope[place] == pytest.approx(change, abs=1e-4)
 
 
@@ -166,8 +166,8 @@ def test_a_network_learns_where_a_value_lies() -> None:
     inputs = rng.normal(size=(6000, 4)).astype(np.float32)
     centre = np.abs(2 * inputs[:, 0]) - 1.5
     low = centre + 0.1 * rng.logistic(size=6000)
-    lesson = Lesson(inputs, low, low + 0.01, np.full(6000, 0.01))
-    network = train_network(lesson, (0,), Schedule(6, 20, 1e-4, 0))
+    data = TrainingData(inputs, low, low + 0.01, np.full(6000, 0.01))
+    network = train_network(data, (0,), Schedule(6, 20, 1e-4, 0))
     assert network is not None
     told = mixture_of(network, np.rint(inputs * 64).astype(np.int16).T)
     mean = (told.weights * told.centres).sum(axis=1) / told.weights.sum(axis=1) / SCORE
@@ -177,14 +177,14 @@ def test_a_network_learns_where_a_value_lies() -> None:
 def test_training_that_does_not_pay_is_given_up() -> None:
     rng = np.random.default_rng(10)
     low = rng.logistic(size=1000)
-    lesson = Lesson(rng.normal(size=(1000, 4)).astype(np.float32), low, low + 0.01, np.full(1000, 0.01))
+    data = TrainingData(rng.normal(size=(1000, 4)).astype(np.float32), low, low + 0.01, np.full(1000, 0.01))
     passes: list[float] = []
 
     def goes_on(bits: float) -> bool:
         passes.append(bits)
         return len(passes) < 3
 
-    assert train_network(lesson, (0,), Schedule(4, 20, 1e-2, 0), goes_on) is None
+    assert train_network(data, (0,), Schedule(4, 20, 1e-2, 0), goes_on) is None
     assert len(passes) == 3
     assert all(5 < bits < 12 for bits in passes)
 

@@ -14,7 +14,7 @@ from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_m
 from baler_core.builtin.models.table.contexts.trees import grow_tree
 from baler_core.builtin.models.table.relations.linear import sparse_relation
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
-from baler_core.builtin.models.table.relations.search import LINEAR, Column, find_relations
+from baler_core.builtin.models.table.relations.search import LINEAR, SampledColumn, find_relations
 from baler_core.data.bounds import Tolerance
 from baler_core.quantise.lattice_fit import fit_lattice
 
@@ -92,7 +92,7 @@ def test_relations_never_follow_from_each_other_in_a_circle() -> None:
     a, b = random.lognormal(size=2000), random.lognormal(size=2000)
     values = {"a": a, "b": b, "sum": a + b, "copy": a.copy(), "minus": -(a + b), "difference": a - b}
     tolerance = Tolerance("rel", 1e-3)
-    found = find_relations([Column(n, v, fit_lattice(v, tolerance), tolerance) for n, v in values.items()])
+    found = find_relations([SampledColumn(n, v, fit_lattice(v, tolerance), tolerance) for n, v in values.items()])
     names = list(values)
     assert {"sum", "copy", "minus"} & {names[j] for j in found} or len(found) >= 3
     done = set(range(len(names))) - set(found)

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, kind_of
-from baler_core.builtin.models.table.events import POINTED, Events, Source, sources
+from baler_core.builtin.models.table.events import POINTED, ColumnSource, Events, sources
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.data.bounds import Tolerance
@@ -34,7 +34,7 @@ def test_distances_are_told_apart_near_and_by_size_far_away() -> None:
 def test_numbers_name_earlier_rows_of_the_same_event() -> None:
     events = Events(np.array([3, 0, 4]))
     assert events.earlier(np.array([-1, 0, 2, 0, 0, -7, 2])).tolist() == [-1, 0, -1, -1, 3, -1, 5]
-    assert Source.of(sources(5) - 1, 5) == Source(POINTED, 4)
+    assert ColumnSource.of(sources(5) - 1, 5) == ColumnSource(POINTED, 4)
 
 
 def family(events: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from baler_core.data.variables import Layout, Variable, make_block
 from baler_core.errors import PluginError
 from baler_core.plugin.interfaces import Metric, MetricResult, Model, Preprocessor
 from baler_core.plugin.registry import load_plugins
-from baler_core.testing import check_metric, check_model, check_preprocessor, check_reader
+from baler_core.testing import check_metric, check_model, check_preprocessor, check_reader, check_threads
 
 
 def test_our_models_pass() -> None:
@@ -36,7 +37,7 @@ def test_a_model_that_keeps_state_to_itself_is_caught() -> None:
     class Secretive(Model):
         name = "secretive"
 
-        def encode(self, block, layout, tolerances):  # type: ignore[no-untyped-def]
+        def encode(self, block, layout, tolerances, *, hints, plan):  # type: ignore[no-untyped-def]
             self.block = block
             return {"": b""}
 
@@ -45,6 +46,25 @@ def test_a_model_that_keeps_state_to_itself_is_caught() -> None:
 
     with pytest.raises(AttributeError):
         check_model(Secretive())
+
+
+def test_a_model_that_keeps_a_plan_to_itself_is_caught() -> None:
+    class Absentminded(ScalarModel):
+        """Writes down what it saw last, instead of what it is given."""
+
+        name = "absentminded"
+        seen = b""
+
+        def estimate(self, block, layout, tolerances, *, hints):  # type: ignore[no-untyped-def]
+            self.seen = block["smooth"].values.tobytes()
+            time.sleep(0.01)
+            return super().estimate(block, layout, tolerances, hints=hints)
+
+        def encode(self, block, layout, tolerances, *, hints, plan):  # type: ignore[no-untyped-def]
+            return {**super().encode(block, layout, tolerances), "seen": self.seen}
+
+    with pytest.raises(AssertionError, match="absentminded"):
+        check_threads(Absentminded())
 
 
 def test_readers_are_compared_value_by_value(tmp_path: Path) -> None:

@@ -14,11 +14,10 @@ from baler_core import FormatError
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements, tiles
 from baler_core.builtin.models.fields.transform import temporal, tile, wavelet
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.fields.transform.block import Chunk
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.chunk import encode_chunk, read_chunk
 from baler_core.builtin.models.fields.transform.estimate import counted_size
 from baler_core.builtin.models.fields.transform.quantiser import dequantise, quantise
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.builtin.models.fields.transform.tile_bytes import encode_tile
 from baler_core.entropy.arithmetic import code_bit, finish, new_decoder, new_encoder

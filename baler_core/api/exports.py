@@ -34,6 +34,7 @@ from baler_core.errors import (
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
     Estimate,
+    Hints,
     Loss,
     Metric,
     MetricResult,
@@ -63,6 +64,7 @@ __all__ = [
     "Form",
     "FormatError",
     "Formula",
+    "Hints",
     "Layout",
     "Loss",
     "Metric",

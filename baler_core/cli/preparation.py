@@ -15,7 +15,7 @@ from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
-from baler_core.errors import ConfigError, DataError
+from baler_core.errors import ConfigError, DataError, MissingPackage
 from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -34,9 +34,12 @@ _BLOCK_BYTES = 64_000_000
 def check(config: Path, data: bool, as_json: bool) -> None:
     """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
     registry = load_plugins()
+    from baler_core.pipeline.job import named_model
+
     try:
         checked = load_config(config, registry)
-    except ConfigError as error:
+        named_model(checked, registry)
+    except (ConfigError, MissingPackage) as error:
         if as_json:
             problems = error.problems if isinstance(error, InvalidConfig) else []
             listed = [{"line": p.line, "key": p.key, "message": p.message} for p in problems]

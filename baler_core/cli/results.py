@@ -16,6 +16,7 @@ from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results, VariableResult
+    from baler_core.report import Report
 
 _PATH = click.Path(path_type=Path)
 
@@ -42,22 +43,20 @@ def evaluate(
     registry = load_plugins()
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
     checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
+    from baler_core.evaluate import Comparison
     from baler_core.evaluate import evaluate as compare
 
-    if checked is None:
-        results = compare(original, restored, registry, metrics=metrics, lookup=Lookup(model))
-    else:
-        results = compare(
-            original,
-            restored,
-            registry,
+    comparison = Comparison(metrics=metrics, lookup=Lookup(model))
+    if checked is not None and config is not None:
+        comparison = Comparison(
             reader=checked.reader,
             variables=checked.variables,
             bounds=checked.bounds,
             metrics=metrics or checked.metrics,
             plots=checked.plots,
-            lookup=Lookup(model, (config.parent,) if config is not None else ()),
+            lookup=Lookup(model, (config.parent,)),
         )
+    results = compare(original, restored, registry, comparison)
     if as_json:
         print_json(results.to_json())
     else:
@@ -68,7 +67,8 @@ def evaluate(
         report = write_report(
             results, output, needed=[original, restored, *(path for path in (config, model) if path is not None)]
         )
-        click.echo(f"wrote {report}", err=as_json)
+        click.echo(f"wrote {report.page or report.results}", err=as_json)
+        show_undrawn(report, "Then run this command again", err=as_json)
     refuse_violations(results)
 
 
@@ -106,6 +106,12 @@ def show_left_out(results: Results) -> None:
             sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
     if sentences:
         print_box("NOT AS IN THE ORIGINAL", sentences)
+
+
+def show_undrawn(report: Report, advice: str, *, err: bool) -> None:
+    """Say so where a report has neither a page nor plots, and what to do."""
+    if report.missing:
+        print_box("NO REPORT.HTML AND NO PLOTS", [f"{report.missing}. {advice}"], err=err)
 
 
 def _number(value: float) -> str:

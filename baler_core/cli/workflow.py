@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
-from baler_core.cli.results import error_row, refuse_violations, show_left_out, size_rows
+from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
@@ -24,6 +25,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 if TYPE_CHECKING:
     from baler_core.evaluate import Results
     from baler_core.pipeline.compression import Compressed
+    from baler_core.report import Report
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Outcome:
     compressed: Compressed
     restored: Path
     results: Results
-    report: Path
+    report: Report
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,9 @@ class _Run:
         return Outcome(source, compressed, restored, results, self._report(results, source))
 
     def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
-        from baler_core.evaluate import evaluate
+        from baler_core.evaluate import Comparison, evaluate
 
-        return evaluate(
-            source,
-            restored,
-            self.registry,
+        comparison = Comparison(
             reader=self.config.reader,
             metrics=self.config.metrics,
             variables=self.config.variables,
@@ -92,8 +91,9 @@ class _Run:
             kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )
+        return evaluate(source, restored, self.registry, comparison)
 
-    def _report(self, results: Results, source: Path) -> Path:
+    def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""
         from baler_core.report import write_report
 
@@ -138,13 +138,15 @@ def run(
         for outcome in outcomes:
             _show(outcome)
     for outcome in outcomes:
+        show_undrawn(outcome.report, _to_draw(outcome, config), err=as_json)
+    for outcome in outcomes:
         refuse_violations(outcome.results)
 
 
 def _show(outcome: Outcome) -> None:
     """The table at the end of a run."""
     click.echo(f"\n{outcome.source}")
-    paths = [("restored", str(outcome.restored)), ("report", str(outcome.report))]
+    paths = [("restored", str(outcome.restored)), ("report", str(outcome.report.page or outcome.report.results))]
     rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
     print_table(rows, indent="  ")
     show_left_out(outcome.results)
@@ -159,5 +161,12 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "left_out": list(outcome.results.left_out),
         "verdict": vars(outcome.results.verdict),
         "restored": str(outcome.restored),
-        "report": str(outcome.report),
+        "report": str(outcome.report.page) if outcome.report.page else None,
+        "results": str(outcome.report.results),
     }
+
+
+def _to_draw(outcome: Outcome, config: Path) -> str:
+    """How to get the report of a run that could not draw it."""
+    paths = [outcome.source, outcome.compressed.path, "--config", config, "-o", outcome.report.results.parent]
+    return f"Then: {shlex.join(['baler', 'evaluate', *map(str, paths)])}"

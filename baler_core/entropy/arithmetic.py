@@ -1,4 +1,4 @@
-"""Binary arithmetic coding: bits with their probabilities to bytes and back, in exact integer arithmetic.
+"""Write and read bits by binary arithmetic coding with their probabilities, in exact integer arithmetic.
 
 A range of 32-bit integers [low, high] is cut in proportion to the probability of each bit (Witten, Neal and Cleary,
 CACM 30, 520, 1987); leading bytes on which both ends agree are written out.
@@ -33,19 +33,19 @@ class Coder(NamedTuple):
 
 
 def new_encoder(capacity: int) -> Coder:
-    """An encoder that can write up to `capacity` bytes."""
+    """Make an encoder that can write up to `capacity` bytes."""
     return Coder(np.array([0, _FULL, 0, 0, 1, 0], np.int64), np.zeros(capacity, np.uint8))
 
 
 def new_decoder(data: bytes) -> Coder:
-    """A decoder of what `finish` returned."""
+    """Make a decoder of what `finish` returned."""
     raw = np.frombuffer(data, np.uint8).copy()
     window = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
     return Coder(np.array([0, _FULL, window, 4, 0, 0], np.int64), raw)
 
 
 def finish(coder: Coder) -> bytes:
-    """The bytes of an encoder; zeros at the end are left out, as a decoder reads zeros beyond the end."""
+    """Return the bytes of an encoder; zeros at the end are left out, as a decoder reads zeros beyond the end."""
     registers = coder.registers
     position = int(registers[POSITION])
     # The shortest number inside the range: its highest byte above `low`, the rest zero.

@@ -1,4 +1,4 @@
-"""General-purpose byte compression: xz, zstd and deflate without their containers, restored within a known length."""
+"""Compress bytes by xz, zstd or deflate without their containers, and restore them within a known length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
 _LONG: Final = 1 << 18
 _QUICK: Final = 6
-# Bits of a frame's first byte that say that its size follows.
+# Bits of a frame's first byte that are set where its size follows.
 _STATES_SIZE: Final = 0xE0
 # Window that zstd may ask memory for, however short what it restores is said to be.
 _LEAST_WINDOW: Final = 1 << 17
@@ -73,12 +73,12 @@ def deflate(data: bytes, words: bytes) -> bytes:
 
 
 def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
-    """The smallest of the stored, xz and zstd forms of `data`, with a leading byte that says which.
+    """Return the smallest of the stored, xz and zstd forms of `data`, with a leading byte for the form.
 
     Parameters
     ----------
     thorough
-        Also try xz with other settings, and zstd (several times slower). For long data, pieces tell which is best.
+        Also try xz with other settings, and zstd (several times slower). For long data, the best is chosen on pieces.
     words
         What short data is likely to hold; `unsqueeze` must be given the same.
     """
@@ -90,8 +90,8 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     return bytes([method]) + best
 
 
-def squeeze_quickly(data: bytes) -> bytes:
-    """The stored or zstd form of `data`, as `squeeze` writes them."""
+def squeeze_fast(data: bytes) -> bytes:
+    """Return the stored or zstd form of `data`, as `squeeze` writes them."""
     best = zstd(data, _QUICK)
     return bytes([ZSTD]) + best if len(best) < len(data) else bytes([STORED]) + data
 
@@ -101,7 +101,7 @@ def _compress(data: bytes, method: int) -> bytes:
 
 
 def _best_on_pieces(data: bytes) -> int:
-    """The method that makes two long pieces smallest, cut where numbers of eight bytes begin."""
+    """Choose the method that makes two long pieces smallest, cut where numbers of eight bytes begin."""
     piece = _LONG // 4
     middle = len(data) // 2 // 8 * 8
     sample = data[:piece] + data[middle : middle + piece]
@@ -109,7 +109,7 @@ def _best_on_pieces(data: bytes) -> int:
 
 
 def unsqueeze(data: bytes, length: int, words: bytes = b"") -> bytes:
-    """What `squeeze` was given, whose length is known to be `length`.
+    """Return what `squeeze` was given, whose length is known to be `length`.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _restore(method: int, body: bytes, length: int, words: bytes) -> bytes:
     if method == ZSTD or (method == ZSTD_WORDS and words):
         import zstandard
 
-        # the library takes memory by what a frame says of its size; ours say nothing
+        # the library takes memory by the size that a frame states; ours state none
         if not body or body[0] & _STATES_SIZE:
             raise FormatError("a zstd stream is damaged (its first byte is not one that is written here)")
         decompressor = zstandard.ZstdDecompressor(

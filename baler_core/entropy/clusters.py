@@ -1,4 +1,4 @@
-"""Decides which contexts share a table of frequencies: those that would take more bits for tables than they save.
+"""Merge the frequency tables of contexts that cost more bits apart than they save.
 
 Bits are counted by the entropy of symbols, with exactly rounded operations only, so that any machine decides alike.
 """
@@ -19,7 +19,7 @@ _NONE = -1.0
 
 @inlined
 def weighed_logarithm(count: Integer) -> float:
-    """count * log2(count), of a count >= 0: shifted to at most 12 bits, for a table of 2^12 + 1."""
+    """Return count * log2(count), of a count >= 0: shifted to at most 12 bits, for a table of 2^12 + 1."""
     shift = max(np.int64(0), bit_length(count) - 12)
     top = count >> shift
     part = (count - (top << shift)) / (1 << shift)
@@ -28,7 +28,7 @@ def weighed_logarithm(count: Integer) -> float:
 
 @compiled
 def table_bits(first: Array, second: Array) -> float:
-    """Bits of all symbols of two tables in one, int64 counts, and of the table itself."""
+    """Return bits of all symbols of two tables in one, int64 counts, and of the table itself."""
     total, bits = np.int64(0), _TABLE_BITS
     for symbol in range(first.size):
         count = first[symbol] + second[symbol]
@@ -40,7 +40,7 @@ def table_bits(first: Array, second: Array) -> float:
 
 @compiled
 def share_tables(counts: Array, line: Integer) -> Array:
-    """For each context the context under which its table is kept, with all counts of the table.
+    """Return for each context the context under which its table is kept, with all counts of the table.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def merge_any(counts: Array, bits: Array, heads: Array) -> None:
 
 @inlined
 def gain(counts: Array, bits: Array, first: Integer, second: Integer) -> float:
-    """Bits that one table for both would save."""
+    """Return bits that one table for both would save."""
     return float(bits[first] + bits[second] - table_bits(counts[first], counts[second]))
 
 

@@ -1,4 +1,4 @@
-"""Tables of frequencies of symbols, and probabilities of signs: chosen from counts, written, and read back."""
+"""Choose frequency tables of symbols and probabilities of signs from counts, write them, and read them back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.clusters import share_tables
 from baler_core.entropy.mixing import new_counters
 from baler_core.entropy.numbers import ROW, NumberCoder, code_number
-from baler_core.entropy.rans import SYMBOLS, TOTAL, Tables, new_tables, spans_of
+from baler_core.entropy.rans import SYMBOLS, TOTAL, SymbolTables, new_tables, spans_of
 from baler_core.entropy.symbols import MOST_SYMBOLS, ZERO
 from baler_core.errors import FormatError
 from baler_core.machine.compiled import Array, compiled
@@ -47,16 +47,16 @@ class Frequencies:
     levels: np.ndarray
     leanings: np.ndarray
 
-    def tables(self) -> Tables:
-        """Tables to decode with."""
+    def tables(self) -> SymbolTables:
+        """Return tables to decode with."""
         return new_tables(*self._shares())
 
     def spans(self) -> np.ndarray:
-        """What an encoder needs of them; see `rans.spans_of`."""
+        """Return what an encoder needs of them; see `rans.spans_of`."""
         return spans_of(self.members, *self._shares())
 
     def _shares(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frequencies of symbols in each table, and of bits being 1, in 1/TOTAL."""
+        """Return frequencies of symbols in each table, and of bits being 1, in 1/TOTAL."""
         weights = LEVELS[self.levels]
         frequencies = np.maximum(weights * TOTAL // weights.sum(axis=1, keepdims=True), weights > 0)
         rows = np.arange(len(weights))
@@ -126,7 +126,7 @@ def write_frequencies(frequencies: Frequencies, coder: Coder, line: int) -> None
 
 
 def read_frequencies(coder: Coder, contexts: int, line: int, signs: int) -> Frequencies:
-    """What `write_frequencies` wrote, for so many contexts of symbols and signs.
+    """Return what `write_frequencies` wrote, for so many contexts of symbols and signs.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def read_frequencies(coder: Coder, contexts: int, line: int, signs: int) -> Freq
 
 @compiled
 def code_levels(registers: Array, data: Array, counters: Array, levels: Array, leanings: Array) -> None:
-    """Write or read (in place, zeros at first) levels and leanings; each level as far off the table before tells it.
+    """Write or read (in place, zeros at first) levels and leanings; each level as its difference from a prediction by the table before.
 
     What is read is clamped: symbols below MOST_SYMBOLS, levels and leanings to their tables.
     """

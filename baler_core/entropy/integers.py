@@ -1,4 +1,4 @@
-"""Integers to bytes and back, each array by the method that makes it smallest."""
+"""Pack integers into bytes, each array by the method that makes it smallest, and unpack them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRONGER = 0.85
 def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
     """Pack int64 values of any shape (flattened in C order) into the fewest bytes.
 
-    Tried are pcodec, and xz and zstd on the values and their differences in the narrowest width that holds them.
+    Candidates are pcodec, and xz and zstd on the values and their differences in the narrowest width that holds them.
 
     Parameters
     ----------
@@ -42,28 +42,28 @@ def pack_integers(values: np.ndarray, *, thorough: bool = True) -> bytes:
     return min((packed, *(_pack(flat, method) for method in methods)), key=len)
 
 
-def pack_quickly(values: np.ndarray) -> bytes:
-    """The same in a fraction of the time: by pcodec, or by zstd where that is smaller."""
+def pack_fast(values: np.ndarray) -> bytes:
+    """Pack the same in a fraction of the time: by pcodec, or by zstd where that is smaller."""
     flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
     if flat.size <= _FEW or int(flat.min()) == int(flat.max()):
         return pack_integers(flat)
     packed = _pack_pcodec(flat)
     head, body = narrow(flat)
-    plain = bytes([BYTES]) + head + squeeze.squeeze_quickly(body)
+    plain = bytes([BYTES]) + head + squeeze.squeeze_fast(body)
     return min(packed, plain, key=len)
 
 
-def estimated_bytes(values: np.ndarray, *, quickly: bool = False) -> float:
-    """About what `pack_integers` makes of int64 values of any shape, or `pack_quickly`, by the two fastest methods."""
+def estimated_bytes(values: np.ndarray, *, fast: bool = False) -> float:
+    """About what `pack_integers` makes of int64 values of any shape, or `pack_fast`, by the two fastest methods."""
     flat = np.ascontiguousarray(values.ravel().astype(np.int64, copy=False))
     if not flat.size or int(flat.min()) == int(flat.max()):
         return 10.0
-    stronger = 1.0 if quickly else STRONGER
+    stronger = 1.0 if fast else STRONGER
     return min(float(len(_pack_pcodec(flat))), stronger * len(squeeze.zstd(narrow(flat)[1], 3)))
 
 
 def unpack_integers(data: bytes, count: int) -> np.ndarray:
-    """The `count` int64 values that `pack_integers` packed.
+    """Unpack the `count` int64 values that `pack_integers` packed.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _signed(number: int) -> int:
 
 
 def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> list[int]:
-    """What to try after pcodec, which took `best` bytes; long arrays are first tested with a fast compressor."""
+    """Return what to try after pcodec, which took `best` bytes; long arrays are first tested with a fast compressor."""
     if int(flat.max()) - int(flat.min()) == 1:
         return [BITS]
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
@@ -106,10 +106,10 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
 
 
 def _worth_trying(flat: np.ndarray, best: int, method: int) -> bool:
-    """Whether a fast compressor beats `best` already, or comes near and a slow one wins on pieces."""
-    quick = len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3))
-    if quick < best or quick > 1.4 * best:
-        return quick < best
+    """Return whether a fast compressor beats `best` already, or comes near and a slow one wins on pieces."""
+    fast = len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3))
+    if fast < best or fast > 1.4 * best:
+        return fast < best
     middle = flat.size // 2
     pieces = np.concatenate([flat[: _ALWAYS // 2], flat[middle : middle + _ALWAYS // 2]])
     if int(pieces.min()) == int(pieces.max()):
@@ -148,7 +148,7 @@ def narrow(flat: np.ndarray) -> tuple[bytes, bytes]:
 
 
 def widen(head: ByteReader, body: ByteReader, count: int) -> np.ndarray:
-    """The `count` int64 values that `narrow` wrote, head and body read from where the readers stand."""
+    """Return the `count` int64 values that `narrow` wrote, head and body read from where the readers stand."""
     width = head.varint(9)
     if count == 0:
         return np.zeros(0, np.int64)
@@ -226,12 +226,12 @@ def _read_pcodec_chunks(reader: ByteReader, target: np.ndarray) -> None:
 
 
 def pack_checked(values: np.ndarray) -> bytes:
-    """`pack_integers` behind the first bytes of a digest of the values."""
+    """Pack integers behind the first bytes of a digest of the values."""
     return _digest(values) + pack_integers(values)
 
 
 def unpack_checked(data: bytes, count: int) -> np.ndarray:
-    """Inverse of `pack_checked`.
+    """Invert `pack_checked`.
 
     Raises
     ------

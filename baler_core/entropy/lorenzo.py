@@ -1,4 +1,4 @@
-"""Integers on a grid to their differences along chosen axes (integer Lorenzo prediction), and back."""
+"""Take differences of integers on a grid along chosen axes (integer Lorenzo prediction), and undo them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import itertools
 import numpy as np
 
 _SAMPLE = 1 << 18
-# So many values tell the size of all.
-_GLANCE = 4096
+# The median of all values is estimated from so many.
+_MEDIAN_SAMPLE = 4096
 
 
 def difference(codes: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Differences along each of `axes` in turn; int64 of the same shape, exact modulo 2^64."""
+    """Take differences along each of `axes` in turn; int64 of the same shape, exact modulo 2^64."""
     for axis in axes:
         codes = np.diff(codes, axis=axis, prepend=np.int64(0))
     return codes
 
 
 def accumulate(differences: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Inverse of `difference`."""
+    """Invert `difference`."""
     for axis in reversed(axes):
         differences = np.cumsum(differences, axis=axis, dtype=np.int64)
     return differences
 
 
 def best_axes(codes: np.ndarray) -> tuple[int, ...]:
-    """The set of axes whose differences look cheapest on a piece of the grid; empty if none helps."""
+    """Choose the set of axes whose differences look cheapest on a piece of the grid; empty if none helps."""
     piece = middle_piece(codes, _SAMPLE)
     axes = [axis for axis in range(codes.ndim) if codes.shape[axis] > 1]
     choices = [c for count in range(min(len(axes), 3) + 1) for c in itertools.combinations(axes, count)]
@@ -44,12 +44,12 @@ def middle_piece(values: np.ndarray, most: int) -> np.ndarray:
 
 
 def estimated_bits(codes: np.ndarray) -> float:
-    """Order-0 entropy of integers in bits per value, the part below the leading bits counted as raw."""
+    """Return order-0 entropy of integers in bits per value, the part below the leading bits counted as raw."""
     flat = codes.ravel()
     if not flat.size:
         return 0.0
     magnitude = np.abs(flat).astype(np.uint64)
-    shift = max(0, int(np.median(magnitude[:: max(1, flat.size // _GLANCE)])).bit_length() - 6)
+    shift = max(0, int(np.median(magnitude[:: max(1, flat.size // _MEDIAN_SAMPLE)])).bit_length() - 6)
     counts = occurrences(flat >> shift)
     share = counts / flat.size
     return float(-(share * np.log2(share)).sum() + shift + 0.5 * len(counts) * np.log2(flat.size) / flat.size)

@@ -1,7 +1,7 @@
-"""Codes magnitudes and signs of integers bit by bit, with probabilities mixed from several contexts.
+"""Code magnitudes of integers bit by bit, with probabilities mixed from several contexts.
 
 A magnitude is spelt along a binary tree: how many bits it has, in unary, then its bits below the leading one. Each node
-has a counter in each context; what they say is mixed (see `mixing`). Shared by the models of fields.
+has a counter in each context; their probabilities are mixed (see `mixing`). Shared by the models of fields.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LOGARITHMS = np.array([_quarter_octaves(number) for number in range(_TABLED)], n
 
 
 def new_weights() -> Array:
-    """Weights of the two mixers, chosen by node and by expected magnitude, one mixer after the other.
+    """Make weights of the two mixers, chosen by node and by expected magnitude, one mixer after the other.
 
     The first context counts most at first.
     """
@@ -52,7 +52,7 @@ def new_weights() -> Array:
 
 
 def first_counters(size: int) -> Array:
-    """Counters of which the first context, of 4 families and 64 bins, starts from geometric distributions.
+    """Return counters of which the first context, of 4 context sets and 64 bins, starts from geometric distributions.
 
     For a bin of expected magnitude m: P(|q| >= t) = (m / (1 + m))^t. Only exactly rounded operations are used.
     """
@@ -63,14 +63,14 @@ def first_counters(size: int) -> Array:
         probability = tail = ratio / (1 + ratio)
         for length in range(LENGTHS):
             first = int(min(max(probability, 1 / 4096), 1 - 1 / 4096) * (1 << 22))
-            for family in range(4):
-                counters[(family * BINS + bin_number) * NODES + length] = (first << 10) | 6
+            for context_set in range(4):
+                counters[(context_set * BINS + bin_number) * NODES + length] = (first << 10) | 6
             probability = tail if length == 0 else probability * probability
     return counters
 
 
 def _bin_centre(bin_number: int) -> float:
-    """The middle of the sums that `logarithmic` maps to a bin."""
+    """Return the middle of the sums that `logarithmic` maps to a bin."""
     if bin_number < 8:
         return bin_number + 0.25
     return (4 + bin_number % 4 + 0.5) * 2.0 ** (bin_number // 4 - 1)
@@ -88,7 +88,7 @@ def bit_length(number: Integer) -> Integer:
 
 @inlined
 def logarithmic(number: Integer) -> Integer:
-    """A number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63.
+    """Return a number >= 0 in quarter octaves: 0 .. 7 as they are, then four steps per doubling, at most 63.
 
     Also of others, whatever they are, it makes a bin: the masks keep to the table, which goes up to 43.
     """
@@ -102,15 +102,15 @@ def code_node(
     registers: Array, data: Array, counters: Array, weights: Array,
     places: Places, node: Integer, chosen: Integer, bit: Integer,
 ) -> Integer:  # fmt: skip
-    """One bit of the tree: mix what the contexts with counters at `places` say, code, and learn from it.
+    """Code one bit of the tree with the mixed probabilities of the counters at `places`, and learn from it.
 
     A place plus a node (below NODES) is one of the counters: contexts see to that. `chosen` is below SETS and not negative:
-    a family below 4 times BINS, plus a bin. Counters are 32 bits, so that `stretch` gets 16. Weights may wrap
+    a context set below 4 times BINS, plus a bin. Counters are 32 bits, so that `stretch` gets 16. Weights may wrap
     around, on both sides alike: what is made of them is kept within the reach of `squash`.
     """
     found = places
     for i in range(len(places)):
-        # places are never negative, which unsigned numbers tell the compiler: else it would check each one
+        # places are never negative, which the compiler knows of unsigned numbers: else it would check each one
         found = with_item(found, i, np.int64(counters[np.uint64(places[i] + node)]))
     inputs = places + _BIAS
     for i in range(len(places)):
@@ -145,7 +145,7 @@ def learn_inputs(weights: Array, row: Integer, inputs: Places, error: Integer) -
 
 @inlined
 def code_simply(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
-    """One bit by one counter alone."""
+    """Code one bit by one counter alone."""
     probability = max(16, min(65520, np.int64(counters[place]) >> 16))
     bit = code_bit(registers, data, bit, probability)
     learn_counter(counters, place, bit, 400)
@@ -157,7 +157,7 @@ def code_magnitude(
     registers: Array, data: Array, counters: Array, weights: Array,
     places: Places, chosen: Integer, magnitude: Integer, length: Integer,
 ) -> Integer:  # fmt: skip
-    """A magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
+    """Code a magnitude below 2^31: its length in unary, then its bits, the first two of them modelled.
 
     `places` are where the contexts that are mixed keep their counters. `length` is 1 if the magnitude is known not to
     be 0, else 0.

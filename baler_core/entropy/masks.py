@@ -1,4 +1,4 @@
-"""Codes where special values are: a small class per place, in the context of the classes about it (as JBIG codes images)."""
+"""Code the classes of special values, each in the context of the classes around it (as JBIG codes images)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATTERNS = 1 << 15
 
 
 def encode_classes(classes: np.ndarray, count: int) -> bytes:
-    """uint8 (slices, y, x), 0 for ordinary places and at most `count`, as bytes."""
+    """Write uint8 (slices, y, x), 0 for ordinary places and at most `count`, as bytes."""
     capacity = 1024 + classes.size
     while True:
         coder = new_encoder(capacity)
@@ -27,7 +27,7 @@ def encode_classes(classes: np.ndarray, count: int) -> bytes:
 
 
 def decode_classes(data: bytes, shape: tuple[int, int, int], count: int) -> np.ndarray:
-    """Inverse of `encode_classes`, given the same `count`: uint8 of `shape`.
+    """Invert `encode_classes`, given the same `count`: uint8 of `shape`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Adaptive probabilities of bits: counters in several contexts, mixed on the logistic scale, in exact integers.
+"""Adapt probabilities of bits: counters in several contexts, mixed on the logistic scale, in exact integers.
 
 The method of PAQ (Mahoney, "Adaptive weighing of context models for lossless data compression", 2005): each context
 keeps a probability; a small online logistic regression combines them. Integer arithmetic throughout, so that a decoder
@@ -21,13 +21,13 @@ WEIGHT_ONE = 1 << 16
 
 
 def _squash_table() -> Array:
-    """65536 / (1 + exp(-x / 256)) for x = -REACH .. REACH, rounded, within 1 .. 65535."""
+    """Return 65536 / (1 + exp(-x / 256)) for x = -REACH .. REACH, rounded, within 1 .. 65535."""
     values = [65536 / (1 + math.exp(-x / SCALE)) for x in range(-REACH, REACH + 1)]
     return np.array([min(65535, max(1, round(value))) for value in values], np.int64)
 
 
 def _stretch_table() -> Array:
-    """256 ln(p / (1 - p)) rounded, for p at the middle of 2^14 equal cells."""
+    """Return 256 ln(p / (1 - p)) rounded, for p at the middle of 2^14 equal cells."""
     count = 1 << _STRETCH_BITS
     values = [SCALE * math.log((i + 0.5) / (count - i - 0.5)) for i in range(count)]
     return np.array([min(REACH, max(-REACH, round(value))) for value in values], np.int64)
@@ -43,7 +43,7 @@ RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.uint16)
 
 @inlined
 def squash(x: Integer) -> Integer:
-    """The probability (1 .. 65535) at `x` on the logistic scale."""
+    """Return the probability (1 .. 65535) at `x` on the logistic scale."""
     return np.int64(SQUASH[min(REACH, max(-REACH, x)) + REACH])
 
 
@@ -55,7 +55,7 @@ def stretch(probability: Integer) -> Integer:
 
 @inlined
 def learned(counter: Integer, bit: Integer, limit: Integer) -> Integer:
-    """A counter (probability in the upper 22 bits, bits seen in the lower 10) moved towards `bit`.
+    """Learn a counter (probability in the upper 22 bits, bits seen in the lower 10) moved towards `bit`.
 
     The mask keeps `seen` to the 1024 rates, all below 2^16, so that a probability stays within its 22 bits.
     """
@@ -76,7 +76,7 @@ def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer)
 
 @inlined
 def dot(weights: Array, row: Integer, inputs: Array, count: Integer) -> Integer:
-    """Weighted sum of the inputs, on the logistic scale; callers clamp it, whatever weights a stream may have driven to."""
+    """Return the weighted sum of the inputs, on the logistic scale; callers clamp it, whatever weights a stream may have driven to."""
     total = np.int64(0)
     for i in range(count):
         total += np.int64(weights[row, i]) * np.int64(inputs[i])
@@ -92,5 +92,5 @@ def learn_weights(weights: Array, row: Integer, inputs: Array, count: Integer, e
 
 
 def new_counters(size: int) -> Array:
-    """Counters that have seen nothing: probability one half."""
+    """Make counters that have seen nothing: probability one half."""
     return np.full(size, (1 << 21) << 10, np.uint32)

@@ -1,4 +1,4 @@
-"""Codes single whole numbers and time series: the side information of a field."""
+"""Code single integers and time series: the side information of a field."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def code_number(registers: Array, data: Array, counters: Array, row: Integer, nu
 
 @inlined
 def code_counted(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
-    """One bit with the probability of one counter."""
+    """Code one bit with the probability of one counter."""
     probability = max(512, min(65024, np.int64(counters[place]) >> 16))
     bit = code_bit(registers, data, bit, probability)
     learn_counter(counters, place, bit, 120)

@@ -1,4 +1,4 @@
-"""Range asymmetric numeral systems: symbols with tables of their frequencies to 32-bit words and back, in exact integers.
+"""Code symbols with their frequency tables by range asymmetric numeral systems, in exact integers.
 
 A state holds all symbols coded so far as one number below 2^63 (Duda, arXiv:1311.2540, 2013); its lower words are
 written out as it grows. What is encoded last is decoded first, so that an encoder starts from the end. Two states take
@@ -24,7 +24,7 @@ _GROWTH_BITS = 51
 _WORD = 0xFFFFFFFF
 
 
-class Tables(NamedTuple):
+class SymbolTables(NamedTuple):
     """How often the symbols in each context occur, and the bits in contexts of their own, for a decoder.
 
     Attributes
@@ -42,16 +42,16 @@ class Tables(NamedTuple):
     ones: Array
 
 
-def new_tables(frequencies: Array, ones: Array) -> Tables:
-    """Tables of frequencies: int64 (tables, SYMBOLS), each row of which sums to TOTAL."""
+def new_tables(frequencies: Array, ones: Array) -> SymbolTables:
+    """Make tables of frequencies: int64 (tables, SYMBOLS), each row of which sums to TOTAL."""
     starts = np.cumsum(frequencies, axis=1) - frequencies
     numbers = np.broadcast_to(np.arange(SYMBOLS, dtype=np.uint8), frequencies.shape)
     symbols = np.repeat(numbers.ravel(), frequencies.ravel())
-    return Tables((frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
+    return SymbolTables((frequencies * TOTAL + starts).astype(np.int32).ravel(), symbols, ones)
 
 
 def spans_of(members: Array, frequencies: Array, ones: Array) -> Array:
-    """What an encoder needs of the same: int32, one for each code.
+    """Return what an encoder needs of the same: int32, one for each code.
 
     Codes are each symbol in each context, then a 0 and a 1 in each context of bits. Each has its frequency in 1/TOTAL,
     times TOTAL, plus the sum of the frequencies before it.
@@ -86,7 +86,7 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Int
 
 @inlined
 def refill(state: Integer, place: Integer, word: Integer) -> tuple[Integer, Integer]:
-    """The state, and the place of the next word, after `word` was taken if need be."""
+    """Return the state, and the place of the next word, after `word` was taken if need be."""
     if state < LOWEST:
         return (state << 32) | word, place + 1
     return state, place
@@ -94,7 +94,7 @@ def refill(state: Integer, place: Integer, word: Integer) -> tuple[Integer, Inte
 
 @inlined
 def word_at(words: Array, place: Integer) -> Integer:
-    """The word at a place; the last one, which is 0, stands for all that follow. Places only grow, from 0."""
+    """Return the word at a place; the last one, which is 0, stands for all that follow. Places only grow, from 0."""
     return np.int64(words[min(place, words.size - 1)])
 
 
@@ -102,7 +102,7 @@ def word_at(words: Array, place: Integer) -> Integer:
 def decode_symbol(
     spans: Array, symbols: Array, words: Array, table: Integer, state: Integer, other: Integer, place: Integer
 ) -> tuple[Integer, Integer, Integer, Integer]:
-    """The next symbol, both states after it, that for the next symbol first, and the place of the next word.
+    """Decode the next symbol, both states after it, that for the next symbol first, and the place of the next word.
 
     Symbol 0 is the first of its table and mostly the likeliest: it is known without a look at `symbols`, so that a
     processor can go on with it before the state is known.

@@ -1,4 +1,4 @@
-"""Turns what was collected of a field (see `symbols`) into bytes, or says how many those would be, and reads it back."""
+"""Write the collected symbols of a field (see `symbols`) as bytes, count those bytes, or read them back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from baler_core.entropy.frequencies import (
 )
 from baler_core.entropy.magnitudes import LOGARITHMS, code_simply
 from baler_core.entropy.mixing import new_counters
-from baler_core.entropy.rans import LOWEST, SYMBOLS, Tables, encode_codes
+from baler_core.entropy.rans import LOWEST, SYMBOLS, SymbolTables, encode_codes
 from baler_core.entropy.symbols import CODES, ENDS, EXPECTED, FLAGS, OTHER, RAW, STATE, Stream
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.machine.compiled import Array, compiled
 
 
 @dataclass(frozen=True)
-class Layout:
+class ContextCounts:
     """How many contexts a model has.
 
     Attributes
@@ -43,32 +43,32 @@ class Layout:
         return self.lines * EXPECTED
 
 
-_NO_TABLES = Tables(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
+_NO_TABLES = SymbolTables(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
 _NO_WORDS = np.zeros(0, np.uint32)
 
 
 def new_collector(values: int, flags: int) -> Stream:
-    """An empty stream that can take so many values and flags."""
+    """Make an empty stream that can take so many values and flags."""
     ends, codes, raw = np.zeros(ENDS, np.int64), np.empty(2 * values, np.uint16), np.zeros(values + 2, np.uint32)
     nothing = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
     return Stream(ends, codes, np.empty(flags, np.uint16), raw, _NO_WORDS, _NO_TABLES, *nothing)
 
 
 def new_head(more: int = 0) -> Coder:
-    """An encoder for what stands before the symbols, with room for `more` bytes beside tables of frequencies."""
+    """Make an encoder for what stands before the symbols, with room for `more` bytes beside tables of frequencies."""
     return new_encoder((1 << 20) + more)
 
 
-def counted_bytes(stream: Stream, layout: Layout, head: Coder) -> float:
-    """About how many bytes `write_stream` would make."""
+def counted_bytes(stream: Stream, layout: ContextCounts, head: Coder) -> float:
+    """Estimate how many bytes `write_stream` would make."""
     frequencies, bits = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
     fixed = 20 if stream.ends[CODES] else 1  # lengths and states
     return len(finish(head)) + fixed + (bits + float(stream.ends[RAW])) / 8
 
 
-def write_stream(stream: Stream, layout: Layout, head: Coder) -> bytes:
-    """All that was collected; `head` may hold side information already."""
+def write_stream(stream: Stream, layout: ContextCounts, head: Coder) -> bytes:
+    """Write all that was collected; `head` may hold side information already."""
     frequencies, _ = _chosen(stream, layout)
     _write_head(stream, layout, head, frequencies)
     codes = stream.codes[: stream.ends[CODES]]
@@ -92,13 +92,13 @@ def write_stream(stream: Stream, layout: Layout, head: Coder) -> bytes:
 
 
 def read_head(data: bytes, what: str) -> tuple[Coder, ByteReader]:
-    """A decoder of what stands before the symbols, and what follows it."""
+    """Read a decoder of what stands before the symbols, and what follows it."""
     reader = ByteReader(data, what)
     return new_decoder(reader.sized()), reader
 
 
-def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
-    """What `write_stream` wrote, after the model's side information was read from `head`.
+def read_stream(head: Coder, reader: ByteReader, layout: ContextCounts) -> Stream:
+    """Return what `write_stream` wrote, after the model's side information was read from `head`.
 
     Raises
     ------
@@ -120,14 +120,14 @@ def read_stream(head: Coder, reader: ByteReader, layout: Layout) -> Stream:
     return Stream(ends, nothing, nothing, raw, words, frequencies.tables(), chosen, *head, new_counters(layout.flags))
 
 
-def _chosen(stream: Stream, layout: Layout) -> tuple[Frequencies, float]:
+def _chosen(stream: Stream, layout: ContextCounts) -> tuple[Frequencies, float]:
     counts = np.zeros(layout.contexts * SYMBOLS + 2 * layout.signs, np.int64)
     count_codes(stream.codes[: stream.ends[CODES]], counts)
     signs = counts[layout.contexts * SYMBOLS :].reshape(-1, 2)
     return choose_frequencies(counts[: layout.contexts * SYMBOLS].reshape(-1, SYMBOLS), signs, EXPECTED)
 
 
-def _write_head(stream: Stream, layout: Layout, head: Coder, frequencies: Frequencies) -> None:
+def _write_head(stream: Stream, layout: ContextCounts, head: Coder, frequencies: Frequencies) -> None:
     write_frequencies(frequencies, head, EXPECTED)
     write_flags(*head, new_counters(layout.flags), stream.flags[: stream.ends[FLAGS]])
 

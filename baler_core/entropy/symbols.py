@@ -1,4 +1,4 @@
-"""What is to be coded of the integers of a field, collected: symbols with their contexts, flags, and bits as they are.
+"""Collect the integers of a field as symbols with contexts, flags and raw bits, before frequencies are known.
 
 A symbol is a magnitude in quarter octaves; the bits below are written as they are. Signs have contexts of their own.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.entropy.magnitudes import LOGARITHMS
-from baler_core.entropy.rans import SYMBOL_BITS, Tables
+from baler_core.entropy.rans import SYMBOL_BITS, SymbolTables
 from baler_core.machine.compiled import Array, Integer, inlined
 
 # Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the states of the decoder.
@@ -56,7 +56,7 @@ class Stream(NamedTuple):
     flags: Array
     raw: Array
     words: Array
-    tables: Tables
+    tables: SymbolTables
     chosen: Array
     registers: Array
     data: Array
@@ -67,7 +67,7 @@ class Stream(NamedTuple):
 def symbol_of(magnitude: Integer) -> Integer:
     """The quarter octave of a magnitude below 2^31: 0 .. 7 as they are, then four per doubling; below MOST_SYMBOLS.
 
-    Magnitudes are smaller wherever this is asked: `quantiser`, `bound_layer` and `field.LARGEST` see to it.
+    Magnitudes are smaller wherever this is called: `quantiser`, `bound_layer` and `field.LARGEST` see to it.
     """
     symbol = np.int64(0)
     while magnitude >= TABLED:
@@ -78,13 +78,13 @@ def symbol_of(magnitude: Integer) -> Integer:
 
 @inlined
 def bin_of(expected: Integer) -> Integer:
-    """The bin of an expected magnitude >= 0."""
+    """Return the bin of an expected magnitude >= 0."""
     return np.int64(LOGARITHMS[min(expected, TABLED - 1) & _MASK])
 
 
 @inlined
 def bits_below(symbol: Integer) -> Integer:
-    """How many bits of a magnitude its symbol leaves open."""
+    """Return how many bits of a magnitude its symbol leaves open."""
     return max(np.int64(0), (symbol >> 2) - 1)
 
 
@@ -115,5 +115,5 @@ def get_bits(raw: Array, place: Integer, count: Integer) -> Integer:
 
 @inlined
 def code_of(context: Integer, symbol: Integer) -> Integer:
-    """A symbol with its context, as `Stream.codes` holds it."""
+    """Code a symbol with its context, as `Stream.codes` holds it."""
     return (context << SYMBOL_BITS) | symbol

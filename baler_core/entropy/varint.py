@@ -1,4 +1,4 @@
-"""Small whole numbers to few bytes and back."""
+"""Write small integers in few bytes, and read them from bytes whose lengths are checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from baler_core.errors import FormatError
 
 
 def write_varint(number: int) -> bytes:
-    """LEB128 of a number >= 0: seven bits per byte, lowest first."""
+    """Write the LEB128 of a number >= 0: seven bits per byte, lowest first."""
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)
@@ -18,17 +18,17 @@ def write_varint(number: int) -> bytes:
 
 
 def write_varints(numbers: Iterable[int]) -> bytes:
-    """Several numbers, one after the other."""
+    """Write several numbers, one after the other."""
     return b"".join(write_varint(number) for number in numbers)
 
 
 def zigzag(number: int) -> int:
-    """A signed number as one >= 0: 0, -1, 1, -2, ... become 0, 1, 2, 3, ..."""
+    """Return a signed number as one >= 0: 0, -1, 1, -2, ... become 0, 1, 2, 3, ..."""
     return number * 2 if number >= 0 else -number * 2 - 1
 
 
 def unzigzag(number: int) -> int:
-    """Inverse of `zigzag`."""
+    """Invert `zigzag`."""
     return number // 2 if number % 2 == 0 else -(number // 2) - 1
 
 
@@ -52,7 +52,7 @@ class ByteReader:
         return len(self.data) - self.position
 
     def varint(self, limit: int = 2**63) -> int:
-        """The next number, which must be below `limit`."""
+        """Return the next number, which must be below `limit`."""
         number = shift = 0
         while True:
             if self.position >= len(self.data) or shift > 70:
@@ -68,7 +68,7 @@ class ByteReader:
         return number
 
     def take(self, length: int) -> bytes:
-        """The next `length` bytes."""
+        """Return the next `length` bytes."""
         if length < 0 or length > len(self.data) - self.position:
             left = len(self.data) - self.position
             raise FormatError(f"{self.what} is damaged: {length} bytes were announced, {left} are left")
@@ -76,14 +76,14 @@ class ByteReader:
         return bytes(self.data[start : self.position])
 
     def sized(self) -> bytes:
-        """A length, and that many bytes."""
+        """Return a length, and that many bytes."""
         return self.take(self.varint())
 
     def rest(self) -> bytes:
-        """Everything that is left."""
+        """Return all that is left."""
         return self.take(len(self.data) - self.position)
 
 
 def write_sized(data: bytes) -> bytes:
-    """A length, and that many bytes."""
+    """Write a length, and that many bytes."""
     return write_varint(len(data)) + data

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.drawings import Distribution, Drawings, Histogram, Picture
-from baler_core.evaluate.files import evaluate
+from baler_core.evaluate.files import Comparison, evaluate
 from baler_core.evaluate.results import GroupResult, MetricOutcome, OtherCompressor, Results, Sizes, VariableResult
 
 __all__ = [
+    "Comparison",
     "Distribution",
     "Drawings",
     "GroupResult",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -32,28 +32,12 @@ UNKNOWN_BOUNDS = (
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
 
 
-def evaluate(
-    original: Path,
-    restored: Path,
-    registry: Registry,
-    *,
-    reader: ComponentSpec | None = None,
-    metrics: Sequence[ComponentSpec] | None = None,
-    variables: Sequence[str] | None = None,
-    bounds: BoundRules | None = None,
-    compressed: Path | None = None,
-    histories: Mapping[str, object] | None = None,
-    kept_exact: Mapping[str, str] | None = None,
-    plots: Sequence[str] = ("*",),
-    others_bytes: int = OTHERS_BYTES,
-    lookup: Lookup = NOWHERE_ELSE,
-) -> Results:
-    """Compare a file with its restored form.
+@dataclass(frozen=True)
+class Comparison:
+    """What to compare of two files, and what is known of how the restored one came about.
 
-    Parameters
+    Attributes
     ----------
-    restored
-        A file in the original's format, or the `.bal` file, which is then restored block by block in memory.
     reader
         Of both files; None takes the one the `.bal` file names, else the one for the suffix.
     metrics
@@ -63,15 +47,41 @@ def evaluate(
     bounds
         What was allowed; None takes the bounds that the `.bal` file states.
     compressed
-        The `.bal` file between the two, if `restored` is not itself it: for sizes, components and bounds.
+        The `.bal` file between the two, if the restored file is not itself it: for sizes, components and bounds.
     histories
         What models recorded while they trained, by group.
     kept_exact
         What compression kept exactly in spite of a pattern with wildcards, and why; None looks it up.
     plots
         Patterns of the variables to draw.
+    others_bytes
+        At most about this many native bytes go through gzip, xz and zstd; 0 leaves them out.
     lookup
         Where to look for the trained models that the `.bal` file may refer to.
+    """
+
+    reader: ComponentSpec | None = None
+    metrics: Sequence[ComponentSpec] | None = None
+    variables: Sequence[str] | None = None
+    bounds: BoundRules | None = None
+    compressed: Path | None = None
+    histories: Mapping[str, object] = field(default_factory=dict)
+    kept_exact: Mapping[str, str] | None = None
+    plots: Sequence[str] = ("*",)
+    others_bytes: int = OTHERS_BYTES
+    lookup: Lookup = NOWHERE_ELSE
+
+
+WHOLE = Comparison()
+
+
+def evaluate(original: Path, restored: Path, registry: Registry, comparison: Comparison = WHOLE) -> Results:
+    """Compare a file with its restored form.
+
+    Parameters
+    ----------
+    restored
+        A file in the original's format, or the `.bal` file, which is then restored block by block in memory.
 
     Raises
     ------
@@ -81,39 +91,37 @@ def evaluate(
     for path in (original, restored):
         if not path.is_file():
             raise DataError(f"{path}: there is no such file")
-    bal = restored if is_bal(restored) else compressed
+    bal = restored if is_bal(restored) else comparison.compressed
     info = read_info(bal) if bal is not None else None
     with ExitStack() as stack:
-        sides = _Sides(stack, registry, reader, info, lookup)
-        before = sides.file(original, variables)
-        after = sides.bal(restored) if bal == restored else sides.file(restored, variables)
+        sides = _Sides(stack, registry, comparison.reader, info, comparison.lookup)
+        before = sides.file(original, comparison.variables)
+        after = sides.bal(restored) if bal == restored else sides.file(restored, comparison.variables)
         schema, left_out = _common(before, after)
-        allowed, exact_anyway = _bounds(schema, bounds, info, before)
-        wanted = Wanted(
-            bounds=allowed,
-            metrics=[_metric(spec, registry) for spec in metrics]
-            if metrics is not None
-            else _default_metrics(registry),
-            drawn=plots,
-            others_bytes=others_bytes,
-        )
+        allowed, exact_anyway = _bounds(schema, comparison.bounds, info, before)
+        wanted = Wanted(allowed, _metrics(comparison, registry), comparison.plots, comparison.others_bytes)
         results = compare(before.walk, after.walk, schema, wanted, names=(original.name, restored.name))
-    sizes = replace(results.sizes, input_file=original.stat().st_size)
+    results = replace(
+        results,
+        sizes=replace(results.sizes, input_file=original.stat().st_size),
+        training=training_curves(comparison.histories),
+        kept_exact=exact_anyway if comparison.kept_exact is None else comparison.kept_exact,
+        left_out=tuple(left_out),
+    )
     if info is not None:
-        sizes = replace(sizes, compressed=info.file_bytes, model=info.state_bytes)
+        return _with_provenance(results, info)
+    return results if comparison.bounds is not None else replace(results, notes=(*results.notes, UNKNOWN_BOUNDS))
+
+
+def _with_provenance(results: Results, info: Info) -> Results:
+    """Add what the .bal file between the two says: sizes, groups, components, and what of the input it does not hold."""
     return replace(
         results,
-        sizes=sizes,
+        sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
         groups=groups_of(info, results.variables),
-        training=training_curves(histories or {}),
         details=details_of(info),
-        kept_exact=exact_anyway if kept_exact is None else kept_exact,
-        notes=(
-            *results.notes,
-            *(info.header.elsewhere if info is not None else ()),
-            *([UNKNOWN_BOUNDS] if bounds is None and info is None else []),
-        ),
-        left_out=tuple(dict.fromkeys((*(info.header.left_out if info is not None else ()), *left_out))),
+        notes=(*results.notes, *info.header.elsewhere),
+        left_out=tuple(dict.fromkeys((*info.header.left_out, *results.left_out))),
     )
 
 
@@ -223,9 +231,8 @@ def _bounds(
     return {name: stated[name] for name in schema.names if name in stated}, info.header.kept_exact
 
 
-def _metric(spec: ComponentSpec, registry: Registry) -> Metric:
-    return registry.metric(spec.name)(spec.options)
-
-
-def _default_metrics(registry: Registry) -> list[Metric]:
-    return [registry.metric(name)() for name in DEFAULT_METRICS]
+def _metrics(comparison: Comparison, registry: Registry) -> list[Metric]:
+    """Make the metrics that are asked for, or those of every evaluation."""
+    if comparison.metrics is None:
+        return [registry.metric(name)() for name in DEFAULT_METRICS]
+    return [registry.metric(spec.name)(spec.options) for spec in comparison.metrics]

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
 from baler_core.config import Config
-from baler_core.data.variables import block_sizes, native_size, values_of
+from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
-from baler_core.format.header import (
-    BlockRecord,
-    ComponentRecord,
-    ErrorRecord,
-    GroupRecord,
-    Header,
-    PreprocessRecord,
-    TrainedRecord,
-)
+from baler_core.format.header import BlockRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import compiling_shown
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.encode import Work, encode_group, group_for, group_key, group_title, prepare, reuse
-from baler_core.pipeline.input import Input, input_of, layouts_of
-from baler_core.plugin.interfaces import Component
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
+from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
+from baler_core.pipeline.group_models import choose_model, reuse, task_for
+from baler_core.pipeline.guarantee import joined_errors
+from baler_core.pipeline.input import Input, input_of
+from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
 logger = logging.getLogger(__name__)
@@ -105,24 +101,75 @@ def compress(
     """
     given = input_of(source, config, registry)
     with given.source, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, given.source, model)
+        job = prepare(config, registry, given.source, model)
         writer = BalWriter(file)
-        blocks, native = _write_blocks(work, writer, given.name)
-        header = _header(work, given, blocks, writer, native)
+        coded = _write_blocks(job, writer, given.name)
+        header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
-    _tell_flips(work)
+    _warn_of_flips(coded.flips)
     return Compressed(
         output,
         header.input_bytes,
         file_bytes,
-        work.errors,
-        {group_title(group.layout): group.encoder.name for group in work.groups.values()},
-        _histories(work),
+        coded.errors,
+        {group.title: group.models[0].name for group in coded.groups},
+        _histories(coded),
         header.trained.name if header.trained is not None else "",
         header.left_out,
-        work.flips,
-        work.kept_exact,
+        coded.flips,
+        job.kept_exact,
     )
+
+
+def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
+    """Encode and write block after block."""
+    coders: dict[GroupKey, GroupCoder] = {}
+    records: list[BlockRecord] = []
+    errors: Mapping[str, ErrorRecord] = {}
+    flips: Counter[str] = Counter()
+    native = 0
+    total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
+    with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
+        for place, block in enumerate(job.blocks):
+            given = job.prepared(block)
+            coded = [_encode(job, coders, one) for one in given]
+            packed = pack_streams([one.streams for one in coded])
+            writer.add(packed + block_digest(place, [one.digest for one in coded]))
+            numbers = {key: number for number, key in enumerate(coders)}
+            groups, models = tuple(numbers[one.key] for one in given), tuple(one.model for one in coded)
+            records.append(BlockRecord(groups, models, block_sizes(block)))
+            for one in coded:
+                errors = joined_errors(errors, one.errors)
+                flips.update(one.flips)
+            native += sum(one.original.native_size for one in given)
+            progress.update(sum(one.original.layout.nbytes for one in given))
+    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips))
+
+
+def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:
+    """Encode a group of a block; one that is met first gets its coder now."""
+    if given.key in coders:
+        return coders[given.key].encode(given)
+    coders[given.key], coded = start_group(job, given)
+    return coded
+
+
+def _stored_groups(coders: Sequence[GroupCoder], records: Sequence[BlockRecord]) -> list[StoredGroup]:
+    """Describe the groups, with the baseline of those of which it coded a block."""
+    by_baseline = {
+        group for record in records for group, model in zip(record.groups, record.models, strict=True) if model
+    }
+    return [
+        StoredGroup(
+            coder.layout,
+            (coder.encoder, coder.baseline)
+            if coder.baseline is not None and number in by_baseline
+            else (coder.encoder,),
+            coder.state,
+            coder.section,
+        )
+        for number, coder in enumerate(coders)
+    ]
 
 
 @compiling_shown()
@@ -137,118 +184,41 @@ def train(config: Config, registry: Registry, *, output: Path, source: Input | N
     """
     given = input_of(source or config.inputs[0], config, registry)
     with given.source, completed(output) as temporary, temporary.open("wb") as file:
-        work = prepare(config, registry, given.source)
-        work.for_other_files = True
-        for block in work.blocks:
-            for layout in layouts_of(block, work.schema):
-                group_for(work, block, layout)
-        for group in work.groups.values():
-            group.state = encode_state({**group.encoder.state(), **group.encoder.encoder_state()})
-        shares = tuple(reuse(work).share(group.encoder, group.task) for group in work.groups.values())
+        job = prepare(config, registry, given.source, for_other_files=True)
         writer = BalWriter(file)
-        header = _header(work, given, [], writer, 0)
-        writer.finish(header_to_json(replace(header, shares=shares)))
+        header = write_states(job, given, _learned(job), writer)
+        writer.finish(header_to_json(header))
     return output
 
 
-def _tell_flips(work: Work) -> None:
-    """Say which variables hold values that changed their sign."""
-    if work.flips:
+def _learned(job: Job) -> CodedFile:
+    """Learn a model for each group, of which the whole state is stored."""
+    found: dict[GroupKey, tuple[StoredGroup, float]] = {}
+    for block in job.blocks:
+        for given in job.prepared(block):
+            if given.key in found:
+                continue
+            task = task_for(job, given)
+            chosen, _ = choose_model(job, task)
+            logger.info("group %s: model %s", task.layout.name, chosen.model.name)
+            state = encode_state({**chosen.model.state(), **chosen.model.encoder_state()})
+            share = reuse(job).share(chosen, task)
+            found[given.key] = StoredGroup(given.original.layout, (chosen.model,), state), share
+    return CodedFile([group for group, _ in found.values()], shares=tuple(share for _, share in found.values()))
+
+
+def _warn_of_flips(flips: Mapping[str, int]) -> None:
+    """Warn of variables that hold values that changed their sign."""
+    if flips:
         logger.warning(
             "some values change their sign, within the bound, since keeping it would cost more than %g %% of the file: %s. "
             "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
             100 * SIGN_SHARE,
-            ", ".join(f"{count:,} of {name!r}" for name, count in work.flips.items()),
+            ", ".join(f"{count:,} of {name!r}" for name, count in flips.items()),
         )
 
 
-def _write_blocks(work: Work, writer: BalWriter, title: str) -> tuple[list[BlockRecord], int]:
-    """Code and write all blocks; returns also how many bytes their values take as their dtypes hold them."""
-    records = []
-    native = 0
-    total = sum(work.schema.nbytes(variable) for variable in work.schema.variables)
-    with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
-        for place, block in enumerate(work.blocks):
-            layouts = layouts_of(block, work.schema)
-            coded = [encode_group(work, block, layout) for layout in layouts]
-            packed = pack_streams([held.streams for held, _ in coded])
-            writer.add(packed + block_digest(place, [held.digest for held, _ in coded]))
-            numbers = {key: number for number, key in enumerate(work.groups)}
-            records.append(
-                BlockRecord(
-                    tuple(numbers[group_key(layout)] for layout in layouts),
-                    tuple(model for _, model in coded),
-                    block_sizes(block),
-                )
-            )
-            native += sum(native_size(values_of(block, v.name)) for layout in layouts for v in layout.variables)
-            progress.update(sum(layout.nbytes for layout in layouts))
-    return records, native
-
-
-def _histories(work: Work) -> dict[str, object]:
-    found = {group_title(group.layout): getattr(group.encoder, "history", None) for group in work.groups.values()}
+def _histories(coded: CodedFile) -> dict[str, object]:
+    """Collect the training histories of models that keep one."""
+    found = {group.title: getattr(group.models[0], "history", None) for group in coded.groups}
     return {name: history for name, history in found.items() if history is not None}
-
-
-def _header(work: Work, given: Input, blocks: list[BlockRecord], writer: BalWriter, native: int) -> Header:
-    """Store the states, and say in the header where they are."""
-    from baler_core import __version__
-
-    schema = work.schema
-    number = {variable.name: position for position, variable in enumerate(schema.variables)}
-    next_section = len(blocks)
-    preprocess = []
-    for step in work.pipeline.steps:
-        writer.add(encode_state(step.preprocessor.state()))
-        record = component_record("preprocessor", step.preprocessor, work.registry)
-        preprocess.append(PreprocessRecord(record, step.patterns, next_section))
-        next_section += 1
-    groups = []
-    for group in work.groups.values():
-        models = [group.encoder] + ([group.floor] if group.floor is not None and group.floor_used else [])
-        sections = []
-        for model in models:
-            writer.add(group.state if model is group.encoder and group.section is None else b"")
-            sections.append(next_section)
-            next_section += 1
-        members = tuple(number[variable.name] for variable in group.layout.variables)
-        records = tuple(component_record("model", model, work.registry) for model in models)
-        groups.append(GroupRecord(group.layout.kind, members, records, tuple(sections)))
-    if schema.attachments:
-        writer.add(pack_streams([schema.attachments]))
-    return Header(
-        version=__version__,
-        # Bytes of a name that are no UTF-8 stand as question marks in the file.
-        input_name=given.name.encode("utf-8", "replace").decode("utf-8"),
-        reader=component_record("reader", given.reader, work.registry),
-        schema=schema,
-        bounds=work.bounds,
-        tolerances=tuple(work.tolerances[name] for name in schema.names),
-        preprocess=tuple(preprocess),
-        groups=tuple(groups),
-        blocks=tuple(blocks),
-        errors=work.errors,
-        input_bytes=native,
-        input_file_bytes=given.file_bytes,
-        trained=_trained_record(work),
-        attachments_section=next_section if schema.attachments else None,
-        left_out=tuple(work.left_out),
-        elsewhere=work.blocks.elsewhere,
-        flips=work.flips,
-        kept_exact=work.kept_exact,
-    )
-
-
-def _trained_record(work: Work) -> TrainedRecord | None:
-    """The file of trained models that groups refer to, if any does."""
-    numbered = enumerate(work.groups.values())
-    sections = {number: group.section for number, group in numbered if group.section is not None}
-    return work.trained.record(sections) if work.trained is not None and sections else None
-
-
-def component_record(kind: Kind, component: Component, registry: Registry) -> ComponentRecord:
-    """What a file remembers of a component; options at their defaults are left out."""
-    offer = registry.offer(kind, component.name)
-    options = component.options.model_dump(mode="json", exclude_defaults=True)
-    return ComponentRecord(component.name, options, offer.package, offer.version)

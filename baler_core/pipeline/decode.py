@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from baler_core.data.variables import Layout, Schema, counts_first, make_block, with_events
-from baler_core.errors import BalerError, DataError, FormatError
+from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, unpack_streams
 from baler_core.format.digests import DIGEST_BYTES, block_digest, group_digest
@@ -76,12 +76,16 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     ------
     PluginError
         If it is not installed here; the message names the package.
+    MissingPackage
+        If it needs a package that is not installed.
     FormatError
         If its options are not understood.
     """
     offer = registry.offer(kind, record.name, package=record.package)
     try:
         return offer.component(offer.component.Options(**record.options))
+    except MissingPackage as error:
+        raise MissingPackage(f"{path}: {error}") from error
     except (ValidationError, TypeError) as error:
         raise FormatError(
             f"{path}: its options for the {kind} {record.name!r} are not understood by {offer.package} {offer.version} "

@@ -16,7 +16,7 @@ from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, header_of, make_component, not_believed
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.interfaces import Reader, Sink
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -79,20 +79,23 @@ def decompress(
         what = f"the reader {header.reader.name!r} of {header.reader.package}"
         with completed(output) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
-            try:
-                with tqdm(
-                    total=total, desc=f"restore {output.name}", unit="B", unit_scale=True, disable=None
-                ) as progress:
-                    for block in stored.blocks():
-                        sink.write(block)
-                        progress.update(block.nbytes)
-                sink.close()
-                for warning in sink.warnings:
-                    logger.warning("%s", warning)
-            except BaseException:
-                sink.abort()
-                raise
+            _write_blocks(stored, sink, total, f"restore {output.name}")
     return output
+
+
+def _write_blocks(stored: BalFile, sink: Sink, total: int, title: str) -> None:
+    """Write all blocks of a file into a sink and close it; abort it where that fails."""
+    try:
+        with tqdm(total=total, desc=title, unit="B", unit_scale=True, disable=None) as progress:
+            for block in stored.blocks():
+                sink.write(block)
+                progress.update(block.nbytes)
+        sink.close()
+        for warning in sink.warnings:
+            logger.warning("%s", warning)
+    except BaseException:
+        sink.abort()
+        raise
 
 
 def suffixes_of(reader: Reader | type[Reader], input_name: str) -> list[str]:

@@ -197,7 +197,7 @@ def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, 
 
 
 def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRecord]) -> dict[str, ErrorRecord]:
-    """The larger of both, per variable."""
+    """Take the larger of both, per variable."""
     joined = dict(first)
     for name, error in second.items():
         other = joined.get(name, ErrorRecord(0.0, 0.0))

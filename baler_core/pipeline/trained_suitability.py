@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from baler_core.errors import BoundBroken
-from baler_core.format.arrays import encode_state
 from baler_core.format.container import pack_streams
-from baler_core.pipeline.choose import Chosen, Task, comparable, sample_of
+from baler_core.pipeline.candidates import Chosen
+from baler_core.pipeline.choose import comparable
+from baler_core.pipeline.task import Task, sample_of
 from baler_core.pipeline.trained_file import TrainedModel
-from baler_core.plugin.interfaces import Model
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model
 
 logger = logging.getLogger(__name__)
 ENOUGH = 1.03
 """A trained model may take this many times the bytes of one learned anew."""
 AS_EXPECTED = 1.05
-"""It is not questioned if its share of the floor's bytes is at most this many times that on its training data."""
+"""It is not questioned if its share of the baseline's bytes is at most this many times that on its training data."""
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,33 @@ class Reuse:
     ----------
     by_reference
         Whether the file will refer to the file of trained models, and not hold their states.
-    floor
+    baseline
         The model that learns nothing; what others take is compared with what it takes.
     anew
         Has a model chosen and learned for a task.
     """
 
     by_reference: bool
-    floor: type[Model]
+    baseline: type[Model]
     anew: Callable[[Task], Chosen]
 
     def chosen(self, trained: TrainedModel, task: Task) -> tuple[Chosen, bool]:
-        """The trained model where it suits the task, else one learned anew; and whether it is the trained one.
+        """Take the trained model where it suits the task, else learn one anew; and say whether it is the trained one.
 
-        A model that takes the same share of the floor's bytes as on the data it was trained on is not questioned.
+        A model that takes the same share of the baseline's bytes as on the data it was trained on is not questioned.
         Otherwise it must stand the comparison with a model learned anew, on a sample; its state counts where it will
         be in the file. A model that `auto` would never try was the user's choice and is kept.
         """
         model, sample = trained.model, sample_of(task)
-        model.by_reference = self.by_reference and model.gains_by_reference()
+        hints = Hints(by_reference=self.by_reference and model.gains_by_reference())
         try:
-            found = Chosen(model, model.encode(sample.first, sample.layout, sample.tolerances))
-            if not comparable(model, self.floor, task) or self._as_in_training(trained, found, sample):
-                return (found if sample is task else self._whole(model, task)), True
+            found = _encoded(model, sample, hints)
+            if not comparable(model, self.baseline, task) or self._as_in_training(trained, found, sample):
+                return (found if sample is task else _encoded(model, task, hints)), True
             fresh = self.anew(sample)
-            sizes = self._size(found, own_state=not model.by_reference), self._size(fresh, own_state=True)
+            sizes = found.size(own_state=not hints.by_reference), fresh.size()
             if sizes[0] <= ENOUGH * sizes[1]:
-                return (found if sample is task else self._whole(model, task)), True
+                return (found if sample is task else _encoded(model, task, hints)), True
         except (MemoryError, BoundBroken):
             raise
         except Exception as error:
@@ -71,27 +72,24 @@ class Reuse:
     def _as_in_training(self, trained: TrainedModel, found: Chosen, sample: Task) -> bool:
         if trained.share is None:
             return False
-        floor = self._floor_size(sample)
-        size = self._size(found, own_state=not found.model.by_reference)
-        return size <= min(1.0, AS_EXPECTED * trained.share) * floor
+        size = found.size(own_state=not found.hints.by_reference)
+        return size <= min(1.0, AS_EXPECTED * trained.share) * self._baseline_size(sample)
 
-    def _floor_size(self, task: Task) -> float:
-        """About what the floor takes; shares are compared with shares, so that what it misses matters little."""
-        found = self.floor().estimate(task.first, task.layout, task.tolerances)
-        return sum(found.values()) if found else 1.0
+    def _baseline_size(self, task: Task) -> float:
+        """About what the baseline takes; shares are compared with shares, so that what it misses matters little."""
+        found = self.baseline().estimate(task.first, task.layout, task.tolerances, hints=NO_HINTS)
+        return found.total if found is not None and found.sizes else 1.0
 
-    def share(self, model: Model, task: Task) -> float:
-        """What part of the floor's bytes a model takes of a sample of its task; 1 where that cannot be compared."""
-        if not comparable(model, self.floor, task):
+    def share(self, chosen: Chosen, task: Task) -> float:
+        """Measure what part of the baseline's bytes a model takes of a sample; 1 where that cannot be compared."""
+        if not comparable(chosen.model, self.baseline, task):
             return 1.0
         sample = sample_of(task)
-        streams = model.encode(sample.first, sample.layout, sample.tolerances)
-        return len(pack_streams([streams])) / self._floor_size(sample)
+        hints = chosen.hints if sample is task else chosen.hints.elsewhere()
+        return len(pack_streams([_encoded(chosen.model, sample, hints).streams])) / self._baseline_size(sample)
 
-    @staticmethod
-    def _whole(model: Model, task: Task) -> Chosen:
-        return Chosen(model, model.encode(task.first, task.layout, task.tolerances))
 
-    @staticmethod
-    def _size(chosen: Chosen, *, own_state: bool) -> int:
-        return len(pack_streams([chosen.streams])) + (len(encode_state(chosen.model.state())) if own_state else 0)
+def _encoded(model: Model, task: Task, hints: Hints) -> Chosen:
+    """Have a model that is fitted already encode the first block of a task."""
+    streams = model.encode(task.first, task.layout, task.tolerances, hints=hints, plan=None)
+    return Chosen(model, streams, hints)

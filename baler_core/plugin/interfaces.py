@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
+from baler_core.plugin.options import AutoOptions, Effort, Options, Training
 
 if TYPE_CHECKING:
     import torch
@@ -25,44 +25,6 @@ if TYPE_CHECKING:
 Streams: TypeAlias = dict[str, bytes]
 State: TypeAlias = dict[str, np.ndarray]
 Tolerances: TypeAlias = Mapping[str, Tolerance]
-Estimate: TypeAlias = Mapping[tuple[str, ...], float]
-"""Bytes by the names of variables that are coded together."""
-
-
-class Options(BaseModel):
-    """Base of every component's options: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Effort = Literal["fast", "balanced", "max"]
-
-
-class AutoOptions(Options):
-    """Options of `model: auto`."""
-
-    effort: Effort = Field(default="max", description="How hard to try for few bytes, against time.")
-
-
-class Training(BaseModel):
-    """How learning models are trained (the `training` section of the configuration)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=1000, ge=1, description="At most this many passes over the training rows.")
-    batch_size: int = Field(default=512, ge=1, description="Rows per training step.")
-    learning_rate: float = Field(default=1.0e-3, gt=0, description="First step size of the optimiser.")
-    seed: int = Field(default=1, ge=0, description="Start of every random number; the same seed gives the same model.")
-    loss: str = Field(default="mse", description="Name of a loss component.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Where to train: `auto` takes a GPU where there is one."
-    )
-    early_stopping: int = Field(default=100, ge=1, description="Stop after this many epochs without improvement.")
-    patience: int = Field(
-        default=50, ge=1, description="Epochs without improvement before the learning rate is lowered."
-    )
-    validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows kept aside to watch the loss.")
-    seconds: float | None = Field(default=None, gt=0, description="Stop training after this long.")
 
 
 class Component:
@@ -210,49 +172,123 @@ class Preprocessor(Component, ABC):
         """Take up what `state` gave."""
 
 
+@dataclass(frozen=True)
+class Hints:
+    """What the core knows beyond a block and its tolerances, and a model may use; every field may be left at its default.
+
+    Attributes
+    ----------
+    formulas
+        Guesses about relations between the group's variables, to be tested before use.
+    for_other_files
+        Whether what `fit` learns will serve other files too (`baler train`).
+    by_reference
+        Whether the decoder will have loaded `encoder_state` beside `state`, as the file refers to a model file.
+    baseline
+        About the bytes that `scalar` makes of each variable of this block; empty if nobody has asked it.
+    rival
+        About the bytes that the best other model makes of the group's first block; infinite if there is none.
+    """
+
+    formulas: Sequence[Formula] = ()
+    for_other_files: bool = False
+    by_reference: bool = False
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    rival: float = math.inf
+
+    def elsewhere(self) -> Hints:
+        """Return what holds for other blocks of the group, too."""
+        return replace(self, baseline={})
+
+
+NO_HINTS = Hints()
+"""Nothing but what the block itself shows."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """About how many bytes a model would make of a block.
+
+    Attributes
+    ----------
+    sizes
+        Bytes by the names of variables that are coded together. Variables that are left out, and sets that `scalar`
+        expects to make smaller, count as it expects.
+    plan
+        Whatever the model found out meanwhile; given back with the same block to `fit` and `encode`.
+    """
+
+    sizes: Mapping[tuple[str, ...], float]
+    plan: object = None
+
+    @property
+    def total(self) -> float:
+        """Bytes of all sets."""
+        return sum(self.sizes.values())
+
+
 class Model(Component, ABC):
     """Learns from blocks, then turns a group of variables into named byte streams and back.
 
     A model aims at the tolerances but is not trusted: the core decodes what it encodes, and stores exactly whatever
     breaks a bound. It must decode without seeing the original: from streams, layout, tolerances, options and state.
+
+    Only `fit` and `load_state` change a model. Once one of them has returned, `estimate`, `encode` and `decode` may be
+    called by several threads at once; what they need of each other they get as arguments.
     """
 
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic: ClassVar[bool] = False
     """Whether `model: auto` may try and choose it."""
-    formulas: Sequence[Formula] = ()
-    """Guesses about relations between the group's variables, set before `fit`; to be tested before use."""
-    for_other_files: bool = False
-    """Whether what is learned will serve other files too (`baler train`), set before `fit`."""
-    by_reference: bool = False
-    """Whether `decode` will have all of the model file, `encoder_state` too, set before `encode`."""
-    alone: tuple[xr.Dataset, Mapping[str, float]] | None = None
-    """A block, and about the bytes that `scalar` makes of each of its variables; set before `estimate` if known."""
-    rival: float = math.inf
-    """About the bytes of the block by the best model that was asked before; set before `estimate`."""
 
-    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+    def fit(
+        self,
+        blocks: Iterable[xr.Dataset],
+        *,
+        layout: Layout,
+        tolerances: Tolerances,
+        training: Training,
+        hints: Hints = NO_HINTS,
+        plan: object = None,
+    ) -> None:
         """Learn from blocks (iterable again and again) that hold the group's variables, and the counts of a jagged group.
 
-        `layout` is that of the first block.
+        Parameters
+        ----------
+        layout
+            That of the first block.
+        plan
+            `Estimate.plan` of the first block, if that was estimated.
         """
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate | None:
-        """About how many bytes `encode` would make of the block, if that is told much faster than by encoding it.
+    def estimate(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
+    ) -> Estimate | None:
+        """Estimate the bytes that `encode` would make of the block, if that is much faster than encoding it.
 
-        Told are the bytes of sets of variables that are coded together. Variables that are left out, and sets that
-        `scalar` expects to make smaller, count as it expects. None, the default, has `model: auto` encode the block or
-        a part of it.
+        Returns
+        -------
+        None, the default, to have `model: auto` encode the block or a part of it instead.
         """
         return None
 
     @abstractmethod
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Byte streams by short name, from which `decode` restores the block."""
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode the block as byte streams by short name, from which `decode` restores it.
+
+        Parameters
+        ----------
+        plan
+            `Estimate.plan` of this very block, if it was estimated under the same tolerances; None otherwise.
+        """
 
     @abstractmethod
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The restored block: use `layout.build({name: array})`.
+        """Restore the block: use `layout.build({name: array})`.
+
+        Whether the file refers to a model file is known from what `load_state` was given.
 
         Raises
         ------
@@ -261,12 +297,13 @@ class Model(Component, ABC):
         """
 
     def state(self) -> State:
-        """What was learned, as few small arrays: stored once per file and counted in the compression ratio."""
+        """Return what was learned, as few small arrays: stored once per file and counted in the compression ratio."""
         return {}
 
     def encoder_state(self) -> State:
-        """What model files hold beyond `state`, and compressed ones do not: what encoding needs, and what both sides may
-        lean on where `by_reference` is set.
+        """Return what model files hold beyond `state`, and compressed ones do not.
+
+        That is what encoding needs, and what both sides may lean on where `Hints.by_reference` is set.
         """
         return {}
 
@@ -322,7 +359,12 @@ class Metric(Component, ABC):
 
 
 __all__ = [
+    "NO_HINTS",
+    "AutoOptions",
     "Component",
+    "Effort",
+    "Estimate",
+    "Hints",
     "Loss",
     "Metric",
     "MetricResult",

@@ -20,6 +20,7 @@ from baler_core.plugin import hookspecs
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
+from baler_core.plugin.signatures import check_signatures
 
 GROUP = "baler"
 CORE = "baler-core"
@@ -314,4 +315,6 @@ def _checked(component: Any, kind: Kind, base: type[ComponentClass]) -> type[Com
     missing: Iterable[str] = getattr(component, "__abstractmethods__", frozenset())
     if missing:
         raise PluginError(f"the {kind} class {component.__name__} lacks {', '.join(sorted(missing))}")
+    if issubclass(component, Model):
+        check_signatures(component)
     return component

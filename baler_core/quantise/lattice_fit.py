@@ -1,4 +1,4 @@
-"""Finds the cheapest lattice that keeps the values of a variable within their tolerance."""
+"""Find the cheapest lattice that keeps the values of a variable within their tolerance."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ import numpy as np
 from baler_core.data.bounds import SAFETY, Tolerance, whole_steps
 from baler_core.data.sides import specials_of
 from baler_core.entropy.lorenzo import occurrences
-from baler_core.quantise.lattice import Lattice, LatticeKind
+from baler_core.quantise.lattice import (
+    BitsLattice,
+    IntegerLattice,
+    Lattice,
+    LogIntegerLattice,
+    LogLattice,
+    StepLattice,
+    classify,
+)
+from baler_core.quantise.steps import half_step, relative_half_step
 
 _SAMPLE = 20_000
 # So many values rule out nearly every spacing that is none.
-_GLANCE = 64
+_PRESCREENED = 64
 _PIECE = 1 << 16
 _MOST_POINTS = 2.0**50
 # Spacings that files really have: decimals, halves and quarters of decimals, powers of two.
@@ -26,7 +35,7 @@ _DECIMALS: tuple[tuple[float, float], ...] = tuple(
 
 
 def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
-    """The lattice for one variable's values (any shape, integer, boolean or float dtype) under a tolerance.
+    """Fit the lattice for one variable's values (any shape, integer, boolean or float dtype) under a tolerance.
 
     The lattice aims at the tolerance; where rounding to the output dtype defeats it, the caller stores values exactly.
     """
@@ -37,7 +46,7 @@ def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         specials = _float_specials(flat, tolerance)
         ordinary = flat[~_is_any(flat, specials)] if specials else flat
         lattice = replace(_float_lattice(ordinary, tolerance), specials=specials)
-        if lattice.kind == "bits" and tolerance.kind in ("exact", "bits"):
+        if isinstance(lattice, BitsLattice) and tolerance.kind in ("exact", "bits"):
             lattice = _float_lattice(flat, tolerance)
     return _with_lowest(lattice, flat)
 
@@ -65,7 +74,7 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         return _exact_integers(values)
     if tolerance.kind == "abs":
         radius = int(min(whole_steps(tolerance.value), 2.0**40))
-        return Lattice("integer", dtype, merge=2 * radius + 1, specials=fill) if radius else _exact_integers(values)
+        return IntegerLattice(dtype, merge=2 * radius + 1, specials=fill) if radius else _exact_integers(values)
     largest = float(np.abs(values.astype(np.float64)).max())
     if largest * tolerance.value <= 8 or tolerance.shift:
         return _exact_integers(values)
@@ -73,31 +82,29 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     # a sixteenth of the tolerance is kept for rounding to whole numbers, at most 0.5 of more than 8 / tolerance
     eps = tolerance.value * SAFETY * (1 - 1 / 16)
     step, centre = float(2 * np.arctanh(eps)), float(np.sqrt((1 - eps) * (1 + eps)))
-    return Lattice("log_integer", dtype, step=step, divisor=centre, offset=near, specials=fill)
+    return LogIntegerLattice(dtype, step, centre, near, specials=fill)
 
 
 def _exact_integers(values: np.ndarray) -> Lattice:
-    """Every integer its own point, with the spacing that all of them share."""
+    """Make each integer a point, with the spacing that all of them share."""
     dtype = values.dtype.str
     if not values.size or values.dtype.kind == "b" or (values.dtype.kind == "u" and values.dtype.itemsize == 8):
-        return Lattice("integer", dtype)
+        return IntegerLattice(dtype)
     first = int(values[0])
     span = int(values.max()) - int(values.min())
     if span == 0 or span >= 2**62:
-        return Lattice("integer", dtype)
+        return IntegerLattice(dtype)
     spacing = int(np.gcd.reduce(values.astype(np.int64) - first))
     if spacing < 2:
-        return Lattice("integer", dtype)
-    return (
-        Lattice("integer", dtype, step=float(spacing), offset=first) if spacing < 2**53 else Lattice("integer", dtype)
-    )
+        return IntegerLattice(dtype)
+    return IntegerLattice(dtype, spacing, first=first) if spacing < 2**53 else IntegerLattice(dtype)
 
 
 # ---- floats
 
 
 def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ...]:
-    """Values outside any lattice that occur."""
+    """Return values outside any lattice that occur."""
     candidates = [np.nan, np.inf, -np.inf, -0.0]
     if tolerance.kind in ("exact", "bits") and not _plain_nans(values):
         return ()
@@ -122,7 +129,7 @@ def as_doubles(fill: Sequence[float], dtype: np.dtype[Any]) -> list[float]:
 
 
 def possible_specials(values: np.ndarray, candidates: Sequence[float]) -> Sequence[float]:
-    """The candidates that may occur: those in the range of the values, if these are all finite."""
+    """Return the candidates that may occur: those in the range of the values, if these are all finite."""
     # a NaN would be the least and the largest value
     low, high = (values.min(), values.max()) if values.size else (0, 0)
     finite = np.isfinite(low) and np.isfinite(high)
@@ -130,54 +137,54 @@ def possible_specials(values: np.ndarray, candidates: Sequence[float]) -> Sequen
 
 
 def _plain_nans(values: np.ndarray) -> bool:
-    """Whether every NaN is the usual one, so that nothing is lost by writing that one back."""
+    """Return whether every NaN is the usual one, so that nothing is lost by writing that one back."""
     nans = values[np.isnan(values)]
     return nans.tobytes() == np.full(nans.shape, np.nan, values.dtype).tobytes()
 
 
 def _is_any(values: np.ndarray, specials: tuple[float, ...]) -> np.ndarray:
-    return Lattice("bits", values.dtype.str, specials=specials)._classify(values) > 0
+    return classify(values, specials) > 0
 
 
 def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     dtype = values.dtype.str
     if not values.size:
-        return Lattice("bits", dtype, merge=0)
-    candidates = list(_lossless_lattices(values))
+        return BitsLattice(dtype, 0)
+    own_bits, regular = _lossless_lattices(values)
+    candidates: list[Lattice] = [own_bits, *regular]
     if tolerance.kind == "bits":
         mantissa = np.finfo(values.dtype).nmant
         dropped = max(0, mantissa - int(tolerance.value))
-        candidates = [replace(candidates[0], merge=max(candidates[0].merge, dropped))]
+        candidates = [replace(own_bits, dropped=max(own_bits.dropped, dropped))]
     elif tolerance.kind == "abs":
-        candidates += _abs_lattices(values, tolerance, tuple(candidates))
+        candidates += _abs_lattices(values, tolerance, regular)
     elif tolerance.kind == "rel" and not tolerance.shift:
         candidates.append(_log_lattice(values, tolerance.value))
     if len(candidates) == 1:
         return candidates[0]
     sample = _sampled(values)
-    # Of two that tell the same values apart, the later one is regular and so easier to code: it wins ties.
+    # Of two that keep the same values apart, the later one is regular and so easier to code: it wins ties.
     return min(reversed(candidates), key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
 
 
 def _sampled(values: np.ndarray) -> np.ndarray:
-    """Up to `_SAMPLE` values, evenly spread."""
+    """Return up to `_SAMPLE` values, evenly spread."""
     return values[:: max(1, values.size // _SAMPLE)]
 
 
 def _estimated_bits(codes: np.ndarray) -> float:
-    """Order-0 entropy in bits per value, plus what telling the alphabet costs."""
+    """Return order-0 entropy in bits per value, plus what telling the alphabet costs."""
     counts = occurrences(codes)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum() + 0.5 * len(counts) * np.log2(codes.size + 1) / codes.size)
 
 
-def _lossless_lattices(values: np.ndarray) -> Iterator[Lattice]:
-    """The float's own bits without the trailing zeros that all share, and a regular spacing if there is one."""
+def _lossless_lattices(values: np.ndarray) -> tuple[BitsLattice, list[StepLattice]]:
+    """Return the float's own bits without the trailing zeros that all share, and a regular spacing if there is one."""
     dtype = values.dtype.str
-    yield Lattice("bits", dtype, merge=_common_trailing_zeros(values))
     spacing = find_spacing(values)
-    if spacing is not None:
-        yield Lattice("step", dtype, step=spacing[0], divisor=spacing[1])
+    regular = [] if spacing is None else [StepLattice(dtype, *spacing)]
+    return BitsLattice(dtype, _common_trailing_zeros(values)), regular
 
 
 def _common_trailing_zeros(values: np.ndarray) -> int:
@@ -189,14 +196,14 @@ def _common_trailing_zeros(values: np.ndarray) -> int:
 
 
 def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
-    """The largest (step, divisor) such that every value is exactly rint(value * divisor / step) * step / divisor.
+    """Find the largest (step, divisor) such that every value is exactly rint(value * divisor / step) * step / divisor.
 
     Exactly means bit for bit in the dtype of the values; None without such a spacing, or when it is finer than eight
     units in the last place of the largest value (that is noise, not a lattice).
     """
     sample = _sampled(values)
     found: tuple[float, float] | None = None
-    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_GLANCE]):
+    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_PRESCREENED]):
         coarser = found is None or step / divisor > found[0] / found[1]
         if coarser and _on_lattice(sample, step, divisor):
             found = (step, divisor)
@@ -205,29 +212,29 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
     return found if found[0] / found[1] >= 8 * float(np.finfo(values.dtype).eps) * _largest(values) else None
 
 
-def _possible(spacings: Sequence[tuple[float, float]], glance: np.ndarray) -> list[tuple[float, float]]:
-    """The spacings, given as (step, divisor), on which all of a few values lie."""
+def _possible(spacings: Sequence[tuple[float, float]], few: np.ndarray) -> list[tuple[float, float]]:
+    """Return the spacings, given as (step, divisor), on which all of a few values lie."""
     steps, divisors = np.array(spacings).T[:, :, None]
     with np.errstate(all="ignore"):
-        exact = glance.astype(np.float64)  # signalling NaNs warn
+        exact = few.astype(np.float64)  # signalling NaNs warn
         points = np.rint(exact * divisors / steps)
-        back = (points * steps / divisors).astype(glance.dtype)
-    fits = ((back == glance) & (np.abs(points) < _MOST_POINTS)).all(axis=1)
+        back = (points * steps / divisors).astype(few.dtype)
+    fits = ((back == few) & (np.abs(points) < _MOST_POINTS)).all(axis=1)
     return [spacing for spacing, fit in zip(spacings, fits.tolist(), strict=True) if fit]
 
 
 def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Pieces so short that what is computed of them stays in the processor's cache."""
+    """Return pieces so short that what is computed of them stays in the processor's cache."""
     return (values[first : first + _PIECE] for first in range(0, values.size, _PIECE))
 
 
 def _largest(values: np.ndarray) -> float:
-    """The largest magnitude of float values; NaN if there is one."""
+    """Return the largest magnitude of float values; NaN if there is one."""
     return float(max(np.abs(values.min()), np.abs(values.max())))
 
 
 def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
-    """The smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
+    """Return the smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
     with np.errstate(invalid="ignore"):
         distinct = np.unique(sample.astype(np.float64))
     if not 2 < distinct.size < 3000 or not np.isfinite(distinct).all():
@@ -251,30 +258,27 @@ def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:
     return bool(np.array_equal(back, values) and not (np.signbit(values) & (values == 0)).any())
 
 
-def _abs_lattices(values: np.ndarray, tolerance: Tolerance, lossless: tuple[Lattice, ...]) -> Iterator[Lattice]:
-    """A plain uniform lattice, and coarsenings of the data's own spacing."""
+def _abs_lattices(values: np.ndarray, tolerance: Tolerance, regular: Sequence[StepLattice]) -> Iterator[Lattice]:
+    """Yield a plain uniform lattice, and coarsenings of the data's own spacing."""
     dtype = values.dtype.str
     largest = _largest(values)
-    with np.errstate(all="ignore"):
-        half_ulp = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value).astype(values.dtype)))
-    radius = tolerance.value * SAFETY - half_ulp
+    radius, half_ulp = half_step(tolerance.value, values.dtype, largest + tolerance.value)
     if np.isfinite(radius) and radius > half_ulp and (largest / radius) < 2.0**51:
-        yield Lattice("step", dtype, step=2 * radius)
-    for own in lossless:
-        if own.kind == "step" and radius > 0:
+        yield StepLattice(dtype, 2 * radius)
+    for own in regular:
+        if radius > 0:
             merge = int(min(2 * radius * own.divisor / own.step * (1 - 1e-9), 2.0**40)) + 1
             anchor = 0 if merge % 2 == 0 and not (values < 0).any() else merge // 2
-            kind: LatticeKind = "step"
-            yield Lattice(kind, dtype, step=own.step, divisor=own.divisor, merge=merge, offset=anchor)
+            yield replace(own, merge=merge, anchor=anchor)
 
 
 def _log_lattice(values: np.ndarray, relative: float) -> Lattice:
-    """Points in geometric progression: cells [y/(1+e), y/(1-e)] around each point y."""
-    eps = relative * SAFETY - 0.55 * float(np.finfo(values.dtype).eps)
+    """Return points in geometric progression: cells [y/(1+e), y/(1-e)] around each point y."""
+    eps = relative_half_step(relative, values.dtype, 0.55)
     if eps <= float(np.finfo(values.dtype).eps):
-        return Lattice("bits", values.dtype.str, merge=_common_trailing_zeros(values))
+        return BitsLattice(values.dtype.str, _common_trailing_zeros(values))
     step = float(2 * np.arctanh(eps))
     centre = float(np.sqrt((1 - eps) * (1 + eps)))
     with np.errstate(all="ignore"):
         smallest = np.rint(np.log(np.abs(values.astype(np.float64)).min()) / step)
-    return Lattice("log", values.dtype.str, step=step, divisor=centre, offset=int(smallest) - 1)
+    return LogLattice(values.dtype.str, step, centre, int(smallest) - 1)

@@ -1,4 +1,4 @@
-"""The bound layer for any predicting model: restored = prediction + 2 * tolerance * integer, and the integers to bytes."""
+"""Code residuals for any predicting model: restored = prediction + 2 * tolerance * integer, and the integers to bytes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.data.bounds import SAFETY, Tolerance
+from baler_core.data.bounds import Tolerance
 from baler_core.data.sides import Reach, keep_off
 from baler_core.entropy.integers import pack_checked, pack_integers, unpack_checked, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
+from baler_core.quantise.steps import half_step, relative_half_step
 
 _CODE_LIMIT = 2.0**51
 
@@ -35,21 +36,19 @@ class ResidualStep:
 
 
 def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> ResidualStep:
-    """The step for values of `dtype` not larger than `largest` in magnitude."""
+    """Return the step for values of `dtype` not larger than `largest` in magnitude."""
     if tolerance.kind == "abs":
-        with np.errstate(over="ignore"):
-            spare = 0.5 * float(np.spacing(np.asarray(largest, dtype))) if dtype.kind == "f" else 0.5
-        radius = tolerance.value * SAFETY - spare
+        radius, spare = half_step(tolerance.value, dtype, largest)
         enough = np.isfinite(radius) and radius > spare and largest / radius < _CODE_LIMIT
         return ResidualStep(2 * radius if enough else 0.0)
     if tolerance.kind == "rel" and dtype.kind == "f" and not tolerance.shift:
-        eps = tolerance.value * SAFETY - float(np.finfo(dtype).eps)
+        eps = relative_half_step(tolerance.value, dtype, 1)
         return ResidualStep(float(2 * np.arctanh(eps)) if eps > float(np.finfo(dtype).eps) else 0.0, log=True)
     return ResidualStep(0.0)
 
 
 def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Tolerance) -> bytes:
-    """What must be added to `prediction` to be within `tolerance` of `values`.
+    """Return what must be added to `prediction` to be within `tolerance` of `values`.
 
     Parameters
     ----------
@@ -88,7 +87,7 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
 
 
 def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, dtype: np.dtype) -> np.ndarray:
-    """Restored values: shape of `prediction`, of `dtype`.
+    """Decode restored values: shape of `prediction`, of `dtype`.
 
     Raises
     ------
@@ -130,7 +129,7 @@ def _plan(flat: np.ndarray, tolerance: Tolerance) -> tuple[ResidualStep, Lattice
 
 
 def _usable(prediction: np.ndarray, step: ResidualStep) -> np.ndarray:
-    """The prediction as flat float64; 0 where it is no number, or too large to add a step to."""
+    """Return the prediction as flat float64; 0 where it is no number, or too large to add a step to."""
     guess = prediction.ravel().astype(np.float64)
     limit = np.inf if step.log else step.step * 2.0**45
     with np.errstate(invalid="ignore"):
@@ -145,7 +144,7 @@ def _difference(values: np.ndarray, guess: np.ndarray, step: ResidualStep) -> np
 
 
 def _sign_wrong(values: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Where a logarithmic residual cannot lead from the prediction to the value."""
+    """Return where a logarithmic residual cannot lead from the prediction to the value."""
     return (np.signbit(values) != np.signbit(guess)) | (guess == 0)
 
 
@@ -163,7 +162,7 @@ def _restore(guess: np.ndarray, residual: np.ndarray, step: ResidualStep, dtype:
 
 
 def _encode_plainly(flat: np.ndarray, tolerance: Tolerance) -> bytes:
-    """Values by their own lattice, without a prediction."""
+    """Write values by their own lattice, without a prediction."""
     lattice = fit_lattice(flat, tolerance)
     return write_sized(lattice.to_bytes()) + pack_checked(lattice.codes(flat))
 

@@ -1,6 +1,6 @@
-"""Puts restored values on the sides they belong to: off fill values, back within limits, back to their sign.
+"""Move restored values to the side they belong to: off fill values, within limits, back to their sign.
 
-What a model restores may lie on the wrong side by less than its tolerance. A *rule* says which values those are, by the
+What a model restores may lie on the wrong side by less than its tolerance. A *rule* selects those values by the
 restored values alone, and where they go. Whether it is right for all values of a block, for none, or for some that are
 listed, is found by comparing with the original, and stored where it is not what is usual.
 """
@@ -64,14 +64,14 @@ class Rule:
         return isinstance(self.side, Zero)
 
     def concerned(self, values: np.ndarray) -> np.ndarray:
-        """Boolean mask."""
+        """Return boolean mask."""
         if not isinstance(self.side, Edge | Zero):
             return touching(values, self.side)
         with np.errstate(invalid="ignore"):
             return np.asarray((values >= self.low) & (values <= self.high))
 
     def wanted(self, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of originals whose restored values are concerned: which must be moved, and which must not; others may."""
+        """Decide for originals whose restored values are concerned: which must be moved, and which must not; others may."""
         if isinstance(self.side, Edge):
             beyond = self.side.beyond(original)
             return ~beyond, beyond
@@ -83,7 +83,7 @@ class Rule:
 
 
 def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
-    """The rules for values of `dtype` under a tolerance, in the order in which they are applied."""
+    """Return the rules for values of `dtype` under a tolerance, in the order in which they are applied."""
     if tolerance.kind == "exact" or dtype.kind not in "iuf":
         return []
     specials = specials_of(tolerance.fill, dtype)
@@ -108,7 +108,7 @@ def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
 def _beyond(
     side: Edge | Zero, bound: Any, target: Any, tolerance: Tolerance, *, upper: bool, usual: int
 ) -> Rule | None:
-    """The rule for values beyond `bound` by no more than their tolerance."""
+    """Return the rule for values beyond `bound` by no more than their tolerance."""
     band = math.inf if tolerance.kind == "free" else 2 * _reach(tolerance, bound)
     if isinstance(bound, np.floating):
         dtype = bound.dtype
@@ -127,14 +127,14 @@ def _beyond(
 
 
 def _off(bound: Any, tolerance: Tolerance, specials: Sequence[Any], *, up: bool) -> Any:
-    """`bound`, or what lies beside it if it is a special value."""
+    """Return `bound`, or what lies beside it if it is a special value."""
     if any(bool(touching(np.asarray(bound), special)) for special in specials):
         return beside(bound, _reach(tolerance, bound), up=up, specials=specials)
     return bound
 
 
 def _reach(tolerance: Tolerance, value: Any) -> float:
-    """About the error that a value near `value` may have."""
+    """Estimate the error that a value near `value` may have."""
     if tolerance.kind == "free":
         return max(abs(float(value)), 1.0)
     if tolerance.kind == "abs":
@@ -157,7 +157,7 @@ class Applied:
     positions
         Flat positions of the values that are listed or flagged, ascending; nothing for the other modes.
     packed
-        What says so.
+        What describes that.
     wrong
         How many values are on the wrong side.
     """
@@ -170,7 +170,7 @@ class Applied:
     wrong: int = 0
 
     def to_bytes(self) -> bytes:
-        """About three bytes, and those of the list."""
+        """Estimate three bytes, and those of the list."""
         head = write_varint(self.variable) + write_varint(4 * self.rule + self.mode)
         if self.mode == LISTED:
             head += write_varint(self.positions.size)
@@ -203,29 +203,37 @@ def settle(
         x = values_of(original, variable.name).ravel()
         for place, rule in enumerate(rules_of(tolerance, variable.numpy_dtype)):
             found = _how(rule, x, arrays[variable.name].ravel(), number, place)
-            if found is None:
-                continue
-            if found.packed and rule.for_sign and tolerance.sign == "auto":
+            if found is not None and found.packed and rule.for_sign and tolerance.sign == "auto":
                 costly.append(found)
-                continue
-            _apply(rule, found.mode, found.positions, arrays, variable.name)
-            kept += [found] if found.mode != rule.usual else []
-    flips: dict[str, int] = {}
-    spare = SIGN_BYTES + SIGN_SHARE * size() if costly else 0.0
-    for found in sorted(costly, key=lambda one: len(one.packed)):
+            elif found is not None:
+                _apply(rule, found.mode, found.positions, arrays, variable.name)
+                kept += [found] if found.mode != rule.usual else []
+    affordable, flips = _affordable(costly, size) if costly else ([], {})
+    for found in affordable:
         variable = layout.variables[found.variable]
+        rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
+        _apply(rule, LISTED, found.positions, arrays, variable.name)
+    flipped = {layout.variables[number].name: count for number, count in flips.items()}
+    kept = sorted([*kept, *affordable], key=lambda one: (one.variable, one.rule))
+    return b"".join(one.to_bytes() for one in kept), flipped
+
+
+def _affordable(costly: Sequence[Applied], size: Callable[[], int]) -> tuple[list[Applied], dict[int, int]]:
+    """Return the signs that may be kept, the cheapest first, and by variable how many values of others change theirs."""
+    affordable: list[Applied] = []
+    flips: dict[int, int] = {}
+    spare = SIGN_BYTES + SIGN_SHARE * size()
+    for found in sorted(costly, key=lambda one: len(one.packed)):
         spare -= len(found.packed) + 4
         if spare >= 0:
-            rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
-            _apply(rule, LISTED, found.positions, arrays, variable.name)
-            kept.append(found)
+            affordable.append(found)
         else:
-            flips[variable.name] = flips.get(variable.name, 0) + found.wrong
-    return b"".join(one.to_bytes() for one in sorted(kept, key=lambda one: (one.variable, one.rule))), flips
+            flips[found.variable] = flips.get(found.variable, 0) + found.wrong
+    return affordable, flips
 
 
 def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) -> Applied | None:
-    """How a rule is to be applied; None where no value is concerned."""
+    """Return how a rule is to be applied; None where no value is concerned."""
     concerned = rule.concerned(y)
     if not concerned.any():
         return None
@@ -248,7 +256,7 @@ def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) ->
 
 
 def _sizes(rule: Rule, values: np.ndarray) -> np.ndarray:
-    """How far values lie beyond zero."""
+    """Return how far values lie beyond zero."""
     return np.abs(values.astype(np.float64) - float(rule.target))
 
 
@@ -291,7 +299,7 @@ def settle_again(
 
 
 def _flagged(rule: Rule, found: Applied, y: np.ndarray) -> Applied:
-    """The same with the positions that flags stand for."""
+    """Return the same with the positions that flags stand for."""
     positions = np.flatnonzero(rule.concerned(y))
     return replace(found, positions=positions[unpack_flags(found.packed, _sizes(rule, y[positions]), rule.reach)])
 

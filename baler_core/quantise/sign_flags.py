@@ -1,4 +1,4 @@
-"""Which of the values near zero have the wrong sign: a flag for each, in bins of how near they are, as bytes and back."""
+"""Flag which of the values near zero have the wrong sign, in bins of their distance from zero."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOVES = 16
 
 
 def pack_flags(sizes: np.ndarray, wrong: np.ndarray, tolerance: float) -> tuple[bytes, np.ndarray] | None:
-    """Flags of values by their distances from zero.
+    """Pack flags of values by their distances from zero.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def pack_flags(sizes: np.ndarray, wrong: np.ndarray, tolerance: float) -> tuple[
 
     Returns
     -------
-    Bytes, and which of the values they say are to become zero: those that are wrong and a few so near to zero that nothing
-    is lost. None if there is no way to say it.
+    Bytes, and which of the values are to become zero: those that are wrong and a few so near to zero that nothing
+    is lost. None if flags cannot express it.
     """
     for move in range(_MOVES):
         ends = _ends(tolerance, move)
@@ -42,7 +42,7 @@ def pack_flags(sizes: np.ndarray, wrong: np.ndarray, tolerance: float) -> tuple[
 
 
 def unpack_flags(data: bytes, sizes: np.ndarray, tolerance: float) -> np.ndarray:
-    """Boolean, which of the values are to become zero, from the same distances up to rounding.
+    """Unpack boolean, which of the values are to become zero, from the same distances up to rounding.
 
     Raises
     ------

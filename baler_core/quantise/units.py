@@ -1,19 +1,21 @@
-"""Values of a variable to float64 in units of their tolerance, and back to values inside it."""
+"""Convert values of a variable to float64 in units of their tolerance, and back to values inside it."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from baler_core.data.bounds import SAFETY, Tolerance
+from baler_core.data.bounds import Tolerance
 from baler_core.data.sides import Reach
 from baler_core.errors import FormatError
-from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.lattice_fit import fit_lattice
+from baler_core.quantise.steps import half_step, relative_half_step
 
+OwnLattice: TypeAlias = IntegerLattice | StepLattice
 UnitsKind = Literal["plain", "lattice", "log"]
 _KINDS: tuple[UnitsKind, ...] = ("plain", "lattice", "log")
 _HEAD = struct.Struct("<Bdd")
@@ -43,13 +45,13 @@ class Units:
     radius: float
     centre: float
     sign: int = 1
-    lattice: Lattice | None = None
+    lattice: OwnLattice | None = None
 
     def forward(self, values: np.ndarray) -> np.ndarray:
-        """float64, same shape; anything at special values."""
+        """Return float64, same shape; anything at special values."""
         with np.errstate(all="ignore"):
             if self.kind == "lattice" and self.lattice is not None:
-                numbers = replace(self.lattice, merge=1, offset=self._anchor).quantise(values)[0].astype(np.float64)
+                numbers = _unmerged(self.lattice).quantise(values)[0].astype(np.float64)
             elif self.kind == "log":
                 numbers = np.log(np.abs(values.astype(np.float64)))
             else:
@@ -57,7 +59,7 @@ class Units:
             return (numbers - self.centre) / self.radius
 
     def backward(self, field: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Values of `dtype`, same shape."""
+        """Return values of `dtype`, same shape."""
         with np.errstate(all="ignore"):
             numbers = field * self.radius + self.centre
             if self.kind == "lattice" and self.lattice is not None:
@@ -67,37 +69,38 @@ class Units:
             return numbers.astype(dtype)
 
     def reach(self) -> Reach:
-        """How far values may lie from the original."""
+        """Return how far values may lie from the original."""
         if self.kind == "lattice" and self.lattice is not None:
-            whole = self.lattice.kind == "integer"
-            return Reach(absolute=1.0 if whole else self.radius * self.lattice.step / self.lattice.divisor)
+            if isinstance(self.lattice, IntegerLattice):
+                return self.lattice.reach()
+            return Reach(absolute=self.radius * self.lattice.step / self.lattice.divisor)
         return Reach(relative=self.radius) if self.kind == "log" else Reach(absolute=self.radius)
 
-    @property
-    def _anchor(self) -> int:
-        """The first point of an integer lattice; float lattices count from 0."""
-        return self.lattice.offset if self.lattice is not None and self.lattice.kind == "integer" else 0
-
     def to_bytes(self) -> bytes:
-        """About twenty bytes."""
+        """Estimate twenty bytes."""
         own = self.lattice.to_bytes() if self.lattice is not None else b""
         number = _KINDS.index(self.kind) * 2 + (self.sign < 0)
         return _HEAD.pack(number, self.radius, self.centre) + own
 
 
-def _points(numbers: np.ndarray, lattice: Lattice, dtype: np.dtype) -> np.ndarray:
-    """The nearest points of a lattice, of `merge` neighbours the middle."""
+def _unmerged(lattice: OwnLattice) -> Lattice:
+    """Return the lattice of all points."""
+    return replace(lattice, merge=1) if isinstance(lattice, IntegerLattice) else replace(lattice, merge=1, anchor=0)
+
+
+def _points(numbers: np.ndarray, lattice: OwnLattice, dtype: np.dtype) -> np.ndarray:
+    """Return the nearest points of a lattice, of `merge` neighbours the middle."""
     half = 0.5 if lattice.merge % 2 == 0 else 0.0
     points = np.clip(np.rint(numbers - half) + half, -(2.0**62), 2.0**62)
-    if lattice.kind == "step":
+    if isinstance(lattice, StepLattice):
         return (points * lattice.step / lattice.divisor).astype(dtype)
-    whole = points.astype(np.int64) * np.int64(lattice.step) + np.int64(lattice.offset)
+    whole = points.astype(np.int64) * np.int64(lattice.spacing) + np.int64(lattice.first)
     limits = np.iinfo(dtype)
     return np.clip(whole, limits.min, limits.max).astype(dtype)
 
 
 def read_units(stored: bytes, dtype: str) -> Units:
-    """Inverse of `Units.to_bytes`; FormatError if the bytes are no such thing."""
+    """Invert `Units.to_bytes`; FormatError if the bytes are no such thing."""
     if len(stored) < _HEAD.size:
         raise FormatError("the units of a field are cut short")
     number, radius, centre = _HEAD.unpack_from(stored)
@@ -105,8 +108,8 @@ def read_units(stored: bytes, dtype: str) -> Units:
         raise FormatError("the units of a field are impossible")
     kind = _KINDS[number // 2]
     lattice = Lattice.from_bytes(stored[_HEAD.size :], dtype) if kind == "lattice" else None
-    if lattice is not None and lattice.kind not in ("integer", "step"):
-        raise FormatError(f"the units of a field cannot be counted on a lattice of kind {lattice.kind!r}")
+    if lattice is not None and not isinstance(lattice, IntegerLattice | StepLattice):
+        raise FormatError(f"the units of a field cannot be counted on a {type(lattice).__name__}")
     if kind != "lattice" and np.dtype(dtype).kind != "f":
         raise FormatError("whole numbers without a lattice")
     return Units(kind, radius, centre, -1 if number % 2 else 1, lattice)
@@ -115,7 +118,7 @@ def read_units(stored: bytes, dtype: str) -> Units:
 def choose_units(
     values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None = None, *, widest: float = np.inf
 ) -> Units | None:
-    """Units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
+    """Choose units for ordinary values (1-D, none of them special); None if a transform cannot hold this tolerance.
 
     Parameters
     ----------
@@ -129,7 +132,7 @@ def choose_units(
 
 
 def _spread(values: np.ndarray, units: Units) -> float:
-    """How far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
+    """Return how far apart the smallest and the largest number are; of logarithms a few, so that it does not matter."""
     if units.kind == "log":
         return 0.0
     low, high = units.forward(np.array([values.min(), values.max()])).tolist()
@@ -142,21 +145,21 @@ def _chosen_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | N
     if tolerance.kind == "rel":
         return _log_units(values, tolerance)
     lattice = lattice or fit_lattice(values, tolerance)
-    if lattice.kind == "integer" or (lattice.kind == "step" and _is_own(lattice, tolerance)):
+    if isinstance(lattice, IntegerLattice) or (isinstance(lattice, StepLattice) and _is_own(lattice, tolerance)):
         return _lattice_units(values, lattice)
     return _plain_units(values, tolerance) if tolerance.kind == "abs" else None
 
 
-def _is_own(lattice: Lattice, tolerance: Tolerance) -> bool:
+def _is_own(lattice: StepLattice, tolerance: Tolerance) -> bool:
     """Whether a float lattice is the data's own, rather than made by the tolerance, and coarse enough to matter."""
-    spacing = lattice.step / lattice.divisor
+    spacing = lattice.spacing
     if tolerance.kind != "abs":
         return True
     made = lattice.merge == 1 and 0.4 < tolerance.value / spacing < 0.6 and lattice.divisor == 1.0
     return not made and lattice.merge <= _MOST_MERGED
 
 
-def _lattice_units(values: np.ndarray, lattice: Lattice) -> Units | None:
+def _lattice_units(values: np.ndarray, lattice: OwnLattice) -> Units | None:
     radius = lattice.merge / 2 * (1 - _MARGIN) if lattice.merge > 1 else 0.5 - 1e-4
     units = Units("lattice", radius, 0.0, lattice=replace(lattice, specials=()))
     return _centred(units, units.forward(values))
@@ -164,9 +167,7 @@ def _lattice_units(values: np.ndarray, lattice: Lattice) -> Units | None:
 
 def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     largest = max(abs(float(values.min())), abs(float(values.max())))
-    with np.errstate(over="ignore", invalid="ignore"):
-        spare = 0.5 * float(np.spacing(np.asarray(largest + tolerance.value, values.dtype)))
-    radius = tolerance.value * SAFETY * (1 - _MARGIN) - spare
+    radius, spare = half_step(tolerance.value, values.dtype, largest + tolerance.value, 1 - _MARGIN)
     if not np.isfinite(radius) or radius <= 2 * spare or largest > _LARGEST * radius:
         return None
     with np.errstate(over="ignore"):
@@ -176,11 +177,11 @@ def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
 
 
 def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
-    """Logarithms, if (nearly) all values are of one sign; the few others are left to be stored exactly."""
+    """Return logarithms, if (nearly) all values are of one sign; the few others are left to be stored exactly."""
     if values.dtype.kind != "f" or tolerance.shift:
         return None
     share = float((values > 0).mean())
-    eps = tolerance.value * SAFETY * (1 - _MARGIN) - 2 * float(np.finfo(values.dtype).eps)
+    eps = relative_half_step(tolerance.value, values.dtype, 2, 1 - _MARGIN)
     if 0.001 < share < 0.999 or eps <= 4 * float(np.finfo(values.dtype).eps):
         return None
     # |y / x - 1| <= eps for every y = x exp(r), |r| <= log(1 + eps)
@@ -195,7 +196,7 @@ def _logs(values: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _centred(units: Units, numbers: np.ndarray) -> Units | None:
-    """`units` with the mean as centre; None if numbers are too large to be told apart in float64."""
+    """Return `units` with the mean as centre; None if numbers are too large to be distinguished in float64."""
     if not numbers.size or not np.isfinite(numbers).all() or np.abs(numbers).max() > _LARGEST:
         return None
     return replace(units, centre=float(np.float32(numbers.mean())) * units.radius)

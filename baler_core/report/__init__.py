@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from baler_core.report.write import read_results, redraw, write_report
+from baler_core.report.write import Report, read_results, redraw, write_report
 
-__all__ = ["read_results", "redraw", "write_report"]
+__all__ = ["Report", "read_results", "redraw", "write_report"]

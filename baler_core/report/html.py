@@ -14,7 +14,7 @@ from baler_core.report.draw import Figures
 
 
 @dataclass(frozen=True)
-class Row:
+class VariableRow:
     """One variable in the table of the page."""
 
     variable: VariableResult
@@ -63,14 +63,14 @@ def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -
     )
 
 
-def _rows(results: Results, figures: Figures) -> list[Row]:
+def _rows(results: Results, figures: Figures) -> list[VariableRow]:
     residual, response = results.metric("residual"), results.metric("response")
     models = {name: group.model for group in results.groups for name in group.variables}
     rows = []
     for variable in results.variables:
         lost, relative = residual.get(variable.name, {}), response.get(variable.name, {})
         rows.append(
-            Row(
+            VariableRow(
                 variable,
                 models.get(variable.name, ""),
                 (lost.get("mean", math.nan), lost.get("rms", math.nan)),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from baler_core.data.patterns import matching_names
-from baler_core.errors import DataError, did_you_mean
+from baler_core.errors import DataError, MissingPackage, did_you_mean
 from baler_core.evaluate import Drawings, Results
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.optional import need
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 
@@ -20,8 +22,30 @@ Plots = int | Literal["all"] | Sequence[str]
 """How many variables to draw, `all` that were recorded, or patterns of their names."""
 
 
-def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed: Sequence[Path] = ()) -> Path:
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes
+    ----------
+    results
+        report.json.
+    page
+        report.html; None where there is neither it nor plots.
+    missing
+        Why, and what to install; empty where there is a page.
+    """
+
+    results: Path
+    page: Path | None
+    missing: str = ""
+
+
+def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed: Sequence[Path] = ()) -> Report:
     """Write report.html, report.json, report.npz (what figures are drawn from) and plots/*.png.
+
+    Without matplotlib and jinja2, report.json and report.npz alone are written, and a report.html of an earlier run,
+    which does not show these results, is removed.
 
     Parameters
     ----------
@@ -29,10 +53,6 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed
         Which variables to draw: the first so many, `all` that were recorded, or those matching patterns.
     needed
         Files that are not replaced, even where a link in the folder leads to them.
-
-    Returns
-    -------
-    The path of report.html.
 
     Raises
     ------
@@ -46,21 +66,33 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed
         if any(there.exists() and path.exists() and there.samefile(path) for path in needed):
             raise DataError(f"{there} is a file that this command needs: name another folder for the report")
     folder.mkdir(parents=True, exist_ok=True)
-    shown = chosen(results, plots)
+    page, shown = folder / "report.html", chosen(results, plots)
+    try:
+        need("the report (report.html, plots/)", "matplotlib", "jinja2")
+    except MissingPackage as error:
+        old = ". The report.html of an earlier run is removed" if page.exists() else ""
+        page.unlink(missing_ok=True)
+        return Report(_write_results(results, folder), None, f"{error}{old}")
     figures = draw_all(results, shown, folder / "plots")
+    written = _write_results(results, folder)
+    with completed(page) as temporary:
+        undrawn = [name for name in _recorded(results) if name not in figures.variables]
+        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8", "replace")
+    return Report(written, page)
+
+
+def _write_results(results: Results, folder: Path) -> Path:
+    """Write report.npz and report.json; returns the path of the latter."""
     with completed(folder / "report.npz") as temporary:
         results.drawings.save(temporary)
-    with completed(folder / "report.json") as temporary:
+    path = folder / "report.json"
+    with completed(path) as temporary:
         temporary.write_text(
             json.dumps(results.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
             "utf-8",
             "replace",  # bytes of a name of a file that are no UTF-8
         )
-    report = folder / "report.html"
-    with completed(report) as temporary:
-        undrawn = [name for name in _recorded(results) if name not in figures.variables]
-        temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8", "replace")
-    return report
+    return path
 
 
 def read_results(folder: Path) -> Results:
@@ -95,6 +127,8 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
     ------
     DataError
         If there are no results, or nothing recorded matches a pattern.
+    MissingPackage
+        If matplotlib is not installed, which the extra `report` brings.
     """
     results = read_results(folder)
     recorded = _recorded(results)
@@ -104,6 +138,7 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
                 f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
             )
     wanted = matching_names(variables, recorded)
+    need("drawing", "matplotlib")
     return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 
 

@@ -4,6 +4,7 @@ from baler_core.testing.blocks import difficult_blocks
 from baler_core.testing.edges import check_edges, edge_blocks
 from baler_core.testing.hostile import check_hostile_model, check_hostile_reader, check_object_kind
 from baler_core.testing.promises import check_metric, check_model, check_preprocessor, check_reader
+from baler_core.testing.threads import check_threads
 
 __all__ = [
     "check_edges",
@@ -14,6 +15,7 @@ __all__ = [
     "check_object_kind",
     "check_preprocessor",
     "check_reader",
+    "check_threads",
     "difficult_blocks",
     "edge_blocks",
 ]

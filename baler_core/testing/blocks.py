@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable, make_block
 from baler_core.format.arrays import encode_state
 from baler_core.pipeline.guarantee import restored_arrays
-from baler_core.plugin.interfaces import Model, State, Streams, Training
+from baler_core.plugin.interfaces import NO_HINTS, Model, State, Streams, Training
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,8 +62,20 @@ def coded(
 ) -> tuple[Streams, bytes]:
     """What a fresh model makes of a block: its streams, and its state as a file holds it."""
     fitted = type(model)(model.options)
-    fitted.fit([block], layout=layout, tolerances=tolerances, training=training or Training(epochs=2, seconds=2.0))
-    return fitted.encode(block, layout, tolerances), encode_state(fitted.state())
+    fit(fitted, [block], layout, tolerances, training)
+    return fitted.encode(block, layout, tolerances, hints=NO_HINTS, plan=None), encode_state(fitted.state())
+
+
+def fit(
+    model: Model,
+    blocks: Sequence[xr.Dataset],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    training: Training | None,
+) -> None:
+    """Fit a model as the core does, with little training unless it is stated."""
+    training = training or Training(epochs=2, seconds=2.0)
+    model.fit(blocks, layout=layout, tolerances=tolerances, training=training, hints=NO_HINTS, plan=None)
 
 
 def decoded(

@@ -1,4 +1,4 @@
-"""The `exact` model: text, complex numbers, records and single values, kept byte for byte."""
+"""The `exact` model: keep text, complex numbers, records and single values byte for byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Model, Streams, Tolerances
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams, Tolerances
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,13 +27,15 @@ class ExactModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"other"})
     automatic = True
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """One stream, `values`, holding the variables one after the other."""
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as one stream, `values`, holding the variables one after the other."""
         parts = [_encode(values_of(block, variable.name), variable) for variable in layout.variables]
         return {"values": b"".join(write_sized(part) for part in parts)}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block, every bit as it was."""
+        """Decode the block, every bit as it was."""
         reader = ByteReader(streams.get("values", b""), "a group of exact values")
         return layout.build({v.name: _decode(reader.sized(), v, layout.shape(v)) for v in layout.variables})
 

@@ -1,4 +1,4 @@
-"""The `scalar` model: every variable by itself, quantised under its bound and packed; the floor for all other models."""
+"""The `scalar` model: every variable by itself, quantised under its bound and packed; the baseline of all other models."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from baler_core.entropy.integers import (
     STRONGER,
     estimated_bytes,
     narrow,
+    pack_fast,
     pack_integers,
-    pack_quickly,
     unpack_integers,
     widen,
 )
 from baler_core.entropy.lorenzo import accumulate, best_axes, difference, middle_piece
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Effort, Estimate, Model, Options, Streams, Tolerances
+from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Options, Streams, Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
@@ -67,7 +67,7 @@ class _Coded:
         return self.form(self.method)
 
     def form(self, method: int) -> bytes:
-        """What it would add to the shared stream by a method."""
+        """Return what it would add to the shared stream by a method."""
         return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[method]
 
 
@@ -86,20 +86,25 @@ class ScalarModel(Model):
     automatic = True
     Options = ScalarOptions
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate:
-        """What pieces of each variable take, or all variables of a table together by a fast compressor."""
+    def estimate(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
+    ) -> Estimate:
+        """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""
         apart: dict[tuple[str, ...], float] = {}
         for variable in layout.variables:
             name = variable.name
-            quickly = self.options.effort == "fast" and layout.kind == "grid"
-            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], quickly=quickly)
+            fast = self.options.effort == "fast" and layout.kind == "grid"
+            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], fast=fast)
         if layout.kind == "grid":
-            return apart
+            return Estimate(apart)
         together = _together(block, layout, tolerances)
-        return apart if sum(apart.values()) < together else {tuple(v.name for v in layout.variables): together}
+        names = tuple(variable.name for variable in layout.variables)
+        return Estimate(apart if sum(apart.values()) < together else {names: together})
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
         seen: dict[bytes, int] = {}
         entries: list[_Coded | int] = []
         for position, variable in enumerate(layout.variables):
@@ -107,8 +112,8 @@ class ScalarModel(Model):
             key = repr((values.dtype.str, tolerances[variable.name])).encode() + values.tobytes()
             earlier = seen.setdefault(key, position)
             repeated = earlier != position
-            quickly = self.options.effort == "fast" and layout.kind == "grid"
-            entries.append(earlier if repeated else _code(values, tolerances[variable.name], quickly=quickly))
+            fast = self.options.effort == "fast" and layout.kind == "grid"
+            entries.append(earlier if repeated else _code(values, tolerances[variable.name], fast=fast))
         coded = [entry for entry in entries if isinstance(entry, _Coded)]
         if self.options.effort != "fast" or layout.kind == "table":
             _choose_sharing(coded)
@@ -120,7 +125,7 @@ class ScalarModel(Model):
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block that `encode` was given, within its tolerances."""
+        """Restore the block that `encode` was given, within its tolerances."""
         missing = {"index", "own", "shared"} - streams.keys()
         if missing:
             raise FormatError(f"a scalar group lacks its streams {sorted(missing)}")
@@ -157,16 +162,16 @@ def _digest(integers: Sequence[np.ndarray]) -> bytes:
 
 
 def _joined(digests: Sequence[bytes]) -> bytes:
-    """What a group stores of the digests of its variables; nothing if there are none."""
+    """Return what a group stores of the digests of its variables; nothing if there are none."""
     return xxhash.xxh3_64(b"".join(digests)).digest()[:_DIGEST_BYTES] if digests else b""
 
 
-def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = False, whole: bool = False) -> float:
-    """About the bytes of a variable, from a piece of it; from all of it if rows come again, as in symmetric fields.
+def estimated_size(values: np.ndarray, tolerance: Tolerance, *, fast: bool = False, whole: bool = False) -> float:
+    """Estimate the bytes of a variable from a piece of it, or from all of it if rows repeat, as in symmetric fields.
 
     Parameters
     ----------
-    quickly
+    fast
         Whether it will be packed with little effort.
     whole
         Whether to look at all of it in any case.
@@ -178,7 +183,7 @@ def estimated_size(values: np.ndarray, tolerance: Tolerance, *, quickly: bool = 
     if piece.size < values.size and _rows_come_again(values, lattice):
         piece = values
     codes = _filled(*lattice.quantise(piece))
-    least = min(estimated_bytes(difference(codes, axes), quickly=quickly) for axes in {(), best_axes(codes)})
+    least = min(estimated_bytes(difference(codes, axes), fast=fast) for axes in {(), best_axes(codes)})
     return least * values.size / piece.size
 
 
@@ -193,7 +198,7 @@ def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
 
 
 def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float:
-    """About the bytes of all variables in one stream, which repetitions across variables make small."""
+    """Estimate the bytes of all variables in one stream, which repetitions across variables make small."""
     codes, values = [], []
     for variable in layout.variables:
         column = values_of(block, variable.name)
@@ -202,8 +207,8 @@ def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> floa
     return STRONGER * min(len(squeeze.zstd(b"".join(form), 3)) for form in (codes, values))
 
 
-def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
-    """One variable in all the forms in which it may be stored; quickly only in its own."""
+def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> _Coded:
+    """Code one variable in all the forms in which it may be stored; fast: only in its own."""
     lattice = fit_lattice(values, tolerance)
     codes, special = lattice.quantise(values)
     if values.ndim == 1:
@@ -216,8 +221,8 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
         axes = best_axes(codes)
     digest = _digest((codes,) if values.ndim == 1 else (codes, special))
     head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
-    if quickly:
-        return _Coded(head, pack_quickly(difference(codes, axes)), b"", b"", b"", digest)
+    if fast:
+        return _Coded(head, pack_fast(difference(codes, axes)), b"", b"", b"", digest)
     own = pack_integers(difference(codes, axes), thorough=values.size < _SMALL)
     if axes and values.size < _SMALL:
         plain = pack_integers(codes)
@@ -230,7 +235,7 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, quickly: bool) -> _Coded:
 
 
 def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
-    """Codes with each special place taking the code before it, so that differences there are 0."""
+    """Fill codes with each special place taking the code before it, so that differences there are 0."""
     if not special.any():
         return codes
     places = np.where(special.ravel() == 0, np.arange(codes.size), 0)
@@ -240,7 +245,7 @@ def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
 def _choose_sharing(coded: Sequence[_Coded]) -> None:
     """Move variables into the shared stream where general compression of all of them together is smaller.
 
-    Tried are: none; those that compress about as well there by themselves; all; and all with their values as they lie
+    Candidates are: none; those that compress about as well there by themselves; all; and all with their values as they lie
     in memory, where variables that repeat each other in part look alike.
     """
     candidates = [one for one in coded if len(one.own) > 8]
@@ -248,7 +253,7 @@ def _choose_sharing(coded: Sequence[_Coded]) -> None:
     if all(one.values for one in candidates):
         choices.append([SHARED_VALUES] * len(candidates))
     own = sum(len(one.own) for one in candidates)
-    # The quick estimate is up to a third too high; the more data, the nearer it must be for the slow measurement.
+    # The fast estimate is up to a third too high; the more data, the nearer it must be for the slow measurement.
     hope = 1.4 if sum(len(one.codes) for one in candidates) <= 16 * _SMALL else 1.1
     best, smallest = [OWN] * len(candidates), own
     for methods in choices:
@@ -260,7 +265,7 @@ def _choose_sharing(coded: Sequence[_Coded]) -> None:
 
 
 def _partial_choices(candidates: Sequence[_Coded]) -> list[list[int]]:
-    """Methods of those that compress about as well in the shared stream by themselves, others staying out; and of all."""
+    """Return the methods of those that compress about as well in the shared stream by themselves, others staying out; and of all."""
     better = [_better_shared_form(one) for one in candidates]
     keen = [
         form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
@@ -270,7 +275,7 @@ def _partial_choices(candidates: Sequence[_Coded]) -> list[list[int]]:
 
 
 def _total(candidates: Sequence[_Coded], methods: Sequence[int], size: Callable[[bytes], int]) -> int:
-    """Bytes of the candidates, each by its method; `size` tells those of the shared stream."""
+    """Return bytes of the candidates, each by its method; `size` measures those of the shared stream."""
     pairs = list(zip(candidates, methods, strict=True))
     alone = sum(len(one.own) for one, method in pairs if method == OWN)
     return alone + size(b"".join(one.form(method) for one, method in pairs))
@@ -281,17 +286,17 @@ def _better_shared_form(one: _Coded) -> int:
 
 
 def _size(data: bytes) -> int:
-    """What general compression makes of `data`: exact for small data, a quick upper estimate for large."""
+    """Return what general compression makes of `data`: exact for small data, a fast upper estimate for large."""
     return len(squeeze.xz(data)) if len(data) <= _SMALL else len(squeeze.zstd(data, 5))
 
 
 def _squeezed_size(data: bytes) -> int:
-    """What the container will make of a shared stream."""
+    """Return what the container will make of a shared stream."""
     return len(squeeze.squeeze(data)) if data else 0
 
 
 def _decode_values(index: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]) -> np.ndarray:
-    """Values that lie in the shared stream as they are; what stands of a lattice in the index means nothing."""
+    """Decode values that lie in the shared stream as they are; what stands of a lattice in the index means nothing."""
     Lattice.read(index, variable.dtype)
     index.varint(1 << max(1, len(shape)))
     index.sized()
@@ -302,7 +307,7 @@ def _decode_values(index: ByteReader, shared: ByteReader, variable: Variable, sh
 def _decode(
     index: ByteReader, method: int, own: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]
 ) -> tuple[Lattice, list[np.ndarray]]:
-    """The lattice, and the codes and, for grids, the classes of special values."""
+    """Decode the lattice, and the codes and, for grids, the classes of special values."""
     lattice = Lattice.read(index, variable.dtype)
     axes_bits, holes = index.varint(1 << max(1, len(shape))), index.sized()
     axes = tuple(axis for axis in range(len(shape)) if axes_bits >> axis & 1)

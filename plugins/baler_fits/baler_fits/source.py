@@ -15,7 +15,7 @@ from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_nam
 from baler_fits.contents.roles import Place, looked_up
 from baler_fits.schema.data_units import Content, content_of, read_arrays, read_bytes, read_rows
 from baler_fits.schema.skeleton import TRAILING, skeleton_of
-from baler_fits.schema.variables import Entry, counts_of, enter
+from baler_fits.schema.variables import CatalogueEntry, counts_of, enter
 from baler_fits.values.numbers import to_native
 from baler_fits.values.packing import open_plain
 
@@ -109,7 +109,7 @@ class FitsSource(Source):
                     arrays.update(self._read(entry, rows))
             yield make_block({v.name: arrays[v.name] for v in variables})
 
-    def _read(self, entry: Entry, rows: slice) -> dict[str, tuple[Sequence[str], np.ndarray]]:
+    def _read(self, entry: CatalogueEntry, rows: slice) -> dict[str, tuple[Sequence[str], np.ndarray]]:
         """Some rows of all variables of an HDU."""
         content, unit = entry.content, entry.content.unit
         found: dict[str, tuple[Sequence[str], np.ndarray]] = {}
@@ -157,7 +157,7 @@ def _place(content: Content, name: str, tables: set[str]) -> Place:
     return Place(content.keywords, name, columns, content.keywords.text("EXTNAME").strip().upper() in tables)
 
 
-def _warn(entry: Entry, name: str) -> list[str]:
+def _warn(entry: CatalogueEntry, name: str) -> list[str]:
     """What of an HDU is left out."""
     content = entry.content
     where = f"HDU {content.hdu.index} ({name})"

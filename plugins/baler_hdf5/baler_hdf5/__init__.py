@@ -17,7 +17,7 @@ def baler_readers() -> list[type[Reader]]:
 def baler_metrics() -> list[type[Metric]]:
     """The metrics `vorticity`, `divergence`, `gradient` and `spectrum`."""
     from baler_hdf5.metrics.gradient import Gradient
-    from baler_hdf5.metrics.spectrum import Spectrum
+    from baler_hdf5.metrics.spectrum import EnergySpectrum
     from baler_hdf5.metrics.vorticity import Divergence, Vorticity
 
-    return [Vorticity, Divergence, Gradient, Spectrum]
+    return [Vorticity, Divergence, Gradient, EnergySpectrum]

@@ -10,7 +10,7 @@ import pytest
 
 from baler_core import DataError, Variable, make_block
 from baler_hdf5.metrics.gradient import Gradient, GradientOptions
-from baler_hdf5.metrics.spectrum import Spectrum, energy_spectrum
+from baler_hdf5.metrics.spectrum import EnergySpectrum, energy_spectrum
 from baler_hdf5.metrics.spool import Spool
 from baler_hdf5.metrics.velocity import VelocityMetric, VelocityOptions
 from baler_hdf5.metrics.vorticity import Divergence, Vorticity
@@ -18,7 +18,9 @@ from baler_hdf5.metrics.vorticity import Divergence, Vorticity
 Arrays = Mapping[str, tuple[tuple[str, ...], np.ndarray]]
 
 
-def update(metric: VelocityMetric | Spectrum | Gradient, original: Arrays, restored: Arrays, **more: Variable) -> None:
+def update(
+    metric: VelocityMetric | EnergySpectrum | Gradient, original: Arrays, restored: Arrays, **more: Variable
+) -> None:
     """One block, float64 unless `more` describes a variable otherwise."""
     variables = {name: Variable(name, values.dtype.str, dims) for name, (dims, values) in original.items()}
     metric.update(make_block(original), make_block(restored), variables | more)
@@ -139,7 +141,7 @@ def test_spectrum_tells_which_scales_are_lost() -> None:
     damped = line - 0.5 * np.sin(2 * np.pi * 20 * y) / 20
     dims = ("t", "y", "x")
     original, restored = (np.tile(wave[:, None], (3, 1, 64)) for wave in (line, damped))
-    metric = Spectrum()
+    metric = EnergySpectrum()
     for frames in (slice(0, 1), slice(1, 3)):
         update(metric, {"f": (dims, original[frames])}, {"f": (dims, restored[frames])})
     found = metric.result().values["f"]
@@ -151,7 +153,7 @@ def test_spectrum_tells_which_scales_are_lost() -> None:
 
 def test_spectrum_of_an_image_that_comes_in_pieces() -> None:
     image = np.random.default_rng(3).normal(size=(40, 30))
-    metric, whole = Spectrum(), Spectrum()
+    metric, whole = EnergySpectrum(), EnergySpectrum()
     for rows in (slice(0, 7), slice(7, 40)):
         update(metric, {"f": (("y", "x"), image[rows])}, {"f": (("y", "x"), image[rows] * 1.1)})
     update(whole, {"f": (("t", "y", "x"), image[None])}, {"f": (("t", "y", "x"), image[None] * 1.1)})
@@ -184,7 +186,7 @@ def test_plots_can_be_drawn() -> None:
 
     x = np.arange(16.0)
     flow = {name: (dims, values + np.sin(x)) for name, (dims, values) in rotation(1, x, x).items()}
-    for metric in (Vorticity(VelocityOptions(u="u", v="v")), Spectrum()):
+    for metric in (Vorticity(VelocityOptions(u="u", v="v")), EnergySpectrum()):
         update(metric, flow, flow)
         metric.result()
         assert metric.plots()

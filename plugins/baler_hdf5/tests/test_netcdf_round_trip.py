@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -223,6 +224,20 @@ def test_nan_fill_on_packed_integers_is_ignored(tmp_path: Path, restore: Restore
         assert source.schema["z"].fill == (-32767.0,)
         assert source.schema["z"].scale == -1.5
     assert restore(path).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("stored", [np.full(3, np.nan), np.arange(3.0)], ids=["one value", "several"])
+def test_what_dimensions_without_a_variable_hold_returns(stored: np.ndarray, tmp_path: Path, restore: Restore) -> None:
+    path = tmp_path / "bare.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("n", 3)
+        file.createVariable("x", "f8", ("n",))[:] = [1.0, 2.0, 3.0]
+    with h5py.File(path, "r+") as file:
+        file["n"][...] = stored
+    with h5py.File(restore(path)) as file:
+        np.testing.assert_array_equal(file["n"][...], stored.astype(file["n"].dtype))
+    with netCDF4.Dataset(restore(path)) as file:
+        assert list(file.variables) == ["x"]
 
 
 @pytest.mark.shared

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -29,7 +30,8 @@ from baler_core.data.bounds import usable
 from baler_core.data.variables import Layout, Variable, make_block, values_of
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
-from baler_core.plugin.interfaces import Model, State, Streams, Tolerances, Training
+from baler_core.machine.optional import need
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, State, Streams, Tolerances, Training
 from baler_core.quantise.residual import decode_residual, encode_residual
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ class Autoencoder(Model):
     integers as coarsely as pays, the decoder's weights are rounded to 8-14 bits each, and what the decoder predicts is
     corrected within the tolerances. Variables that must stay exact, missing values and constants do not reach the
     networks. Without bounds, latents and weights are all that is stored.
+
+    Raises
+    ------
+    MissingPackage
+        If torch is not installed, which the extra `networks` brings.
     """
 
     form: ClassVar[SampleForm] = "row"
@@ -54,12 +61,14 @@ class Autoencoder(Model):
 
     def __init__(self, options: object = None) -> None:
         super().__init__(options)
+        need(f"the model {self.name!r}", "torch")
         self.history: Mapping[str, Sequence[float]] = {}
         self._scaling: Normalisation | None = None
         self._weights: SmallWeights | None = None
         self._steps = np.zeros(0)
         self._encoder_weights: np.ndarray | None = None
         self._built: dict[tuple[int, ...], NetworkPair] = {}
+        self._building = Lock()
 
     @abstractmethod
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -71,7 +80,16 @@ class Autoencoder(Model):
 
     # ---- learning
 
-    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+    def fit(
+        self,
+        blocks: Iterable[xr.Dataset],
+        *,
+        layout: Layout,
+        tolerances: Tolerances,
+        training: Training,
+        hints: Hints = NO_HINTS,
+        plan: object = None,
+    ) -> None:
         """Train the networks, then choose how coarsely to store latents and weights by measured bytes."""
         import torch
 
@@ -135,8 +153,10 @@ class Autoencoder(Model):
 
     # ---- coding
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Streams `latents` and, where there are bounds, `residual`."""
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as streams `latents` and, where there are bounds, `residual`."""
         variables = learned_variables(layout, tolerances) if self._weights is not None else []
         streams: Streams = {}
         predictions: Mapping[str, np.ndarray] = {}
@@ -202,11 +222,15 @@ class Autoencoder(Model):
     # ---- networks
 
     def _networks_for(self, shape: tuple[int, ...]) -> NetworkPair:
-        """The networks for samples of a shape, with the stored weights."""
+        """Return the networks for samples of a shape, with the stored weights."""
+        with self._building:
+            if shape not in self._built:
+                self._built[shape] = self._build(shape)
+            return self._built[shape]
+
+    def _build(self, shape: tuple[int, ...]) -> NetworkPair:
         import torch
 
-        if shape in self._built:
-            return self._built[shape]
         assert self._weights is not None
         # On the device meta nothing is allocated: a damaged file cannot ask for a giant.
         with torch.device("meta"):
@@ -220,7 +244,6 @@ class Autoencoder(Model):
         self._weights.put_into(pair.decoder)
         if self._encoder_weights is not None:
             put_flat_weights(pair.encoder, self._encoder_weights)
-        self._built[shape] = pair
         return pair
 
     # ---- state

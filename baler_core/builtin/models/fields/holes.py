@@ -1,4 +1,4 @@
-"""Places without a number (NaN, infinities, fill values): found, filled smoothly from neighbours, put back."""
+"""Find places without a number (NaN, infinities, fill values), fill them smoothly from neighbours, put them back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baler_core.quantise.lattice_fit import as_doubles, possible_specials
 
 
 def classes(values: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray | None, tuple[float, ...]]:
-    """Which values are special.
+    """Return which values are special.
 
     Returns
     ----------
@@ -44,7 +44,7 @@ def _equal(values: np.ndarray, candidate: float) -> np.ndarray:
 
 
 def hold(specials: tuple[float, ...], dtype: np.dtype) -> bool:
-    """Whether all special values are values of `dtype`."""
+    """Return whether all special values are values of `dtype`."""
     if dtype.kind not in "iu":
         return True
     limits = np.iinfo(dtype)
@@ -70,7 +70,7 @@ def fill_smoothly(field: np.ndarray, holes: np.ndarray) -> np.ndarray:
 
 
 def _push_pull(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Means where there is weight, means of coarser cells elsewhere."""
+    """Return means where there is weight, means of coarser cells elsewhere."""
     if max(total.shape[2:]) <= 1:
         return total / np.maximum(weight, 1e-300) * (weight > 0)
     coarse = _push_pull(_halved(total), _halved(weight))
@@ -79,7 +79,7 @@ def _push_pull(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _halved(values: np.ndarray) -> np.ndarray:
-    """Sums over cells of two along each axis of space."""
+    """Return sums over cells of two along each axis of space."""
     for axis in range(2, values.ndim):
         if values.shape[axis] > 1:
             values = np.add.reduceat(values, np.arange(0, values.shape[axis], 2), axis=axis)

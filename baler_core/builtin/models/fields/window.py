@@ -1,4 +1,4 @@
-"""The part of arranged fields that is wanted: a box of the array as positions along frames, z, y and x."""
+"""Locate a region of an array in arranged fields, as positions along frames, z, y and x."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Window:
         return tuple(len(found) for found in self.positions)
 
     def overlap(self, place: Box) -> tuple[Any, Any] | None:
-        """Where what is wanted lies in a tile, and where in the result; None if the tile is not needed.
+        """Return where what is wanted lies in a tile, and where in the result; None if the tile is not needed.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Window:
         return np.ix_(*inside), tuple(outside)
 
     def cut(self, values: np.ndarray) -> np.ndarray:
-        """What is wanted of an arranged array."""
+        """Return what is wanted of an arranged array."""
         found = self.overlap(tuple(slice(0, n) for n in values.shape))
         return values[found[0]] if found is not None else np.empty(self.shape, values.dtype)
 
@@ -66,7 +66,7 @@ def window_of(arrangement: Arrangement, shape: tuple[int, ...], region: Box | No
 
 
 def _merged(axes: Sequence[np.ndarray], lengths: Sequence[int]) -> np.ndarray:
-    """Positions along several axes as positions along the axis that they make together."""
+    """Return positions along several axes as positions along the axis that they make together."""
     found = np.zeros(1, np.int64)
     for number, positions in enumerate(axes):
         found = (found[:, None] + positions * math.prod(lengths[number + 1 :])).ravel()

@@ -1,1 +1,1 @@
-"""The `table` model: columns coded by what earlier columns say about them."""
+"""The `table` model: columns coded in the context of earlier columns."""

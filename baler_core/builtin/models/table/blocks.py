@@ -1,4 +1,4 @@
-"""One block of a table to a stream and back: every column's symbols in the planned order, checked by a checksum."""
+"""Code one block of a table: each column's symbols in the planned order, with a checksum, and back."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.columns import to_symbols, to_values
 from baler_core.builtin.models.table.contexts.symbols import Symbols
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
-from baler_core.builtin.models.table.warm_start import Primer
+from baler_core.builtin.models.table.warm_start import WarmStart
 from baler_core.data.bounds import Tolerance
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
@@ -22,7 +22,7 @@ from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
-NO_PRIMER = Primer()
+COLD_START = WarmStart()
 CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
 _FEW, _WRONG = 2, 0.001
@@ -38,7 +38,7 @@ class Stored:
     method
         CONSTANT, MIXED, PACKED or APART.
     data, escapes
-        Bytes of the symbols, and of what they could not tell.
+        Bytes of the symbols, and of the escapes.
     """
 
     method: int
@@ -52,20 +52,20 @@ def encode_block(
     plan: TablePlan,
     contexts: int,
     events: Events | None = None,
-    primer: Primer = NO_PRIMER,
+    warm_start: WarmStart = COLD_START,
 ) -> bytes:
-    """The columns of a block (1-D arrays of equal length) as bytes."""
+    """Write the columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
-    primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
+    warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
     symbols, stored = all_symbols(values, tolerances, plan)
-    knowledge = Knowledge(primer.rows + rows, len(values), events, plan.pointer)
+    coded_columns = CodedColumns(warm_start.rows + rows, len(values), events, plan.pointer)
     checksum = 0
     for number in plan.order:
         if number in symbols:
             found, own = symbols[number], plan.columns[number]
             checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
-            stored[number] = _store(number, found, own, knowledge, contexts, primer.of(number))
-        knowledge.add(number, plan.columns[number], _values(symbols.get(number), primer.of(number)))
+            stored[number] = _store(number, found, own, coded_columns, contexts, warm_start.of(number))
+        coded_columns.add(number, plan.columns[number], _values(symbols.get(number), warm_start.of(number)))
     columns = [stored[number] for number in range(len(values))]
     head = [c.method + 4 * bool(c.escapes) for c in columns]
     sizes = []
@@ -79,7 +79,7 @@ def encode_block(
 def all_symbols(
     values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan
 ) -> tuple[dict[int, Symbols], dict[int, Stored]]:
-    """Symbols of the columns that follow the plan, and the others as they are stored."""
+    """Return symbols of the columns that follow the plan, and the others as they are stored."""
     symbols: dict[int, Symbols] = {}
     apart: dict[int, Stored] = {}
     restored: dict[int, np.ndarray] = {}
@@ -99,12 +99,12 @@ def all_symbols(
 
 
 def _store(
-    number: int, symbols: Symbols, plan: ColumnPlan, knowledge: Knowledge, contexts: int, known: np.ndarray
+    number: int, symbols: Symbols, plan: ColumnPlan, coded_columns: CodedColumns, contexts: int, known: np.ndarray
 ) -> Stored:
     escapes = pack_integers(symbols.escapes) if len(symbols.escapes) else b""
     if plan.marginal is not None and not plan.packed:
-        told = knowledge.told(number, plan)
-        return Stored(MIXED, encode_symbols(symbols.values, plan, told, contexts, known), escapes)
+        context = coded_columns.context_of(number, plan)
+        return Stored(MIXED, encode_symbols(symbols.values, plan, context, contexts, known), escapes)
     if len(symbols.values) and (symbols.values == plan.symbols.low).all():
         return Stored(CONSTANT, b"", escapes)
     return Stored(PACKED, pack_integers(symbols.values), escapes)
@@ -121,9 +121,9 @@ def decode_block(
     plan: TablePlan,
     contexts: int,
     events: Events | None = None,
-    primer: Primer = NO_PRIMER,
+    warm_start: WarmStart = COLD_START,
 ) -> list[np.ndarray]:
-    """The restored columns.
+    """Decode the restored columns.
 
     Raises
     ------
@@ -134,15 +134,15 @@ def decode_block(
     checksum = int.from_bytes(reader.take(4), "little")
     stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
-    primer = primer.where_it_pays(rows) if events is None else NO_PRIMER
-    knowledge = Knowledge(primer.rows + rows, len(dtypes), events, plan.pointer)
+    warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
+    coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), events, plan.pointer)
     found = 0
     for number in plan.order:
         column = plan.columns[number]
         if stored[number].method != APART:
-            symbols[number] = _read(number, stored[number], column, knowledge, contexts, primer.of(number))
+            symbols[number] = _read(number, stored[number], column, coded_columns, contexts, warm_start.of(number))
             found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
-        knowledge.add(number, column, _values(symbols.get(number), primer.of(number)))
+        coded_columns.add(number, column, _values(symbols.get(number), warm_start.of(number)))
     if found != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
     return _restored(symbols, stored, rows, dtypes, plan)
@@ -163,14 +163,14 @@ def _read_columns(reader: ByteReader, count: int) -> list[Stored]:
 
 
 def _read(
-    number: int, stored: Stored, plan: ColumnPlan, knowledge: Knowledge, contexts: int, known: np.ndarray
+    number: int, stored: Stored, plan: ColumnPlan, coded_columns: CodedColumns, contexts: int, known: np.ndarray
 ) -> Symbols:
-    rows = knowledge.rows - len(known)
+    rows = coded_columns.rows - len(known)
     if stored.method == MIXED:
-        values = decode_symbols(stored.data, rows, plan, knowledge.told(number, plan), contexts, known)
+        values = decode_symbols(stored.data, rows, plan, coded_columns.context_of(number, plan), contexts, known)
     elif stored.method == PACKED:
         values = unpack_integers(stored.data, rows)
-        # bins of values are places in arrays, for the loops that tell later columns of this one
+        # bins of values are places in arrays, for the loops that take this column as a context
         if values.size and not (plan.symbols.low - 1 <= values.min() and values.max() <= plan.symbols.high):
             raise FormatError("a column of a table holds a symbol beyond its range")
     else:

@@ -1,4 +1,4 @@
-"""What is known of a block's rows while its columns are coded one after the other."""
+"""Keep the columns of a block that are coded, and derive the context of the next column from them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.contexts.places import Known
+from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.predictor import FEATURES, features, predicted
-from baler_core.builtin.models.table.events import HERE, POINTED, POSITION, Events, Source
+from baler_core.builtin.models.table.events import HERE, POINTED, POSITION, ColumnSource, Events
 from baler_core.builtin.models.table.network.inference import mixture_of
 from baler_core.builtin.models.table.network.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
 
 _COUNTED = 15
-"""Rows of an event are told one from another up to here."""
+"""Positions in an event and sizes of events are distinguished up to here; larger ones share the last bin."""
 
 
 @dataclass(frozen=True)
-class Told:
+class ColumnContext:
     """What is known of each row before a column is coded.
 
     Attributes
@@ -27,18 +27,18 @@ class Told:
     parents
         In the order of the plan, the predicted class last.
     mixture
-        What the column's network says; of no rows if it has none.
+        The prediction of the column's network; of no rows if it has none.
     references
         int64 (rows, references): earlier rows whose values are looked at, -1 for none.
     """
 
-    parents: Sequence[Known]
+    parents: Sequence[ParentColumn]
     mixture: Mixture
     references: np.ndarray
 
 
-class Knowledge:
-    """Symbols of the columns coded so far, and what they tell to later ones.
+class CodedColumns:
+    """Symbols of the columns coded so far, and the contexts that later ones derive from them.
 
     Parameters
     ----------
@@ -58,29 +58,29 @@ class Knowledge:
         self._events = Events(np.array([rows], np.int64)) if events is None else events
         self._pointer = pointer
         self._pointed = np.full(rows, -1, np.int64)
-        self._known: dict[int, Known] = {}
+        self._known: dict[int, ParentColumn] = {}
         self._plans: dict[int, ColumnPlan] = {}
         self._features: dict[int, np.ndarray] = {}
 
     def add(self, number: int, plan: ColumnPlan, symbols: np.ndarray | None) -> None:
-        """Take in a column; one without bins, or stored apart (None), tells nothing."""
+        """Take in a column; one without bins, or stored apart (None), is no context."""
         self._plans[number] = plan
         if symbols is not None and number == self._pointer:
             self._pointed = self._events.earlier(symbols)
         if symbols is None or plan.marginal is None:
             nothing = np.zeros(self.rows, np.int64)
-            self._known[number] = Known(nothing, nothing, 1)
+            self._known[number] = ParentColumn(nothing, nothing, 1)
         else:
-            self._known[number] = Known(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
+            self._known[number] = ParentColumn(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
 
-    def told(self, number: int, plan: ColumnPlan) -> Told:
-        """All that is known of the rows of column `number`."""
+    def context_of(self, number: int, plan: ColumnPlan) -> ColumnContext:
+        """Return all that is known of the rows of column `number`."""
         references = [self._rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
-        return Told(self._parents(number, plan), self._mixture(plan), looked_at)
+        return ColumnContext(self._parents(number, plan), self._mixture(plan), looked_at)
 
-    def _parents(self, number: int, plan: ColumnPlan) -> list[Known]:
-        parents = [self._parent(number, Source.of(parent, self.columns), plan) for parent in plan.parents]
+    def _parents(self, number: int, plan: ColumnPlan) -> list[ParentColumn]:
+        parents = [self._parent(number, ColumnSource.of(parent, self.columns), plan) for parent in plan.parents]
         if plan.predictor is not None:
             parents.append(predicted(plan.predictor, {c: self.features(c) for c in plan.predictor.columns}))
         return parents
@@ -91,52 +91,52 @@ class Knowledge:
         return mixture_of(plan.network, self.inputs(plan.network.columns))
 
     def inputs(self, columns: Sequence[int]) -> np.ndarray:
-        """Features of several columns: int16 (FEATURES * columns, rows)."""
+        """Return features of several columns: int16 (FEATURES * columns, rows)."""
         return np.concatenate([self.features(column) for column in columns])
 
-    def _parent(self, number: int, source: Source, plan: ColumnPlan) -> Known:
+    def _parent(self, number: int, source: ColumnSource, plan: ColumnPlan) -> ParentColumn:
         if source.column == number and not source.of_event:
             nothing = np.zeros(self.rows, np.int64)
-            return Known(nothing, nothing, _bins(plan) + 1, own=self._rows_at(source.place))
+            return ParentColumn(nothing, nothing, _bins(plan) + 1, own=self._rows_at(source.place))
         return self.known(source.number(self.columns))
 
     def _rows_at(self, place: int) -> np.ndarray:
         return self._pointed if place == POINTED else self._events.rows_at(place)
 
-    def known(self, number: int) -> Known:
-        """What a source, told by its number, says of each row."""
-        source = Source.of(number, self.columns)
+    def known(self, number: int) -> ParentColumn:
+        """Return values and bins of a source, given by its number, for each row."""
+        source = ColumnSource.of(number, self.columns)
         if source.of_event:
-            told = self._events.position if source.column == POSITION else self._events.size
-            return Known(told, np.minimum(told, _COUNTED), _COUNTED + 1)
+            counts = self._events.position if source.column == POSITION else self._events.size
+            return ParentColumn(counts, np.minimum(counts, _COUNTED), _COUNTED + 1)
         known = self._known[source.column]
         return known if source.place == HERE else known.looked_up(self._rows_at(source.place))
 
     def bins(self, number: int) -> np.ndarray:
-        """Bins of a column: int64 (rows,)."""
+        """Return bins of a column: int64 (rows,)."""
         return self._known[number].bins
 
     def values(self, number: int) -> np.ndarray:
-        """Symbols of a column: int64 (rows,)."""
+        """Return symbols of a column: int64 (rows,)."""
         return self._known[number].values
 
     def features(self, number: int) -> np.ndarray:
-        """Features of a column for predictors: int16 (FEATURES, rows)."""
+        """Return features of a column for predictors: int16 (FEATURES, rows)."""
         if number not in self._features:
             self._features[number] = self.features_at(number, slice(None))
         return self._features[number]
 
     def features_at(self, number: int, rows: np.ndarray | slice) -> np.ndarray:
-        """The same in some rows."""
+        """Return the same in some rows."""
         plan, known = self._plans[number], self._known[number]
         values = known.values[rows]
         if plan.marginal is None or known.count == 1:
             return np.zeros((FEATURES, len(values)), np.int16)
         return features(values, known.bins[rows], plan.marginal, plan.lattice, plan.symbols)
 
-    def head(self, rows: int) -> Knowledge:
-        """The same of the first rows."""
-        part = Knowledge(rows, self.columns, self._events.part(slice(0, rows)))
+    def head(self, rows: int) -> CodedColumns:
+        """Return the same of the first rows."""
+        part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)))
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}
         return part

@@ -1,4 +1,4 @@
-"""Values of one column to symbols and back: by its own lattice, or as residuals to what other columns predict."""
+"""Convert values of one column to symbols and back: by its own lattice, or as residuals of a prediction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baler_core.errors import FormatError
 def to_symbols(
     values: np.ndarray, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance
 ) -> Symbols:
-    """Symbols of a column's values (1-D).
+    """Return symbols of a column's values (1-D).
 
     Parameters
     ----------
@@ -29,21 +29,21 @@ def to_symbols(
 
 
 def to_values(symbols: Symbols, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Restored values from symbols."""
+    """Return restored values from symbols."""
     if plan.relation is None:
         return plan.lattice.restore(plan.symbols.backward(symbols))
     return _values_by_residual(symbols, plan, predicted(plan, restored))
 
 
 def predicted(plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> Prediction:
-    """What the column's relation says of it."""
+    """Predict the column by its relation."""
     if plan.relation is None or plan.steps is None:
         raise FormatError("a column of a table has no relation to be restored by")
     return predict(*plan.relation.evaluate(restored), plan.lattice, plan.steps)
 
 
 def _residual_symbols(values: np.ndarray, plan: ColumnPlan, prediction: Prediction, tolerance: Tolerance) -> Symbols:
-    """Residuals, below them the special values that were not predicted, below these the escape."""
+    """Return residuals, below them the special values that were not predicted, below these the escape."""
     assert plan.steps is not None
     specials, low = len(plan.lattice.specials), plan.symbols.low
     special = plan.lattice.quantise(values)[1].astype(np.int64)
@@ -82,12 +82,12 @@ def _nudged(
 def _values_by_residual(symbols: Symbols, plan: ColumnPlan, prediction: Prediction) -> np.ndarray:
     assert plan.steps is not None
     specials, low = len(plan.lattice.specials), plan.symbols.low
-    told = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
+    stated = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
     escaped = symbols.values == low - 1
     if int(escaped.sum()) != len(symbols.escapes):
         raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
     foreseen = (symbols.values == 0) & (prediction.special > 0)
-    special = np.where(foreseen, prediction.special, told)
+    special = np.where(foreseen, prediction.special, stated)
     values = restore(np.where(special > 0, 0, symbols.values), prediction, plan.lattice, plan.steps)
     for index, value in enumerate(plan.lattice.specials):
         values[special == index + 1] = value

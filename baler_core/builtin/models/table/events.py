@@ -1,4 +1,4 @@
-"""Rows of a jagged table by event: where each row stands in its event, and which rows of the same event come before it."""
+"""Locate rows of a jagged table in their events, and the rows of the same event that come before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POINTED = 6
 """In the earlier row of the same event that a pointer column names."""
 _OF_EVENT = 2
 POSITION, SIZE = range(_OF_EVENT)
-"""What an event itself tells of a row: how many rows of the event come before it, and how many there are in all."""
+"""What an event itself contributes to the context of a row: how many rows of the event come before it, and how many there are in all."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Events:
         return np.repeat(self.lengths, self.lengths)
 
     def rows_at(self, place: int) -> np.ndarray:
-        """For each row the row at BEFORE, IN_EVENT, SECOND or FIRST, -1 where there is none: int64."""
+        """Return for each row the row at BEFORE, IN_EVENT, SECOND or FIRST, -1 where there is none: int64."""
         rows = np.arange(self.rows)
         if place == BEFORE:
             return rows - 1
@@ -71,13 +71,13 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Source:
+class ColumnSource:
     """Where knowledge of a row comes from: a column in this or an earlier row, or the event itself.
 
     Attributes
     ----------
     place
-        HERE, BEFORE, IN_EVENT, SECOND, FIRST or POINTED; PLACES for what the event itself tells.
+        HERE, BEFORE, IN_EVENT, SECOND, FIRST or POINTED; PLACES for the event itself.
     column
         Column number; POSITION or SIZE of the event.
     """
@@ -86,8 +86,8 @@ class Source:
     column: int
 
     @classmethod
-    def of(cls, number: int, columns: int) -> Source:
-        """From its number among those of a table with so many columns."""
+    def of(cls, number: int, columns: int) -> ColumnSource:
+        """Return the source of a number among those of a table with so many columns."""
         if number < PLACES * columns:
             return cls(*divmod(number, columns))
         rest = number - PLACES * columns - _OF_EVENT
@@ -99,11 +99,11 @@ class Source:
         return self.place == PLACES
 
     def number(self, columns: int) -> int:
-        """Inverse of `of`: below columns the columns themselves, then the same of the row before, and so on."""
+        """Invert `of`: below columns the columns themselves, then the same of the row before, and so on."""
         beyond = _OF_EVENT - columns if self.place == POINTED else 0
         return self.place * columns + self.column + beyond
 
 
 def sources(columns: int) -> int:
-    """How many sources a table with so many columns has."""
+    """Return how many sources a table with so many columns has."""
     return PLACES * columns + _OF_EVENT + columns

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.table.blocks import NO_PRIMER, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
-from baler_core.builtin.models.table.relations.search import Column
+from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.sample import gather
-from baler_core.builtin.models.table.trials import Effort
-from baler_core.builtin.models.table.warm_start import Primer, chosen_rows, read_primer
+from baler_core.builtin.models.table.trials import TableEffort
+from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, read_warm_start
 from baler_core.data.variables import GroupKind, Layout, values_of
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
-from baler_core.plugin.interfaces import Model, Options, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SHORT_ROWS = 1 << 16
 EFFORTS = {
-    "fast": Effort(contexts=1, parents=1, predictor=False, rows=SHORT_ROWS),
-    "balanced": Effort(
+    "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=SHORT_ROWS),
+    "balanced": TableEffort(
         contexts=5, parents=2, predictor=True, rows=SHORT_ROWS, network_seconds=30, worth_of_reference=0.01
     ),
-    "max": Effort(contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4),
+    "max": TableEffort(
+        contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4
+    ),
 }
 
 
@@ -49,13 +51,21 @@ class TableOptions(Options):
 _ON_SECONDS = 60.0
 
 
-def _effort(options: TableOptions, training: Training) -> Effort:
+def _effort(options: TableOptions, training: Training) -> TableEffort:
     """What the options ask for; `training.seconds`, where stated, is the time for networks."""
     effort = EFFORTS[options.effort]
     seconds = 0.0
     if options.network == "on" or (options.network == "auto" and effort.network_seconds):
         seconds = training.seconds or effort.network_seconds or _ON_SECONDS
     return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What the model knows of a table: the plan, and rows that prime the counters of files that refer to another."""
+
+    plan: TablePlan
+    primer: WarmStart
 
 
 class TableModel(Model):
@@ -66,49 +76,59 @@ class TableModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     Options = TableOptions
-    _plan: TablePlan | None = None
-    _stored: bytes = b""
-    _primer: Primer = NO_PRIMER
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self._state: State = {}
+        self._learned: _Learned | None = None
 
-    def fit(self, blocks: Iterable[xr.Dataset], *, layout: Layout, tolerances: Tolerances, training: Training) -> None:
+    def fit(
+        self,
+        blocks: Iterable[xr.Dataset],
+        *,
+        layout: Layout,
+        tolerances: Tolerances,
+        training: Training,
+        hints: Hints = NO_HINTS,
+        plan: object = None,
+    ) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
         sample = gather(blocks, layout, tolerances)
         # Other files hold values that this one does not: then even the whole table is a sample.
-        sample = replace(sample, whole=sample.whole and not self.for_other_files)
-        self._plan = make_plan(sample, self.formulas, _effort(self.options, training))
-        self._stored = plan_to_bytes(self._plan)
-        if self.for_other_files and len(sample.columns[0].values):
-            self._primer = _primer(sample.columns, self._plan)
+        sample = replace(sample, whole=sample.whole and not hints.for_other_files)
+        found = make_plan(sample, hints.formulas, _effort(self.options, training))
+        keeps_rows = hints.for_other_files and len(sample.columns[0].values)
+        primer = _primer(sample.columns, found) if keeps_rows else COLD_START
+        self._learned = _Learned(found, primer)
+        self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
 
-    def encode(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> Streams:
-        """The streams `columns` and, where there are several row blocks, `cuts`."""
-        plan = self._plan_for(layout)
+    def encode(
+        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+    ) -> Streams:
+        """Encode as the streams `columns` and, where there are several row blocks, `cuts`."""
+        learned = self._learned_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
         limits = [tolerances[v.name] for v in layout.variables]
         effort, events = EFFORTS[self.options.effort], _events(layout)
-        primer = self._primer if self.by_reference else NO_PRIMER
+        primer = learned.primer if hints.by_reference else COLD_START
 
         def coded(rows: slice) -> RowBlock:
             own = None if events is None else events.part(rows)
             part = [v[rows] for v in values]
-            return RowBlock(rows, encode_block(part, limits, plan, effort.contexts, own, primer))
+            return RowBlock(rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer))
 
         def encoded(rows: int) -> Streams:
             return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, rows)))
 
         longest = encoded(effort.rows)
-        if effort.rows == SHORT_ROWS or any(not column.packed for column in plan.columns):
+        if effort.rows == SHORT_ROWS or any(not column.packed for column in learned.plan.columns):
             return longest
         # what is packed adapts to nothing: pieces of it may well be smaller
         return min(longest, encoded(SHORT_ROWS), key=lambda streams: sum(map(len, streams.values())))
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
-        """The block that `encode` was given."""
-        plan = self._plan_for(layout)
+        """Restore the block that `encode` was given."""
+        learned = self._learned_for(layout)
         (rows,) = layout.shape(layout.variables[0])
         names = [v.name for v in layout.variables]
         dtypes = [v.dtype for v in layout.variables]
@@ -116,7 +136,7 @@ class TableModel(Model):
 
         def restored(part: RowBlock) -> list[np.ndarray]:
             own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, plan, contexts, own, self._primer)
+            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer)
 
         parts = in_parallel(restored, split_blocks(streams, rows))
         if not parts:
@@ -125,36 +145,39 @@ class TableModel(Model):
         return layout.build(dict(zip(names, columns, strict=True)))
 
     def state(self) -> State:
-        """The plan, as bytes."""
-        return {"plan": np.frombuffer(self._stored, np.uint8)}
+        """Return the plan, as bytes."""
+        return {"plan": self._state.get("plan", np.zeros(0, np.uint8))}
 
     def encoder_state(self) -> State:
-        """Rows that prime the counters."""
-        return self._primer.to_state()
+        """Return rows that prime the counters."""
+        return COLD_START.to_state() if self._learned is None else self._learned.primer.to_state()
 
     def load_state(self, state: State) -> None:
         """Take up a plan, and rows that prime the counters; they are understood when the first block comes."""
         if "plan" not in state:
             raise FormatError("the state of a table group lacks its plan")
-        self._stored, self._plan = state["plan"].astype(np.uint8).tobytes(), None
-        self._state = dict(state)
+        self._state, self._learned = {**state, "plan": state["plan"].astype(np.uint8)}, None
 
-    def _plan_for(self, layout: Layout) -> TablePlan:
-        if self._plan is None:
-            self._plan = plan_from_bytes(self._stored, [v.dtype for v in layout.variables])
-            self._primer = read_primer(self._state, self._plan)
-        if len(self._plan.columns) != len(layout.variables):
+    def _learned_for(self, layout: Layout) -> _Learned:
+        """Return what was learned; of a loaded state each thread may read it, all with the same result."""
+        learned = self._learned
+        if learned is None:
+            plan = plan_from_bytes(self.state()["plan"].tobytes(), [v.dtype for v in layout.variables])
+            self._learned = learned = _Learned(plan, read_warm_start(self._state, plan))
+        if len(learned.plan.columns) != len(layout.variables):
             raise FormatError(
-                f"the table was learned with {len(self._plan.columns)} variables, here are {len(layout.variables)}"
+                f"the table was learned with {len(learned.plan.columns)} variables, here are {len(layout.variables)}"
             )
-        return self._plan
+        return learned
 
 
-def _primer(columns: Sequence[Column], plan: TablePlan) -> Primer:
+def _primer(columns: Sequence[SampledColumn], plan: TablePlan) -> WarmStart:
     """Symbols of some rows of the sample; none if a column does not follow the plan."""
     rows = chosen_rows(len(columns[0].values))
     symbols, _ = all_symbols([c.values[rows] for c in columns], [c.tolerance for c in columns], plan)
-    return Primer(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else NO_PRIMER
+    return (
+        WarmStart(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else COLD_START
+    )
 
 
 def _events(layout: Layout) -> Events | None:

@@ -1,4 +1,4 @@
-"""What was learned of a table: for every column how it becomes symbols and how these are coded; to bytes and back."""
+"""Hold the plan of a table (how each column becomes symbols and how these are coded), write and read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.builtin.models.table.contexts.marginals import LEVELS, Marginal
 from baler_core.builtin.models.table.contexts.predictor import FEATURES, Predictor
 from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, SymbolMap
-from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, Source, sources
+from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, ColumnSource, sources
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.relations.residuals import Steps
@@ -51,7 +51,7 @@ class ColumnPlan:
     packed
         The symbols are packed, not mixed.
     network
-        What all earlier columns together say, as a mixture over scores.
+        Predicts a mixture over scores from earlier columns.
     relation, steps
         From which columns it follows, and how its residuals count; None for a column by itself.
     references
@@ -92,7 +92,7 @@ class TablePlan:
 
 
 def plan_to_bytes(plan: TablePlan) -> bytes:
-    """A plan as bytes."""
+    """Write a plan as bytes."""
     lattices = b"".join(c.lattice.to_bytes() for c in plan.columns)
     numbers: list[int] = [*plan.order, len(plan.derived), *plan.derived]
     knots: list[np.ndarray] = [np.zeros(0, np.int64)]
@@ -162,7 +162,7 @@ def _relation_bytes(column: ColumnPlan) -> bytes:
 
 
 def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
-    """The plan for columns of these dtypes.
+    """Return the plan for columns of these dtypes.
 
     Raises
     ------
@@ -178,34 +178,36 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     derived = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
     if sorted(order) != list(range(count)) or len(set(derived)) != len(derived):
         raise FormatError(f"{reader.what} is damaged: its order names a column twice")
-    place = {column: position for position, column in enumerate(order)}
-    ready: set[int] = set()
-    pointing: set[int] = set()
-    columns = []
-    for number, dtype in enumerate(dtypes):
-        column = _read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count)
-        columns.append(column)
+    columns = [_read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count) for dtype in dtypes]
+    rest = numbers.rest()
+    pointer = ByteReader(rest, reader.what).varint(count) if rest else None
+    plan = TablePlan(tuple(columns), order, derived, pointer)
+    _check_order(plan, reader.what)
+    return plan
+
+
+def _check_order(plan: TablePlan, what: str) -> None:
+    """Raise FormatError if a column depends on one that is restored after it."""
+    count, place = len(plan.order), {column: position for position, column in enumerate(plan.order)}
+    for number, column in enumerate(plan.columns):
         looked = [] if column.predictor is None else list(column.predictor.columns)
         looked += [] if column.network is None else column.network.columns
-        told = [Source.of(p, count) for p in column.parents]
-        seen = [s.column for s in told if not s.of_event and not (s.column == number and s.place != HERE)]
-        if POINTED in (*(s.place for s in told), *column.references):
-            pointing.add(number)
+        used = [ColumnSource.of(p, count) for p in column.parents]
+        seen = [s.column for s in used if not s.of_event and not (s.column == number and s.place != HERE)]
         if any(place[c] >= place[number] for c in (*seen, *looked)):
-            raise FormatError(f"{reader.what} is damaged: a column is told by later ones")
-    relations = {number for number, column in enumerate(columns) if column.relation is not None}
-    for number in derived:
-        relation = columns[number].relation
+            raise FormatError(f"{what} is damaged: a column is told by later ones")
+        pointed = POINTED in (*(s.place for s in used), *column.references)
+        if pointed and (plan.pointer is None or place[plan.pointer] >= place[number]):
+            raise FormatError(f"{what} is damaged: a column looks where nothing points yet")
+    relations = {number for number, column in enumerate(plan.columns) if column.relation is not None}
+    ready: set[int] = set()
+    for number in plan.derived:
+        relation = plan.columns[number].relation
         if relation is None or any(p in relations and p not in ready for p in relation.parents):
-            raise FormatError(f"{reader.what} is damaged: its relations are out of order")
+            raise FormatError(f"{what} is damaged: its relations are out of order")
         ready.add(number)
     if ready != relations:
-        raise FormatError(f"{reader.what} is damaged: a relation is missing from its order")
-    after = numbers.rest()
-    pointer = ByteReader(after, reader.what).varint(count) if after else None
-    if pointing and (pointer is None or any(place[pointer] >= place[number] for number in pointing)):
-        raise FormatError(f"{reader.what} is damaged: a column looks where nothing points yet")
-    return TablePlan(tuple(columns), order, derived, pointer)
+        raise FormatError(f"{what} is damaged: a relation is missing from its order")
 
 
 @dataclass
@@ -219,7 +221,7 @@ class _Arrays:
     networks: NetworkReader
 
     def predictor(self, columns: tuple[int, ...]) -> Predictor | None:
-        """A predictor that looks at these columns; None if it looks at none."""
+        """Predict a predictor that looks at these columns; None if it looks at none."""
         size = len(columns) * FEATURES
         found, self.weights = self.weights[:size], self.weights[size:]
         if len(found) != size or (np.abs(found) > 127).any():

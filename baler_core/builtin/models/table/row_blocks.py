@@ -1,4 +1,4 @@
-"""Cuts the rows of a table into row blocks, coded one beside the other and decodable each by itself, and joins them."""
+"""Cut the rows of a table into row blocks that are coded side by side and decoded alone, and join them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def join_blocks(blocks: Sequence[RowBlock]) -> Streams:
 
 
 def split_blocks(streams: Streams, rows: int) -> list[RowBlock]:
-    """Inverse of `join_blocks` for a table of so many rows.
+    """Invert `join_blocks` for a table of so many rows.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Blocks of a table to the sample it is learned from, with lattices that suit all blocks."""
+"""Gather the sample that a table is learned from, with lattices that suit all blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
-from baler_core.builtin.models.table.relations.search import Column
+from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, event_lengths, values_of
 from baler_core.plugin.interfaces import Tolerances
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
 _PIECE = 1 << 13
+"""Rows of a piece: neighbouring rows stay together, as some contexts are earlier rows."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class TableSample:
         Whether the sample is the whole table.
     """
 
-    columns: list[Column]
+    columns: list[SampledColumn]
     events: Events | None
     whole: bool
 
 
 def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances) -> TableSample:
-    """The sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
+    """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
     counts = layout.counts if layout.lengths is not None else ""
     sample = _pieces(blocks, [v.name for v in layout.variables], counts)
     columns = []
@@ -52,7 +53,7 @@ def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances)
         pieces = sample.values[variable.name]
         values = np.concatenate(pieces) if pieces else np.zeros(0, variable.numpy_dtype)
         tolerance = tolerances[variable.name]
-        columns.append(Column(variable.name, values, fit_lattice(values, tolerance), tolerance))
+        columns.append(SampledColumn(variable.name, values, fit_lattice(values, tolerance), tolerance))
     whole = sample.total == len(columns[0].values)
     if not whole:
         for block in blocks:
@@ -80,7 +81,7 @@ class _Pieces:
 
 
 def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pieces:
-    """Pieces thinned out evenly as the table proves longer."""
+    """Return pieces thinned out evenly as the table proves longer."""
     pieces = _Pieces({name: [] for name in names}, [])
     every, seen, kept = 1, 0, 0
     for block in blocks:
@@ -103,7 +104,7 @@ def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pie
 
 
 def _widened(lattice: Lattice, sample: np.ndarray, values: np.ndarray, tolerance: Tolerance) -> Lattice:
-    """The lattice, or another if it does not suit `values`, with room for its codes."""
+    """Return the lattice, or another if it does not suit `values`, with room for its codes."""
     wrong = tolerance.violations(values, lattice.restore(lattice.codes(values)))
     if wrong.sum() > 0.001 * len(values):
         lattice = fit_lattice(np.concatenate([sample, values]), tolerance)

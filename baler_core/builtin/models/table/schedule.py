@@ -1,4 +1,4 @@
-"""Decides which columns get a network, what it looks at and how long it learns, and has them trained side by side."""
+"""Decide which columns get a network, its inputs and how long it learns; train networks side by side."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.contexts.marginals import Marginal
 from baler_core.builtin.models.table.contexts.predictor import FEATURES
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
 from baler_core.builtin.models.table.network.inference import INPUT_ONE, Network
-from baler_core.builtin.models.table.network.training import Lesson, Schedule, train_network
+from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.machine.progress import bits_per_row, shown
 from baler_core.machine.threads import in_parallel
 
@@ -25,15 +25,16 @@ _WORTH = 0.004
 _PENALTY = 120.0
 _VISITS = 1_400_000
 _EPOCHS = (12, 80)
+"""Fewest and most passes over the rows; the prototypes trained for at most 80."""
 _SECONDS_PER_VISIT = (3e-7, 0.7e-9)
 """Time to learn from one row on one core: fixed, and per weight. Estimated, so that every run stops at the same place."""
 _FEWEST_BITS = 0.25
-_HOPEFUL = 0.999
+_PROMISING = 0.999
 """A network that needs more than this share of the column's own bits half-way is given up."""
 
 
 @dataclass(frozen=True)
-class Pupil:
+class NetworkTarget:
     """A column to be given a network.
 
     Attributes
@@ -43,7 +44,7 @@ class Pupil:
     marginal, symbols
         Its bins and symbols (int64 per row).
     looked_at
-        Earlier columns, those that say most first.
+        Earlier columns, the most informative first.
     """
 
     number: int
@@ -52,8 +53,8 @@ class Pupil:
     looked_at: tuple[int, ...]
 
 
-def most_telling(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """For each column of `order` the earlier ones that share most with it.
+def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Return for each column of `order` the earlier ones that share most with it.
 
     Parameters
     ----------
@@ -62,63 +63,68 @@ def most_telling(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[in
     """
     found = {}
     for place, number in enumerate(order):
-        told = np.argsort(-shared[place, :place], kind="stable")[:_MOST_LOOKED_AT]
-        found[number] = tuple(order[other] for other in told.tolist() if shared[place, other] > _WORTH)
+        closest = np.argsort(-shared[place, :place], kind="stable")[:_MOST_LOOKED_AT]
+        found[number] = tuple(order[other] for other in closest.tolist() if shared[place, other] > _WORTH)
     return found
 
 
-def train_networks(pupils: Sequence[Pupil], known: Knowledge, seconds: float, seed: int) -> Mapping[int, Network]:
-    """Networks by column number, for those columns that time allows.
+def train_networks(
+    targets: Sequence[NetworkTarget], coded: CodedColumns, seconds: float, seed: int
+) -> Mapping[int, Network]:
+    """Return networks by column number, for those columns that time allows.
 
     Parameters
     ----------
     seconds
         How long one core may take, by an estimate that does not depend on the machine.
     """
-    rows = known.rows
+    rows = coded.rows
     if rows < FEWEST_ROWS:
         return {}
     width = hidden_units(rows)
-    worth = {p.number: smooth_bits(p.symbols) for p in pupils if p.looked_at}
-    pupils = sorted((p for p in pupils if worth.get(p.number, 0) > _FEWEST_BITS), key=lambda p: -worth[p.number])
-    epochs, count = _affordable([_cost(p, width) * rows for p in pupils], rows, seconds)
-    chosen = pupils[:count]
-    for pupil in chosen:  # features are made once, before threads share them
-        known.inputs(pupil.looked_at)
+    worth = {p.number: smooth_bits(p.symbols) for p in targets if p.looked_at}
+    targets = sorted((p for p in targets if worth.get(p.number, 0) > _FEWEST_BITS), key=lambda p: -worth[p.number])
+    epochs, count = _affordable([_cost(p, width) * rows for p in targets], rows, seconds)
+    chosen = targets[:count]
+    for target in chosen:  # features are made once, before threads share them
+        coded.inputs(target.looked_at)
 
     bits = {p.number: worth[p.number] for p in chosen}
     with shown("train table", "pass", epochs * len(chosen)) as step:
 
-        def trained(pupil: Pupil) -> Network | None:
+        def trained(target: NetworkTarget) -> Network | None:
             passes = itertools.count(1)
 
             def goes_on(found: float) -> bool:
-                bits[pupil.number] = found
+                bits[target.number] = found
                 step(bits_per_row(sum(bits.values()) * rows / 8, rows))
-                return next(passes) * 2 < epochs or found < worth[pupil.number] * _HOPEFUL
+                return next(passes) * 2 < epochs or found < worth[target.number] * _PROMISING
 
-            schedule = Schedule(width, epochs, _PENALTY / rows, seed + pupil.number)
-            return train_network(lesson_of(pupil, known), pupil.looked_at, schedule, goes_on)
+            schedule = Schedule(width, epochs, _PENALTY / rows, seed + target.number)
+            return train_network(training_data_of(target, coded), target.looked_at, schedule, goes_on)
 
         networks = in_parallel(trained, chosen)
     return {p.number: network for p, network in zip(chosen, networks, strict=True) if network is not None}
 
 
 def hidden_units(rows: int) -> int:
-    """How many hidden units are worth their bytes for so many rows."""
+    """Return how many hidden units are worth their bytes for so many rows.
+
+    The prototypes used 4 to 6 below 20,000 rows, 8 to 12 below 90,000 and 16 below 400,000.
+    """
     for limit, width in ((20_000, 6), (40_000, 8), (90_000, 12)):
         if rows < limit:
             return width
     return 16
 
 
-def _cost(pupil: Pupil, width: int) -> float:
+def _cost(target: NetworkTarget, width: int) -> float:
     fixed, each = _SECONDS_PER_VISIT
-    return fixed + each * len(pupil.looked_at) * FEATURES * (width + 3)
+    return fixed + each * len(target.looked_at) * FEATURES * (width + 3)
 
 
 def _affordable(costs: Sequence[float], rows: int, seconds: float) -> tuple[int, int]:
-    """Epochs, and how many of the columns (each at its cost per epoch) can be trained so long."""
+    """Return epochs, and how many of the columns (each at its cost per epoch) can be trained so long."""
     least, most = _EPOCHS
     wanted = min(max(_VISITS // rows, least), most)
     spent = np.cumsum(costs)
@@ -128,16 +134,16 @@ def _affordable(costs: Sequence[float], rows: int, seconds: float) -> tuple[int,
     return epochs, int(np.searchsorted(spent * epochs, seconds, side="right"))
 
 
-def lesson_of(pupil: Pupil, known: Knowledge) -> Lesson:
-    """What the network of a column learns from."""
-    edges, symbols = pupil.marginal.edges, pupil.symbols
-    shares = np.concatenate([[0.0], np.cumsum(pupil.marginal.masses)])
+def training_data_of(target: NetworkTarget, coded: CodedColumns) -> TrainingData:
+    """Return what the network of a column learns from."""
+    edges, symbols = target.marginal.edges, target.symbols
+    shares = np.concatenate([[0.0], np.cumsum(target.marginal.masses)])
     shares /= shares[-1]
     below, above = np.interp(symbols, edges, shares), np.interp(symbols + 1, edges, shares)
     low = np.where(symbols <= edges[0], -40.0, _log_odds(below))
     high = np.where(symbols + 1 >= edges[-1], 40.0, _log_odds(above))
-    inputs = np.ascontiguousarray((known.inputs(pupil.looked_at) / INPUT_ONE).T, np.float32)
-    return Lesson(inputs, low, high, np.maximum(above - below, 1e-12))
+    inputs = np.ascontiguousarray((coded.inputs(target.looked_at) / INPUT_ONE).T, np.float32)
+    return TrainingData(inputs, low, high, np.maximum(above - below, 1e-12))
 
 
 def _log_odds(share: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Tries ways to code a column on a part of the sample, and keeps the one with the fewest bytes."""
+"""Try ways to code a column on a part of the sample, and keep the one with the fewest bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.table.coded_columns import Knowledge
+from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.contexts.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
 from baler_core.builtin.models.table.network.inference import Network
@@ -18,14 +18,17 @@ from baler_core.entropy.bytes import zstd
 from baler_core.entropy.integers import pack_integers
 
 _INNER = (0, 2, 5)
+"""Halvings inside a bin to try."""
 _INNER_REFERRED = (2, 5, 8)
-"""References tell more about what is deep inside a bin than contexts do."""
+"""References predict what is deep inside a bin better than contexts do."""
 _WEIGHT_BITS = 5
+"""What a weight of a predictor takes in the plan, about."""
 _KNOT_BYTES = 2
+"""What a bin takes in the plan, about."""
 
 
 @dataclass(frozen=True)
-class Effort:
+class TableEffort:
     """How hard the model tries.
 
     Attributes
@@ -59,7 +62,7 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Trial:
+class ColumnTrial:
     """Where ways are tried.
 
     Attributes
@@ -72,15 +75,15 @@ class Trial:
         Of the columns that have one.
     """
 
-    head: Knowledge
+    head: CodedColumns
     scatter: Scatter | None
     networks: Mapping[int, Network]
-    effort: Effort
+    effort: TableEffort
 
     def cheapest(
         self, number: int, plan: ColumnPlan, earlier: Sequence[int], past: Sequence[int], rows: int
     ) -> tuple[ColumnPlan, float]:
-        """The plan of a column with the depth and the predictor that pay, or packed; and its bytes for the first rows.
+        """Return the cheapest plan of a column (depth, predictor, or packed), and its bytes for the first rows.
 
         Parameters
         ----------
@@ -115,7 +118,7 @@ class Trial:
         return best, size
 
     def _with_network(self, number: int, plan: ColumnPlan, size: float, share: float) -> tuple[ColumnPlan, float]:
-        """The plan with the column's network, and perhaps without its predictor, if that is smaller."""
+        """Return the plan with the column's network, and perhaps without its predictor, if that is smaller."""
         network = self.networks.get(number)
         if network is None:
             return plan, size
@@ -141,7 +144,7 @@ class Trial:
     def _with_references(
         self, number: int, plan: ColumnPlan, size: float, past: Sequence[int]
     ) -> tuple[ColumnPlan, float]:
-        """The plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
+        """Return the plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
         if self.effort.worth_of_reference is None:
             return plan, size
         fixed = size - self._size(number, plan)
@@ -159,7 +162,7 @@ class Trial:
         return replace(plan, references=tuple(place for place in REFERENCES if place in plan.references)), size
 
     def _packed_size(self, number: int, mixed: float) -> float:
-        """Bytes of the packed column; infinite if a fast compressor shows that they are many more than `mixed`."""
+        """Measure the packed column in bytes; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
         if (
             min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95)
@@ -174,8 +177,8 @@ class Trial:
         return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
-        told = self.head.told(number, plan)
-        return float(len(encode_symbols(self.head.values(number), plan, told, self.effort.contexts)))
+        context = self.head.context_of(number, plan)
+        return float(len(encode_symbols(self.head.values(number), plan, context, self.effort.contexts)))
 
 
 def _bins(plan: ColumnPlan) -> int:
@@ -183,7 +186,7 @@ def _bins(plan: ColumnPlan) -> int:
 
 
 def _weight_bytes(predictor: Predictor) -> float:
-    """About what the predictor adds to the plan."""
+    """Estimate what the predictor adds to the plan."""
     return float(np.count_nonzero(predictor.weights) * _WEIGHT_BITS + predictor.weights.size) / 8 + len(
         predictor.columns
     )

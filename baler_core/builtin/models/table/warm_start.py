@@ -1,4 +1,4 @@
-"""Rows of the table that was learned from: coded, in thought, before another file's rows, they teach the counters."""
+"""Warm up counters with rows of the table that was learned from, before those of another file are coded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from baler_core.plugin.interfaces import State
 
 MOST_ROWS = 1 << 13
 _PIECE = 1 << 9
+"""Rows that are kept at most, in pieces of so many neighbours."""
 _WORTH = 8
-"""Row blocks longer than this many times the primer learn enough by themselves."""
+"""Row blocks longer than this many times the warm start learn enough by themselves."""
 
 
 @dataclass(frozen=True)
-class Primer:
+class WarmStart:
     """Symbols of some rows.
 
     Attributes
@@ -35,28 +36,28 @@ class Primer:
         return len(self.symbols[0]) if self.symbols else 0
 
     def of(self, column: int) -> np.ndarray:
-        """Symbols of a column."""
+        """Return symbols of a column."""
         return self.symbols[column] if self.symbols else np.zeros(0, np.int64)
 
-    def where_it_pays(self, rows: int) -> Primer:
-        """Itself, or none before so many rows."""
-        return self if rows <= _WORTH * self.rows else Primer()
+    def where_it_pays(self, rows: int) -> WarmStart:
+        """Return itself, or none before so many rows."""
+        return self if rows <= _WORTH * self.rows else WarmStart()
 
     def to_state(self) -> State:
-        """As arrays by name."""
+        """Return arrays by name."""
         return {f"primer {number}": symbols for number, symbols in enumerate(self.symbols)}
 
 
 def chosen_rows(count: int) -> np.ndarray:
-    """Which rows of a sample of `count` make the primer: evenly spaced pieces of neighbouring rows."""
+    """Return which rows of a sample of `count` make the warm start: evenly spaced pieces of neighbouring rows."""
     pieces = max(1, -(-count // _PIECE))
     taken = np.unique(np.linspace(0, pieces - 1, min(pieces, MOST_ROWS // _PIECE)).astype(np.int64))
     rows = (taken[:, None] * _PIECE + np.arange(_PIECE)).ravel()
     return rows[rows < count]
 
 
-def read_primer(state: State, plan: TablePlan) -> Primer:
-    """From the arrays of a model file; no rows if it has none.
+def read_warm_start(state: State, plan: TablePlan) -> WarmStart:
+    """Read rows from the arrays of a model file; none if it has none.
 
     Raises
     ------
@@ -66,11 +67,11 @@ def read_primer(state: State, plan: TablePlan) -> Primer:
     found: Sequence[np.ndarray | None] = [state.get(f"primer {number}") for number in range(len(plan.columns))]
     symbols = tuple(array for array in found if array is not None)
     if not symbols:
-        return Primer()
+        return WarmStart()
     if len(symbols) != len(found) or len({array.shape for array in symbols}) != 1 or symbols[0].ndim != 1:
         raise FormatError("the rows that prime a table are damaged")
     for array, column in zip(symbols, plan.columns, strict=True):
         low, high = column.symbols.low - 1, column.symbols.high
         if array.dtype != np.int64 or (array.size and not (low <= array.min() and array.max() <= high)):
             raise FormatError("the rows that prime a table are damaged: a symbol is out of its range")
-    return Primer(symbols)
+    return WarmStart(symbols)

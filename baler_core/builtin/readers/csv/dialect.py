@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from baler_core.builtin.readers.csv.layout import FIELD, QUOTING, Layout, QuotingStyle
+from baler_core.builtin.readers.csv.layout import FIELD, QUOTING, QuotingStyle, TextLayout
 from baler_core.builtin.readers.csv.text import ENCODINGS, Grammar
 from baler_core.data.variables import Json
 from baler_core.errors import FormatError
@@ -48,7 +48,7 @@ class Dialect:
     padding
         What follows each separator (a space, in some files).
     fields
-        How each cell is padded, as `Layout` has it; empty if none is.
+        How each cell is padded, as `TextLayout` has it; empty if none is.
     trimmed
         Whether padded lines lose the blanks at their ends.
     cuts
@@ -130,10 +130,10 @@ class Dialect:
         """How its lines are cut into cells."""
         return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs, self.long)
 
-    def layout(self, text_columns: Sequence[bool]) -> Layout:
+    def layout(self, text_columns: Sequence[bool]) -> TextLayout:
         """How its cells become lines."""
         stated = (self.quote, self.quoting, self.padding, tuple(self.fields), tuple(text_columns), self.trimmed)
-        return Layout(self.separator, *stated)
+        return TextLayout(self.separator, *stated)
 
     @property
     def stripped(self) -> list[int]:

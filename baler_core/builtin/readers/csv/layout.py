@@ -19,7 +19,7 @@ _BARE, _QUOTED = "\0u", "\0q"
 
 
 @dataclass(frozen=True)
-class Layout:
+class TextLayout:
     """How the lines of a table are put together from cells.
 
     Attributes

@@ -39,7 +39,7 @@ class Irregular:
     texts: list[str] = field(default_factory=list)
 
 
-class Column:
+class ScannedColumn:
     """One column on its way to a form that keeps every cell.
 
     Attributes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from baler_core.builtin.readers.csv.columns import ColumnForm
-from baler_core.builtin.readers.csv.layout import Layout, fill_template
+from baler_core.builtin.readers.csv.layout import TextLayout, fill_template
 from baler_core.builtin.readers.csv.scan import Irregular
 from baler_core.builtin.readers.csv.text import MOST_OTHERS, body
 from baler_core.entropy.integers import pack_integers, unpack_integers
@@ -127,7 +127,7 @@ def line_ends(first: int, raws: Sequence[str], newline: str) -> list[tuple[int, 
 
 
 def odd_templates(
-    first: int, raws: Sequence[str], table: Sequence[Sequence[str]], layout: Layout
+    first: int, raws: Sequence[str], table: Sequence[Sequence[str]], layout: TextLayout
 ) -> list[tuple[int, str]]:
     """`(row, template)` of the rows that stand in the file otherwise than the layout makes them of their cells."""
     lines = layout.lines(table)
@@ -209,7 +209,7 @@ def _pack_rows(rows: Sequence[int]) -> bytes:
 
 
 def _unpack_rows(reader: ByteReader, rows: int, *, repeated: bool = False) -> list[int]:
-    # As many lines between rows as `RowStream` lets pass.
+    # As many lines between rows as `TextRowStream` lets pass.
     count = reader.varint((MOST_OTHERS + rows if repeated else rows) + 1)
     steps = unpack_integers(reader.sized(), count)
     places = np.cumsum(steps)

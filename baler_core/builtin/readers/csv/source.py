@@ -17,14 +17,14 @@ from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
 from baler_core.builtin.readers.csv.metadata import column_notes
 from baler_core.builtin.readers.csv.numbers import shortened, shortened_in_place
-from baler_core.builtin.readers.csv.scan import Column
+from baler_core.builtin.readers.csv.scan import ScannedColumn
 from baler_core.builtin.readers.csv.side import Beside, line_ends, odd_templates, pack_spellings
 from baler_core.builtin.readers.csv.sniff import quoting_style, sample_rows, sniff_dialect
 from baler_core.builtin.readers.csv.text import (
     FALLBACK_ENCODING,
     MOST_OTHERS,
-    Rows,
-    RowStream,
+    TextRows,
+    TextRowStream,
     lines_of,
     open_text,
 )
@@ -145,7 +145,7 @@ class CsvSource(Source):
     # ---- passes over the file
 
     @contextmanager
-    def _stream(self) -> Iterator[RowStream]:
+    def _stream(self) -> Iterator[TextRowStream]:
         """The rows behind the header."""
         dialect = self._dialect
         before = dialect.preamble + dialect.head
@@ -153,18 +153,18 @@ class CsvSource(Source):
         with open_text(self._path, dialect.encoding, zipped=dialect.gzip) as file:
             file.read(len(before))
             lines = lines_of(file, str(self._path))
-            yield RowStream(lines, dialect.grammar, len(dialect.names), number, str(self._path))
+            yield TextRowStream(lines, dialect.grammar, len(dialect.names), number, str(self._path))
 
     def _scan(self) -> None:
         """What the columns hold, what stands beside the rows, and the values if they are few enough."""
-        self._columns: list[Column] = []
+        self._columns: list[ScannedColumn] = []
         self._values: list[list[np.ndarray]] | None = [[] for _ in self._dialect.names]
         active = set(range(len(self._dialect.names)))
         with_lines = True
         for _ in range(_PASSES):
             self._pass(active, with_lines=with_lines)
             if not self._columns:
-                self._columns = [Column((), ()) for _ in self._dialect.names]
+                self._columns = [ScannedColumn((), ()) for _ in self._dialect.names]
             before = self._text_columns
             active = {place for place in active if self._columns[place].settle()}
             with_lines = self._dialect.quoting == "text" and before != self._text_columns
@@ -210,15 +210,15 @@ class CsvSource(Source):
             table[place] = tuple(cell.strip(" ") for cell in table[place])
         return table
 
-    def _begin(self, table: Sequence[Sequence[str]], batch: Rows) -> None:
+    def _begin(self, table: Sequence[Sequence[str]], batch: TextRows) -> None:
         """Guess from the first rows what the columns hold and which cells are quoted."""
         if self._columns:
             return
-        self._columns = [Column(cells, batch.numbers) for cells in table]
+        self._columns = [ScannedColumn(cells, batch.numbers) for cells in table]
         style = quoting_style(batch.raws[:_SAMPLE_ROWS], self._dialect, self._text_columns)
         self._dialect = replace(self._dialect, quoting=style)
 
-    def _take(self, table: Sequence[Sequence[str]], batch: Rows, active: set[int]) -> None:
+    def _take(self, table: Sequence[Sequence[str]], batch: TextRows, active: set[int]) -> None:
         for place in active:
             values = self._columns[place].take(table[place], self._rows, batch.numbers)
             if self._values is not None and values is not None:
@@ -227,7 +227,7 @@ class CsvSource(Source):
         if self._rows * cells > _KEPT_BYTES:
             self._values = None
 
-    def _compare_lines(self, table: Sequence[Sequence[str]], batch: Rows) -> None:
+    def _compare_lines(self, table: Sequence[Sequence[str]], batch: TextRows) -> None:
         dialect = self._dialect
         self._beside.ends += line_ends(self._rows, batch.raws, dialect.newline)
         simple = not (dialect.fields or dialect.padding or dialect.separator == " ")

@@ -105,7 +105,7 @@ class Grammar:
 
 
 @dataclass
-class Rows:
+class TextRows:
     """Some rows in a row, and what stands between them.
 
     Attributes
@@ -157,7 +157,7 @@ def body(line: str) -> str:
     return line[:-1] if line.endswith(("\n", "\r")) else line
 
 
-class RowStream:
+class TextRowStream:
     """The rows of a table, batch by batch.
 
     Parameters
@@ -174,7 +174,7 @@ class RowStream:
         self._lines, self._grammar, self._width, self._where = lines, grammar, width, where
         self.number = number
 
-    def batches(self, count: int) -> Iterator[Rows]:
+    def batches(self, count: int) -> Iterator[TextRows]:
         """Rows in batches of about `count` lines.
 
         Raises
@@ -187,7 +187,7 @@ class RowStream:
         while lines := list(itertools.islice(self._lines, count)):
             yield self._plain(lines) or self._careful(lines)
 
-    def _plain(self, lines: list[str]) -> Rows | None:
+    def _plain(self, lines: list[str]) -> TextRows | None:
         """The rows of lines that hold nothing but rows, and no quotes; None if they hold anything else."""
         text, grammar = "".join(lines), self._grammar
         if grammar.quote and grammar.quote in text:
@@ -202,11 +202,11 @@ class RowStream:
         if set(map(len, cells)) != {self._width} or len(cells) != len(lines):
             return None
         first, self.number = self.number + 1, self.number + len(lines)
-        return Rows(cells, lines, range(first, self.number + 1), plain=True)
+        return TextRows(cells, lines, range(first, self.number + 1), plain=True)
 
-    def _careful(self, lines: list[str]) -> Rows:
+    def _careful(self, lines: list[str]) -> TextRows:
         """The same for any lines; more are read where a row goes on behind them."""
-        found = Rows([], [], numbers := [])
+        found = TextRows([], [], numbers := [])
         raw: list[str] = []
 
         def feed() -> Iterator[str]:

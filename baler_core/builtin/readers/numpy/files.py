@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
-from baler_core.builtin.readers.numpy.npy_array import ArrayForm, MappedRows, Rows, RowStream, read_header
+from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, MappedRows, StreamedRows, read_header
 from baler_core.builtin.readers.numpy.schema import array_blocks, arrays_schema, chosen_arrays
 from baler_core.builtin.readers.numpy.sinks import NpySink, NpzSink
 from baler_core.data.variables import Schema
@@ -75,7 +75,7 @@ class _NpySource(Source):
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         return array_blocks(self.schema, self._forms, self._opened, max_bytes)
 
-    def _opened(self, form: ArrayForm) -> Rows:
+    def _opened(self, form: ArrayForm) -> ArrayRows:
         return MappedRows(self._path, self._whole, self._offset)
 
 
@@ -137,9 +137,9 @@ class _NpzSource(Source):
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DataError(f"{self._path}: damaged ({error})") from error
 
-    def _opened(self, form: ArrayForm) -> Rows:
+    def _opened(self, form: ArrayForm) -> ArrayRows:
         stream, whole = self._start(form.name)
-        return RowStream(stream, whole, f"{self._path}, array {form.name!r}")
+        return StreamedRows(stream, whole, f"{self._path}, array {form.name!r}")
 
     def close(self) -> None:
         self._zip.close()

@@ -20,7 +20,7 @@ _PIECE = 1 << 26
 
 
 @dataclass(frozen=True)
-class Leaf:
+class ArrayLeaf:
     """What becomes one variable: an array, or one field of a structured array.
 
     Attributes
@@ -60,10 +60,10 @@ class ArrayForm:
         """Bytes of one step along the first dimension."""
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
-    def leaves(self) -> list[Leaf]:
+    def leaves(self) -> list[ArrayLeaf]:
         """The variables this array makes: one, or one per field of its rows."""
         if self.dtype.names is None or not self.shape:
-            return [Leaf(self.name, (), _plain(self.dtype), self.shape)]
+            return [ArrayLeaf(self.name, (), _plain(self.dtype), self.shape)]
         return _field_leaves(self.name, (), self.dtype, self.shape)
 
     def with_fields(self, names: set[str]) -> ArrayForm:
@@ -120,12 +120,12 @@ def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.names is None else np.dtype(f"V{dtype.itemsize}")
 
 
-def _field_leaves(name: str, path: tuple[str, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> list[Leaf]:
+def _field_leaves(name: str, path: tuple[str, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> list[ArrayLeaf]:
     if dtype.subdtype is not None:
         dtype, own = dtype.subdtype
         shape = shape + own
     if dtype.names is None:
-        return [Leaf(name, path, _plain(dtype), shape)]
+        return [ArrayLeaf(name, path, _plain(dtype), shape)]
     return [
         leaf for field in dtype.names for leaf in _field_leaves(f"{name}/{field}", (*path, field), dtype[field], shape)
     ]
@@ -217,7 +217,7 @@ def write_header(stream: IO[bytes], form: ArrayForm) -> None:
     stream.write(magic + length.to_bytes(width, "little") + encoded + b" " * padding + b"\n")
 
 
-class Rows(Protocol):
+class ArrayRows(Protocol):
     """Where an array's rows come from."""
 
     def take(self, rows: slice) -> np.ndarray:
@@ -243,7 +243,7 @@ class MappedRows:
         del self._array
 
 
-class RowStream:
+class StreamedRows:
     """Rows read from a stream that stands at an array's first value."""
 
     def __init__(self, stream: IO[bytes], form: ArrayForm, where: str) -> None:

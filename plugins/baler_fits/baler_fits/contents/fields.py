@@ -54,7 +54,7 @@ class Packing:
 
 
 @dataclass(frozen=True)
-class Field:
+class RowField:
     """One named piece of every row.
 
     Attributes
@@ -142,7 +142,7 @@ class Unit:
     kind: UnitKind
     rows: int = 0
     row_bytes: int = 0
-    fields: tuple[Field, ...] = ()
+    fields: tuple[RowField, ...] = ()
     heap: int = 0
     heap_bytes: int = 0
 
@@ -163,7 +163,7 @@ def bytes_unit(size: int) -> Unit:
     """A data unit that is kept byte for byte."""
     if not size:
         return Unit("empty")
-    return Unit("bytes", size, 1, (Field("", np.dtype("S1")),))
+    return Unit("bytes", size, 1, (RowField("", np.dtype("S1")),))
 
 
 def unit_of(keywords: Keywords, size: int) -> Unit:
@@ -203,7 +203,7 @@ def image_unit(keywords: Keywords, kind: UnitKind = "image", prefix: str = "") -
     stored = np.dtype(PIXELS[keywords.whole(f"{prefix}BITPIX")])
     null = "ZBLANK" if prefix and keywords.get("BLANK") is None else "BLANK"
     packing = packing_of(keywords, stored, "BSCALE", "BZERO", null)
-    field = Field("", stored, shape[1:], packing=packing, units=keywords.text("BUNIT"))
+    field = RowField("", stored, shape[1:], packing=packing, units=keywords.text("BUNIT"))
     return Unit(kind, shape[0], field.row_bytes, (field,))
 
 
@@ -231,8 +231,8 @@ def _groups(keywords: Keywords) -> Unit:
     stored = np.dtype(PIXELS[keywords.whole("BITPIX")])
     count = keywords.whole("PCOUNT")
     packing = packing_of(keywords, stored, "BSCALE", "BZERO", "BLANK")
-    parameters = Field("parameters", stored, (count,))
-    array = Field("", stored, shape, parameters.row_bytes, packing, units=keywords.text("BUNIT"))
+    parameters = RowField("parameters", stored, (count,))
+    array = RowField("", stored, shape, parameters.row_bytes, packing, units=keywords.text("BUNIT"))
     fields = tuple(field for field in (parameters, array) if field.row_bytes)
     return Unit("groups", keywords.whole("GCOUNT", 1), parameters.row_bytes + array.row_bytes, fields)
 
@@ -243,7 +243,7 @@ def table_unit(keywords: Keywords) -> Unit:
     if keywords.whole("NAXIS") != 2 or keywords.whole("BITPIX") != 8 or not 0 <= columns <= MAX_COLUMNS:
         raise NotModelled("table with a header that is not standard FITS")
     row_bytes, rows = axis_lengths(keywords, "")
-    fields: list[Field] = []
+    fields: list[RowField] = []
     offset = 0
     for n in range(1, columns + 1):
         field = _column(keywords, n, offset)
@@ -264,7 +264,7 @@ def table_unit(keywords: Keywords) -> Unit:
     return Unit("table", rows, row_bytes, tuple(fields), heap, heap_bytes)
 
 
-def _column(keywords: Keywords, n: int, offset: int) -> Field:
+def _column(keywords: Keywords, n: int, offset: int) -> RowField:
     """Column `n` (from 1) of a binary table."""
     form = keywords.text(f"TFORM{n}").strip().upper()
     name = keywords.text(f"TTYPE{n}").strip() or f"col{n}"
@@ -277,15 +277,15 @@ def _column(keywords: Keywords, n: int, offset: int) -> Field:
         packing = packing_of(keywords, stored, f"TSCAL{n}", f"TZERO{n}", f"TNULL{n}")
         pointer = np.dtype(">i4" if descriptor == "P" else ">i8")
         if repeat == "0":
-            return Field(name, stored, (0,), offset)
-        return Field(name, stored, (), offset, packing, pointer, units=units, label=label, column=n)
+            return RowField(name, stored, (0,), offset)
+        return RowField(name, stored, (), offset, packing, pointer, units=units, label=label, column=n)
     fixed = _FIXED.match(form)
     if not fixed:
         raise NotModelled(f"table with an unknown column format {form!r} (column {name})")
     repeat, code = int(fixed[1] or 1), fixed[2]
     dtype, shape = _elements(code, repeat, keywords.text(f"TDIM{n}"))
     packing = packing_of(keywords, dtype, f"TSCAL{n}", f"TZERO{n}", f"TNULL{n}")
-    return Field(name, dtype, shape, offset, packing, units=units, label=label, column=n)
+    return RowField(name, dtype, shape, offset, packing, units=units, label=label, column=n)
 
 
 def _elements(code: str, repeat: int, stated: str) -> tuple[np.dtype[Any], tuple[int, ...]]:

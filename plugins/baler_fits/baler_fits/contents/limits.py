@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from baler_fits.contents.fields import Field, Packing
+from baler_fits.contents.fields import Packing, RowField
 from baler_fits.contents.headers import Keywords
 
 UNLIMITED = (-math.inf, math.inf)
@@ -18,7 +18,7 @@ def legal_limits(keywords: Keywords, column: int, packing: Packing) -> tuple[flo
     return _stored(keywords, f"TLMIN{column}", f"TLMAX{column}", packing)
 
 
-def limits_before_null(keywords: Keywords, column: int, field: Field) -> tuple[float, float]:
+def limits_before_null(keywords: Keywords, column: int, field: RowField) -> tuple[float, float]:
     """Limits short of a BLANK or TNULL that no float64 is equal to (the largest 64-bit integer): values stay off it."""
     null = keywords.get(f"TNULL{column}" if column else "BLANK")
     if field.stored.kind not in "iu" or field.packing.fill or isinstance(null, bool) or not isinstance(null, int):
@@ -34,7 +34,9 @@ def states_extremes(keywords: Keywords, column: int) -> bool:
     return _stored(keywords, *_cards(column), Packing()) != UNLIMITED
 
 
-def stated_extremes(keywords: Keywords, column: int, field: Field, pieces: Iterable[np.ndarray]) -> tuple[float, float]:
+def stated_extremes(
+    keywords: Keywords, column: int, field: RowField, pieces: Iterable[np.ndarray]
+) -> tuple[float, float]:
     """The extremes that a header tells, in stored units, each only if no value lies beyond it: then none shall.
 
     Parameters

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from baler_core import Role
 from baler_fits.contents.dimensions import SPECTRAL, TIME
-from baler_fits.contents.fields import Field
+from baler_fits.contents.fields import RowField
 from baler_fits.contents.headers import Keywords
 
 Told = tuple[Role, str]
@@ -78,7 +78,7 @@ class Place:
     lookup: bool = False
 
 
-def role_of_column(place: Place, one: Field) -> Told:
+def role_of_column(place: Place, one: RowField) -> Told:
     """What a table column is."""
     keywords, n, name = place.keywords, one.column, one.name.upper()
     if place.lookup:
@@ -115,7 +115,7 @@ def _of_axis(kind: str, reason: str) -> Told:
     return ("axis" if kind[:4] in SPECTRAL else "position"), reason
 
 
-def _time(place: Place, one: Field) -> Told | None:
+def _time(place: Place, one: RowField) -> Told | None:
     """Whether a column holds times: by its unit, or by its name in an HDU that tells how time is counted."""
     keywords, n, unit = place.keywords, one.column, one.units.strip()
     if ERRORS.match(one.name.upper()) or one.is_text:
@@ -133,7 +133,7 @@ def _time(place: Place, one: Field) -> Told | None:
     return "time", f"TTYPE{n} {one.name!r}" + (f" in {unit}" if unit else "")
 
 
-def role_of_image(place: Place, one: Field, axes: tuple[str, ...]) -> Told:
+def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> Told:
     """What an image or cube is.
 
     Parameters

@@ -42,9 +42,18 @@ def what_differs(place: int, bones: Bones, header: str, loose_tiles: int = 0) ->
     if header == bones.header:
         return told
     before, after = _by_keyword(bones.header), _by_keyword(header)
-    changed: list[str] = []
     if algorithm := _changed_algorithm(before, after):
         told.append(f"{where}: the tiles are compressed with {algorithm}, which would not keep the restored pixels")
+    if changed := _changed_keywords(bones.header, header):
+        more = f" and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
+        told.append(f"{where}: the header differs from the original: {', '.join(changed[:LISTED])}{more}")
+    return told
+
+
+def _changed_keywords(original: str, restored: str) -> list[str]:
+    """List the keywords whose cards differ between two headers, but for checksums and how arrays are stored."""
+    before, after = _by_keyword(original), _by_keyword(restored)
+    changed: list[str] = []
     for keyword in dict.fromkeys([*before, *after]):
         if keyword in _SUMS or keyword in _STORAGE or keyword.startswith("TFORM"):
             continue
@@ -54,11 +63,8 @@ def what_differs(place: int, bones: Bones, header: str, loose_tiles: int = 0) ->
         elif new and not old:
             changed.append(f"{keyword} is new")
         elif old != new:
-            changed.append(f"{keyword} is {_value(header, keyword)}, was {_value(bones.header, keyword)}")
-    if changed:
-        more = f" and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
-        told.append(f"{where}: the header differs from the original: {', '.join(changed[:LISTED])}{more}")
-    return told
+            changed.append(f"{keyword} is {_value(restored, keyword)}, was {_value(original, keyword)}")
+    return changed
 
 
 def _by_keyword(header: str) -> dict[str, Counter[str]]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from baler_core import FormatError
 from baler_fits.contents.hdus import padding_of, pieces_of
 from baler_fits.schema.header_edits import with_heap, without_columns, without_image
-from baler_fits.schema.variables import Entry
+from baler_fits.schema.variables import CatalogueEntry
 from baler_fits.values.checksums import are_true, has_checksums
 from baler_fits.values.heap import MAX_UNUSED, Order, order_of
 from baler_fits.values.quantisation import read_quantisation
@@ -93,7 +93,7 @@ class Bones:
 
 
 def skeleton_of(
-    file: BinaryIO, entries: Sequence[Entry], *, alone: int | None = None
+    file: BinaryIO, entries: Sequence[CatalogueEntry], *, alone: int | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     """The HDUs of the restored file: those with values taken and those without data; and what goes with them as bytes.
 
@@ -118,7 +118,7 @@ def skeleton_of(
     return records, attachments
 
 
-def _has_untrue_sums(file: BinaryIO, entry: Entry) -> bool:
+def _has_untrue_sums(file: BinaryIO, entry: CatalogueEntry) -> bool:
     """Whether the HDU states checksums that do not hold; reads its data if it states any."""
     hdu = entry.content.hdu
     if entry.content.kept or not has_checksums(hdu.header):
@@ -127,7 +127,7 @@ def _has_untrue_sums(file: BinaryIO, entry: Entry) -> bool:
     return not are_true(hdu.header, pieces_of(file, hdu.start, hdu.size, padding), hdu.header_padding)
 
 
-def _attached(file: BinaryIO, entry: Entry, place: int) -> dict[str, bytes]:
+def _attached(file: BinaryIO, entry: CatalogueEntry, place: int) -> dict[str, bytes]:
     """The bytes that go with the HDU at this place of the restored file."""
     hdu = entry.content.hdu
     found = {HEADER_PADDING: hdu.header_padding, DATA_PADDING: hdu.data_padding}
@@ -141,7 +141,7 @@ def attached_name(place: int, what: str) -> str:
     return f"HDU {place}: {what}"
 
 
-def _bones(entry: Entry) -> Bones:
+def _bones(entry: CatalogueEntry) -> Bones:
     """An HDU of which something is taken."""
     content, unit = entry.content, entry.content.unit
     header, names = content.hdu.header, [variable.name for variable in entry.values.values()]

@@ -9,14 +9,14 @@ import numpy as np
 
 from baler_core import Variable
 from baler_fits.contents.dimensions import ROLES, Dimensions, axis_names
-from baler_fits.contents.fields import Field
+from baler_fits.contents.fields import RowField
 from baler_fits.contents.naming import counts_name, variable_names
 from baler_fits.contents.roles import UNTOLD, Place, Told, role_of_column, role_of_image, role_of_parameters
 from baler_fits.schema.data_units import Content
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """The variables taken from one HDU.
 
     Attributes
@@ -44,21 +44,21 @@ class Entry:
         return list(listed.values())
 
 
-def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> Entry:
+def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> CatalogueEntry:
     """The chosen variables of an HDU; their dimensions are added to `dimensions`."""
     unit, hdu_name = content.unit, place.hdu
     names = variable_names(hdu_name, unit, plain=plain)
     taken = {n: name for n, name in enumerate(names) if name in chosen or counts_name(name) in chosen}
     if not taken:
-        return Entry(content)
+        return CatalogueEntry(content)
     if unit.kind == "groups":  # parameters and arrays alternate: neither stands without the other
         taken = dict(enumerate(names))
     if unit.kind in ("image", "tiles"):
-        return Entry(content, {0: _image(content, place, names[0], dimensions)})
+        return CatalogueEntry(content, {0: _image(content, place, names[0], dimensions)})
     if unit.kind == "bytes":
         dim = dimensions.new(f"{hdu_name}:byte", unit.rows)
         kept = replace(unit.fields[0], label=f"{content.kept}, kept byte for byte")
-        return Entry(content, {0: _variable(names[0], kept, (dim,))})
+        return CatalogueEntry(content, {0: _variable(names[0], kept, (dim,))})
     row = dimensions.new("row" if plain else hdu_name, unit.rows)
     values: dict[int, Variable] = {}
     counts: dict[int, Variable] = {}
@@ -71,11 +71,11 @@ def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[st
             values[n] = _variable(name, one, (row, *axes), _told(content, place, one))
         else:
             values[n], counts[n] = _jagged(content, place, n, name, row, dimensions, values, counts)
-    return Entry(content, values, counts)
+    return CatalogueEntry(content, values, counts)
 
 
 def _variable(
-    name: str, one: Field, dims: tuple[str, ...], told: Told = UNTOLD, axes: Mapping[str, str] | None = None
+    name: str, one: RowField, dims: tuple[str, ...], told: Told = UNTOLD, axes: Mapping[str, str] | None = None
 ) -> Variable:
     packing = one.packing
     return Variable(
@@ -84,7 +84,7 @@ def _variable(
     )  # fmt: skip
 
 
-def _told(content: Content, place: Place, one: Field) -> Told:
+def _told(content: Content, place: Place, one: RowField) -> Told:
     """What a field of rows is."""
     if content.unit.kind != "groups":
         return role_of_column(place, one)
@@ -125,7 +125,7 @@ def _jagged(
     return _variable(name, one, (dim,), role_of_column(place, one)), count
 
 
-def counts_of(entries: Sequence[Entry]) -> dict[str, str]:
+def counts_of(entries: Sequence[CatalogueEntry]) -> dict[str, str]:
     """`{jagged dimension: name of its counts}` of all entries."""
     return {
         entry.values[n].dims[0]: variable.name for entry in entries for n, variable in entry.counts.items()

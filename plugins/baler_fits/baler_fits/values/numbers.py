@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_fits.contents.fields import Field
+from baler_fits.contents.fields import RowField
 
 
-def to_native(stored: np.ndarray, field: Field) -> np.ndarray:
+def to_native(stored: np.ndarray, field: RowField) -> np.ndarray:
     """Values in memory of elements as they stand in the file; same shape, every bit of them kept."""
     if field.logical:
         return stored == b"T"
@@ -15,7 +15,7 @@ def to_native(stored: np.ndarray, field: Field) -> np.ndarray:
     return _flip(values, np.dtype(field.dtype)) if field.packing.flipped else values
 
 
-def to_stored(values: np.ndarray, field: Field) -> np.ndarray:
+def to_stored(values: np.ndarray, field: RowField) -> np.ndarray:
     """The inverse of `to_native`: elements of the dtype `field.stored`, same shape."""
     if field.logical:
         return np.where(values, np.bytes_(b"T"), np.bytes_(b"F"))

@@ -50,6 +50,17 @@ def open_plain(path: Path) -> tuple[BinaryIO, str]:
     how = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
     if not how:
         return file, ""
+    return _unpacked_into_file(file, how, path), f"Z{start[2] & 0x1F}" if how == "Z" else how
+
+
+def _unpacked_into_file(file: BinaryIO, how: str, path: Path) -> BinaryIO:
+    """Unpack a compressed file into a temporary one, which goes when it is closed.
+
+    Raises
+    ------
+    DataError
+        If the compressed stream is damaged.
+    """
     unpacked = tempfile.NamedTemporaryFile(suffix=".fits")  # noqa: SIM115 (the caller closes it)
     try:
         with file:
@@ -64,7 +75,7 @@ def open_plain(path: Path) -> tuple[BinaryIO, str]:
     except BaseException:
         unpacked.close()
         raise
-    return cast(BinaryIO, unpacked), f"Z{start[2] & 0x1F}" if how == "Z" else how
+    return cast(BinaryIO, unpacked)
 
 
 def _unpacked(file: BinaryIO, how: str) -> Iterator[bytes]:

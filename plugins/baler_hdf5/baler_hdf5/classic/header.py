@@ -105,7 +105,7 @@ def _padded(length: int) -> int:
     return -(-length // 4) * 4
 
 
-class _Cursor:
+class _HeaderCursor:
     """Walks through the bytes of a header; never past their end."""
 
     def __init__(self, raw: bytes | memoryview, where: str) -> None:
@@ -159,7 +159,7 @@ def parse_header(raw: bytes | memoryview, where: str) -> ClassicHeader:
     DataError
         If it is cut short, damaged, or of an unknown version.
     """
-    cursor = _Cursor(raw, where)
+    cursor = _HeaderCursor(raw, where)
     version = raw[3] if len(raw) > 3 else 0
     if bytes(raw[:3]) != b"CDF" or version not in STREAMING:
         raise DataError(f"{where}: no classic NetCDF file, it begins with the bytes {bytes(raw[:4])!r}")
@@ -178,7 +178,7 @@ def parse_header(raw: bytes | memoryview, where: str) -> ClassicHeader:
     return header
 
 
-def _variable(cursor: _Cursor, dimensions: int) -> ClassicVariable:
+def _variable(cursor: _HeaderCursor, dimensions: int) -> ClassicVariable:
     start = cursor.at
     name = cursor.name()
     dims = tuple(cursor.length() for _ in range(_checked_rank(cursor)))
@@ -190,7 +190,7 @@ def _variable(cursor: _Cursor, dimensions: int) -> ClassicVariable:
     return ClassicVariable(name, dtype, dims, attributes, cursor.number(4 if cursor.raw[3] == 1 else 8), entry)
 
 
-def _checked_rank(cursor: _Cursor) -> int:
+def _checked_rank(cursor: _HeaderCursor) -> int:
     rank = cursor.length()
     if rank > 1024:
         raise DataError(f"{cursor.where}: damaged, a variable has {rank} dimensions")

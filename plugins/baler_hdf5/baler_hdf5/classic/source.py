@@ -17,7 +17,7 @@ from baler_hdf5.contents.roles import Described, roles_of
 from baler_hdf5.contents.special_values import special_values
 from baler_hdf5.contents.surroundings import TRAILING, read_behind
 from baler_hdf5.schema.datasets import StoredDataset, select
-from baler_hdf5.schema.dimensions import Dimensions
+from baler_hdf5.schema.dimensions import DatasetDimensions
 from baler_hdf5.values.fields import Field, as_shown
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _choose(header: ClassicHeader, patterns: Sequence[str] | None, where: str) -
 
 def _schema(header: ClassicHeader, records: int, kept: set[str], skeleton: dict[str, Any]) -> Schema:
     attributes = {variable.name: variable.attributes for variable in header.variables}
-    dimensions = Dimensions()
+    dimensions = DatasetDimensions()
     taken = [variable for variable in header.variables if variable.name in kept]
     axes: dict[str, dict[str, str]] = {}
     for variable in taken:

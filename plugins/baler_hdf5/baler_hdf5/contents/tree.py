@@ -35,7 +35,7 @@ class Entry:
 
 
 @dataclass
-class Tree:
+class ObjectTree:
     """All entries, and the first path of every object by its address in the file."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Tree:
         return [entry for entry in self.entries if entry.kind == kind]
 
 
-def walk(file: h5py.File, warn: Callable[[str], None]) -> Tree:
+def walk(file: h5py.File, warn: Callable[[str], None]) -> ObjectTree:
     """Follow all hard links from the root; soft and external links are noted and never followed.
 
     Raises
@@ -56,7 +56,7 @@ def walk(file: h5py.File, warn: Callable[[str], None]) -> Tree:
     """
     from h5py import h5o
 
-    tree = Tree([Entry("", "group")], {h5o.get_info(file.id).addr: ""})
+    tree = ObjectTree([Entry("", "group")], {h5o.get_info(file.id).addr: ""})
     waiting = _members(file["/"], "", warn)
     while waiting:
         parent, name = waiting.pop()
@@ -84,7 +84,7 @@ def _members(group: h5py.Group, path: str, warn: Callable[[str], None]) -> list[
     return names[::-1]
 
 
-def _entry(group: h5py.Group, name: str, path: str, tree: Tree, warn: Callable[[str], None]) -> Entry | None:
+def _entry(group: h5py.Group, name: str, path: str, tree: ObjectTree, warn: Callable[[str], None]) -> Entry | None:
     """The entry behind one link; None, with a warning, for kinds of links only their makers can follow."""
     from h5py import h5l, h5o
 

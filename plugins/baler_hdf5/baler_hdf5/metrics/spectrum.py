@@ -47,7 +47,7 @@ class Spectra:
         return self.sums[label] / max(1, self.frames)
 
 
-class Spectrum(Metric):
+class EnergySpectrum(Metric):
     """Energy spectra over the last two dimensions, averaged over all others."""
 
     name = "spectrum"

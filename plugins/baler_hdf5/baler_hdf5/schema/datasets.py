@@ -11,6 +11,7 @@ from baler_core import DataError, select_names
 from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.contents.filters import missing_filter
 from baler_hdf5.contents.selections import describe_sources
+from baler_hdf5.schema.placeholders import has_own_values, is_placeholder
 from baler_hdf5.values.fields import Field, fields_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # What netCDF writes before the names of its HDF5 objects when there is more to say than HDF5 can.
 NETCDF_RENAMED = "_nc4_non_coord_"
-NETCDF_PLACEHOLDER = b"This is a netCDF dimension but not a netCDF variable"
 # No file packs values better than this (deflate reaches 1030), and small claims cannot hurt.
 LARGEST_RATIO = 2000
 HARMLESS = 2**30
@@ -69,7 +69,7 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
         fields = fields_of(record)
     except (UnsupportedTypeError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         return StoredDataset(path, problem=str(error))
-    if dataset.shape is None or dataset.is_virtual or _is_placeholder(dataset):
+    if dataset.shape is None or dataset.is_virtual or (is_placeholder(dataset) and not has_own_values(dataset)):
         return StoredDataset(path, record, dataset.shape)
     parent, _, name = path.rpartition("/")
     base = f"{parent}/" * bool(parent) + name.removeprefix(NETCDF_RENAMED)
@@ -110,19 +110,9 @@ def _problem(dataset: h5py.Dataset) -> str:
         return f"its chunks claim {math.prod(dataset.chunks) * size} bytes each"
     claimed = math.prod(dataset.shape or ()) * size
     stored = dataset.id.get_storage_size()
-    if claimed > HARMLESS and claimed > LARGEST_RATIO * stored and not _is_placeholder(dataset):
+    if claimed > HARMLESS and claimed > LARGEST_RATIO * stored and not is_placeholder(dataset):
         return f"it claims {claimed} bytes, of which the file holds {stored}"
     return ""
-
-
-def _is_placeholder(dataset: h5py.Dataset) -> bool:
-    """Whether it stands for a netCDF dimension that has no values."""
-    from h5py import h5a
-
-    if not h5a.exists(dataset.id, b"CLASS") or not h5a.exists(dataset.id, b"NAME"):
-        return False
-    name = dataset.attrs["NAME"]
-    return isinstance(name, bytes) and name.startswith(NETCDF_PLACEHOLDER)
 
 
 def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, where: str) -> list[StoredDataset]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Dimensions:
+class DatasetDimensions:
     """The dimensions of all variables.
 
     Attributes
@@ -113,14 +113,14 @@ def scales_of(datasets: Sequence[StoredDataset], marks: Mapping[str, Marks]) -> 
     return found
 
 
-def name_dimensions(datasets: Sequence[StoredDataset], scales: Mapping[str, Sequence[str | None]]) -> Dimensions:
+def name_dimensions(datasets: Sequence[StoredDataset], scales: Mapping[str, Sequence[str | None]]) -> DatasetDimensions:
     """Name all dimensions.
 
     A scale's dimension is called by its path (`time`, `ocean/depth`). Without a scale it is `dim0_200`, after axis and
     length, below the group of the dataset: datasets of one shape in one group share dimensions, and models code them
     together.
     """
-    found = Dimensions()
+    found = DatasetDimensions()
     for dataset in datasets:
         if scales.get(dataset.path) == [dataset.path] and dataset.fields and dataset.shape is not None:
             found.add(dataset.path, dataset.shape[0])
@@ -133,7 +133,9 @@ def name_dimensions(datasets: Sequence[StoredDataset], scales: Mapping[str, Sequ
     return found
 
 
-def _name_axes(found: Dimensions, path: str, shape: tuple[int, ...], axes: Sequence[str | None]) -> tuple[str, ...]:
+def _name_axes(
+    found: DatasetDimensions, path: str, shape: tuple[int, ...], axes: Sequence[str | None]
+) -> tuple[str, ...]:
     """Distinct names for the dimensions of one variable (a covariance has the same scale twice)."""
     group = path.rpartition("/")[0]
     names: list[str] = []

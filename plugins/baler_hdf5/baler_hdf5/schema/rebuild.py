@@ -14,6 +14,7 @@ from baler_hdf5.contents.creation import build_creation
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.selections import build_region
 from baler_hdf5.schema.datasets import LARGEST_CHUNK
+from baler_hdf5.schema.placeholders import write_constant
 from baler_hdf5.values.fields import element_size
 
 if TYPE_CHECKING:
@@ -142,12 +143,15 @@ class _Builder:
             raise FormatError(f"the chunks of dataset {entry['path']!r} are too large for memory")
         space = _space(entry)
         try:
-            return h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry, tid)))
+            dataset = h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry, tid)))
         except ValueError:
             # a filter may refuse these parameters in another version; values matter more
-            return h5py.Dataset(
+            dataset = h5py.Dataset(
                 h5d.create(self._file.id, None, tid, space, build_creation(entry, tid, with_filters=False))
             )
+        if "constant" in entry and not entry["variables"]:
+            write_constant(dataset, entry["constant"])
+        return dataset
 
     def _hard(self, entry: Json) -> Any:
         if entry["target"] not in self._objects:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.selections import describe_region
-from baler_hdf5.contents.tree import Entry, Tree, walk
+from baler_hdf5.contents.tree import Entry, ObjectTree, walk
 from baler_hdf5.schema.datasets import StoredDataset, describe_dataset, refuse_or_report, select, without_clashes
 from baler_hdf5.schema.dimensions import Marks, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.schema.skeleton import Recorder
@@ -126,6 +126,6 @@ def _with_scales(
     return {d.path: by_path.get(d.path, d) for d in every if d.path in by_path or (d.path in along and not d.problem)}
 
 
-def _kept_entries(tree: Tree, dropped: set[str]) -> list[Entry]:
+def _kept_entries(tree: ObjectTree, dropped: set[str]) -> list[Entry]:
     """The entries without datasets that are not taken and hard links to them."""
     return [e for e in tree.entries if e.path not in dropped and not (e.kind == "hard" and e.target in dropped)]

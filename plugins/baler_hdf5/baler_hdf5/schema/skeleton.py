@@ -12,6 +12,7 @@ from baler_hdf5.contents.creation import describe_creation
 from baler_hdf5.contents.datatypes import Json, describe_type
 from baler_hdf5.contents.tree import Entry
 from baler_hdf5.schema.datasets import StoredDataset
+from baler_hdf5.schema.placeholders import describe_constant
 from baler_hdf5.values.fields import fields_of, restrict_type
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Recorder:
             "type": record_type,
             "shape": None if dataset.shape is None else list(dataset.shape),
             **describe_creation(item.id, record_type, warn),
+            **({} if members else describe_constant(item)),
             "variables": members,
             "attributes": self._attributes(item),
         }

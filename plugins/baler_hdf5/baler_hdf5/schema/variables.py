@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from baler_core import Variable
+from baler_core import Role, Variable
 from baler_hdf5.contents.attributes import plain_values
 from baler_hdf5.contents.conventions import DESCRIPTION, axis_role, described
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.roles import TELLING, Described, fitting_axes, roles_of
 from baler_hdf5.contents.special_values import SPECIAL, Special, special_values
 from baler_hdf5.schema.datasets import StoredDataset
-from baler_hdf5.schema.dimensions import Dimensions
+from baler_hdf5.schema.dimensions import DatasetDimensions
 
 CONVENTIONAL = DESCRIPTION | SPECIAL | TELLING
 
 
 def make_variables(
     datasets: Sequence[StoredDataset],
-    dimensions: Dimensions,
+    dimensions: DatasetDimensions,
     records: Mapping[str, Json],
     *,
     netcdf: bool,
@@ -44,38 +45,42 @@ def make_variables(
     variables = []
     for dataset in datasets:
         attributes = said[dataset.path]
-        units, label = described(attributes)
         for name, field in dataset.fields.items():
             dims = dimensions.dims[name]
             special = Special(field.dtype)
             if field.cells == "plain" and not field.members:  # readers apply none of it to members of compounds
                 filled = records[dataset.path]["fill"] is not None
                 special = special_values(attributes, field.dtype, netcdf=netcdf, filled=filled)
-            role, reason = roles.get(name, ("", ""))
-            variables.append(
-                Variable(
-                    name,
-                    special.dtype,
-                    dims,
-                    units=units,
-                    label=label,
-                    fill=special.fill,
-                    scale=special.scale,
-                    offset=special.offset,
-                    axes={dim: axes[dim] for dim in dims if axes.get(dim)},
-                    limits=special.limits,
-                    flags=special.flags,
-                    stated_limits=special.stated_limits,
-                    role=role,
-                    reason=reason,
-                )
-            )
+            found = _variable(name, dims, special, attributes, roles.get(name, ("", "")))
+            variables.append(replace(found, axes={dim: axes[dim] for dim in dims if axes.get(dim)}))
     return variables
+
+
+def _variable(
+    name: str, dims: tuple[str, ...], special: Special, attributes: Mapping[str, Json], role: tuple[Role, str]
+) -> Variable:
+    """Make a variable of what its attributes say, and of its role with the reason."""
+    units, label = described(attributes)
+    return Variable(
+        name,
+        special.dtype,
+        dims,
+        units=units,
+        label=label,
+        fill=special.fill,
+        scale=special.scale,
+        offset=special.offset,
+        limits=special.limits,
+        flags=special.flags,
+        stated_limits=special.stated_limits,
+        role=role[0],
+        reason=role[1],
+    )
 
 
 def _described(
     datasets: Sequence[StoredDataset],
-    dimensions: Dimensions,
+    dimensions: DatasetDimensions,
     said: Mapping[str, Mapping[str, Any]],
     is_monotonic: Callable[[str], bool],
 ) -> dict[str, Described]:

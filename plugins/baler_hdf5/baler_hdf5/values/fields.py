@@ -31,7 +31,7 @@ class Field:
     dtype
         dtype string of the variable in blocks (little-endian).
     shape
-        Dimensions that each element adds behind those of the dataset.
+        DatasetDimensions that each element adds behind those of the dataset.
     base
         dtype string of the numbers in a run; kind of a reference (`object`, `region`).
     """

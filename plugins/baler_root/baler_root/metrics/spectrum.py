@@ -15,7 +15,7 @@ BINS = 50
 
 
 @dataclass
-class Moments:
+class QuantityMoments:
     """Count, mean and sum of squared deviations of values that come in blocks (Chan, Golub and LeVeque 1979)."""
 
     count: int = 0
@@ -52,9 +52,9 @@ class Spectrum:
 
     label: str
     units: str = ""
-    original: Moments = field(default_factory=Moments)
-    restored: Moments = field(default_factory=Moments)
-    difference: Moments = field(default_factory=Moments)
+    original: QuantityMoments = field(default_factory=QuantityMoments)
+    restored: QuantityMoments = field(default_factory=QuantityMoments)
+    difference: QuantityMoments = field(default_factory=QuantityMoments)
     largest: float = 0.0
     skipped: int = 0
     edges: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -94,14 +94,12 @@ class Spectrum:
 
     def plot(self, axes: Axes) -> None:
         """Both histograms, and below them restored / original with the original's statistical uncertainty."""
-        import mplhep
-
         before, after = self.bins
         lower = axes.inset_axes((0.0, 0.0, 1.0, 0.24))
         upper = axes.inset_axes((0.0, 0.28, 1.0, 0.72), sharex=lower)
         axes.set_axis_off()
-        mplhep.histplot(before, self.edges, ax=upper, histtype="fill", color="#92b4d4", label="original", yerr=False)
-        mplhep.histplot(after, self.edges, ax=upper, histtype="step", color="#b32222", label="restored", yerr=False)
+        upper.stairs(before, self.edges, fill=True, color="#92b4d4", label="original")
+        upper.stairs(after, self.edges, color="#b32222", label="restored")
         with np.errstate(all="ignore"):
             ratio, uncertainty = after / before, 1 / np.sqrt(before)
         centres = (self.edges[1:] + self.edges[:-1]) / 2

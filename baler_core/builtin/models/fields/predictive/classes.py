@@ -1,10 +1,10 @@
-"""Learns stencils of their own for values in calm and in lively surroundings, where that pays."""
+"""Fit separate stencils for values whose neighbours differ little and much, where that pays."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.sampling import Sample, activities
+from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
@@ -16,15 +16,15 @@ from baler_core.builtin.models.fields.predictive.stencil import (
     spread,
 )
 
-# Classes must leave so much less to code, and save so many bits for each further weight.
+# Classes must leave so much less to code, and save so many bits, about what it takes, for each further weight.
 _PAYS = 0.985
 BITS_PER_WEIGHT = 12
 # The mean errors of so many shares of the values count.
 _SHARES = 32
 
 
-def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarray:
-    """Stencils for equally many values each, from calm to lively ones, or one for all: int64 (classes, COLUMNS).
+def fit_classes(sample: StencilSample, start: np.ndarray, values: int) -> np.ndarray:
+    """Fit stencils for equally many values each, in order of activity, or one for all: int64 (classes, COLUMNS).
 
     Parameters
     ----------
@@ -36,32 +36,32 @@ def learned_classes(sample: Sample, start: np.ndarray, values: int) -> np.ndarra
     single = np.append(start, LARGEST_EDGE)[None]
     if not sample.targets.size:
         return single
-    lively = activities(sample)
-    edges = np.quantile(lively, np.arange(1, MOST_CLASSES) / MOST_CLASSES).astype(np.int64)
-    classes = np.searchsorted(edges, lively, side="right")
+    activity = activities(sample)
+    edges = np.quantile(activity, np.arange(1, MOST_CLASSES) / MOST_CLASSES).astype(np.int64)
+    classes = np.searchsorted(edges, activity, side="right")
     found = np.zeros((MOST_CLASSES, COLUMNS), np.int64)
     found[:-1, EDGE] = np.minimum(edges, LARGEST_EDGE)
     for number, stencil in enumerate(found):
         own = classes == number
         part = sample.features[:, own]
         stencil[sample.used] = fitted(part, sample.targets[own], start[sample.used], base=sample.base, loyal=True)
-    together = expected_bits(sample, single, lively=lively)
-    apart = expected_bits(sample, found, classes, lively)
+    together = expected_bits(sample, single, activity=activity)
+    apart = expected_bits(sample, found, classes, activity)
     cost = BITS_PER_WEIGHT * len(sample.used) * (MOST_CLASSES - 1)
     return found if apart < _PAYS * together and (together - apart) * values > cost else single
 
 
 def expected_bits(
-    sample: Sample, stencils: np.ndarray, classes: np.ndarray | None = None, lively: np.ndarray | None = None
+    sample: StencilSample, stencils: np.ndarray, classes: np.ndarray | None = None, activity: np.ndarray | None = None
 ) -> float:
-    """About the bits that a value's error takes with its class of stencils, beyond what it takes at least.
+    """Estimate the bits that a value's error takes with its class of stencils, beyond what it takes at least.
 
-    `lively` are the `activities`, where they are known.
+    `activity` are the `activities`, where they are known.
     """
     if not sample.targets.size:
         return 0.0
     classes = np.zeros(len(sample.targets), np.intp) if classes is None else classes
-    lively = activities(sample) if lively is None else lively
+    activity = activities(sample) if activity is None else activity
     errors = np.empty(len(classes))
     for number, weights in enumerate(stencils[:, sample.used] / (1 << WEIGHT_BITS)):
         own = classes == number
@@ -70,5 +70,5 @@ def expected_bits(
             np.sqrt(left**2 + spread(left, weights)) if sample.base is not None and left.size else np.abs(left)
         )
     errors *= 1 + len(sample.used) / max(1, len(errors))
-    shares = np.array_split(errors[np.argsort(lively, kind="stable")], _SHARES)
+    shares = np.array_split(errors[np.argsort(activity, kind="stable")], _SHARES)
     return float(np.mean([np.log2(1 + part.mean() / HALF_STEP) for part in shares if part.size]))

@@ -1,4 +1,4 @@
-"""Prepares the rows of a slice for quick coding: what coded rows and slices add to predictions, and say of errors.
+"""Prepare the rows of a slice for fast coding: sums of predictions and expected errors from coded rows and slices.
 
 Arrays are flat and their places unsigned, so that loops become vector instructions; limits keep errors in 32 bits.
 """
@@ -19,8 +19,8 @@ MOST_ERROR = 1 << 18
 _TOGETHER = 4
 
 
-class Sources(NamedTuple):
-    """What the predictions of a slice are summed up from.
+class LinearTerms(NamedTuple):
+    """The terms that predictions of a slice are sums of.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Sources(NamedTuple):
 
 
 @compiled
-def find_weights(series: Series, sources: Array, variable: Integer) -> Sources:
-    """Where predictions come from; what is left of a whole goes to the base, the value before or else to the left.
+def find_weights(series: Series, sources: Array, variable: Integer) -> LinearTerms:
+    """List the terms; what is left of a whole goes to the base, the value before or else to the left.
 
     There are at most as many steps as the stencil has weights, the base, and what fills up the last group of four.
     """
@@ -70,12 +70,12 @@ def find_weights(series: Series, sources: Array, variable: Integer) -> Sources:
         near[0] += whole
         steps[0] = steps[1]
     count += -count % _TOGETHER
-    return Sources(steps[:count], weights[:count], near)
+    return LinearTerms(steps[:count], weights[:count], near)
 
 
 @compiled
 def sum_other_rows(sums: Array, planes: Array, here: Integer, steps: Array, weights: Array) -> None:
-    """What neighbours outside the row add to each prediction of a row that begins at `here`; see `Sources`."""
+    """Sum up what neighbours outside the row add to each prediction of a row that begins at `here`; see `LinearTerms`."""
     sums[:] = 0
     for k in range(0, steps.size, _TOGETHER):
         a, b = np.uint64(here + steps[k]), np.uint64(here + steps[k + 1])
@@ -89,14 +89,20 @@ def sum_other_rows(sums: Array, planes: Array, here: Integer, steps: Array, weig
 
 @compiled
 def expect_errors(
-    expected: Array, errors: Array, own: Integer, before: Integer, beside: Integer, width: Integer, weight: Integer
+    expected: Array, errors: Array, places: tuple[Integer, Integer, Integer], width: Integer, weight: Integer
 ) -> None:
-    """What errors of other rows say about a row, in 1/1024, times `weight` for those of its own slice: below 2^30.
+    """Expect the errors of a row from those of other rows: int32, in 1/1024, below 2^30.
 
-    `errors` is int32, flat; `own`, `before` and `beside` are where the row begins in each slice, or 0 if there is none;
-    rows are `width` apart.
+    Parameters
+    ----------
+    errors
+        int32, flat; rows are `width` apart.
+    places
+        Where the row begins in its own slice, in the one before, and in that of the variable beside; 0 for none.
+    weight
+        Of errors in its own slice.
     """
-    share, one = np.int32(weight), np.uint64(1)
+    (own, before, beside), share, one = places, np.int32(weight), np.uint64(1)
     north, far = np.uint64(own - width), np.uint64(own - 2 * width)
     west, east = north - one, north + one
     for x in range(np.uint64(expected.size)):
@@ -111,7 +117,7 @@ def expect_errors(
 
 @compiled
 def add_expected(expected: Array, errors: Array, there: Integer, width: Integer, weight: Integer) -> None:
-    """Errors about each place of a row of another slice."""
+    """Add the errors about each place of a row of another slice."""
     share, one = np.int32(weight), np.uint64(1)
     west, east, north, south = there - one, there + one, there - width, there + width
     for x in range(np.uint64(expected.size)):

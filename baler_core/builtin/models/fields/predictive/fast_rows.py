@@ -1,6 +1,6 @@
-"""Codes the rows of one slice in a fraction of the time: the learned stencil alone, one context, tables of frequencies.
+"""Code the rows of one slice fast: the learned stencil alone, one context for each value, frequency tables.
 
-Loops take arrays as arguments of their own: of arrays in tuples, references would be counted for every value.
+Loops take arrays out of their tuples first: of arrays in tuples, references would be counted for every value.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from baler_core.builtin.models.fields.predictive.fast_prediction import (
     sum_other_rows,
 )
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.series import BEFORE, BESIDE, OWN, Series, close_row, open_row
+from baler_core.builtin.models.fields.predictive.series import (
+    BEFORE,
+    BESIDE,
+    OWN,
+    Series,
+    close_row,
+    open_row,
+    open_slice,
+)
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN, WEIGHT_BITS
 from baler_core.entropy.rans import SYMBOLS, decode_bit, decode_symbol
-from baler_core.entropy.symbol_stream import Layout
+from baler_core.entropy.symbol_stream import ContextCounts
 from baler_core.entropy.symbols import (
     CODES,
     EXPECTED,
@@ -47,14 +55,14 @@ _HALF = 1 << (FRACTION - 1)
 _LINES, _FRACTIONS = 8, 4
 # Contexts of signs: by fraction, expected error and the sign to the left, for each of some variables.
 _SIGN_SETS, _SIGNS = 4, 9 * 8 * 3
-LAYOUT = Layout(_LINES, _SIGN_SETS * _SIGNS, 0)
+CONTEXTS = ContextCounts(_LINES, _SIGN_SETS * _SIGNS, 0)
 # Of a negative, no or positive fraction and no, a positive or a negative sign to the left: twice the sign as seen from
-# the fraction, or else from the left, plus whether that is turned round.
-_TURNED = np.array([1, 5, 3, 0, 2, 3, 0, 2, 4], np.int64)
-_FIRST_SIGN = LAYOUT.contexts * SYMBOLS
+# the fraction, or else from the left, plus 1 if that is inverted.
+_INVERTED = np.array([1, 5, 3, 0, 2, 3, 0, 2, 4], np.int64)
+_FIRST_SIGN = CONTEXTS.contexts * SYMBOLS
 
 
-class Row(NamedTuple):
+class RowGeometry(NamedTuple):
     """Where a row is, and what is the same for all of its slice.
 
     Attributes
@@ -84,95 +92,120 @@ class Row(NamedTuple):
     signs: Integer
 
 
+class RowArrays(NamedTuple):
+    """The arrays that a row is coded by, flat.
+
+    Attributes
+    ----------
+    planes, errors, holes
+        Of all slices; see `Series`.
+    sums
+        int64: what other rows add to each prediction of the row.
+    expected
+        int32: the errors that are expected from those of other rows.
+    """
+
+    planes: Array
+    errors: Array
+    holes: Array
+    sums: Array
+    expected: Array
+
+
 @compiled
-def code_slice_quickly(stream: Stream, encoding: Integer, series: Series, sources: Array, variable: Integer) -> None:
+def code_slice_fast(stream: Stream, encoding: Integer, series: Series, sources: Array, variable: Integer) -> None:
     """Write or read all values of a slice, row by row."""
-    ends, codes, _, raw, words, (spans, symbols, ones), tables, _, _, _ = stream
     planes, errors, holes = series.planes.reshape(-1), series.errors.reshape(-1), series.holes.reshape(-1)
     (ny, nx), size, own = series.errors.shape[1:], series.planes.shape[1], sources[OWN]
     ny, nx = ny - 4, nx - 4
     width, area = nx + 2 * MARGIN, (ny + 4) * (nx + 4)
     before, beside = max(sources[BEFORE], -1), max(sources[BESIDE], -1)
-    values, values_before = series.planes[own], series.planes[before]
+    values = series.planes[own]
     steps, weights, near = find_weights(series, sources, variable)
-    sums, expected = np.zeros(nx, np.int64), np.zeros(nx, np.int32)
+    arrays = RowArrays(planes, errors, holes, np.zeros(nx, np.int64), np.zeros(nx, np.int32))
     share = (3 << ERROR_BITS) // (14 * (3 + 2 * (before >= 0) + 2 * (beside >= 0)))
     line = min(variable, _LINES - 1) if series.closed else min(variable, 1) * _FRACTIONS
+    open_slice(values, series.planes[before], before >= 0, MARGIN * width + MARGIN, width)
     for y in range(ny):
         first, there = (y + MARGIN) * width + MARGIN, (y + 2) * (nx + 4) + 2
-        open_row(values, values_before, sources, first, width, nx, y)
-        sum_other_rows(sums, planes, own * size + first, steps, weights)
+        open_row(values, first, width)
+        sum_other_rows(arrays.sums, planes, own * size + first, steps, weights)
         past = before * area + there if before >= 0 else 0
         other = beside * area + there if beside >= 0 else 0
-        expect_errors(expected, errors, own * area + there, past, other, nx + 4, share)
-        row = Row(
+        expect_errors(arrays.expected, errors, (own * area + there, past, other), nx + 4, share)
+        row = RowGeometry(
             own * size + first, own * area + there, (own * ny + y) * nx if holes.size else -1,
             series.limits[0], series.limits[1], near[0], near[1], near[2],
             share, line, min(variable, _SIGN_SETS - 1) * _SIGNS,
         )  # fmt: skip
         # the compiler makes one loop for each way of restoring values
         if encoding and series.closed:
-            encode_row(ends, codes, raw, planes, errors, holes, sums, expected, row, None)
+            encode_row(stream, arrays, row, None)
         elif encoding:
-            encode_row(ends, codes, raw, planes, errors, holes, sums, expected, row, True)
+            encode_row(stream, arrays, row, True)
         elif series.closed:
-            decode_row(ends, raw, words, spans, symbols, ones, tables, planes, errors, holes, sums, expected, row, None)
+            decode_row(stream, arrays, row, None)
         else:
-            decode_row(ends, raw, words, spans, symbols, ones, tables, planes, errors, holes, sums, expected, row, True)
+            decode_row(stream, arrays, row, True)
         close_row(values, first, nx)
 
 
 @inlined
 def sign_context(fraction: Integer, chosen: Integer, left: Integer) -> Integer:
-    """Twice the context of a sign, plus whether it is turned round, by fraction, expected error and sign to the left.
+    """Return twice the context of a sign, plus 1 if it is inverted, by fraction, expected error and sign to the left.
 
     The fraction is from -32 to 32, which makes 9 classes; the sign to the left is 0, 1 or 2.
     """
     side = np.int64(fraction > 0) - np.int64(fraction < 0)
-    return 6 * (((abs(fraction) + 2) >> 2) * 8 + min(7, chosen >> 2)) + _TURNED[3 * side + left + 3]
+    return 6 * (((abs(fraction) + 2) >> 2) * 8 + min(7, chosen >> 2)) + _INVERTED[3 * side + left + 3]
+
+
+@inlined
+def rounded(mean: Integer, whole: bool | None) -> tuple[Integer, Integer]:
+    """Return the value that a prediction stands for, and how far the prediction is beyond it, in 1/64 of a step."""
+    if whole is None:
+        return mean, ZERO
+    value = ((mean + _HALF) >> FRACTION) << FRACTION
+    return value, (mean - value) >> (FRACTION - 6)
+
+
+@inlined
+def error_of(symbol: Integer, fraction: Integer) -> Integer:
+    """Return the error of a value in 1/16 of a step, at most MOST_ERROR."""
+    return min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
 
 
 @compiled
-def encode_row(
-    ends: Array, codes: Array, raw: Array,
-    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
-) -> None:  # fmt: skip
+def encode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool | None) -> None:
     """Collect a row, whose values are replaced by what will be restored: whole steps, unless `whole` is None.
 
     Values and limits are below 2^25 steps apart (see `field.LARGEST`), so that each makes a symbol.
     """
+    ends, codes, raw, (values, errors, holes, sums, expected) = stream.ends, stream.codes, stream.raw, arrays
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     number, bits = ends[CODES], ends[RAW]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual, fraction, error = mean, ZERO, ZERO
-        if whole is not None:
-            actual = ((mean + _HALF) >> FRACTION) << FRACTION
-            fraction = (mean - actual) >> (FRACTION - 6)
+        (actual, fraction), error = rounded(mean, whole), ZERO
         if hole < 0 or holes[hole + x] == 0:
-            known = np.int64(expected[x]) + share * (4 * west + far)
+            chosen = bin_of((np.int64(expected[x]) + share * (4 * west + far)) >> ERROR_BITS)
             step = (values[first + x] - actual + _HALF) >> FRACTION
-            size = abs(step)
-            symbol = symbol_of(size)
-            codes[number] = code_of(
-                (line + min(3, abs(fraction) >> 3)) * EXPECTED + bin_of(known >> ERROR_BITS), symbol
-            )
+            symbol = symbol_of(abs(step))
+            codes[number] = code_of((line + min(3, abs(fraction) >> 3)) * EXPECTED + chosen, symbol)
             number += 1
-            if size:
-                below = bits_below(symbol)
-                put_bits(raw, bits, size & ((1 << below) - 1))
+            if step:
+                below, negative = bits_below(symbol), np.int64(step < 0)
+                put_bits(raw, bits, abs(step) & ((1 << below) - 1))
                 bits += below
-                pattern = sign_context(fraction, bin_of(known >> ERROR_BITS), left)
-                negative = 1 if step < 0 else 0
-                codes[number] = _FIRST_SIGN + 2 * (signs + (pattern >> 1)) + (negative ^ (pattern & 1))
+                codes[number] = _FIRST_SIGN + 2 * signs + (sign_context(fraction, chosen, left) ^ negative)
                 number += 1
-                left = np.int64(1 + negative)
+                left = 1 + negative
                 actual += step << FRACTION
             else:
                 left = ZERO
-            error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
+            error = error_of(symbol, fraction)
             errors[place_of_errors + x] = error
         values[first + x] = actual
         three, two, one = two, one, actual
@@ -181,41 +214,37 @@ def encode_row(
 
 
 @compiled
-def decode_row(
-    ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
-    values: Array, errors: Array, holes: Array, sums: Array, expected: Array, row: Row, whole: bool | None,
-) -> None:  # fmt: skip
+def decode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool | None) -> None:
     """Read a row that `encode_row` collected.
 
     Means are clamped to the limits of values, errors to MOST_ERROR, and what is expected is not negative: lines, tables
     and contexts of signs follow from these. Restored values may wrap around in planes of 32 bits: they are no places.
     """
+    ends, raw, words, (spans, symbols, ones) = stream.ends, stream.raw, stream.words, stream.tables
+    tables, (values, errors, holes, sums, expected) = stream.chosen, arrays
     first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
     bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
         mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
-        actual, fraction, error = mean, ZERO, ZERO
-        if whole is not None:
-            actual = ((mean + _HALF) >> FRACTION) << FRACTION
-            fraction = (mean - actual) >> (FRACTION - 6)
+        (actual, fraction), error = rounded(mean, whole), ZERO
         if hole < 0 or holes[hole + x] == 0:
-            known = np.int64(expected[x]) + share * (4 * west + far)
-            table = tables[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known >> ERROR_BITS, TABLED - 1)]
+            known = (np.int64(expected[x]) + share * (4 * west + far)) >> ERROR_BITS
+            table = tables[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known, TABLED - 1)]
             symbol, state, other, place = decode_symbol(spans, symbols, words, np.int64(table), state, other, place)
             if symbol:
                 below = bits_below(symbol)
                 size = first_of(symbol) + get_bits(raw, bits, below)
                 bits += below
-                pattern = sign_context(fraction, bin_of(known >> ERROR_BITS), left)
+                pattern = sign_context(fraction, bin_of(known), left)
                 bit, state, other, place = decode_bit(ones[signs + (pattern >> 1)], words, state, other, place)
                 negative = bit ^ (pattern & 1)
                 left = np.int64(1 + negative)
                 actual += (size - 2 * negative * size) << FRACTION
             else:
                 left = ZERO
-            error = min(max((first_of(symbol) << 4) - (abs(fraction) >> 2), abs(fraction) >> 2), MOST_ERROR)
+            error = error_of(symbol, fraction)
             errors[place_of_errors + x] = error
         values[first + x] = actual
         three, two, one = two, one, actual

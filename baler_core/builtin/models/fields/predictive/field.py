@@ -1,4 +1,4 @@
-"""A chunk of integers (slices, variables, y, x) to bytes and back, given its stencils."""
+"""Write a chunk of integers (slices, variables, y, x) as bytes, given its stencils, and read it back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive import stencil
-from baler_core.builtin.models.fields.predictive.coder import code_quickly, code_values
-from baler_core.builtin.models.fields.predictive.fast_rows import LAYOUT
+from baler_core.builtin.models.fields.predictive.coder import code_fast, code_values
+from baler_core.builtin.models.fields.predictive.fast_rows import CONTEXTS
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.series import new_series, restored
 from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, MOST_CLASSES
@@ -29,7 +29,7 @@ from baler_core.errors import FormatError
 LARGEST = 1 << 24
 # Numbers of contexts that may be mixed; with none, the stencil alone predicts.
 MIXED = (0, 3, 7)
-# Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded quickly.
+# Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded fast.
 _NARROW = 1 << 20
 _WEIGHT_KIND, _LIMIT_KIND, _EDGE_KIND = 0, 1, 2
 
@@ -58,12 +58,12 @@ class Integers:
 
 
 def fits(values: np.ndarray) -> bool:
-    """Whether numbers of steps are small enough to be predicted in 64 bits."""
+    """Return whether numbers of steps are small enough to be predicted in 64 bits."""
     return not values.size or (int(values.min()) > -LARGEST and int(values.max()) < LARGEST)
 
 
 def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[bytes, np.ndarray]:
-    """All values outside holes, with a checksum of what will be restored; and that.
+    """Write all values outside holes, with a checksum of what will be restored; and that.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[by
     """
     if mixed == 0:
         head, stream, values = _collected(integers, weights)
-        return bytes([mixed]) + _checksum(values) + write_stream(stream, LAYOUT, head), values
+        return bytes([mixed]) + _checksum(values) + write_stream(stream, CONTEXTS, head), values
     capacity = 4096 + 4 * integers.values.size
     while True:
         coder = new_encoder(capacity)
@@ -84,15 +84,15 @@ def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[by
 
 
 def counted_with(integers: Integers, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    """How many bytes `encode_with` would make without mixing, in less time; and what will be restored."""
+    """Return how many bytes `encode_with` would make without mixing, in less time; and what will be restored."""
     head, stream, values = _collected(integers, weights)
-    return counted_bytes(stream, LAYOUT, head), values
+    return counted_bytes(stream, CONTEXTS, head), values
 
 
 def decode_integers(
     data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool
 ) -> np.ndarray:
-    """The values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
+    """Decode the values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def decode_integers(
     if rest is None:
         values = _code_mixed(coder, integers, weights, limits, mixed)
     else:
-        values = _code_quickly(read_stream(coder, rest, LAYOUT), integers, weights, limits, encoding=False)
+        values = _code_fast(read_stream(coder, rest, CONTEXTS), integers, weights, limits, encoding=False)
     if _checksum(values) != data[1:4]:
         raise FormatError("a predicted field is damaged: its integers have another checksum")
     return values
@@ -122,15 +122,15 @@ def _limits(integers: Integers) -> tuple[int, int]:
 
 
 def _collected(integers: Integers, weights: np.ndarray) -> tuple[Coder, Stream, np.ndarray]:
-    """The start of a stream, all symbols of the values, and what will be restored."""
+    """Return the start of a stream, all symbols of the values, and what will be restored."""
     head = new_head(8 * weights.size)
     limits = _code_common(head, _limits(integers), weights, len(integers.values))
     stream = new_collector(integers.values.size, 0)
-    return head, stream, _code_quickly(stream, integers, weights, limits, encoding=True)
+    return head, stream, _code_fast(stream, integers, weights, limits, encoding=True)
 
 
 def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], np.ndarray]:
-    """The limits of values, and the stencils."""
+    """Read the limits of values, and the stencils."""
     numbers = NumberCoder(coder)
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
     if not -LARGEST < low <= high < LARGEST:
@@ -177,7 +177,7 @@ def _code_mixed(
     return restored(series, shape)
 
 
-def _code_quickly(
+def _code_fast(
     stream: Stream, integers: Integers, weights: np.ndarray, limits: tuple[int, int], *, encoding: bool
 ) -> np.ndarray:
     """Collect the values, or read them, by the stencil alone; what is restored."""
@@ -186,7 +186,7 @@ def _code_quickly(
     ends = low << FRACTION, high << FRACTION
     dtypes = np.int32 if max(-low, high) < _NARROW else np.int64, np.int32
     series = new_series(integers.values, integers.holes, weights, ends, closed=integers.closed, dtypes=dtypes)
-    code_quickly(stream, int(encoding), series, shape[1], integers.stack)
+    code_fast(stream, int(encoding), series, shape[1], integers.stack)
     return restored(series, shape).astype(np.int64)
 
 

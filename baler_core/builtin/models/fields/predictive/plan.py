@@ -1,4 +1,4 @@
-"""Chooses how fields are held, which are predicted together, and along which axes, by bytes of a sample."""
+"""Choose how fields are held, which are predicted together and along which axes, by the bytes of a sample."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from operator import itemgetter
 
 import numpy as np
 
+from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
-from baler_core.builtin.models.fields.model import Family, Prepared
-from baler_core.builtin.models.fields.predictive.codec import Field, gather
-from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
+from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
 from baler_core.builtin.models.fields.predictive.field import Integers
-from baler_core.builtin.models.fields.predictive.probe import look
+from baler_core.builtin.models.fields.predictive.joint_fields import SteppedField, gather
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
@@ -39,16 +38,16 @@ class _Choice:
     """How one field is held and arranged, and bytes per value of a sample."""
 
     rate: float
-    field: Field
+    field: SteppedField
     arrangement: Arrangement
 
 
-def plan_families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
-    """Families of all `members`: all in one, or each by itself; variables in the order given."""
-    return [look(family, effort) for family in _families(members, effort)]
+def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
+    """Plan all `members`: all together, or each by itself, in the order given; a rival changes nothing."""
+    return [probe(fields, effort) for fields in _joined_fields(members, effort)]
 
 
-def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
+def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFields]:
     shape = members[0].field[0].values.shape
     choices = arrangements_of([member.variable for member in members], shape)
     # frames of a single row see fewer neighbours than the image that the rows make
@@ -63,19 +62,19 @@ def _families(members: Sequence[Prepared], effort: Effort) -> list[Family]:
         rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
         together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
-            return [Family(_held(members, alone), common)]
+            return [JointFields(_held(members, alone), common)]
     held = _held(members, alone)
-    return [Family((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
+    return [JointFields((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
 
 
-def hold_alike(family: Family) -> Family | None:
-    """A family planned for another file, its variables held as there, or else in one way; None if there is none."""
-    wanted = family.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
-    ways = [{field.closed: field for field in member.field} for member in family.members]
+def hold_alike(joint: JointFields) -> JointFields | None:
+    """Hold the variables as in another file for which they were planned, or else in one way; None if there is none."""
+    wanted = joint.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
+    ways = [{field.closed: field for field in member.field} for member in joint.members]
     for closed in (wanted[0] if wanted else True, True, False):
         if all(closed in way for way in ways):
-            held = [replace(m, field=way[closed]) for m, way in zip(family.members, ways, strict=True)]
-            return replace(family, members=tuple(held))
+            held = [replace(m, field=way[closed]) for m, way in zip(joint.members, ways, strict=True)]
+            return replace(joint, members=tuple(held))
     return None
 
 
@@ -84,9 +83,9 @@ def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prep
 
 
 def _pays(
-    together: float, alone: Sequence[_Choice], fields: Sequence[Field], common: Arrangement, effort: Effort
+    together: float, alone: Sequence[_Choice], fields: Sequence[SteppedField], common: Arrangement, effort: Effort
 ) -> bool:
-    """Whether fields are smaller together than alone."""
+    """Return whether fields are smaller together than alone."""
     apart = sum(choice.rate for choice in alone)
     if effort == "max" and 1 / _CLOSE < together / max(apart, 1e-300) < _CLOSE:
         together = _rate(fields, common, effort, thorough=True) * len(fields)
@@ -94,12 +93,12 @@ def _pays(
     return together < apart
 
 
-def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
-    """The best arrangement of the first way, then the best way."""
+def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], effort: Effort) -> _Choice:
+    """Choose the best arrangement of the first way, then the best way."""
     likely = _likely(ways[0], arrangements, effort)
     with shown("choose predictive", "trial", len(likely) + len(ways) - 1) as step:
 
-        def tried(field: Field, arrangement: Arrangement) -> _Choice:
+        def tried(field: SteppedField, arrangement: Arrangement) -> _Choice:
             choice = _choice(field, arrangement, effort)
             step(bits_per_value(choice.rate, 1))
             return choice
@@ -113,38 +112,38 @@ def _best(ways: Sequence[Field], arrangements: Sequence[Arrangement], effort: Ef
         return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
 
 
-def _likely(field: Field, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
-    """Arrangements that may be the best one, in their order."""
+def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
+    """Return arrangements that may be the best one, in their order."""
     if len(arrangements) == 1:
         return list(arrangements)
     rates = [_estimated(field, arrangement) for arrangement in arrangements]
     # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
     rates[0] *= _ADVANTAGE
-    # where few bits are left, the outliers that take them are too rare in a sample to tell
+    # where few bits are left, the outliers that take them are too rare in a sample to be seen
     if min(rates) < _FEW_BYTES:
         return list(arrangements)
     most = min(rates) * _BEHIND[effort] + _NEAR
     return [arrangement for arrangement, rate in zip(arrangements, rates, strict=True) if rate <= most]
 
 
-def _estimated(field: Field, arrangement: Arrangement) -> float:
-    """About the bytes per value."""
+def _estimated(field: SteppedField, arrangement: Arrangement) -> float:
+    """Estimate the bytes per value."""
     shape, sample = arrangement.shape(field.values.shape), _sampled([field], arrangement, _FEW)
     return estimated_rate(sample, shape[0] * shape[1])
 
 
 def _is_best(choice: _Choice) -> bool:
-    """Whether no other way can be much smaller: values of no lattice that take many bits."""
+    """Return whether no other way can be much smaller: values of no lattice that take many bits."""
     scale = choice.field.scale
     return isinstance(scale, Units) and scale.lattice is None and choice.rate > _MANY
 
 
-def _choice(field: Field, arrangement: Arrangement, effort: Effort) -> _Choice:
+def _choice(field: SteppedField, arrangement: Arrangement, effort: Effort) -> _Choice:
     return _Choice(_rate([field], arrangement, effort), field, arrangement)
 
 
 def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
-    """The best choice; at most effort, those that come near it are looked at again."""
+    """Choose the best choice; at most effort, those that come near it are looked at again."""
     least = min(choices, key=lambda choice: choice.rate)
     close = [choice for choice in choices if choice.rate < _CLOSE * least.rate + _NEAR]
     if effort != "max" or len(close) < 2:
@@ -152,21 +151,21 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
     return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))
 
 
-def _rate(fields: Sequence[Field], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
-    """Bytes per value of a sample: quick coding of much, or thorough coding of little."""
+def _rate(fields: Sequence[SteppedField], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
+    """Return bytes per value of a sample: fast coding of much, or thorough coding of little."""
     sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
     size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
     return size / max(1, sample.values.size)
 
 
-def _sampled(fields: Sequence[Field], arrangement: Arrangement, most: int) -> Integers:
-    """About so many values of all fields."""
+def _sampled(fields: Sequence[SteppedField], arrangement: Arrangement, most: int) -> Integers:
+    """Estimate so many values of all fields."""
     shape = arrangement.shape(fields[0].values.shape)
     return _joined([gather(fields, arrangement, place) for place in _places(shape, len(fields), most)])
 
 
 def _joined(parts: Sequence[Integers]) -> Integers:
-    """Boxes one after the other, as if they were one series."""
+    """Join boxes one after the other, as if they were one series."""
     values = np.concatenate([part.values for part in parts])
     masks = [part.holes for part in parts if part.holes is not None]
     holes = np.concatenate(masks) if masks else None

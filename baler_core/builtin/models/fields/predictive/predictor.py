@@ -1,4 +1,4 @@
-"""Predictions of one value: the learned stencil, two corrections of it that adapt along the way, and their blend.
+"""Predict one value: by the fitted stencil, by two adaptive corrections of it, and by their blend.
 
 All in 64-bit integers. Values count in 1/1024 of a quantisation step. The corrections are normalised least mean squares
 (Widrow and Hoff); the blend weighs each prediction by its errors nearby (Seemann and Tischer, "Generalized locally
@@ -27,7 +27,7 @@ _FEATURE_LIMIT = 1 << 26
 
 @inlined
 def coarse(value: Integer) -> Integer:
-    """A value in the units of the adaptive part."""
+    """Return a value in the units of the adaptive part."""
     return min(max(value >> _COARSE, -_FEATURE_LIMIT), _FEATURE_LIMIT)
 
 
@@ -58,9 +58,9 @@ def class_of(stencils: Array, columns: Integer, classes: Integer, found: Integer
 
 @inlined
 def gather(inputs: Array, planes: Array, steps: Array, place: Integer, base: Integer) -> None:
-    """Differences of the neighbours, `steps` from the `place`, to `base`."""
+    """Store the differences of the neighbours, `steps` from the `place`, to `base`."""
     for i in range(steps.size):
-        # places are never negative, which unsigned numbers tell the compiler: else it would check each one
+        # places are never negative, which the compiler knows of unsigned numbers: else it would check each one
         inputs[i] = planes[np.uint64(place + steps[i])] - base
 
 
@@ -69,7 +69,7 @@ def predict(
     inputs: Array, near: Array, stencils: Array, row: Integer, adaptive: Array, base: Integer,
     limits: tuple[Integer, Integer],
 ) -> Predictions:  # fmt: skip
-    """All predictions of a value, kept between the smallest and largest value.
+    """Predict all predictions of a value, kept between the smallest and largest value.
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ def predict(
 # Of arrays that two loops of an inlined function look at, references would be counted for every value: one loop each.
 @inlined
 def fill_near(near: Array, inputs: Array) -> None:
-    """Inputs in the units of the adaptive part."""
+    """Store inputs in the units of the adaptive part."""
     for i in range(inputs.size):
         near[i] = coarse(inputs[i])
 
 
 @inlined
 def dot(weights: Array, row: Integer, inputs: Array) -> Integer:
-    """Weighted sum of the inputs; the weights are flat, and `row` is where they begin."""
+    """Return the weighted sum of the inputs; the weights are flat, and `row` is where they begin."""
     total = np.int64(0)
     for i in range(inputs.size):
         total += np.int64(weights[np.uint64(row + i)]) * np.int64(inputs[i])
@@ -126,7 +126,7 @@ def blend(predictions: Predictions, errors: Array, row: Integer, x: Integer) -> 
 
 @inlined
 def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
-    """Weighted errors of a prediction at the left and upper neighbours."""
+    """Return weighted errors of a prediction at the left and upper neighbours."""
     above = 1 - row
     total = 2 * errors[k, row, x - 1] + errors[k, row, x - 2]
     return total + 2 * errors[k, above, x] + errors[k, above, x - 1] + errors[k, above, x + 1]

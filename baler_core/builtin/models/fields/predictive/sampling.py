@@ -1,9 +1,10 @@
-"""Looks up values of a chunk and their neighbours, from which stencils are learned."""
+"""Look up values of a chunk and their neighbours, from which stencils are learned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,7 +28,7 @@ _THERE = [len(stencil.WITHIN) + stencil.BEFORE.index(step) for step in _CORNERS]
 
 
 @dataclass(frozen=True)
-class Sample:
+class StencilSample:
     """Values of one variable, either all without or all with a slice before.
 
     Attributes
@@ -52,8 +53,8 @@ class Sample:
     base: int | None
 
 
-def activities(sample: Sample) -> np.ndarray:
-    """How lively the surroundings of values will be, from their features: (values,); see `predictor.activity`."""
+def activities(sample: StencilSample) -> np.ndarray:
+    """Compute how much the neighbours of values will differ, from their features: float64 (values,); see `predictor.activity`."""
     here = sample.features[np.searchsorted(sample.used, _HERE)]
     there = sample.features[np.searchsorted(sample.used, _THERE)] if sample.temporal else here
     if sample.base is not None:
@@ -73,8 +74,8 @@ def samples_of(
     far: bool,
     restored: np.ndarray | None = None,
     wanted: Sequence[bool] = (True, True),
-) -> Iterator[Sample]:
-    """For each variable, samples of about `rows` values outside holes, without and with a slice before.
+) -> Iterator[StencilSample]:
+    """Yield, for each variable, samples of about `rows` values outside holes, without and with a slice before.
 
     Parameters
     ----------
@@ -99,18 +100,27 @@ def samples_of(
             skipped = 0 if temporal or ny == 1 else 1
             starts = _starts(numbers, ny - skipped, nx, run, max(1, rows // run), random)
             starts[:, 1] += skipped
-            features, targets = np.zeros((len(used), len(starts) * run)), np.empty(len(starts) * run)
-            look_up(features, targets, integers.values, seen, used, starts, variable, integers.stack)
-            if integers.holes is not None:
-                z, y, x = (part[:, None] for part in starts.T)
-                kept = ~integers.holes[z, variable, y, x + np.arange(run)].ravel()
-                features, targets = features[:, kept], targets[kept]
+            features, targets = _looked_up(integers, seen, used, Runs(starts, variable, integers.stack), run)
             base = int(np.searchsorted(used, base_place(temporal > 0))) if blurred else None
-            yield Sample(variable, temporal > 0, used, features, targets, base)
+            yield StencilSample(variable, temporal > 0, used, features, targets, base)
+
+
+def _looked_up(
+    integers: Integers, seen: np.ndarray, used: np.ndarray, runs: Runs, run: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return features (used, values) and targets (values,) of runs of `run` values, without those in holes."""
+    count = len(runs.starts) * run
+    features, targets = np.zeros((len(used), count)), np.empty(count)
+    look_up(features, targets, integers.values, seen, used, runs)
+    if integers.holes is None:
+        return features, targets
+    z, y, x = (part[:, None] for part in runs.starts.T)
+    kept = ~integers.holes[z, runs.variable, y, x + np.arange(run)].ravel()
+    return features[:, kept], targets[kept]
 
 
 def _starts(numbers: range, ny: int, nx: int, run: int, most: int, random: np.random.Generator) -> np.ndarray:
-    """Where runs start in some slices (slice, y, x): of all of them if there are few, else at random."""
+    """Choose where runs start in some slices (slice, y, x): of all of them if there are few, else at random."""
     per_row = -(-nx // run)
     total = len(numbers) * ny * per_row
     if total <= most:
@@ -123,7 +133,7 @@ def _starts(numbers: range, ny: int, nx: int, run: int, most: int, random: np.ra
 
 
 def with_filled_holes(integers: Integers) -> np.ndarray:
-    """The values, and in holes about what will be predicted there: int64, same shape."""
+    """Return the values, and in holes about what will be predicted there: int64, same shape."""
     if integers.holes is None:
         return integers.values
     filled = integers.values.copy()
@@ -133,7 +143,7 @@ def with_filled_holes(integers: Integers) -> np.ndarray:
 
 @compiled
 def fill_holes(values: Array, holes: Array, stack: Integer) -> None:
-    """Fill in what was before, or else the neighbour on the left or above."""
+    """Fill holes with the value before, or else the neighbour on the left or above."""
     slices, variables, ny, nx = values.shape
     for number in range(slices):
         for variable in range(variables):
@@ -148,28 +158,41 @@ def fill_holes(values: Array, holes: Array, stack: Integer) -> None:
                         values[number, variable, y, x] = values[number, variable, back[0], back[1]]
 
 
-@compiled
-def look_up(
-    features: Array, targets: Array, values: Array, seen: Array, used: Array, starts: Array, variable: Integer,
-    stack: Integer,
-) -> None:  # fmt: skip
-    """Fill in how far neighbours lie from the base, and the values; margins are as in `series.open_row` and others.
+class Runs(NamedTuple):
+    """Where values are looked up.
 
-    Runs begin where they fit into a row, of which there is at least one; neighbours beyond an edge are clamped to it.
+    Attributes
+    ----------
+    starts
+        int64 (runs, 3): slice, y and x at which each run begins, such that it fits into its row.
+    variable
+        The variable.
+    stack
+        See `field.Integers`.
+    """
+
+    starts: Array
+    variable: Integer
+    stack: Integer
+
+
+@compiled
+def look_up(features: Array, targets: Array, values: Array, seen: Array, used: Array, runs: Runs) -> None:
+    """Store how far values and their `used` neighbours lie from the base; margins are as in `series.open_row` and others.
+
+    There is at least one run; neighbours beyond an edge are clamped to it.
     """
     _, variables, ny, nx = values.shape
-    sources = np.zeros(4, np.int64)
-    run = targets.size // starts.shape[0]
+    variable, sources = runs.variable, np.zeros(4, np.int64)
+    run = targets.size // runs.starts.shape[0]
     base = np.zeros(run, np.int64)
-    for row in range(starts.shape[0]):
-        number, y, x = starts[row]
-        find_sources(sources, number, variable, variables, stack)
-        first = row * run
+    for row in range(runs.starts.shape[0]):
+        number, y, x = runs.starts[row]
+        find_sources(sources, number, variable, variables, runs.stack)
+        first, own, before = row * run, seen[number, variable], seen[max(sources[BEFORE], 0) // variables, variable]
+        temporal = sources[BEFORE] >= 0
         for k in range(run):
-            if sources[BEFORE] >= 0:
-                base[k] = seen[sources[BEFORE] // variables, variable, y, x + k]
-            else:
-                base[k] = seen_before(seen, sources, number, variable, y, x + k, 0, -1)
+            base[k] = before[y, x + k] if temporal else coded_neighbour(own, before, temporal, (y, x + k), (0, -1))
             targets[first + k] = values[number, variable, y, x + k] - base[k]
         for i in range(used.size):
             source, (down, right) = SOURCES[used[i]], NEIGHBOURS[used[i]]
@@ -179,7 +202,7 @@ def look_up(
             inside = x + right >= 0 and x + right + run <= nx
             if source == OWN and (y + down < 0 or not inside):
                 for k in range(run):
-                    near = seen_before(seen, sources, number, variable, y, x + k, down, right)
+                    near = coded_neighbour(own, before, temporal, (y, x + k), (down, right))
                     features[i, first + k] = near - base[k]
                 continue
             there = plane[min(max(y + down, 0), ny - 1)]
@@ -189,17 +212,23 @@ def look_up(
 
 
 @inlined
-def seen_before(
-    seen: Array, sources: Array, number: Integer, variable: Integer, y: Integer, x: Integer, down: Integer,
-    right: Integer,
-) -> Integer:  # fmt: skip
-    """A neighbour in the same slice, or what stands for it beyond the edge: nothing that is coded later."""
-    _, variables, _, nx = seen.shape
-    there, beyond = y + down, x + right
+def coded_neighbour(
+    own: Array, before: Array, temporal: bool, place: tuple[Integer, Integer], step: tuple[Integer, Integer]
+) -> Integer:
+    """Code a neighbour in the same slice, or what stands for it beyond the edge: nothing that is coded later.
+
+    Parameters
+    ----------
+    own, before
+        The slice, and the one before if `temporal`.
+    place, step
+        Where the value is (y, x), and from there to its neighbour.
+    """
+    there, beyond, last = place[0] + step[0], place[1] + step[1], own.shape[1] - 1
     if beyond < 0:
         beyond, there = 0, there - 1
-    if there < 0 and sources[BEFORE] >= 0:
-        return seen[sources[BEFORE] // variables, variable, 0, min(beyond, nx - 1)]
-    if there < 0 and y == 0:
-        return 0
-    return seen[number, variable, max(there, 0), min(beyond, nx - 1)]
+    if there < 0 and temporal:
+        return before[0, min(beyond, last)]
+    if there < 0 and place[0] == 0:
+        return np.int64(0)
+    return own[max(there, 0), min(beyond, last)]

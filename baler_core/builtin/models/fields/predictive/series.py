@@ -1,4 +1,4 @@
-"""What is known while a chunk is coded: its slices, padded, their errors so far, and how values are predicted."""
+"""Hold the state of a chunk while it is coded: its padded slices, the errors so far, and the weights of predictions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def new_series(
     closed: bool,
     dtypes: tuple[type[np.integer], type[np.integer]] = (np.int64, np.int64),
 ) -> Series:
-    """A series before anything is coded; `values` is int64 (slices, variables, y, x); `dtypes` of planes and errors."""
+    """Make a series of which nothing is coded; `values` is int64 (slices, variables, y, x); `dtypes` of planes and errors."""
     slices, variables, ny, nx = values.shape
     margin = stencil.MARGIN
     planes = np.zeros((slices, variables, ny + 2 * margin, nx + 2 * margin), dtypes[0])
@@ -78,20 +78,20 @@ def new_series(
 
 
 def inside(planes: Array) -> Array:
-    """A view of planes (..., padded y, padded x) without their margins."""
+    """Return a view of planes (..., padded y, padded x) without their margins."""
     margin = stencil.MARGIN
     return planes[..., margin : planes.shape[-2] - margin, margin : planes.shape[-1] - margin]
 
 
 def restored(series: Series, shape: tuple[int, ...]) -> Array:
-    """The values of a coded series of `shape` (slices, variables, y, x)."""
+    """Return the values of a coded series of `shape` (slices, variables, y, x)."""
     margin = 2 * stencil.MARGIN
     return inside(series.planes.reshape(*shape[:2], shape[2] + margin, shape[3] + margin))
 
 
 @compiled
 def find_sources(sources: Array, number: Integer, variable: Integer, variables: Integer, stack: Integer) -> None:
-    """The planes that tell about a slice: itself, the one before, the earlier one, the variable beside; -1 for none.
+    """Find the planes that a slice is predicted from: itself, the one before, the earlier one, the variable beside; -1 for none.
 
     All but itself come earlier in the order of coding.
 
@@ -110,14 +110,17 @@ def find_sources(sources: Array, number: Integer, variable: Integer, variables: 
 
 
 @compiled
-def open_row(
-    values: Array, before: Array, sources: Array, row: Integer, width: Integer, nx: Integer, y: Integer
-) -> None:
-    """Margins that neighbours may touch before a row is coded: those above the first row, and left of each."""
-    if y == 0:
-        for back in range(1, stencil.MARGIN + 1):
-            for x in range(-stencil.MARGIN, nx + stencil.MARGIN):
-                values[row - back * width + x] = before[row + x] if sources[BEFORE] >= 0 else 0
+def open_slice(values: Array, before: Array, has_before: bool, row: Integer, width: Integer) -> None:
+    """Fill the margin above the first row, which begins at `row`: with that row of the slice before, or with 0."""
+    nx = width - 2 * stencil.MARGIN
+    for back in range(1, stencil.MARGIN + 1):
+        for x in range(-stencil.MARGIN, nx + stencil.MARGIN):
+            values[row - back * width + x] = before[row + x] if has_before else 0
+
+
+@compiled
+def open_row(values: Array, row: Integer, width: Integer) -> None:
+    """Fill the margin left of a row with the first value of the row above."""
     first = values[row - width]
     for x in range(1, stencil.MARGIN + 1):
         values[row - x] = first
@@ -125,14 +128,14 @@ def open_row(
 
 @compiled
 def close_row(values: Array, row: Integer, nx: Integer) -> None:
-    """The margin right of a row repeats its last value."""
+    """Fill the margin right of a row with its last value."""
     for x in range(nx, nx + stencil.MARGIN):
         values[row + x] = values[row + nx - 1]
 
 
 @compiled
 def close_plane(values: Array, width: Integer) -> None:
-    """All margins of a coded slice repeat its edge, for the slices that look back at it."""
+    """Fill all margins of a coded slice with its edge, for the slices that look back at it."""
     height, margin = values.size // width, stencil.MARGIN
     for y in range(margin, height - margin):
         row = y * width

@@ -1,7 +1,7 @@
-"""The neighbours a value is predicted from, and the learned weights of the linear prediction.
+"""Fit the weights of a linear prediction from neighbours in space, time and variables.
 
 Weights minimise the absolute error on a sample (iteratively reweighted least squares), and a little how much of the
-rounding of neighbours they let through; they are rounded to 1/4096. Values in calm and in lively surroundings may have
+rounding of neighbours they let through; they are rounded to 1/4096. Values of small and of large activity may have
 weights of their own (classes).
 """
 
@@ -27,7 +27,7 @@ _Offsets = tuple[tuple[int, int], ...]
 
 
 def _disc(squared: int) -> _Offsets:
-    """Steps (y, x) of at most so much squared length, nearest first."""
+    """Return the steps (y, x) of at most so much squared length, nearest first."""
     steps = [(y, x) for y in range(-MARGIN, MARGIN + 1) for x in range(-MARGIN, MARGIN + 1) if y * y + x * x <= squared]
     return tuple(sorted(steps, key=lambda step: (step[0] ** 2 + step[1] ** 2, step[0] ** 2, step)))
 
@@ -56,14 +56,14 @@ def linear_offsets(width: int) -> np.ndarray:
 
 
 def used_features(temporal: bool, beside: bool, far: bool = True) -> np.ndarray:
-    """Boolean (FEATURES,)."""
+    """Return boolean (FEATURES,)."""
     known = np.array([True, temporal, temporal, beside])
     near = (NEIGHBOURS**2).sum(axis=1) <= np.array(_NEAR)[SOURCES]
     return known[SOURCES] & (near | far)
 
 
 def base_place(temporal: bool) -> int:
-    """The feature that is the base, from which features and values are counted, and so always 0."""
+    """Return the feature that is the base, from which features and values are counted, and so always 0."""
     return len(WITHIN) + BEFORE.index((0, 0)) if temporal else WITHIN.index((0, -1))
 
 
@@ -76,7 +76,7 @@ def fitted(
     loyal: bool = False,
     roughly: bool = False,
 ) -> np.ndarray:
-    """Weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/4096.
+    """Fit weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/4096.
 
     Where there is too little to learn from, `start`, or else the plane through three neighbours.
 
@@ -124,17 +124,17 @@ def _rounding(aim: np.ndarray, base: int | None, size: float, *, loyal: bool) ->
 
 
 def _gain(weights: np.ndarray) -> float:
-    """By how much errors of neighbours, and of the base, grow in predictions, as mean squares."""
+    """Return by how much errors of neighbours, and of the base, grow in predictions, as mean squares."""
     return float(weights @ weights + (1 - weights.sum()) ** 2)
 
 
 def spread(errors: np.ndarray, weights: np.ndarray) -> float:
-    """Mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
+    """Return the mean square of what errors of neighbours, by up to half a step or like these `errors`, add to predictions."""
     return float(np.minimum(errors**2, ROUNDING).mean()) * _gain(weights)
 
 
 def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
-    """Weights of least squares."""
+    """Return weights of least squares."""
     if trust is None:
         trust = np.ones(len(targets))
     root = np.sqrt(trust[: len(targets)])
@@ -145,12 +145,12 @@ def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | Non
 
 
 def _trust(errors: np.ndarray) -> np.ndarray:
-    """What makes squares of errors count like absolute errors."""
+    """Return what makes squares of errors count like absolute errors."""
     return np.asarray(1 / (np.abs(errors) + _SMALL_ERROR))
 
 
 def _plain(count: int) -> np.ndarray:
-    """The plane through three neighbours, where nothing could be learned."""
+    """Return the plane through three neighbours, where nothing could be learned."""
     weights = np.zeros(count, np.int64)
     weights[:3] = np.array([1, 1, -1]) << WEIGHT_BITS
     return weights

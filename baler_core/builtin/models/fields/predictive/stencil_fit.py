@@ -1,4 +1,4 @@
-"""Learns the weights of stencils from some values of a chunk, and codes all of them with these."""
+"""Fit stencils to a sample of a chunk, and code the whole chunk with them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, learned_classes
+from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, fit_classes
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
-from baler_core.builtin.models.fields.predictive.sampling import Sample, samples_of
+from baler_core.builtin.models.fields.predictive.sampling import StencilSample, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
@@ -35,7 +35,7 @@ _LESSER: Mapping[Effort, tuple[Effort, ...]] = {"fast": (), "balanced": ("fast",
 
 
 def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarray | None = None) -> bytes:
-    """All values outside holes, and a checksum of what will be restored.
+    """Write all values outside holes, and a checksum of what will be restored.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
 
 
 def _encoded(integers: Integers, stencils: np.ndarray, effort: Effort) -> tuple[bytes, np.ndarray]:
-    """All values, without mixing where few bits are left and it makes more of them; and what will be restored."""
+    """Code all values, without mixing where few bits are left and it makes more of them; return what will be restored, too."""
     data, restored = encode_with(integers, stencils, MIXED[effort])
     if MIXED[effort] and _few_bits(data, integers) and counted_with(integers, stencils)[0] < len(data):
         quick, restored_quickly = encode_with(integers, stencils, 0)
@@ -66,22 +66,22 @@ def _encoded(integers: Integers, stencils: np.ndarray, effort: Effort) -> tuple[
 
 
 def few_values(integers: Integers) -> bool:
-    """Whether stencils are best chosen by coding with each."""
+    """Return whether stencils are best chosen by coding with each."""
     return integers.values.size <= _FEW_VALUES
 
 
 def _few_bits(data: bytes, integers: Integers) -> bool:
-    """Whether there is less than a bit per value."""
+    """Return whether there is less than a bit per value."""
     return 8 * len(data) <= integers.values.size
 
 
 def counted_size(integers: Integers) -> float:
-    """About how many bytes `encode_integers` makes with little effort, told as quickly as possible."""
+    """Estimate how many bytes `encode_integers` makes with little effort, as fast as possible."""
     return counted_with(integers, learn_stencils(integers, "fast", roughly=True))[0]
 
 
 def _suits(known: np.ndarray, variables: int) -> bool:
-    """Whether stencils that were read can be used."""
+    """Return whether stencils that were read can be used."""
     fits = known.ndim == 4 and known.dtype == np.int64 and known.shape[2] in range(1, MOST_CLASSES + 1)
     return fits and known.shape == (variables, 2, known.shape[2], COLUMNS) and int(np.abs(known).max()) <= LARGEST_EDGE
 
@@ -89,7 +89,7 @@ def _suits(known: np.ndarray, variables: int) -> bool:
 def learn_stencils(
     integers: Integers, effort: Effort, restored: np.ndarray | None = None, *, roughly: bool = False
 ) -> np.ndarray:
-    """Stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
+    """Learn stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
 
     Some places are looked at. There are classes, and far neighbours count, at most effort, where that pays.
 
@@ -110,14 +110,14 @@ def learn_stencils(
             sample, start = _nearer(sample, start, values)
         own[0, :EDGE] = start
         if thorough and integers.closed:
-            classes = learned_classes(sample, start, values)
+            classes = fit_classes(sample, start, values)
             own[: len(classes)] = classes
             most = max(most, len(classes))
     return stencils[:, :, :most]
 
 
-def _nearer(sample: Sample, start: np.ndarray, values: int) -> tuple[Sample, np.ndarray]:
-    """A sample and its stencil (FEATURES,), without far neighbours if they are not worth their weights."""
+def _nearer(sample: StencilSample, start: np.ndarray, values: int) -> tuple[StencilSample, np.ndarray]:
+    """Return a sample and its stencil (FEATURES,), without far neighbours if they are not worth their weights."""
     kept = used_features(sample.temporal, sample.variable > 0, far=False)[sample.used]
     near = replace(sample, used=sample.used[kept], features=sample.features[kept])
     if near.base is not None:

@@ -1,4 +1,4 @@
-"""The basis over time learned from a block (Karhunen-Loeve transform), and its few bytes.
+"""Learn a basis over time from a block (Karhunen-Loeve transform), and code it in few bytes.
 
 The modes are the eigenvectors of the Gram matrix of all frames. Their entries are rounded to as many bits as the mode's
 largest coefficient needs, predicted from the frames before, and coded; both sides then make the rounded matrix
@@ -17,8 +17,11 @@ from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
 
+# Bits of a mode's entries: three more than its largest coefficient takes in tolerances, within these limits, as in the
+# prototypes.
 FEWEST_BITS, MOST_BITS = 4, 20
 _EXTRA_BITS = 3
+# Numbers of taps to try; taps are in 1/1024.
 _ORDERS = (0, 2, 4, 8)
 _TAP_BITS = 10
 # How much more coding takes than the bits that are counted: so many times, and for each entry.
@@ -43,23 +46,23 @@ class Basis:
     bits: np.ndarray[Any, Any]
 
     def first(self, count: int) -> Basis:
-        """The first modes alone."""
+        """Return the first modes alone."""
         return Basis(self.entries[:, :count], self.bits[:count])
 
     def matrix(self) -> np.ndarray[Any, Any]:
-        """float64 (frames, modes) with orthonormal columns."""
+        """Return float64 (frames, modes) with orthonormal columns."""
         rounded = self.entries / np.exp2(self.bits.astype(np.float64))
         orthonormal, triangle = np.linalg.qr(rounded)
         return orthonormal * np.where(np.diag(triangle) < 0, -1.0, 1.0)
 
 
 def gram(frames: np.ndarray) -> np.ndarray:
-    """Inner products of all frames (frames, points), summed over points."""
+    """Compute the inner products of all frames (frames, points), summed over points."""
     return frames @ frames.T
 
 
 def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float = 1.0) -> Basis:
-    """Modes of which some coefficient exceeds `cut`, in order of falling variance.
+    """Learn the modes of which some coefficient exceeds `cut`, in order of falling variance.
 
     Parameters
     ----------
@@ -91,7 +94,7 @@ def write_basis(basis: Basis, coder: Coder) -> None:
 
 
 def read_basis(coder: Coder, frames: int) -> Basis:
-    """Inverse of `write_basis`.
+    """Invert `write_basis`.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def read_basis(coder: Coder, frames: int) -> Basis:
 
 
 def bytes_by_modes(basis: Basis) -> np.ndarray:
-    """About the bytes of the first 0, 1, 2, ... modes of a basis: float64 (modes + 1,)."""
+    """Estimate the bytes of the first 0, 1, 2, ... modes of a basis: float64 (modes + 1,)."""
     bits = np.min([bits for _, bits in _predictions(basis.entries)], axis=0, initial=np.inf)
     bits = _CODED * bits + _MORE_BITS * len(basis.entries) + _HEAD_BITS
     return np.concatenate([[0.0], np.cumsum(bits)]) / 8

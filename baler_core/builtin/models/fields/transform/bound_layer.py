@@ -1,4 +1,4 @@
-"""What must be added, in steps of twice the tolerance, to bring a transformed field within its bound."""
+"""Correct a transformed field in steps of twice the tolerance, so that it keeps its bound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baler_core.machine.compiled import Array, compiled
 
 
 def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
-    """int32, same shape: round((original - restored) / 2), both in units of the tolerance; 0 in holes."""
+    """Return int32, same shape: round((original - restored) / 2), both in units of the tolerance; 0 in holes."""
     steps = np.empty(original.shape, np.int32)
     _steps(np.ascontiguousarray(original).reshape(-1), restored.reshape(-1), steps.reshape(-1))
     if holes is not None:
@@ -35,7 +35,7 @@ def excess(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | None)
 
 
 def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Restored values within the tolerance; changes `restored`."""
+    """Return restored values within the tolerance; changes `restored`."""
     _add(restored.reshape(-1), steps.reshape(-1))
     return restored
 
@@ -46,8 +46,8 @@ def _add(restored: Array, steps: Array) -> None:
         restored[place] += 2.0 * steps[place]
 
 
-def liveliness(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
-    """How often the finest coefficients about a place differ from zero: int32 (variables, z, y, x), 0 .. 63.
+def nonzero_counts(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
+    """Return how often the finest coefficients about a place differ from zero: int32 (variables, z, y, x), 0 .. 63.
 
     Parameters
     ----------
@@ -72,5 +72,5 @@ def liveliness(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
 
 
 def whole(shape: tuple[int, ...]) -> list[Band]:
-    """One band that covers the whole space."""
+    """Return one band that covers the whole space."""
     return [Band(tuple((0, n) for n in shape), -1)]

@@ -1,4 +1,4 @@
-"""A block of frames of one or several variables to bytes: one learned basis, many independent tiles."""
+"""Code a block of frames of one or several variables: one learned basis, many independent tiles."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 
 from baler_core.builtin.models.fields.layout import Box, tiles
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.block import Block, Recipe, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
-from baler_core.builtin.models.fields.transform.recipe import Recipe, read_recipe
-from baler_core.builtin.models.fields.transform.shared_modes import Background, Foretold
+from baler_core.builtin.models.fields.transform.shared_modes import Explained, SharedModes
 from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
 from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
@@ -27,7 +26,7 @@ _FEW_CUT_OFF = 2
 
 
 def learn(block: Block) -> Basis:
-    """The basis of all frames, from all of their points."""
+    """Learn the basis of all frames, from all of their points."""
     boxes = tiles(block.shape[0], block.shape[2:])
 
     def frames() -> Iterator[np.ndarray]:
@@ -37,8 +36,8 @@ def learn(block: Block) -> Basis:
 
 
 @dataclass(frozen=True)
-class Analysed:
-    """What is known of a block after one of its tiles has been transformed, to tell its size.
+class AnalysedBlock:
+    """A block of which one tile has been transformed, to estimate its size.
 
     Attributes
     ----------
@@ -53,26 +52,26 @@ class Analysed:
     integers: TileIntegers
 
 
-def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> Analysed:
-    """The middle one of a block's tiles, transformed."""
+def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> AnalysedBlock:
+    """Return the middle one of a block's tiles, transformed."""
     boxes = tiles(block.shape[0], block.shape[2:])
     box = boxes[len(boxes) // 2]
     chunk = block.tile(box)
     matrix = None if basis is None else basis.matrix()
-    return Analysed(basis, box, analyse(chunk.field, chunk.holes, recipe, matrix))
+    return AnalysedBlock(basis, box, analyse(chunk.field, chunk.holes, recipe, matrix))
 
 
 def encode_chunk(
-    block: Block, recipe: Recipe, basis: Basis | None, foretold: bytes = b"", analysed: Analysed | None = None
+    block: Block, recipe: Recipe, basis: Basis | None, explained: bytes = b"", analysed: AnalysedBlock | None = None
 ) -> tuple[bytes, bytes]:
-    """What is common to all tiles (recipe, background, basis), and the tiles, each with a checksum of its integers.
+    """What is common to all tiles (recipe, shared modes, basis), and the tiles, each with a checksum of its integers.
 
     Nothing if more than a few integers would have to be larger than `quantiser.LARGEST`.
 
     Parameters
     ----------
-    foretold
-        `Foretold.to_bytes` of the background, where the recipe says that one has been taken off.
+    explained
+        `Explained.to_bytes` of the shared modes, where the recipe has them subtracted.
     analysed
         A tile that has been transformed already, by this recipe and basis.
     """
@@ -90,15 +89,15 @@ def encode_chunk(
     if basis is not None:
         basis = basis.first(used_slices([part.coefficients for part in parts]))
         parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
-    start = _checksum_of_common(foretold, basis)
-    recipe, tiles_bytes = _coded(parts, recipe)
-    coded = [write_sized(data + _checksum(part, start)) for data, part in zip(tiles_bytes, parts, strict=True)]
-    head = recipe.to_bytes() + (write_sized(foretold) if recipe.background else b"")
+    start = _checksum_of_common(explained, basis)
+    recipe, data = _coded(parts, recipe)
+    coded = [write_sized(tile + _checksum(part, start)) for tile, part in zip(data, parts, strict=True)]
+    head = recipe.to_bytes() + (write_sized(explained) if recipe.shared_modes else b"")
     return head + basis_bytes(basis), b"".join(coded)
 
 
 def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[bytes]]:
-    """Tiles as bytes, and the recipe to decode them by: without mixing where that makes fewer bytes.
+    """Code tiles, and return the recipe to decode them by: without mixing where that makes fewer bytes.
 
     Noise leaves contexts nothing to tell, and what adapts to it takes more than what was counted before.
     """
@@ -115,18 +114,18 @@ def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[
 
 
 def _is_cut_off(integers: np.ndarray) -> bool:
-    """Whether more than a few integers lie at the limit."""
+    """Return whether more than a few integers lie at the limit."""
     if not integers.size or max(-int(integers.min()), int(integers.max())) < LARGEST:
         return False
     return int((np.abs(integers) >= LARGEST).sum()) > _FEW_CUT_OFF
 
 
 def used_slices(coefficients: Sequence[np.ndarray]) -> int:
-    """How many slices there are up to the last that is not zero throughout, in any tile."""
-    lively = np.zeros(len(coefficients[0]), bool)
+    """Return how many slices there are up to the last that is not zero throughout, in any tile."""
+    nonzero = np.zeros(len(coefficients[0]), bool)
     for part in coefficients:
-        lively |= part.any(axis=(1, 2, 3, 4))
-    return int(np.flatnonzero(lively)[-1]) + 1 if lively.any() else 0
+        nonzero |= part.any(axis=(1, 2, 3, 4))
+    return int(np.flatnonzero(nonzero)[-1]) + 1 if nonzero.any() else 0
 
 
 @dataclass(frozen=True)
@@ -146,10 +145,10 @@ class StoredChunk:
     _tiles: list[bytes]
     _shape: tuple[int, ...]
     _start: int
-    _foretold: Foretold | None
+    _explained: Explained | None
 
     def restore(self, number: int) -> np.ndarray:
-        """One tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+        """Restore one tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
 
         Raises
         ------
@@ -165,15 +164,15 @@ class StoredChunk:
         if data[-_CHECKSUM:] != _checksum(part, self._start):
             raise FormatError("a transformed field is damaged: its integers have another checksum")
         values = synthesise(part, self._recipe, self._matrix)
-        return values if self._foretold is None else values + self._foretold.tile(self.boxes[number])
+        return values if self._explained is None else values + self._explained.tile(self.boxes[number])
 
 
-def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | None = None) -> StoredChunk:
-    """A chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
+def read_chunk(data: bytes, shape: tuple[int, ...], shared_modes: SharedModes | None = None) -> StoredChunk:
+    """Read a chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
 
     Parameters
     ----------
-    background
+    shared_modes
         Modes of another file, if there are any for frames of this shape.
 
     Raises
@@ -183,10 +182,10 @@ def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | Non
     """
     reader = ByteReader(data, "a transformed field")
     recipe = read_recipe(reader)
-    taken = reader.sized() if recipe.background else b""
-    if recipe.background and background is None:
+    stored_modes = reader.sized() if recipe.shared_modes else b""
+    if recipe.shared_modes and shared_modes is None:
         raise FormatError("a transformed field needs modes that the trained model does not have")
-    foretold = background.read(taken, shape[0]) if recipe.background and background is not None else None
+    explained = shared_modes.read(stored_modes, shape[0]) if recipe.shared_modes and shared_modes is not None else None
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
     boxes = tiles(shape[0], shape[2:])
@@ -197,13 +196,13 @@ def read_chunk(data: bytes, shape: tuple[int, ...], background: Background | Non
         shape[0] if basis is None else basis.bits.size,
         [reader.sized() for _ in boxes],
         shape,
-        _checksum_of_common(taken, basis),
-        foretold,
+        _checksum_of_common(stored_modes, basis),
+        explained,
     )
 
 
 def basis_bytes(basis: Basis | None) -> bytes:
-    """A basis as it is stored, or that there is none."""
+    """Return a basis as it is stored, or that there is none."""
     if basis is None:
         return write_sized(b"")
     coder = new_encoder(1024 + 16 * basis.entries.size)
@@ -211,8 +210,8 @@ def basis_bytes(basis: Basis | None) -> bytes:
     return write_sized(finish(coder))
 
 
-def _checksum_of_common(foretold: bytes, basis: Basis | None) -> int:
-    total = zlib.crc32(foretold)
+def _checksum_of_common(explained: bytes, basis: Basis | None) -> int:
+    total = zlib.crc32(explained)
     return total if basis is None else zlib.crc32(basis.entries.astype("<i8").tobytes(), total)
 
 

@@ -1,7 +1,7 @@
-"""Codes the integers of one band: each coefficient's bits with probabilities from the coefficients already known.
+"""Code the integers of one band with mixed contexts: probabilities of bits come from the integers already coded.
 
-What is known: neighbours in the band, the same place in up to three other slices (earlier modes or frames, another
-variable), in the parent band and in the bands of the same level (see `surroundings`).
+These are neighbours in the band, the same place in up to three other slices (earlier modes or frames, another
+variable), in the parent band and in the siblings, the bands of the same level (see `neighbourhood`).
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.builtin.models.fields.transform import band_fields as field
 from baler_core.builtin.models.fields.transform.neighbourhood import (
     ABOVE,
     CLOSE,
-    FAMILY,
-    FAMILY_BINS,
+    CONTEXT_SET,
     FIRST,
     FIRST_BIN,
     NORTH,
     OTHER_BINS,
-    QUIET,
+    PARENT_BINS,
     SHEET,
     TOTAL,
-    add_cousins,
+    ZERO_RUN,
+    OtherSlices,
     add_parent,
+    add_siblings,
     fill_sheet,
     look_above,
 )
+from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.magnitudes import (
     BINS,
     NODES,
@@ -45,21 +48,16 @@ from baler_core.machine.compiled import Array, Integer, compiled, inlined, with_
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 64 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
 _SIGNS = 3**5
-# Counters of lone places come before those of magnitudes.
-LONE = 64
+# Counters of single places in runs of zeros, one for each class of bands, come before those of magnitudes.
+BAND_CLASSES = 64
 # Places in the counters of bands and runs of zeros: whole bands first, then runs.
 RUNS = 64
 SHORTEST_RUN, LONGEST_RUN = 8, 64
 LARGEST = 1 << 22
-# Fields of the description of a band: its box (6), the box of its parent (6), shift from band to parent places (3),
-# whether there is a parent, family (0 .. 3), place context (0 .. 63), weight of the second slice, whether rows have
-# rows above them, the weight of its own row and two scales that stand for divisions, kind, number of cousins, and
-# whether hints take the place of the second slice.
-BAND_FIELDS = 26
 
 
-class Memory(NamedTuple):
-    """What adapts while bands are coded: one per independently decodable part.
+class BandStatistics(NamedTuple):
+    """Adaptive statistics of bands: one set per independently decodable part.
 
     Attributes
     ----------
@@ -75,10 +73,10 @@ class Memory(NamedTuple):
     weights: Array
 
 
-def new_memory() -> Memory:
-    """Counters and weights before anything is coded."""
-    counters = np.concatenate([new_counters(LONE), _first_counters()])
-    return Memory(counters, new_counters(_SIGNS * 4), new_counters(RUNS * 5), new_weights())
+def new_statistics() -> BandStatistics:
+    """Make counters and weights that have seen nothing."""
+    counters = np.concatenate([new_counters(BAND_CLASSES), _first_counters()])
+    return BandStatistics(counters, new_counters(_SIGNS * 4), new_counters(RUNS * 5), new_weights())
 
 
 @functools.cache
@@ -89,7 +87,7 @@ def _first_counters() -> Array:
 
 
 class Views(NamedTuple):
-    """One slice of one variable, and what tells about it: all int32.
+    """One slice of one variable, and the slices that resemble it: all int32.
 
     Attributes
     ----------
@@ -101,6 +99,8 @@ class Views(NamedTuple):
         Same shape: the slice most like this one, and that of the variable before; zeros where there is none.
     others
         (3, z, y, x): means of the nearest, the second nearest (or a hint), and the variable before.
+    there
+        Whether there is a nearest slice, a second nearest one, and a variable before.
     """
 
     values: Array
@@ -108,11 +108,12 @@ class Views(NamedTuple):
     nearest: Array
     beside: Array
     others: Array
+    there: tuple[bool, bool, bool]
 
 
 @inlined
 def sign_of(values: Array, at: Integer, step: Integer) -> Integer:
-    """0, 1 or 2 for a zero, positive or negative neighbour `step` places back; 0 if there is none, which step 0 says."""
+    """Return 0, 1 or 2 for a zero, positive or negative neighbour `step` places back; 0 for step 0."""
     # no branch may read an array: around it, references to the array would be counted each time
     value = np.int64(values[at - step]) * (step > 0)
     return np.int64(value > 0) + 2 * np.int64(value < 0)
@@ -122,7 +123,7 @@ def sign_of(values: Array, at: Integer, step: Integer) -> Integer:
 def sign_place(
     values: Array, nearest: Array, beside: Array, at: Integer, steps: tuple[Integer, Integer, Integer], depth: Integer
 ) -> Integer:
-    """Where the counter of a sign is, by the signs about it; `steps` back are the neighbours in x, y and z."""
+    """Find where the counter of a sign is, by the signs about it; `steps` back are the neighbours in x, y and z."""
     place = sign_of(values, at, steps[0]) * 3 + sign_of(values, at, steps[1])
     place = place * 3 + sign_of(values, at, steps[2])
     place = place * 3 + sign_of(nearest, at + 1, 1)
@@ -131,15 +132,17 @@ def sign_place(
 
 
 @compiled
-def survey(views: Views, band: Array, cousins: Array, many: bool) -> Array:
-    """The sheet of a band: int32 (places * SHEET,), see `surroundings.fill_sheet`."""
-    places = (band[3] - band[0]) * (band[4] - band[1]) * (band[5] - band[2])
-    parents, siblings = np.zeros(places, np.int32), np.zeros(places, np.int32)
+def band_sheet(views: Views, band: Array, siblings: Array, many: bool) -> Array:
+    """Fill in the sheet of a band: int32 (places * SHEET,), see `neighbourhood.fill_sheet`."""
+    nz, ny = band[field.END_Z] - band[field.FIRST_Z], band[field.END_Y] - band[field.FIRST_Y]
+    places = nz * ny * (band[field.END_X] - band[field.FIRST_X])
+    parents, sibling_sums = np.zeros(places, np.int32), np.zeros(places, np.int32)
     sheet = np.zeros(places * SHEET, np.int32)
-    if band[15]:
+    if band[field.HAS_PARENT]:
         add_parent(parents, views.own, band)
-    add_cousins(siblings, views.values, cousins, band)
-    fill_sheet(sheet, parents, siblings, views.others, views.nearest, views.beside, band, many)
+    add_siblings(sibling_sums, views.values, siblings, band)
+    others = OtherSlices(views.others, views.nearest, views.beside)
+    fill_sheet(sheet, parents, sibling_sums, others, band, many)
     return sheet
 
 
@@ -147,7 +150,7 @@ def survey(views: Views, band: Array, cousins: Array, many: bool) -> Array:
 def find_places(
     sheet: Array, at: Integer, local: Integer, close: Integer, chosen: Integer, chances: Integer, contexts: Places
 ) -> Places:
-    """Where each context keeps its counters: each of the numbers is below its entry in _SHAPES, and none negative.
+    """Find where each context keeps its counters: each of the numbers is below its entry in _SHAPES, and none negative.
 
     Logarithms are below 64, halves of them below 32; the smallest magnitudes, packed, are below 4 * 4 * 3 * 3 * 3.
 
@@ -158,17 +161,15 @@ def find_places(
     local, close
         Expected magnitude by the neighbours in the band, and small ones of them, packed.
     chosen
-        The family and bin of the expected magnitude.
+        The context set and bin of the expected magnitude.
     chances
         Context of the slice and the band.
-    contexts
-        As many numbers as contexts are mixed.
     """
     first, first_bin = sheet[at + FIRST], sheet[at + FIRST_BIN]
     found = (
         chosen,
         (logarithmic(local) >> 1) * 32 + (first_bin >> 5),
-        np.int64(sheet[at + FAMILY_BINS]),
+        np.int64(sheet[at + PARENT_BINS]),
         np.int64(sheet[at + OTHER_BINS]),
         chances * 32 + ((chosen & (BINS - 1)) >> 1),
         close + sheet[at + CLOSE],
@@ -176,74 +177,79 @@ def find_places(
     )
     places = contexts
     for i in range(len(contexts)):
-        places = with_item(places, i, LONE + OFFSETS[i] + found[i] * NODES)
+        places = with_item(places, i, BAND_CLASSES + OFFSETS[i] + found[i] * NODES)
     return places
 
 
 @inlined
 def any_of(values: Array, first: Integer, count: Integer) -> Integer:
-    """1 if anything in a stretch of a row differs from zero."""
+    """Return 1 if anything in a stretch of a row differs from zero."""
     found = np.int64(0)
     for place in range(first, first + count):
         found |= values[place]
     return np.int64(found != 0)
 
 
+@inlined
+def expected_by_band(above: Array, x: Integer, west: Integer, far: Integer, scale: Integer) -> Integer:
+    """Return 16 x the weighted mean magnitude of the neighbours in the band."""
+    return ((above[ABOVE, x] + 4 * west + 2 * far) * scale) >> 16
+
+
 @compiled
 def code_band(
-    registers: Array, data: Array, counters: Array, signs: Array, empty: Array, weights: Array,
-    values: Array, nearest: Array, beside: Array, shape: tuple[Integer, Integer, Integer],
-    sheet: Array, band: Array, contexts: Places,
-) -> None:  # fmt: skip
-    """Write or read all integers of a band (see `BAND_FIELDS`), in order of z, y, x.
+    coder: Coder, statistics: BandStatistics, views: Views, sheet: Array, band: Array, contexts: Places
+) -> None:
+    """Write or read all integers of a band (see `band_fields`), in order of z, y, x.
 
-    One loop over arrays that are arguments of their own: of arrays in tuples, or of views of rows, references would be
+    One loop over arrays that are out of their tuples: of arrays in tuples, or of views of rows, references would be
     counted for every place or row. Bands lie within the slice and follow from its shape; runs end with their row
-    (`surroundings.look_above`); `near` is kept below LARGEST, so that sums of 20 of them stay within 32 bits.
+    (`neighbourhood.look_above`); `near` is kept below LARGEST, so that sums of 20 of them stay within 32 bits.
 
     Parameters
     ----------
-    values, nearest, beside
-        See `Views`; flat, of this `shape`.
     sheet
-        See `survey`.
-    contexts
-        As many numbers as contexts are mixed.
+        See `band_sheet`.
     """
-    nz, ny, nx = band[3] - band[0], band[4] - band[1], band[5] - band[2]
+    (registers, data), (counters, signs, empty, weights), shape = coder, statistics, views.values.shape
+    values, nearest, beside = views.values.reshape(-1), views.nearest.reshape(-1), views.beside.reshape(-1)
+    nz, ny = band[field.END_Z] - band[field.FIRST_Z], band[field.END_Y] - band[field.FIRST_Y]
+    nx = band[field.END_X] - band[field.FIRST_X]
     pitch, layer = nx + 4, (nx + 4) * (ny + 4) if nz > 1 else 0
     near, above = np.zeros((nz + 4 if nz > 1 else 1) * (ny + 4) * (nx + 4), np.int32), np.zeros((3, nx), np.int32)
-    depth, lone, high, own_scale, own_weight, scale = band[16], band[17], band[19], band[20], band[21], band[22]
-    for z in range(nz):
-        for y in range(ny):
-            start = ((z + band[0]) * shape[1] + y + band[1]) * shape[2] + band[2]
-            here, row = 2 * layer + z * layer + (y + 2) * pitch + 2, (z * ny + y) * nx * SHEET
-            look_above(above, sheet, near, row, here, pitch, layer)
-            x, resume = 0, 0
-            while x < nx:
-                at, value = row + x * SHEET, np.int64(values[start + x])
-                west: Integer = np.int64(near[here + x - 1])
-                far: Integer = np.int64(near[here + x - 2])
-                quiet = np.int64(above[QUIET, x]) * (west + far == 0)
-                if quiet >= SHORTEST_RUN and x >= resume:
-                    run = min(quiet, LONGEST_RUN)
-                    resume = x + run
-                    place = RUNS + lone * 4 + bit_length(run) - 4
-                    if code_simply(registers, data, empty, place, any_of(values, start + x, run)) == 0:
-                        x = resume
-                        continue
-                if quiet and code_simply(registers, data, counters, lone, 1 if value else 0) == 0:
-                    x += 1
+    depth, band_class, high = band[field.CONTEXT_SET], band[field.BAND_CLASS], band[field.HAS_ROWS_ABOVE]
+    own_scale, own_weight, scale = band[field.OWN_SCALE], band[field.OWN_WEIGHT], band[field.TOTAL_SCALE]
+    for line in range(nz * ny):
+        z, y = line // ny, line % ny
+        start = ((z + band[field.FIRST_Z]) * shape[1] + y + band[field.FIRST_Y]) * shape[2] + band[field.FIRST_X]
+        here, row = 2 * layer + z * layer + (y + 2) * pitch + 2, line * nx * SHEET
+        look_above(above, sheet, near, row, here, (pitch, layer))
+        steps, x, resume = (0, shape[2] * (y > 0), shape[1] * shape[2] * (z > 0)), 0, 0
+        while x < nx:
+            at, value = row + x * SHEET, np.int64(values[start + x])
+            west: Integer = np.int64(near[here + x - 1])
+            far: Integer = np.int64(near[here + x - 2])
+            zero_run = np.int64(above[ZERO_RUN, x]) * (west + far == 0)
+            if zero_run >= SHORTEST_RUN and x >= resume:
+                run = min(zero_run, LONGEST_RUN)
+                resume = x + run
+                place = RUNS + band_class * 4 + bit_length(run) - 4
+                if code_simply(registers, data, empty, place, any_of(values, start + x, run)) == 0:
+                    x = resume
                     continue
-                local = ((above[ABOVE, x] + 4 * west + 2 * far) * own_scale) >> 16
-                chosen = sheet[at + FAMILY] + logarithmic(((sheet[at + TOTAL] + local * own_weight) * scale) >> 16)
-                close = min(west, 3) * 108 + above[NORTH, x] * 9 + (0 if high else 27 * min(far, 3))
-                places = find_places(sheet, at, local, close, chosen, lone, contexts)
-                size = code_magnitude(registers, data, counters, weights, places, chosen, abs(value), 1 if quiet else 0)
-                near[here + x] = min(size, LARGEST)
-                if size:
-                    steps = (min(x, 1), shape[2] * (y > 0), shape[1] * shape[2] * (z > 0))
-                    place = sign_place(values, nearest, beside, start + x, steps, depth)
-                    size = -size if code_simply(registers, data, signs, place, 1 if value < 0 else 0) else size
-                values[start + x] = size
+            if zero_run and code_simply(registers, data, counters, band_class, 1 if value else 0) == 0:
                 x += 1
+                continue
+            local = expected_by_band(above, x, west, far, own_scale)
+            chosen = sheet[at + CONTEXT_SET] + logarithmic(((sheet[at + TOTAL] + local * own_weight) * scale) >> 16)
+            close = min(west, 3) * 108 + above[NORTH, x] * 9 + (0 if high else 27 * min(far, 3))
+            places = find_places(sheet, at, local, close, chosen, band_class, contexts)
+            least = 1 if zero_run else 0
+            size = code_magnitude(registers, data, counters, weights, places, chosen, abs(value), least)
+            near[here + x] = min(size, LARGEST)
+            if size:
+                back = (min(x, 1), steps[1], steps[2])
+                place = sign_place(values, nearest, beside, start + x, back, depth)
+                size = -size if code_simply(registers, data, signs, place, 1 if value < 0 else 0) else size
+            values[start + x] = size
+            x += 1

@@ -1,6 +1,6 @@
-"""Codes the integers of one band in a fraction of the time: one context for each, tables of frequencies, prepared rows.
+"""Code the integers of one band fast: one context for each, frequency tables, sums prepared row by row.
 
-Loops take arrays as arguments of their own: of arrays in tuples, references would be counted for every integer.
+Loops take arrays out of their tuples first: of arrays in tuples, references would be counted for every integer.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.fields.transform.contexts import LONGEST_RUN, RUNS, SHORTEST_RUN
-from baler_core.builtin.models.fields.transform.fast_geometry import Frame
+from baler_core.builtin.models.fields.transform.fast_geometry import BandGeometry, prepare_row
 from baler_core.builtin.models.fields.transform.fast_neighbourhood import (
     MOST_NEAR,
+    SIGN_CONTEXTS,
     WEIGHT_BITS,
-    add_above,
-    add_front,
     fill_near,
-    place_of,
+    sign_context,
 )
-from baler_core.builtin.models.fields.transform.fast_signs import SIGN_CONTEXTS, signs_about
 from baler_core.entropy.magnitudes import bit_length, code_simply
 from baler_core.entropy.rans import SYMBOLS, decode_bit, decode_symbol
-from baler_core.entropy.symbol_stream import Layout
+from baler_core.entropy.symbol_stream import ContextCounts
 from baler_core.entropy.symbols import (
     CODES,
     EXPECTED,
@@ -33,6 +31,7 @@ from baler_core.entropy.symbols import (
     STATE,
     TABLED,
     ZERO,
+    Stream,
     bin_of,
     bits_below,
     code_of,
@@ -43,26 +42,48 @@ from baler_core.entropy.symbols import (
 )
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
-# Lines of contexts of symbols, flags and kinds of bands of each of the two parts of a tile.
-FAMILIES, FLAG_PLACES, KINDS = 4, RUNS * 5, 32
-LAYOUT = Layout(2 * FAMILIES, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
-_FIRST_SIGN = LAYOUT.contexts * SYMBOLS
+# Context sets of symbols, flags and kinds of bands of each of the two parts of a tile.
+CONTEXT_SETS, FLAG_PLACES, KINDS = 4, RUNS * 5, 32
+CONTEXTS = ContextCounts(2 * CONTEXT_SETS, 2 * KINDS * SIGN_CONTEXTS, 2 * FLAG_PLACES)
+_FIRST_SIGN = CONTEXTS.contexts * SYMBOLS
 
 
-class Kind(NamedTuple):
+class FieldArrays(NamedTuple):
+    """All integers of a field, and what is known of them, in flat arrays.
+
+    Attributes
+    ----------
+    values
+        int32 (slices * variables * z * y * x).
+    around
+        int32, one slice of one variable more, which stays zero: means of what is coded.
+    context_sets
+        uint8: the context set of each place of each variable, where hints give it; then, for each set, a row.
+    near, base
+        int32: scratch for the magnitudes of a band, and for the sums that its places are coded by.
+    """
+
+    values: Array
+    around: Array
+    context_sets: Array
+    near: Array
+    base: Array
+
+
+class BandContexts(NamedTuple):
     """Which contexts serve for a band.
 
     Attributes
     ----------
-    families, hinted
-        Where `Places.families` says the family of its slice, or of all its rows if they are not `hinted`.
+    context_sets, hinted
+        Where `FieldArrays.context_sets` holds the sets of its slice, or those of all its rows if they are not `hinted`.
     line, runs, signs
         The first line of contexts of symbols; where contexts of runs and signs begin.
     ahead
         Whether there is a slice before.
     """
 
-    families: Integer
+    context_sets: Integer
     hinted: Integer
     line: Integer
     runs: Integer
@@ -71,16 +92,16 @@ class Kind(NamedTuple):
 
 
 @inlined
-def find_quiet(base: Array, x: Integer, end: Integer) -> Integer:
-    """Where the zeros of `base` from x on end."""
+def end_of_zeros(base: Array, x: Integer, end: Integer) -> Integer:
+    """Return where the zeros of `base` from x on end."""
     while x < end and base[x] == 0:
         x += 1
     return x
 
 
 @inlined
-def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
-    """1 if anything in a stretch of a row differs from zero."""
+def any_nonzero_in_run(values: Array, first: Integer, end: Integer) -> Integer:
+    """Return 1 if anything in a stretch of a row differs from zero."""
     for place in range(first, end):
         if values[place]:
             return 1
@@ -88,116 +109,85 @@ def lively_run(values: Array, first: Integer, end: Integer) -> Integer:
 
 
 @compiled
-def encode_band(
-    ends: Array, codes: Array, flags: Array, raw: Array,
-    values: Array, families: Array, near: Array, base: Array,
-    frame: Frame, kind: Kind,
-) -> None:  # fmt: skip
-    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes, which are below 2^31.
-
-    There is room in `codes` for a symbol and a sign of each, and in `flags` for each of the shortest runs.
-    """
-    number, bits, flag = ends[CODES], ends[RAW], ends[FLAGS]
-    west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
-    nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
-    for z in range(frame.nz):
-        for y in range(frame.ny):
-            at, here = (z * frame.ny + y) * frame.nx, place_of(frame.corner + z * frame.depth + y * frame.width)
-            if y > 0:
-                add_above(base, place_of(at), near, here, width, nx, frame.own_weight)
-            if z > 0:
-                add_front(base, place_of(at), near, here, depth, width, nx, frame.own_weight)
-            step = frame.first + z * frame.plane + y * frame.row
-            there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
-            family = kind.families + (step if kind.hinted else 0)
-            west = far = left = resume = x = ZERO
-            while x < frame.nx:
-                known = np.int64(base[at + x])
-                if known == 0 and west + far == 0 and x >= resume:
-                    resume = find_quiet(base, at + x, at + min(frame.nx, x + LONGEST_RUN)) - at
-                    if resume - x >= SHORTEST_RUN:
-                        wanted = lively_run(values, there + x, there + resume)
-                        flags[flag] = 2 * (kind.runs + bit_length(resume - x)) + wanted
-                        flag += 1
-                        if wanted == 0:
-                            x = resume
-                            continue
-                known += west_weight * west + far_weight * far
-                value = np.int64(values[there + x])
-                symbol = symbol_of(abs(value))
-                context = (kind.line + np.int64(families[family + x])) * EXPECTED + bin_of(known >> WEIGHT_BITS)
-                codes[number] = code_of(context, symbol)
+def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, contexts: BandContexts) -> None:
+    """Collect all integers of a band, in order of z, y, x; `near` holds their magnitudes, which are below 2^31."""
+    # there is room in `codes` for a symbol and a sign of each, and in `flags` for each of the shortest runs
+    ends, codes, flags, raw = stream.ends, stream.codes, stream.flags, stream.raw
+    values, context_sets, near, base = arrays.values, arrays.context_sets, arrays.near, arrays.base
+    number, bits, flag, nx = ends[CODES], ends[RAW], ends[FLAGS], geometry.nx
+    for row in range(geometry.nz * geometry.ny):
+        y, places = row % geometry.ny, prepare_row(base, near, geometry, row // geometry.ny, row % geometry.ny)
+        at, there, step = np.int64(places.base), np.int64(places.slices), np.int64(places.slices) - geometry.own
+        ahead, context_set = geometry.nearest + step, contexts.context_sets + (step if contexts.hinted else 0)
+        west = far = left = resume = x = ZERO
+        while x < nx:
+            known = np.int64(base[at + x])
+            if known == 0 and west + far == 0 and x >= resume:
+                resume = end_of_zeros(base, at + x, at + min(nx, x + LONGEST_RUN)) - at
+                if resume - x >= SHORTEST_RUN:
+                    wanted = any_nonzero_in_run(values, there + x, there + resume)
+                    flags[flag] = 2 * (contexts.runs + bit_length(resume - x)) + wanted
+                    flag += 1
+                    if wanted == 0:
+                        x = resume
+                        continue
+            known += (4 * west + 2 * far) * geometry.own_weight
+            value = np.int64(values[there + x])
+            symbol, left_before = symbol_of(abs(value)), left
+            line = (contexts.line + np.int64(context_sets[context_set + x])) * EXPECTED
+            codes[number] = code_of(line + bin_of(known >> WEIGHT_BITS), symbol)
+            number, left = number + 1, ZERO
+            if value:
+                below, left = bits_below(symbol), np.int64(1) + np.int64(value < 0)
+                put_bits(raw, bits, abs(value) & ((1 << below) - 1))
+                bits += below
+                above, before = geometry.row if y else 0, ahead + x if contexts.ahead else -1
+                pattern = sign_context(values, there + x, above, before, left_before)
+                codes[number] = _FIRST_SIGN + 2 * contexts.signs + (pattern ^ (left - 1))
                 number += 1
-                if value:
-                    below = bits_below(symbol)
-                    put_bits(raw, bits, abs(value) & ((1 << below) - 1))
-                    bits += below
-                    pattern = signs_about(
-                        values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
-                    )
-                    negative = np.int64(value < 0)
-                    codes[number] = _FIRST_SIGN + 2 * (kind.signs + (pattern >> 1)) + (negative ^ (pattern & 1))
-                    number += 1
-                    left = 1 + negative
-                else:
-                    left = ZERO
-                far, west = west, min(first_of(symbol), MOST_NEAR)
-                x += 1
+            far, west = west, min(first_of(symbol), MOST_NEAR)
+            x += 1
     ends[CODES], ends[RAW], ends[FLAGS] = number, bits, flag
 
 
 @compiled
-def decode_band(
-    ends: Array, raw: Array, words: Array, spans: Array, symbols: Array, ones: Array, tables: Array,
-    registers: Array, data: Array, counters: Array,
-    values: Array, families: Array, near: Array, base: Array,
-    frame: Frame, kind: Kind,
-) -> None:  # fmt: skip
+def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, contexts: BandContexts) -> None:
     """Read what `encode_band` collected; `near` is filled in.
 
-    Magnitudes that are read are below 2^31 (`symbols.first_of`, and 28 bits more). What is known of a place is a sum of
-    limited magnitudes (see `quick_contexts`), never negative, so that clamped it is one of the TABLED.
+    Magnitudes are below 2^31 (`symbols.first_of`, and 28 bits more); sums of limited ones are never negative: clamped, TABLED.
     """
-    bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
-    west_weight, far_weight = 4 * frame.own_weight, 2 * frame.own_weight
-    nx, width, depth = place_of(frame.nx), place_of(frame.width), place_of(frame.depth)
-    for z in range(frame.nz):
-        for y in range(frame.ny):
-            at, here = (z * frame.ny + y) * frame.nx, place_of(frame.corner + z * frame.depth + y * frame.width)
-            if y > 0:
-                add_above(base, place_of(at), near, here, width, nx, frame.own_weight)
-            if z > 0:
-                add_front(base, place_of(at), near, here, depth, width, nx, frame.own_weight)
-            step = frame.first + z * frame.plane + y * frame.row
-            there, ahead = frame.own + step, frame.nearest + step if kind.ahead else -1
-            family = kind.families + (step if kind.hinted else 0)
-            west = far = left = resume = x = ZERO
-            while x < frame.nx:
-                known = np.int64(base[at + x])
-                if known == 0 and west + far == 0 and x >= resume:
-                    resume = find_quiet(base, at + x, at + min(frame.nx, x + LONGEST_RUN)) - at
-                    run = kind.runs + bit_length(resume - x)
-                    if resume - x >= SHORTEST_RUN and code_simply(registers, data, counters, run, 0) == 0:
-                        x = resume
-                        continue
-                known += west_weight * west + far_weight * far
-                line = (kind.line + np.int64(families[family + x])) * TABLED
-                table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
-                symbol, state, other, place = decode_symbol(spans, symbols, words, table, state, other, place)
-                if symbol:
-                    below = bits_below(symbol)
-                    size = first_of(symbol) + get_bits(raw, bits, below)
-                    bits += below
-                    pattern = signs_about(
-                        values, there + x, frame.row if y else 0, ahead + x if kind.ahead else -1, left
-                    )
-                    bit, state, other, place = decode_bit(ones[kind.signs + (pattern >> 1)], words, state, other, place)
-                    negative = bit ^ (pattern & 1)
-                    values[there + x] = -size if negative else size
-                    left = 1 + negative
-                else:
-                    left = ZERO
-                far, west = west, min(first_of(symbol), MOST_NEAR)
-                x += 1
-            fill_near(near, here, values, place_of(there), nx)
+    ends, raw, words, tables = stream.ends, stream.raw, stream.words, stream.chosen
+    (spans, symbols, ones), registers, data, counters = stream.tables, stream.registers, stream.data, stream.counters
+    values, context_sets, near, base = arrays.values, arrays.context_sets, arrays.near, arrays.base
+    bits, place, state, other, nx = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER], geometry.nx
+    for row in range(geometry.nz * geometry.ny):
+        y, places = row % geometry.ny, prepare_row(base, near, geometry, row // geometry.ny, row % geometry.ny)
+        at, there, step = np.int64(places.base), np.int64(places.slices), np.int64(places.slices) - geometry.own
+        ahead, context_set = geometry.nearest + step, contexts.context_sets + (step if contexts.hinted else 0)
+        west = far = left = resume = x = ZERO
+        while x < nx:
+            known = np.int64(base[at + x])
+            if known == 0 and west + far == 0 and x >= resume:
+                resume = end_of_zeros(base, at + x, at + min(nx, x + LONGEST_RUN)) - at
+                run = contexts.runs + bit_length(resume - x)
+                if resume - x >= SHORTEST_RUN and code_simply(registers, data, counters, run, 0) == 0:
+                    x = resume
+                    continue
+            known += (4 * west + 2 * far) * geometry.own_weight
+            line = (contexts.line + np.int64(context_sets[context_set + x])) * TABLED
+            table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
+            symbol, state, other, place = decode_symbol(spans, symbols, words, table, state, other, place)
+            left_before, left = left, ZERO
+            if symbol:
+                below = bits_below(symbol)
+                size = first_of(symbol) + get_bits(raw, bits, below)
+                bits += below
+                above, before = geometry.row if y else 0, ahead + x if contexts.ahead else -1
+                pattern = sign_context(values, there + x, above, before, left_before)
+                bit, state, other, place = decode_bit(ones[contexts.signs + (pattern >> 1)], words, state, other, place)
+                left = 1 + (bit ^ (pattern & 1))
+                values[there + x] = size if left == 1 else -size
+            far, west = west, min(first_of(symbol), MOST_NEAR)
+            x += 1
+        fill_near(near, values, places)
     ends[RAW], ends[PLACE], ends[STATE], ends[OTHER] = bits, place, state, other

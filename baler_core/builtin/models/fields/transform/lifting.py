@@ -1,4 +1,4 @@
-"""The lifting steps of the CDF 9/7 wavelet, on slices in contiguous memory while they are in the processor's cache.
+"""Transform slices by the lifting steps of the CDF 9/7 wavelet, in contiguous memory within the processor's cache.
 
 Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps", J. Fourier Anal. Appl. 4, 247 (1998), table
 of section 7.7; scaled so that the transform is nearly orthonormal. A line is worked on as its even, then its odd values.
@@ -40,7 +40,7 @@ def split_slices(slices: Array, sizes: Array) -> None:
 
 @compiled
 def join_slices(slices: Array, sizes: Array) -> None:
-    """Inverse of `split_slices`."""
+    """Invert `split_slices`."""
     scratch = new_scratch(sizes)
     for number in range(slices.shape[0]):
         for level in range(sizes.shape[0] - 2, -1, -1):
@@ -51,7 +51,7 @@ def join_slices(slices: Array, sizes: Array) -> None:
 
 @inlined
 def new_scratch(sizes: Array) -> Array:
-    """Room for a strip of lines along z or y, or for one line along x."""
+    """Allocate room for a strip of lines along z or y, or for one line along x."""
     return np.empty((max(sizes[0, 0], sizes[0, 1], sizes[0, 2] // _STRIP + 1), _STRIP))
 
 
@@ -97,7 +97,7 @@ def split_line(line: Array, scratch: Array) -> None:
 
 @compiled
 def join_line(line: Array, scratch: Array) -> None:
-    """Inverse of `split_line`."""
+    """Invert `split_line`."""
     odd, even = line.size // 2, (line.size + 1) // 2
     for k in range(even):
         scratch[k] = line[k] / _GAIN
@@ -152,7 +152,7 @@ def split_strip(flat: Array, start: Integer, apart: Integer, count: Integer, wid
 
 @compiled
 def join_strip(flat: Array, start: Integer, apart: Integer, count: Integer, width: Integer, scratch: Array) -> None:
-    """Inverse of `split_strip`."""
+    """Invert `split_strip`."""
     odd, even = count // 2, (count + 1) // 2
     for k in range(count):
         place = start + apart * k
@@ -170,7 +170,7 @@ def join_strip(flat: Array, start: Integer, apart: Integer, count: Integer, widt
 
 @compiled
 def lift_odd_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer, factor: float) -> None:
-    """As `lift_odd_of_line`, of lines side by side."""
+    """Lift the odd values of lines side by side, as `lift_odd_of_line`."""
     for k in range(even - 1):
         add_scaled(strip[even + k], strip[k], strip[k + 1], factor, width)
     if odd == even:
@@ -179,7 +179,7 @@ def lift_odd_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer,
 
 @compiled
 def lift_even_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer, factor: float) -> None:
-    """As `lift_even_of_line`, of lines side by side."""
+    """Lift the even values of lines side by side, as `lift_even_of_line`."""
     add_scaled(strip[0], strip[even], strip[even], factor, width)
     for k in range(1, odd):
         add_scaled(strip[k], strip[even + k - 1], strip[even + k], factor, width)

@@ -1,32 +1,35 @@
-"""What already coded integers tell about each place of a band, found for whole bands and rows at a time.
+"""Sum up the integers already coded around each place of a band, for whole bands and rows at a time.
 
 Only magnitudes of coded integers enter, so that a decoder finds the same whatever its floating point does.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from baler_core.builtin.models.fields.transform import band_fields as field
 from baler_core.entropy.magnitudes import BINS, logarithmic
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
-# What the sheet of a band tells of each place before anything of the band is coded; numbers of a place lie side by side.
-TOTAL, FIRST, FIRST_BIN, FAMILY_BINS, OTHER_BINS, CLOSE, FAMILY, KNOWN = range(8)
+# Numbers that the sheet of a band holds for each place, side by side, before anything of the band is coded.
+TOTAL, FIRST, FIRST_BIN, PARENT_BINS, OTHER_BINS, CLOSE, CONTEXT_SET, KNOWN = range(8)
 SHEET = 8
 # Rows of what is known of the places of a row once those above it are coded.
-ABOVE, NORTH, QUIET = range(3)
+ABOVE, NORTH, ZERO_RUN = range(3)
 # Magnitudes and means count up to this, so that all sums, of at most 20 of them, stay within 32 bits.
 MOST = 1 << 26
-# Hints below these, of 16 per lively coefficient nearby, are of the first families.
+# Hints below these, of 16 per nonzero coefficient nearby, choose the first context sets.
 _FEW, _SOME = 8, 160
 
 
 @compiled
-def lively(values: Array, box: Array) -> Integer:
-    """1 if any integer of a box of a slice differs from zero."""
-    for z in range(box[0], box[3]):
-        for y in range(box[1], box[4]):
-            for x in range(box[2], box[5]):
+def any_nonzero(values: Array, box: Array) -> Integer:
+    """Return 1 if any integer of a box of a slice differs from zero."""
+    for z in range(box[field.FIRST_Z], box[field.END_Z]):
+        for y in range(box[field.FIRST_Y], box[field.END_Y]):
+            for x in range(box[field.FIRST_X], box[field.END_X]):
                 if values[z, y, x]:
                     return 1
     return 0
@@ -34,100 +37,113 @@ def lively(values: Array, box: Array) -> Integer:
 
 @inlined
 def size_of(value: Integer) -> Integer:
-    """The magnitude of an integer of 32 bits as far as it counts."""
+    """Return the magnitude of an integer of 32 bits as far as it counts."""
     return min(abs(np.int64(value)), MOST)
 
 
 @compiled
 def means(values: Array, box: Array, out: Array) -> None:
-    """16 x the weighted mean magnitude about each place of a box of a known slice, to the same places of `out`."""
-    high, deep = box[4] - box[1] > 1, box[3] - box[0] > 1
+    """Store 16 x the weighted mean magnitude about each place of a box of a coded slice in the same places of `out`."""
+    high, deep = box[field.END_Y] - box[field.FIRST_Y] > 1, box[field.END_Z] - box[field.FIRST_Z] > 1
     weight = 12 + (4 if high else 0) + (4 if deep else 0)
     scale = (1 << 20) // weight + 1
-    for z in range(box[0], box[3]):
-        for y in range(box[1], box[4]):
+    for z in range(box[field.FIRST_Z], box[field.END_Z]):
+        for y in range(box[field.FIRST_Y], box[field.END_Y]):
             row = out[z, y]
-            for x in range(box[2], box[5]):
+            for x in range(box[field.FIRST_X], box[field.END_X]):
                 row[x] = 8 * size_of(values[z, y, x])
-            for x in range(box[2] + 1, box[5]):
+            for x in range(box[field.FIRST_X] + 1, box[field.END_X]):
                 row[x] += 2 * size_of(values[z, y, x - 1])
                 row[x - 1] += 2 * size_of(values[z, y, x])
-            if y > box[1]:
+            if y > box[field.FIRST_Y]:
                 add_row(row, values[z, y - 1], box)
-            if y + 1 < box[4]:
+            if y + 1 < box[field.END_Y]:
                 add_row(row, values[z, y + 1], box)
-            if z > box[0]:
+            if z > box[field.FIRST_Z]:
                 add_row(row, values[z - 1, y], box)
-            if z + 1 < box[3]:
+            if z + 1 < box[field.END_Z]:
                 add_row(row, values[z + 1, y], box)
-            for x in range(box[2], box[5]):
+            for x in range(box[field.FIRST_X], box[field.END_X]):
                 row[x] = min((16 * np.int64(row[x]) * scale) >> 20, MOST)
 
 
 @compiled
 def add_row(row: Array, values: Array, box: Array) -> None:
-    """Take in the neighbours of one side."""
-    for x in range(box[2], box[5]):
+    """Add the neighbours on one side."""
+    for x in range(box[field.FIRST_X], box[field.END_X]):
         row[x] += 2 * size_of(values[x])
 
 
 @compiled
 def add_parent(out: Array, means: Array, band: Array) -> None:
-    """The means of the parent band at each place of a band, row after row."""
-    shift, first, last = band[14], band[8], band[11] - 1
-    ny, nx = band[4] - band[1], band[5] - band[2]
-    for z in range(band[3] - band[0]):
-        pz = min(band[6] + (z >> band[12]), band[9] - 1)
+    """Store the means of the parent band at each place of a band, row after row."""
+    shift, first, last = band[field.SHIFT_X], band[field.PARENT_X], band[field.PARENT_END_X] - 1
+    ny, nx = band[field.END_Y] - band[field.FIRST_Y], band[field.END_X] - band[field.FIRST_X]
+    for z in range(band[field.END_Z] - band[field.FIRST_Z]):
+        pz = min(band[field.PARENT_Z] + (z >> band[field.SHIFT_Z]), band[field.PARENT_END_Z] - 1)
         for y in range(ny):
-            py, at = min(band[7] + (y >> band[13]), band[10] - 1), (z * ny + y) * nx
+            py, at = (
+                min(band[field.PARENT_Y] + (y >> band[field.SHIFT_Y]), band[field.PARENT_END_Y] - 1),
+                (z * ny + y) * nx,
+            )
             for x in range(nx):
                 out[at + x] = means[pz, py, min(first + (x >> shift), last)]
 
 
 @compiled
-def add_cousins(out: Array, values: Array, cousins: Array, band: Array) -> None:
-    """16 x the sum of magnitudes at the same places of other bands of the level."""
-    ny, nx = band[4] - band[1], band[5] - band[2]
-    for c in range(cousins.shape[0]):
-        first, last = cousins[c, 2], cousins[c, 5] - 1
-        for z in range(band[3] - band[0]):
-            cz = min(cousins[c, 0] + z, cousins[c, 3] - 1)
+def add_siblings(out: Array, values: Array, boxes: Array, band: Array) -> None:
+    """Add 16 x the magnitudes at the same places of `boxes`, other bands of the level."""
+    ny, nx = band[field.END_Y] - band[field.FIRST_Y], band[field.END_X] - band[field.FIRST_X]
+    for c in range(boxes.shape[0]):
+        first, last = boxes[c, field.FIRST_X], boxes[c, field.END_X] - 1
+        for z in range(band[field.END_Z] - band[field.FIRST_Z]):
+            cz = min(boxes[c, field.FIRST_Z] + z, boxes[c, field.END_Z] - 1)
             for y in range(ny):
-                cy, at = min(cousins[c, 1] + y, cousins[c, 4] - 1), (z * ny + y) * nx
+                cy, at = min(boxes[c, field.FIRST_Y] + y, boxes[c, field.END_Y] - 1), (z * ny + y) * nx
                 for x in range(nx):
                     size = size_of(values[cz, cy, min(first + x, last)])
                     out[at + x] = min(out[at + x] + 16 * size, MOST)
 
 
+class OtherSlices(NamedTuple):
+    """The slices that resemble one, all int32.
+
+    Attributes
+    ----------
+    means
+        (3, z, y, x): means of the nearest, the second nearest (or a hint), and the variable before.
+    nearest, beside
+        (z, y, x): integers of the nearest slice and of the variable before.
+    """
+
+    means: Array
+    nearest: Array
+    beside: Array
+
+
 @compiled
-def fill_sheet(
-    sheet: Array, parents: Array, siblings: Array, others: Array, ahead: Array, beside: Array, band: Array, many: bool
-) -> None:
-    """What is known of each place of a band; what only the contexts beyond the third look at is left out if not `many`.
+def fill_sheet(sheet: Array, parents: Array, siblings: Array, others: OtherSlices, band: Array, many: bool) -> None:
+    """Fill in what is known of each place of a band; unless `many`, without what only contexts beyond the third use.
 
     Parameters
     ----------
     parents, siblings
-        See `add_parent` and `add_cousins`.
-    others, ahead, beside
-        `contexts.Views.others`, `nearest` and `beside`.
+        See `add_parent` and `add_siblings`.
     """
-    own_family, hinted, second_weight, place, at = band[16] * BINS, band[25], band[18], 0, 0
-    for z in range(band[0], band[3]):
-        for y in range(band[1], band[4]):
-            for x in range(band[2], band[5]):
-                first, second = np.int64(others[0, z, y, x]), np.int64(others[1, z, y, x])
-                third, parent, sibling = (
-                    np.int64(others[2, z, y, x]),
-                    np.int64(parents[place]),
-                    np.int64(siblings[place]),
-                )
-                family_bin = logarithmic(parent) >> 1
-                sheet[at + TOTAL] = 2 * first + 2 * third + ((parent * 7) >> 4) + second_weight * second
+    means, ahead, beside = others
+    own_set, hinted, place, at = band[field.CONTEXT_SET] * BINS, band[field.HINTED], 0, 0
+    for z in range(band[field.FIRST_Z], band[field.END_Z]):
+        for y in range(band[field.FIRST_Y], band[field.END_Y]):
+            for x in range(band[field.FIRST_X], band[field.END_X]):
+                first, second = np.int64(means[0, z, y, x]), np.int64(means[1, z, y, x])
+                third: Integer = np.int64(means[2, z, y, x])
+                parent, sibling = np.int64(parents[place]), np.int64(siblings[place])
+                total = 2 * first + 2 * third + ((parent * 7) >> 4)
+                sheet[at + TOTAL] = total + band[field.HAS_SECOND] * second
                 sheet[at + FIRST] = first
                 sheet[at + FIRST_BIN] = (logarithmic(first) >> 1) * 32 + (logarithmic(parent + sibling) >> 1)
-                sheet[at + FAMILY_BINS] = family_bin * 32 + (logarithmic(sibling) >> 1)
-                sheet[at + FAMILY] = hinted_family(second) * BINS if hinted else own_family
+                sheet[at + PARENT_BINS] = (logarithmic(parent) >> 1) * 32 + (logarithmic(sibling) >> 1)
+                sheet[at + CONTEXT_SET] = hinted_context_set(second) * BINS if hinted else own_set
                 sheet[at + KNOWN] = first | second | third | parent | sibling
                 if many:
                     sheet[at + OTHER_BINS] = (logarithmic(first + second) >> 1) * 32 + (logarithmic(third) >> 1)
@@ -138,9 +154,9 @@ def fill_sheet(
 
 @inlined
 def look_above(
-    above: Array, sheet: Array, near: Array, at: Integer, here: Integer, pitch: Integer, layer: Integer
+    above: Array, sheet: Array, near: Array, at: Integer, here: Integer, back: tuple[Integer, Integer]
 ) -> None:
-    """What the rows above one tell of its places: a weighted sum, small magnitudes packed, lengths of runs of zeros.
+    """Sum up the rows above one: a weighted sum, small magnitudes packed, lengths of runs of zeros.
 
     Parameters
     ----------
@@ -150,10 +166,10 @@ def look_above(
         Magnitudes of the band coded so far, flat, with a margin of 2 zeros.
     at, here
         Where the row begins in the sheet and in `near`.
-    pitch, layer
-        How far back the row before and the layer before are in `near`; `layer` is 0 if there is but one.
+    back
+        How far back the row before and the layer before are in `near`; the latter is 0 if there is but one.
     """
-    run = 0
+    (pitch, layer), run = back, 0
     for x in range(above.shape[1] - 1, -1, -1):
         place = here + x
         north: Integer = np.int64(near[place - pitch])
@@ -167,10 +183,10 @@ def look_above(
         above[ABOVE, x] = total
         above[NORTH, x] = 3 * min(north, 3) + min(diagonal, 2)
         run = 0 if total | sheet[at + x * SHEET + KNOWN] else run + 1
-        above[QUIET, x] = run
+        above[ZERO_RUN, x] = run
 
 
 @inlined
-def hinted_family(hint: Integer) -> Integer:
-    """Which family of counters a place belongs to where a hint tells how lively it is."""
+def hinted_context_set(hint: Integer) -> Integer:
+    """Choose the context set of a place by its hint."""
     return 1 * (hint > 0) + (hint >= _FEW) + (hint >= _SOME)

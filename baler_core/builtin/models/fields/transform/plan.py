@@ -1,16 +1,16 @@
-"""Chooses which variables are transformed together, along which axes, and how, by bytes of a sample."""
+"""Choose which variables are transformed together, along which axes and how, by the bytes of a sample."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
+from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of, time_blocks
-from baler_core.builtin.models.fields.model import Family, Prepared
-from baler_core.builtin.models.fields.transform.codec import Field, FieldBlock, Planned
+from baler_core.builtin.models.fields.transform.joint_fields import FieldBlock, PlannedBlock, ScaledField
+from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock, whole_size
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
-from baler_core.builtin.models.fields.transform.trials import Trials, whole_size
 from baler_core.plugin.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
@@ -27,8 +27,8 @@ _COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 _NOISY_BITS, _NOISE, _MOST_NOISE = 2.0, 0.008, 0.05
 
 
-def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[Family]:
-    """Families of all `members`: all in one, or each by itself.
+def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
+    """Plan all `members`, which have one shape: all together, or each by itself.
 
     Parameters
     ----------
@@ -36,18 +36,18 @@ def plan_families(members: Sequence[Prepared], effort: Effort, rival: float = ma
         What another model expects to take: with less than most effort, no more is tried where transforms are far behind.
     """
     if effort == "max":
-        return [plan.family(group) for plan, group in _plans(members, effort)]
+        return [plan.planned(group) for plan, group in _plans(members, effort)]
     plans = _plans(members, "fast")
     # samples make transforms look larger than they are
     if effort == "fast" or sum(plan.counted for plan, _ in plans) > _AHEAD * rival:
-        families = [plan.family(group) for plan, group in plans]
-        if effort == "fast" or sum(family.expected for family in families) > _FAR_BEHIND * rival:
-            return families
+        found = [plan.planned(group) for plan, group in plans]
+        if effort == "fast" or sum(fields.expected for fields in found) > _FAR_BEHIND * rival:
+            return found
     return [plan.refined(group, effort) for plan, group in plans]
 
 
 def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
-    """Plans of families, and who is in them."""
+    """Plan joint fields, and say who is in them."""
     fields = [member.field for member in members]
     choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
     alone = [_best([fields[0]], choices, effort)]
@@ -64,7 +64,7 @@ def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Seq
     return [(plan, [member]) for plan, member in zip(alone, members, strict=True)]
 
 
-def _best(fields: Sequence[Field], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
+def _best(fields: Sequence[ScaledField], choices: Sequence[Arrangement], effort: Effort) -> _Plan:
     plans = [_Plan(fields, choices[0], effort)]
     # what serves along one axis mostly serves along others
     values = len(fields) * fields[0].values.size
@@ -86,7 +86,7 @@ class _Plan:
 
     def __init__(
         self,
-        fields: Sequence[Field],
+        fields: Sequence[ScaledField],
         arrangement: Arrangement,
         effort: Effort,
         times: Sequence[TimeTransform] = TIME_TRANSFORMS,
@@ -95,9 +95,9 @@ class _Plan:
         self._effort = effort
         places = time_blocks(arrangement.shape(fields[0].values.shape)[0])
         self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
-        self._trials = Trials(self._blocks[len(places) // 2], effort)
-        self._recipe = choose_transform(self._trials, effort, times)
-        size = self._trials.size if effort == "max" else self._trials.compared
+        self._sampled = SampledBlock(self._blocks[len(places) // 2], effort)
+        self._recipe = choose_transform(self._sampled, times)
+        size = self._sampled.size if effort == "max" else self._sampled.compared
         self.expected = size(self._recipe) * len(self._blocks)
         self._measured = False
 
@@ -109,7 +109,7 @@ class _Plan:
     @property
     def counted(self) -> float:
         """Bytes by counting the sample, corrections too."""
-        return self._trials.counted(self._recipe) * len(self._blocks)
+        return self._sampled.counted(self._recipe) * len(self._blocks)
 
     def measure(self) -> None:
         """Code the first, the middle and the last block whole, unless that was done: samples may miss what is hard."""
@@ -121,29 +121,29 @@ class _Plan:
         self.expected = sum(sizes) / len(sizes) * (last + 1)
         self._measured = True
 
-    def refined(self, members: Sequence[Prepared], effort: Effort) -> Family:
-        """The family, with a step of the quantiser that was looked for with more effort."""
-        self._effort, self._trials = effort, Trials(self._trials.block, effort)
-        return self.family(members)
+    def refined(self, members: Sequence[Prepared], effort: Effort) -> JointFields:
+        """Plan joint fields with a step of the quantiser that was looked for with more effort."""
+        self._effort, self._sampled = effort, SampledBlock(self._sampled.block, effort)
+        return self.planned(members)
 
-    def family(self, members: Sequence[Prepared]) -> Family:
-        """The family, with the best step of the quantiser."""
-        recipe = choose_step(self._trials, self._recipe, self._effort)
+    def planned(self, members: Sequence[Prepared]) -> JointFields:
+        """Plan joint fields with the best step of the quantiser."""
+        recipe = choose_step(self._sampled, self._recipe, self._effort)
         analysed = None
         if self._effort != "max":
-            analysed, size = self._trials.analyse(recipe)
+            analysed, size = self._sampled.analyse(recipe)
             expected = self._coded(size) * len(self._blocks)
         else:
             self.measure()
-            expected = self.expected * self._trials.size(recipe) / max(1.0, self._trials.size(self._recipe))
-        self._trials.forget()
-        return Family(tuple(members), self.arrangement, expected, Planned(recipe, analysed))
+            expected = self.expected * self._sampled.size(recipe) / max(1.0, self._sampled.size(self._recipe))
+        self._sampled.forget()
+        return JointFields(tuple(members), self.arrangement, expected, PlannedBlock(recipe, analysed))
 
     def _coded(self, counted: float) -> float:
-        """What coding a block takes, if so many bytes of it were counted."""
+        """Return what coding a block takes, if so many bytes of it were counted."""
         if self._effort == "fast":
             return _COUNTED["fast"] * counted
-        noise = _NOISE * (8 * counted / max(1, math.prod(self._trials.block.shape)) - _NOISY_BITS)
+        noise = _NOISE * (8 * counted / max(1, math.prod(self._sampled.block.shape)) - _NOISY_BITS)
         return (_COUNTED["balanced"] + min(max(noise, 0.0), _MOST_NOISE)) * counted
 
 

@@ -1,4 +1,4 @@
-"""Coefficients to integers with a uniform step, rounded down where a larger integer costs more than it is worth; and back.
+"""Quantise coefficients with a uniform step, rounded down where a larger integer costs more than it is worth.
 
 Rate-distortion optimised quantisation: of two neighbouring integers the one with the smaller squared error plus cost is
 taken, where the cost in bits is that of a geometric distribution with the mean magnitude of the neighbours.
@@ -30,7 +30,7 @@ def quantise(coefficients: np.ndarray, step: float, bands: list[Band]) -> np.nda
 
 
 def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
-    """float64, same shape, C order."""
+    """Return float64, same shape, C order."""
     return np.multiply(integers, step, order="C")
 
 

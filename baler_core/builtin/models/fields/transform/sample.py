@@ -1,4 +1,4 @@
-"""Parts of a block that tell about all of it: boxes to try recipes on, and points to learn a basis from."""
+"""Choose the parts of a block that stand for all of it: boxes to try recipes on, points to learn a basis from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST_SHARE = 10
 
 
 def sample_boxes(shape: tuple[int, ...], effort: Effort) -> list[Box]:
-    """A few parts of space, no two in the same rows, of a block of `shape` (frames, variables, z, y, x)."""
+    """Return a few parts of space, no two in the same rows, of a block of `shape` (frames, variables, z, y, x)."""
     space, count = list(shape[2:]), _BOXES[effort]
     per_point = shape[0] * shape[1]
     if per_point * int(np.prod(space)) <= 2 * _SAMPLE[effort]:
@@ -43,7 +43,7 @@ def sample_boxes(shape: tuple[int, ...], effort: Effort) -> list[Box]:
 
 
 def spread_points(shape: tuple[int, ...]) -> Box:
-    """Points all over space, evenly, enough to learn a basis from."""
+    """Return points all over space, evenly, enough to learn a basis from."""
     steps = [1] * len(shape[2:])
     while True:
         counts = [-(-n // step) for n, step in zip(shape[2:], steps, strict=True)]
@@ -52,8 +52,8 @@ def spread_points(shape: tuple[int, ...]) -> Box:
         steps[counts.index(max(counts))] += 1
 
 
-def learn_quickly(block: Block) -> Basis:
-    """A basis from points spread over the block."""
+def learn_basis_fast(block: Block) -> Basis:
+    """Learn a basis from points spread over the block."""
     points = block.tile(spread_points(block.shape))
     frames = points.field.reshape(block.shape[0], -1)
     return learn_basis(gram(frames), [frames])

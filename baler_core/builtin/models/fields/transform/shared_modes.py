@@ -1,4 +1,4 @@
-"""What files of one kind have in common in space: modes learned from one, and how much of each is in another's frames.
+"""Learn modes in space that files of one kind share, and subtract them from the frames of another file.
 
 The modes are the spatial side of the Karhunen-Loeve transform (proper orthogonal decomposition; Lumley 1967). A file
 that refers to them holds a few integers per frame, and its own transform codes only what they leave.
@@ -18,6 +18,7 @@ from baler_core.entropy.arithmetic import OVERRUN, finish, new_decoder, new_enco
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
 
+# Limits of what a trained model stores: modes, and values of all modes.
 _MOST_MODES = 48
 _MOST_VALUES = 1 << 24
 _FULL = 32767
@@ -29,7 +30,7 @@ FINENESS = (0.25, 0.0625)
 
 
 def learn_modes(block: Block) -> np.ndarray:
-    """Modes of frames in units of the tolerance: int16 (modes, variables, z, y, x), those that matter anywhere."""
+    """Learn modes of frames in units of the tolerance: int16 (modes, variables, z, y, x), those that matter anywhere."""
     frames, *shape = block.shape
     boxes = tiles(frames, tuple(shape[1:]))
     _, shapes = np.linalg.eigh(np.sum([gram(block.tile(box).field.reshape(frames, -1)) for box in boxes], axis=0))
@@ -44,14 +45,14 @@ def learn_modes(block: Block) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Background:
+class SharedModes:
     """Orthonormal modes, one that is constant for each variable among them: float64 (modes, variables, z, y, x)."""
 
     modes: np.ndarray
 
     @classmethod
-    def of(cls, stored: np.ndarray, shape: tuple[int, ...]) -> Background | None:
-        """From what `learn_modes` gave, for frames of `shape` (variables, z, y, x); None if it is of other frames."""
+    def of(cls, stored: np.ndarray, shape: tuple[int, ...]) -> SharedModes | None:
+        """Make them from what `learn_modes` gave, for frames of `shape` (variables, z, y, x); None if it is of other frames."""
         if stored.dtype != np.int16 or stored.shape[1:] != shape or not stored.size:
             return None
         constant = np.repeat(np.eye(shape[0]), math.prod(shape[1:]), axis=1)
@@ -60,16 +61,16 @@ class Background:
             return None
         return cls(np.ascontiguousarray(np.linalg.qr(rows.T)[0].T).reshape(-1, *shape))
 
-    def find(self, block: Block, fineness: int) -> Foretold:
-        """How much of each mode is in each frame of a block."""
+    def find(self, block: Block, fineness: int) -> Explained:
+        """Return how much of each mode is in each frame of a block."""
         found = np.zeros((block.shape[0], len(self.modes)))
         for box in tiles(block.shape[0], block.shape[2:]):
             found += block.tile(box).field.reshape(len(found), -1) @ self.part(box).T
         found = np.clip(found / self.step(fineness), -_LARGEST, _LARGEST)
-        return Foretold(self, np.rint(found).astype(np.int64), fineness)
+        return Explained(self, np.rint(found).astype(np.int64), fineness)
 
-    def read(self, data: bytes, frames: int) -> Foretold:
-        """What `Foretold.to_bytes` made `data` of.
+    def read(self, data: bytes, frames: int) -> Explained:
+        """Return what `Explained.to_bytes` made `data` of.
 
         Raises
         ------
@@ -80,21 +81,21 @@ class Background:
             raise FormatError("the modes of a transformed field are used in an unknown way")
         numbers = NumberCoder(new_decoder(data[1:]))
         series = [code_mode(numbers, np.zeros(frames, np.int64), _NO_TAPS) for _ in self.modes]
-        return Foretold(self, np.stack(series, 1), data[0])
+        return Explained(self, np.stack(series, 1), data[0])
 
     def part(self, box: Box) -> np.ndarray:
-        """The modes inside a box of space: float64 (modes, values)."""
+        """Return the modes inside a box of space: float64 (modes, values)."""
         part = self.modes[(slice(None), slice(None), *box)]
         return part.reshape(len(part), -1)
 
     def step(self, fineness: int) -> float:
-        """The step of the coefficients."""
+        """Return the step of the coefficients."""
         return FINENESS[fineness] * math.sqrt(self.modes[0].size)
 
 
 @dataclass(frozen=True)
-class Foretold:
-    """What a background says about the frames of a block.
+class Explained:
+    """The part of a block that shared modes explain.
 
     Attributes
     ----------
@@ -104,17 +105,17 @@ class Foretold:
         The number of their step in `FINENESS`.
     """
 
-    background: Background
+    shared_modes: SharedModes
     coefficients: np.ndarray
     fineness: int
 
     def tile(self, box: Box) -> np.ndarray:
-        """The part inside a box of space: float64 (frames, variables, z, y, x)."""
-        found = self.coefficients * self.background.step(self.fineness) @ self.background.part(box)
-        return found.reshape(len(found), *self.background.modes[0][(slice(None), *box)].shape)
+        """Return the part inside a box of space: float64 (frames, variables, z, y, x)."""
+        found = self.coefficients * self.shared_modes.step(self.fineness) @ self.shared_modes.part(box)
+        return found.reshape(len(found), *self.shared_modes.modes[0][(slice(None), *box)].shape)
 
     def to_bytes(self) -> bytes:
-        """Coefficients, each mode predicted along time."""
+        """Write coefficients, each mode predicted along time."""
         capacity = 1024 + 8 * self.coefficients.size
         taps = best_taps(self.coefficients)
         while True:
@@ -129,10 +130,10 @@ class Foretold:
 
 @dataclass(frozen=True)
 class Remainder:
-    """A block without what was foretold of it."""
+    """A block without what the shared modes explain of it."""
 
     block: Block
-    foretold: Foretold
+    explained: Explained
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,6 +141,6 @@ class Remainder:
         return self.block.shape
 
     def tile(self, box: Box) -> Chunk:
-        """The part inside a box of space."""
+        """Return the part inside a box of space."""
         chunk = self.block.tile(box)
-        return Chunk(chunk.field - self.foretold.tile(box), chunk.holes)
+        return Chunk(chunk.field - self.explained.tile(box), chunk.holes)

@@ -1,4 +1,4 @@
-"""The transform along time: none, a wavelet, or a learned basis; and which slices then tell about which."""
+"""Transform along time: not at all, by a wavelet or by a learned basis; and link slices that resemble each other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) 
 
 
 def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
-    """Inverse of `forward`; may change `slices`."""
+    """Invert `forward`; may change `slices`."""
     if kind == "basis" and matrix is not None:
         return (matrix @ _flat(slices)).reshape(len(matrix), *slices.shape[1:])
     if kind == "wavelet":
@@ -46,7 +46,7 @@ def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) 
 
 
 def links(count: int, kind: TimeTransform) -> list[Links]:
-    """For each slice, in coding order, the earlier slices that tell most about it."""
+    """Return for each slice, in coding order, the earlier slices that resemble it most."""
     if kind != "wavelet":
         return [Links(s - 1, s - 2 if s > 1 else -1) for s in range(count)]
     found: list[Links] = []
@@ -64,12 +64,12 @@ def links(count: int, kind: TimeTransform) -> list[Links]:
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
-    """All but the first axis as one, also where there is nothing."""
+    """Return all but the first axis as one axis, even of an empty array."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def _sizes(shape: tuple[int, ...]) -> np.ndarray:
-    """What is split at each level, time alone: int64 (levels + 1, 3)."""
+    """Return what is split at each level, time alone: int64 (levels + 1, 3)."""
     points = math.prod(shape[1:])
     return np.array([(n, 1, points) for (n,) in wavelet.sizes_by_level(shape[:1], _levels(shape[0]))], np.int64)
 

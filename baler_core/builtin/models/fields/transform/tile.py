@@ -1,4 +1,4 @@
-"""One tile of a field, in units of its tolerance, to integers and back: transform, quantise, correct."""
+"""Transform, quantise and correct one tile in units of its tolerance, and restore it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
+from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.quantiser import dequantise, quantise
-from baler_core.builtin.models.fields.transform.recipe import Recipe
 
 # How far coefficients may be moved, in steps, and how much of what is beyond the bound is added in a round.
 _REACH, _PUSH = 0.06, 3.0
@@ -31,19 +31,19 @@ class TileIntegers:
 
 
 def analyse(tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None) -> TileIntegers:
-    """Integers of a tile: float64 (frames, variables, z, y, x) in units of the tolerance, holes filled in."""
+    """Return integers of a tile: float64 (frames, variables, z, y, x) in units of the tolerance, holes filled in."""
     return quantised(transformed(tile, recipe, matrix), tile, holes, recipe, matrix)
 
 
 def transformed(tile: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
-    """Coefficients: float64 (slices, variables, z, y, x)."""
+    """Return coefficients: float64 (slices, variables, z, y, x)."""
     return wavelet.forward(temporal.forward(tile, recipe.time, matrix), recipe.levels)
 
 
 def quantised(
     coefficients: np.ndarray, tile: np.ndarray, holes: np.ndarray | None, recipe: Recipe, matrix: np.ndarray | None
 ) -> TileIntegers:
-    """Integers of coefficients, and what they leave to be corrected.
+    """Return integers of coefficients, and what they leave to be corrected.
 
     Coefficients that lie about halfway between two integers may go either way: in `recipe.rounds` rounds they are moved
     to where fewer values will be beyond their bound.
@@ -58,13 +58,13 @@ def quantised(
 
 
 def _nearer(coefficients: np.ndarray, wanted: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """As near to what is wanted as coefficients may be moved."""
+    """Move coefficients as near to what is wanted as they may be."""
     reach = _REACH * recipe.step_size
     return np.clip(wanted, coefficients - reach, coefficients + reach)
 
 
 def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
-    """The restored tile, within one tolerance of the original."""
+    """Return the restored tile, within one tolerance of the original."""
     return bound_layer.correct(_inverse(integers.coefficients, recipe, matrix), integers.corrections)
 
 

@@ -1,17 +1,18 @@
-"""The integers of a tile to bytes and back, with mixed contexts or quickly, and how many bytes that takes."""
+"""Write the integers of a tile as bytes, with mixed contexts or fast, read them back, or count their bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
+from baler_core.builtin.models.fields.transform.band_fields import FieldStructure
+from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.coder import code_integers
-from baler_core.builtin.models.fields.transform.contexts import Memory, new_memory
-from baler_core.builtin.models.fields.transform.fast_bands import LAYOUT
-from baler_core.builtin.models.fields.transform.fast_coder import code_quickly, most_flags
-from baler_core.builtin.models.fields.transform.recipe import Recipe
+from baler_core.builtin.models.fields.transform.contexts import BandStatistics, new_statistics
+from baler_core.builtin.models.fields.transform.fast_bands import CONTEXTS
+from baler_core.builtin.models.fields.transform.fast_coder import code_fast, most_flags
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.entropy.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
 from baler_core.entropy.symbol_stream import (
@@ -26,26 +27,26 @@ from baler_core.entropy.symbols import FLAGS, Stream
 
 
 def encode_tile(integers: TileIntegers, recipe: Recipe) -> bytes:
-    """The integers as bytes."""
+    """Write the integers as bytes."""
     if recipe.mixed:
         return _encode_mixed([integers], recipe)
     stream = _collected([integers], recipe)
-    return write_stream(stream, LAYOUT, new_head(2 * int(stream.ends[FLAGS])))
+    return write_stream(stream, CONTEXTS, new_head(2 * int(stream.ends[FLAGS])))
 
 
 def coded_size(parts: Sequence[TileIntegers], recipe: Recipe) -> float:
-    """Bytes of several tiles, each coded with what was learned from those before, for trials.
+    """Measure the bytes of several tiles, each coded with the statistics of those before.
 
-    Quick coding is not carried out for that: its bytes are known as soon as its symbols are counted.
+    Fast coding is not carried out for that: its bytes are known as soon as its symbols are counted.
     """
     if recipe.mixed:
         return float(len(_encode_mixed(parts, recipe)))
     stream = _collected(parts, recipe)
-    return counted_bytes(stream, LAYOUT, new_head(2 * int(stream.ends[FLAGS])))
+    return counted_bytes(stream, CONTEXTS, new_head(2 * int(stream.ends[FLAGS])))
 
 
 def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe) -> TileIntegers:
-    """Inverse of `encode_tile`.
+    """Invert `encode_tile`.
 
     Parameters
     ----------
@@ -61,10 +62,10 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
     """
     integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
     if recipe.mixed:
-        _code_mixed(new_decoder(data), integers, recipe, (new_memory(), new_memory()))
+        _code_mixed(new_decoder(data), integers, recipe, (new_statistics(), new_statistics()))
     else:
         head, rest = read_head(data, "a transformed field")
-        _code_quickly(read_stream(head, rest, LAYOUT), integers, recipe, encoding=False)
+        _code_fast(read_stream(head, rest, CONTEXTS), integers, recipe, encoding=False)
     return integers
 
 
@@ -73,42 +74,40 @@ def _collected(parts: Sequence[TileIntegers], recipe: Recipe) -> Stream:
     flags = sum(most_flags(part.coefficients, bands) + most_flags(part.corrections, 1) for part in parts)
     stream = new_collector(sum(part.coefficients.size + part.corrections.size for part in parts), flags)
     for part in parts:
-        _code_quickly(stream, part, recipe, encoding=True)
+        _code_fast(stream, part, recipe, encoding=True)
     return stream
 
 
-def _code_quickly(stream: Stream, integers: TileIntegers, recipe: Recipe, *, encoding: bool) -> None:
-    """Coefficients first; then the corrections, in contexts that coefficients lend."""
+def _structures(integers: TileIntegers, recipe: Recipe) -> Iterator[tuple[np.ndarray, FieldStructure]]:
+    """Yield the coefficients, then the corrections, whose contexts the coefficients help to choose."""
     coefficients, corrections = integers.coefficients, integers.corrections
     bands = wavelet.bands(coefficients.shape[2:], recipe.levels)
-    links = temporal.links(len(coefficients), recipe.time)
-    code_quickly(stream, 0, coefficients, bands, links, None, encoding=encoding)
-    hint = bound_layer.liveliness(coefficients, bands) if len(coefficients) else None
+    yield coefficients, FieldStructure(bands, temporal.links(len(coefficients), recipe.time))
+    hint = bound_layer.nonzero_counts(coefficients, bands) if len(coefficients) else None
     whole, links = bound_layer.whole(coefficients.shape[2:]), temporal.links(len(corrections), "none")
-    code_quickly(stream, 1, corrections, whole, links, hint, encoding=encoding)
+    yield corrections, FieldStructure(whole, links, hint)
+
+
+def _code_fast(stream: Stream, integers: TileIntegers, recipe: Recipe, *, encoding: bool) -> None:
+    for part, (array, structure) in enumerate(_structures(integers, recipe)):
+        code_fast(stream, part, array, structure, encoding=encoding)
 
 
 def _encode_mixed(parts: Sequence[TileIntegers], recipe: Recipe) -> bytes:
-    """The integers of several tiles in one stream."""
+    """Write the integers of several tiles as one stream."""
     capacity = 4096 + 2 * sum(part.coefficients.size for part in parts)
     while True:
         coder = new_encoder(capacity)
-        memories = new_memory(), new_memory()
+        statistics = new_statistics(), new_statistics()
         for part in parts:
-            _code_mixed(coder, part, recipe, memories)
+            _code_mixed(coder, part, recipe, statistics)
         if not coder.registers[OVERRUN]:
             return finish(coder)
         capacity *= 4
 
 
-def _code_mixed(coder: Coder, integers: TileIntegers, recipe: Recipe, memories: tuple[Memory, Memory]) -> None:
-    """As `_code_quickly`."""
-    coefficients, corrections = integers.coefficients, integers.corrections
-    space = coefficients.shape[2:]
-    bands = wavelet.bands(space, recipe.levels)
-    code_integers(
-        coder, memories[0], coefficients, bands, temporal.links(len(coefficients), recipe.time), None, recipe.mixed
-    )
-    hint = bound_layer.liveliness(coefficients, bands) if len(coefficients) else None
-    links = temporal.links(len(corrections), "none")
-    code_integers(coder, memories[1], corrections, bound_layer.whole(space), links, hint, recipe.mixed)
+def _code_mixed(
+    coder: Coder, integers: TileIntegers, recipe: Recipe, statistics: tuple[BandStatistics, BandStatistics]
+) -> None:
+    for own, (array, structure) in zip(statistics, _structures(integers, recipe), strict=True):
+        code_integers(coder, own, array, structure, recipe.mixed)

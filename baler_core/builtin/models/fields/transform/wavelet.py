@@ -1,4 +1,4 @@
-"""The wavelet transform of space, level by level, and the bands it makes (see `lifting` for the wavelet itself)."""
+"""Transform space by wavelets, level by level; list the bands that result (see `lifting` for the wavelet itself)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Band:
 
 
 def sizes_by_level(shape: tuple[int, ...], levels: int) -> list[tuple[int, ...]]:
-    """Shapes of the smooth part before each split, finest first, and after the last one: levels + 1 entries."""
+    """Return the shapes of the smooth part before each split, finest first, and after the last one: levels + 1 entries."""
     sizes = [shape]
     for _ in range(levels):
         sizes.append(tuple((n + 1) // 2 if n >= SHORTEST else n for n in sizes[-1]))
@@ -47,7 +47,7 @@ def sizes_by_level(shape: tuple[int, ...], levels: int) -> list[tuple[int, ...]]
 
 
 def useful_levels(shape: tuple[int, ...], most: int = 5) -> int:
-    """How often the longest axis can be halved and still be split."""
+    """Return how often the longest axis can be halved and still be split."""
     levels = 0
     longest = max(shape, default=0)
     while longest >= 2 * SHORTEST and levels < most:
@@ -63,7 +63,7 @@ def forward(values: np.ndarray, levels: int) -> np.ndarray:
 
 
 def inverse(values: np.ndarray, levels: int) -> np.ndarray:
-    """Inverse of `forward`."""
+    """Invert `forward`."""
     join_slices(_flat(values), np.array(sizes_by_level(values.shape[-3:], levels), np.int64))
     return values
 
@@ -74,7 +74,7 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 
 def bands(shape: tuple[int, ...], levels: int) -> list[Band]:
-    """All bands, coarse to fine; a band's parent and the earlier bands of its level come before it."""
+    """Return all bands, coarse to fine; a band's parent and the earlier bands of its level come before it."""
     sizes = sizes_by_level(shape, levels)[::-1]
     found = [Band(tuple((0, n) for n in sizes[0]), -1)]
     for level in range(levels):

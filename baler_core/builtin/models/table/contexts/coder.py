@@ -1,4 +1,4 @@
-"""Context mixing: what several contexts and a network say about each binary decision, weighed by how right they were."""
+"""Code a column by context mixing: the chances that contexts and a network give each decision, weighed by their success."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from baler_core.builtin.models.table.contexts.decisions import Decisions
 from baler_core.builtin.models.table.contexts.mixers import (
     Mixers,
+    Sets,
     decide,
-    decide_quickly,
+    decide_fast,
     initial_corrections,
     initial_weights,
 )
-from baler_core.builtin.models.table.contexts.places import Places
+from baler_core.builtin.models.table.contexts.places import ContextSlots
 from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, kind_of
 from baler_core.builtin.models.table.contexts.trees import BinTree
 from baler_core.builtin.models.table.network.mixtures import (
@@ -24,14 +25,14 @@ from baler_core.builtin.models.table.network.mixtures import (
     weight_below,
     whole_weight,
 )
-from baler_core.entropy.arithmetic import ENCODING, code_bit
+from baler_core.entropy.arithmetic import ENCODING, Coder, code_bit
 from baler_core.entropy.mixing import learn_counter, stretch
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
 COUNT_LIMIT = 511
 _STATES = 1024
 _TRUST = np.array([2048 * n // (2 * n + 1) for n in range(_STATES)], np.int64)
-"""How far a counter that has seen n bits is believed: 2^10 n / (n + 0.5)."""
+"""How far the chance of a counter that has seen n bits is trusted: 2^10 n / (n + 0.5)."""
 _BIAS = 256
 _SELECTED = 128
 """Most sets of weights that a parent selects among."""
@@ -54,7 +55,7 @@ class Selectors(NamedTuple):
     own: bool
 
 
-class Rehearsal(NamedTuple):
+class WarmUp(NamedTuple):
     """Rows that are only learned from.
 
     Attributes
@@ -69,9 +70,49 @@ class Rehearsal(NamedTuple):
     registers: Array
 
 
+class ColumnCoding(NamedTuple):
+    """What both sides know of a column before it is coded, and what adapts.
+
+    Attributes
+    ----------
+    tree
+        The bins.
+    inner
+        How many halvings inside a bin are mixed.
+    slots, counters
+        Where the contexts of each row keep their counters, and these: uint32.
+    selectors
+        Which weights a row uses.
+    references
+        int64 (rows, references): earlier rows whose values are looked at, -1 for none.
+    decisions
+        Cuts and priors.
+    mixture
+        The prediction of a network for each row; of no rows where there is none.
+    thorough
+        Whether all mixers join.
+    rate
+        How fast weights learn in the end.
+    warm_up
+        Rows that are only learned from.
+    """
+
+    tree: BinTree
+    inner: Integer
+    slots: ContextSlots
+    counters: Array
+    selectors: Selectors
+    references: Array
+    decisions: Decisions
+    mixture: Mixture
+    thorough: bool
+    rate: Integer
+    warm_up: WarmUp
+
+
 @inlined
-def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: Places) -> Integer:
-    """By how much the column's own earlier rows move the place of a context."""
+def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, places: ContextSlots) -> Integer:
+    """Return by how much the column's own earlier rows move the place of a context."""
     moved = np.int64(0)
     for p in range(places.pasts.shape[1]):
         moved += coded[places.pasts[row, p]] * places.classes[context, p] // bins * places.own[context, p]
@@ -79,8 +120,8 @@ def _own_place(coded: Array, row: Integer, context: Integer, bins: Integer, plac
 
 
 @inlined
-def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: Places) -> Integer:
-    """Find what each context knows at this node; returns how many know it well."""
+def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: Integer, places: ContextSlots) -> Integer:
+    """Store the chance that each context gives at this node; return how many contexts have seen it often."""
     sure = 0
     for c in range(len(base)):
         slot = places.offsets[c] + ((base[c] + node) & places.masks[c])
@@ -97,15 +138,14 @@ def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: In
 
 @inlined
 def _look_back(
-    counters: Array, slots: Array, inputs: Array, known: Array, rows: Array, middle: Integer, width: Integer,
-    contexts: Integer,
-) -> None:  # fmt: skip
-    """Find what the distances from earlier values to this cut say; nothing where there is no earlier row."""
-    first = len(counters) - CELLS * len(known)
+    counters: Array, slots: Array, inputs: Array, known: Array, rows: Array, cut: tuple[Integer, Integer]
+) -> None:
+    """Store the chances by the distances from earlier values to a cut (its place and width); 0 without an earlier row."""
+    first, contexts = len(counters) - CELLS * len(known), len(slots) - len(known)
     for q in range(len(known)):
         slot = first + q * CELLS
         if rows[q] >= 0:
-            slot += WIDTHS * kind_of(middle - known[q]) + width
+            slot += WIDTHS * kind_of(cut[0] - known[q]) + cut[1]
         c = contexts + q
         slots[c] = slot
         counter = np.int64(counters[slot])
@@ -115,15 +155,28 @@ def _look_back(
         inputs[2 * c + 1] = ((chance - 32768) * _TRUST[seen]) >> 15
 
 
-@compiled
-def code_column(
-    registers: Array, data: Array, values: Array, tree: BinTree, inner: Integer, places: Places, counters: Array,
-    selectors: Selectors, references: Array, decisions: Decisions, mixture: Mixture, thorough: bool, speed: Integer,
-    rehearsal: Rehearsal,
-) -> None:  # fmt: skip
-    """Encode `values` (int64) or decode into them, by the tree of bins and then by `inner` halvings inside a bin.
+@inlined
+def _weight_sets(
+    mixer: Integer, sure: Integer, contexts: Integer, depth: Integer, bins: tuple[Integer, Integer]
+) -> Sets:
+    """Choose the weights of the three mixers: by node and confidence, by the first parent's bin, by the last parent's."""
+    confidence = 0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2
+    return 3 * mixer + confidence, 4 * bins[0] + min(depth >> 1, 3), 4 * bins[1] + min((depth + 1) >> 1, 3)
 
-    `mixture` is what a network says of each row, of no rows where there is none; `thorough` joins by all mixers.
+
+@compiled
+def _new_mixers(kinds: Integer, inputs: Integer) -> Mixers:
+    return Mixers(
+        initial_weights(3 * kinds, inputs),
+        initial_weights(4 * _SELECTED, inputs),
+        initial_weights(4 * _SELECTED, inputs),
+        initial_corrections(kinds),
+    )
+
+
+@compiled
+def code_column(coder: Coder, values: Array, column: ColumnCoding) -> None:
+    """Encode `values` (int64) or decode into them, by the tree of bins and then by halvings inside a bin.
 
     A node leads to another of the tree or to one of the bins, whatever is read; a leaf is below 2^inner, as the loop ends
     at that level; places of counters are masked; bins of parents are within those of their plans, for the symbols of a
@@ -131,85 +184,66 @@ def code_column(
     which lie between them, and widths in bits are in range. Earlier rows are before this one, or -1: the last of
     `coded`, and of `values`, which then does not count.
     """
+    registers, data = coder
+    tree, inner, places, counters, selectors, references, decisions, mixture, thorough, last_rate, warm_up = column
+    middles, scores, priors, widths = decisions
     encoding, advised = registers[ENCODING] == 1, len(mixture.weights) > 0
     edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
-    looked = references.shape[1]
-    width = 2 * (contexts + looked) + 3
-    inputs, slots, base = np.zeros(width, np.int64), np.zeros(contexts + looked, np.int64), np.zeros(contexts, np.int64)
-    known = np.zeros(looked, np.int64)
-    inputs[width - 3] = _BIAS
-    kinds = nodes + inner + 1
-    mixers = Mixers(
-        initial_weights(3 * kinds, width),
-        initial_weights(4 * _SELECTED, width),
-        initial_weights(4 * _SELECTED, width),
-        initial_corrections(kinds),
+    width = 2 * (contexts + references.shape[1]) + 3
+    inputs, base, known = (
+        np.zeros(width, np.int64),
+        np.zeros(contexts, np.int64),
+        np.zeros(references.shape[1], np.int64),
     )
+    slots, mixers = np.zeros(contexts + len(known), np.int64), _new_mixers(nodes + inner + 1, width)
+    inputs[width - 3] = _BIAS
     coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
     for row in range(len(values)):
-        if row == rehearsal.rows:
-            registers[:] = rehearsal.registers
+        if row == warm_up.rows:
+            registers[:] = warm_up.registers
             encoding = registers[ENCODING] == 1
         for c in range(contexts):
             base[c] = places.base[row, c] + _own_place(coded, row, c, last_bin + 2, places)
-        for q in range(looked):
+        for q in range(len(known)):
             known[q] = values[references[row, q]]
         first = coded[places.pasts[row, 0]] if selectors.own else selectors.first[row]
-        first = min(first, _SELECTED - 1)
-        last = min(selectors.last[row], _SELECTED - 1)
-        rate = 4 * speed + (24 * 4000) // (row + 4000)
-        below, above = np.int64(0), np.int64(0)
-        if advised:
-            above = whole_weight(row, mixture)
+        parents = min(first, _SELECTED - 1), min(selectors.last[row], _SELECTED - 1)
+        rate = 4 * last_rate + (24 * 4000) // (row + 4000)
+        below, above = np.int64(0), whole_weight(row, mixture) if advised else np.int64(0)
         low, high = edges[0], edges[last_bin + 1]
-        node, depth, leaf, found = 0 if nodes else -1, 0, 0, 0
+        node, depth, leaf, level, found = 0 if nodes else -1, 0, 0, 0, 0
         while True:
             if node >= 0:
-                place, mixer = node, node
-                depth = tree.depths[node]
+                place, mixer, depth = node, node, int(tree.depths[node])
             else:
                 if leaf == 0:
-                    found = -1 - node
-                    low, high, leaf = edges[found], edges[found + 1], 1
-                    level = 0
+                    found, leaf = -1 - node, 1
+                    low, high = edges[found], edges[found + 1]
                 if high - low < 2 or level >= inner:
                     break
-                place, mixer = nodes + (found << inner) + leaf, nodes + level
-                depth += 1
-            middle, prior = decisions.middles[place], decisions.priors[place]
-            inputs[width - 2] = prior
-            inputs[width - 1] = prior
-            between = np.int64(0)
+                place, mixer, depth = nodes + (found << inner) + leaf, nodes + level, depth + 1
+            middle, between = middles[place], np.int64(0)
+            inputs[width - 2] = inputs[width - 1] = priors[place]
             if advised:
-                between = weight_below(decisions.scores[place], row, mixture, _SIGMOIDS)
+                between = weight_below(scores[place], row, mixture, _SIGMOIDS)
                 chance = upper_chance(below, between, above)
                 inputs[width - 1] = stretch(chance) if chance else 0
             sure = _look_up(counters, slots, inputs, base, place, places)
-            _look_back(counters, slots, inputs, known, references[row], middle, decisions.widths[place], contexts)
-            sets = (
-                3 * mixer + (0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2),
-                4 * first + min(depth >> 1, 3),
-                4 * last + min((depth + 1) >> 1, 3),
-            )
-            wanted = 1 if encoding and values[row] >= middle else 0
+            _look_back(counters, slots, inputs, known, references[row], (middle, widths[place]))
+            sets = _weight_sets(mixer, sure, contexts, depth, parents)
+            bit = 1 if encoding and values[row] >= middle else 0
             if thorough:
-                bit = decide(registers, data, wanted, inputs, mixers, mixer, sets, rate)
+                bit = decide(registers, data, bit, inputs, mixers, sets, (mixer, rate))
             else:
-                bit = decide_quickly(registers, data, wanted, inputs, mixers, sets, rate)
-            for c in range(contexts + looked):
+                bit = decide_fast(registers, data, bit, inputs, mixers, sets, rate)
+            for c in range(len(slots)):
                 learn_counter(counters, slots[c], bit, COUNT_LIMIT)
-            if bit:
-                below = between
-            else:
-                above = between
+            below, above = (between, above) if bit else (below, between)
             if node >= 0:
                 node = tree.children[node, bit]
             else:
                 leaf, level = 2 * leaf + bit, level + 1
-                if bit:
-                    low = middle
-                else:
-                    high = middle
+                low, high = (middle, high) if bit else (low, middle)
         coded[row] = found + 1
         code_rest(registers, data, values, row, low, high)
 
@@ -238,7 +272,7 @@ PRIOR_COUNT = 6
 
 
 def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
-    """Counters of `size` table places that start at the marginal's chances: `places` per context, `nodes` in the tree."""
+    """Make `size` counters that start at the marginal's chances: `places` per context, `nodes` in the tree."""
     one = np.full(places, 1 << 31, np.int64)
     one[:nodes] = chances.astype(np.int64) << 16
     return np.resize(one | PRIOR_COUNT, size).astype(np.uint32)
@@ -246,14 +280,15 @@ def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Arr
 
 @compiled
 def code_by_counters(
-    registers: Array, data: Array, values: Array, tree: BinTree, places: Places, counters: Array, rehearsal: Rehearsal
+    coder: Coder, values: Array, tree: BinTree, places: ContextSlots, counters: Array, warm_up: WarmUp
 ) -> None:
-    """The same as `code_column` with one context and no mixing: fast."""
+    """Code a column with one context and no mixing: fast."""
+    registers, data = coder
     encoding = registers[ENCODING] == 1
     coded, edges = np.zeros(len(values) + 1, np.int64), tree.edges
     for row in range(len(values)):
-        if row == rehearsal.rows:
-            registers[:] = rehearsal.registers
+        if row == warm_up.rows:
+            registers[:] = warm_up.registers
             encoding = registers[ENCODING] == 1
         place = places.base[row, 0] + _own_place(coded, row, 0, len(edges), places)
         node = 0 if len(tree.splits) else -1

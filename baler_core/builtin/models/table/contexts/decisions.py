@@ -1,4 +1,4 @@
-"""What is known of every binary decision of a column before its values are coded: where it cuts, and its chance."""
+"""List the binary decisions of a column before its values are coded: where each cuts, and its chance."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Decisions(NamedTuple):
 
 @compiled
 def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
-    """The decisions of a tree and of `inner` halvings inside each bin.
+    """Return the decisions of a tree and of `inner` halvings inside each bin.
 
     Products of shares and widths of very wide bins may wrap around: `score` makes a score of anything.
 
@@ -73,7 +73,7 @@ def list_decisions(tree: BinTree, inner: Integer, shares: Array) -> Decisions:
 
 @inlined
 def _bits(number: Integer) -> Integer:
-    """Binary digits of a number from 0 to 2^62, which edges of bins are apart at most (see `plan`)."""
+    """Return the binary digits of a number from 0 to 2^62, which edges of bins are apart at most (see `plan`)."""
     bits = 0
     while number >> bits:
         bits += 1

@@ -1,8 +1,8 @@
-"""Joins what is known of one bit: mixers of log-odds and a correction of their mean, which all learn from it."""
+"""Code one bit by mixers of log-odds and a correction of their mean, which all learn from it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,8 +16,12 @@ _LEAST = 16
 """Least chance of a bit, of 2^16."""
 
 
+Sets: TypeAlias = tuple[Integer, Integer, Integer]
+"""Which set of weights each of the three mixers uses."""
+
+
 class Mixers(NamedTuple):
-    """What joins, and learns.
+    """Weights of three mixers, and corrections, all of which learn.
 
     Attributes
     ----------
@@ -35,7 +39,7 @@ class Mixers(NamedTuple):
 
 @compiled
 def initial_weights(sets: Integer, inputs: Integer) -> Array:
-    """Weights that believe the last input, the rest nothing."""
+    """Make weights that follow the last input alone."""
     weights = np.zeros((sets, inputs), np.int64)
     weights[:, inputs - 1] = WEIGHT_ONE
     return weights
@@ -43,7 +47,7 @@ def initial_weights(sets: Integer, inputs: Integer) -> Array:
 
 @compiled
 def initial_corrections(decisions: Integer) -> Array:
-    """Corrections that change nothing."""
+    """Make corrections that change nothing."""
     corrections = np.zeros((decisions, _CELLS + 2), np.int64)
     for cell in range(_CELLS + 2):
         corrections[:, cell] = squash(cell * _SPAN // _CELLS - REACH) << 4
@@ -52,14 +56,15 @@ def initial_corrections(decisions: Integer) -> Array:
 
 @inlined
 def decide(
-    registers: Array, data: Array, bit: Integer, inputs: Array, mixers: Mixers, decision: Integer,
-    sets: tuple[int, int, int], rate: Integer,
+    registers: Array, data: Array, bit: Integer, inputs: Array, mixers: Mixers, sets: Sets,
+    learning: tuple[Integer, Integer],
 ) -> Integer:  # fmt: skip
     """Code one bit by the mean of three mixers, half of it corrected (Mahoney's adaptive probability map).
 
+    `learning` is the decision, which has a correction of its own, and the rate.
     The mean of clamped numbers is within REACH, so that its cell is below _CELLS.
     """
-    width = len(inputs)
+    width, (decision, rate) = len(inputs), learning
     one = min(max(dot(mixers.decision, sets[0], inputs, width), -REACH), REACH)
     two = min(max(dot(mixers.first, sets[1], inputs, width), -REACH), REACH)
     three = min(max(dot(mixers.last, sets[2], inputs, width), -REACH), REACH)
@@ -79,13 +84,13 @@ def decide(
 
 
 @inlined
-def decide_quickly(
+def decide_fast(
     registers: Array,
     data: Array,
     bit: Integer,
     inputs: Array,
     mixers: Mixers,
-    sets: tuple[int, int, int],
+    sets: Sets,
     rate: Integer,
 ) -> Integer:
     """Code one bit by the mean of the first two mixers."""

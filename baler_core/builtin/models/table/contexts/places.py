@@ -1,4 +1,4 @@
-"""Contexts of a column: what is known of each row before its value is coded, as numbers of table places."""
+"""Number the contexts of each row of a column, and find where their counters lie."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST = 18
 
 
 @dataclass(frozen=True)
-class Known:
+class ParentColumn:
     """A parent: an earlier column of the same row or of the row before, or the column itself in the row before.
 
     Attributes
@@ -39,19 +39,21 @@ class Known:
     count: int
     own: np.ndarray | None = None
 
-    def looked_up(self, rows: np.ndarray) -> Known:
-        """The same of another row each (int64 per row); bin 0 and value -1 where that is -1."""
+    def looked_up(self, rows: np.ndarray) -> ParentColumn:
+        """Return the same of another row each (int64 per row); bin 0 and value -1 where that is -1."""
         there = rows >= 0
-        return Known(np.where(there, self.values[rows], -1), np.where(there, self.bins[rows] + 1, 0), self.count + 1)
+        return ParentColumn(
+            np.where(there, self.values[rows], -1), np.where(there, self.bins[rows] + 1, 0), self.count + 1
+        )
 
 
-Recipe = tuple[tuple[int, int], ...]
+ContextRecipe = tuple[tuple[int, int], ...]
 """One context: (place among the parents, classes or EXACT) of each part."""
 
 
-def recipes(parents: int, most: int) -> list[Recipe]:
-    """The contexts worth having with so many parents, best first, at most `most`."""
-    found: list[Recipe] = [(), *(((p, 64),) for p in range(parents))]
+def recipes(parents: int, most: int) -> list[ContextRecipe]:
+    """Return the contexts worth having with so many parents, best first, at most `most`."""
+    found: list[ContextRecipe] = [(), *(((p, 64),) for p in range(parents))]
     if parents >= 2:
         found.append(((0, 32), (1, 32)))
     if parents >= 1:
@@ -67,10 +69,10 @@ def recipes(parents: int, most: int) -> list[Recipe]:
     return found[:most]
 
 
-def recipes_with_predictor(parents: int, most: int) -> list[Recipe]:
-    """The same when the last of the parents is a predicted class."""
+def recipes_with_predictor(parents: int, most: int) -> list[ContextRecipe]:
+    """Return the same when the last of the parents is a predicted class."""
     predicted = parents - 1
-    found: list[Recipe] = [((predicted, 64),), ((predicted, EXACT),)]
+    found: list[ContextRecipe] = [((predicted, 64),), ((predicted, EXACT),)]
     if predicted >= 1:
         found += [((predicted, 32), (0, 32)), ((predicted, 16), (0, 64))]
     if predicted >= 2:
@@ -79,7 +81,7 @@ def recipes_with_predictor(parents: int, most: int) -> list[Recipe]:
     return [*plain[: parents + 1], *found, *plain[parents + 1 :]][: most + 4]
 
 
-class Places(NamedTuple):
+class ContextSlots(NamedTuple):
     """Where each row's counters lie.
 
     Attributes
@@ -108,7 +110,9 @@ class Places(NamedTuple):
         return int((self.masks + 1).sum())
 
 
-def place_contexts(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int, nodes: int) -> Places:
+def place_contexts(
+    parents: Sequence[ParentColumn], chosen: Sequence[ContextRecipe], rows: int, nodes: int
+) -> ContextSlots:
     """Number the contexts of every row; `nodes` is how many decisions each context must keep apart."""
     base = np.zeros((rows, len(chosen)), np.int32)
     pasts = [parent.own for parent in parents if parent.own is not None]
@@ -124,7 +128,7 @@ def place_contexts(parents: Sequence[Known], chosen: Sequence[Recipe], rows: int
         own[column] = state.own * nodes if direct else state.own * _ODD & (sizes[column] - 1)
         classes[column] = state.classes
     looked_at = np.stack(pasts, axis=1) if pasts else np.zeros((rows, 0), np.int64)
-    return Places(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, looked_at)
+    return ContextSlots(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, looked_at)
 
 
 @dataclass
@@ -137,7 +141,7 @@ class _States:
     count: int = 1
 
 
-def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
+def _states(parents: Sequence[ParentColumn], recipe: ContextRecipe, rows: int) -> _States:
     pasts = [place for place, parent in enumerate(parents) if parent.own is not None]
     state = _States(np.zeros(rows, np.int64), np.zeros(len(pasts), np.int64), np.ones(len(pasts), np.int64))
     for place, classes in recipe:
@@ -157,7 +161,7 @@ def _states(parents: Sequence[Known], recipe: Recipe, rows: int) -> _States:
 
 
 def _ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """The place of each value among those that occur (int64 per row), and how many occur."""
+    """Return the place of each value among those that occur (int64 per row), and how many occur."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
     if high - low >= _SORTED:
         distinct, part = np.unique(values, return_inverse=True)
@@ -169,7 +173,7 @@ def _ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _hashed(number: np.ndarray) -> np.ndarray:
-    """Well-spread numbers from state numbers."""
+    """Return well-spread numbers from state numbers."""
     mixed = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)

@@ -1,4 +1,4 @@
-"""What all earlier columns together say about a column: a score by small integer weights, in exact arithmetic."""
+"""Predict a column's score from all earlier columns by small integer weights, in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from decimal import Decimal, localcontext
 import numpy as np
 
 from baler_core.builtin.models.table.contexts.marginals import Marginal
-from baler_core.builtin.models.table.contexts.places import Known
+from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.entropy.mixing import STRETCH
 from baler_core.machine.compiled import Array, Integer, compiled
-from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice import Lattice, LogLattice
 
 ONE = 64
 """A weight of 1; also the size of a feature of 1."""
@@ -21,6 +21,7 @@ FEATURES = 4
 _LARGEST_WEIGHT = 127
 _RIDGE = 1e-3
 _MOST_LOOKED_AT = 48
+"""Columns that a predictor may use: those with the strongest products with the target."""
 _FAR = 1000
 """Largest linear score, where 512 is the distance between the 1 % and 99 % borders."""
 
@@ -44,7 +45,7 @@ class Predictor:
 def features(
     values: np.ndarray, bins: np.ndarray, marginal: Marginal, lattice: Lattice, symbols: SymbolMap
 ) -> np.ndarray:
-    """Features of a column for predictors: int16 (FEATURES, rows), about +-8 * ONE.
+    """Return features of a column for predictors: int16 (FEATURES, rows), about +-8 * ONE.
 
     They are the score (log-odds of the marginal's cumulative share), its square, the value on a linear scale, and whether
     it is the heaviest value.
@@ -83,7 +84,7 @@ def fill_features(
 
 
 def linear_edges(marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np.ndarray:
-    """The edges of the bins as values on a linear scale, in exact decimal arithmetic: int64 within +-_FAR."""
+    """Return the edges of the bins as values on a linear scale, in exact decimal arithmetic: int64 within +-_FAR."""
     codes = marginal.edges.tolist()
     if symbols.kind == "dictionary":
         words = symbols.dictionary
@@ -100,9 +101,9 @@ def linear_edges(marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np
 
 
 def _linear_value(code: int, lattice: Lattice) -> Decimal:
-    if lattice.kind != "log":
+    if not isinstance(lattice, LogLattice):
         return Decimal(code)
-    exponent = Decimal(lattice.step) * min(abs(code) + lattice.offset, round(2000 / lattice.step))
+    exponent = Decimal(lattice.step) * min(abs(code) + lattice.smallest, round(2000 / lattice.step))
     return exponent.exp().copy_sign(Decimal(code)) if code else Decimal(0)
 
 
@@ -123,13 +124,13 @@ class Scatter:
 
     @classmethod
     def of(cls, known: Mapping[int, np.ndarray]) -> Scatter:
-        """The scatter of columns whose features are (FEATURES, rows) integers."""
+        """Return the scatter of columns whose features are (FEATURES, rows) integers."""
         inputs = np.concatenate([known[c] for c in known]).T.astype(np.float32, order="C") / ONE
         inputs -= inputs.mean(axis=0)
         return cls(list(known), (inputs.T @ inputs).astype(np.float64) / max(1, len(inputs)))
 
     def predictor(self, target: int, candidates: Sequence[int]) -> Predictor | None:
-        """Ridge regression of a column's score on the features of candidate columns; None if it says nothing."""
+        """Fit a ridge regression of a column's score to the features of candidate columns; None if all weights are 0."""
         place = {column: FEATURES * k for k, column in enumerate(self.columns)}
         strength = {c: np.abs(self.products[place[target], place[c] : place[c] + FEATURES]).max() for c in candidates}
         looked = sorted(sorted(strength, key=lambda c: -strength[c])[:_MOST_LOOKED_AT])
@@ -143,15 +144,15 @@ class Scatter:
         return Predictor(tuple(looked[u] for u in used), weights[used]) if used else None
 
 
-def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> Known:
-    """The predicted scores of a block, as classes of equal numbers of rows: 256 as values, 64 as bins."""
+def predicted(predictor: Predictor, known: Mapping[int, np.ndarray]) -> ParentColumn:
+    """Predict the predicted scores of a block, as classes of equal numbers of rows: 256 as values, 64 as bins."""
     total = np.zeros(known[predictor.columns[0]].shape[1], np.int64)
     for column, weights in zip(predictor.columns, predictor.weights.astype(np.int64), strict=True):
         add_weighted(total, known[column], weights)
     ranked = np.sort(total)
     borders = np.unique(ranked[np.arange(1, 256) * len(ranked) // 256])
     fine = np.searchsorted(borders, total, side="right")
-    return Known(fine, fine >> 2, 64)
+    return ParentColumn(fine, fine >> 2, 64)
 
 
 @compiled

@@ -1,6 +1,6 @@
-"""References: values that a column had in earlier rows, and how far from them each decision cuts.
+"""Classify the distance from values in earlier rows to the cut of each decision.
 
-A context that tells only the class of an earlier value learns each class by itself. Here the distance from the earlier
+A context that holds only the class of an earlier value learns each class by itself. Here the distance from the earlier
 value to the cut is the context, so that what is learned at one value serves at all: series, sorted columns, and rows that
 are nearly copies of others.
 """
@@ -21,7 +21,7 @@ CELLS = _KINDS * WIDTHS
 
 
 def _kinds_of_distances() -> Array:
-    """Kind of each distance from 0 to 4095: four per octave, small ones each their own."""
+    """Tabulate the kind of each distance from 0 to 4095: four per octave, small ones each their own."""
     found = np.zeros(_NEAR, np.int64)
     for distance in range(1, _NEAR):
         octave = distance.bit_length() - 1

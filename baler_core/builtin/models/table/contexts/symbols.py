@@ -1,4 +1,4 @@
-"""Codes of a column to symbols in a limited range, and back: as they are, as differences of rows, or by a dictionary."""
+"""Map codes of a column to symbols in a limited range: as they are, as differences of rows, or by a dictionary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Symbols:
     values
         int64 per row, in low - 1 .. high of its map; low - 1 stands for an escape.
     escapes
-        int64, one per escape, in order of rows: what could not be told otherwise.
+        int64, one per escape, in order of rows: codes or differences outside the range.
     """
 
     values: np.ndarray
@@ -50,7 +50,7 @@ class SymbolMap:
     dictionary: np.ndarray = field(default_factory=lambda: _NONE)
 
     def forward(self, codes: np.ndarray) -> Symbols:
-        """Symbols of int64 codes (1-D)."""
+        """Return symbols of int64 codes (1-D)."""
         if self.kind == "dictionary":
             moved = np.minimum(np.searchsorted(self.dictionary, codes), len(self.dictionary) - 1)
             outside = self.dictionary[moved] != codes
@@ -62,7 +62,7 @@ class SymbolMap:
         return Symbols(np.where(outside, self.low - 1, moved), escapes)
 
     def backward(self, symbols: Symbols) -> np.ndarray:
-        """Codes from symbols.
+        """Return codes from symbols.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class SymbolMap:
 
 
 def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> SymbolMap:
-    """The kind of symbols that looks cheapest for a sample of codes (int64, 1-D, not empty).
+    """Choose the kind of symbols that looks cheapest for a sample of codes (int64, 1-D, not empty).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> S
 
 
 def _range_map(kind: SymbolKind, codes: np.ndarray) -> SymbolMap:
-    """The map whose range holds all codes but those of a size that leaves no room for an escape."""
+    """Return the map whose range holds all codes but those of a size that leaves no room for an escape."""
     inside = codes[(codes > -LARGEST) & (codes < LARGEST)]
     return SymbolMap(kind, int(inside.min()), int(inside.max())) if len(inside) else SymbolMap(kind, 0, 0)
 

@@ -1,4 +1,4 @@
-"""The binary decisions by which a value is told: down a tree to its bin, then by halves inside the bin."""
+"""Grow the binary tree of decisions that leads to the bin of a value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BinTree(NamedTuple):
 
 
 def grow_tree(marginal: Marginal) -> BinTree:
-    """The tree that splits every set of neighbouring bins near half of its weight."""
+    """Return the tree that splits every set of neighbouring bins near half of its weight."""
     masses = marginal.masses
     cumulative = np.concatenate([[0], np.cumsum(masses)]).tolist()
     spans, depths = [(0, len(masses))], [0]
@@ -68,7 +68,7 @@ def grow_tree(marginal: Marginal) -> BinTree:
 
 
 def _middle(cumulative: list[int], low: int, high: int) -> int:
-    """The bin border inside low..high with the most equal weights on both sides."""
+    """Return the bin border inside low..high with the most equal weights on both sides."""
     wanted = (cumulative[low] + cumulative[high]) / 2
     first, last = low + 1, high - 1
     while first < last:

@@ -1,4 +1,4 @@
-"""The small network of one column: what earlier columns say about it, as a mixture of logistics, in exact integers."""
+"""Evaluate the small network of one column in exact integers: a mixture of logistics from earlier columns."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Network:
 
 
 def mixture_of(network: Network, inputs: np.ndarray) -> Mixture:
-    """What a network says of rows.
+    """Return the mixtures that a network predicts for rows.
 
     Parameters
     ----------
@@ -65,16 +65,16 @@ def mixture_of(network: Network, inputs: np.ndarray) -> Mixture:
     Networks whose weights are small enough for 32 bits, as all that are trained here, are evaluated in these: faster.
     """
     dtype = np.int32 if _most_reached(network) < 2**31 else np.int64
-    told = Mixture(*(np.zeros((inputs.shape[1], COMPONENTS), np.int64) for _ in range(3)))
+    mixture = Mixture(*(np.zeros((inputs.shape[1], COMPONENTS), np.int64) for _ in range(3)))
     weights = _Weights(*(np.ascontiguousarray(matrix, dtype) for matrix in network.matrices))
     width = len(network.bias)
     room = np.zeros((width + COMPONENTS + OUTPUTS, _TOGETHER), dtype)
-    evaluate(weights, inputs, told, room, exp_table(), scale_table())
-    return told
+    evaluate(weights, inputs, mixture, room, exp_table(), scale_table())
+    return mixture
 
 
 def _most_reached(network: Network) -> int:
-    """A bound on all sums of an evaluation, whatever the inputs."""
+    """Return a bound on all sums of an evaluation, whatever the inputs."""
     largest = 1 << 15
     into, skip, out, bias, out_bias = (int(np.abs(m.astype(np.int64)).sum(axis=0).max()) for m in network.matrices)
     outputs = LARGEST_HIDDEN * out + FINE * out_bias
@@ -92,7 +92,7 @@ class _Weights(NamedTuple):
 
 
 @compiled
-def evaluate(weights: _Weights, inputs: Array, told: Mixture, room: Array, exps: Array, scales: Array) -> None:
+def evaluate(weights: _Weights, inputs: Array, mixture: Mixture, room: Array, exps: Array, scales: Array) -> None:
     """Fill in a mixture for each row, many rows at a time: weights of 0 cost nothing.
 
     `room` holds hidden units, centres and outputs of these rows, in the integers that sums are made in.
@@ -113,7 +113,7 @@ def evaluate(weights: _Weights, inputs: Array, told: Mixture, room: Array, exps:
             out[c] = weights.out_bias[0, c] * FINE
         _add_products(out, hidden[:, :count], weights.out)
         for r in range(count):
-            _read_outputs(out[:, r], centres[:, r], first + r, told, exps, scales)
+            _read_outputs(out[:, r], centres[:, r], first + r, mixture, exps, scales)
 
 
 @inlined
@@ -128,16 +128,16 @@ def _add_products(sums: Array, inputs: Array, weights: Array) -> None:
 
 
 @inlined
-def _read_outputs(out: Array, centres: Array, row: Integer, told: Mixture, exps: Array, scales: Array) -> None:
+def _read_outputs(out: Array, centres: Array, row: Integer, mixture: Mixture, exps: Array, scales: Array) -> None:
     """A row's weights, centres and scales from the outputs of its network, which no sum overflows (see `mixture_of`)."""
     top, total = np.int64(out[0]), np.int64(0)
     for k in range(1, COMPONENTS):
         top = max(top, np.int64(out[k]))
     for k in range(COMPONENTS):
-        told.weights[row, k] = exps[min((top - out[k] + 64) >> 7, len(exps) - 1)] + 1
-        total += told.weights[row, k]
+        mixture.weights[row, k] = exps[min((top - out[k] + 64) >> 7, len(exps) - 1)] + 1
+        total += mixture.weights[row, k]
     for k in range(COMPONENTS):
-        told.weights[row, k] = told.weights[row, k] * WEIGHT // total + 1
-        told.centres[row, k] = centres[k] + 2 * out[COMPONENTS + k]
+        mixture.weights[row, k] = mixture.weights[row, k] * WEIGHT // total + 1
+        mixture.centres[row, k] = centres[k] + 2 * out[COMPONENTS + k]
         wide = min(max((out[2 * COMPONENTS + k] + 64) >> 7, -112), 40)
-        told.scales[row, k] = scales[wide + 112]
+        mixture.scales[row, k] = scales[wide + 112]

@@ -1,4 +1,4 @@
-"""A mixture of logistics over a column's scores: how much of it lies below a point, in exact integers.
+"""Evaluate mixtures of logistics: the share below a score in exact integers, and the likelihood for training.
 
 A score is the log-odds of the marginal's cumulative share, in units of 1 / SCORE. Tables are made by exact decimal
 arithmetic, so that every machine has the same.
@@ -6,6 +6,7 @@ arithmetic, so that every machine has the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from decimal import Decimal, localcontext
 from functools import cache
@@ -15,7 +16,76 @@ import numpy as np
 
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
+_MARGINAL = 2.0**-9
+"""Share of the marginal, so that no value is impossible."""
+_NARROWEST, _WIDEST = -7.0, 2.5
+"""Logarithms of the widths of a logistic."""
+
+
+@compiled
+def negative_log_likelihood(
+    out: Array, low: float, high: float, mass: float, slope: Array, shares: Array, inside: Array
+) -> float:
+    """Return -ln of the chance of a value.
+
+    Parameters
+    ----------
+    out
+        Logarithms of the mixture's weights, its centres, logarithms of its widths.
+    low, high
+        Scores of both ends of the value.
+    mass
+        Its chance by the marginal.
+    slope
+        Set to the derivative by `out`.
+    shares, inside
+        Room for COMPONENTS numbers.
+    """
+    _soften(out, shares)
+    mixed = 0.0
+    for k in range(COMPONENTS):
+        wide = float(out[2 * COMPONENTS + k])
+        inverse = math.exp(-min(max(wide, _NARROWEST), _WIDEST))
+        a, b = (low - out[COMPONENTS + k]) * inverse, (high - out[COMPONENTS + k]) * inverse
+        below, above = _sigmoid(a), _sigmoid(b)
+        # the difference of two sigmoids without cancellation
+        inside[k] = above * (1 - below) * -math.expm1(min(a - b, 0.0))
+        at_low, at_high = below * (1 - below), above * (1 - above)
+        slope[COMPONENTS + k] = shares[k] * inverse * (at_low - at_high)
+        slope[2 * COMPONENTS + k] = shares[k] * (at_low * a - at_high * b) if _NARROWEST < wide < _WIDEST else 0.0
+        mixed += shares[k] * inside[k]
+    chance = (1 - _MARGINAL) * mixed + _MARGINAL * mass
+    scale = -(1 - _MARGINAL) / chance
+    for k in range(COMPONENTS):
+        slope[k] = scale * shares[k] * (inside[k] - mixed)
+        slope[COMPONENTS + k] *= scale
+        slope[2 * COMPONENTS + k] *= scale
+    return -math.log(chance)
+
+
+@compiled
+def _soften(out: Array, shares: Array) -> None:
+    """Store the shares of the components: the softmax of the first outputs."""
+    top, total = float(out[0]), 0.0
+    for k in range(1, COMPONENTS):
+        top = max(top, float(out[k]))
+    for k in range(COMPONENTS):
+        shares[k] = math.exp(float(out[k]) - top)
+        total += shares[k]
+    for k in range(COMPONENTS):
+        shares[k] /= total
+
+
+@compiled
+def _sigmoid(x: float) -> float:
+    if x >= 0:
+        return 1 / (1 + math.exp(-min(x, 700.0)))
+    grown = math.exp(max(x, -700.0))
+    return grown / (1 + grown)
+
+
 COMPONENTS = 3
+"""Logistics of a mixture; prototypes used 3 or 4."""
 SCORE = 4096
 WEIGHT = 1 << 16
 _CELLS = 64
@@ -44,32 +114,32 @@ class Mixture(NamedTuple):
 
 
 def no_mixture() -> Mixture:
-    """Mixtures of no rows: nothing is said."""
+    """Return mixtures of no rows: nothing is said."""
     nothing = np.zeros((0, COMPONENTS), np.int64)
     return Mixture(nothing, nothing, nothing)
 
 
 @cache
 def sigmoid_table() -> Array:
-    """2^28 / (1 + exp(-x / 64)) for x from -20 * 64 to 20 * 64: int64."""
+    """Return 2^28 / (1 + exp(-x / 64)) for x from -20 * 64 to 20 * 64: int64."""
     return _exact(range(-_REACH * _CELLS, _REACH * _CELLS + 1), lambda k: 1 / (1 + (-k / _CELLS).exp()), 1 << 28)
 
 
 @cache
 def log_table() -> Array:
-    """4096 ln(1 + k / 4096) for k from 0 to 4096: int64."""
+    """Return 4096 ln(1 + k / 4096) for k from 0 to 4096: int64."""
     return _exact(range(4097), lambda k: (1 + k / 4096).ln(), SCORE)
 
 
 @cache
 def exp_table() -> Array:
-    """2^16 exp(-k / 16) for k from 0 to 160: int64."""
+    """Return 2^16 exp(-k / 16) for k from 0 to 160: int64."""
     return _exact(range(161), lambda k: (-k / 16).exp(), WEIGHT)
 
 
 @cache
 def scale_table() -> Array:
-    """256 exp(-k / 16) for k from -112 to 40: int64."""
+    """Return 256 exp(-k / 16) for k from -112 to 40: int64."""
     return _exact(range(-112, 41), lambda k: (-k / 16).exp(), 256)
 
 
@@ -100,7 +170,7 @@ def _log(number: Integer, logs: Array) -> Integer:
 
 @compiled
 def weight_below(point: Integer, row: Integer, mixture: Mixture, sigmoids: Array) -> Integer:
-    """The part of a row's mixture below a score, times 2^28: from 0 to about 2^44."""
+    """Return the part of a row's mixture below a score, times 2^28: from 0 to about 2^44."""
     total = np.int64(0)
     for k in range(mixture.weights.shape[1]):
         far = ((point - mixture.centres[row, k]) * mixture.scales[row, k]) >> 8
@@ -113,7 +183,7 @@ def weight_below(point: Integer, row: Integer, mixture: Mixture, sigmoids: Array
 
 @inlined
 def whole_weight(row: Integer, mixture: Mixture) -> Integer:
-    """All of a row's mixture, in the units of `weight_below`."""
+    """Return all of a row's mixture, in the units of `weight_below`."""
     total = np.int64(0)
     for k in range(mixture.weights.shape[1]):
         total += mixture.weights[row, k]
@@ -122,7 +192,7 @@ def whole_weight(row: Integer, mixture: Mixture) -> Integer:
 
 @inlined
 def upper_chance(low: Integer, middle: Integer, high: Integer) -> Integer:
-    """Chance, of 16 bits, to be above `middle` when between `low` and `high`; 0 if too little is there to tell."""
+    """Return the chance, of 16 bits, to be above `middle` when between `low` and `high`; 0 where there is too little weight."""
     between = (high - low) >> 12
     if between < 1:
         return 0

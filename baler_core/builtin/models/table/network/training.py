@@ -1,4 +1,4 @@
-"""Trains the small network of one column on a sample of rows.
+"""Train the small network of one column on a sample of rows.
 
 Method: a mixture of logistics by a network with one hidden layer and a linear path around it (a mixture density network,
 Bishop 1994), fitted to the chance of each whole number by Adam (Kingma and Ba 2015); during the second half with the
@@ -16,12 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.table.network.inference import COARSE, FINE, LARGEST_HIDDEN, OUTPUTS, Network
-from baler_core.builtin.models.table.network.likelihood import surprise
-from baler_core.builtin.models.table.network.mixtures import COMPONENTS
+from baler_core.builtin.models.table.network.mixtures import COMPONENTS, negative_log_likelihood
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
+# Adam's rate, with a cosine schedule: what the prototypes used on all of their tables.
 _RATE = 6e-3
 _BATCH = 256
+# Steps over which the rate rises from 0.
 _WARM_UP = 30
 _KNEE = 20.0
 """A weight of 1 / _KNEE is pressed towards 0 half as hard as the smallest: large ones cost few more bytes than small."""
@@ -30,7 +31,7 @@ _LARGEST_WEIGHT = 127.0
 _TOP = np.float32(LARGEST_HIDDEN / FINE)
 
 
-class Lesson(NamedTuple):
+class TrainingData(NamedTuple):
     """What a network learns from.
 
     Attributes
@@ -92,9 +93,12 @@ class Schedule:
 
 
 def train_network(
-    lesson: Lesson, columns: tuple[int, ...], schedule: Schedule, goes_on: Callable[[float], bool] = lambda bits: True
+    data: TrainingData,
+    columns: tuple[int, ...],
+    schedule: Schedule,
+    goes_on: Callable[[float], bool] = lambda bits: True,
 ) -> Network | None:
-    """The network of a column that looks at `columns`.
+    """Return the network of a column that looks at `columns`.
 
     Parameters
     ----------
@@ -102,13 +106,13 @@ def train_network(
         Called after each pass with the bits per value; False ends training without a network.
     """
     rng = np.random.default_rng(schedule.seed)
-    rows, inputs = lesson.inputs.shape
+    rows, inputs = data.inputs.shape
     adam = _start(rng, inputs, schedule)
     batch = min(_BATCH, rows)
     each = rows // batch
     for epoch in range(schedule.epochs):
         order = rng.permutation(rows)
-        nats = _run_epoch(lesson, order, adam, schedule.width, batch, epoch * each, schedule.epochs * each)
+        nats = _run_epoch(data, order, adam, schedule.width, batch, epoch * each, schedule.epochs * each)
         if not goes_on(nats / math.log(2)):
             return None
     whole = np.rint(adam.weights * adam.units).astype(np.int16)
@@ -150,9 +154,9 @@ def _split(vector: Array, inputs: Integer, width: Integer) -> _Parts:
 
 @compiled
 def _run_epoch(
-    lesson: Lesson, order: Array, adam: _Adam, width: Integer, batch: Integer, first: Integer, steps: Integer
+    data: TrainingData, order: Array, adam: _Adam, width: Integer, batch: Integer, first: Integer, steps: Integer
 ) -> float:
-    """One pass over the rows: steps `first`, `first` + 1, ... of `steps`; returns the mean code length in nats."""
+    """Pass over the rows once (steps `first`, `first` + 1, ... of `steps`); return the mean code length in nats."""
     total = 0.0
     gradient, used = np.zeros_like(adam.weights), np.zeros_like(adam.weights)
     for number in range(len(order) // batch):
@@ -162,7 +166,7 @@ def _run_epoch(
             used[i] = adam.weights[i]
             if rounded:
                 used[i] = np.float32(np.rint(adam.weights[i] * adam.units[i]) / adam.units[i])
-        total += _find_gradient(lesson, order[number * batch : (number + 1) * batch], used, gradient, width, rounded)
+        total += _find_gradient(data, order[number * batch : (number + 1) * batch], used, gradient, width, rounded)
         rate = _RATE * min(1.0, (first + number + 1) / _WARM_UP) * (0.5 * (1 + math.cos(math.pi * done)) + 0.005)
         _step(adam, gradient, rate, first + number + 1)
     return total / max(1, len(order) // batch)
@@ -170,19 +174,19 @@ def _run_epoch(
 
 @compiled
 def _find_gradient(
-    lesson: Lesson, rows: Array, weights: Array, gradient: Array, width: Integer, rounded: bool
+    data: TrainingData, rows: Array, weights: Array, gradient: Array, width: Integer, rounded: bool
 ) -> float:
-    """The mean code length of some rows, which is returned, and its slope by every weight."""
+    """Find the mean code length of some rows, which is returned, and its slope by every weight."""
     total = 0.0
-    net, slope = _split(weights, lesson.inputs.shape[1], width), _split(gradient, lesson.inputs.shape[1], width)
+    net, slope = _split(weights, data.inputs.shape[1], width), _split(gradient, data.inputs.shape[1], width)
     hidden, back = np.zeros(width, np.float32), np.zeros(width, np.float32)
     out, flow = np.zeros(OUTPUTS, np.float32), np.zeros(OUTPUTS, np.float32)
     shares, inside = np.zeros(COMPONENTS), np.zeros(COMPONENTS)
     gradient[:] = 0
     for row in rows:
-        x = lesson.inputs[row]
+        x = data.inputs[row]
         _forward(x, net, hidden, out, rounded)
-        total += surprise(out, lesson.low[row], lesson.high[row], lesson.mass[row], flow, shares, inside)
+        total += negative_log_likelihood(out, data.low[row], data.high[row], data.mass[row], flow, shares, inside)
         _backward(x, net, slope, hidden, back, flow)
     gradient /= np.float32(len(rows))
     return total / len(rows)
@@ -190,7 +194,7 @@ def _find_gradient(
 
 @inlined
 def _forward(x: Array, net: _Parts, hidden: Array, out: Array, rounded: bool) -> None:
-    """Hidden units and outputs for one row."""
+    """Compute hidden units and outputs for one row."""
     hidden[:] = net.bias
     out[:] = net.out_bias
     for f in range(len(x)):
@@ -234,7 +238,7 @@ def _backward(x: Array, net: _Parts, slope: _Parts, hidden: Array, back: Array, 
 
 @compiled
 def _step(adam: _Adam, gradient: Array, rate: float, number: Integer) -> None:
-    """One step of Adam, on the penalised slopes, none of them too long."""
+    """Take one step of Adam, of limited length, on the penalised slopes."""
     total = 0.0
     for i in range(len(gradient)):
         weight = adam.weights[i]

@@ -1,4 +1,4 @@
-"""Weights of networks to bytes and back: small integers, most of them 0, by adaptive probabilities."""
+"""Code the weights of networks, small integers most of which are 0, with adaptive probabilities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LARGEST = 1 << 15
 
 
 def networks_to_bytes(networks: Sequence[Network]) -> bytes:
-    """The weights of networks, one after the other; their shapes are stored elsewhere."""
+    """Write the weights of networks, one after the other; their shapes are stored elsewhere."""
     if not networks:
         return b""
     size = sum(matrix.size for network in networks for matrix in network.matrices)
@@ -49,7 +49,7 @@ class NetworkReader:
         self._inputs = inputs
 
     def network(self, columns: tuple[int, ...], width: int) -> Network:
-        """The next network, which looks at these columns and has so many hidden units.
+        """Return the next network, which looks at these columns and has so many hidden units.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Finds sparse linear relations with coefficients k/4 between columns: sums, differences, negatives, copies."""
+"""Find sparse linear relations with coefficients k/4 between columns: sums, differences, negatives, copies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Terms = tuple[tuple[int, float], ...]
 
 
 def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> Terms | None:
-    """The terms that add up to `target` in every row, or None.
+    """Return the terms that add up to `target` in every row, or None.
 
     Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993), then least squares with all candidates, each with
     the coefficients rounded to quarters and verified.
@@ -77,7 +77,7 @@ def _solve(
 def _in_quarters(
     wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, chosen: Sequence[int], answer: np.ndarray
 ) -> Terms | None:
-    """The terms with coefficients rounded to quarters, if they still give the target everywhere."""
+    """Return the terms with coefficients rounded to quarters, if they still give the target everywhere."""
     quarters = np.rint(answer / lengths[chosen] * 4) / 4
     terms = tuple((k, float(a)) for k, a in zip(chosen, quarters, strict=True) if a != 0)
     if not 0 < len(terms) <= 12 or max(abs(a) for _, a in terms) > 64:

@@ -1,4 +1,4 @@
-"""The order in which columns are coded, and the parents of each: the columns that say most about it."""
+"""Choose the parents of each column: those that share most information with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def entropy(numbers: np.ndarray) -> float:
 
 
 def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
-    """Bins joined to at most `classes` of about equal weight."""
+    """Return bins joined to at most `classes` of about equal weight."""
     distinct, inverse, counts = np.unique(bins, return_inverse=True, return_counts=True)
     if len(distinct) <= classes:
         return inverse
@@ -51,23 +51,23 @@ class Candidate:
     bins: Callable[[np.ndarray], np.ndarray]
 
 
-def shared_information(count: int, told: Sequence[Candidate], rows: int) -> np.ndarray:
+def shared_information(count: int, candidates: Sequence[Candidate], rows: int) -> np.ndarray:
     """Bits that each of the first `count` candidates, the columns, shares with each candidate: (count, candidates)."""
-    most = min(_MOST_PAIRED, max(_FEWEST_PAIRED, _PAIRED // len(told)))
+    most = min(_MOST_PAIRED, max(_FEWEST_PAIRED, _PAIRED // len(candidates)))
     picked = np.linspace(1, rows - 1, min(rows - 1, most)).astype(np.int64)
-    return _shared_information(count, [coarse(coarse(candidate.bins(picked), 12), 6) for candidate in told])
+    return _shared_information(count, [coarse(coarse(candidate.bins(picked), 12), 6) for candidate in candidates])
 
 
 def choose_parents(
-    bins: Sequence[np.ndarray], told: Sequence[Candidate], most: int, shared: np.ndarray
+    bins: Sequence[np.ndarray], candidates: Sequence[Candidate], most: int, shared: np.ndarray
 ) -> list[list[int]]:
-    """For each column: up to `most` parents by greedy conditional mutual information.
+    """Choose for each column: up to `most` parents by greedy conditional mutual information.
 
     Parameters
     ----------
     bins
         Per column, in the order of coding: int64 (rows,), from 0.
-    told
+    candidates
         What may be parents; the columns themselves first, in the same order.
     shared
         From `shared_information`.
@@ -75,14 +75,14 @@ def choose_parents(
     Returns
     -------
     list
-        Parents as places in `told`.
+        Parents as places in `candidates`.
     """
     rows = len(bins[0])
     picked = np.linspace(1, rows - 1, min(rows - 1, _ROWS)).astype(np.int64)
     fine = [coarse(b[picked], 24) for b in bins]
-    middle = [coarse(candidate.bins(picked), 12) for candidate in told]
+    middle = [coarse(candidate.bins(picked), 12) for candidate in candidates]
     few = [coarse(m, 6) for m in middle]
-    known_from = np.array([candidate.known_from for candidate in told])
+    known_from = np.array([candidate.known_from for candidate in candidates])
     parents = []
     for column in range(len(bins)):
         allowed = np.flatnonzero(known_from <= column)
@@ -116,18 +116,18 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _shared_information(count: int, few: list[np.ndarray]) -> np.ndarray:
-    """Mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
+    """Compute the mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
     hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f] for f in few]
     rows = len(few[0])
     widths = np.array([h.shape[1] for h in hot])
     starts = np.cumsum(widths) - widths
-    everything = np.concatenate(hot, axis=1)
-    given = everything.mean(0)
+    joined = np.concatenate(hot, axis=1)
+    given = joined.mean(0)
     shared = np.zeros((count, len(few)))
     for first in range(0, count, _TOGETHER):
         last = min(first + _TOGETHER, count)
         own = slice(starts[first], starts[last - 1] + widths[last - 1])
-        joint = everything[:, own].T @ everything / rows
+        joint = joined[:, own].T @ joined / rows
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(joint > 0, joint * np.log2(joint / (given[own, None] * given)), 0)
         by_candidate = np.add.reduceat(terms, starts, axis=1)

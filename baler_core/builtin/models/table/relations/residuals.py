@@ -1,4 +1,4 @@
-"""Columns that follow from others: what must be added to a prediction from restored parents, as integers, and back."""
+"""Count the residuals of columns that follow from others as integers, and restore values from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
-from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.lattice import BitsLattice, IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.residual import residual_step
 
 FAR = 1 << 20
@@ -35,18 +35,18 @@ def steps_for(lattice: Lattice, tolerance: Tolerance, largest: float) -> Steps |
     dtype = np.dtype(lattice.dtype)
     if dtype.kind == "f":
         if tolerance.kind in ("exact", "bits"):
-            lossless = lattice.kind in ("bits", "step") and lattice.merge <= (1 if lattice.kind == "step" else 64)
+            lossless = isinstance(lattice, BitsLattice) or (isinstance(lattice, StepLattice) and lattice.merge == 1)
             return Steps("codes") if lossless and tolerance.kind == "exact" else None
         step = residual_step(tolerance, dtype, largest)
         return Steps("log" if step.log else "plain", step.step) if step.step > 0 else None
-    if lattice.kind == "integer" and dtype.kind in "iu" and largest < 2.0**52:
+    if isinstance(lattice, IntegerLattice) and dtype.kind in "iu" and largest < 2.0**52:
         return Steps("whole", float(lattice.merge))
     return None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a relation says of a column, before the residual is added.
+    """The values that a relation predicts, before the residual is added.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Prediction:
     special
         int64 per row: the special value it predicts, 1 + index into the lattice's, or 0.
     known
-        bool per row: whether it says anything.
+        bool per row: whether there is a prediction.
     """
 
     values: np.ndarray
@@ -96,7 +96,7 @@ def residuals(values: np.ndarray, prediction: Prediction, lattice: Lattice, step
 
 
 def restore(residual: np.ndarray, prediction: Prediction, lattice: Lattice, steps: Steps) -> np.ndarray:
-    """Values of the lattice's dtype from residuals."""
+    """Restore values of the lattice's dtype from residuals."""
     dtype = np.dtype(lattice.dtype)
     with np.errstate(all="ignore"):
         if steps.kind == "codes":

@@ -1,4 +1,4 @@
-"""Relations between columns: found in a sample or offered as formulas, tested, and the best of them kept without cycles."""
+"""Find relations between columns in a sample, test those that are offered, and keep the best without cycles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ _SEARCHED, _TESTED = 1_000, 20_000
 _WIDE = 300
 _HUGE = 1e30
 """Larger values are left out of the search, so that their squares stay finite."""
-_EXACT_KINDS = ("integer", "step", "bits")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Relation:
     constants: tuple[float, ...] = ()
 
     def evaluate(self, restored: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Raw prediction from restored parents, and the size of its terms: float64 both."""
+        """Return the raw prediction from restored parents, and the size of its terms: float64 both."""
         parents = [restored[p].astype(np.float64) for p in self.parents]
         if self.name != LINEAR:
             values = evaluate_formula(self.name, parents, self.constants)
@@ -57,7 +56,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Column:
+class SampledColumn:
     """A column as the search sees it.
 
     Attributes
@@ -83,9 +82,9 @@ class Column:
         return steps_for(self.lattice, self.tolerance, largest)
 
 
-def find_relations(columns: Sequence[Column], formulas: Sequence[Formula] = ()) -> dict[int, Relation]:
+def find_relations(columns: Sequence[SampledColumn], formulas: Sequence[Formula] = ()) -> dict[int, Relation]:
     """Relations worth using, by target column, in an order in which parents come before what is derived from them."""
-    tested = [Column(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
+    tested = [SampledColumn(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
     if not tested or len(tested[0].values) < 8:
         return {}
     codes = [c.lattice.codes(c.values) for c in tested]
@@ -105,8 +104,8 @@ def _thinned(values: np.ndarray, rows: int) -> np.ndarray:
     return values[:: max(1, len(values) // rows)]
 
 
-def _offered(columns: Sequence[Column], formulas: Sequence[Formula]) -> list[tuple[int, Relation]]:
-    """Formulas whose variables are all here."""
+def _offered(columns: Sequence[SampledColumn], formulas: Sequence[Formula]) -> list[tuple[int, Relation]]:
+    """Return formulas whose variables are all here."""
     number = {c.name: j for j, c in enumerate(columns)}
     return [
         (number[f.target], Relation(f.name, tuple(number[p] for p in f.parents), f.constants))
@@ -115,8 +114,8 @@ def _offered(columns: Sequence[Column], formulas: Sequence[Formula]) -> list[tup
     ]
 
 
-def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tuple[int, Relation]]:
-    """Columns that repeat an earlier one."""
+def _copies(codes: Sequence[np.ndarray], columns: Sequence[SampledColumn]) -> list[tuple[int, Relation]]:
+    """Find columns that repeat an earlier one."""
     first: dict[bytes, int] = {}
     found = []
     for j, column in enumerate(columns):
@@ -128,8 +127,8 @@ def _copies(codes: Sequence[np.ndarray], columns: Sequence[Column]) -> list[tupl
     return found
 
 
-def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, Relation]]:
-    """The sparse linear relation of each column that has one."""
+def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tuple[int, Relation]]:
+    """Return the sparse linear relation of each column that has one."""
     rows = _SEARCHED if len(columns) < _WIDE else 300
     varied = [j for j, h in enumerate(own) if h > 0]
     if not varied:
@@ -158,11 +157,11 @@ def _linear(columns: Sequence[Column], own: Sequence[float]) -> list[tuple[int, 
 def _saving(
     target: int,
     relation: Relation,
-    columns: Sequence[Column],
+    columns: Sequence[SampledColumn],
     restored: Mapping[int, np.ndarray],
     own: Sequence[float],
 ) -> float:
-    """Bits per row that the relation would save, judged on the sample; 0 or less if it is no good."""
+    """Return bits per row that the relation would save, judged on the sample; 0 or less if it is no good."""
     column = columns[target]
     steps = column.steps
     if steps is None or own[target] == 0:
@@ -178,29 +177,31 @@ def _saving(
 
 
 def _reaches(chosen: Mapping[int, Relation], parents: Sequence[int], target: int) -> bool:
-    """Whether `target` is among the ancestors of `parents`."""
+    """Return whether `target` is among the ancestors of `parents`."""
     return any(p == target or (p in chosen and _reaches(chosen, chosen[p].parents, target)) for p in parents)
 
 
-def _exact_enough(target: int, relation: Relation, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
-    """Whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
+def _exact_enough(
+    target: int, relation: Relation, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]
+) -> bool:
+    """Return whether rounding the prediction gives the same integer on every machine, if it has to be rounded."""
     steps = columns[target].steps
     if steps is not None and steps.kind in ("log", "plain"):
         return True
     return relation.name == LINEAR and all(_is_exact(p, columns, chosen) for p in relation.parents)
 
 
-def _is_exact(number: int, columns: Sequence[Column], chosen: Mapping[int, Relation]) -> bool:
-    """Whether a column is restored by additions, multiplications and divisions alone."""
+def _is_exact(number: int, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]) -> bool:
+    """Return whether a column is restored by additions, multiplications and divisions alone."""
     if number not in chosen:
-        return columns[number].lattice.kind in _EXACT_KINDS
+        return columns[number].lattice.exact
     steps = columns[number].steps
     linear = chosen[number].name == LINEAR and steps is not None and steps.kind != "log"
     return linear and all(_is_exact(p, columns, chosen) for p in chosen[number].parents)
 
 
 def _sorted(chosen: Mapping[int, Relation]) -> dict[int, Relation]:
-    """Parents before children."""
+    """Return parents before children."""
     done: dict[int, Relation] = {}
     while len(done) < len(chosen):
         ready = [t for t, r in chosen.items() if t not in done and all(p in done or p not in chosen for p in r.parents)]

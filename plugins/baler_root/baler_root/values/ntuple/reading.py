@@ -75,7 +75,7 @@ class NTupleTemplate:
 
 
 @dataclass
-class _Draft:
+class _NtupleDraft:
     """Which column holds what."""
 
     found: dict[int, tuple[str, int]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def make_ntuple_template(tree: Tree, key: Any, branches: Sequence[Branch]) -> NT
         If its pages could not be made again from values.
     """
     ntuple = tree.tree
-    draft = _Draft()
+    draft = _NtupleDraft()
     sources = sources_of(branches)
     for branch in branches:
         for form_key, kind, name in _columns(tree.ntuple_form.content(branch.key), branch.form, branch.key, branch.key):

@@ -35,7 +35,7 @@ class NTupleTemplateOutput:
     def __init__(self, directory: Any, names: Names, template: StoredNTuple, branches: Sequence[Branch]) -> None:
         self._directory, self._names, self._template = directory, names, template
         self._text = {leaf.name for b in branches for leaf in leaves(b.form, b.key) if isinstance(leaf.form, Text)}
-        self._pending = [_Pending(column) for column in template.columns if column.kind != KEPT]
+        self._pending = [_PendingPages(column) for column in template.columns if column.kind != KEPT]
         self._blob: list[bytes] = []
         self._waiting: list[tuple[StoredPage, int, int]] = []
 
@@ -123,7 +123,7 @@ def _elements(
         ) from error
 
 
-class _Pending:
+class _PendingPages:
     """Elements of a column on their way into pages."""
 
     def __init__(self, column: StoredColumn) -> None:

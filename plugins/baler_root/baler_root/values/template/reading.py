@@ -122,7 +122,6 @@ def make_template(
     counted = {branch.counter: branch for branch in reversed(found) if branch.counter}
     shared = all_branches(newer) if newer is not None else []
     for n, (handle, table) in enumerate(zip(handles, tables, strict=True)):
-        blank = table
         if n < len(shared) and _shares(handle, shared[n]):
             draft.kinds.append(SHARED)
         elif (offsets := made.get(id(handle))) is not None:
@@ -136,8 +135,14 @@ def make_template(
         else:
             draft.kinds.append(KEPT)
             draft.kept += _kept_baskets(handle, where)
-        _blank(draft.content, blank)
-    template = Template(
+        _blank(draft.content, table)
+    keys = set(draft.keys)
+    return _template_of(draft, tables, version), [branch for branch in found if branch.key in keys]
+
+
+def _template_of(draft: _Draft, tables: Sequence[Tables], version: int) -> Template:
+    """Join the pieces of a draft."""
+    return Template(
         bytes(draft.content),
         "".join(draft.kinds),
         tables,
@@ -148,8 +153,6 @@ def make_template(
         draft.embedded,
         version,
     )
-    order = {name: n for n, name in enumerate(draft.keys)}
-    return template, [branch for branch in found if branch.key in order]
 
 
 def _blank(content: bytearray, table: Tables) -> None:

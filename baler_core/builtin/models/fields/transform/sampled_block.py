@@ -1,4 +1,4 @@
-"""Tries recipes on a sample of a block: how many bytes the whole block would take, counted or coded."""
+"""Estimate the encoded size in bytes of a block, for any recipe, from a sample that is counted or coded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform import tile
 from baler_core.builtin.models.fields.transform.basis import Basis, bytes_by_modes
-from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.block import Block, Recipe
 from baler_core.builtin.models.fields.transform.chunk import (
-    Analysed,
+    AnalysedBlock,
     analyse_middle,
     encode_chunk,
     learn,
@@ -18,15 +18,14 @@ from baler_core.builtin.models.fields.transform.chunk import (
 )
 from baler_core.builtin.models.fields.transform.estimate import counted_size
 from baler_core.builtin.models.fields.transform.quantiser import quantise
-from baler_core.builtin.models.fields.transform.recipe import Recipe
-from baler_core.builtin.models.fields.transform.sample import learn_quickly, sample_boxes
+from baler_core.builtin.models.fields.transform.sample import learn_basis_fast, sample_boxes
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size
 from baler_core.builtin.models.fields.transform.wavelet import bands
 from baler_core.plugin.interfaces import Effort
 
 
-class Trials:
+class SampledBlock:
     """A sample of a block, and what was found out about it, which is remembered."""
 
     def __init__(self, block: Block, effort: Effort) -> None:
@@ -41,7 +40,7 @@ class Trials:
         self._sizes: dict[Recipe, float] = {}
 
     def counted(self, recipe: Recipe) -> float:
-        """Bytes of the whole block, by counting: comparable among recipes, but some percent too large."""
+        """Return bytes of the whole block, by counting: comparable among recipes, but some percent too large."""
         if recipe not in self._counted:
             parts, common = self._integers(recipe)
             self._counted[recipe] = common + _counted(parts, self._share)
@@ -57,14 +56,14 @@ class Trials:
         return self._compared[recipe]
 
     def size(self, recipe: Recipe) -> float:
-        """Bytes of the whole block, by coding the sample."""
+        """Return bytes of the whole block, by coding the sample."""
         if recipe not in self._sizes:
             parts, common = self._integers(recipe)
             self._sizes[recipe] = common + coded_size(parts, recipe) * self._share
         return self._sizes[recipe]
 
     def _integers(self, recipe: Recipe) -> tuple[list[TileIntegers], float]:
-        """What would be coded of the sample, and the bytes of the basis."""
+        """Return what would be coded of the sample, and the bytes of the basis."""
         matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
         parts = [
             tile.quantised(slices, chunk.field, chunk.holes, recipe, matrix)
@@ -76,7 +75,7 @@ class Trials:
         return [TileIntegers(part.coefficients[:used], part.corrections) for part in parts], float(sizes[used])
 
     def _coefficients(self, recipe: Recipe) -> tuple[list[np.ndarray], float]:
-        """The integers of coefficients alone, and the bytes of the basis."""
+        """Return the integers of coefficients alone, and the bytes of the basis."""
         matrix, sizes = self._learned() if recipe.time == "basis" else (None, None)
         slices = self._transformed(recipe, matrix)
         parts = [quantise(part, recipe.step_size, bands(part.shape[2:], recipe.levels)) for part in slices]
@@ -89,14 +88,14 @@ class Trials:
         return self._slices[key]
 
     def _learned(self) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
+        """Learn the matrix of a basis learned from few points of all of the block, and bytes of its first modes."""
         if self._basis is None:
-            basis = learn_quickly(self.block)
+            basis = learn_basis_fast(self.block)
             self._basis = basis, basis.matrix(), bytes_by_modes(basis)
         return self._basis[1:]
 
-    def analyse(self, recipe: Recipe) -> tuple[Analysed, float]:
-        """The middle tile of the block transformed as a whole, and bytes of the whole block by counting that."""
+    def analyse(self, recipe: Recipe) -> tuple[AnalysedBlock, float]:
+        """Return the middle tile of the block transformed as a whole, and bytes of the whole block by counting that."""
         sizes = self._learned()[1] if recipe.time == "basis" else None
         basis = self._basis[0] if sizes is not None and self._basis is not None else None
         analysed = analyse_middle(self.block, recipe, basis)
@@ -115,6 +114,6 @@ def _counted(parts: list[TileIntegers], share: float) -> float:
 
 
 def whole_size(block: Block, recipe: Recipe) -> float:
-    """Bytes of a block, all of it coded."""
+    """Return bytes of a block, all of it coded."""
     found = encode_chunk(block, recipe, learn(block) if recipe.time == "basis" else None)
     return float(sum(map(len, found))) if found[0] else math.inf

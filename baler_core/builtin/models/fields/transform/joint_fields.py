@@ -1,0 +1,251 @@
+"""Code variables of one grid by transform: prepare them, code them block by block, and restore them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from baler_core.builtin.models.fields import holes
+from baler_core.builtin.models.fields.codec import JointFields
+from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, time_blocks
+from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
+from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, StoredChunk, encode_chunk, learn, read_chunk
+from baler_core.builtin.models.fields.transform.prior import Coding, Prior, choose_coding, learn_prior
+from baler_core.builtin.models.fields.transform.quantiser import LARGEST
+from baler_core.builtin.models.fields.transform.sample import learn_basis_fast
+from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
+from baler_core.builtin.models.fields.transform.search import choose_step
+from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
+from baler_core.builtin.models.fields.window import Window, window_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Variable
+from baler_core.entropy.masks import decode_classes, encode_classes
+from baler_core.entropy.varint import ByteReader, write_sized, write_varint
+from baler_core.errors import FormatError
+from baler_core.machine.threads import in_parallel
+from baler_core.plugin.interfaces import Effort, State
+from baler_core.quantise.units import Units, choose_units, read_units
+
+_MIXED = {"fast": 0, "balanced": 3, "max": 7}
+
+
+@dataclass(frozen=True)
+class ScaledField:
+    """One variable prepared.
+
+    Attributes
+    ----------
+    values
+        As given.
+    units
+        How its values become numbers in units of the tolerance.
+    classes, specials
+        Which values are special (see `holes.classes`), and the special values.
+    """
+
+    values: np.ndarray
+    units: Units
+    classes: np.ndarray | None
+    specials: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PlannedBlock:
+    """What planning found out: a recipe, and what has been transformed by it of the middle block."""
+
+    recipe: Recipe
+    analysed: AnalysedBlock | None = None
+
+
+def prepare(values: np.ndarray, tolerance: Tolerance) -> ScaledField | None:
+    """Make a field ready; None if it cannot be transformed under its tolerance."""
+    found, specials = holes.classes(values, tolerance)
+    ordinary = values.ravel() if found is None else values[found == 0]
+    units = choose_units(ordinary, tolerance, widest=LARGEST)
+    return None if units is None else ScaledField(values, units, found, specials)
+
+
+class FieldBlock:
+    """A block of frames of all fields, of which tiles are prepared when asked for; the last one is kept."""
+
+    def __init__(self, fields: Sequence[ScaledField], arrangement: Arrangement, block: slice) -> None:
+        self._fields = fields
+        self._arrangement = arrangement
+        self._block = block
+        self._last: tuple[Box, Chunk] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, variables, z, y, x)."""
+        frames, *space = self._arrangement.shape(self._fields[0].values.shape)
+        return (len(range(frames)[self._block]), len(self._fields), *space)
+
+    def halves(self) -> tuple[FieldBlock, FieldBlock]:
+        """Return the first and the second half of the frames."""
+        middle = self._block.start + self.shape[0] // 2
+        first, second = slice(self._block.start, middle), slice(middle, self._block.stop)
+        fields, arrangement = self._fields, self._arrangement
+        return FieldBlock(fields, arrangement, first), FieldBlock(fields, arrangement, second)
+
+    def tile(self, box: Box) -> Chunk:
+        """Return the part inside a box of space: float64 in units of each field's tolerance, holes filled in."""
+        last = self._last
+        if last is None or last[0] != box:
+            last = (box, self._made(box))
+            self._last = last
+        return last[1]
+
+    def _made(self, box: Box) -> Chunk:
+        numbers, empty = [], []
+        for field in self._fields:
+            place = (self._block, *box)
+            number = field.units.forward(self._arrangement.forward(field.values)[place])
+            hole = ~np.isfinite(number)
+            if field.classes is not None:
+                hole |= self._arrangement.forward(field.classes)[place] > 0
+            numbers.append(number)
+            empty.append(hole)
+        stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
+        if not masked.any():
+            return Chunk(stacked)
+        return Chunk(holes.fill_smoothly(stacked, masked), masked)
+
+
+def encode_fields(joint: JointFields, effort: Effort) -> bytes:
+    """Encode all fields as bytes; none if their coefficients are beyond what integers hold."""
+    fields, arrangement = [member.field for member in joint.members], joint.arrangement
+    parts = [arrangement.to_bytes()]
+    for field in fields:
+        parts.append(write_sized(field.units.to_bytes()))
+        parts.append(write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials))
+        if field.classes is not None:
+            parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
+    coded = _known_codings(joint, effort) if joint.recipe is None else _planned_codings(joint, effort)
+    for coding in coded:
+        block = _encode_block(coding, effort)
+        if not block:
+            return b""
+        parts.append(write_sized(block))
+    return b"".join(parts)
+
+
+def _blocks(joint: JointFields) -> list[FieldBlock]:
+    """The blocks of frames of a joint."""
+    fields = [member.field for member in joint.members]
+    frames = joint.arrangement.shape(fields[0].values.shape)[0]
+    return [FieldBlock(fields, joint.arrangement, place) for place in time_blocks(frames)]
+
+
+def _planned_codings(joint: JointFields, effort: Effort) -> Iterator[Coding]:
+    """As planned; at most effort, the step of the quantiser anew for each block but the middle one, which the plan saw."""
+    blocks = _blocks(joint)
+    for number, block in enumerate(blocks):
+        recipe, analysed = joint.recipe.recipe, joint.recipe.analysed
+        if number == len(blocks) // 2:
+            yield Coding(block, recipe, analysed=analysed)
+        elif effort == "max":
+            yield Coding(block, choose_step(SampledBlock(block, effort), recipe, effort))
+        else:
+            yield Coding(block, recipe)
+
+
+def _known_codings(joint: JointFields, effort: Effort) -> Iterator[Coding]:
+    """As another file suggests."""
+    known = Prior.read(joint.known, by_reference=joint.by_reference)
+    blocks = _blocks(joint)
+    shared_modes = known.shared_modes(blocks[0].shape[1:])
+    return (choose_coding(block, effort, known.recipe, shared_modes) for block in blocks)
+
+
+def _encode_block(coding: Coding, effort: Effort) -> bytes:
+    basis = None
+    if coding.analysed is not None:
+        basis = coding.analysed.basis
+    elif coding.recipe.time == "basis":
+        basis = learn_basis_fast(coding.block) if effort == "fast" else learn(coding.block)
+    recipe = replace(coding.recipe, mixed=_MIXED[effort], shared_modes=bool(coding.explained))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.explained, coding.analysed))
+
+
+def learn_fields(joint: JointFields, effort: Effort) -> State:
+    """Learn from the first block of frames, with one effort for all, what helps with such fields of other files."""
+    first = _blocks(joint)[0]
+    recipe = None if joint.recipe is None else joint.recipe.recipe
+    return learn_prior(first, first.halves(), recipe).to_state()
+
+
+def decode_fields(
+    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
+) -> list[np.ndarray]:
+    """Restore the values of each variable, all or those of a region of the arrays.
+
+    Raises
+    ------
+    FormatError
+        If what is needed of the bytes is damaged.
+    """
+    reader = ByteReader(data, "a stream of transformed fields")
+    arrangement = read_arrangement(reader, len(shape))
+    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
+    heads = [_read_head(reader, variable, arranged) for variable in variables]
+    restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
+
+    def restore(job: tuple[StoredChunk, int, Any, Any]) -> None:
+        chunk, number, inside, outside = job
+        field = np.moveaxis(chunk.restore(number), 1, 0)
+        for values, (units, _, _), part in zip(restored, heads, field, strict=True):
+            values[outside] = units.backward(part[inside], values.dtype)
+
+    shared_modes = Prior.read(learned, by_reference=True).shared_modes((len(variables), *arranged[1:]))
+    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, shared_modes)))
+    for values, (units, found, specials) in zip(restored, heads, strict=True):
+        if found is not None:
+            holes.put_back(values, window.cut(found), specials, units.reach())
+    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
+    return [arrangement.backward(values, part) for values in restored]
+
+
+def _needed_tiles(
+    reader: ByteReader,
+    arranged: tuple[int, int, int, int],
+    variables: int,
+    window: Window,
+    shared_modes: SharedModes | None,
+) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
+    """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
+    frames, *space = arranged
+    for block in time_blocks(frames):
+        data = reader.sized()
+        if window.overlap((block, *(slice(0, n) for n in space))) is None:
+            continue
+        chunk = read_chunk(data, (block.stop - block.start, variables, *space), shared_modes)
+        for number, box in enumerate(chunk.boxes):
+            found = window.overlap((block, *box))
+            if found is not None:
+                yield chunk, number, *found
+
+
+def _read_head(
+    reader: ByteReader, variable: Variable, shape: tuple[int, ...]
+) -> tuple[Units, np.ndarray | None, tuple[float, ...]]:
+    units = read_units(reader.sized(), variable.dtype)
+    count = reader.varint(256)
+    specials = struct.unpack(f"<{count}d", reader.take(8 * count))
+    if not holes.hold(specials, variable.numpy_dtype):
+        raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
+    return units, _read_classes(reader, shape, count), specials
+
+
+def _read_classes(reader: ByteReader, shape: tuple[int, ...], count: int) -> np.ndarray | None:
+    if not count:
+        return None
+    return decode_classes(reader.sized(), (shape[0] * shape[1], shape[2], shape[3]), count).reshape(shape)
+
+
+def _planes(classes: np.ndarray) -> np.ndarray:
+    """Return (frames, z, y, x) as (frames * z, y, x)."""
+    return classes.reshape(-1, *classes.shape[2:])

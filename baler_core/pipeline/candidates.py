@@ -1,0 +1,210 @@
+"""Compares models on one task: by their estimates first, then by the bytes that they make of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from baler_core.errors import BalerError, BoundBroken, PluginError
+from baler_core.format.arrays import encode_state
+from baler_core.format.container import pack_streams
+from baler_core.machine.progress import rate, shown
+from baler_core.pipeline.task import Task
+from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams
+
+logger = logging.getLogger(__name__)
+BASELINE = "scalar"
+"""The model that learns nothing: others leave to it what they cannot hold or make smaller."""
+# Estimates are taken at their word beyond this factor.
+_CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
+# Models of grids that after little effort expect so many times the bytes of another one are not looked at any further.
+_FAR_BEHIND = 1.2
+# With little effort, of groups that the baseline expects to make so small nothing else is tried.
+_LITTLE = 256
+# Grids of so few bytes are coded whole by all models, and with lesser efforts too: what is learned takes a good part of
+# their bytes, which no estimate foretells, and time hardly counts.
+_SMALL = 1 << 18
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A fitted model, what it made of the first block, and what it was told of that."""
+
+    model: Model
+    streams: Streams
+    hints: Hints = NO_HINTS
+
+    def size(self, *, own_state: bool = True) -> int:
+        """Count the bytes of the first block, and of what was learned where that will be in the file."""
+        return len(pack_streams([self.streams])) + (len(encode_state(self.model.state())) if own_state else 0)
+
+
+def estimated(model: Model, task: Task) -> Estimate | None:
+    """Have a model estimate the bytes of the first block.
+
+    Raises
+    ------
+    PluginError
+        If it returns anything but an estimate.
+    """
+    found = model.estimate(task.first, task.layout, task.tolerances, hints=task.hints)
+    if found is not None and not isinstance(found, Estimate):
+        raise PluginError(f"'estimate' of the model {model.name!r} returned a {type(found).__name__}, not an Estimate")
+    return found
+
+
+def fitted(model: Model, task: Task, plan: object = None) -> Chosen:
+    """Fit a model and have it encode the first block, by the plan of its estimate if there is one."""
+    layout, tolerances, hints = task.layout, task.tolerances, task.hints
+    model.fit(task.blocks, layout=layout, tolerances=tolerances, training=task.training, hints=hints, plan=plan)
+    return Chosen(model, model.encode(task.first, layout, tolerances, hints=hints, plan=plan), hints)
+
+
+def with_effort(kind: type[Model], effort: Effort) -> Model:
+    """Make a model of a kind, with the effort if it knows of effort."""
+    known = "effort" in kind.Options.model_fields
+    return kind(kind.Options(**({"effort": effort} if known else {})))
+
+
+def totals(estimates: Mapping[type[Model], Estimate], names: Sequence[str]) -> dict[type[Model], float]:
+    """Sum up what each model expects of all variables; those it leaves out count as the baseline expects of them alone."""
+    alone = _alone(estimates)
+    found = {}
+    for kind, estimate in estimates.items():
+        left_out = set(names).difference(*estimate.sizes)
+        sets = [
+            min(size, sum(alone.get(name, math.inf) for name in members)) for members, size in estimate.sizes.items()
+        ]
+        found[kind] = sum(sets) + sum(alone.get(name, 0.0) for name in left_out)
+    return found
+
+
+def _alone(estimates: Mapping[type[Model], Estimate]) -> dict[str, float]:
+    """Return what the baseline expects of each variable by itself."""
+    sizes = next((estimate.sizes for kind, estimate in estimates.items() if kind.name == BASELINE), {})
+    return {members[0]: size for members, size in sizes.items() if len(members) == 1}
+
+
+def is_small(task: Task) -> bool:
+    """Return whether a grid is so small that models are best compared by coding it."""
+    return task.layout.kind == "grid" and task.layout.nbytes <= _SMALL
+
+
+class Candidates:
+    """Models that are compared on one task; what fails is reported and left out."""
+
+    def __init__(self, task: Task, effort: Effort) -> None:
+        self._task = task
+        self._effort = effort
+        self._names = [variable.name for variable in task.layout.variables]
+        self._models: dict[type[Model], Model] = {}
+        self._hints: dict[type[Model], Hints] = {}
+        self._estimates: dict[type[Model], Estimate] = {}
+        self._totals: dict[type[Model], float] = {}
+        self._failures: dict[type[Model], Exception] = {}
+
+    def shortlist(self, suitable: Sequence[type[Model]]) -> list[type[Model]]:
+        """Leave out those whose own estimate is far above the least."""
+        prescreened = self._prescreened(suitable)
+        for kind in sorted(prescreened, key=lambda kind: kind.name != BASELINE):
+            self._ask(kind)
+            expected = self._estimates.get(kind)
+            if self._effort == "fast" and kind.name == BASELINE and expected is not None and expected.total < _LITTLE:
+                return [kind]
+        self._totals = totals(self._estimates, self._names)
+        for kind, size in self._totals.items():
+            logger.info("group %s: %s expects about %.0f bytes", self._task.layout.name, kind.name, size)
+        if is_small(self._task) and self._effort != "fast":
+            return [kind for kind in prescreened if kind not in self._failures]
+        beaten = {kind for kind in self._estimates if any(self._beats(other, kind) for other in self._estimates)}
+        return [kind for kind in prescreened if kind not in beaten and kind not in self._failures]
+
+    def _ask(self, kind: type[Model]) -> None:
+        """Have a model estimate the first block, knowing what those before it expect."""
+        task = self._task
+        rival = min(totals(self._estimates, self._names).values(), default=math.inf)
+        hints = replace(task.hints, baseline=_alone(self._estimates), rival=rival)
+        with self._guarded(kind):
+            self._hints[kind] = hints
+            self._models[kind] = with_effort(kind, self._effort)
+            found = estimated(self._models[kind], replace(task, hints=hints))
+            if found is not None:
+                self._estimates[kind] = found
+
+    def _prescreened(self, kinds: Sequence[type[Model]]) -> list[type[Model]]:
+        """With most effort, leave out models of grids that expect far more than another one after little effort."""
+        task = self._task
+        rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != BASELINE]
+        if self._effort != "max" or is_small(task) or task.layout.kind != "grid" or len(rivals) < 2:
+            return list(kinds)
+        found: dict[type[Model], Estimate] = {}
+        for kind in rivals:
+            with self._guarded(kind):
+                quick = estimated(with_effort(kind, "fast"), task)
+                if quick is not None and quick.sizes:
+                    found[kind] = quick
+        names = {name for estimate in found.values() for members in estimate.sizes for name in members}
+        whole = {kind: quick.total for kind, quick in found.items() if set().union(*quick.sizes) == names}
+        least = min(whole.values(), default=0.0)
+        far = {kind for kind, size in whole.items() if size > _FAR_BEHIND * least}
+        return [kind for kind in kinds if kind not in far]
+
+    def _beats(self, one: type[Model], other: type[Model]) -> bool:
+        """Whether one clearly expects fewer bytes; if both leave much to the baseline, by what they expect themselves."""
+        close, total = _CLOSE[self._effort], self._totals
+        if total[other] > close * total[one] + 100:
+            return True
+        expects_more = self._estimates[other].total > close * self._estimates[one].total + 100
+        return other.name != BASELINE and total[other] >= total[one] and expects_more
+
+    def are_estimated(self, kinds: Sequence[type[Model]]) -> bool:
+        """Whether all of them have estimated how large they will be."""
+        return bool(kinds) and all(kind in self._totals for kind in kinds)
+
+    def smallest(self, kinds: Sequence[type[Model]]) -> Chosen:
+        """Find whichever makes the fewest bytes of the task; the first failure is raised if none works.
+
+        Those that estimate nothing come first, and spare those that expect far more than what these then take.
+        """
+        results: list[tuple[int, Chosen]] = []
+        layout = self._task.layout
+        limit = math.inf
+        with shown(f"choose {layout.name}", "model", len(kinds)) as step:
+            for kind in sorted(kinds, key=lambda kind: self._totals.get(kind, 0.0)):
+                if self._totals.get(kind, 0.0) > limit:
+                    continue
+                with self._guarded(kind):
+                    chosen = self._fitted(kind)
+                    if len(kinds) == 1:
+                        return chosen
+                    size = chosen.size()
+                    logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
+                    results.append((size, chosen))
+                    step(rate(layout, min(size for size, _ in results)))
+                    if kind not in self._totals:
+                        limit = min(limit, size * _CLOSE[self._effort] + 100)
+        if not results:
+            failure = next(iter(self._failures.values()))
+            raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure
+        return min(results, key=lambda result: result[0])[1]
+
+    def _fitted(self, kind: type[Model]) -> Chosen:
+        """Fit a model by its plan, which is not needed any more after that."""
+        estimate = self._estimates.pop(kind, None)
+        task = replace(self._task, hints=self._hints[kind])
+        return fitted(self._models[kind], task, None if estimate is None else estimate.plan)
+
+    @contextmanager
+    def _guarded(self, kind: type[Model]) -> Iterator[None]:
+        try:
+            yield
+        except (MemoryError, BoundBroken):
+            raise
+        except Exception as error:
+            name = self._task.layout.name
+            logger.warning("model %s failed on group %s and is left out: %s", kind.name, name, error)
+            logger.debug("its traceback", exc_info=True)
+            self._failures[kind] = error

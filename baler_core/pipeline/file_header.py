@@ -1,0 +1,145 @@
+"""Stores what preprocessors and models learned, and makes the header that says where that lies and what the file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from baler_core.data.variables import Layout
+from baler_core.format.arrays import encode_state
+from baler_core.format.container import BalWriter, pack_streams
+from baler_core.format.header import (
+    BlockRecord,
+    ComponentRecord,
+    ErrorRecord,
+    GroupRecord,
+    Header,
+    PreprocessRecord,
+    TrainedRecord,
+)
+from baler_core.pipeline.input import Input
+from baler_core.pipeline.job import Job
+from baler_core.plugin.interfaces import Component, Model
+from baler_core.plugin.registry import Kind, Registry
+
+
+@dataclass(frozen=True)
+class StoredGroup:
+    """A group as the header describes it.
+
+    Attributes
+    ----------
+    models
+        The chosen one, and the baseline if that coded a block.
+    state
+        What the chosen one learned, as bytes.
+    section
+        Where that lies in the file of trained models instead, if the file refers to that.
+    """
+
+    layout: Layout
+    models: tuple[Model, ...]
+    state: bytes
+    section: int | None = None
+
+    @property
+    def title(self) -> str:
+        """How the group is called in reports; variables that are no numbers form one of their own."""
+        return f"{self.layout.name} (other)" if self.layout.kind == "other" else self.layout.name
+
+
+@dataclass(frozen=True)
+class CodedFile:
+    """Everything that was found out while the blocks were coded.
+
+    Attributes
+    ----------
+    native_bytes
+        What the values take as their dtypes hold them.
+    errors
+        The largest error of each lossy variable.
+    flips
+        How many values changed their sign, by variable.
+    shares
+        What part of the baseline's bytes each model takes, in files of trained models.
+    """
+
+    groups: Sequence[StoredGroup]
+    blocks: Sequence[BlockRecord] = ()
+    native_bytes: int = 0
+    errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
+    flips: Mapping[str, int] = field(default_factory=dict)
+    shares: tuple[float, ...] = ()
+
+
+def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
+    """Store the states after the blocks, and return the header."""
+    from baler_core import __version__
+
+    schema = job.schema
+    preprocess = _preprocessors(job, writer, first=len(coded.blocks))
+    groups = _groups(job, coded.groups, writer, first=len(coded.blocks) + len(preprocess))
+    after = len(coded.blocks) + len(preprocess) + sum(len(group.models) for group in coded.groups)
+    if schema.attachments:
+        writer.add(pack_streams([schema.attachments]))
+    return Header(
+        version=__version__,
+        # Bytes of a name that are no UTF-8 stand as question marks in the file.
+        input_name=given.name.encode("utf-8", "replace").decode("utf-8"),
+        reader=component_record("reader", given.reader, job.registry),
+        schema=schema,
+        bounds=job.bounds,
+        tolerances=tuple(job.tolerances[name] for name in schema.names),
+        preprocess=preprocess,
+        groups=groups,
+        blocks=tuple(coded.blocks),
+        errors=coded.errors,
+        input_bytes=coded.native_bytes,
+        input_file_bytes=given.file_bytes,
+        trained=_trained_record(job, coded.groups),
+        attachments_section=after if schema.attachments else None,
+        left_out=tuple(job.left_out),
+        elsewhere=job.blocks.elsewhere,
+        flips=coded.flips,
+        kept_exact=job.kept_exact,
+        shares=coded.shares,
+    )
+
+
+def _preprocessors(job: Job, writer: BalWriter, *, first: int) -> tuple[PreprocessRecord, ...]:
+    """Store the state of each preprocessor, from the section `first` on."""
+    records = []
+    for section, step in enumerate(job.pipeline.steps, start=first):
+        writer.add(encode_state(step.preprocessor.state()))
+        record = component_record("preprocessor", step.preprocessor, job.registry)
+        records.append(PreprocessRecord(record, step.patterns, section))
+    return tuple(records)
+
+
+def _groups(job: Job, groups: Sequence[StoredGroup], writer: BalWriter, *, first: int) -> tuple[GroupRecord, ...]:
+    """Store the state of each model, from the section `first` on; a baseline learns nothing."""
+    number = {variable.name: position for position, variable in enumerate(job.schema.variables)}
+    records = []
+    for group in groups:
+        writer.add(group.state if group.section is None else b"")
+        for _ in group.models[1:]:
+            writer.add(b"")
+        sections = tuple(range(first, first + len(group.models)))
+        first += len(group.models)
+        members = tuple(number[variable.name] for variable in group.layout.variables)
+        models = tuple(component_record("model", model, job.registry) for model in group.models)
+        records.append(GroupRecord(group.layout.kind, members, models, sections))
+    return tuple(records)
+
+
+def _trained_record(job: Job, groups: Sequence[StoredGroup]) -> TrainedRecord | None:
+    """Name the file of trained models that groups refer to, if any does."""
+    sections = {number: group.section for number, group in enumerate(groups) if group.section is not None}
+    return job.trained.record(sections) if job.trained is not None and sections else None
+
+
+def component_record(kind: Kind, component: Component, registry: Registry) -> ComponentRecord:
+    """Record what a file remembers of a component; options at their defaults are left out."""
+    offer = registry.offer(kind, component.name)
+    options = component.options.model_dump(mode="json", exclude_defaults=True)
+    return ComponentRecord(component.name, options, offer.package, offer.version)

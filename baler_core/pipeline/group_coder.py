@@ -1,0 +1,158 @@
+"""Codes one group block after block: by its model or by the baseline, with every bound held."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from baler_core.data.variables import Layout
+from baler_core.format.arrays import decode_state, encode_state
+from baler_core.format.container import pack_streams
+from baler_core.format.digests import group_digest
+from baler_core.format.header import ErrorRecord
+from baler_core.pipeline.candidates import BASELINE, with_effort
+from baler_core.pipeline.group_models import choose_model, effort_of, task_for
+from baler_core.pipeline.guarantee import (
+    EXACT_STREAM,
+    encode_corrections,
+    find_corrections,
+    restored_arrays,
+    verify,
+    with_corrections,
+)
+from baler_core.pipeline.job import Job, PreparedBlock
+from baler_core.pipeline.preprocess import Pipeline
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
+from baler_core.quantise.settle import settle
+
+if TYPE_CHECKING:
+    from baler_core.pipeline.trained_file import TrainedModel
+
+logger = logging.getLogger(__name__)
+# A baseline that expects to take this many times the bytes is not tried.
+_FAR_LARGER = 1.1
+
+
+@dataclass(frozen=True)
+class CodedBlock:
+    """Streams of a group of one block that hold every bound.
+
+    Attributes
+    ----------
+    model
+        Which of the group's models coded it: 0 the chosen one, 1 the baseline.
+    errors
+        The largest errors that are left, by variable.
+    flips
+        How many values changed their sign, by variable.
+    digest
+        That of what the streams restore to.
+    """
+
+    streams: Streams
+    model: int
+    errors: Mapping[str, ErrorRecord]
+    flips: Mapping[str, int]
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class GroupCoder:
+    """Codes the blocks of a group; any of them, in any order, as nothing is kept from one to the next.
+
+    Attributes
+    ----------
+    layout
+        That of the first block.
+    encoder, decoder
+        The chosen model, and a fresh one that knows only the stored state, as the reader of the file will have it.
+    hints
+        What the encoder is told of every block.
+    state
+        What the decoder knows, as bytes.
+    baseline
+        The model that takes over blocks on which it is smaller; None if there is no other.
+    section
+        Where the state lies in the file of trained models, if this file refers to that.
+    """
+
+    layout: Layout
+    encoder: Model
+    decoder: Model
+    hints: Hints
+    state: bytes
+    pipeline: Pipeline
+    baseline: Model | None = None
+    section: int | None = None
+
+    def encode(self, given: PreparedBlock) -> CodedBlock:
+        """Encode a block by the chosen model, and by the baseline if that may be smaller."""
+        seen = given.encoded
+        streams = self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=self.hints, plan=None)
+        return self._or_baseline(given, self._held(given, 0, streams))
+
+    def encode_first(self, given: PreparedBlock, streams: Streams) -> CodedBlock:
+        """Complete the first block, whose streams choosing has made and measured against the baseline."""
+        held = self._held(given, 0, streams)
+        return self._or_baseline(given, held) if EXACT_STREAM in held.streams else held
+
+    def _or_baseline(self, given: PreparedBlock, held: CodedBlock) -> CodedBlock:
+        """Take the baseline instead where it is smaller."""
+        if self.baseline is None:
+            return held
+        seen, size = given.encoded, len(pack_streams([held.streams]))
+        expected = self.baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
+        if expected is not None and expected.total >= _FAR_LARGER * size:
+            return held
+        plan = None if expected is None else expected.plan
+        streams = self.baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=plan)
+        return self._held(given, 1, streams) if len(pack_streams([streams])) < size else held
+
+    def _held(self, given: PreparedBlock, model: int, streams: Streams) -> CodedBlock:
+        """Add to the streams what settles values on their sides, and corrections for whatever still breaks a bound."""
+        decoder = self.baseline if model and self.baseline is not None else self.decoder
+        block, layout, tolerances = given.original.block, given.original.layout, given.original.tolerances
+        decoded = decoder.decode(streams, given.encoded.layout, given.encoded.tolerances)
+        arrays = restored_arrays(decoder, self.pipeline.decode(decoded, layout), layout)
+        settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
+        corrections = find_corrections(block, arrays, tolerances)
+        if corrections.places:
+            lost = sum(positions.size for positions, _ in corrections.places.values())
+            logger.debug("group %s: %d values are stored exactly", layout.name, lost)
+        stream = encode_corrections(corrections, layout)
+        corrections.apply(arrays)
+        errors = verify(block, arrays, layout, tolerances, corrections.places)
+        digest = group_digest(arrays, layout, tolerances, stream)
+        return CodedBlock(with_corrections(streams, settled, stream), model, errors, flips, digest)
+
+
+def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
+    """Choose and fit the models of a group that is met first, and encode this block of it."""
+    chosen, referred = choose_model(job, task_for(job, given))
+    layout, model = given.original.layout, chosen.model
+    baseline: Model | None = None
+    if job.config.model.name == "auto" and model.name != BASELINE and layout.kind != "other":
+        baseline = with_effort(job.registry.model(BASELINE), effort_of(job))
+    logger.info("group %s: model %s", layout.name, model.name)
+    state = encode_state(model.state())
+    coder = GroupCoder(
+        layout,
+        model,
+        _as_restored(model, state, referred),
+        chosen.hints.elsewhere(),
+        state,
+        job.pipeline,
+        baseline,
+        None if referred is None else referred.section,
+    )
+    return coder, coder.encode_first(given, chosen.streams)
+
+
+def _as_restored(model: Model, state: bytes, referred: TrainedModel | None) -> Model:
+    """Make a fresh model that knows what the reader of the file will know: the stored state, or the trained one."""
+    known = referred.state if referred is not None else decode_state(state, memory_limit=len(state) * 10_000 + 2**30)
+    decoder = type(model)(model.options)
+    decoder.load_state(known)
+    return decoder

@@ -1,0 +1,215 @@
+"""Everything that coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from baler_core.config import Config
+from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.patterns import unmistakable
+from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
+from baler_core.errors import ConfigError
+from baler_core.pipeline.input import (
+    Blocks,
+    bounds_of,
+    kept_exact,
+    layouts_of,
+    roles_in,
+    sentinels_under,
+    tolerances_of,
+)
+from baler_core.pipeline.matching import told_of, told_of_sentinels
+from baler_core.pipeline.preprocess import Pipeline, Step
+from baler_core.pipeline.trained_file import TrainedModels
+from baler_core.plugin.interfaces import Model, Source
+from baler_core.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger(__name__)
+GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...]]
+"""What tells a group from the others of the file, the same in every block."""
+
+
+def group_key(layout: Layout) -> GroupKey:
+    """Return the key of a group."""
+    return layout.kind, layout.variables[0].dims
+
+
+@dataclass(frozen=True)
+class GroupBlock:
+    """A group of one block: values, layout and tolerances."""
+
+    block: xr.Dataset
+    layout: Layout
+    tolerances: Mapping[str, Tolerance]
+
+    @property
+    def native_size(self) -> int:
+        """Bytes that the values take as their dtypes hold them."""
+        return sum(native_size(values_of(self.block, variable.name)) for variable in self.layout.variables)
+
+
+@dataclass(frozen=True)
+class PreparedBlock:
+    """A group of one block, as it is and as models see it after preprocessing."""
+
+    original: GroupBlock
+    encoded: GroupBlock
+
+    @property
+    def key(self) -> GroupKey:
+        """Which group of the file it belongs to."""
+        return group_key(self.original.layout)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one file is compressed, or learned from, by.
+
+    Attributes
+    ----------
+    trained
+        Models trained before.
+    for_other_files
+        Whether what is learned will serve other files.
+    kept_exact
+        Variables that are exact in spite of a lossy pattern with wildcards, and why.
+    """
+
+    config: Config
+    registry: Registry
+    blocks: Blocks
+    bounds: tuple[ErrorBound, ...]
+    tolerances: Mapping[str, Tolerance]
+    pipeline: Pipeline
+    trained: TrainedModels | None = None
+    for_other_files: bool = False
+    kept_exact: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema to store."""
+        return self.blocks.schema
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What of the input is not in the file, and why."""
+        return self.blocks.left_out
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether the file refers to trained models instead of holding their states."""
+        return self.trained is not None and self.config.model_storage == "reference"
+
+    def prepared(self, block: xr.Dataset) -> list[PreparedBlock]:
+        """Split a block into its groups, and preprocess it, once for all of them."""
+        layouts = layouts_of(block, self.schema)
+        touched = [self.pipeline.touches(layout) for layout in layouts]
+        encoded = self.pipeline.encode(block) if any(touched) else block
+        found = []
+        for layout, is_touched in zip(layouts, touched, strict=True):
+            tolerances = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
+            seen = GroupBlock(block, layout, {name: one.for_models for name, one in tolerances.items()})
+            if is_touched:
+                changed = self.pipeline.tolerances(seen.tolerances)
+                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), changed)
+            found.append(PreparedBlock(GroupBlock(block, layout, tolerances), seen))
+        return found
+
+
+class GroupBlocks:
+    """The blocks of one group as models see them; iterable again and again."""
+
+    def __init__(self, job: Job, layout: Layout) -> None:
+        self._job = job
+        self._layout = layout
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        pipeline, touched = self._job.pipeline, self._job.pipeline.touches(self._layout)
+        for block in self._job.blocks:
+            if self._layout.variables[0].name in block.variables:
+                yield pipeline.encode(block) if touched else block
+
+
+def prepare(
+    config: Config, registry: Registry, source: Source, model: Path | None = None, *, for_other_files: bool = False
+) -> Job:
+    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range."""
+    if model is None:
+        named_model(config, registry)
+    schema = source.schema
+    _warn_of_text(source, config.bounds)
+    blocks = Blocks(source, config.block_bytes)
+    roles = roles_in(schema, blocks.__iter__, config.bounds)
+    bounds = bounds_of(schema, config.bounds, roles)
+    exact_anyway = kept_exact(schema, config.bounds, roles)
+    sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    for sentence in (
+        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *told_of_sentinels(sentinels),
+    ):
+        logger.warning("%s", sentence)
+    tolerances = tolerances_of(blocks, bounds)
+    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    blocks.schema, named = settled.schema, dict(settled.tolerances)
+    exact = [name for name, tolerance in named.items() if not tolerance.lossy]
+    trained = TrainedModels(model, registry) if model is not None else None
+    pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
+    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway)
+
+
+def named_model(config: Config, registry: Registry) -> Model | None:
+    """Make the model that a configuration names, without state; None for `auto`.
+
+    Raises
+    ------
+    MissingPackage
+        If it needs a package that is not installed: made before anything is read, it says so at once.
+    """
+    wanted = config.model
+    return None if wanted.name == "auto" else registry.model(wanted.name)(wanted.options)
+
+
+def _warn_of_text(source: Source, rules: BoundRules) -> None:
+    """Warn of lossy bounds that reach nothing but text, and of columns that are text for a single cell.
+
+    Raises
+    ------
+    ConfigError
+        If such a column is named.
+    """
+    text = {variable.name for variable in source.schema.variables if variable.is_text}
+    reached = rules.reached(source.schema.names)
+    for (pattern, bound), names in zip(rules.rules, reached, strict=True):
+        lossy = bound.kind != "lossless"
+        for name in (name for name in names if lossy and name in source.obstacles):
+            message = f"{name!r} is text and stays exact: {source.obstacles[name]}"
+            if name == pattern:
+                raise ConfigError(f"the bound {bound} cannot be kept: {message}")
+            logger.warning("%s", message)
+        if lossy and names and text.issuperset(names):
+            logger.warning("the bound %s for %r matches nothing but text, which stays exact", bound, pattern)
+
+
+def _pipeline(config: Config, registry: Registry, blocks: Blocks, exact: Sequence[str]) -> Pipeline:
+    """Make the configured preprocessors, and show each the first block that holds a variable."""
+    names = blocks.schema.names
+    steps = [
+        Step(registry.preprocessor(s.name)(s.options), unmistakable(s.variables, names)) for s in config.preprocess
+    ]
+    pipeline = Pipeline(steps, exact)
+    waiting = set(names) if steps else set()
+    for block in blocks if waiting else ():
+        present = waiting & {str(name) for name in block.variables}
+        if present:
+            pipeline.fit(block)
+            waiting -= present
+        if not waiting:
+            break
+    return pipeline

@@ -1,0 +1,43 @@
+"""What users set of components: their options, the effort of `auto`, and how learning models are trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """Base of every component's options: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Effort = Literal["fast", "balanced", "max"]
+
+
+class AutoOptions(Options):
+    """Options of `model: auto`."""
+
+    effort: Effort = Field(default="max", description="How hard to try for few bytes, against time.")
+
+
+class Training(BaseModel):
+    """How learning models are trained (the `training` section of the configuration)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=1000, ge=1, description="At most this many passes over the training rows.")
+    batch_size: int = Field(default=512, ge=1, description="Rows per training step.")
+    learning_rate: float = Field(default=1.0e-3, gt=0, description="First step size of the optimiser.")
+    seed: int = Field(default=1, ge=0, description="Start of every random number; the same seed gives the same model.")
+    loss: str = Field(default="mse", description="Name of a loss component.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where to train: `auto` takes a GPU where there is one."
+    )
+    early_stopping: int = Field(default=100, ge=1, description="Stop after this many epochs without improvement.")
+    patience: int = Field(
+        default=50, ge=1, description="Epochs without improvement before the learning rate is lowered."
+    )
+    validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows kept aside to watch the loss.")
+    seconds: float | None = Field(default=None, gt=0, description="Stop training after this long.")

@@ -1,0 +1,115 @@
+"""Models may be used by several threads at once: what they expect, write and restore does not depend on each other."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from baler_core import Hints, Layout, Tolerance, Variable, make_block, values_of
+from baler_core.builtin.models.fields.transform.model import TransformModel
+from baler_core.builtin.models.table.model import TableModel
+from baler_core.config import ComponentSpec, Config
+from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.machine.threads import one_thread
+from baler_core.pipeline.group_coder import start_group
+from baler_core.pipeline.input import input_of
+from baler_core.pipeline.job import prepare
+from baler_core.plugin.interfaces import AutoOptions, Training
+from baler_core.plugin.registry import load_plugins
+from baler_core.testing import check_threads
+
+AUTOMATIC = [kind.name for kind in load_plugins().automatic_models()]
+
+
+@pytest.mark.parametrize("effort", ["fast", "balanced"])
+@pytest.mark.parametrize("name", AUTOMATIC)
+def test_automatic_models_give_the_same_bytes_in_threads(name: str, effort: str) -> None:
+    kind = load_plugins().model(name)
+    known = "effort" in kind.Options.model_fields
+    if not known and effort != "fast":
+        pytest.skip("knows of no effort")
+    check_threads(kind(kind.Options(**({"effort": effort} if known else {}))))
+
+
+def test_networks_give_the_same_bytes_in_threads() -> None:
+    check_threads(load_plugins().model("dense_autoencoder")(), training=Training(epochs=2))
+
+
+def waves(count: int) -> list[tuple[Any, Layout, dict[str, Tolerance]]]:
+    """Blocks of one grid: the first mostly smooth, the last mostly noise."""
+    t, y, x = np.meshgrid(np.arange(16), np.arange(24), np.arange(32), indexing="ij")
+    layout = Layout("grid", (Variable("u", "<f4", ("t", "y", "x")),), {"t": 16, "y": 24, "x": 32})
+    found = []
+    for number in range(count):
+        noise = 0.02 * number * np.random.default_rng(number).normal(size=t.shape)
+        values = (np.sin(x / 7 - t / 5 + number) * np.cos(y / 9) + noise).astype("f4")
+        found.append((make_block({"u": (("t", "y", "x"), values)}), layout, {"u": Tolerance("abs", 0.01)}))
+    return found
+
+
+@one_thread
+def test_each_call_has_hints_of_its_own() -> None:
+    blocks = waves(4)
+    model = TransformModel(TransformModel.Options(effort="balanced"))
+
+    def expected(number: int) -> list[float]:
+        hints = Hints(rival=[1.0, np.inf][number % 2])
+        estimate = model.estimate(*blocks[number // 2], hints=hints)
+        assert estimate is not None
+        return list(estimate.sizes.values())
+
+    numbers = range(2 * len(blocks))
+    alone = [expected(number) for number in numbers]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(expected, numbers)) == alone
+
+
+def test_rows_of_another_file_are_used_by_the_calls_that_may() -> None:
+    rng = np.random.default_rng(1)
+    columns = {"a": rng.integers(0, 50, 600), "b": rng.integers(0, 50, 600) // 7}
+    layout = Layout("table", tuple(Variable(name, "<i8", ("row",)) for name in columns), {"row": 600})
+    block = make_block({name: (("row",), values) for name, values in columns.items()})
+    bounds = dict.fromkeys(columns, Tolerance("exact"))
+    trained = TableModel(TableModel.Options(effort="fast"))
+    trained.fit([block], layout=layout, tolerances=bounds, training=Training(), hints=Hints(for_other_files=True))
+    knows_all, knows_plan = (TableModel(TableModel.Options(effort="fast")) for _ in range(2))
+    knows_all.load_state({**trained.state(), **trained.encoder_state()})
+    knows_plan.load_state(trained.state())
+
+    def coded(by_reference: bool) -> bytes:
+        return knows_all.encode(block, layout, bounds, hints=Hints(by_reference=by_reference))["columns"]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(coded, [True, False] * 4))
+    assert found[::2] == [found[0]] * 4
+    assert found[1::2] == [found[1]] * 4
+    assert found[0] != found[1]
+    for data, decoder in ((found[0], knows_all), (found[1], knows_plan)):
+        restored = decoder.decode({"columns": data}, layout, bounds)
+        for name, values in columns.items():
+            np.testing.assert_array_equal(values_of(restored, name), values)
+
+
+@one_thread
+def test_later_blocks_of_a_group_may_be_coded_in_any_order(tmp_path: Path) -> None:
+    values = np.concatenate([block["u"].values for block, _, _ in waves(6)])
+    np.savez(tmp_path / "a.npz", u=values)
+    registry = load_plugins()
+    model = ComponentSpec("auto", AutoOptions(effort="fast"))
+    bounds = BoundRules((("*", ErrorBound("abs", 0.01)),))
+    config = Config(
+        None, (tmp_path / "a.npz",), None, None, bounds, (), model, Training(), (), tmp_path, block_bytes=49152
+    )
+    given = input_of(config.inputs[0], config, registry)
+    with given.source:
+        job = prepare(config, registry, given.source)
+        first, *later = [prepared for block in job.blocks for prepared in job.prepared(block)]
+    coder, _ = start_group(job, first)
+    alone = [coder.encode(prepared) for prepared in later]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(coder.encode, reversed(later))) == alone[::-1]
+    assert len({repr(coded.streams) for coded in alone}) == 5
