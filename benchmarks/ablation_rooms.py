@@ -159,6 +159,11 @@ ROOMS: Mapping[str, Room] = {
     "parents": Room("t", (TABLE + "relations.order",), {TABLE + "planning:choose_parents": _no_parents}),
     "order of columns": Room("t", (TABLE + "relations.order:entropy",), {TABLE + "planning:entropy": _always(0.0)}),
     "linear predictor": Room("t", (TABLE + "contexts.predictor",), _table_effort(predictor=False)),
+    "networks and linear predictor": Room(
+        "t",
+        (TABLE + "network", TABLE + "schedule", TABLE + "contexts.predictor"),
+        {TABLE + "planning:train_networks": _always({}), **_table_effort(predictor=False)},
+    ),
     "references to earlier rows": Room(
         "t",
         (TABLE + "contexts.references", TABLE + "trials:ColumnTrial._with_references"),

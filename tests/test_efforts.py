@@ -129,3 +129,20 @@ def test_more_effort_never_makes_clearly_more_bytes(
     for size in sizes[1:]:
         assert size <= least * (1 + SHARE) + BYTES, sizes
         least = min(least, size)
+
+
+def test_fields_with_common_modes_share_them_where_a_sample_does_not_show_that(tmp_path: Path) -> None:
+    t, y, x = np.meshgrid(np.arange(100), np.linspace(-2, 2, 50), np.linspace(0, 12, 100), indexing="ij")
+    fields = {
+        name: sum(
+            np.exp(-(y**2) * h / 2) * np.sin(h * (x * 1.3 - t / 5.3) + k * (h + y)) * (1 + x / 12) / h**2
+            for h in range(1, 6)
+        ).astype("f4")
+        for k, name in enumerate("uvp")
+    }
+
+    def size(arrays: Arrays) -> int:
+        given = {"bounds": {"range": 1e-2, "sign": "free"}, "model": "transform"}
+        return baler_core.compress(arrays, tmp_path / "x.bal", **given).file_bytes
+
+    assert size(fields) < 0.92 * sum(size({name: values}) for name, values in fields.items())

@@ -59,6 +59,8 @@ def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Seq
     if len(fields) > 1:
         worst = max(alone, key=_expected)
         together = _Plan(fields, worst.arrangement, effort, (worst.time,))
+        for plan in [together, *alone] if effort == "max" else ():
+            plan.measure()  # samples are smaller shares of more fields, and let expect up to twice the bytes
         if together.expected < sum(plan.expected for plan in alone):
             return [(together, members)]
     return [(plan, [member]) for plan, member in zip(alone, members, strict=True)]
