@@ -31,7 +31,7 @@ test-checked: install
 	$(CHECKED) $(BIN)/python benchmarks/fuzz.py arrays --cases 2600 --jobs 2
 
 test-checked-part: install
-	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests/test_loops.py tests/test_quick_coding.py tests/test_golden.py
+	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests/test_loops.py tests/test_fast_coding.py tests/test_golden.py
 
 lint: install
 	$(BIN)/ruff check .

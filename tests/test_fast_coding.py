@@ -175,7 +175,7 @@ def test_damaged_predicted_values_are_refused() -> None:
 
 _HASH = """
 import hashlib, numpy as np
-from test_quick_coding import integers_of, plane, series
+from test_fast_coding import integers_of, plane, series
 from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
 from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.tile import TileIntegers
