@@ -1,4 +1,4 @@
-"""Learned, error-bounded compression of scientific data. What `exports` names is what plugins may import from here."""
+"""Provide learned, error-bounded compression of scientific data; plugins may import the names that `exports` lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `baler`, also as `python -m baler_core`: sees to signals first, then brings in the rest."""
+"""Run the command `baler`, also as `python -m baler_core`: install signal handlers first, then import the rest."""
 
 from __future__ import annotations
 

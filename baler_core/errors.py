@@ -1,4 +1,4 @@
-"""The exceptions every layer raises, and the search for the names a user may have meant."""
+"""Define the exceptions of every layer, and find the names that a user may have meant."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class BoundBroken(Exception):
 
 
 def nearest_names(name: str, candidates: Iterable[str], *, count: int = 3) -> list[str]:
-    """The candidates most like `name`, best first; compared without case."""
+    """Return the candidates most like `name`, best first; compared without case."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.casefold(), list(by_folded), n=count, cutoff=0.5)
     return [by_folded[match] for match in matches]
 
 
 def did_you_mean(name: str, candidates: Iterable[str], *, listed: int = 12) -> str:
-    """One sentence to end a message about the unknown `name`: the nearest names, else what there is."""
+    """Return one sentence to end a message about the unknown `name`: the nearest names, else what there is."""
     available = sorted(set(candidates))
     close = nearest_names(name, available)
     if close:
         return "Did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not available:
-        return "There is none to choose from."
+        return "None is available."
     more = f" and {len(available) - listed} more" if len(available) > listed else ""
-    return "There is: " + ", ".join(available[:listed]) + more + "."
+    return "Available: " + ", ".join(available[:listed]) + more + "."

@@ -176,7 +176,7 @@ def test_check_claims_no_more_than_it_looked_at(folder: Path, capsys: pytest.Cap
     assert run(CHECKED, "check") == 0
     said = capsys.readouterr().out
     assert "not compared with the data: 'baler check" in said
-    assert "--data' says what the patterns of the bounds match" in said
+    assert "--data' shows what the patterns of the bounds match" in said
     assert run(CHECKED, "check", "--data") == 0
     said = capsys.readouterr().out
     assert "but 1 pattern of the bounds matches no variable, see below" in said

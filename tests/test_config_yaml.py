@@ -57,8 +57,8 @@ def test_every_key_and_item_knows_its_line() -> None:
 def test_duplicate_keys_are_named_with_both_lines() -> None:
     document = parse_yaml("a:\n  b: 1\n  b: 2\nc: {d: 1, d: 2}\n", "f")
     assert [problem.at("f") for problem in document.problems] == [
-        "f:3: a.b: this key stands in line 2 already: keep one of the two",
-        "f:4: c.d: this key stands in line 4 already: keep one of the two",
+        "f:3: a.b: this key is in line 2 already: keep one of the two",
+        "f:4: c.d: this key is in line 4 already: keep one of the two",
     ]
 
 

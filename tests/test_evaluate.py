@@ -11,7 +11,7 @@ import pytest
 
 from baler_core import DataError, ErrorBound, Metric, MetricResult, Schema, Source, Variable, make_block
 from baler_core.builtin.metrics import Residual, Response
-from baler_core.data.variables import family_slices
+from baler_core.data.variables import leading_slices
 from baler_core.evaluate import Results, Wanted, compare
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Memory(Source):
         self.schema = Schema(variables, sizes, dict(jagged))
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        for dim, variables, rows in family_slices(self.schema, max_bytes):
+        for dim, variables, rows in leading_slices(self.schema, max_bytes):
             yield make_block({v.name: (v.dims, self._part(v, dim, rows)) for v in variables})
 
     def _part(self, variable: Variable, dim: str | None, rows: slice) -> np.ndarray:

@@ -133,11 +133,11 @@ def test_a_variable_without_a_bound_is_not_said_to_hold(folder: Path, capsys: py
     assert run_main("run", "a.yaml") == 0
     assert run_main("evaluate", "a.npz", "out/a.restored.npz", "-o", "alone") == 0
     page = Path("alone/report.html").read_text()
-    assert "which errors were allowed is not known here: they are stated, not judged" in page
+    assert "the allowed errors are not known: errors are stated, not judged" in page
     assert "all hold" not in page
-    assert "compare with the .bal file in place of the restored one" in page
+    assert "compare with the .bal file instead of the restored one" in page
     said = capsys.readouterr().out
-    assert "note: neither file says which errors were allowed, so no bound is shown" in said
+    assert "note: neither file states the allowed errors, so no bound is shown" in said
     assert "not known" in said
 
 

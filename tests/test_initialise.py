@@ -41,7 +41,7 @@ def bounds_under(text: str, schema: Schema) -> dict[str, ErrorBound]:
 
 
 def schema_of(*variables: Variable) -> Schema:
-    return Schema(variables, {dim: 10 for v in variables for dim in v.dims})
+    return Schema(variables, {dim: 100 for v in variables for dim in v.dims})
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_what_is_proposed_is_what_the_configuration_says(variable: Variable, bou
 
 def test_all_variables_are_listed_with_dtype_shape_and_units() -> None:
     schema = Schema(
-        (Variable("pt", "<f4", ("jet",), units="GeV"), Variable("u", "<f8", ("t", "x"))), {"jet": 7, "t": 2, "x": 3}
+        (Variable("pt", "<f4", ("jet",), units="GeV"), Variable("u", "<f8", ("t", "x"))), {"jet": 700, "t": 20, "x": 30}
     )
     text = configuration(schema)
-    assert "pt: {rel: 1.0e-3}   # float32 (jet: 7) GeV: three digits\n" in text
-    assert "u: {range: 1.0e-3}  # float64 (t: 2, x: 3): a field\n" in text
+    assert "pt: {rel: 1.0e-3}   # float32 (jet: 700) GeV: three digits\n" in text
+    assert "u: {range: 1.0e-3}  # float64 (t: 20, x: 30): a field\n" in text
     assert text.index('"*": lossless') > text.index("u: ")
 
 
@@ -114,7 +114,7 @@ def test_any_names_are_bounded_as_proposed(entries: list[tuple[str, str, int]], 
     if many:
         variables += [Variable(f"x_{i}", "<f4", ("a",)) for i in range(LISTED_ONE_BY_ONE + 1)]
         variables = list({v.name: v for v in variables}.values())
-    schema = Schema(tuple(variables), {"a": 3, "b": 4})
+    schema = Schema(tuple(variables), {"a": 30, "b": 40})
     text = configuration(schema)
     document = parse_yaml(text, "c.yaml")
     assert document.problems == []

@@ -1,4 +1,4 @@
-"""A folder is a floor that imports only from floors below it; the core imports no plugin, and plugins only its exports."""
+"""A folder is a layer that imports only from layers below it; the core imports no plugin, and plugins only its exports."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PLAN = ("contents", "values", "schema")
 ALONE = {"autoencoder", "fields", "table", "fields/predictive", "fields/transform"}
 
 
-def floors() -> dict[str, list[str]]:
-    """The floors of the architecture page, lowest first, with their modules; those of models under their full names."""
+def layers() -> dict[str, list[str]]:
+    """The layers of the architecture page, lowest first, with their modules; those of models under their full names."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    start = page.index("## Floors")
+    start = page.index("## Layers")
     rows = ROW.findall(page[start : page.index("\n## ", start + 1)])
     named = {name: modules.replace("`", "").split() for name, modules in rows if name.split("/")[0] != "models"}
     models = {
@@ -44,48 +44,48 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def floor_of(module: str) -> str:
-    """The floor of a module of the core: its folder, or the module itself at the top."""
+def layer_of(module: str) -> str:
+    """The layer of a module of the core: its folder, or the module itself at the top."""
     inside = module.split(".")[1:]
     folder = inside if (CORE / "/".join(inside)).is_dir() else inside[:-1]
     return "/".join(folder or inside)
 
 
 def core_modules() -> Iterator[tuple[Path, str]]:
-    """Paths and floors of all modules but the façade."""
+    """Paths and layers of all modules but the façade."""
     for path in sorted(CORE.rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         if module != "baler_core":
-            yield path, floor_of(module)
+            yield path, layer_of(module)
 
 
-def test_every_module_is_named_on_its_floor() -> None:
+def test_every_module_is_named_on_its_layer() -> None:
     found: dict[str, set[str]] = {}
-    for path, floor in core_modules():
-        names = found.setdefault(floor, set())
+    for path, layer in core_modules():
+        names = found.setdefault(layer, set())
         if path.parent != CORE and path.stem != "__init__":
             names.add(path.stem)
-    page = {floor: set(modules) for floor, modules in floors().items()}
-    assert found == page, "docs/architecture.md names the modules of each floor"
+    page = {layer: set(modules) for layer, modules in layers().items()}
+    assert found == page, "docs/architecture.md names the modules of each layer"
     assert len([path for path in CORE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]) < 20
 
 
-def test_a_floor_imports_only_from_itself_and_from_below() -> None:
-    order = list(floors())
-    for path, floor in core_modules():
+def test_a_layer_imports_only_from_itself_and_from_below() -> None:
+    order = list(layers())
+    for path, layer in core_modules():
         for module in imports(path):
-            if module.split(".")[0] != "baler_core" or module == "baler_core" or floor == "builtin":
+            if module.split(".")[0] != "baler_core" or module == "baler_core" or layer == "builtin":
                 continue
-            other = floor_of(module)
-            assert order.index(other) <= order.index(floor), f"{path} imports {module}, which lies above it"
+            other = layer_of(module)
+            assert order.index(other) <= order.index(layer), f"{path} imports {module}, which lies above it"
 
 
 def test_models_of_different_kinds_do_not_know_each_other() -> None:
     prefix = "builtin/models/"
-    for path, floor in core_modules():
-        for other in {floor_of(module) for module in imports(path) if module.startswith("baler_core.builtin.models")}:
-            one, two = floor.removeprefix(prefix), other.removeprefix(prefix)
-            if floor.startswith(prefix) and other.startswith(prefix):
+    for path, layer in core_modules():
+        for other in {layer_of(module) for module in imports(path) if module.startswith("baler_core.builtin.models")}:
+            one, two = layer.removeprefix(prefix), other.removeprefix(prefix)
+            if layer.startswith(prefix) and other.startswith(prefix):
                 assert one.split("/")[0] == two.split("/")[0], f"{path} imports from {other}"
                 assert not (one != two and {one, two} <= ALONE and "fields" not in (one, two)), f"{path}: {other}"
 
@@ -100,11 +100,11 @@ def test_plugins_import_only_what_the_core_exports_and_the_core_no_plugin() -> N
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "baler_core":
                 assert node.module == "baler_core", f"{path} reaches into {node.module}"
                 assert {alias.name for alias in node.names} <= set(baler_core.__all__), path
-        floor = path.relative_to(ROOT / "plugins").parts[2]
+        layer = path.relative_to(ROOT / "plugins").parts[2]
         for module in imports(path):
             other = module.split(".")[1] if module.startswith("baler_") and "." in module else ""
-            if floor in PLAN and module.split(".")[0] == path.relative_to(ROOT / "plugins").parts[0]:
-                assert other in PLAN[: PLAN.index(floor) + 1], f"{path} imports {module}"
+            if layer in PLAN and module.split(".")[0] == path.relative_to(ROOT / "plugins").parts[0]:
+                assert other in PLAN[: PLAN.index(layer) + 1], f"{path} imports {module}"
 
 
 def test_names_are_matched_in_one_place() -> None:

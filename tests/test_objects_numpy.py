@@ -182,7 +182,7 @@ REFUSED: list[tuple[Any, str]] = [
     (np.ma.masked, "MaskedConstant"),
     ({}, "no arrays"),
     ({"a": np.zeros(3, "V0")}, "'a'.*no bytes"),
-    ({"bad": np.array(["\ud800"], object)}, "'bad' is no valid text"),
+    ({"bad": np.array(["\ud800"], object)}, "'bad' is not valid text"),
 ]
 
 

@@ -197,5 +197,5 @@ def test_frequencies_that_no_text_tells_are_left_out_with_a_warning(
 ) -> None:
     frame = x_with(pd.date_range("2020", periods=N, freq=offset))
     baler_core.compress(frame, tmp_path / "x.bal", model="scalar")
-    assert "of the index of the table cannot be written down and is left out" in caplog.text
+    assert "of the index of the table has no text form and is left out" in caplog.text
     pd.testing.assert_frame_equal(baler_core.open(tmp_path / "x.bal"), frame, check_freq=False)

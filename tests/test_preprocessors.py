@@ -118,7 +118,7 @@ def test_a_variable_of_a_later_block_is_learned_there():
     one.fit(block_of(x=np.array([0.0, 10.0])))
     assert values_of(one.encode(block_of(y=np.array([5.0, 7.0]))), "y").tolist() == [0, 1]
     assert set(one.state()) == {"x", "y"}
-    with pytest.raises(FormatError, match="nothing about 'z'"):
+    with pytest.raises(FormatError, match="no parameters for 'z'"):
         one.decode(block_of(z=np.zeros(1)))
 
 

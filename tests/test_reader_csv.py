@@ -179,7 +179,7 @@ def test_decimal_commas_are_numbers_and_thousands_are_not(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "why"),
     [
-        ("x9", "no number"),
+        ("x9", "not a number"),
         ("007", "starts with a zero"),
         ("1e400", "beyond the range"),
         ("1e-400", "beyond the range"),

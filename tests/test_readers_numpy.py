@@ -178,7 +178,7 @@ def test_a_short_array_file_is_refused_and_a_long_one_warned_about(tmp_path):
         NpyReader().open(path)
     path.write_bytes(whole + b"more")
     with NpyReader().open(path) as source:
-        assert source.warnings == ["a.npy: 4 bytes behind the array are left out"]
+        assert source.warnings == ["a.npy: 4 bytes after the array are left out"]
 
 
 def npy_bytes(shape: tuple[int, ...], values: bytes) -> bytes:
@@ -226,7 +226,7 @@ def test_other_members_are_left_out_with_a_warning(tmp_path):
         archive.writestr("a.npy", npy_bytes((2,), b"\0" * 16))
     with NpzReader().open(path) as source:
         assert source.schema.names == ["a"]
-        assert source.warnings == ["a.npz: 'readme.txt' is no NumPy array and is left out"]
+        assert source.warnings == ["a.npz: 'readme.txt' is not a NumPy array and is left out"]
 
 
 @pytest.mark.parametrize("damage", [{"descr": "|O"}, {"descr": 3}, {"shape": [-1]}, {"shape": ["a"]}, {"descr": "<q9"}])

@@ -1,4 +1,4 @@
-"""The door from Python: `compress`, `train`, `decompress` and `open`."""
+"""Offer the Python interface: `compress`, `train`, `decompress` and `open`."""
 
 from __future__ import annotations
 

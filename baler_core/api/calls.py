@@ -1,4 +1,4 @@
-"""compress, train, decompress and open, for use from Python: on files and on Python objects."""
+"""Implement compress, train, decompress and open for files and Python objects."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def decompress(path: str | Path, output: str | Path, *, trained: str | Path | No
 
 
 def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
-    """All that a .bal file holds, as a Python object of the kind that was compressed.
+    """Return all that a .bal file holds, as a Python object of the kind that was compressed.
 
     numpy arrays and dicts of them come as an `xarray.Dataset` (an array without a name as its variable `data`) unless
     `as_="original"` asks for themselves. A data file comes as a dataset of its variables as they are stored, with units

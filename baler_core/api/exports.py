@@ -1,4 +1,4 @@
-"""What plugins and users may import from `baler_core`; it is there once any of it is asked for."""
+"""List the names that plugins and users may import from `baler_core`; each is imported on first use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from baler_core.data.variables import (
     Variable,
     decode_array,
     encode_array,
-    family_slices,
+    leading_slices,
     make_block,
     select_names,
     values_of,
@@ -96,9 +96,9 @@ __all__ = [
     "did_you_mean",
     "encode_array",
     "evaluate_formula",
-    "family_slices",
     "hookimpl",
     "is_measured",
+    "leading_slices",
     "make_block",
     "matching_names",
     "open",

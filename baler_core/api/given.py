@@ -1,4 +1,4 @@
-"""A Python object to an open input: its kind found by its type, its values as variables, what rebuilds it as skeleton."""
+"""Convert a Python object to an open input: its kind by type, its values as variables, the rest as skeleton."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 
 
 def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
-    """An object in memory as something to compress.
+    """Return an object in memory as something to compress.
 
     Raises
     ------
     DataError
-        If it, or a variable of it, cannot be held: the message names it and its type.
+        If it, or a variable of it, cannot be stored: the message names it and its type.
     ConfigError
         If a bound cannot be for its variable.
     """
@@ -58,7 +58,7 @@ def _kind_of(value: object, registry: Registry) -> ObjectKind:
         return found[0]
     name = type_name(value)
     if found:
-        raise PluginError(f"objects of type {name} are taken by several plugins: disable one of them")
+        raise PluginError(f"several plugins accept objects of type {name}: disable one of them")
     known = ", ".join(sorted(offered for offered in registry.names("object")))
     library = name.split(".")[0]
     plugin = install_for("libraries", library)
@@ -66,7 +66,7 @@ def _kind_of(value: object, registry: Registry) -> ObjectKind:
     advice = advice_for(name)
     help_ += f": {advice}" if advice and not help_ else ""
     raise DataError(
-        f"an object of type {name} cannot be compressed: wanted a path, or an object of a kind that is known here "
+        f"an object of type {name} cannot be compressed: wanted a path, or an object of a supported kind "
         f"({known}){help_}"
     )
 

@@ -1,4 +1,4 @@
-"""A .bal file to a Python object: of the kind that was compressed, or as a dataset, arrays or a table."""
+"""Convert a .bal file to a Python object: of the compressed kind, or as a dataset, arrays or a table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Form = Literal["original", "xarray", "numpy", "pandas"]
 
 
 def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) -> Any:
-    """All that a .bal file holds.
+    """Return all that a .bal file holds.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _object(schema: Schema, arrays: Mapping[str, np.ndarray], registry: Registry
     try:
         return _turned(kind, value, form)
     except (ValueError, TypeError) as error:
-        raise DataError(f"what it holds cannot be had as_={form!r} ({error}): leave as_ out") from error
+        raise DataError(f"its contents cannot be returned as_={form!r} ({error}): leave as_ out") from error
 
 
 def _turned(kind: ObjectKind, value: Any, form: Form) -> Any:
@@ -104,5 +104,5 @@ def _turned(kind: ObjectKind, value: Any, form: Form) -> Any:
         return frame
     dataset: xr.Dataset | None = kind.dataset(value)
     if dataset is None:
-        raise DataError(f"what it holds (of the kind {kind.name!r}) cannot be had as_={form!r}: leave as_ out")
+        raise DataError(f"its contents (of the kind {kind.name!r}) cannot be returned as_={form!r}: leave as_ out")
     return frame_of(dataset) if form == "pandas" else dataset

@@ -1,4 +1,4 @@
-"""The core's own plugin: built-in components, offered through the same hooks as everyone's."""
+"""Offer the built-in components through the same hooks as any plugin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def baler_readers() -> list[type[Reader]]:
 
 @hookimpl
 def baler_preprocessors() -> list[type[Preprocessor]]:
-    """Changes of variables that every field uses."""
+    """Return changes of variables that every field uses."""
     from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
 
     return [Asinh, Log, MinMax, Standardise]
@@ -28,7 +28,7 @@ def baler_preprocessors() -> list[type[Preprocessor]]:
 
 @hookimpl
 def baler_models() -> list[type[Model]]:
-    """The built-in models."""
+    """Return the built-in models."""
     from baler_core.builtin.models.autoencoder.convolutional import ConvAutoencoder
     from baler_core.builtin.models.autoencoder.dense import DenseAutoencoder
     from baler_core.builtin.models.exact import ExactModel
@@ -50,7 +50,7 @@ def baler_models() -> list[type[Model]]:
 
 @hookimpl
 def baler_losses() -> list[type[Loss]]:
-    """The built-in losses."""
+    """Return the built-in losses."""
     from baler_core.builtin.losses import Huber, MeanAbsolute, MeanSquared, SparseMeanSquared
 
     return [Huber, MeanAbsolute, MeanSquared, SparseMeanSquared]
@@ -58,7 +58,7 @@ def baler_losses() -> list[type[Loss]]:
 
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
-    """The built-in metrics."""
+    """Return the built-in metrics."""
     from baler_core.builtin.metrics import METRICS
 
     return METRICS
@@ -66,7 +66,7 @@ def baler_metrics() -> list[type[Metric]]:
 
 @hookimpl
 def baler_objects() -> list[type[ObjectKind]]:
-    """Arrays of numpy, sets of xarray, tables of pandas."""
+    """Return arrays of numpy, sets of xarray, tables of pandas."""
     from baler_core.builtin.objects.numpy_arrays import NumpyArrays
     from baler_core.builtin.objects.pandas_frames import PandasFrames
     from baler_core.builtin.objects.xarray_sets import XarraySets

@@ -1,4 +1,4 @@
-"""What training can minimise: mean squared, mean absolute and Huber error, and the paper's loss with sparse weights."""
+"""Define training losses: mean squared, mean absolute and Huber error, and the paper's loss with sparse weights."""
 
 from __future__ import annotations
 

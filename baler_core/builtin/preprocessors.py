@@ -1,4 +1,4 @@
-"""Reversible changes of variables before the model: logarithm, asinh, min-max and standard normalisation."""
+"""Change variables reversibly before the model: logarithm, asinh, min-max and standard normalisation."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class _PerVariable(Preprocessor):
 
     @abstractmethod
     def learn(self, values: np.ndarray) -> tuple[float, ...]:
-        """Parameters from finite float64 values (1-D, at least one)."""
+        """Return parameters from finite float64 values (1-D, at least one)."""
 
     @abstractmethod
     def forward(self, values: np.ndarray, learned: np.ndarray) -> np.ndarray:
-        """What the model sees: float64, from float64 of any shape."""
+        """Return what the model sees: float64, from float64 of any shape."""
 
     @abstractmethod
     def backward(self, values: np.ndarray, learned: np.ndarray) -> np.ndarray:
-        """The inverse of `forward`."""
+        """Return the inverse of `forward`."""
 
     @abstractmethod
     def absolute(self, allowed: float, learned: np.ndarray) -> Tolerance:
-        """The encoded tolerance that keeps the original within `allowed`."""
+        """Return the encoded tolerance that keeps the original within `allowed`."""
 
     @abstractmethod
     def relative(self, eps: float, shift: float, learned: np.ndarray) -> Tolerance:
-        """The encoded tolerance that keeps the original within `eps * |x + shift|`."""
+        """Return the encoded tolerance that keeps the original within `eps * |x + shift|`."""
 
     def fit(self, block: xr.Dataset) -> None:
         """Learn the parameters of the block's variables from their finite values."""
@@ -62,14 +62,14 @@ class _PerVariable(Preprocessor):
             self._learned[str(key)] = np.array([*self.learn(finite if finite.size else np.zeros(1)), rounding])
 
     def encode(self, block: xr.Dataset) -> xr.Dataset:
-        """The block with every variable changed: float64."""
+        """Return the block with every variable changed: float64."""
         met_first = [str(key) for key in block.variables if str(key) not in self._learned]
         if met_first:
             self.fit(make_block({name: (_dims(block, name), values_of(block, name)) for name in met_first}))
         return self._changed(block, self.forward)
 
     def decode(self, block: xr.Dataset) -> xr.Dataset:
-        """The block with every variable changed back: float64."""
+        """Return the block with every variable changed back: float64."""
         return self._changed(block, self.backward)
 
     def _changed(self, block: xr.Dataset, change) -> xr.Dataset:  # type: ignore[no-untyped-def]
@@ -83,7 +83,7 @@ class _PerVariable(Preprocessor):
 
     def _parameters(self, name: str) -> np.ndarray:
         if name not in self._learned:
-            raise FormatError(f"the preprocessor {self.name!r} has learned nothing about {name!r}")
+            raise FormatError(f"the preprocessor {self.name!r} has no parameters for {name!r}")
         return self._learned[name]
 
     def tolerance(self, name: str, tolerance: Tolerance) -> Tolerance:
@@ -103,10 +103,10 @@ class _PerVariable(Preprocessor):
 
     @abstractmethod
     def largest(self, learned: np.ndarray) -> float:
-        """Largest magnitude among the learned values."""
+        """Return largest magnitude among the learned values."""
 
     def state(self) -> State:
-        """The parameters, by variable: float64."""
+        """Return the parameters, by variable: float64."""
         return dict(self._learned)
 
     def load_state(self, state: State) -> None:
@@ -201,7 +201,7 @@ class Asinh(_PerVariable):
         scale, largest, _ = learned
         encoded = math.asinh(largest / scale)
         if encoded <= 0:
-            raise FormatError(f"the preprocessor {self.name!r} knows of no value but 0")
+            raise FormatError(f"the preprocessor {self.name!r} has seen no value except 0")
         return Tolerance("rel", (1 - eps) * (math.asinh(largest * (1 + eps) / scale) / encoded - 1))
 
 

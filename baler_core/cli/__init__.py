@@ -1,4 +1,4 @@
-"""The command `baler`: its group of commands and its entry point."""
+"""Define the command `baler`: its group of commands and its entry point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`baler plugins`: which plugins and components are there, what is broken, and what options a component has."""
+"""Implement `baler plugins`: list plugins and components, broken ones included, and the options of a component."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baler_core.plugin.registry import KINDS, Kind, Offer, Registry, load_plugin
 
 @click.command(short_help="List plugins and components, and what is broken.")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def plugins(name: str | None, as_json: bool) -> None:
     """List plugins and the components they offer; with NAME, the options of that component."""

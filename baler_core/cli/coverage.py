@@ -1,4 +1,4 @@
-"""`baler check --data`: what the bounds of a configuration mean for its inputs, pattern by pattern."""
+"""Implement `baler check --data`: show what the bounds of a configuration match in its inputs, by pattern."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def matches_of(config: Config, registry: Registry) -> list[Matches]:
-    """What the bounds match in each input."""
+    """Return what the bounds match in each input."""
     from baler_core.pipeline.matching import find_matches
 
     return [find_matches(path, config, registry) for path in config.inputs]
@@ -28,9 +28,7 @@ def show_matches(found: Matches) -> None:
 
     click.echo(f"\n{found.path}: {found.variables} variables")
     if not found.patterns:
-        click.echo(
-            "  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"
-        )
+        click.echo("  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds")
         return
     print_table(
         [(repr(match.pattern), str(match.bound), _counted(match), _said(match)) for match in found.patterns],
@@ -40,7 +38,7 @@ def show_matches(found: Matches) -> None:
     for title, lines in (
         ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
-        ("one value may stand for missing ones, which the bound may change", _sentinels(found)),
+        ("one value may mark missing data, and the bound may change it", _sentinels(found)),
         ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
     ):
         if lines:
@@ -75,7 +73,7 @@ def _said(match: PatternMatch) -> str:
 
 
 def matches_record(found: Matches) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {
         "file": str(found.path),
         "variables": found.variables,

@@ -1,4 +1,4 @@
-"""What a failure becomes on the command line: one message on stderr, and an exit code."""
+"""Turn an exception into one message on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baler_core.plugin.registry import plugin_at_fault
 USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_REPORT = "Please report it, with this message and if you can the data."
+_REPORT = "Please report it with this message and, if possible, the data."
 
 
 def guarded(session: Session, command: Callable[[], object]) -> int:
@@ -65,8 +65,8 @@ def _exit_code(error: BaseException, *, shown: bool) -> int:
     culprit = plugin_at_fault(error)
     if culprit is not None:
         return _say(
-            f"error: {type(error).__name__}: {error}\nThis is a fault of {culprit}. Please report it to its author, "
-            f"with this message and if you can the data; BALER_DISABLE_PLUGINS leaves a plugin out.",
+            f"error: {type(error).__name__}: {error}\nThis is a fault of {culprit}. Please report it to its author "
+            f"with this message and, if possible, the data; BALER_DISABLE_PLUGINS leaves a plugin out.",
             BUG,
         )
     return _say(f"error: {type(error).__name__}: {error}\nThis is a bug in baler. {_REPORT}", BUG)
@@ -85,9 +85,7 @@ def _system_message(error: OSError) -> str:
     if error.errno in _FULL:
         return f"{place}the disk is full. Free some space, or choose another folder with 'output:' or -o"
     if error.errno == errno.EFBIG:
-        return (
-            f"{place}a file became larger than is allowed here. Raise the limit ('ulimit -f'), or choose another folder"
-        )
+        return f"{place}a file exceeds the size limit of this process. Raise the limit ('ulimit -f'), or choose another folder"
     if isinstance(error, PermissionError):
         return f"{place}no permission. Choose another folder with 'output:' or -o, or change the permissions"
     return f"{place}{error.strerror}"

@@ -1,4 +1,4 @@
-"""`baler info` and `baler verify`: what a .bal file says about itself, and whether all of it can be restored."""
+"""Implement `baler info` and `baler verify`: show what a .bal file holds, and check that all of it can be restored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show what a .bal file holds.")
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def info(file: Path, model: Path | None, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
@@ -44,7 +44,7 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @memory_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) -> None:
     """Restore all of FILE in memory and compare it with the checksums that were written with it; nothing is written."""
@@ -55,7 +55,7 @@ def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) ->
     if as_json:
         print_json({"file": str(file), "ok": True, "restored_bytes": restored})
     else:
-        click.echo(f"{file}: whole, {bytes_text(restored)} of values restored as they were written")
+        click.echo(f"{file}: intact, {bytes_text(restored)} of values restored as they were written")
 
 
 def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:
@@ -124,7 +124,7 @@ def _show_variables(found: Info) -> None:
             )
         )
     for name, count in found.header.flips.items():
-        click.echo(f"{name}: {count:,} values changed their sign, within the bound")
+        click.echo(f"{name}: {count:,} values changed sign, within the bound")
     click.echo()
     print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
     if found.header.kept_exact:

@@ -1,4 +1,4 @@
-"""`--allow-missing`: what of a file cannot be read is left out, with a warning, instead of refusing the file."""
+"""Implement `--allow-missing`: leave out unreadable parts of a file with a warning, instead of refusing the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def missing_option(command: Command) -> Command:
 
 
 def with_missing_allowed(config: Config, registry: Registry) -> Config:
-    """The configuration with the reader's option `allow_missing`, where the reader has one.
+    """Return the configuration with the reader's option `allow_missing`, where the reader has one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every command takes, --verbose and --traceback, and where its messages go."""
+"""Define the options of every command, --verbose and --traceback, and the destination of messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ class Session:
 def common_options(command: Command) -> Command:
     """Add --verbose and --traceback to a command."""
     verbose = click.option(
-        "-v", "--verbose", count=True, expose_value=False, callback=_verbose, help="Say more; twice: say all."
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_verbose,
+        help="Show more messages; twice: all messages.",
     )
     trace = click.option(
         "--traceback", is_flag=True, expose_value=False, callback=_traceback, help="Show where an error arose."
@@ -50,7 +55,7 @@ class Bytes(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
-        """Bytes as a whole number."""
+        """Return bytes as a whole number."""
         from baler_core.config.schema import parse_size
 
         try:

@@ -1,4 +1,4 @@
-"""Where a command's output goes: refuses what must not be replaced, and sends `-o -` to standard output."""
+"""Choose the destination of a command's output: refuse to replace needed files, send `-o -` to standard output."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def force_option(command: Command) -> Command:
     """Add --force to a command that writes a file."""
-    return click.option("--force", is_flag=True, help="Replace the file that -o names, if it is there.")(command)
+    return click.option("--force", is_flag=True, help="Replace the file that -o names, if it exists.")(command)
 
 
 @dataclass(frozen=True)
 class Destination:
-    """What the user said of an output.
+    """The output that the user chose.
 
     Attributes
     ----------
@@ -91,17 +91,19 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) ->
         If it is a file that is needed.
     """
     if "\0" in str(target):
-        raise ConfigError(f"{str(target)!r} is no name of a file: name another with -o or 'output:'")
+        raise ConfigError(f"{str(target)!r} is not the name of a file: give another with -o or 'output:'")
     if target.is_dir():
         raise ConfigError(f"{target} is a folder: name a file with -o")
     for path in needed:
         if target.exists() and path.exists() and target.samefile(path):
             raise DataError(f"{target} would overwrite a file that this command needs: choose another name with -o")
     if target.is_file() and not replace:
-        raise ConfigError(f"{target} is there already: choose another name with -o, or replace it with --force")
+        raise ConfigError(f"{target} already exists: choose another name with -o, or replace it with --force")
     for folder in target.parents:
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
             what = "a file" if folder.exists() else "a link that leads nowhere"
-            raise ConfigError(f"{target} cannot be there, since {folder} is {what}: name another with -o or 'output:'")
+            raise ConfigError(
+                f"{target} cannot be created, since {folder} is {what}: name another with -o or 'output:'"
+            )
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

@@ -1,4 +1,4 @@
-"""`baler init` and `baler check`: from a data file to a configuration, and whether a configuration is right."""
+"""Implement `baler init` and `baler check`: write a configuration for a data file, and check a configuration."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _BLOCK_BYTES = 64_000_000
 
 @click.command(short_help="Check a configuration; with --data, against its inputs.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--data", is_flag=True, help="Open the inputs, and say what each pattern of the bounds matches.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: all problems with file, line and key.")
+@click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
 @common_options
 def check(config: Path, data: bool, as_json: bool) -> None:
     """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
@@ -51,7 +51,7 @@ def check(config: Path, data: bool, as_json: bool) -> None:
         known = {"file": str(config), "ok": True, "compared_with_data": data, "problems": []}
         print_json({**known, **_summary(checked), **matched})
     else:
-        click.echo(f"{config}: {_verdict(config, checked, found, data=data)}")
+        click.echo(_verdict(config, checked, found, data=data))
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
         for matches in found:
             show_matches(matches)
@@ -59,10 +59,10 @@ def check(config: Path, data: bool, as_json: bool) -> None:
 
 def _verdict(path: Path, config: Config, found: Sequence[Matches], *, data: bool) -> str:
     """What was looked at and found, and no more than that."""
-    seen = f"{path}: keys, names and options are right, and the inputs are there"
+    seen = f"{path}: keys, names and options are valid, and all inputs exist"
     if not data:
         unknown = "what the patterns of the bounds match" if config.bounds.rules else "whether they can be read"
-        return f"{seen}\n  not compared with the data: 'baler check {path} --data' says {unknown}"
+        return f"{seen}\n  not compared with the data: 'baler check {path} --data' shows {unknown}"
     idle = sum(bool(match.hint) for matches in found for match in matches.patterns)
     if idle:
         return f"{seen}\n  but {idle} {'pattern of the bounds matches' if idle == 1 else 'patterns match'} no variable, see below"
@@ -93,8 +93,8 @@ def _text(value: Any) -> str:
 @click.command(short_help="Write a configuration for a data file.")
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
-@click.option("--force", is_flag=True, help="Overwrite it if it is there.")
-@click.option("--reader", "reader_name", help="Name of the reader, where the suffix does not tell.")
+@click.option("--force", is_flag=True, help="Overwrite it if it exists.")
+@click.option("--reader", "reader_name", help="Name of the reader, if the suffix does not determine it.")
 @click.option("--reader-option", "stated", multiple=True, metavar="KEY=VALUE", help="An option of the reader.")
 @common_options
 def init(data_file: Path, output: Path | None, force: bool, reader_name: str | None, stated: tuple[str, ...]) -> None:
@@ -108,7 +108,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
         raise DataError(f"{data_file}: no such file")
     target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
     if target.exists() and not force:
-        raise ConfigError(f"{target} is there already: choose another name with -o, or overwrite it with --force")
+        raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
     name = reader_name or registry.reader_for(data_file)
     options = _reader_options(registry, name, stated)
     with registry.reader(name)(options).open(data_file) as source:
@@ -123,7 +123,7 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
         )
     with completed(ready(target, [data_file])) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {target}: look at it, then run 'baler run {target}'")
+    click.echo(f"wrote {target}: review it, then run 'baler run {target}'")
 
 
 def _reader_options(registry: Registry, name: str, stated: tuple[str, ...]) -> Any:

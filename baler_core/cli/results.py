@@ -1,4 +1,4 @@
-"""`baler evaluate` and `baler plot`: what was lost, in numbers and in pictures."""
+"""Implement `baler evaluate` and `baler plot`: show the loss in numbers and pictures."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def show_left_out(results: Results) -> None:
 
 
 def show_undrawn(report: Report, advice: str, *, err: bool) -> None:
-    """Say so where a report has neither a page nor plots, and what to do."""
+    """Print a box if a report has neither a page nor plots, with what to do."""
     if report.missing:
         print_box("NO REPORT.HTML AND NO PLOTS", [f"{report.missing}. {advice}"], err=err)
 
@@ -124,18 +124,18 @@ def _error(variable: VariableResult) -> str:
 
 
 def size_rows(results: Results) -> list[tuple[str, str]]:
-    """Bytes and ratios, beside what general-purpose compressors make of the same values."""
+    """Return bytes and ratios, beside what general-purpose compressors make of the same values."""
     sizes = results.sizes
     file_size = f", file of {bytes_text(sizes.input_file)}" if sizes.input_file is not None else ""
     rows = [("values", f"{bytes_text(sizes.native)}{file_size}")]
     if sizes.compressed and sizes.ratio:
-        rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}"))
-    others = ", ".join(f"{other.name} {other.ratio:.2f}" for other in results.others)
-    return [*rows, ("others' ratios", others)] if others else rows
+        of_file = f" ({sizes.input_file / sizes.compressed:.2f} of the file)" if sizes.input_file is not None else ""
+        rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}{of_file}"))
+    return [*rows, *((f"ratio of {other.name}", f"{other.ratio:.2f}") for other in results.others)]
 
 
 def error_row(results: Results) -> tuple[str, str]:
-    """The largest error against its bound."""
+    """Return the largest error against its bound."""
     worst = results.worst()
     if worst is None:
         return (

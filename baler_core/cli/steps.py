@@ -1,4 +1,4 @@
-"""`baler train`, `baler compress` and `baler decompress`: the steps of a run, each alone."""
+"""Implement `baler train`, `baler compress` and `baler decompress`, the single steps of a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_PATH, help="The model file to write, - for standard output [OUTPUT/STEM.balm].")
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Train on this file instead of 'input'.")
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
@@ -62,7 +62,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
 @click.option("-o", "--output", type=_PATH, help="The file to write, - for standard output [OUTPUT/STEM.bal].")
 @missing_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def compress(
     config: Path,
@@ -107,7 +107,7 @@ def compress(
 @force_option
 @model_file
 @memory_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def decompress(
     file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool
@@ -145,30 +145,30 @@ def _wrote(destination: Destination, path: Path, size: int) -> None:
 
 
 def model_path(config: Config, registry: Registry) -> Path:
-    """Where the trained model of a configuration goes."""
+    """Return where the trained model of a configuration goes."""
     return config.output / f"{split_name(config.inputs[0], registry)[0]}.balm"
 
 
 def compressed_path(config: Config, source: Path, registry: Registry) -> Path:
-    """Where the compressed form of an input goes."""
+    """Return where the compressed form of an input goes."""
     return config.output / f"{split_name(source, registry)[0]}.bal"
 
 
 def restored_path(config: Config, source: Path, registry: Registry) -> Path:
-    """Where the restored form of an input goes."""
+    """Return where the restored form of an input goes."""
     stem, suffix = split_name(source, registry)
     return config.output / f"{stem}.restored{suffix}"
 
 
 def one_line(compressed: Compressed, place: str) -> str:
-    """What became of one input, and where it is."""
+    """Return what became of one input, and where it is."""
     sizes = f"{bytes_text(compressed.input_bytes)} -> {bytes_text(compressed.file_bytes)}"
     needs = f"; restored only with {compressed.trained}" if compressed.trained else ""
     return f"wrote {place} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
 
 
 def compressed_record(compressed: Compressed) -> dict[str, Any]:
-    """The same for programs; `share` is the part of the allowed error that was used."""
+    """Return the same for programs; `share` is the part of the allowed error that was used."""
     return {
         "compressed": str(compressed.path),
         "input_bytes": compressed.input_bytes,

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as exceptions that end a command, even where foreign code drops them or its threads do not end."""
+"""Turn Ctrl-C and SIGTERM into exceptions that end a command, even if foreign code drops them or its threads hang."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Signals:
             signal.signal(number, handler)
 
     def end(self) -> None:
-        """Raise nothing any more: the command is over, and only says so."""
+        """Raise nothing any more: the command is over and only reports its end."""
         self._ended = True
         signal.setitimer(signal.ITIMER_REAL, 0)
 

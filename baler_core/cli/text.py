@@ -1,4 +1,4 @@
-"""Plain text for the terminal: aligned tables, sizes, numbers, and JSON for programs."""
+"""Format plain text for the terminal: aligned tables, sizes, numbers, and JSON for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`baler run`: train, compress, decompress, evaluate, report, and a summary at the end."""
+"""Implement `baler run`: train, compress, decompress, evaluate, report, and print a summary."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run on its way; tells each step on stderr unless programs listen."""
+    """A run in progress; reports each step on stderr, except with --json."""
 
     config: Config
     registry: Registry
@@ -54,7 +54,7 @@ class _Run:
             click.echo(text, err=True)
 
     def trained(self) -> Path | None:
-        """The model trained on the first input for all; a single input trains its own while it is compressed."""
+        """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
         if self.model is not None:
             return self.model
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
@@ -65,7 +65,7 @@ class _Run:
         return train(self.config, self.registry, output=ready(model_path(self.config, self.registry), self.needed))
 
     def outcome(self, source: Path, model: Path | None) -> Outcome:
-        """One input on its way to the report."""
+        """Return one input on its way to the report."""
         from baler_core.pipeline.compression import compress
         from baler_core.pipeline.decompression import decompress
 
@@ -104,13 +104,13 @@ class _Run:
         return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
 
-@click.command(short_help="Do all of it: train, compress, decompress, evaluate, report.")
+@click.command(short_help="Train, compress, decompress, evaluate and report.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
 @click.option("--model", type=click.Path(path_type=Path), help="Use this model file instead of training.")
 @missing_option
-@click.option("--json", "as_json", is_flag=True, help="The summary for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @common_options
 def run(
     config: Path,

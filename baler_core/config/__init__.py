@@ -1,4 +1,4 @@
-"""A configuration file → a checked Config: names looked up, options validated, inputs found; problems with file:line."""
+"""Turn a configuration file into a checked Config: look up names, validate options, find inputs; report file:line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of `compress` and `train` → the same checked Config as a file gives; problems name the argument."""
+"""Turn the arguments of `compress` and `train` into the same checked Config as a file; problems name the argument."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class InvalidArguments(ConfigError):
 def config_of_arguments(
     function: str, arguments: Mapping[str, Any], registry: Registry, *, source: Path | None, output: Path
 ) -> Config:
-    """Settings from what a caller stated.
+    """Return settings from what a caller stated.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The `bounds` section → BoundRules, with what is wrong in it."""
+"""Parse the `bounds` section into BoundRules, and collect its problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Complain: TypeAlias = Callable[[KeyPath, str], None]
 
 
 def parse_bounds(stated: Any, complain: Complain) -> BoundRules:
-    """Bounds from their configuration form.
+    """Return bounds from their configuration form.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def parse_bounds(stated: Any, complain: Complain) -> BoundRules:
         return BoundRules()
     rules = tuple((pattern, _parse_bound(bound, (pattern,), complain)) for pattern, bound in stated.items())
     for pattern, earlier in _unreachable([pattern for pattern, _ in rules]):
-        complain((pattern,), f"never used: {earlier!r} stands before it and matches the same. Move it up")
+        complain((pattern,), f"never used: {earlier!r} comes before it and matches the same names. Move it up")
     return BoundRules(rules)
 
 

@@ -1,4 +1,4 @@
-"""Walks through the sections of a configuration and turns each into settings, collecting every problem on the way."""
+"""Turn the sections of a configuration into settings, collecting every problem on the way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Checker:
         self.problems: list[Problem] = []
 
     def config(self, path: Path, replaced_inputs: Sequence[str]) -> Config:
-        """The settings, right if `problems` is empty.
+        """Return the settings; valid only if `problems` is empty.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Checker:
         return self._config(written, path, inputs, reader, variables, output)
 
     def settings_for(self, source: Path | None, output: Path, *, variables: Any = None) -> Config:
-        """The settings for one file, or for objects in memory (None), right if `problems` is empty.
+        """Return the settings for one file, or for objects in memory (None); valid only if `problems` is empty.
 
         Parameters
         ----------

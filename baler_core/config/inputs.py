@@ -1,4 +1,4 @@
-"""The `input` of a configuration → data files: paths and patterns resolved, each with a reader, none twice."""
+"""Resolve the `input` of a configuration to data files: paths and patterns, each with a reader, none twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baler_core.plugin.registry import Registry
 
 
 def split_name(path: Path, registry: Registry) -> tuple[str, str]:
-    """Stem and suffix of a data file, where a suffix of two parts (`.fits.gz`) is one that some reader takes."""
+    """Return stem and suffix of a data file, where a suffix of two parts (`.fits.gz`) is one that some reader takes."""
     suffixes = {
         s for found in registry.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
     }
@@ -29,7 +29,7 @@ def split_name(path: Path, registry: Registry) -> tuple[str, str]:
 def find_inputs(
     stated: Sequence[str], folder: Path, registry: Registry
 ) -> tuple[tuple[Path, ...], list[tuple[int, str]]]:
-    """The files that `stated` paths and patterns mean, relative to `folder`; those of a pattern sorted.
+    """Return the files that `stated` paths and patterns mean, relative to `folder`; those of a pattern sorted.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def find_inputs(
 
 
 def plain(path: Path) -> Path:
-    """The path without `..`, unless symbolic links make that another place."""
+    """Return the path without `..`, unless symbolic links make that another place."""
     shorter = Path(os.path.normpath(path))
     return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
@@ -56,7 +56,7 @@ def plain(path: Path) -> Path:
 def _expanded(text: str, folder: Path) -> list[Path]:
     """The files of one path or pattern."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
-        raise DataError(f"{text}: addresses are not read: download the file and name it here")
+        raise DataError(f"{text}: URLs are not supported: download the file and name it here")
     path = plain(folder / Path(text).expanduser())
     if path.is_dir():
         raise DataError(f"{path} is a folder: name files, such as {Path(text) / '*.root'}")

@@ -1,4 +1,4 @@
-"""The way of a configuration file: text, YAML nodes, schema, components, Config."""
+"""Load a configuration file: text, YAML nodes, schema, components, Config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys a configuration file may have, their types and defaults; what the names in it mean is checked in `config`."""
+"""Define the keys of a configuration file, their types and defaults; `checker` checks the names in them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _named_options(value: object) -> object:
 
 
 def parse_size(value: object) -> object:
-    """Bytes from a number or a text such as `64 MB` (powers of 1000) or `64 MiB` (powers of 1024)."""
+    """Return bytes from a number or a text such as `64 MB` (powers of 1000) or `64 MiB` (powers of 1024)."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([0-9]{1,12}(?:\.[0-9]*)?)\s*([kKmMgG]?[iI]?[bB])\s*", value)
@@ -55,31 +55,31 @@ class ConfigFile(BaseModel):
     reader: NamedOptions | None = Field(
         default=None,
         description="Name of the reader, or a mapping with its options. `variables` lists patterns of the variables to "
-        "take (default: all). Without a name, the file's suffix chooses.",
+        "take (default: all). Without a name, the file's suffix decides.",
     )
     bounds: Any = Field(
         default=None,
-        description="The error each variable may have. Without it, every value is kept exactly.",
+        description="The allowed error of each variable. Without it, every value is kept exactly.",
     )
     preprocess: list[NamedOptions] = Field(
         default=[],
-        description="Changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "
+        description="Reversible changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "
         "options.",
     )
     model: NamedOptions = Field(
         default={"name": "auto"},
-        description="Name of the model, or a mapping with its options. `auto` takes what is smallest for each group of "
-        "variables.",
+        description="Name of the model, or a mapping with its options. `auto` takes the model that needs the fewest "
+        "bytes, for each group of variables.",
     )
     model_storage: ModelStorage = Field(
         default="inside",
-        description="Where `.bal` files made with a trained model (`baler compress --model`) keep it: `inside` each, or "
-        "by `reference` to the model file, which is then needed to restore them.",
+        description="Where `.bal` files made with a trained model (`baler compress --model`) keep the model: `inside` "
+        "each file, or by `reference` to the model file, which is then needed to restore them.",
     )
     training: Training = Field(default=Training(), description="How models that learn are trained.")
     metrics: list[NamedOptions] = Field(
         default=[{"name": "residual"}, {"name": "response"}],
-        description="What the evaluation computes beside the largest error, by name.",
+        description="Names of the metrics that the evaluation computes besides the largest error.",
     )
     plots: Texts = Field(
         default=["*"],
@@ -87,9 +87,9 @@ class ConfigFile(BaseModel):
     )
     output: str = Field(
         default="results",
-        description="Folder of everything that is written; relative to the configuration file.",
+        description="Folder for all output; relative to the configuration file.",
     )
     block_size: Size = Field(
         default=64_000_000,
-        description="About how much is held in memory and coded at a time: a number of bytes, or a text such as `64 MB`.",
+        description="Approximate amount of data coded at a time: a number of bytes, or a text such as `64 MB`.",
     )

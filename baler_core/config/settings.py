@@ -1,4 +1,4 @@
-"""What a configuration means once it is checked: the record that training, compression and evaluation work from."""
+"""Hold the settings of a checked configuration, from which training, compression and evaluation work."""
 
 from __future__ import annotations
 

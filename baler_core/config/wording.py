@@ -1,4 +1,4 @@
-"""What pydantic complains about, in the words of this project: wanted, found, and the nearest right name."""
+"""Word pydantic's errors for users: wanted, found, and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baler_core.plugin.interfaces import Training
 
 
 def reworded(complaint: Mapping[str, Any], schema: type[BaseModel], *, also: Sequence[str] = ()) -> str:
-    """The message for one of the errors that validating by `schema` gave.
+    """Return the message for one of the errors that validating by `schema` gave.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""YAML text → plain values, each with its line number; refuses what could surprise, run code or fill the memory."""
+"""Parse YAML to plain values with line numbers; refuse what could run code, fill the memory or be misread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Problem:
     message: str
 
     def at(self, file: str) -> str:
-        """One line of text: `file:line: key: message`."""
+        """Return one line of text: `file:line: key: message`."""
         place = f"{file}:{self.line}" if self.line else file
         return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
 
@@ -63,13 +63,13 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: KeyPath) -> int:
-        """The line of `path`, or of the nearest of its parents that stands in the file."""
+        """Return the line of `path`, or of the nearest of its parents that stands in the file."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A problem with what stands at `path`."""
+        """Return a problem with what stands at `path`."""
         return Problem(self.line(path), dotted(path), message)
 
 
@@ -116,14 +116,14 @@ def read_yaml(path: Path) -> Document:
         raise ConfigError(f"{path}: cannot read this configuration: {error.strerror or error}") from error
     if len(raw) > MAX_BYTES:
         raise ConfigError(
-            f"{path}: larger than {MAX_BYTES:,} bytes: this is no configuration. Is it the data file? 'baler init' writes a configuration for one"
+            f"{path}: larger than {MAX_BYTES:,} bytes: this is not a configuration. Is it the data file? 'baler init' writes a configuration for one"
         )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            f"{path}:{line}: not UTF-8 text, so no YAML configuration. For a data file, 'baler init' writes one"
+            f"{path}:{line}: not UTF-8 text, so not a YAML configuration. For a data file, 'baler init' writes one"
         ) from error
     return parse_yaml(text, str(path))
 
@@ -182,7 +182,7 @@ class _Converter:
         self.nodes += 1
         line = node.start_mark.line + 1
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
-            raise ConfigError(f"{self.file}:{line}: aliases (*name) blow this file up: write the values out")
+            raise ConfigError(f"{self.file}:{line}: aliases (*name) make this file too large: write the values out")
         self.document.lines.setdefault(path, line)
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return {key: self.convert(value, (*path, key)) for key, value in self._entries(node, path)}
@@ -200,7 +200,7 @@ class _Converter:
                 continue
             key = key_node.value
             if key in seen:
-                self._complain(line, (*path, key), f"this key stands in line {seen[key]} already: keep one of the two")
+                self._complain(line, (*path, key), f"this key is in line {seen[key]} already: keep one of the two")
                 continue
             seen[key] = line
             self.document.lines[(*path, key)] = line
@@ -211,7 +211,7 @@ class _Converter:
         text = node.value if isinstance(node, yaml.ScalarNode) else ""
         if "\0" in text:
             self._complain(
-                node.start_mark.line + 1, path, "holds the character NUL, which no name can hold: leave it out"
+                node.start_mark.line + 1, path, "contains the character NUL, which no name may contain: remove it"
             )
             return text.replace("\0", "")
         try:

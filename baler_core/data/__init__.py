@@ -1,1 +1,1 @@
-"""Variables, blocks and bounds: the nouns that every other room speaks of."""
+"""Define variables, blocks and bounds, the basic types of every other layer."""

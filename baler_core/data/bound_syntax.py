@@ -1,4 +1,4 @@
-"""How a user writes a bound: `lossless`, `none`, or `{kind: value}` with `limits` and `sign` beside; and what is wrong in it."""
+"""Parse a bound as users write it: `lossless`, `none`, or `{kind: value}` with `limits` and `sign`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BoundError(ConfigError):
 
 
 def parse_bound(stated: object) -> tuple[BoundKind, float, tuple[float, float], Sign]:
-    """Kind, value, limits and sign of a bound in its configuration form.
+    """Return kind, value, limits and sign of a bound in its configuration form.
 
     Raises
     ------
@@ -85,5 +85,5 @@ def _limits(stated: object) -> tuple[float, float]:
 
 
 def limits_text(limits: tuple[float, float]) -> str:
-    """Limits as a user would write them: `[0, 100]`."""
+    """Return limits as a user would write them: `[0, 100]`."""
     return "[" + ", ".join(f"{limit:.15g}" for limit in limits) + "]"

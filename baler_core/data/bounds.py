@@ -1,4 +1,4 @@
-"""What error a variable may have: bounds as the user states them, tolerances as codecs use them, and the check."""
+"""Define the allowed error of a variable: bounds as users state them, and the check of restored values."""
 
 from __future__ import annotations
 
@@ -105,16 +105,16 @@ class BoundRules:
     meant: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
 
     def among(self, names: Sequence[str]) -> BoundRules:
-        """The same rules for a file with variables of these names."""
+        """Return the same rules for a file with variables of these names."""
         meant = meant_among((pattern for pattern, _ in self.rules), names)
         return self if meant == self.meant else replace(self, meant=meant)
 
     def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
-        """The first pattern that matches, and its bound."""
+        """Return the first pattern that matches, and its bound."""
         return next((rule for rule in self.rules if name_matches(name, rule[0], self.meant)), None)
 
     def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
-        """The bound of the variable `name` with numpy dtype string `dtype`.
+        """Return the bound of the variable `name` with numpy dtype string `dtype`.
 
         A pattern with wildcards leaves exact what is `protected` (says which, when, where or how many: ids, times,
         positions), and integers, which are ids, counts and flags more often than measurements, unless they are
@@ -146,7 +146,7 @@ class BoundRules:
         return LOSSLESS
 
     def reached(self, names: Sequence[str]) -> list[list[str]]:
-        """For each rule, the `names` that it decides on: those it matches and none before it does."""
+        """Return for each rule, the `names` that it decides on: those it matches and none before it does."""
         found: list[list[str]] = [[] for _ in self.rules]
         meant = self.among(names).meant
         for name in names:
@@ -157,7 +157,7 @@ class BoundRules:
         return found
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
-        """The patterns, wildcard-free ones included, that match none of `names`."""
+        """Return the patterns, wildcard-free ones included, that match none of `names`."""
         meant = self.among(names).meant
         return [p for p, _ in self.rules if p != "*" and not any(name_matches(n, p, meant) for n in names)]
 
@@ -178,7 +178,7 @@ class ValueRange:
     high: float = -math.inf
 
     def joined(self, other: ValueRange) -> ValueRange:
-        """The range covering both."""
+        """Return the range covering both."""
         return ValueRange(min(self.low, other.low), max(self.high, other.high))
 
     @property
@@ -201,7 +201,7 @@ def value_range(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[fl
 
 
 def usable(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, float] = NO_LIMITS) -> np.ndarray:
-    """Boolean mask, same shape: finite, none of the fill values, and within the limits."""
+    """Return boolean mask, same shape: finite, none of the fill values, and within the limits."""
     mask = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
     for special in specials_of(fill, values.dtype) if values.dtype.kind in "iuf" else ():
         mask &= values != special
@@ -283,7 +283,7 @@ class Tolerance:
         return np.asarray(allowed)
 
     def violations(self, original: np.ndarray, restored: np.ndarray) -> np.ndarray:
-        """Boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
+        """Return boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
 
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
         value becomes one; no value crosses a limit, or zero where `sign` is `keep`.

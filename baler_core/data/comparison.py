@@ -1,4 +1,4 @@
-"""Original and restored values of one variable → physical values and residuals, as metrics and reports use them."""
+"""Convert original and restored values of a variable to physical values and residuals for metrics and reports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pairs:
 
 
 def is_measured(variable: Variable) -> bool:
-    """Whether residuals make sense: real numbers, neither booleans nor text nor long doubles."""
+    """Return whether residuals make sense: real numbers, neither booleans nor text nor long doubles."""
     return variable.is_numeric and variable.numpy_dtype.kind in "iuf"
 
 
@@ -65,7 +65,7 @@ def is_missing(variable: Variable, values: np.ndarray, *, limits: tuple[float, f
 
 
 def measured(variable: Variable, values: np.ndarray) -> np.ndarray:
-    """Boolean mask, same shape: stored values that are there, finite, and no flag."""
+    """Return boolean mask, same shape: stored values that are there, finite, and no flag."""
     return usable(values, (*variable.fill, *variable.flags), variable.limits)
 
 
@@ -95,6 +95,6 @@ def difference(restored: np.ndarray, original: np.ndarray) -> np.ndarray:
 
 
 def responses(pairs: Pairs) -> np.ndarray:
-    """Residual / original: float64, 1-D; infinite where only the original is 0, NaN for 0 / 0."""
+    """Return residual / original: float64, 1-D; infinite where only the original is 0, NaN for 0 / 0."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return pairs.residual / pairs.original

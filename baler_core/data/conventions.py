@@ -1,4 +1,4 @@
-"""What names of variables mean in the fields that use them: one table, each row with the convention it comes from."""
+"""Map names of variables to roles in their fields: one table, each row with its convention."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ _COMPILED = tuple((row, re.compile(row.form)) for row in CONVENTIONS)
 
 
 def names_quantity(name: str) -> bool:
-    """Whether a name is one of quantities that are measured, such as fluxes and temperatures."""
+    """Return whether a name is one of quantities that are measured, such as fluxes and temperatures."""
     return any(_MEASURED.fullmatch(form) for form in (spoken(name), run_together(name)))
 
 
@@ -118,7 +118,7 @@ def spoken(name: str) -> str:
 
 
 def run_together(name: str) -> str:
-    """The same without a break where only the case of letters changes: `ObjID` is `objid`."""
+    """Return the same without a break where only the case of letters changes: `ObjID` is `objid`."""
     return _joined(base_name(name))
 
 
@@ -127,7 +127,7 @@ def _joined(text: str) -> str:
 
 
 def conventions_for(name: str) -> Iterator[tuple[Convention, re.Pattern[str]]]:
-    """The rows whose form the name has, first the most telling."""
+    """Yield the rows whose form the name has, first the most telling."""
     forms = (spoken(name), run_together(name))
     for row, pattern in _COMPILED:
         if has_form(name, forms, row, pattern):
@@ -135,7 +135,7 @@ def conventions_for(name: str) -> Iterator[tuple[Convention, re.Pattern[str]]]:
 
 
 def has_form(name: str, forms: tuple[str, str], row: Convention, pattern: re.Pattern[str]) -> bool:
-    """Whether a name, whose two spoken forms are given, has the form of a row."""
+    """Return whether a name, whose two spoken forms are given, has the form of a row."""
     if "cased" in row.conditions:
         return pattern.fullmatch(base_name(name)) is not None
     return any(pattern.fullmatch(form) for form in forms)

@@ -1,4 +1,4 @@
-"""Exact formulas between variables, by name: plugins say which variables play which part, models use what proves true."""
+"""Define exact formulas between variables by name: plugins propose the variables, models use the formulas that hold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Formula:
 
 
 def evaluate_formula(name: str, parents: Sequence[np.ndarray], constants: Sequence[float] = ()) -> np.ndarray:
-    """What a formula gives for its parents: float64, their shape; NaN or infinite where it is undefined.
+    """Return what a formula gives for its parents: float64, their shape; NaN or infinite where it is undefined.
 
     Raises
     ------

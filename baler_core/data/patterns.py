@@ -1,4 +1,4 @@
-"""Shell-style patterns of names: which names they match, where one is a name itself, and where it means the last part."""
+"""Match shell-style patterns with names: exact names first, then wildcards, then the last part of names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 def name_matches(name: str, pattern: str, meant: Mapping[str, frozenset[str]] = _PLAIN) -> bool:
-    """Whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not.
+    """Return whether a shell-style pattern matches; any name matches itself, brackets (`pt [GeV]`) or not.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def _has_wildcards(pattern: str) -> bool:
 
 
 def names_in_full(name: str, pattern: str) -> bool:
-    """Whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`)."""
+    """Return whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`)."""
     return pattern in (name, glob.escape(name))
 
 
 def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, frozenset[str]]:
-    """What patterns match, of those that do not mean what the shell would take them for.
+    """Return what patterns match, of those that do not mean what the shell would take them for.
 
     One that is a name itself means that name alone: beside `flux[ADU]`, `fluxA` is not what `flux[ADU]` means. One
     without a slash that matches no name means the last part of names: `Jet_*` the `Events/Jet_pt` of a file with
@@ -56,7 +56,7 @@ def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, fr
 
 
 def matching_names(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names that any of the patterns matches, in their own order.
+    """Return the names that any of the patterns matches, in their own order.
 
     One that is a name itself, such as `pt [GeV]`, means that name alone; any other is shell-style (see `meant_among`).
     """

@@ -1,4 +1,4 @@
-"""What each variable is to its field, told by the file's metadata, by names, and by values; and what stays exact for it."""
+"""Determine the role of each variable from metadata, names and values, and which variables stay exact for it."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class Finding:
 
     @property
     def is_guess(self) -> bool:
-        """Whether only the size of its spread speaks for it: a column of errors beside it says that it is measured."""
+        """Whether the role follows from its spread alone: a column of errors beside it overrides it."""
         return self.reason.startswith(_STANDS_FAR)
 
 
 def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Finding]:
-    """The role of every numeric variable.
+    """Return the role of every numeric variable.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _dims_of_fields(schema: Schema) -> set[str]:
 
 
 def told_by_values(schema: Schema) -> list[str]:
-    """The variables whose values `roles_of` wants to see: real numbers of which neither metadata nor name tell enough."""
+    """Return the variables whose values `roles_of` needs: real numbers that metadata and name leave open."""
     wanted = []
     for variable in schema.variables:
         if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:
@@ -147,7 +147,7 @@ def _is_column(variable: Variable) -> bool:
 
 
 def _by_metadata(variable: Variable) -> Finding | None:
-    """What the reader found, and what units and dimensions say in any format."""
+    """Return the reader's role, or the role by units and dimensions in any format."""
     if variable.role:
         return Finding(variable.role, variable.reason)
     units = variable.units.strip()
@@ -163,7 +163,7 @@ def _by_metadata(variable: Variable) -> Finding | None:
 
 
 def _by_name(variable: Variable, schema: Schema, numbers: np.ndarray | None, paired: Iterable[str]) -> Finding | None:
-    """What the first convention says whose conditions hold."""
+    """Return the role of the first convention whose conditions hold."""
     if variable.name in paired:
         return Finding("uncertainty", "named as the error of a variable beside it")
     for row, pattern in conventions_for(variable.name):
@@ -205,7 +205,7 @@ def _sorted(numbers: np.ndarray | None) -> bool:
 
 
 def _says_measured(variable: Variable) -> bool:
-    """Whether name or units are those of a measured quantity: then a small spread tells nothing."""
+    """Return whether name or units are those of a measured quantity, whose spread may be small."""
     return names_quantity(variable.name) or _PLACE_OR_TIME.fullmatch(variable.units.strip()) is None
 
 

@@ -1,4 +1,4 @@
-"""Statistics of values that come piece by piece, in bounded memory: moments, extremes and a random sample."""
+"""Compute statistics of a stream of values in bounded memory: moments, extremes and a random sample."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Sample:
         return self._values
 
     def quantiles(self, fractions: Iterable[float]) -> list[float]:
-        """Quantiles of the sample; NaN without values."""
+        """Return quantiles of the sample; NaN without values."""
         wanted = list(fractions)
         if not self._values.size:
             return [math.nan] * len(wanted)

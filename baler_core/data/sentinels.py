@@ -1,4 +1,4 @@
-"""Values that may stand for "missing" though no metadata say so: repeated exactly, at one end, and far outside the rest."""
+"""Find values that may mark missing data without metadata: repeated exactly, at one end of the rest or far outside."""
 
 from __future__ import annotations
 
@@ -30,23 +30,32 @@ _FEWEST_CUSTOMARY, _FAR_CUSTOMARY = 3, 0.1
 # Fewer different values beside it tell no spread; of fewer equal ones than this share, nothing is thought.
 _FEW_OTHERS = 10
 _SHARE = 0.005
+# A negative whole number below all others, be it near, where it is so large a share and the others hardly ever repeat:
+# what -1 or -5 is for discriminants and ratios of jets that have none.
+_SHARE_NEAR, _DISTINCT = 0.02, 0.5
 
 
 @dataclass(frozen=True)
 class Sentinel:
-    """A value, how often it stands among those that were seen, and between which the others lie; in physical units."""
+    """A value, how often it stands among those that were seen, and between which the others lie; in physical units.
+
+    `near` if it lies no farther from them than they from each other.
+    """
 
     value: float
     count: int
     low: float
     high: float
+    near: bool = False
 
     def __str__(self) -> str:
-        return f"{self.value:.7g} stands there {self.count:,} times, far outside the others ({self.low:.4g} to {self.high:.4g})"
+        where = "below" if self.near else "far outside"
+        rest = f"{where} the other values ({self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.7g} occurs {self.count:,} times, {rest}"
 
 
 def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Sentinel]:
-    """The variables in whose first values something looks like missing values that nothing declares.
+    """Return the variables in whose first values something looks like missing values that nothing declares.
 
     Parameters
     ----------
@@ -79,7 +88,16 @@ def _sentinel(variable: Variable, values: np.ndarray) -> Sentinel | None:
             continue
         is_customary = bool(np.isclose(end, _CUSTOMARY, rtol=1e-6, atol=0).any())
         few, far = (_FEWEST_CUSTOMARY, _FAR_CUSTOMARY) if is_customary else (_FEWEST, _FAR)
-        if count >= max(few, _SHARE * known.size if not is_customary else 0) and gap > far * spread:
+        is_far = count >= max(few, _SHARE * known.size if not is_customary else 0) and gap > far * spread
+        if is_far or _is_mark(variable, end, count, others):
             physical = [float(number * variable.scale + variable.offset) for number in (end, low, high)]
-            return Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]))
+            return Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]), not is_far)
     return None
+
+
+def _is_mark(variable: Variable, end: float, count: int, others: np.ndarray) -> bool:
+    """Whether a negative whole number stands below floats that hardly repeat, too often to be one of them."""
+    if variable.numpy_dtype.kind != "f" or end >= 0 or end != round(end) or end > float(others.min()):
+        return False
+    often = count >= max(_FEWEST, _SHARE_NEAR * (count + others.size))
+    return often and np.unique(others).size >= _DISTINCT * others.size and not (others == np.rint(others)).all()

@@ -1,4 +1,4 @@
-"""Sides that no value may change: missing or not, within limits or beyond, below or above zero; in the number's own type."""
+"""Keep values on their side: missing or valid, within or beyond limits, below or above zero; in their own type."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_value(number: float, dtype: np.dtype[Any]) -> Any | None:
 
 
 def specials_of(fill: Sequence[float], dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    """The finite special values as values of `dtype`, none twice (0.0 and -0.0 are one)."""
+    """Return the finite special values as values of `dtype`, none twice (0.0 and -0.0 are one)."""
     found: dict[Any, None] = {}
     for number in fill:
         value = as_value(number, dtype)
@@ -40,7 +40,7 @@ def specials_of(fill: Sequence[float], dtype: np.dtype[Any]) -> tuple[Any, ...]:
 
 
 def became_special(x: np.ndarray, y: np.ndarray, specials: Sequence[Any]) -> np.ndarray | None:
-    """Where `y` equals a special value, or nearly, and `x` does not; None if nowhere."""
+    """Return where `y` equals a special value, or nearly, and `x` does not; None if nowhere."""
     bad = None
     for special in specials:
         hit = touching(y, special)
@@ -77,7 +77,7 @@ class Reach:
     relative: float = 0.0
 
     def at(self, value: float) -> float:
-        """The reach at a value."""
+        """Return the reach at a value."""
         return self.absolute + self.relative * abs(value)
 
 
@@ -142,11 +142,11 @@ class Edge:
     upper: bool
 
     def beyond(self, values: np.ndarray) -> np.ndarray:
-        """Boolean mask: which values lie outside for some reader."""
+        """Return boolean mask: which values lie outside for some reader."""
         return np.asarray(values > self.inside if self.upper else values < self.inside)
 
     def crossed(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Boolean mask: where two values lie on different sides."""
+        """Return boolean mask: where two values lie on different sides."""
         bad = self.beyond(x) != self.beyond(y)
         if self.nearest != self.inside:
             bad |= (x == self.nearest) != (y == self.nearest)
@@ -154,7 +154,7 @@ class Edge:
 
 
 def edges_of(lower: Sequence[float], upper: Sequence[float], dtype: np.dtype[Any]) -> tuple[Edge, ...]:
-    """The limits that values of `dtype` can cross; NaN and what lies beyond the type limit nothing."""
+    """Return the limits that values of `dtype` can cross; NaN and what lies beyond the type limit nothing."""
     found = [_edge(limit, dtype, upper=False) for limit in lower] + [_edge(limit, dtype, upper=True) for limit in upper]
     return tuple(dict.fromkeys(edge for edge in found if edge is not None))
 
@@ -191,20 +191,20 @@ class Zero:
     value: Any | None
 
     def low(self, values: np.ndarray) -> np.ndarray:
-        """Boolean mask: below zero."""
+        """Return boolean mask: below zero."""
         return np.asarray(values <= self.below if self.value is None else values < self.value)
 
     def high(self, values: np.ndarray) -> np.ndarray:
-        """Boolean mask: above zero."""
+        """Return boolean mask: above zero."""
         return np.asarray(values >= self.above if self.value is None else values > self.value)
 
     def crossed(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Boolean mask: where two values have different signs; zero has none."""
+        """Return boolean mask: where two values have different signs; zero has none."""
         return (self.low(x) & self.high(y)) | (self.high(x) & self.low(y))
 
 
 def zero_of(stored: float, dtype: np.dtype[Any]) -> Zero | None:
-    """Zero at the stored number `stored`; None if values of `dtype` are all on one side of it."""
+    """Return zero at the stored number `stored`; None if values of `dtype` are all on one side of it."""
     if not math.isfinite(stored) or dtype.kind not in "iuf":
         return None
     if dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""A variable and the bound its user states to the tolerance of its stored values."""
+"""Convert a variable and its bound to the tolerance of its stored values."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange 
 
 
 def usable_packing(variable: Variable) -> bool:
-    """Whether scale factor and offset turn stored values into numbers, and bounds into bounds of these."""
+    """Return whether scale factor and offset turn stored values into numbers, and bounds into bounds of these."""
     numbers = (variable.scale, variable.offset)
     if not all(map(math.isfinite, numbers)) or variable.scale == 0:
         return False
@@ -53,7 +53,7 @@ def usable_packing(variable: Variable) -> bool:
 
 
 def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variable) -> Tolerance:
-    """The tolerance with special values, limits and sign, which follow from the variable and its bound.
+    """Return the tolerance with special values, limits and sign, which follow from the variable and its bound.
 
     Tables keep every sign; so do grids where a few bytes do it, or the user asks for it.
     """
@@ -90,7 +90,7 @@ def _rounded(number: float, *, given: bool) -> float:
 
 
 def rounded_down(number: float) -> float:
-    """The decimal of fewest digits that is below a positive number by at most `_SHORTENED` of it."""
+    """Return the decimal of fewest digits that is below a positive number by at most `_SHORTENED` of it."""
     exact = Decimal(number)
     for digits in range(1, 9):
         unit = Decimal(1).scaleb(exact.adjusted() + 1 - digits)

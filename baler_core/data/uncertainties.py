@@ -1,4 +1,4 @@
-"""Which column holds the errors of which: told by names, as catalogues and event data form them."""
+"""Find the columns of errors that belong to other columns by their names, as in catalogues and event data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Errors:
     measure: Measure
 
     def sizes(self, values: np.ndarray) -> np.ndarray:
-        """Positive finite errors (float64, 1-D) from the values of the variable, of any shape."""
+        """Return positive finite errors (float64, 1-D) from the values of the variable, of any shape."""
         with np.errstate(all="ignore"):
             sizes = np.abs(values.astype(np.float64).ravel())
             if self.measure != "sigma":
@@ -47,7 +47,7 @@ class Errors:
 
 
 def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
-    """The variables that hold errors of each variable that has such, all of one group (`STARS/`, `Jet_`)."""
+    """Return the variables that hold errors of each variable that has such, all of one group (`STARS/`, `Jet_`)."""
     names = list(names)
     known: dict[tuple[str, str], str] = {}
     for name in names:
@@ -65,7 +65,7 @@ def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
 
 
 def _owner(name: str, known: dict[tuple[str, str], str]) -> tuple[str, Measure] | None:
-    """The variable whose errors `name` holds, if its name tells and there is such a variable."""
+    """Return the variable whose errors `name` holds, by its name, if it exists."""
     for form in (spoken(name), run_together(name)):
         for pattern, measure in _FORMS:
             match = re.fullmatch(pattern, form)

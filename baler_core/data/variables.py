@@ -1,4 +1,4 @@
-"""What walks through the house: variables, the schema of a file, blocks of values, and the groups models code together."""
+"""Define variables, the schema of a file, blocks of values, and the groups that models code together."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Schema:
         return [variable.name for variable in self.variables]
 
     def nbytes(self, variable: Variable) -> int:
-        """Bytes of its values in memory (8 per text cell)."""
+        """Return bytes of its values in memory (8 per text cell)."""
         return int(np.prod([self.sizes[dim] for dim in variable.dims], dtype=object)) * variable.numpy_dtype.itemsize
 
 
@@ -182,7 +182,7 @@ class Layout:
         return ",".join(self.variables[0].dims) or "values"
 
     def shape(self, variable: Variable) -> tuple[int, ...]:
-        """Shape of one of its variables in this block."""
+        """Return shape of one of its variables in this block."""
         return tuple(self.sizes[dim] for dim in variable.dims)
 
     @property
@@ -191,7 +191,7 @@ class Layout:
         return sum(int(np.prod(self.shape(v), dtype=object)) * v.numpy_dtype.itemsize for v in self.variables)
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
-        """A block holding `arrays`, one per variable, cast to each variable's dtype and shape."""
+        """Return a block holding `arrays`, one per variable, cast to each variable's dtype and shape."""
         block: dict[str, tuple[Sequence[str], np.ndarray]] = {}
         with np.errstate(all="ignore"):
             for v in self.variables:
@@ -201,7 +201,7 @@ class Layout:
 
 
 def with_events(layout: Layout, counts: np.ndarray) -> Layout:
-    """A jagged group's layout with the rows of each event, from the values of its counts.
+    """Return a jagged group's layout with the rows of each event, from the values of its counts.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def with_events(layout: Layout, counts: np.ndarray) -> Layout:
 
 
 def event_lengths(counts: np.ndarray, rows: int, name: str) -> np.ndarray:
-    """The values of a variable of counts as int64, known to add up to `rows`.
+    """Return the values of a variable of counts as int64, known to add up to `rows`.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def event_lengths(counts: np.ndarray, rows: int, name: str) -> np.ndarray:
 
 
 def counts_first(layouts: Sequence[Layout]) -> list[int]:
-    """Places of groups in an order in which the counts of each come before it.
+    """Return places of groups in an order in which the counts of each come before it.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def counts_first(layouts: Sequence[Layout]) -> list[int]:
 
 
 def make_block(variables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> xr.Dataset:
-    """A block: an xarray.Dataset of plain variables, without indexes.
+    """Return a block: an xarray.Dataset of plain variables, without indexes.
 
     A variable named like its dimension stays an ordinary array: xarray would make an index of it, which costs memory
     and changes some dtypes.
@@ -265,12 +265,12 @@ def make_block(variables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> xr.
 
 
 def values_of(block: xr.Dataset, name: str) -> np.ndarray:
-    """The plain numpy array of a block's variable."""
+    """Return the plain numpy array of a block's variable."""
     return np.asarray(block.variables[name].values)
 
 
 def native_bytes(values: np.ndarray) -> bytes:
-    """The values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
+    """Return the values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
     if values.dtype.kind != "O":
         return values.tobytes()
     cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in values.ravel())
@@ -278,19 +278,19 @@ def native_bytes(values: np.ndarray) -> bytes:
 
 
 def native_size(values: np.ndarray) -> int:
-    """The length of `native_bytes`: what ratios of compression refer to."""
+    """Return the length of `native_bytes`: what ratios of compression refer to."""
     if values.dtype.kind != "O":
         return values.nbytes
     return sum(len(cell if isinstance(cell, bytes) else str(cell).encode()) + 1 for cell in values.ravel())
 
 
 def block_sizes(block: xr.Dataset) -> dict[str, int]:
-    """Length of every dimension of a block."""
+    """Return length of every dimension of a block."""
     return {str(dim): int(length) for dim, length in block.sizes.items()}
 
 
 def leading_dimension(variable: Variable, schema: Schema) -> str | None:
-    """The dimension along which a file is cut into blocks for this variable; None for rank 0.
+    """Return the dimension along which a file is cut into blocks for this variable; None for rank 0.
 
     For a variable along a jagged dimension this is the dimension of its counts, up to the outermost parent.
     """
@@ -305,22 +305,22 @@ def leading_dimension(variable: Variable, schema: Schema) -> str | None:
     return dim
 
 
-def families(schema: Schema) -> dict[str | None, list[Variable]]:
-    """Variables that are cut into blocks together, by their leading dimension; in the file's order."""
+def leading_groups(schema: Schema) -> dict[str | None, list[Variable]]:
+    """Return variables that are cut into blocks together, by their leading dimension; in the file's order."""
     found: dict[str | None, list[Variable]] = {}
     for variable in schema.variables:
         found.setdefault(leading_dimension(variable, schema), []).append(variable)
     return found
 
 
-def family_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list[Variable], slice]]:
-    """A plan of blocks: (leading dimension, its variables, rows), each of about `max_bytes` or less.
+def leading_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list[Variable], slice]]:
+    """Return a plan of blocks: (leading dimension, its variables, rows), each of about `max_bytes` or less.
 
     Rows count along the leading dimension; a reader of jagged data finds the matching rows of the jagged dimensions
     from the counts. Even rows of one byte are never cut finer than one row.
     """
     plan: list[tuple[str | None, list[Variable], slice]] = []
-    for dim, variables in families(schema).items():
+    for dim, variables in leading_groups(schema).items():
         rows = schema.sizes[dim] if dim is not None else 1
         total = sum(schema.nbytes(v) for v in variables)
         blocks = max(1, min(rows, -(-total // max(1, max_bytes))))
@@ -331,7 +331,7 @@ def family_slices(schema: Schema, max_bytes: int) -> list[tuple[str | None, list
 
 
 def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: str) -> list[str]:
-    """The names that match any of the shell-style `patterns`, in their own order; all of them for None.
+    """Return the names that match any of the shell-style `patterns`, in their own order; all of them for None.
 
     A pattern without a slash that matches no name means the last part of names, behind a slash.
 
@@ -367,7 +367,7 @@ def group_variables(variables: Iterable[Variable], sizes: Mapping[str, int], sch
 
 
 def encode_array(values: np.ndarray) -> Json:
-    """A small array as JSON, for skeletons: `{"dtype", "shape", "base64"}`; bytes-exact."""
+    """Return a small array as JSON, for skeletons: `{"dtype", "shape", "base64"}`; bytes-exact."""
     contiguous = np.ascontiguousarray(values)
     return {
         "dtype": contiguous.dtype.str,
@@ -377,6 +377,6 @@ def encode_array(values: np.ndarray) -> Json:
 
 
 def decode_array(stored: Mapping[str, Json]) -> np.ndarray:
-    """The array that `encode_array` stored."""
+    """Return the array that `encode_array` stored."""
     raw = base64.b64decode(stored["base64"])
     return np.frombuffer(raw, np.dtype(stored["dtype"])).reshape(stored["shape"]).copy()

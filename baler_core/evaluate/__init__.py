@@ -1,4 +1,4 @@
-"""Original and restored, walked block by block → results: errors against bounds, metrics, sizes, what figures need."""
+"""Compare original and restored blocks: errors against bounds, metrics, sizes, and the data of figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest error of each variable against the error it may have, and what became of its mask and its distinct values."""
+"""Compare the largest error of each variable with the allowed one, and check its mask and distinct values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two walks along the blocks of the original, the second beside the restored ones → results."""
+"""Read the original twice, the second time beside the restored blocks, and collect the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histograms of a variable before and after in common bins, and of what it lost."""
+"""Compute histograms of a variable before and after in common bins, and of its residuals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Bins:
 
 
 def choose_bins(values: np.ndarray, low: float, high: float, allowed: np.ndarray | None = None) -> Bins:
-    """Bins for a variable, from a sample of its values and its smallest and largest value.
+    """Return bins for a variable, from a sample of its values and its smallest and largest value.
 
     `allowed` holds the error allowed to each value of the sample: bins are no narrower than twice the steps that
     restored values may lie apart, lest a histogram show the steps and not the distribution.
@@ -170,7 +170,7 @@ class DistributionRecorder:
         self._undefined[1] += ratio.size - defined.size - infinite + pairs.not_finite
 
     def distribution(self) -> Distribution:
-        """What was recorded."""
+        """Return what was recorded."""
         return Distribution(
             before=self._before.histogram(),
             after=self._after.histogram(),

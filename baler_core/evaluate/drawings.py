@@ -1,4 +1,4 @@
-"""The arrays that figures are drawn from, as small records, and their storage in one .npz file."""
+"""Hold the arrays of figures as small records, and store them in one .npz file."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Drawings:
 
     @classmethod
     def load(cls, path: Path) -> Drawings:
-        """Inverse of `save`.
+        """Invert `save`.
 
         Raises
         ------
@@ -176,7 +176,7 @@ def _array(place: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> np.nda
 
 
 def _take(kind: type[Any], record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:
-    """Inverse of `_put`."""
+    """Invert `_put`."""
     values: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Two files, or a file and its .bal → results."""
+"""Evaluate two files, or a file and its .bal."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from baler_core.plugin.registry import Registry
 
 DEFAULT_METRICS = ("residual", "response")
 UNKNOWN_BOUNDS = (
-    "neither file says which errors were allowed, so no bound is shown: "
-    "compare with the .bal file in place of the restored one, or name the configuration with --config"
+    "neither file states the allowed errors, so no bound is shown: "
+    "compare with the .bal file instead of the restored one, or name the configuration with --config"
 )
 PIECE_BYTES = 8 << 20  # several arrays of float64 are made of each piece
 
@@ -114,7 +114,7 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
 
 
 def _with_provenance(results: Results, info: Info) -> Results:
-    """Add what the .bal file between the two says: sizes, groups, components, and what of the input it does not hold."""
+    """Add the contents of the .bal file: sizes, groups, components, and parts of the input that it does not hold."""
     return replace(
         results,
         sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
@@ -126,7 +126,7 @@ def _with_provenance(results: Results, info: Info) -> Results:
 
 
 def is_bal(path: Path) -> bool:
-    """Whether a file begins like a .bal file."""
+    """Return whether a file begins like a .bal file."""
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
@@ -151,7 +151,7 @@ class _Sides:
     lookup: Lookup
 
     def file(self, path: Path, variables: Sequence[str] | None) -> _Side:
-        """A file in the original's format."""
+        """Return a file in the original's format."""
         written_by = self.info.header.reader.name if self.info is not None else ""
         if self.info is not None and (self.reader is None or written_by == WHOLE_FILE):
             reader = cast(Reader, make_component("reader", self.info.header.reader, self.registry, self.info.path))
@@ -161,7 +161,7 @@ class _Sides:
         return _Side(path, source.schema, lambda: source.blocks(PIECE_BYTES))
 
     def bal(self, path: Path) -> _Side:
-        """A .bal file, restored as it is walked."""
+        """Return a .bal file, restored as it is walked."""
         stored = self.stack.enter_context(BalFile(path, self.registry, self.lookup))
         if not stored.header.blocks:
             raise DataError(f"{path}: holds trained models and no data to compare")
@@ -190,7 +190,7 @@ def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
 
 
 def _differences(before: Variable, after: Variable) -> list[str]:
-    """What the two files say differently about a variable."""
+    """Return the differences between the two files in a variable's dimensions, units, packing, limits and flags."""
     return [
         f"{before.name}: {what} of the original {getattr(before, what)!r}, of the restored file {getattr(after, what)!r}"
         for what in ("dims", "units", "label", "fill", "scale", "offset", "limits", "stated_limits", "flags")

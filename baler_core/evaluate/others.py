@@ -1,4 +1,4 @@
-"""How small general-purpose compressors make the same native bytes."""
+"""Measure the sizes that general-purpose compressors reach on the same native bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _zstandard(data: bytes) -> bytes:
 
 
 def compress_with_others(data: bytes) -> tuple[OtherCompressor, ...]:
-    """Every compressor on the same bytes, side by side; none for no bytes."""
+    """Return every compressor on the same bytes, side by side; none for no bytes."""
     if not data:
         return ()
     with ThreadPoolExecutor() as pool:

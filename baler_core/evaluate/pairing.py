@@ -1,4 +1,4 @@
-"""Blocks of the original and of the restored file → pieces that hold the same rows of the same variables."""
+"""Pair blocks of the original and the restored file into pieces with the same rows of the same variables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Piece:
 
 
 def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema) -> Iterator[Piece]:
-    """Walk both files together, however each is cut into blocks.
+    """Read both files in step, however each is cut into blocks.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset]
         start = position.get(left.dim, 0)
         if left.names != right.names:
             raise DataError(
-                f"the original goes on with {_some(left.names)} (from row {start:,}) where the restored file goes on "
+                f"the original continues with {_some(left.names)} (from row {start:,}) where the restored file continues "
                 f"with {_some(right.names)}: compare files that hold the same rows of the same variables"
             )
         rows = min(left.rows, right.rows)
@@ -99,7 +99,7 @@ class _Walk:
         return True
 
     def take(self, rows: int) -> xr.Dataset:
-        """The next `rows` rows."""
+        """Return the next `rows` rows."""
         block = self._block
         assert block is not None
         self._block = None

@@ -1,4 +1,4 @@
-"""2-D slices of fields, cut out of the blocks that pass by."""
+"""Cut 2-D slices of fields out of passing blocks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LARGEST = 600
 
 
 def can_be_pictured(variable: Variable, schema: Schema) -> bool:
-    """Whether its last two dimensions make a picture: a field of rank 2 or more, not jagged, no thin strip."""
+    """Return whether its last two dimensions make a picture: a field of rank 2 or more, not jagged, no thin strip."""
     if not is_measured(variable) or len(variable.dims) < 2 or any(dim in schema.counts for dim in variable.dims):
         return False
     return min(schema.sizes[dim] for dim in picture_dims(variable)) >= _SMALLEST
 
 
 def picture_dims(variable: Variable) -> tuple[str, str]:
-    """Vertical and horizontal dimension: y and x where the file's metadata tells, else the last two."""
+    """Return the vertical and horizontal dimension: y and x by the file's metadata, else the last two."""
     role = {role: dim for dim, role in variable.axes.items()}
     if role.get("y") in variable.dims and role.get("x") in variable.dims:
         return role["y"], role["x"]
@@ -82,7 +82,7 @@ class PictureRecorder:
         self._difference[target] = lost
 
     def picture(self) -> Picture:
-        """What was recorded."""
+        """Return what was recorded."""
         place = ", ".join(
             f"{_short(dim)} {index + 1} of {self._schema.sizes[dim]}" for dim, index in self._middle.items()
         )

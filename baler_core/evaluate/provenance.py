@@ -1,4 +1,4 @@
-"""Where the restored values came from: models, components, package versions and training, as a report states them."""
+"""Describe the origin of restored values for a report: models, components, package versions and training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from baler_core.pipeline.decompression import Info
 
 
 def listed(names: Sequence[str], shown: int = 8) -> str:
-    """The first few names, and how many more there are."""
+    """Return the first few names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
 
 
 def groups_of(info: Info | None, variables: Sequence[VariableResult]) -> tuple[GroupResult, ...]:
-    """Which model coded which of the compared variables."""
+    """Return which model coded which of the compared variables."""
     if info is None:
         return ()
     header = info.header
@@ -68,7 +68,7 @@ def _component(record: ComponentRecord) -> str:
 
 
 def training_curves(histories: Mapping[str, object]) -> dict[str, dict[str, tuple[float, ...]]]:
-    """What models recorded while they trained, as curves of numbers per group; anything else is left out."""
+    """Return what models recorded while they trained, as curves of numbers per group; anything else is left out."""
     found: dict[str, dict[str, tuple[float, ...]]] = {}
     for group, history in histories.items():
         curves = history if isinstance(history, Mapping) else {"loss": history}

@@ -1,4 +1,4 @@
-"""Everything that watches the two files pass by: bound checks, metrics, distributions and pictures."""
+"""Record the passing blocks of two files: bound checks, metrics, distributions and pictures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GuardedMetric:
         logger.debug("its traceback", exc_info=True)
 
     def outcome(self) -> MetricOutcome:
-        """What it found, or why not."""
+        """Return what it found, or why not."""
         name = self._metric.name
         if self._problem:
             return MetricOutcome(name, problem=self._problem)
@@ -109,7 +109,7 @@ class Recorders:
         return candidates[:most]
 
     def notes(self) -> tuple[str, ...]:
-        """What was not recorded."""
+        """Return what was not recorded."""
         return tuple(self._notes)
 
     def update(self, piece: Piece) -> None:
@@ -126,7 +126,7 @@ class Recorders:
             metric.update(piece, present)
 
     def variables(self) -> tuple[VariableResult, ...]:
-        """Errors against bounds, per variable."""
+        """Return errors against bounds, per variable."""
         return tuple(self._result(variable) for variable in self._schema.variables)
 
     def _result(self, variable: Variable) -> VariableResult:
@@ -153,11 +153,11 @@ class Recorders:
         )
 
     def outcomes(self) -> tuple[MetricOutcome, ...]:
-        """What the metrics found."""
+        """Return what the metrics found."""
         return tuple(metric.outcome() for metric in self._metrics)
 
     def drawings(self) -> Drawings:
-        """What figures are drawn from."""
+        """Return what figures are drawn from."""
         return Drawings(
             {name: recorder.distribution() for name, recorder in self._distributions.items()},
             {name: recorder.picture() for name, recorder in self._pictures.items()},

@@ -1,4 +1,4 @@
-"""What an evaluation found: numbers that go to JSON and back, and the arrays that figures are drawn from."""
+"""Hold the results of an evaluation: numbers that convert to JSON and back, and the arrays of figures."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class VariableResult:
 
     @property
     def merged(self) -> bool:
-        """Whether values that were told apart no longer are."""
+        """Whether distinct values became equal."""
         return self.distinct is not None and self.distinct[1] < self.distinct[0]
 
 
@@ -167,7 +167,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a report says.
+    """All contents of a report.
 
     Attributes
     ----------
@@ -208,12 +208,10 @@ class Results:
 
     @property
     def verdict(self) -> Verdict:
-        """What can be said of all values and bounds together; good only where nothing has to be added."""
+        """The verdict on all values and bounds; good only if it needs no qualification."""
         known = [v for v in self.variables if v.bound and v.bound != "none"]
         if self.variables and not any(v.bound for v in self.variables):
-            return Verdict(
-                False, "not known", "which errors were allowed is not known here: they are stated, not judged"
-            )
+            return Verdict(False, "not known", "the allowed errors are not known: errors are stated, not judged")
         if not known:
             return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
         if self.violations:
@@ -233,21 +231,21 @@ class Results:
         )
 
     def worst(self) -> VariableResult | None:
-        """The lossy variable that came nearest to (or went farthest past) its bound."""
+        """Return the lossy variable that came nearest to (or went farthest past) its bound."""
         bounded = [v for v in self.variables if v.lossy and v.allowed is not None]
         return max(bounded, key=lambda v: v.share, default=None)
 
     def metric(self, name: str) -> Mapping[str, Mapping[str, float]]:
-        """What the metric `name` found, per variable; empty if it was not asked for."""
+        """Return what the metric `name` found, per variable; empty if it was not asked for."""
         return next((outcome.values for outcome in self.metrics if outcome.name == name), {})
 
     def to_json(self) -> Json:
-        """All numbers as plain dicts and lists, valid JSON: numbers that are not finite as "NaN", "Infinity"."""
+        """Return all numbers as plain dicts and lists, valid JSON: numbers that are not finite as "NaN", "Infinity"."""
         return _finite(_ADAPTER.dump_python(self, mode="json"))
 
     @classmethod
     def from_json(cls, record: Json, drawings: Drawings | None = None) -> Results:
-        """Inverse of `to_json`.
+        """Invert `to_json`.
 
         Raises
         ------

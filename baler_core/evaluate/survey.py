@@ -1,4 +1,4 @@
-"""A first walk through the original alone: ranges and samples of its variables, coordinates, and bytes to compress."""
+"""Read the original once: ranges and samples of its variables, coordinates, and bytes to compress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COORDINATE = 100_000
 
 @dataclass
 class Survey:
-    """What the first walk found.
+    """Result of the first pass.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Survey:
 
 
 def survey(blocks: Iterable[xr.Dataset], schema: Schema, kept: ByteSample) -> Survey:
-    """Walk through the blocks of the original; `kept` collects bytes for other compressors."""
+    """Read the blocks of the original once; `kept` collects bytes for other compressors."""
     found = Survey()
     size = sample_size(len(schema.variables), most=_SAMPLE)
     for block in blocks:

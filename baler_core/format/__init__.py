@@ -1,1 +1,1 @@
-"""The .bal file: sections, header and what is stored in them."""
+"""Define the .bal file: sections, header and their contents."""

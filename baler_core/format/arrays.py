@@ -1,4 +1,4 @@
-"""What a model learned, as bytes and back: a few small arrays by name."""
+"""Convert a model's state, a few small named arrays, to bytes and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALWAYS_HELD, _MOST_EXPANDED = 1 << 25, 1 << 12
 
 
 def encode_state(state: State) -> bytes:
-    """Arrays of booleans, integers or floats by name, as few bytes; empty for an empty state."""
+    """Return arrays of booleans, integers or floats by name, as few bytes; empty for an empty state."""
     return b"".join(_encode(name, np.asarray(array)) for name, array in sorted(state.items()))
 
 
@@ -35,7 +35,7 @@ def _encode(name: str, array: np.ndarray) -> bytes:
 
 
 def decode_state(data: bytes, *, memory_limit: int) -> State:
-    """Inverse of `encode_state`.
+    """Invert `encode_state`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The .bal file: header, states and blocks as checksummed sections, found through an index; knows nothing of models."""
+"""Read and write .bal files: header, states and blocks as checksummed sections with an index; independent of models."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class BalReader:
         return _sections(index, len(start), length - _TRAILER - size, self.path)
 
     def section(self, number: int) -> bytes:
-        """The bytes of section `number`."""
+        """Return the bytes of section `number`."""
         if not 0 <= number < len(self.sections):
             raise FormatError(f"{self.path}: section {number} of {len(self.sections)} was asked for")
         section = self.sections[number]
@@ -163,13 +163,13 @@ def _sections(index: bytes, start: int, end: int, path: Path) -> list[Section]:
 
 
 def pack_json(record: Json) -> bytes:
-    """A JSON-able record as few bytes."""
+    """Return a JSON-able record as few bytes."""
     text = json.dumps(to_columns(record), separators=(",", ":"), ensure_ascii=False, allow_nan=True).encode()
     return write_varint(len(text)) + squeeze(text, words=header_dictionary())
 
 
 def unpack_json(data: bytes, what: str) -> Json:
-    """The record that `pack_json` packed."""
+    """Return the record that `pack_json` packed."""
     reader = ByteReader(data, what)
     length = reader.varint(HEADER_LIMIT)
     squeezed = reader.rest()
@@ -190,11 +190,11 @@ def _refuse_bombs(text: bytes, squeezed: int) -> None:
         outside = _STRING.sub(b"", text)
         found = sum(map(outside.count, (b",", b"[", b"{")))
         if found > most:
-            raise FormatError(f"{found} values in {squeezed} bytes, where at most {most} are believed")
+            raise FormatError(f"{found} values in {squeezed} bytes, where at most {most} are accepted")
 
 
 def pack_streams(groups: BlockStreams) -> bytes:
-    """The streams of one block, those that can still shrink compressed together.
+    """Return the streams of one block, those that can still shrink compressed together.
 
     Layout: number of groups; per group its number of streams and each one's name, length and whether it lies in the
     common part; the common part, squeezed; then the other streams.
@@ -233,7 +233,7 @@ def _worth_squeezing(data: bytes) -> bool:
 
 
 def unpack_streams(data: bytes, *, memory_limit: int) -> list[dict[str, bytes]]:
-    """The streams that `pack_streams` packed, per group.
+    """Return the streams that `pack_streams` packed, per group.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Digests of what a block must restore to on every machine, so that no fault after encoding goes unseen."""
+"""Compute digests of restored blocks, which must agree on every machine, so that faults after encoding are seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a .bal file says about itself: schema, bounds, components and blocks."""
+"""Define the header of a .bal file: schema, bounds, components and blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baler_core.data.variables import GroupKind, Json, Layout, Schema
 
 @dataclass(frozen=True)
 class ComponentRecord:
-    """A component as a file remembers it: enough to make it again, or to say what to install."""
+    """A component as a file records it: enough to create it again, or to name the package to install."""
 
     name: str
     options: Mapping[str, Json] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Header:
     kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
-        """The layout of a group at the given sizes."""
+        """Return the layout of a group at the given sizes."""
         variables = tuple(self.schema.variables[number] for number in group.variables)
         dims = variables[0].dims
         return Layout(
@@ -136,6 +136,6 @@ class Header:
         )
 
     def tolerance_of(self, layout: Layout) -> dict[str, Tolerance]:
-        """Tolerances of a layout's variables, by name."""
+        """Return tolerances of a layout's variables, by name."""
         number = {variable.name: position for position, variable in enumerate(self.schema.variables)}
         return {variable.name: self.tolerances[number[variable.name]] for variable in layout.variables}

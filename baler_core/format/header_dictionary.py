@@ -1,4 +1,4 @@
-"""The text that headers of .bal files are likely to hold, which their compression knows from the start."""
+"""Load the dictionary of likely header text with which headers of .bal files are compressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header of a .bal file as JSON, short where defaults hold, and read back without believing anything in it."""
+"""Convert the header of a .bal file to JSON without defaults, and read it back with every value checked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_BLOCKS = 2**22
 
 
 def header_to_json(header: Header) -> Json:
-    """The header as plain lists and dicts, short where defaults hold."""
+    """Return the header as plain lists and dicts, short where defaults hold."""
     schema = header.schema
     dims = list(schema.sizes)
     extras: dict[str, Json] = {}
@@ -155,7 +155,7 @@ def _runs(records: list[Json]) -> list[Json]:
 
 
 def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
-    """The header, checked.
+    """Return the header, checked.
 
     Parameters
     ----------
@@ -214,10 +214,10 @@ def _header(record: Json, sections: int) -> Header:
 def _bound(record: Json) -> ErrorBound:
     kind, value, *sides = record
     if kind not in get_args(BoundKind):
-        raise ValueError(f"{kind!r} is no kind of bound")
+        raise ValueError(f"{kind!r} is not a kind of bound")
     (low, high), sign = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
-        raise ValueError(f"{sign!r} is no way to treat signs")
+        raise ValueError(f"{sign!r} is not a rule for signs")
     return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
 
 
@@ -230,10 +230,10 @@ def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[Erro
 
 def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
     if kind not in get_args(ToleranceKind):
-        raise ValueError(f"{kind!r} is no kind of tolerance")
+        raise ValueError(f"{kind!r} is not a kind of tolerance")
     tolerance = Tolerance(kind, float(value), float(shift))
     if not (0 <= tolerance.value < math.inf and math.isfinite(tolerance.shift)):
-        raise ValueError(f"{value!r} and {shift!r} make no tolerance")
+        raise ValueError(f"{value!r} and {shift!r} do not form a tolerance")
     return tolerance
 
 
@@ -263,7 +263,7 @@ def _trained(record: Json) -> TrainedRecord:
         raise ValueError(f"{digest!r} is no SHA-256 checksum")
     sections = {count_of(group): count_of(section) for group, section in places}
     if len(sections) != len(places) or not sections:
-        raise ValueError("the groups that use trained models are not told")
+        raise ValueError("the groups that use trained models are not listed")
     return TrainedRecord(name, digest, sections)
 
 
@@ -317,7 +317,7 @@ def _kept_exact(records: Json, variables: Sequence[Variable]) -> dict[str, str]:
 def _group(record: Json, count: int) -> GroupRecord:
     kind, ranges, models, sections = record
     if kind not in ("table", "grid", "other"):
-        raise ValueError(f"{kind!r} is no kind of group")
+        raise ValueError(f"{kind!r} is not a kind of group")
     numbers = unranged(ranges, count)
     if not numbers or len(models) != len(sections) or not models:
         raise ValueError("a group points outside the file")
@@ -366,7 +366,7 @@ def _check(header: Header) -> None:
     if header.trained is not None and not (header.blocks and max(header.trained.sections) < len(header.groups)):
         raise ValueError("its trained models belong to no group")
     if header.shares and len(header.shares) != len(header.groups):
-        raise ValueError("not every trained model tells how well it did")
+        raise ValueError("a trained model has no record of its size")
     if header.groups and len(header.tolerances) != len(names):
         raise ValueError("not every variable has a tolerance")
     for block in header.blocks:

@@ -1,4 +1,4 @@
-"""JSON records made short: lists of similar dicts as columns, whose repetitions compress far better; numbers as ranges."""
+"""Shorten JSON records: lists of similar dicts as columns, which compress far better; numbers as ranges."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ABSENT = "\x00absent"
 
 
 def to_columns(record: Json) -> Json:
-    """The record with every list of two or more dicts turned into columns, at any depth.
+    """Return the record with every list of two or more dicts turned into columns, at any depth.
 
     A dict that lacks a key holds a mark in its place. Lists whose dicts order their keys differently stay as they are.
     """
@@ -27,7 +27,7 @@ def to_columns(record: Json) -> Json:
 
 
 def from_columns(record: Json) -> Json:
-    """Inverse of `to_columns`."""
+    """Invert `to_columns`."""
     if isinstance(record, list):
         return [from_columns(item) for item in record]
     if not isinstance(record, dict):
@@ -63,7 +63,7 @@ def _common_order(record: list[Json]) -> list[str] | None:
 
 
 def ranges_of(numbers: Sequence[int]) -> list[list[int]]:
-    """Ascending numbers as [first, count] pairs."""
+    """Return ascending numbers as [first, count] pairs."""
     ranges: list[list[int]] = []
     for number in numbers:
         if ranges and sum(ranges[-1]) == number:
@@ -74,7 +74,7 @@ def ranges_of(numbers: Sequence[int]) -> list[list[int]]:
 
 
 def unranged(ranges: Json, count: int) -> tuple[int, ...]:
-    """Inverse of `ranges_of`, for numbers below `count`."""
+    """Invert `ranges_of`, for numbers below `count`."""
     if sum(count_of(length) for _, length in ranges) > count:
         raise ValueError("more variables are named than the file has")
     numbers = tuple(number for first, length in ranges for number in range(first, first + length))
@@ -84,7 +84,7 @@ def unranged(ranges: Json, count: int) -> tuple[int, ...]:
 
 
 def count_of(value: Any) -> int:
-    """A whole number from 0 on, or a `ValueError`."""
+    """Return a whole number from 0 on, or a `ValueError`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
         raise ValueError(f"{value!r} is no count")
     return value

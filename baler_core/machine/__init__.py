@@ -1,1 +1,1 @@
-"""What the machine offers: compiled loops, threads, files that appear only when complete, progress bars."""
+"""Provide compiled loops, threads, atomic file writing and progress bars."""

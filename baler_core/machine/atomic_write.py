@@ -1,4 +1,4 @@
-"""Lets a file appear under its name only when it is complete."""
+"""Write a file that appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def completed(path: Path) -> Iterator[Path]:
                 shutil.copyfileobj(made, target)
         return
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path}: is no file that could be replaced: name another output")
+        raise DataError(f"{path}: is not a file that can be replaced: name another output")
     resolved = Path(os.path.realpath(path))
     if resolved.is_symlink() or (path.exists() and not resolved.exists()):
-        raise DataError(f"{path}: leads to no place in a folder: name another output")
+        raise DataError(f"{path}: does not lead to a place in a folder: name another output")
     path = resolved
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(path.parent)

@@ -1,4 +1,4 @@
-"""Turns loops over integers into machine code, kept on disk between runs where a place can be found for it."""
+"""Compile loops over integers to machine code, cached on disk between runs where a folder is writable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compiled(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """The same for a small function that is called for every bit: made part of each function that calls it."""
+    """Return the same for a small function that is called for every bit: made part of each function that calls it."""
     return _to_machine_code(function, forceinline=True)
 
 

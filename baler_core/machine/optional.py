@@ -1,4 +1,4 @@
-"""Imports packages that only some work needs and an extra of baler-core brings, or says how to get them."""
+"""Import packages that an extra of baler-core installs, or report how to install them."""
 
 from __future__ import annotations
 

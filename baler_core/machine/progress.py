@@ -1,4 +1,4 @@
-"""Progress bars of learning, choosing and compiling; silent where there is no terminal."""
+"""Show progress of training, choosing and compiling; silent without a terminal."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def rate(layout: Layout, size: float) -> str:
 
 
 def bits_per_row(size: float, rows: int) -> str:
-    """Bytes of all columns as bits per row."""
+    """Return bytes of all columns as bits per row."""
     return f"{8 * size / max(1, rows):.1f} bits/row"
 
 
 def bits_per_value(size: float, values: int) -> str:
-    """Bytes of all values as bits per value."""
+    """Return bytes of all values as bits per value."""
     return f"{8 * size / max(1, values):.3f} bits/value"

@@ -1,4 +1,4 @@
-"""Spreads work over as many threads as there are cores, and keeps linear algebra on one of them."""
+"""Spread work over as many threads as there are cores, and keep linear algebra on one of them."""
 
 from __future__ import annotations
 

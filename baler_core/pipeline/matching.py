@@ -135,7 +135,7 @@ def told_of(
         As of `Source`.
     """
     if not rules.rules:
-        return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes what may be lost"]
+        return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
     sentences = [
         f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases or {})}"
         for pattern in rules.unmatched(schema.names)
@@ -152,7 +152,7 @@ def told_of(
     if exact:
         sentences.append(
             f"exact in spite of a wildcard: {listed([f'{name} ({why})' for name, why in exact.items()])}. "
-            "A lossy bound on these must name them in full"
+            f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
 

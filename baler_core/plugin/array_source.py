@@ -1,4 +1,4 @@
-"""Arrays in memory as a source of blocks, cut like a file; rows of jagged dimensions follow from their counts."""
+"""Serve arrays in memory as a source of blocks, cut like a file; rows of jagged dimensions follow from their counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.data.variables import Schema, family_slices, make_block
+from baler_core.data.variables import Schema, leading_slices, make_block
 from baler_core.plugin.interfaces import Source
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ArraySource(Source):
             self._starts[dim] = np.concatenate([[0], np.cumsum(np.asarray(arrays[counts]), dtype=np.int64)])
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        for dim, variables, rows in family_slices(self.schema, max_bytes):
+        for dim, variables, rows in leading_slices(self.schema, max_bytes):
             block = {}
             for v in variables:
                 values = self._arrays[v.name]

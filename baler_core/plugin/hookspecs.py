@@ -1,4 +1,4 @@
-"""The hooks: one per kind of component, collecting, without arguments, each returning classes."""
+"""Specify the hooks: one per kind of component, without arguments, each returning classes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ hookimpl = pluggy.HookimplMarker("baler")
 
 @hookspec
 def baler_readers() -> list[type[Reader]]:  # type: ignore[empty-body]
-    """Classes that read and write a file format."""
+    """Return classes that read and write a file format."""
 
 
 @hookspec
 def baler_preprocessors() -> list[type[Preprocessor]]:  # type: ignore[empty-body]
-    """Classes that change variables before the model."""
+    """Return classes that change variables before the model."""
 
 
 @hookspec
 def baler_models() -> list[type[Model]]:  # type: ignore[empty-body]
-    """Classes that code groups of variables."""
+    """Return classes that code groups of variables."""
 
 
 @hookspec
 def baler_losses() -> list[type[Loss]]:  # type: ignore[empty-body]
-    """Classes that training minimises."""
+    """Return classes that training minimises."""
 
 
 @hookspec
 def baler_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
-    """Classes that compare original and restored values."""
+    """Return classes that compare original and restored values."""
 
 
 @hookspec
 def baler_objects() -> list[type[ObjectKind]]:  # type: ignore[empty-body]
-    """Classes that take Python objects apart and put them together again."""
+    """Return classes that take Python objects apart and put them together again."""

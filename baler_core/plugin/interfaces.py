@@ -1,4 +1,4 @@
-"""The classes that plugin authors subclass: Reader, Preprocessor, Model, Loss and Metric, each with its Options."""
+"""Define the classes that plugin authors subclass: Reader, Preprocessor, Model, Loss and Metric."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Tolerances: TypeAlias = Mapping[str, Tolerance]
 
 
 class Component:
-    """What all five kinds have in common: a name, options, and one line that says what it does."""
+    """Base of all five kinds: a name, options, and a one-line summary."""
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
@@ -59,7 +59,7 @@ class Source(ABC):
 
     schema: Schema
     obstacles: Mapping[str, str] = {}
-    """Why variables that one may take for numbers are none (`line 7 holds 'x', which is no number`), by name."""
+    """Why variables that one may take for numbers are none (`line 7 holds 'x', which is not a number`), by name."""
     warnings: Sequence[str] = ()
     """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
     aliases: Mapping[str, str] = {}
@@ -69,7 +69,7 @@ class Source(ABC):
 
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, as blocks of about `max_bytes` following `dataset.family_slices`; may be called again."""
+        """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
 
     def settle(self, tolerances: Tolerances) -> Settled:
         """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care."""
@@ -116,7 +116,7 @@ class Reader(Component, ABC):
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
-        """Guesses which of a table's variables, told by their names, follow from others in this field's data.
+        """Guess from names which variables of a table follow from others in this field's data.
 
         They need not be true: a model tests each on the values. Asked of every installed reader, whatever the file.
         """
@@ -140,7 +140,7 @@ class Reader(Component, ABC):
 
     @abstractmethod
     def create(self, path: Path, schema: Schema) -> Sink:
-        """Start a file at `path` that will be as `schema` (and its skeleton) says."""
+        """Start a file at `path` as `schema` and its skeleton describe it."""
 
 
 class Preprocessor(Component, ABC):
@@ -154,18 +154,18 @@ class Preprocessor(Component, ABC):
 
     @abstractmethod
     def encode(self, block: xr.Dataset) -> xr.Dataset:
-        """The block the model will see: same variables and shapes, any float dtype."""
+        """Return the block the model will see: same variables and shapes, any float dtype."""
 
     @abstractmethod
     def decode(self, block: xr.Dataset) -> xr.Dataset:
-        """The inverse of `encode`."""
+        """Return the inverse of `encode`."""
 
     def tolerance(self, name: str, tolerance: Tolerance) -> Tolerance:
-        """The tolerance of the encoded variable that keeps the original within `tolerance`."""
+        """Return the tolerance of the encoded variable that keeps the original within `tolerance`."""
         return tolerance
 
     def state(self) -> State:
-        """What `fit` learned."""
+        """Return what `fit` learned."""
         return {}
 
     def load_state(self, state: State) -> None:
@@ -308,7 +308,7 @@ class Model(Component, ABC):
         return {}
 
     def gains_by_reference(self) -> bool:
-        """Whether files become smaller by referring to the model file; asked after `load_state`."""
+        """Return whether files become smaller by referring to the model file; asked after `load_state`."""
         return bool(self.state() or self.encoder_state())
 
     def load_state(self, state: State) -> None:
@@ -348,10 +348,10 @@ class Metric(Component, ABC):
 
     @abstractmethod
     def result(self) -> MetricResult:
-        """What was found over all blocks so far."""
+        """Return what was found over all blocks so far."""
 
     def plots(self) -> Sequence[str]:
-        """Titles of the plots it can draw after `result`; none by default."""
+        """Return titles of the plots it can draw after `result`; none by default."""
         return ()
 
     def plot(self, title: str, axes: Axes) -> None:

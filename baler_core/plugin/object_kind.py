@@ -1,4 +1,4 @@
-"""What a plugin subclasses to let `baler_core.compress` take a kind of Python object, and `open` give it back."""
+"""Define the base class of kinds of Python objects that `baler_core.compress` takes and `open` returns."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from baler_core.plugin.interfaces import Component
 
 
 class ObjectKind(Component, ABC):
-    """One kind of Python object, told by its type without importing the library it comes from."""
+    """One kind of Python object, recognised by its type without importing its library."""
 
     types: ClassVar[tuple[str, ...]]
     """Full names of the classes it takes, such as `pandas.DataFrame`, as `module.qualname` where they are defined.
     Subclasses are not taken: they hold more than their parents, which would be lost."""
 
     def takes(self, value: object) -> bool:
-        """Whether `value` is of this kind."""
+        """Return whether `value` is of this kind."""
         return type_name(value) in self.types
 
     @abstractmethod
@@ -36,27 +36,27 @@ class ObjectKind(Component, ABC):
         Raises
         ------
         DataError
-            Naming a variable that cannot be held, and its type.
+            Naming a variable that cannot be stored, and its type.
         """
 
     @abstractmethod
     def put_together(self, stored: Json, arrays: Mapping[str, np.ndarray]) -> Any:
-        """The object, from what `take_apart` returned and the restored arrays of all variables.
+        """Return the object, from what `take_apart` returned and the restored arrays of all variables.
 
         `stored` comes from a file and may be damaged: KeyError, IndexError, TypeError, ValueError and FormatError are
         reported as such.
         """
 
     def dataset(self, value: Any) -> Any:
-        """The object as an `xarray.Dataset`; None where this kind has no such form."""
+        """Return the object as an `xarray.Dataset`; None where this kind has no such form."""
         return None
 
     def frame(self, value: Any) -> Any:
-        """The object as a `pandas.DataFrame`; None where this kind has no such form."""
+        """Return the object as a `pandas.DataFrame`; None where this kind has no such form."""
         return None
 
 
 def type_name(value: object) -> str:
-    """Full name of an object's class, without `builtins.`."""
+    """Return full name of an object's class, without `builtins.`."""
     kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")

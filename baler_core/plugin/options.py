@@ -1,4 +1,4 @@
-"""What users set of components: their options, the effort of `auto`, and how learning models are trained."""
+"""Define the options of components, the effort of `auto`, and the training of models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Effort = Literal["fast", "balanced", "max"]
 class AutoOptions(Options):
     """Options of `model: auto`."""
 
-    effort: Effort = Field(default="max", description="How hard to try for few bytes, against time.")
+    effort: Effort = Field(default="max", description="How much time to spend on a smaller file.")
 
 
 class Training(BaseModel):
@@ -27,17 +27,17 @@ class Training(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(default=1000, ge=1, description="At most this many passes over the training rows.")
+    epochs: int = Field(default=1000, ge=1, description="Largest number of passes over the training rows.")
     batch_size: int = Field(default=512, ge=1, description="Rows per training step.")
-    learning_rate: float = Field(default=1.0e-3, gt=0, description="First step size of the optimiser.")
-    seed: int = Field(default=1, ge=0, description="Start of every random number; the same seed gives the same model.")
+    learning_rate: float = Field(default=1.0e-3, gt=0, description="Initial step size of the optimiser.")
+    seed: int = Field(default=1, ge=0, description="Seed of all random numbers; the same seed gives the same model.")
     loss: str = Field(default="mse", description="Name of a loss component.")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Where to train: `auto` takes a GPU where there is one."
+        default="auto", description="Where to train: `auto` uses a GPU if there is one."
     )
     early_stopping: int = Field(default=100, ge=1, description="Stop after this many epochs without improvement.")
     patience: int = Field(
         default=50, ge=1, description="Epochs without improvement before the learning rate is lowered."
     )
-    validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows kept aside to watch the loss.")
-    seconds: float | None = Field(default=None, gt=0, description="Stop training after this long.")
+    validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows set aside to monitor the loss.")
+    seconds: float | None = Field(default=None, gt=0, description="Stop training after this many seconds.")

@@ -1,4 +1,4 @@
-"""What to install for a file, a reader or a Python object that no installed plugin takes: the plugins that are published."""
+"""List published plugins: the package to install for a file, a reader or a Python object."""
 
 from __future__ import annotations
 

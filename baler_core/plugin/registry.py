@@ -1,4 +1,4 @@
-"""Finds the plugins, and the components they offer, by name; reports what is broken, clashing or misspelt."""
+"""Find plugins and their components by name; report broken, clashing and misspelt ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Registry:
     offers: dict[Kind, dict[str, list[Offer]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 
     def names(self, kind: Kind) -> list[str]:
-        """Names of all components of a kind, sorted."""
+        """Return names of all components of a kind, sorted."""
         return sorted(self.offers[kind])
 
     def offer(self, kind: Kind, name: str, *, package: str = "") -> Offer:
@@ -108,42 +108,42 @@ class Registry:
         return message
 
     def reader(self, name: str) -> type[Reader]:
-        """The reader class `name`."""
+        """Return the reader class `name`."""
         return cast(type[Reader], self.offer("reader", name).component)
 
     def preprocessor(self, name: str) -> type[Preprocessor]:
-        """The preprocessor class `name`."""
+        """Return the preprocessor class `name`."""
         return cast(type[Preprocessor], self.offer("preprocessor", name).component)
 
     def model(self, name: str) -> type[Model]:
-        """The model class `name`."""
+        """Return the model class `name`."""
         return cast(type[Model], self.offer("model", name).component)
 
     def loss(self, name: str) -> type[Loss]:
-        """The loss class `name`."""
+        """Return the loss class `name`."""
         return cast(type[Loss], self.offer("loss", name).component)
 
     def metric(self, name: str) -> type[Metric]:
-        """The metric class `name`."""
+        """Return the metric class `name`."""
         return cast(type[Metric], self.offer("metric", name).component)
 
     def object_kind(self, name: str, package: str = "") -> type[ObjectKind]:
-        """The class of the kind of Python objects `name`."""
+        """Return the class of the kind of Python objects `name`."""
         return cast(type[ObjectKind], self.offer("object", name, package=package).component)
 
     def automatic_models(self) -> list[type[Model]]:
-        """Model classes that `model: auto` may choose from, by name."""
+        """Return model classes that `model: auto` may choose from, by name."""
         offers = self.offers["model"]
         models = [self.model(name) for name in sorted(offers) if len(offers[name]) == 1 or self.hidden("model", name)]
         return [model for model in models if model.automatic]
 
     def hidden(self, kind: Kind, name: str) -> list[Offer]:
-        """Offers of a name that the core has itself, whose own is taken."""
+        """Return offers of a name that the core has itself, whose own is taken."""
         found = self.offers[kind].get(name, [])
         return [offer for offer in found if offer.package != CORE] if any(o.package == CORE for o in found) else []
 
     def formulas(self, names: Sequence[str]) -> list[Formula]:
-        """What all readers guess about relations between variables of these names, without repetitions."""
+        """Return what all readers guess about relations between variables of these names, without repetitions."""
         readers = [cast(type[Reader], found[0].component) for _, found in sorted(self.offers["reader"].items())]
         return list(dict.fromkeys(formula for reader in readers for formula in reader.formulas(names)))
 
@@ -175,7 +175,7 @@ class Registry:
         known = sorted(
             s for found in self.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
         )
-        message = f"{path.name}: no reader for this suffix. Readers here take {', '.join(known)}."
+        message = f"{path.name}: no reader for this suffix. Installed readers take {', '.join(known)}."
         suffix = published_suffix(path.name)
         if suffix and suffix not in known:
             return f"{message} Install the one for {suffix}: pip install '{install_for('suffixes', suffix)}'"

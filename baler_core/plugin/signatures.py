@@ -1,4 +1,4 @@
-"""Refuses models whose methods do not take what the core passes, as those written for an earlier version."""
+"""Refuse models whose methods do not accept the arguments of the core, as those of an earlier version."""
 
 from __future__ import annotations
 

@@ -362,7 +362,7 @@ def _as_int64(values: np.ndarray) -> np.ndarray:
 
 
 def _to_codes(points: np.ndarray) -> np.ndarray:
-    """Return Float64 lattice numbers as int64; what is not finite or too large becomes 0 and will be stored exactly."""
+    """Return float64 lattice numbers as int64; what is not finite or too large becomes 0 and will be stored exactly."""
     good = np.abs(points) < _CODE_LIMIT
     return np.where(good, points, 0.0).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Results → report.html, report.json and pictures."""
+"""Turn results into report.html, report.json and pictures."""
 
 from __future__ import annotations
 

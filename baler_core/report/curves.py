@@ -1,4 +1,4 @@
-"""The figure of a training: what a model recorded, epoch by epoch."""
+"""Draw the curves of a training, epoch by epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of one variable: distribution before and after, their ratio, responses and residuals."""
+"""Draw one variable: distribution before and after, their ratio, responses and residuals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results → PNG files: the figures of variables, of trainings, and those that metrics draw themselves."""
+"""Draw results to PNG files: variables, trainings, and the figures of metrics."""
 
 from __future__ import annotations
 

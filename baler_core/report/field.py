@@ -1,4 +1,4 @@
-"""The figure of one field: a slice of the original, the restored and their difference, with colour bars."""
+"""Draw one field: a slice of the original, the restored slice and their difference, with colour bars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDE = 1.9
 
 
 def figure_size(picture: Picture) -> tuple[float, float]:
-    """Width and height in inches that suit the slice's shape."""
+    """Return width and height in inches that suit the slice's shape."""
     shape = _proportion(picture)
     if shape > _WIDE:
         return 7.0, min(11.0, 3 * (5.3 / shape + 0.3) + 0.8)

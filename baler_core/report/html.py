@@ -1,4 +1,4 @@
-"""Results and figures → one self-contained HTML page."""
+"""Render results and figures as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Bar:
 
 
 def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -> str:
-    """The page; `undrawn` variables could have been drawn and were not."""
+    """Return the page; `undrawn` variables could have been drawn and were not."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -94,7 +94,7 @@ def _bars(results: Results) -> list[Bar]:
 
 
 def number(value: float) -> str:
-    """Three significant digits; an en dash for what is not known."""
+    """Return three significant digits; an en dash for what is not known."""
     if math.isnan(value):
         return "\N{EN DASH}"
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}").replace("inf", "\N{INFINITY}")

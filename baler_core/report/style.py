@@ -1,4 +1,4 @@
-"""How all figures look: fonts, lines, colours, labels; set for one figure at a time, never globally."""
+"""Define the style of all figures (fonts, lines, colours, labels), set for one figure at a time, never globally."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def save(figure: Figure, path: Path, *, colours: int = 256) -> Path:
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib must not read as mathematics."""
+    """Return text that matplotlib must not read as mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -87,7 +87,7 @@ def with_units(text: str, units: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, with a true minus sign."""
+    """Return three significant digits, with a true minus sign."""
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 

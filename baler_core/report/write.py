@@ -1,4 +1,4 @@
-"""Writes a report's files, reads its results back, and draws chosen variables from them."""
+"""Write the files of a report, read its results back, and draw chosen variables from them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed
     """
     for place in (folder, folder / "plots"):
         if (place.exists() or place.is_symlink()) and not place.is_dir():
-            raise DataError(f"{place}: is no folder, and a report needs one there: name another for its output")
+            raise DataError(f"{place} is not a folder, and the report needs one: name another output")
     for there in (*folder.glob("report.*"), *folder.glob("plots/*")):
         if any(there.exists() and path.exists() and there.samefile(path) for path in needed):
             raise DataError(f"{there} is a file that this command needs: name another folder for the report")
@@ -96,7 +96,7 @@ def _write_results(results: Results, folder: Path) -> Path:
 
 
 def read_results(folder: Path) -> Results:
-    """The results that `write_report` left in a folder.
+    """Return the results that `write_report` left in a folder.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
     for pattern in variables:
         if not matching_names([pattern], recorded):
             raise DataError(
-                f"{folder}: nothing is recorded of a variable {pattern!r}. {did_you_mean(pattern, recorded)}"
+                f"{folder}: no results are recorded for the variable {pattern!r}. {did_you_mean(pattern, recorded)}"
             )
     wanted = matching_names(variables, recorded)
     need("drawing", "matplotlib")
@@ -143,7 +143,7 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
 
 
 def chosen(results: Results, plots: Plots) -> list[str]:
-    """Names of the variables to draw, in the file's order."""
+    """Return names of the variables to draw, in the file's order."""
     recorded = _recorded(results)
     if isinstance(plots, int):
         return _first(results, recorded, plots)

@@ -1,1 +1,1 @@
-"""A data file to proposed bounds and a commented configuration."""
+"""Propose bounds and a commented configuration for a data file."""

@@ -1,4 +1,4 @@
-"""How much of an image, a cube or a series is noise: from differences of neighbouring values, which cancel what is smooth."""
+"""Estimate the noise of an image, a cube or a series from differences of neighbours, which cancel smooth parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FEWEST = 30
 
 @dataclass(frozen=True)
 class Noise:
-    """What differences say.
+    """Noise and structure by differences of neighbouring values.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A bound for each variable of a file, with its reason: a loss only for what is measured, and well below its noise."""
+"""Propose a bound for each variable of a file, with its reason: lossy only for measurements, well below their noise."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
 _NARROW = 0.05
 _SMALL = 0.01
+# So few values cost next to nothing, and small matrices and coefficients are no measurements.
+_FEWEST = 100
+# An array whose noise is so much of its spread shows no structure to tell noise from: a matrix, unless it is as large as
+# images are.
+_ALL_NOISE, _IMAGE_SIZE = 0.6, 1 << 16
+# Where so many values are exactly zero, zero has a meaning (land, sparsity) that only a relative bound keeps.
+_MANY_ZEROS = 0.05
 # Fewer values than these do not tell a spread or a rhythm; a rhythm is kept by this part of the steps.
 _FEW = 30
 _EVEN = 0.75
@@ -52,7 +59,7 @@ class Proposal:
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
-    """A bound for every variable.
+    """Return a bound for every variable.
 
     Parameters
     ----------
@@ -67,6 +74,9 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     sentinels = sentinels_in(schema, values)
     kept = {name: Proposal(LOSSLESS, f"{sentinel}: missing values?") for name, sentinel in sentinels.items()}
     kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in counts}
+    kept |= {
+        v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
+    }
     kept = {name: proposal for name, proposal in kept.items() if not roles.get(name, Finding()).is_exact}
     return {
         v.name: kept[v.name]
@@ -101,6 +111,10 @@ def _proposal(
         return by_error
     if _is_grid(variable, values):
         is_plane = values is not None and min(values.shape[-2:]) >= GRID_AXIS
+        if values is not None and _has_many_zeros(values):
+            return Proposal(OTHERS, "many values are exactly 0, which a bound relative to each value keeps")
+        if values is not None and is_plane and values.size < _IMAGE_SIZE and _is_all_noise(values):
+            return Proposal(LOSSLESS, "as rough as random numbers: may be a matrix")
         by_noise = _below_noise(values, variable) if is_plane else None
         return by_noise or _of_field(values, is_plane=is_plane)
     return _of_column(variable, values, packed=packed, in_series=variable.dims[0] in series)
@@ -113,6 +127,25 @@ def _of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
     if values is not None and _is_mostly_small(values):
         return Proposal(OTHERS, "never negative, and mostly far smaller than its largest values")
     return Proposal(_FIELDS, _why_no_noise(values if is_plane else None))
+
+
+def _is_tiny(variable: Variable, schema: Schema) -> bool:
+    """Whether numbers are so few that a loss saves nothing."""
+    return variable.is_numeric and 1 < schema.nbytes(variable) // variable.numpy_dtype.itemsize < _FEWEST
+
+
+def _has_many_zeros(values: np.ndarray) -> bool:
+    """Whether zero stands among other numbers far more often than any measurement gives it."""
+    known = values[np.isfinite(values)]
+    zeros = int((known == 0).sum())
+    return _FEW <= zeros < known.size and zeros >= _MANY_ZEROS * known.size and not _is_whole(values)
+
+
+def _is_all_noise(values: np.ndarray) -> bool:
+    """Whether neighbouring values have nothing in common: a matrix, or an image of nothing but noise."""
+    known = values[np.isfinite(values)]
+    noise = noise_of(values)
+    return noise.is_noise and noise.sigma >= _ALL_NOISE * float(known.std())
 
 
 def _is_whole(values: np.ndarray) -> bool:
@@ -132,7 +165,7 @@ def _is_mostly_small(values: np.ndarray) -> bool:
 def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, in_series: bool) -> Proposal:
     """What suits a column of a table, or a series."""
     if values is not None and _is_constant(values):
-        return Proposal(LOSSLESS, "one value throughout, as far as it was looked at")
+        return Proposal(LOSSLESS, "a single value in all that was read")
     angle = _angle(variable)
     if angle is not None:
         return angle
@@ -145,9 +178,9 @@ def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, i
     if variable.units.lower() in PIXELS:
         return Proposal("{abs: 1.0e-3}", "a place on an image")
     if packed:
-        return Proposal(_FIELDS, "packed: stands for real numbers by a scale factor")
+        return Proposal(_FIELDS, "packed: represents real numbers by a scale factor")
     if values is not None and _is_narrow(values):
-        return Proposal(_FIELDS, "its spread is small beside its values")
+        return Proposal(_FIELDS, "its spread is small compared with its values")
     return Proposal(OTHERS, "three digits")
 
 
@@ -194,7 +227,11 @@ def _below_noise(values: np.ndarray | None, variable: Variable) -> Proposal | No
 def _why_no_noise(values: np.ndarray | None) -> str:
     if values is None:
         return "a field"
-    return "a smooth field: no noise to go by" if noise_of(values).sigma > 0 else "no noise is seen in its first values"
+    return (
+        "a smooth field, without visible noise"
+        if noise_of(values).sigma > 0
+        else "no noise is visible in its first values"
+    )
 
 
 def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:

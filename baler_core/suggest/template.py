@@ -1,4 +1,4 @@
-"""A data file's schema → a commented configuration that lists its variables, with a bound proposed for each."""
+"""Write a commented configuration that lists the variables of a schema, with a proposed bound for each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def configuration_for(
     reader: str,
     options: Mapping[str, Any],
 ) -> str:
-    """The text of a configuration for one file.
+    """Return the text of a configuration for one file.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ def _reader_section(reader: str, options: Mapping[str, Any]) -> list[str]:
 def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal]) -> list[str]:
     """One bound for each variable, or for each collection where there are many."""
     lines = [
-        "# The error each variable may have; the first match wins. The forms are",
+        "# The allowed error of each variable; the first match wins. The forms are",
         "#   {abs: x}    at most x, in the variable's units",
         "#   {rel: x}    at most x times the value, point by point",
         "#   {range: x}  at most x times (largest - smallest value)",
         "#   {bits: n}   n bits of the mantissa are kept",
         "#   lossless    every bit is kept",
-        "# A loss is proposed only for what is measured. What says which, when or where is reached by its full name alone.",
+        "# A loss is proposed only for measured quantities. Ids, times and positions lose digits only under their full names.",
     ]
     if not schema.variables:
         return [*lines, "# bounds:", "#   the file holds no variables"]
@@ -177,10 +177,10 @@ def _described(variable: Variable, schema: Schema) -> str:
 
 
 def _model_section(registry: Registry) -> list[str]:
-    lines = ["# How it is compressed. auto measures which model is smallest for each group of variables. There is:"]
+    lines = ["# How the file is compressed. auto measures which model is smallest for each group of variables. Models:"]
     for name in registry.names("model"):
         lines.append(f"#   {name}: {registry.offers['model'][name][0].component.summary}".rstrip(": "))
-    lines += ["model: auto", "", "# How models that learn are trained; shown are the defaults.", "# training:"]
+    lines += ["model: auto", "", "# How models are trained; these are the defaults.", "# training:"]
     for name, field in Training.model_fields.items():
         if field.default is not None:
             lines.append(f"#   {name}: {_number(field.default)}")
@@ -190,7 +190,7 @@ def _model_section(registry: Registry) -> list[str]:
 def _output_section(registry: Registry) -> list[str]:
     names = ", ".join(registry.names("metric"))
     return [
-        f"# What is computed from original and restored values, beside the largest error. There is: {names}",
+        f"# Metrics of original and restored values, besides the largest error. Available: {names}",
         "# metrics: [residual, response]",
         "",
         "# Where results go: the compressed file, the restored file, the report and its plots.",

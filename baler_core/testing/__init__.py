@@ -1,4 +1,4 @@
-"""Checks for plugin authors: that components keep what they promise, at the edges and in hostile hands, too."""
+"""Provide checks for plugin authors: components keep their contracts, at the edges and on hostile input too."""
 
 from baler_core.testing.blocks import difficult_blocks
 from baler_core.testing.edges import check_edges, edge_blocks

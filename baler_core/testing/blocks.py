@@ -1,4 +1,4 @@
-"""What models make of blocks that are hard for them, coded and decoded as in a file."""
+"""Code and decode difficult blocks with a model, as in a file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _texts() -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
 def coded(
     model: Model, block: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tolerance], training: Training | None
 ) -> tuple[Streams, bytes]:
-    """What a fresh model makes of a block: its streams, and its state as a file holds it."""
+    """Return what a fresh model makes of a block: its streams, and its state as a file holds it."""
     fitted = type(model)(model.options)
     fit(fitted, [block], layout, tolerances, training)
     return fitted.encode(block, layout, tolerances, hints=NO_HINTS, plan=None), encode_state(fitted.state())
@@ -81,7 +81,7 @@ def fit(
 def decoded(
     model: Model, streams: Streams, state: State, layout: Layout, tolerances: Mapping[str, Tolerance]
 ) -> dict[str, np.ndarray]:
-    """The arrays that a fresh model restores, of the shapes and types of the layout."""
+    """Return the arrays that a fresh model restores, of the shapes and types of the layout."""
     fresh = type(model)(model.options)
     fresh.load_state(state)
     return restored_arrays(fresh, fresh.decode(dict(streams), layout, tolerances), layout)

@@ -1,4 +1,4 @@
-"""Damages bytes and forges records at random, in ways that get far: few places, and what often steers the rest."""
+"""Damage bytes and forge records at random in few places, so that the damage reaches deep code."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def forge(record: Json, random: np.random.Generator, odd: Sequence[Json] = ODD) 
 
 
 def containers(record: Any) -> Iterator[Any]:
-    """The lists and dicts of a record, itself first."""
+    """Yield the lists and dicts of a record, itself first."""
     if isinstance(record, dict | list):
         yield record
         for value in list(record.values()) if isinstance(record, dict) else list(record):

@@ -1,4 +1,4 @@
-"""Checks models at the edges of every number type."""
+"""Check models at the edges of every number type."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EDGE_SHAPES = {
 
 
 def edge_values(dtype: np.dtype, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Random bits: every exponent, denormals, NaN payloads; and in front the largest and smallest numbers."""
+    """Return random bits: every exponent, denormals, NaN payloads; and in front the largest and smallest numbers."""
     if dtype.kind == "b":
         return rng.random(shape) < 0.5
     count = int(np.prod(shape))
@@ -44,7 +44,7 @@ def edge_values(dtype: np.dtype, shape: tuple[int, ...], rng: np.random.Generato
 
 
 def worst_share(before: np.ndarray, after: np.ndarray, kind: str, value: float) -> float:
-    """The largest error as a share of what a bound of a kind (`exact`, `abs`, `rel`, `range`, `bits`) allows.
+    """Return the largest error as a share of what a bound of a kind (`exact`, `abs`, `rel`, `range`, `bits`) allows.
 
     Computed in longer arithmetic; infinite where NaN or an infinity changed, or anything under a bound that allows nothing.
     """

@@ -1,4 +1,4 @@
-"""Checks components in hostile hands: damaged streams and states, forged skeletons, attachments and objects."""
+"""Check components on hostile input: damaged streams and states, forged skeletons, attachments and objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that a component keeps what its interface promises."""
+"""Check that a component keeps the contract of its interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that a fitted model may be used by several threads at once."""
+"""Check that several threads may use a fitted model at once."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class PeakSignalToNoise(Metric):
                 self._residuals.setdefault(name, Moments()).update(pairs.residual)
 
     def result(self) -> MetricResult:
-        """Statistics per variable whose values are not all the same."""
+        """Return statistics per variable whose values are not all the same."""
         values = {
             name: _statistics(original.high - original.low, self._residuals[name])
             for name, original in self._originals.items()

@@ -61,7 +61,7 @@ class Spread:
 
 
 class SpreadMetric(Metric):
-    """States the spread of a number per pair of values, in physical units; authors say which number."""
+    """Base of metrics for the spread of one number per pair of values, in physical units; subclasses define it."""
 
     Options = SpreadOptions
 

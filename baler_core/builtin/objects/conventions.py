@@ -1,4 +1,4 @@
-"""What attributes of the CF conventions say of a variable: units, what stands for missing, packing, limits, flags."""
+"""Read CF attributes of a variable: units, missing values, packing, limits, flags."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 def told_by_attributes(
     attributes: Mapping[Any, Any], encoding: Mapping[Any, Any], dtype: np.dtype[Any]
 ) -> dict[str, Any]:
-    """The parts of `Variable` that follow; attributes of a decoded variable stand in its encoding.
+    """Return the parts of `Variable` that follow; attributes of a decoded variable stand in its encoding.
 
     Parameters
     ----------
     dtype
         Of the values as they are in memory.
     """
-    told: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for part, key in (("units", "units"), ("label", "long_name")):
         text = attributes.get(key, "")
         if isinstance(text, str) and text:
-            told[part] = text
+            properties[part] = text
     if getattr(dtype, "kind", "O") not in "iuf":
-        return told
+        return properties
     decoded = "scale_factor" in encoding or "add_offset" in encoding
     stated = dict(attributes) if decoded else {**encoding, **attributes}
     fill = [n for key in ("_FillValue", "missing_value") for n in _numbers(stated.get(key)) if math.isfinite(n)]
@@ -34,11 +34,11 @@ def told_by_attributes(
     if scale or offset:
         packing = ((scale or (1.0,))[0], (offset or (0.0,))[0])
         if packing[0] and all(map(math.isfinite, packing)):
-            told["scale"], told["offset"] = packing
+            properties["scale"], properties["offset"] = packing
     low, high = _limits(attributes)
     if (low, high) != (-math.inf, math.inf):
-        told["limits"] = (low, high)
-    return told | ({"fill": tuple(dict.fromkeys(fill))} if fill else {}) | ({"flags": flags} if flags else {})
+        properties["limits"] = (low, high)
+    return properties | ({"fill": tuple(dict.fromkeys(fill))} if fill else {}) | ({"flags": flags} if flags else {})
 
 
 def _limits(attributes: Mapping[Any, Any]) -> tuple[float, float]:

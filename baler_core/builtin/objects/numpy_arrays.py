@@ -78,13 +78,13 @@ def _checked(name: str, value: Any) -> np.ndarray:
             value = np.asarray(value)
         except (ValueError, OverflowError) as error:
             raise DataError(
-                f"the variable {name!r} is a {type(value).__name__} that makes no array: {error}"
+                f"the variable {name!r} is a {type(value).__name__} that cannot be converted to an array: {error}"
             ) from error
     if isinstance(value, np.generic):
         return np.asarray(value)
     if type_name(value) not in NumpyArrays.types or isinstance(value, dict):
         raise DataError(
-            f"the variable {name!r} is of type {type_name(value)}, which cannot be held among arrays: "
+            f"the variable {name!r} is of type {type_name(value)}, which cannot be stored among arrays: "
             + advice_for(type_name(value), "make it a numpy array")
         )
     return value

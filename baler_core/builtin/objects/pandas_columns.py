@@ -22,7 +22,7 @@ def add_column(name: str, values: Any, dim: str, columns: Columns, **about: Any)
     Raises
     ------
     DataError
-        Naming the column and its type, if that cannot be held.
+        Naming the column and its type, if that cannot be stored.
     """
     import pandas as pd
 
@@ -41,15 +41,15 @@ def add_column(name: str, values: Any, dim: str, columns: Columns, **about: Any)
         masked = np.ma.MaskedArray(array.to_numpy(array.dtype.numpy_dtype, na_value=0), np.asarray(array.isna()))
         return {"nullable": str(dtype), "of": columns.add(name, masked, (dim,), **about)}
     advice = advice_for(str(dtype), "convert it to numbers or text")
-    raise DataError(f"the variable {name!r} is of the pandas type {dtype}, which cannot be held: {advice}")
+    raise DataError(f"the variable {name!r} is of the pandas type {dtype}, which cannot be stored: {advice}")
 
 
 def _categories(name: str, array: Any, dim: str, columns: Columns) -> Json:
     codes = np.asarray(array.codes)
-    told = {"role": "flag", "reason": "categories"}
-    form = columns.add(name, codes, (dim,), **told)
+    properties = {"role": "flag", "reason": "categories"}
+    form = columns.add(name, codes, (dim,), **properties)
     columns.exact.add(form)
-    texts = add_column(f"{name}/categories", array.categories, f"{name}/categories", columns, **told)
+    texts = add_column(f"{name}/categories", array.categories, f"{name}/categories", columns, **properties)
     stored = {"codes": form, "categories": texts, "ordered": bool(array.ordered)}
     frequency = frequency_of(array.categories, f"the categories of {name!r}", columns)
     return stored if frequency is None else {**stored, "freq": frequency}
@@ -65,7 +65,7 @@ def _zoned(name: str, array: Any, dim: str, columns: Columns, about: dict[str, A
         same = False
     if not same:
         raise DataError(
-            f"the variable {name!r} has times of the zone {zone!r}, which its name does not tell: convert it"
+            f"the variable {name!r} has times of the zone {zone!r}, which its name does not identify: convert it"
         )
     plain = array.tz_convert("UTC").tz_localize(None).to_numpy()
     return {"zone": zone, "unit": dtype.unit, "of": columns.add(name, np.asarray(plain), (dim,), **about)}
@@ -80,7 +80,7 @@ def _strings(name: str, array: Any, dim: str, columns: Columns, about: dict[str,
 
 
 def rebuild_column(form: Json, arrays: Mapping[str, np.ndarray]) -> Any:
-    """The values that `add_column` took: a numpy array or an extension array of pandas."""
+    """Return the values that `add_column` took: a numpy array or an extension array of pandas."""
     import pandas as pd
 
     if isinstance(form, str) or "as" in form:
@@ -117,7 +117,7 @@ def _native(values: np.ndarray) -> np.ndarray:
 
 
 def index_of(values: Any, name: Any) -> pd.Index:
-    """Restored values as an index; text objects stay objects."""
+    """Return restored values as an index; text objects stay objects."""
     import pandas as pd
 
     keep = isinstance(values, np.ndarray) and values.dtype.kind == "O"
@@ -125,7 +125,7 @@ def index_of(values: Any, name: Any) -> pd.Index:
 
 
 def frequency_of(index: Any, where: str, columns: Columns) -> str | None:
-    """The frequency of an index of times, as pandas writes it; one that cannot be written so is left out, which is told."""
+    """Return the frequency of an index of times in pandas' notation; leave out one without it, with a warning."""
     frequency = getattr(index, "freq", None)
     if frequency is None or type(index).__name__ not in ("DatetimeIndex", "TimedeltaIndex"):
         return None
@@ -134,7 +134,7 @@ def frequency_of(index: Any, where: str, columns: Columns) -> str | None:
             return str(frequency.freqstr)
     except ValueError:
         pass
-    columns.warnings.append(f"the frequency {frequency!r} of {where} cannot be written down and is left out")
+    columns.warnings.append(f"the frequency {frequency!r} of {where} has no text form and is left out")
     return None
 
 

@@ -138,7 +138,7 @@ def _names(names: pd.Index) -> Json:
         return {"range": [names.start, names.stop, names.step], "levels": levels}
     plain = isinstance(names.dtype, np.dtype) and names.dtype != object
     if not plain and not isinstance(names.dtype, pd.StringDtype) and names.dtype != object:
-        raise DataError(f"the names of the columns are of type {names.dtype}, which cannot be held")
+        raise DataError(f"the names of the columns are of type {names.dtype}, which cannot be stored")
     values: Any = np.asarray(names) if plain else list(names)
     kind = "multi" if isinstance(names, pd.MultiIndex) else "text" if not plain and names.dtype != object else "plain"
     return {kind: packed(values, "a name of a column"), "levels": levels}

@@ -19,7 +19,7 @@ Named = Mapping[str, tuple[Sequence[str] | None, Any]]
 
 
 def dataset_of(variables: Named, attributes: Mapping[str, Mapping[str, Any]] | None = None) -> xr.Dataset:
-    """A dataset of arrays by name with their dimensions; those without share some by shape.
+    """Return a dataset of arrays by name with their dimensions; those without share some by shape.
 
     Dates come as xarray holds them (the nearest of s, ms, us and ns), those it cannot hold as whole numbers with their
     dtype as an attribute, masked values as NaN or NaT, whole numbers among
@@ -39,8 +39,8 @@ def dataset_of(variables: Named, attributes: Mapping[str, Mapping[str, Any]] | N
     dataset = make_block(plain)
     for name, dtype in odd.items():
         dataset[name].attrs["dtype"] = dtype
-    for name, told in (attributes or {}).items():
-        dataset[name].attrs.update(told)
+    for name, properties in (attributes or {}).items():
+        dataset[name].attrs.update(properties)
     for name, fill in filled.items():
         dataset[name].attrs["_FillValue"] = fill
     return dataset
@@ -76,7 +76,7 @@ def _unmasked(values: np.ma.MaskedArray[Any, Any]) -> tuple[np.ndarray, Any]:
 
 
 def array_variables(arrays: Mapping[str, np.ndarray]) -> Named:
-    """Arrays by name for `dataset_of`, structured ones field by field, no two names the same."""
+    """Return arrays by name for `dataset_of`, structured ones field by field, no two names the same."""
     found: dict[str, tuple[Sequence[str] | None, Any]] = {}
     for name, array in _plain_parts(arrays):
         while name in found:
@@ -95,22 +95,22 @@ def _plain_parts(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.nda
 
 
 def variable_attributes(variable: Variable) -> dict[str, Any]:
-    """What a file tells of a variable, by the names of the CF conventions; values are as stored."""
-    told: dict[str, Any] = {"units": variable.units, "long_name": variable.label}
-    told = {name: text for name, text in told.items() if text}
+    """Return the attributes of a variable by their CF names; values are as stored."""
+    properties: dict[str, Any] = {"units": variable.units, "long_name": variable.label}
+    properties = {name: text for name, text in properties.items() if text}
     if (variable.scale, variable.offset) != (1.0, 0.0):
-        told |= {"scale_factor": variable.scale, "add_offset": variable.offset}
+        properties |= {"scale_factor": variable.scale, "add_offset": variable.offset}
     if variable.fill and variable.numpy_dtype.kind in "iuf":
         with np.errstate(all="ignore"):
             fills = [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
-        told["_FillValue"] = fills[0]
+        properties["_FillValue"] = fills[0]
         if len(fills) > 1:
-            told["missing_value"] = np.array(fills)
-    return told
+            properties["missing_value"] = np.array(fills)
+    return properties
 
 
 def frame_of(dataset: xr.Dataset) -> pd.DataFrame:
-    """The variables as columns; they must lie along one dimension.
+    """Return the variables as columns; they must lie along one dimension.
 
     Raises
     ------

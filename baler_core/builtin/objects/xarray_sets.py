@@ -129,7 +129,7 @@ def _indexes(dataset: xr.Dataset) -> dict[str, Any]:
             found["made"].add(index.dim)
         elif type(index).__name__ not in ("PandasIndex", "CFTimeIndex") or len(coordinates) > 1:
             names = ", ".join(map(repr, coordinates))
-            raise DataError(f"the index of {names} is a {type_name(index)}, which cannot be held: use drop_indexes")
+            raise DataError(f"the index of {names} is a {type_name(index)}, which cannot be stored: use drop_indexes")
         elif next(iter(coordinates)) not in dataset.dims:
             found["extra"] |= set(coordinates)
     found["bare"] = {name for name in dataset.coords if name in dataset.dims and name not in dataset.xindexes}
@@ -153,7 +153,7 @@ def _variable_apart(
         form = columns.add(title, data, own_dims, **about)
     else:
         advice = advice_for(kind, "make it a numpy array")
-        raise DataError(f"the {where} holds an array of type {kind}, which cannot be held: {advice}")
+        raise DataError(f"the {where} holds an array of type {kind}, which cannot be stored: {advice}")
     more = {
         "name": packed(name, f"the name of the {where}") if name != title else None,
         "dims": own_dims,
@@ -175,7 +175,7 @@ def _packed_all(attributes: Mapping[Any, Any], kind: str, where: str) -> list[Js
 
 
 def _encoding(encoding: Mapping[Any, Any], where: str, columns: Columns) -> list[Json]:
-    """How it was stored, as far as it can be kept; the rest is told."""
+    """Return the encoding as far as it can be kept; warn about the rest."""
     kept = []
     for key, value in encoding.items():
         try:

@@ -1,4 +1,4 @@
-"""Keeps a file byte for byte, whatever its format: for files in which no variable can be compressed."""
+"""Keep a file byte for byte, whatever its format: for files in which no variable can be compressed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.data.variables import Schema, Variable, family_slices, make_block, select_names, values_of
+from baler_core.data.variables import Schema, Variable, leading_slices, make_block, select_names, values_of
 from baler_core.errors import DataError
 from baler_core.plugin.interfaces import Reader, Sink, Source
 
@@ -47,11 +47,11 @@ class _WholeFileSource(Source):
         self.schema = Schema((_BYTE,), {"byte": length})
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        for _, _, rows in family_slices(self.schema, max_bytes):
+        for _, _, rows in leading_slices(self.schema, max_bytes):
             self._file.seek(rows.start)
             found = self._file.read(rows.stop - rows.start)
             if len(found) != rows.stop - rows.start:
-                raise DataError(f"{self._file.name}: was cut short while it was read")
+                raise DataError(f"{self._file.name}: was truncated while it was read")
             yield make_block({_BYTE.name: (_BYTE.dims, np.frombuffer(found, _BYTE.numpy_dtype))})
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Python objects (arrays, datasets, tables) → schema, values and a skeleton that rebuilds them, and back."""
+"""Convert Python objects (arrays, datasets, tables) to schema, values and a skeleton that rebuilds them, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do with an object, an array or a column of a kind that cannot be held, by the name of its type."""
+"""Advise how to convert objects, arrays and columns of unsupported types, by the name of the type."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADVICE = {
 
 
 def advice_for(kind: str, otherwise: str = "") -> str:
-    """What to do with something of a type; `otherwise` where nothing better is known."""
+    """Return what to do with something of a type; `otherwise` where nothing better is known."""
     if kind.endswith("[pyarrow]"):
         return "turn it with .convert_dtypes(dtype_backend='numpy_nullable')"
     return next((advice for start, advice in _ADVICE.items() if kind.startswith(start)), otherwise)

@@ -1,4 +1,4 @@
-"""Arrays of any dtype → variables that models can code, each with the form that rebuilds it."""
+"""Convert arrays of any dtype to variables that models can code, each with the form that rebuilds it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Columns:
     _stored: dict[str, _Stored] = field(default_factory=dict)
 
     def add(self, name: str, values: Any, dims: Sequence[str] | None = None, **about: Any) -> Form:
-        """Add an array under `name` (made unique), and say how it is rebuilt.
+        """Add an array under `name` (made unique), and return the form that rebuilds it.
 
         Parameters
         ----------
@@ -107,8 +107,8 @@ class Columns:
         """Dates and durations as their whole numbers, whose smallest stands for no time."""
         whole = np.dtype("i8").newbyteorder(values.dtype.byteorder)
         unit = np.datetime_data(values.dtype)[0]
-        told = {"role": "time", "reason": f"of type {values.dtype}", "fill": (NOT_A_TIME,), "units": unit} | about
-        return {"as": values.dtype.str, "of": self._put(name, _Viewed(values, whole), dims, told)}
+        properties = {"role": "time", "reason": f"of type {values.dtype}", "fill": (NOT_A_TIME,), "units": unit} | about
+        return {"as": values.dtype.str, "of": self._put(name, _Viewed(values, whole), dims, properties)}
 
     def _fields(self, name: str, values: Any, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
         """A structured array, one variable per field."""
@@ -126,15 +126,15 @@ class Columns:
 
     def _strings(self, name: str, values: Any, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
         if hasattr(values.dtype, "na_object"):
-            raise DataError(f"the variable {name!r} is of type {values.dtype}, whose missing texts cannot be held")
+            raise DataError(f"the variable {name!r} is of type {values.dtype}, whose missing texts cannot be stored")
         return {"as": "strings", "of": self._objects(name, np.asarray(values).astype(object), dims, about)}
 
     def _objects(self, name: str, values: np.ndarray, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
         """Text, with what is missing in it, or calendar dates; refuses other objects."""
         found = text.sorted_out(values, name)
         if found.calendar is not None:
-            told = {"role": "time", "reason": "calendar dates"} | about
-            return {"as": "calendar", "of": self._put(name, found.values, dims, told), **found.calendar}
+            properties = {"role": "time", "reason": "calendar dates"} | about
+            return {"as": "calendar", "of": self._put(name, found.values, dims, properties), **found.calendar}
         form = self._put(name, found.values, dims, about, found.dtype)
         if found.missing is None:
             return form
@@ -142,7 +142,7 @@ class Columns:
         return {"as": "missing", "of": form, "mask": mask, "is": found.missing_is}
 
     def schema(self, skeleton: Mapping[str, Json]) -> Schema:
-        """The schema of all that was added."""
+        """Return the schema of all that was added."""
         unnamed = [stored.shape for stored in self._stored.values() if stored.dims is None]
         dims_of = dimension_names(unnamed, self._stored)
         variables: list[Variable] = []
@@ -202,9 +202,9 @@ def _description(name: str, dtype: np.dtype[Any]) -> Json:
     try:
         described = np.lib.format.dtype_to_descr(dtype)
         if np.lib.format.descr_to_dtype(described) != dtype:
-            raise ValueError("its offsets cannot be told")
+            raise ValueError("its offsets cannot be described")
     except ValueError as error:
-        raise DataError(f"the variable {name!r} is of type {dtype}, which cannot be held: {error}") from error
+        raise DataError(f"the variable {name!r} is of type {dtype}, which cannot be stored: {error}") from error
     return described
 
 
@@ -226,7 +226,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def rebuild(form: Form, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The array that a form tells, from restored variables.
+    """Rebuild the array of a form from restored variables.
 
     Raises
     ------
@@ -295,7 +295,7 @@ def _plain_dtype(described: Json) -> np.dtype[Any]:
 
 
 def unique_texts(names: Sequence[Hashable], called: Mapping[Hashable, str] | None = None) -> dict[Hashable, str]:
-    """A text for each name, no two the same; `called` says which are called otherwise."""
+    """Return a unique text for each name; `called` lists the names that differ."""
     found: dict[Hashable, str] = {}
     taken: set[str] = set()
     for name in names:

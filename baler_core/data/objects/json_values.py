@@ -1,4 +1,4 @@
-"""Attributes, names and encodings → JSON that remembers their types, and back."""
+"""Convert attributes, names and encodings to JSON that keeps their types, and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN = "biufcSUmMV"
 
 
 def packed(value: Any, where: str) -> Json:
-    """A value as JSON; what JSON does not know becomes a mapping of one entry whose key tells the type.
+    """Convert a value to JSON; other types become a mapping of one entry whose key names the type.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def _checked_text(text: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{where} is no valid text ({error})") from error
+        raise DataError(f"{where} is not valid text ({error})") from error
     return text
 
 
@@ -79,7 +79,7 @@ def _packed_numpy(values: np.ndarray, key: str, where: str) -> Json:
 
 
 def unpacked(stored: Json) -> Any:
-    """The value that `packed` stored.
+    """Return the value that `packed` stored.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Arrays of Python objects → text with what is missing in it, or calendar dates, and back; other objects are refused."""
+"""Convert arrays of Python objects to text with missing cells or calendar dates, and back; refuse other objects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Texts:
 
 
 def checked(stated: str, what: str) -> str:
-    """A text that can be stored.
+    """Return a text that can be stored.
 
     Raises
     ------
@@ -45,12 +45,12 @@ def checked(stated: str, what: str) -> str:
     try:
         stated.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{what} is no valid text: {stated!r}") from error
+        raise DataError(f"{what} is not valid text: {stated!r}") from error
     return stated
 
 
 def sorted_out(values: np.ndarray, name: str) -> Texts:
-    """What an array of Python objects holds.
+    """Return what an array of Python objects holds.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def sorted_out(values: np.ndarray, name: str) -> Texts:
         if not kind and type(cell) not in (wanted, np.str_ if wanted is str else np.bytes_):
             raise DataError(
                 f"the variable {name!r} holds Python objects, at {place} one of type {type(cell).__qualname__}, which "
-                "cannot be held: give it a dtype of numbers, dates or text"
+                "cannot be stored: give it a dtype of numbers, dates or text"
             )
     if len(kinds) > 1:
         raise DataError(f"the variable {name!r} holds several kinds of missing text ({', '.join(sorted(kinds))})")
@@ -81,7 +81,7 @@ def sorted_out(values: np.ndarray, name: str) -> Texts:
 
 
 def _missing(cell: Any) -> str:
-    """How a cell says that it is missing; empty where it does not."""
+    """Return the kind of a missing cell; empty if it is not missing."""
     if cell is None:
         return "None"
     if type(cell) is float and cell != cell:
@@ -90,7 +90,7 @@ def _missing(cell: Any) -> str:
 
 
 def with_missing(values: np.ndarray, mask: np.ndarray, kind: str) -> np.ndarray:
-    """The texts, with what says that they are missing where the mask does."""
+    """Return the texts, with the marks of missing ones where the mask is set."""
     stands: Any = {"None": None, "nan": float("nan")}.get(kind)
     if kind == "NA":
         import pandas as pd
@@ -110,16 +110,16 @@ def _calendar(values: np.ndarray, name: str) -> Texts:
     first = values.reshape(-1)[0]
     calendars = {(cell.calendar, cell.has_year_zero) for cell in values.reshape(-1)}
     if len(calendars) > 1 or not first.calendar:
-        raise DataError(f"the variable {name!r} holds dates of several calendars, which cannot be held together")
+        raise DataError(f"the variable {name!r} holds dates of several calendars, which cannot be stored together")
     form = {"calendar": str(first.calendar), "year_zero": bool(first.has_year_zero)}
     numbers = np.asarray(cftime.date2num(values, _MICROSECONDS, first.calendar, has_year_zero=first.has_year_zero))
     if numbers.dtype.kind != "i":
-        raise DataError(f"the variable {name!r} holds dates that no whole number of microseconds tells")
+        raise DataError(f"the variable {name!r} holds dates that are not whole numbers of microseconds")
     return Texts(numbers.astype("<i8"), "", calendar=form)
 
 
 def calendar_dates(values: np.ndarray, form: Json) -> np.ndarray:
-    """The dates of `cftime` that whole microseconds stand for.
+    """Return the dates of `cftime` that whole microseconds stand for.
 
     Raises
     ------

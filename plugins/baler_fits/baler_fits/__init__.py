@@ -7,7 +7,7 @@ from baler_core import Metric, ObjectKind, Reader, hookimpl
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
-    """The reader `fits`."""
+    """Return the reader `fits`."""
     from baler_fits.reader import FitsReader
 
     return [FitsReader]
@@ -15,7 +15,7 @@ def baler_readers() -> list[type[Reader]]:
 
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
-    """Metrics of images: `noise`, `photometry`, `source_counts`."""
+    """Return metrics of images: `noise`, `photometry`, `source_counts`."""
     from baler_fits.metrics.noise import NoiseMetric
     from baler_fits.metrics.photometry import PhotometryMetric
     from baler_fits.metrics.source_counts import SourceCountsMetric
@@ -25,7 +25,7 @@ def baler_metrics() -> list[type[Metric]]:
 
 @hookimpl
 def baler_objects() -> list[type[ObjectKind]]:
-    """Tables and quantities of astropy."""
+    """Return tables and quantities of astropy."""
     from baler_fits.objects.table_objects import AstropyTables
 
     return [AstropyTables]

@@ -1,4 +1,4 @@
-"""Takes in the rows of one HDU of the restored file, as bytes in a scratch file."""
+"""Collect the rows of one restored HDU as bytes in a scratch file."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Target:
         self._scratch.write(b"".join(pieces))
 
     def pixels(self) -> np.ndarray:
-        """The whole image as a memory map of the scratch file (big-endian)."""
+        """Return the whole image as a memory map of the scratch file (big-endian)."""
         self._scratch.flush()
         one = self.unit.fields[0]
         self._scratch.truncate(max(self._scratch.seek(0, 2), self.start + self.size))

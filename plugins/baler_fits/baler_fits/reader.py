@@ -45,7 +45,7 @@ class FitsReader(Reader):
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[baler_core.Formula]:
-        """Relations that the names of a catalogue's columns suggest: colours, distances, coordinates."""
+        """Return relations that the names of a catalogue's columns suggest: colours, distances, coordinates."""
         from baler_fits.metrics.formulas import suggested_formulas
 
         return suggested_formulas(names)

@@ -1,4 +1,4 @@
-"""Writes a FITS file: values collect in a scratch file as they come, `close` puts the file together front to back."""
+"""Write a FITS file: values collect in a scratch file as they come, `close` puts the file together front to back."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class FitsSink(Sink):
         yield self._attachments.get(TRAILING, b"")
 
     def _hdu(self, n: int, header: str, data: BinaryIO, start: int, size: int, loose_tiles: int = 0) -> Iterator[bytes]:
-        """The bytes of one HDU, whose data lie in an open file; says what differs from the original."""
+        """Return the bytes of one HDU, whose data lie in an open file; report differences from the original."""
         bones = self._targets[n].bones
         fill = self._attachments.get(attached_name(n, HEADER_PADDING)) if len(header) == len(bones.header) else None
         padding = self._attachments.get(attached_name(n, DATA_PADDING)) if data is self._scratch else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, family_slices, make_block, select_names
+from baler_core import DataError, Schema, Source, Variable, leading_slices, make_block, select_names
 from baler_fits.contents.dimensions import Dimensions
 from baler_fits.contents.hdus import scan
 from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
@@ -83,7 +83,7 @@ class FitsSource(Source):
         everything = [name for some in offered for name in some]
         if self._alone is not None and not everything:
             filled = [name for name, content in zip(names, self._contents, strict=True) if content.unit.fields]
-            raise DataError(f"HDU {hdu} of {file} holds no data. Those that do: {', '.join(filled) or 'none'}")
+            raise DataError(f"HDU {hdu} of {file} holds no data. HDUs with data: {', '.join(filled) or 'none'}")
         if offered and offered[0] == ["hdu0"]:
             self.aliases = {"PRIMARY": "hdu0"}
         refuse_aliases(patterns or (), everything, self.aliases, file)
@@ -100,8 +100,8 @@ class FitsSource(Source):
         ]
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, cut along tables' rows and images' slowest axes."""
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        """Yield the values, cut along tables' rows and images' slowest axes."""
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             names = {variable.name for variable in variables}
             arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {}
             for entry in self._entries:

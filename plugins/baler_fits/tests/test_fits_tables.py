@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from baler_core import family_slices
+from baler_core import leading_slices
 from baler_fits.reader import FitsReader
 
 from .test_fits_roundtrip import identical, restore
@@ -109,7 +109,7 @@ def test_arrays_of_variable_length(form: str, tmp_path: Path) -> None:
     assert schema.names == ["CAT/id", "CAT/flux.count", "CAT/flux", "CAT/chan", "CAT/text"]
     assert schema["CAT/flux"].dims == schema["CAT/chan"].dims
     assert schema.counts == {schema["CAT/flux"].dims[0]: "CAT/flux.count"}
-    assert len(family_slices(schema, 700)) > 1
+    assert len(leading_slices(schema, 700)) > 1
     with fits.open(path) as hdus:
         np.testing.assert_array_equal(values["CAT/flux"], np.concatenate(list(hdus[1].data["flux"])))
         assert [t.decode() for t in values["CAT/text"]] == ["".join(t) for t in hdus[1].data["text"]]

@@ -7,7 +7,7 @@ from baler_core import Metric, Reader, hookimpl
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
-    """The readers `hdf5` and `netcdf`."""
+    """Return the readers `hdf5` and `netcdf`."""
     from baler_hdf5.reader import Hdf5Reader, NetcdfReader
 
     return [Hdf5Reader, NetcdfReader]
@@ -15,7 +15,7 @@ def baler_readers() -> list[type[Reader]]:
 
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
-    """The metrics `vorticity`, `divergence`, `gradient` and `spectrum`."""
+    """Return the metrics `vorticity`, `divergence`, `gradient` and `spectrum`."""
     from baler_hdf5.metrics.gradient import Gradient
     from baler_hdf5.metrics.spectrum import EnergySpectrum
     from baler_hdf5.metrics.vorticity import Divergence, Vorticity

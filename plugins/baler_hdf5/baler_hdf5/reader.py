@@ -1,4 +1,4 @@
-"""The readers `hdf5` and `netcdf`: they look at a file's first bytes and open or create it the right way."""
+"""Define the readers `hdf5` and `netcdf`, which open or create a file by its first bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Hdf5Reader(Reader):
         return Hdf5Source(path, variables, allow_missing=self.options.allow_missing)
 
     def create(self, path: Path, schema: Schema) -> Sink:
-        """Start a file at `path` that will be as `schema` says."""
+        """Start a file at `path` as `schema` describes it."""
         return create_sink(path, schema)
 
 
@@ -67,12 +67,12 @@ class NetcdfReader(Reader):
         return Hdf5Source(path, variables, allow_missing=self.options.allow_missing, netcdf=True)
 
     def create(self, path: Path, schema: Schema) -> Sink:
-        """Start a file at `path` that will be as `schema` says."""
+        """Start a file at `path` as `schema` describes it."""
         return create_sink(path, schema)
 
 
 def first_bytes(path: Path) -> bytes:
-    """The first eight bytes of a file.
+    """Return the first eight bytes of a file.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def require_hdf5(path: Path, start: bytes) -> None:
 
 
 def create_sink(path: Path, schema: Schema) -> Sink:
-    """The sink for whichever format the skeleton is of.
+    """Return the sink for whichever format the skeleton is of.
 
     Raises
     ------

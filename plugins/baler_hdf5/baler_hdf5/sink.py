@@ -1,4 +1,4 @@
-"""Writes an HDF5 or NetCDF-4 file as its skeleton says, values block by block."""
+"""Write an HDF5 or NetCDF-4 file from its skeleton, values block by block."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ class Hdf5Sink(Sink):
         for variable in schema.variables:
             path = self._owners[variable.name]
             field = self._fields[path][variable.name]
-            told = (field.dtype, *self._records[path]["shape"], *field.shape)
+            recorded = (field.dtype, *self._records[path]["shape"], *field.shape)
             found = (variable.dtype, *(schema.sizes[dim] for dim in variable.dims))
-            if told[1:] != found[1:] or not fits_shown(field.dtype, variable.dtype):
-                raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record says {told}")
+            if recorded[1:] != found[1:] or not fits_shown(field.dtype, variable.dtype):
+                raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record has {recorded}")
 
 
 def _fields(record: Json) -> dict[str, Field]:

@@ -1,4 +1,4 @@
-"""Reads the values of an HDF5 or NetCDF-4 file, block by block."""
+"""Read the values of an HDF5 or NetCDF-4 file, block by block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Source, family_slices, make_block
+from baler_core import DataError, Source, leading_slices, make_block
 from baler_hdf5.contents.creation import access_properties
 from baler_hdf5.contents.surroundings import read_surroundings
 from baler_hdf5.schema.datasets import StoredDataset
@@ -69,9 +69,9 @@ class Hdf5Source(Source):
         self._shown = {variable.name: variable.dtype for variable in self.schema.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, block by block: numbers little-endian, packed values as stored."""
+        """Yield the values, block by block: numbers little-endian, packed values as stored."""
         owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             arrays: dict[str, np.ndarray] = {}
             for variable in variables:
                 if variable.name not in arrays:
@@ -103,5 +103,5 @@ class Hdf5Source(Source):
 
 
 def damaged(path: Path, error: BaseException) -> DataError:
-    """The message for a file that has HDF5's signature and is not readable all the same."""
+    """Return the message for a file that has HDF5's signature and is not readable all the same."""
     return DataError(f"{path}: cut short or damaged, not readable as HDF5 ({error})")

@@ -11,6 +11,7 @@ import netCDF4
 import numpy as np
 import pytest
 
+import baler_core
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in
 from baler_core.suggest.proposals import proposals_for
@@ -200,7 +201,7 @@ def test_contents_of_matlab_cells_have_no_name_that_tells(tmp_path: Path) -> Non
     with h5py.File(path, "w") as file:
         file["#refs#/b"], file["#refs#/c/x"] = rng.normal(size=(40, 30)), rng.normal(size=(1, 50))
         file["#subsystem#/MCOS"] = rng.normal(size=(1, 20))
-        file["speed"] = rng.normal(size=(40, 30))
+        file["speed"] = np.hypot(*np.mgrid[0:4:40j, 0:3:30j]) + 0.01 * rng.normal(size=(40, 30))
         file.create_dataset("cells", data=np.array([[file["#refs#/b"].ref]]), dtype=h5py.ref_dtype)
     rules = BoundRules((("*", ErrorBound("abs", 0.1)),))
     with Hdf5Reader().open(path) as source:
@@ -212,3 +213,16 @@ def test_contents_of_matlab_cells_have_no_name_that_tells(tmp_path: Path) -> Non
     bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
     assert {name for name, bound in bounds.items() if bound.kind == "abs"} == {"speed"}
     assert "where MATLAB keeps the contents of cells" in kept_exact(schema, rules, roles)["#refs#/b"]
+
+
+@pytest.mark.parametrize("names", [("real", "imag"), ("r", "i")])
+def test_parts_of_complex_numbers_stay_exact_under_wildcards(names: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "c.h5"
+    with h5py.File(path, "w") as file:
+        values = np.zeros(200, [(names[0], "f8"), (names[1], "f8")])
+        values[names[0]] = np.random.default_rng(1).normal(size=200)
+        values[names[1]] = 2.5
+        file.create_dataset("cplx", data=values)
+    baler_core.compress(path, tmp_path / "c.bal", bounds={"*": {"rel": 0.01}})
+    with h5py.File(baler_core.decompress(tmp_path / "c.bal", tmp_path / "back.h5")) as file:
+        assert file["cplx"][...].tobytes() == values.tobytes()

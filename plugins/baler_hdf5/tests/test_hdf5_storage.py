@@ -186,7 +186,7 @@ def test_regions_and_virtual_datasets(path: Path, restore: Restore, same_hdf5: C
         assert source.schema.names == ["deep/x", "regions"]
         assert source.warnings == []
         assert source.elsewhere == (
-            "dataset 'virtual' is virtual, with values in 'elsewhere.h5': it comes back as such; keep those files, too",
+            "dataset 'virtual' is virtual, with values in 'elsewhere.h5': it comes back as a virtual dataset; keep those files too",
         )
     restored = restore(path)
     same_hdf5(path, restored)
@@ -284,7 +284,7 @@ def test_links_to_other_files_are_told_and_nothing_is_called_missing(
     with h5py.File("a.h5", "w") as file:
         file["x"], file["out"] = STEPS, h5py.ExternalLink("other.h5", "/y")
     Path("a.yaml").write_text("input: a.h5\nbounds: lossless\nmodel: scalar\noutput: out/\n")
-    sentence = "'out' is a link to '/y' in the file 'other.h5': it comes back as that link; keep that file, too"
+    sentence = "'out' is a link to '/y' in the file 'other.h5': it comes back as this link; keep that file too"
     for command in (["run", "a.yaml"], ["info", "out/a.bal"], ["evaluate", "a.h5", "out/a.bal"]):
         with pytest.raises(SystemExit) as end:
             main(command)
@@ -293,7 +293,7 @@ def test_links_to_other_files_are_told_and_nothing_is_called_missing(
         assert sentence in said.out + said.err
         assert "NOT " not in said.out + said.err
     page = Path("out/report.html").read_text()
-    assert "keep that file, too" in page
+    assert "keep that file too" in page
     assert "every value is exact" in page
     with h5py.File("out/a.restored.h5") as file:
         assert file.get("out", getlink=True).filename == "other.h5"

@@ -7,7 +7,7 @@ from baler_core import Metric, ObjectKind, Reader, hookimpl
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
-    """The reader `root`."""
+    """Return the reader `root`."""
     from baler_root.reader import RootReader
 
     return [RootReader]
@@ -15,7 +15,7 @@ def baler_readers() -> list[type[Reader]]:
 
 @hookimpl
 def baler_metrics() -> list[type[Metric]]:
-    """Masses of pairs, and sums per event."""
+    """Return masses of pairs, and sums per event."""
     from baler_root.metrics.masses import PairMass
     from baler_root.metrics.sums import EventSums
 
@@ -24,7 +24,7 @@ def baler_metrics() -> list[type[Metric]]:
 
 @hookimpl
 def baler_objects() -> list[type[ObjectKind]]:
-    """Arrays of awkward."""
+    """Return arrays of awkward."""
     from baler_root.objects.awkward_arrays import AwkwardArrays
 
     return [AwkwardArrays]

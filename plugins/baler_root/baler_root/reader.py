@@ -20,7 +20,7 @@ class RootOptions(Options):
     )
     others: Literal["keep", "drop"] = Field(
         default="keep",
-        description="Whether what is no variable (histograms, other trees, ...) is kept byte for byte.",
+        description="Whether objects that are not variables (histograms, other trees, ...) are kept byte for byte.",
     )
 
 
@@ -34,7 +34,7 @@ class RootReader(Reader):
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
-        """Relations within four-momenta, and of jets to what they consist of."""
+        """Return relations within four-momenta, and of jets to what they consist of."""
         from baler_root.metrics.formulas import offered_formulas
 
         return offered_formulas(names)

@@ -1,4 +1,4 @@
-"""Writes blocks into a new ROOT file that looks like the original."""
+"""Write blocks into a new ROOT file that looks like the original."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class RootSink(Sink):
         stored = schema.skeleton.get("compression")
         if stored and stored[0] == "LZMA" and stored[1]:
             self.warnings = [
-                "what was compressed by LZMA is compressed by Zstandard, which is quicker; values are the same"
+                "data compressed with LZMA come back compressed with Zstandard, which is faster; the values are the same"
             ]
         self._file = uproot.recreate(str(path), compression=_compression(stored))
         try:

@@ -1,4 +1,4 @@
-"""Reads the trees of a ROOT file as blocks of plain arrays."""
+"""Read the trees of a ROOT file as blocks of plain arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Source, Variable, family_slices, make_block
+from baler_core import DataError, Source, Variable, leading_slices, make_block
 from baler_root.contents.keys import Item, list_items, names_of_file
 from baler_root.contents.objects import carry, keys_to_json
 from baler_root.contents.patterns import PatternsOfTrees
@@ -77,7 +77,7 @@ class RootSource(Source):
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
         """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
         part_of = {part.prefix + name: part for part in self._parts for name in part.schema.names}
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             if variables:
                 yield _block(part_of[variables[0].name], variables, rows)
 
@@ -101,14 +101,14 @@ def _block(part: TreePart, variables: Sequence[Variable], rows: slice) -> xr.Dat
 
 
 def _share_counts(part: TreePart, collection: Collection, values: Arrays, counts: Arrays, rows: slice) -> None:
-    """Make sure that all lists of a collection have the lengths its counts variable says."""
+    """Check that all lists of a collection have the lengths of its counts variable."""
     if not collection.counter:
         values[collection.counts] = counts[collection.places[0]].astype("<i4")
     for place in collection.places:
         if not np.array_equal(counts[place], values[collection.counts]):
             raise DataError(
                 f"{part.where}: the lists of {place.replace('[]', '')!r} have other lengths than "
-                f"{collection.counts!r} says, in the events {rows.start} to {rows.stop}: the file is damaged"
+                f"{collection.counts!r} states, in the events {rows.start} to {rows.stop}: the file is damaged"
             )
 
 
@@ -119,7 +119,7 @@ def _compression(file: Any) -> list[Any]:
 
 
 def _is_usual(items: Sequence[Item], parts: Sequence[TreePart]) -> bool:
-    """Whether the only key of the file is that of a tree, and says nothing that the tree does not."""
+    """Return whether the only key of the file is that of a tree, with the same name and title."""
     if len(items) != 1 or len(parts) != 1 or items[0].cycle != 1:
         return False
     title = parts[0].tree.title if parts[0].tree.kind == "TTree" else ""

@@ -61,7 +61,7 @@ def test_a_file_cut_short(part: float, path: Path) -> None:
 def test_no_root_file_at_all(tmp_path: Path) -> None:
     path = tmp_path / "text.root"
     path.write_text("this is a letter, not a ROOT file\n" * 100)
-    with pytest.raises(DataError, match="this is no ROOT file"):
+    with pytest.raises(DataError, match="this is not a ROOT file"):
         RootReader().open(path)
 
 

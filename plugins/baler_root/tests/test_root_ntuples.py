@@ -129,7 +129,7 @@ def test_part_of_the_fields_is_written_anew_and_each_difference_named(tmp_path: 
         file.mkrntuple("Events", ak.Array({"pair": [(1.0, 2), (3.0, 4)], "hits": hits, "n": [1, 2]}))
     with RootReader().open(path, ["pair.0", "n"]) as source:
         (warning,) = source.warnings
-    assert "since only part of its fields is asked for" in warning
+    assert "since only part of its fields is selected" in warning
     assert "pair (std::tuple<double,std::int64_t>, as" in warning
     assert "pair._1 (std::int64_t, not as a field of its own)" in warning
     assert "n (" not in warning.partition("pair")[0]

@@ -1,1 +1,1 @@
-"""Reads and writes text tables: CSV, ECSV, VizieR and blank-separated columns."""
+"""Read and write text tables: CSV, ECSV, VizieR and blank-separated columns."""

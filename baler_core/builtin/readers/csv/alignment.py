@@ -15,7 +15,7 @@ _ENOUGH = 0.6
 def alignments(
     lines: Sequence[str], quote: str, *, columns: Sequence[Sequence[str]] = (), cuts: Sequence[Span] = ()
 ) -> list[str]:
-    """The padding of each column, as `Layout.fields` has it; nothing if there is none.
+    """Return the padding of each column, as `Layout.fields` has it; nothing if there is none.
 
     Parameters
     ----------

@@ -44,12 +44,12 @@ class ColumnForm:
     limits: tuple[float, float] = (-math.inf, math.inf)
 
     def to_json(self) -> Json:
-        """What the variable does not tell, for the skeleton: the number format, and after a blank the missing word."""
+        """Return for the skeleton the number format and, after a blank, the missing word."""
         return f"{self.number} {self.missing}" if self.missing else self.number
 
     @classmethod
     def from_json(cls, stored: Json, variable: Variable) -> ColumnForm:
-        """The form that `to_json` stored.
+        """Return the form that `to_json` stored.
 
         Raises
         ------
@@ -77,11 +77,11 @@ class ColumnForm:
         return self.number.startswith(",")
 
     def cut(self, how: str) -> ColumnForm:
-        """The form that cuts digits as `csv_numbers.shortened` says."""
+        """Return the form that cuts digits as `csv_numbers.shortened` defines."""
         return replace(self, number=self.number + how)
 
     def values(self, cells: Sequence[str]) -> np.ndarray:
-        """Values of some cells; a ValueError where the column is not what it was found to be."""
+        """Return values of some cells; a ValueError where the column is not what it was found to be."""
         if self.kind == "text":
             values = np.empty(len(cells), object)
             values[:] = cells
@@ -95,7 +95,7 @@ class ColumnForm:
             return np.array(list(map(int, present)), self.kind)
 
     def missing_places(self, values: np.ndarray) -> np.ndarray:
-        """Boolean mask of the values that stand for "no value"."""
+        """Return boolean mask of the values that stand for "no value"."""
         if self.kind == "float64":
             return np.isnan(values)
         if self.kind == "int64":
@@ -103,7 +103,7 @@ class ColumnForm:
         return np.zeros(len(values), bool)
 
     def cells(self, values: np.ndarray) -> list[str]:
-        """Cells of some values; unless digits are cut, they read back as exactly these values."""
+        """Return cells of some values; unless digits are cut, they read back as exactly these values."""
         if self.kind == "text":
             return values.tolist()
         if self.kind == "float64":

@@ -18,10 +18,10 @@ from baler_core.plugin.interfaces import Options
 class CsvOptions(Options):
     """How to read a text table; what is not given is found out."""
 
-    separator: str = Field(default="auto", description="`auto`, or the one character between cells.")
-    comment: str = Field(default="auto", description="What lines that are no rows start with; `auto` knows #.")
+    separator: str = Field(default="auto", description="Character between cells, or `auto`.")
+    comment: str = Field(default="auto", description="How comment lines begin; `auto` detects #.")
     header: bool | Literal["auto"] = Field(default="auto", description="Whether the first row holds names.")
-    quote: str = Field(default='"', max_length=1, description="Quote character; empty for none.")
+    quote: str = Field(default='"', max_length=1, description="Quote character; empty if there is none.")
 
     @field_validator("separator")
     @classmethod
@@ -91,7 +91,7 @@ class Dialect:
 
     @classmethod
     def from_json(cls, stored: Json, names: Sequence[str]) -> Dialect:
-        """The dialect that `to_json` stored.
+        """Return the dialect that `to_json` stored.
 
         Raises
         ------
@@ -109,13 +109,13 @@ class Dialect:
         return dialect
 
     def _check(self, columns: int) -> None:
-        """Refuse what no table has: a hostile file may say anything."""
+        """Refuse impossible dialects, which a hostile file may claim."""
         if self.encoding not in ENCODINGS:
             raise FormatError(f"a text table cannot have the encoding {self.encoding!r}")
         listed = [cell for cells in (self.header, self.fields) for cell in cells or []]
         wrong = [key for key in ("header", "fields") if getattr(self, key) and len(getattr(self, key)) != columns]
         if wrong or not all(isinstance(cell, str) for cell in listed):
-            raise FormatError("the description of a text table is damaged: it has not as many columns as variables")
+            raise FormatError("the description of a text table is damaged: its columns and variables differ in number")
         if (
             self.newline not in ("\n", "\r\n", "\r")
             or self.quoting not in QUOTING
@@ -131,7 +131,7 @@ class Dialect:
         return Grammar(self.separator, self.quote, bool(self.padding), self.comment, self.cuts, self.tabs, self.long)
 
     def layout(self, text_columns: Sequence[bool]) -> TextLayout:
-        """How its cells become lines."""
+        """Return how its cells become lines."""
         stated = (self.quote, self.quoting, self.padding, tuple(self.fields), tuple(text_columns), self.trimmed)
         return TextLayout(self.separator, *stated)
 

@@ -1,4 +1,4 @@
-"""Reads and writes text tables (CSV and its relatives): typed columns, everything else as it stood."""
+"""Read and write text tables (CSV and similar formats): typed columns, everything else unchanged."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class TextLayout:
         return "" if self.blank and self.fields else self.separator + self.padding
 
     def lines(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        """The lines of some rows, without line ends.
+        """Return the lines of some rows, without line ends.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class TextLayout:
         return [line.rstrip(" ") for line in lines] if self.trimmed else lines
 
     def written(self, cells: Sequence[str], place: int) -> Sequence[str]:
-        """Cells of one column, quoted where the style or their content asks for it."""
+        """Return cells of one column, quoted where the style or their content asks for it."""
         if not self.quote:
             return cells
         if self.quoting == "all" or (self.text[place] and self.quoting == "text"):
@@ -115,7 +115,7 @@ class TextLayout:
     # ---- single lines
 
     def template(self, line: str, cells: Sequence[str]) -> str:
-        """What stands around the cells of a line; the line itself if that cannot be told."""
+        """Return the text around the cells of a line; the line itself if that is unknown."""
         found, position = [], 0
         for place, cell in enumerate(cells):
             start = position
@@ -149,7 +149,7 @@ class TextLayout:
 
 
 def fill_template(template: str, cells: Sequence[str], quote: str) -> str:
-    """The line that a template makes of cells.
+    """Return the line that a template makes of cells.
 
     Raises
     ------
@@ -170,11 +170,11 @@ def fill_template(template: str, cells: Sequence[str], quote: str) -> str:
 def _field(stated: str) -> tuple[str, str, int, str]:
     found = FIELD.fullmatch(stated)
     if found is None:
-        raise FormatError(f"the description of a text table is damaged: {stated!r} is no field")
+        raise FormatError(f"the description of a text table is damaged: {stated!r} is not a field")
     before, side, width, behind = found.groups()
     return before, side or "", int(width or 0), behind
 
 
 def quoted(cell: str, mark: str) -> str:
-    """A cell in quotes."""
+    """Return a cell in quotes."""
     return mark + cell.replace(mark, mark + mark) + mark

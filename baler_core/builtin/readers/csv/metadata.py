@@ -1,4 +1,4 @@
-"""What a text table says about its columns: units, descriptions, and what each is to its field."""
+"""Read the metadata of text-table columns: units, descriptions and roles."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _ROLES: tuple[tuple[str, Role], ...] = (
 
 @dataclass(frozen=True)
 class ColumnNote:
-    """What is said of one column; empty where nothing is."""
+    """Metadata of one column; empty where there are none."""
 
     units: str = ""
     label: str = ""
@@ -56,7 +56,7 @@ class ColumnNote:
 
 
 def column_notes(dialect: Dialect) -> list[ColumnNote]:
-    """What a table says of each of its columns: in its names, below them, and in the comments before them."""
+    """Return the metadata of each column: from its name, the rows below it, and the comments before the table."""
     said = _ecsv(dialect.preamble) or _vizier(dialect.preamble)
     notes = []
     for place, name in enumerate(dialect.names):
@@ -73,7 +73,7 @@ def column_notes(dialect: Dialect) -> list[ColumnNote]:
 
 
 def role_of_ucd(ucd: str) -> Role:
-    """What a UCD says a column is; `measured` where it is none of what must not be touched."""
+    """Return the role of a column by its UCD; `measured` unless it must stay exact."""
     words = [word.strip() for word in ucd.split(";")]
     for known, role in _ROLES:
         if words[0] == known or words[0].startswith((known + ".", known + "_") if known[-1] != "_" else known):

@@ -1,4 +1,4 @@
-"""Numbers as text tables spell them: what a cell says, the formats that write numbers, and how digits are cut."""
+"""Parse and format numbers of text tables: values of cells, number formats, and cutting of digits."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _MANY_STEPS = 2.0**52
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell is a word for "no value"."""
+    """Return whether a cell is a word for "no value"."""
     # The commonest cells first: words as they are usually spelled, and numbers.
     return cell in MISSING or (not cell[-1:].isdigit() and cell.strip().lower() in _WORDS)
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell reads as a number (infinities and NaN included)."""
+    """Return whether a cell reads as a number (infinities and NaN included)."""
     try:
         float(cell)
     except ValueError:
@@ -53,12 +53,12 @@ def is_number(cell: str) -> bool:
 
 
 def is_decimal_comma(cell: str) -> bool:
-    """Whether a cell is a number with a decimal comma."""
+    """Return whether a cell is a number with a decimal comma."""
     return _DECIMAL_COMMA.fullmatch(cell.strip()) is not None
 
 
 def has_decimal_commas(cells: Sequence[str]) -> bool:
-    """Whether commas are decimal ones in the cells of a column of numbers, and not between thousands."""
+    """Return whether commas are decimal ones in the cells of a column of numbers, and not between thousands."""
     present = [cell.strip() for cell in cells]
     marked = [cell for cell in present if "," in cell]
     numbers = all(_DECIMAL_COMMA.fullmatch(cell) for cell in marked) and all(
@@ -68,12 +68,12 @@ def has_decimal_commas(cells: Sequence[str]) -> bool:
 
 
 def with_points(cells: Sequence[str]) -> list[str]:
-    """Cells with decimal points in place of commas."""
+    """Return cells with decimal points in place of commas."""
     return "\0".join(cells).replace(",", ".").split("\0")
 
 
 def floats(cells: Sequence[str]) -> list[float]:
-    """Floats of cells, NaN where they say "no value"; a ValueError where one is no number."""
+    """Return the floats of cells, NaN for words that mean "no value"; raise ValueError for other text."""
     try:
         return list(map(float, cells))
     except ValueError:
@@ -86,7 +86,7 @@ def floats(cells: Sequence[str]) -> list[float]:
 
 
 def objection(cell: str, *, integers: bool) -> str:
-    """Why a cell cannot be held as a number, as the end of a sentence; empty if it can.
+    """Return why a cell cannot be stored as a number, as the end of a sentence; empty if it can.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def objection(cell: str, *, integers: bool) -> str:
     if is_missing(text) or _INFINITY.fullmatch(text):
         return ""
     if not _NUMBER.fullmatch(text) or not text.isascii():
-        return "which is no number"
+        return "which is not a number"
     unsigned = text.lstrip("+-")
     mantissa, _, exponent = unsigned.lower().partition("e")
     if unsigned.isdigit():
@@ -115,13 +115,13 @@ def objection(cell: str, *, integers: bool) -> str:
 
 
 def loses_digits(cell: str) -> bool:
-    """Whether a number has more digits than a float keeps."""
+    """Return whether a number has more digits than a float keeps."""
     digits = cell.strip().lower().partition("e")[0].lstrip("+-").replace(".", "").strip("0")
     return len(digits) > _DIGITS
 
 
 def number_writer(number: str) -> Callable[[float], str]:
-    """The function that writes floats in a column's number format."""
+    """Return the function that writes floats in a column's number format."""
     if number == "r":
         return repr
     if number in ("j", "d"):
@@ -146,7 +146,7 @@ def _as_java(value: float) -> str:
 
 
 def likeliest_format(sample: Sequence[str]) -> str:
-    """The number format that writes most of the sample's cells as they stand."""
+    """Return the number format that writes most of the sample's cells as they stand."""
     numbers = list(map(float, sample))
     best, most = "r", -1
     for candidate in _candidates(sample):
@@ -191,7 +191,7 @@ def decimals_of(values: np.ndarray, at_least: int, limit: int = _NO_GRID) -> int
 
 
 def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
-    """How numbers under a tolerance are cut in the text, and the tolerance that leaves room for it.
+    """Return how numbers under a tolerance are cut in the text, and the tolerance that leaves room for it.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
 
 
 def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
-    """The same for a table of fixed width, whose cells have no room for more decimals than the originals had.
+    """Return the same for a table of fixed width, whose cells have no room for more decimals than the originals had.
 
     Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
     """
@@ -241,7 +241,7 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
 
 def cut(values: np.ndarray, how: str) -> np.ndarray:
-    """Float64 values rounded as `shortened` says; a zero has no sign, which would make its cell longer."""
+    """Return float64 values rounded as `shortened` defines; a zero has no sign, which would make its cell longer."""
     return _rounded(values, how) + 0.0 if how else values
 
 

@@ -1,4 +1,4 @@
-"""Finds what each column of a text table holds: guessed from its first cells, then verified on every cell."""
+"""Find the type of each column of a text table: guessed from its first cells, then verified on every cell."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class ScannedColumn:
     # ---- the verification
 
     def take(self, cells: Sequence[str], first: int, lines: Sequence[int]) -> np.ndarray | None:
-        """Values of the next cells; None if the column turns out to be something else.
+        """Return values of the next cells; None if the column turns out to be something else.
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class ScannedColumn:
         self.why_text = f"line {line} holds {cell!r}, {wrong}"
 
     def missing_words(self) -> Irregular:
-        """Of the irregular cells, those that say "no value"."""
+        """Return the irregular cells that mean "no value"."""
         pairs = [
             (row, text) for row, text in zip(self.irregular.rows, self.irregular.texts, strict=True) if is_missing(text)
         ]
@@ -243,7 +243,7 @@ class ScannedColumn:
     # ---- the decision
 
     def settle(self) -> bool:
-        """Whether the column is something else than it was taken for, and all cells must be taken once more."""
+        """Return whether the column is something else than it was taken for, and all cells must be taken once more."""
         form = self._better_form()
         if form is None:
             if self.form.kind == "text":

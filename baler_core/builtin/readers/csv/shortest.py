@@ -1,4 +1,4 @@
-"""Writes restored numbers of a lossy column with the digits of the originals, where that provably stays inside the bound."""
+"""Write restored numbers of a lossy column with the digits of the originals, where that stays inside the bound."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Grid:
 
     @classmethod
     def parse(cls, text: str) -> Grid:
-        """What `str` wrote (`GRID`)."""
+        """Return what `str` wrote (`GRID`)."""
         decimals, _, tolerance = text[1:].partition(":")
         return cls(int(decimals), text[0] == "r", float(tolerance))
 

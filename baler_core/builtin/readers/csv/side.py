@@ -1,4 +1,4 @@
-"""What a text table has beside its values: spellings of single cells, lines between rows; to bytes and back."""
+"""Store the contents of a text table other than values: spellings of cells, lines between rows; as bytes and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAMAGED = "the description of a text table is damaged"
 
 @dataclass
 class Beside:
-    """What the rows of a table do not tell about its lines.
+    """Contents of a table's lines beyond its rows.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Beside:
     templates: list[tuple[int, str]] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
-        """All of it; empty if there is nothing."""
+        """Return all of it; empty if there is nothing."""
         if not (self.others or self.ends or self.templates):
             return b""
         codes = np.array([_ENDS.index(end) for _, end in self.ends], np.int64)
@@ -50,7 +50,7 @@ class Beside:
 
     @classmethod
     def from_bytes(cls, data: bytes, rows: int) -> Beside:
-        """Inverse of `to_bytes`.
+        """Invert `to_bytes`.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class BesideWriter:
         )  # fmt: skip
 
     def text(self, first: int, lines: list[str], columns: Sequence[Sequence[str]], newline: str) -> str:
-        """The text of the rows from `first` on, given their lines as the layout makes them, and their cells."""
+        """Return the text of the rows from `first` on, given their lines as the layout makes them, and their cells."""
         stop = first + len(lines)
         for row, template in self._templates.until(stop):
             cells = [column[row - first] for column in columns]
@@ -97,7 +97,7 @@ class BesideWriter:
         return "".join(whole)
 
     def rest(self) -> str:
-        """What stands behind the last row."""
+        """Return what stands behind the last row."""
         return "".join(text for _, text in self._others.until(None))
 
 
@@ -106,7 +106,7 @@ class _Queue:
         self._items, self._next = items, 0
 
     def until(self, stop: int | None) -> list[tuple[int, str]]:
-        """The items before a row that were not taken yet."""
+        """Return the items before a row that were not taken yet."""
         start = self._next
         while self._next < len(self._items) and (stop is None or self._items[self._next][0] < stop):
             self._next += 1
@@ -142,7 +142,7 @@ def odd_templates(
 
 
 def pack_spellings(irregular: Irregular, form: ColumnForm) -> bytes:
-    """Cells of one column whose text does not follow from their values; empty if there are none."""
+    """Return cells of one column whose text does not follow from their values; empty if there are none."""
     if not irregular.rows:
         return b""
     codes = [_code(text, form) for text in irregular.texts]
@@ -172,7 +172,7 @@ def _spelled(code: int, value: float) -> str:
 
 
 class Spellings:
-    """The cells of one column that are spelled otherwise than its values say, in order of their rows."""
+    """Cells of one column with another spelling than that of their values, in order of their rows."""
 
     def __init__(self, data: bytes, rows: int, form: ColumnForm) -> None:
         reader = ByteReader(data, "the spellings of a column")

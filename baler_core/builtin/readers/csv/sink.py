@@ -1,4 +1,4 @@
-"""Writes a text table as it stood: cells from values, lines from cells, and what was beside them."""
+"""Write a text table in its original form: cells from values, lines from cells, and the stored rest."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _forms(schema: Schema) -> dict[str, ColumnForm]:
     try:
         runs = [(length, stored) for length, stored in schema.skeleton["columns"]]
         if min(lengths := [length for length, _ in runs]) < 1 or sum(lengths) != len(schema.variables):
-            raise ValueError("it has not as many columns as variables")
+            raise ValueError("its columns and variables differ in number")
         forms = [stored for length, stored in runs for _ in range(length)]
         return {v.name: ColumnForm.from_json(f, v) for v, f in zip(schema.variables, forms, strict=True)}
     except (KeyError, TypeError, ValueError) as error:
@@ -104,7 +104,7 @@ def _forms(schema: Schema) -> dict[str, ColumnForm]:
 
 
 def _spellings(schema: Schema, columns: dict[str, ColumnForm], rows: int) -> dict[str, Spellings]:
-    """The cells that are spelled otherwise than their values say, by column."""
+    """Return the cells with another spelling than that of their values, by column."""
     reader = ByteReader(schema.attachments.get(CELLS, b""), "the spellings of a table")
     found = {}
     while reader.left:

@@ -1,4 +1,4 @@
-"""Finds out from the beginning of a text table how it is written."""
+"""Detect the dialect of a text table from its beginning."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
     mark = "#" if options.comment == "auto" else options.comment
     start = _first_row(lines, 0, mark)
     if start == len(lines):
-        raise UnsuitedError(f"{path}: empty, there is no row in it")
+        raise UnsuitedError(f"{path}: empty, it has no rows")
     sample = [line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, mark)]
     grammar = _grammar(sample, options, lines[:start], mark, long)
     start = _first_row(lines, start + _title_lines(lines[start:], grammar), mark)
@@ -100,7 +100,7 @@ def _first_row(lines: Sequence[str], start: int, mark: str) -> int:
 
 
 def sample_rows(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
-    """Rows of the first lines; a last one that goes on behind them is left out. At least one row."""
+    """Return rows of the first lines; a last one that goes on behind them is left out. At least one row."""
     rows: list[list[str]] = []
     try:
         rows.extend(row for row in split(iter(lines), grammar) if row)
@@ -273,7 +273,7 @@ def _unique_names(cells: list[str]) -> list[str]:
 
 
 def quoting_style(lines: Sequence[str], dialect: Dialect, text_columns: Sequence[bool]) -> QuotingStyle:
-    """The style that writes most of some lines as they stand in the file."""
+    """Return the style that writes most of some lines as they stand in the file."""
     rows = [row for row in sample_rows(lines, dialect.grammar) if len(row) == len(text_columns)] if lines else []
     if not rows or not dialect.quote or dialect.quote not in "".join(lines):
         return "minimal"

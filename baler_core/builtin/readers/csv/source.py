@@ -1,4 +1,4 @@
-"""Reads a text table: one pass finds what the columns hold and verifies every cell; then come the values."""
+"""Read a text table: one pass finds the column types and verifies every cell; a second reads the values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from baler_core.builtin.readers.csv.text import (
     lines_of,
     open_text,
 )
-from baler_core.data.variables import Json, Schema, Variable, family_slices, make_block, select_names
+from baler_core.data.variables import Json, Schema, Variable, leading_slices, make_block, select_names
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Settled, Source, Tolerances
@@ -237,9 +237,9 @@ class CsvSource(Source):
         self._beside.templates += odd_templates(self._rows, batch.raws, table, layout)
 
     def _check_ragged(self, ragged: Sequence[tuple[int, int]], rows: int, *, at_end: bool) -> None:
-        """Refuse a table in which too many rows have another number of cells; say if a few have."""
+        """Refuse a table in which too many rows have another number of cells; warn if a few have."""
         if len(self._beside.others) > MOST_OTHERS + rows:
-            raise UnsuitedError(f"{self._path}: no table of text, most of its lines are empty or comments")
+            raise UnsuitedError(f"{self._path}: not a text table, most of its lines are empty or comments")
         if not ragged or (not at_end and len(ragged) < 1000):
             return
         line, cells = ragged[0]
@@ -252,12 +252,12 @@ class CsvSource(Source):
             )
         if at_end:
             others = f", and so in {len(ragged) - 1} more lines" if len(ragged) > 1 else ""
-            logger.warning("%s%s: kept as text, and not among the values", found, others)
+            logger.warning("%s%s: kept as text, not as values", found, others)
 
     # ---- values
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, from memory if they were kept."""
+        """Yield the values, from memory if they were kept."""
         parts = self._kept_parts(max_bytes) if self._values is not None else self._read_parts(max_bytes)
         for variables, arrays in parts:
             yield make_block({v.name: ((ROW,), values) for v, values in zip(variables, arrays, strict=True)})
@@ -268,16 +268,16 @@ class CsvSource(Source):
             if len(arrays) != 1:
                 form = self._columns[place].form
                 self._values[place] = [np.concatenate(arrays) if arrays else form.values(())]
-        for _, variables, part in family_slices(self.schema, max_bytes):
+        for _, variables, part in leading_slices(self.schema, max_bytes):
             yield variables, [self._values[place][0][part] for place in self._kept]
 
     def _read_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
         with self._stream() as stream:
             rows = itertools.chain.from_iterable(batch.cells for batch in stream.batches(_SCAN_ROWS))
-            for _, variables, part in family_slices(self.schema, max_bytes):
+            for _, variables, part in leading_slices(self.schema, max_bytes):
                 batch = list(itertools.islice(rows, part.stop - part.start))
                 if len(batch) != part.stop - part.start:
-                    raise DataError(f"{self._path}: has changed while it was read, there are fewer rows than before")
+                    raise DataError(f"{self._path}: changed while it was read, it has fewer rows than before")
                 table = self._table(batch)
                 yield variables, [self._column_values(place, table[place]) for place in self._kept]
 
@@ -287,4 +287,4 @@ class CsvSource(Source):
             return form.values(cells)
         except (ValueError, OverflowError) as error:
             name = self._dialect.names[place]
-            raise DataError(f"{self._path}: column {name!r} has changed while it was read ({error})") from error
+            raise DataError(f"{self._path}: column {name!r} changed while it was read ({error})") from error

@@ -1,4 +1,4 @@
-"""Lines of a text table to cells: by Python's csv module, or by the same rules for cells longer than that takes."""
+"""Split lines of a text table into cells: by Python's csv module, or by the same rules for longer cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_CELL = 131_072
 def split_cells(
     lines: Iterator[str], *, separator: str, quote: str, padded: bool, long: bool = False
 ) -> Iterator[list[str]]:
-    """The cells of each row; several lines make one where quotes join them.
+    """Return the cells of each row; several lines make one where quotes join them.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def split_cells(
 
 
 def is_too_long(error: csv.Error) -> bool:
-    """Whether an error of the csv module says that a cell is longer than it takes."""
+    """Return whether an error of the csv module means that a cell is longer than its limit."""
     return "field larger than" in str(error)
 
 

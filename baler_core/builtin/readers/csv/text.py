@@ -1,4 +1,4 @@
-"""The text of a table: opened whatever its compression and encoding, cut into lines and rows."""
+"""Open the text of a table in any compression and encoding, and cut it into lines and rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_OTHERS = 1 << 20
 
 
 def compression_and_encoding(path: Path) -> tuple[bool, str]:
-    """Whether a file is gzip-compressed, and the encoding of its text as far as its beginning tells."""
+    """Return whether a file is gzip-compressed, and the encoding of its text by its beginning."""
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
@@ -132,12 +132,12 @@ class TextRows:
     plain: bool = False
 
     def has(self, quote: str) -> bool:
-        """Whether there may be quotes in the rows."""
+        """Return whether there may be quotes in the rows."""
         return bool(quote) and not self.plain
 
 
 def lines_of(file: IO[str], where: str) -> Iterator[str]:
-    """The lines of a text, ends included.
+    """Yield the lines of a text, ends included.
 
     Raises
     ------
@@ -146,12 +146,12 @@ def lines_of(file: IO[str], where: str) -> Iterator[str]:
     """
     while batch := list(itertools.islice(iter(partial(file.readline, LONGEST_LINE), ""), 1024)):
         if max(map(len, batch)) >= LONGEST_LINE:
-            raise UnsuitedError(f"{where}: no table of text, it has a line of more than {LONGEST_LINE} characters")
+            raise UnsuitedError(f"{where}: not a text table, it has a line of more than {LONGEST_LINE} characters")
         yield from batch
 
 
 def body(line: str) -> str:
-    """A line without its end, of which there is one at most."""
+    """Return a line without its end, of which there is one at most."""
     if line.endswith("\r\n"):
         return line[:-2]
     return line[:-1] if line.endswith(("\n", "\r")) else line
@@ -175,7 +175,7 @@ class TextRowStream:
         self.number = number
 
     def batches(self, count: int) -> Iterator[TextRows]:
-        """Rows in batches of about `count` lines.
+        """Yield rows in batches of about `count` lines.
 
         Raises
         ------
@@ -251,7 +251,7 @@ class TextRowStream:
 
 
 def split_plain(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
-    """Cells of lines without quotes."""
+    """Return cells of lines without quotes."""
     if grammar.cuts:
         return [_cut(line, grammar) for line in lines]
     # Python splits at more than blanks and tabs.
@@ -261,7 +261,7 @@ def split_plain(lines: Sequence[str], grammar: Grammar) -> list[list[str]]:
 
 
 def split(lines: Iterator[str], grammar: Grammar) -> Iterator[list[str]]:
-    """Cells of lines, of which quotes may join several; a `csv.Error` where quotes do not match."""
+    """Return cells of lines, of which quotes may join several; a `csv.Error` where quotes do not match."""
     if grammar.cuts:
         return (_cut(line, grammar) for line in lines)
     if grammar.separator == " ":

@@ -1,1 +1,1 @@
-"""Reads and writes NumPy's files, and Python objects as archives of arrays."""
+"""Read and write NumPy's files, and Python objects as archives of arrays."""

@@ -1,4 +1,4 @@
-"""Reads and writes NumPy's files: one array (`.npy`) or a zip of named arrays (`.npz`)."""
+"""Read and write NumPy's files: one array (`.npy`) or a zip of named arrays (`.npz`)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class _NpySource(Source):
         if found < whole.nbytes:
             raise DataError(f"{path}: cut short, wanted {whole.nbytes} bytes of values, found {found}")
         if found > whole.nbytes:
-            self.warnings = [f"{path.name}: {found - whole.nbytes} bytes behind the array are left out"]
+            self.warnings = [f"{path.name}: {found - whole.nbytes} bytes after the array are left out"]
         self._whole = whole
         self._forms = chosen_arrays([whole], patterns, str(path))
         self.schema = arrays_schema(self._forms, {"array": self._forms[0].to_json()})
@@ -101,7 +101,7 @@ class _NpzSource(Source):
             if name in self._members:
                 raise DataError(f"{self._path}: holds two arrays named {name!r}")
             if name == member.filename:
-                self.warnings.append(f"{self._path.name}: {name!r} is no NumPy array and is left out")
+                self.warnings.append(f"{self._path.name}: {name!r} is not a NumPy array and is left out")
                 continue
             self._members[name] = member
             stream, form = self._start(name)

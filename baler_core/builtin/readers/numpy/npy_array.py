@@ -61,13 +61,13 @@ class ArrayForm:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def leaves(self) -> list[ArrayLeaf]:
-        """The variables this array makes: one, or one per field of its rows."""
+        """Return the variables this array makes: one, or one per field of its rows."""
         if self.dtype.names is None or not self.shape:
             return [ArrayLeaf(self.name, (), _plain(self.dtype), self.shape)]
         return _field_leaves(self.name, (), self.dtype, self.shape)
 
     def with_fields(self, names: set[str]) -> ArrayForm:
-        """The form with only those outermost fields that hold one of the variables `names`."""
+        """Return the form with only those outermost fields that hold one of the variables `names`."""
         kept = {leaf.path[0] for leaf in self.leaves() if leaf.path and leaf.name in names}
         if self.dtype.names is None or len(kept) in (0, len(self.dtype.names)):
             return self
@@ -75,13 +75,13 @@ class ArrayForm:
         return replace(self, dtype=np.dtype(fields))
 
     def to_json(self) -> Json:
-        """For the skeleton."""
+        """Return the form as JSON, for the skeleton."""
         descr = np.lib.format.dtype_to_descr(self.dtype)
         return {"name": self.name, "descr": descr, "shape": list(self.shape), "fortran": self.fortran}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Json]) -> ArrayForm:
-        """The form that `to_json` stored.
+        """Return the form that `to_json` stored.
 
         Raises
         ------
@@ -221,7 +221,7 @@ class ArrayRows(Protocol):
     """Where an array's rows come from."""
 
     def take(self, rows: slice) -> np.ndarray:
-        """The rows of the slice, which follow the ones taken before; the array itself for rank 0."""
+        """Return the rows of the slice, which follow the ones taken before; the array itself for rank 0."""
 
     def close(self) -> None:
         """Release the file."""
@@ -264,7 +264,7 @@ class StreamedRows:
 
 
 def split_fields(array: np.ndarray, form: ArrayForm) -> dict[str, np.ndarray]:
-    """The variables of `form`, by name, from some rows of an array that may have more fields than `form`."""
+    """Return the variables of `form`, by name, from some rows of an array that may have more fields than `form`."""
     variables = {}
     for leaf in form.leaves():
         values = array
@@ -276,7 +276,7 @@ def split_fields(array: np.ndarray, form: ArrayForm) -> dict[str, np.ndarray]:
 
 
 def join_fields(variables: Mapping[str, np.ndarray], form: ArrayForm) -> np.ndarray:
-    """Inverse of `split_fields`; padding between fields becomes zero."""
+    """Invert `split_fields`; padding between fields becomes zero."""
     leaves = form.leaves()
     if not leaves or not leaves[0].path:
         values = variables[form.name]

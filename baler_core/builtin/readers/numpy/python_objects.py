@@ -1,4 +1,4 @@
-"""Writes what was compressed from Python objects as an archive of arrays, for who has no Python at hand to open it."""
+"""Write data compressed from Python objects as an archive of arrays, readable without baler."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _ObjectSink(Sink):
 
 
 def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
-    """The values of all blocks, in the variable's own byte order."""
+    """Return the values of all blocks, in the variable's own byte order."""
     if len(pieces) == 1:
         return pieces[0]
     return np.concatenate(pieces, dtype=variable.numpy_dtype)
@@ -104,7 +104,7 @@ def _fixed(values: np.ndarray) -> np.ndarray:
     lengths = [len(cell) for cell in texts.flat]
     if max(lengths, default=0) * len(lengths) > _LONGEST_ARCHIVE * (1 + sum(lengths)) + (1 << 26):
         raise DataError(
-            "an archive of NumPy makes all texts as long as the longest, which is too much: open it in Python"
+            "a NumPy archive stores every text with the length of the longest, which takes too much memory: use baler_core.open"
         )
     fixed = texts.astype("S" if texts.size and isinstance(texts.flat[0], bytes) else "U")
     return fixed if fixed.itemsize else fixed.astype(f"{fixed.dtype.kind}1")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, split_fields
-from baler_core.data.variables import Json, Schema, Variable, family_slices, make_block, select_names
+from baler_core.data.variables import Json, Schema, Variable, leading_slices, make_block, select_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,11 +48,11 @@ def chosen_arrays(forms: Sequence[ArrayForm], patterns: Sequence[str] | None, wh
 def array_blocks(
     schema: Schema, forms: Sequence[ArrayForm], opened: Callable[[ArrayForm], ArrayRows], max_bytes: int
 ) -> Iterator[xr.Dataset]:
-    """Blocks of the arrays along the plan of `family_slices`; `opened` starts an array's row stream."""
+    """Yield blocks of the arrays along the plan of `leading_slices`; `opened` starts an array's row stream."""
     owner = {leaf.name: form for form in forms for leaf in form.leaves()}
     streams: dict[str, ArrayRows] = {}
     try:
-        for _, variables, rows in family_slices(schema, max_bytes):
+        for _, variables, rows in leading_slices(schema, max_bytes):
             arrays = {owner[variable.name].name: owner[variable.name] for variable in variables}
             values = {}
             for name, form in arrays.items():

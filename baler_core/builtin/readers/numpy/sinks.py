@@ -1,4 +1,4 @@
-"""Writes NumPy's files from blocks, array by array, without holding more than one of them."""
+"""Write NumPy's files from blocks, array by array, without holding more than one of them."""
 
 from __future__ import annotations
 

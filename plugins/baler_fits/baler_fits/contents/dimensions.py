@@ -1,4 +1,4 @@
-"""Names the dimensions of a file's arrays, and says from the WCS keywords what an image axis is."""
+"""Name the dimensions of a file's arrays, and determine the kind of each image axis from WCS keywords."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLES = {"time": "time", "spectral": "spectral", "stokes": "member", "y": "y", "
 
 
 def axis_names(keywords: Keywords, rank: int) -> tuple[str, ...]:
-    """A name for each axis of an image, slowest first: from CTYPEn, else `y` and `x` for the last two."""
+    """Return a name for each axis of an image, slowest first: from CTYPEn, else `y` and `x` for the last two."""
     names: list[str] = []
     for n in range(1, rank + 1):
         name = _axis_name(keywords.text(f"CTYPE{n}"))
@@ -47,7 +47,7 @@ class Dimensions:
     _shared: dict[tuple[object, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def new(self, name: str, length: int) -> str:
-        """A dimension of that name, or with the first number behind it that is free."""
+        """Return a dimension of that name, or with the first number behind it that is free."""
         unique, n = name, 2
         while unique in self.sizes:
             unique, n = f"{name}{n}", n + 1
@@ -55,7 +55,7 @@ class Dimensions:
         return unique
 
     def shared(self, key: object, names: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
-        """Dimensions for an array; the same ones for every array of equal key, names and shape."""
+        """Return dimensions for an array; the same ones for every array of equal key, names and shape."""
         full = (key, tuple(names), tuple(shape))
         if full not in self._shared:
             self._shared[full] = tuple(self.new(name, length) for name, length in zip(names, shape, strict=True))

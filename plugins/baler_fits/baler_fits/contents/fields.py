@@ -1,4 +1,4 @@
-"""What a data unit holds, told from its header: rows of fixed length, each made of fields."""
+"""Describe a data unit from its header: rows of fixed length, each made of fields."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHAPE = re.compile(r"\s*\(([\d,\s]+)\)\s*$")
 
 
 class NotModelled(Exception):
-    """This data unit is kept byte for byte; the message says why."""
+    """This data unit is kept byte for byte, for the reason in the message."""
 
 
 @dataclass(frozen=True)
@@ -160,14 +160,14 @@ class Unit:
 
 
 def bytes_unit(size: int) -> Unit:
-    """A data unit that is kept byte for byte."""
+    """Return a data unit that is kept byte for byte."""
     if not size:
         return Unit("empty")
     return Unit("bytes", size, 1, (RowField("", np.dtype("S1")),))
 
 
 def unit_of(keywords: Keywords, size: int) -> Unit:
-    """What the data unit of a header holds.
+    """Return what the data unit of a header holds.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def unit_of(keywords: Keywords, size: int) -> Unit:
 
 
 def image_unit(keywords: Keywords, kind: UnitKind = "image", prefix: str = "") -> Unit:
-    """An image or cube: one row per step of its slowest axis."""
+    """Return an image or cube: one row per step of its slowest axis."""
     shape = tuple(reversed(axis_lengths(keywords, "", prefix)))
     stored = np.dtype(PIXELS[keywords.whole(f"{prefix}BITPIX")])
     null = "ZBLANK" if prefix and keywords.get("BLANK") is None else "BLANK"
@@ -238,7 +238,7 @@ def _groups(keywords: Keywords) -> Unit:
 
 
 def table_unit(keywords: Keywords) -> Unit:
-    """A binary table; of a tile-compressed image the table that holds the tiles."""
+    """Return a binary table; of a tile-compressed image the table that holds the tiles."""
     columns = keywords.whole("TFIELDS")
     if keywords.whole("NAXIS") != 2 or keywords.whole("BITPIX") != 8 or not 0 <= columns <= MAX_COLUMNS:
         raise NotModelled("table with a header that is not standard FITS")
@@ -254,7 +254,7 @@ def table_unit(keywords: Keywords) -> Unit:
         raise NotModelled(f"table whose columns take {offset} bytes of rows of {row_bytes}")
     pointers = any(field.pointer is not None for field in fields)
     if keywords.whole("PCOUNT") and not pointers:
-        raise NotModelled("table with data behind it that no column points to")
+        raise NotModelled("table with data after it that no column points to")
     if not rows and not pointers:
         return Unit("table", 0, row_bytes, tuple(fields))
     heap = keywords.whole("THEAP", row_bytes * rows)
@@ -307,7 +307,7 @@ def _slowest_first(dims: Sequence[int]) -> tuple[int, ...]:
 
 
 def packing_of(keywords: Keywords, stored: np.dtype[Any], scale: str, zero: str, null: str) -> Packing:
-    """The packing that the named keywords give to numbers of a stored dtype."""
+    """Return the packing that the named keywords give to numbers of a stored dtype."""
     if stored.kind not in "iuf":
         return Packing()
     factor, offset = keywords.number(scale, 1.0) or 1.0, keywords.number(zero, 0.0)

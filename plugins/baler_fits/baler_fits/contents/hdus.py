@@ -1,4 +1,4 @@
-"""Walks through a FITS file: where each header and data unit lies, without reading values."""
+"""Find each header and data unit of a FITS file, without reading values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Hdu:
 
 
 def scan(file: BinaryIO, name: str) -> list[Hdu]:
-    """All HDUs of an open file; what follows the last one counts as an HDU without a header.
+    """Return all HDUs of an open file; what follows the last one counts as an HDU without a header.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _hdu_at(file: BinaryIO, position: int, end: int, index: int, name: str) -> H
 
 
 def _with_padding(file: BinaryIO, position: int, hdu: Hdu) -> Hdu:
-    """The HDU at `position`, told how it is padded if not as usual."""
+    """Return the HDU at `position`, with its padding if that is unusual."""
     if not hdu.header:
         return hdu
     file.seek(position + len(hdu.header))
@@ -118,7 +118,7 @@ def _read_header(file: BinaryIO, position: int, where: str) -> str:
 
 
 def data_size(keywords: Keywords, where: str) -> int:
-    """Bytes of data that a header announces (FITS standard 4.0, equation 2), without padding."""
+    """Return bytes of data that a header announces (FITS standard 4.0, equation 2), without padding."""
     bits = keywords.whole("BITPIX")
     if bits not in (8, 16, 32, 64, -32, -64):
         raise DataError(f"{where}: BITPIX must be 8, 16, 32, 64, -32 or -64, found {keywords.get('BITPIX')!r}")
@@ -158,12 +158,12 @@ def axis_lengths(keywords: Keywords, where: str, prefix: str = "") -> list[int]:
 
 
 def is_random_groups(keywords: Keywords) -> bool:
-    """Whether a primary header describes random groups."""
+    """Return whether a primary header describes random groups."""
     return keywords.flag("GROUPS") and keywords.whole("NAXIS1", -1) == 0 and keywords.whole("NAXIS") > 0
 
 
 def pieces_of(file: BinaryIO, start: int, size: int, padding: bytes) -> Iterator[bytes]:
-    """A stretch of a file and what pads it to whole blocks; bytes that were never written are zero."""
+    """Yield a stretch of a file and what pads it to whole blocks; bytes that were never written are zero."""
     for at in range(0, size, PIECE):
         file.seek(start + at)
         length = min(PIECE, size - at)

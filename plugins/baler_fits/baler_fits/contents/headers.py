@@ -1,4 +1,4 @@
-"""Header cards: the text of a header, what its keywords say, and edits that leave every other byte alone."""
+"""Read the keywords of header cards, and edit cards without changing any other byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VALUE = re.compile(r"\s*('(?:[^']|'')*'|[^/]*?)\s*(/.*)?$")
 
 
 class Keywords:
-    """What the cards of one header say; malformed values read as missing.
+    """Keywords and values of one header; malformed values read as missing.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Keywords:
             self._header: fits.Header = fits.Header.fromstring(printable)
 
     def get(self, keyword: str) -> object:
-        """The value of a keyword; None where it is missing, undefined or not legal FITS."""
+        """Return the value of a keyword; None where it is missing, undefined or not legal FITS."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -45,28 +45,28 @@ class Keywords:
         return value if isinstance(value, bool | int | float | str) else None
 
     def whole(self, keyword: str, default: int = 0) -> int:
-        """An integer keyword."""
+        """Return an integer keyword."""
         value = self.get(keyword)
         return value if isinstance(value, int) and not isinstance(value, bool) else default
 
     def number(self, keyword: str, default: Number = 0.0) -> Number:
-        """A finite number, as the int or float it was written as."""
+        """Return a finite number, as the int or float it was written as."""
         value = self.get(keyword)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return default
         return value
 
     def text(self, keyword: str) -> str:
-        """A string keyword, long ones (CONTINUE) joined, trailing blanks removed."""
+        """Return a string keyword, long ones (CONTINUE) joined, trailing blanks removed."""
         value = self.get(keyword)
         return value.rstrip() if isinstance(value, str) else ""
 
     def flag(self, keyword: str) -> bool:
-        """Whether a logical keyword is true."""
+        """Return whether a logical keyword is true."""
         return self.get(keyword) is True
 
     def comment(self, keyword: str) -> str:
-        """The comment on a keyword's card."""
+        """Return the comment on a keyword's card."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -76,17 +76,17 @@ class Keywords:
 
 
 def cards_of(text: str) -> list[str]:
-    """The cards of a header, 80 characters each."""
+    """Return the cards of a header, 80 characters each."""
     return [text[at : at + CARD] for at in range(0, len(text), CARD)]
 
 
 def keyword_of(card: str) -> str:
-    """The keyword a card starts with."""
+    """Return the keyword a card starts with."""
     return card[:8].rstrip()
 
 
 def with_value(card: str, value: int | str) -> str:
-    """The card with another value; keyword and comment stay where they are if there is room."""
+    """Return the card with another value; keyword and comment stay where they are if there is room."""
     written = f"'{value:<8}'" if isinstance(value, str) else f"{value:>20}"
     new = f"{card[:8]}= {written:<20}"
     match = _VALUE.match(card[10:])
@@ -99,7 +99,7 @@ def with_value(card: str, value: int | str) -> str:
 
 
 def set_values(text: str, values: dict[str, int | str]) -> str:
-    """The header with other values on existing cards (the first card of each keyword)."""
+    """Return the header with other values on existing cards (the first card of each keyword)."""
     left = dict(values)
     return "".join(
         with_value(card, left.pop(keyword_of(card))) if keyword_of(card) in left else card for card in cards_of(text)

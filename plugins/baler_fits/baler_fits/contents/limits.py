@@ -1,4 +1,4 @@
-"""Limits that a header states: legal values (TLMIN, TLMAX), and extremes (DATAMIN, DATAMAX, TDMIN, TDMAX) where they hold."""
+"""Read limits from a header: legal values (TLMIN, TLMAX), and extremes (DATAMIN, TDMIN, ...) where they hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNLIMITED = (-math.inf, math.inf)
 
 
 def legal_limits(keywords: Keywords, column: int, packing: Packing) -> tuple[float, float]:
-    """The smallest and largest legal value of a table column, in stored units."""
+    """Return the smallest and largest legal value of a table column, in stored units."""
     return _stored(keywords, f"TLMIN{column}", f"TLMAX{column}", packing)
 
 
@@ -30,14 +30,14 @@ def limits_before_null(keywords: Keywords, column: int, field: RowField) -> tupl
 
 
 def states_extremes(keywords: Keywords, column: int) -> bool:
-    """Whether a header tells the extremes of a column, or of an image (column 0)."""
+    """Return whether a header states the extremes of a column, or of an image (column 0)."""
     return _stored(keywords, *_cards(column), Packing()) != UNLIMITED
 
 
 def stated_extremes(
     keywords: Keywords, column: int, field: RowField, pieces: Iterable[np.ndarray]
 ) -> tuple[float, float]:
-    """The extremes that a header tells, in stored units, each only if no value lies beyond it: then none shall.
+    """Return the extremes that a header states, in stored units, each only if no value lies beyond it.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _cards(column: int) -> tuple[str, str]:
 
 
 def _stored(keywords: Keywords, lowest: str, highest: str, packing: Packing) -> tuple[float, float]:
-    """What two cards say of physical values, in stored units; no limits where they contradict each other."""
+    """Return two cards' limits of physical values in stored units; none if they contradict each other."""
     ends = (keywords.number(lowest, -math.inf), keywords.number(highest, math.inf))
     low, high = sorted((float(end) - packing.offset) / packing.scale for end in ends)
     return (low, high) if ends[0] < ends[1] else UNLIMITED

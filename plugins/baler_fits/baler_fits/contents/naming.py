@@ -1,4 +1,4 @@
-"""Names of HDUs and of the variables in them."""
+"""Name HDUs and the variables in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baler_fits.contents.headers import Keywords
 
 
 def hdu_names(headers: Sequence[Keywords]) -> list[str]:
-    """A name for each HDU: EXTNAME, else `hdu0`, `hdu1` ...
+    """Return a name for each HDU: EXTNAME, else `hdu0`, `hdu1` ...
 
     Equal ones get their EXTVER behind a comma (`SCI,2`), or their number if that is not enough (`SCI,hdu5`).
     """
@@ -29,7 +29,7 @@ def hdu_names(headers: Sequence[Keywords]) -> list[str]:
 
 
 def variable_names(hdu: str, unit: Unit, *, plain: bool = False) -> list[str]:
-    """A name for each field of a data unit: the HDU's for an image, `EXTNAME/column` for a table.
+    """Return a name for each field of a data unit: the HDU's for an image, `EXTNAME/column` for a table.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def counts_name(name: str) -> str:
 
 
 def apart(hdus: Sequence[str], units: Sequence[Unit]) -> list[str]:
-    """The names of HDUs, with their number behind a comma where variables of two would have one name (`A/b`)."""
+    """Return the names of HDUs, with their number behind a comma where variables of two would have one name (`A/b`)."""
     taken: set[str] = set()
     names: list[str] = []
     for n, (hdu, unit) in enumerate(zip(hdus, units, strict=True)):
@@ -86,7 +86,7 @@ def refuse_aliases(patterns: Sequence[str], names: Sequence[str], aliases: Mappi
 
 
 def chosen_hdu(wanted: int | str, names: Sequence[str], file: str) -> int:
-    """The number of the HDU that the option `hdu` means.
+    """Return the number of the HDU that the option `hdu` means.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tells from a header what an image or a column is to astronomy, and by which card.
+"""Determine the role of an image or a column from its header, and the card that defines it.
 
 Sources: FITS standard 4.0 (sections 7 to 9: columns, WCS, time), the UCD1+ word list of the IVOA (version 1.5) and the
 older UCD1 that VizieR used, OGIP memos (HDUCLAS, GTI, EBOUNDS), and the extension names of HST, JWST, DES and SDSS.
@@ -14,8 +14,8 @@ from baler_fits.contents.dimensions import SPECTRAL, TIME
 from baler_fits.contents.fields import RowField
 from baler_fits.contents.headers import Keywords
 
-Told = tuple[Role, str]
-UNTOLD: Told = ("", "")
+RoleReason = tuple[Role, str]
+NO_ROLE: RoleReason = ("", "")
 
 # UCDs by the start of their first word; the first that fits counts. UCD1+ words have dots, UCD1 words underscores.
 UCDS: tuple[tuple[str, Role], ...] = (
@@ -78,15 +78,15 @@ class Place:
     lookup: bool = False
 
 
-def role_of_column(place: Place, one: RowField) -> Told:
-    """What a table column is."""
+def role_of_column(place: Place, one: RowField) -> RoleReason:
+    """Return what a table column is."""
     keywords, n, name = place.keywords, one.column, one.name.upper()
     if place.lookup:
         return "axis", f"coordinates that a WCS axis looks up (EXTNAME {place.hdu!r})"
     if ucd := keywords.text(f"TUCD{n}").strip().lower():
-        told = _of_ucd(ucd)
-        if told[0]:
-            return told
+        stated = _of_ucd(ucd)
+        if stated[0]:
+            return stated
     if "spectralaxis" in (utype := keywords.text(f"TUTYP{n}")).lower():
         return "axis", f"TUTYP{n} {utype!r}"
     if kind := keywords.text(f"TCTYP{n}").upper().split("-")[0].strip():
@@ -100,23 +100,23 @@ def role_of_column(place: Place, one: RowField) -> Told:
     return _by_table(COLUMNS, name, f"TTYPE{n} {one.name!r}", integer=one.stored.kind in "iu")
 
 
-def _of_ucd(ucd: str) -> Told:
-    """What a unified content descriptor says: an error of anything is an error, else the first word counts."""
+def _of_ucd(ucd: str) -> RoleReason:
+    """Return the role by a unified content descriptor: an error of anything is an error, else the first word counts."""
     words = [word.strip() for word in ucd.split(";")]
     if any(word.startswith(("stat.error", "stat.stdev", "stat.variance")) for word in words):
         return "uncertainty", f"UCD {ucd!r}"
-    return next(((role, f"UCD {ucd!r}") for start, role in UCDS if words[0].startswith(start)), UNTOLD)
+    return next(((role, f"UCD {ucd!r}") for start, role in UCDS if words[0].startswith(start)), NO_ROLE)
 
 
-def _of_axis(kind: str, reason: str) -> Told:
-    """What a coordinate type of the WCS (CTYPE, TCTYP) says."""
+def _of_axis(kind: str, reason: str) -> RoleReason:
+    """Return the role by a coordinate type of the WCS (CTYPE, TCTYP)."""
     if kind in TIME:
         return "time", reason
     return ("axis" if kind[:4] in SPECTRAL else "position"), reason
 
 
-def _time(place: Place, one: RowField) -> Told | None:
-    """Whether a column holds times: by its unit, or by its name in an HDU that tells how time is counted."""
+def _time(place: Place, one: RowField) -> RoleReason | None:
+    """Whether a column holds times: by its unit, or by its name in an HDU that defines how time is counted."""
     keywords, n, unit = place.keywords, one.column, one.units.strip()
     if ERRORS.match(one.name.upper()) or one.is_text:
         return None
@@ -129,12 +129,12 @@ def _time(place: Place, one: RowField) -> Told | None:
         return "time", f"a table of good time intervals ({place.hdu})"
     for keyword in ("MJDREF", "MJDREFI", "JDREF", "JDREFI", "DATEREF", "BJDREFI", "TIMESYS", "MJD-OBS", "DATE-OBS"):
         if keywords.get(keyword) is not None:
-            return "time", f"TTYPE{n} {one.name!r}, and {keyword} tells how time is counted"
+            return "time", f"TTYPE{n} {one.name!r}, and {keyword} defines how time is counted"
     return "time", f"TTYPE{n} {one.name!r}" + (f" in {unit}" if unit else "")
 
 
-def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> Told:
-    """What an image or cube is.
+def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> RoleReason:
+    """Return what an image or cube is.
 
     Parameters
     ----------
@@ -150,27 +150,27 @@ def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> Told:
         return "mask", f"HDUCLAS2 {classes.strip()!r}"
     if place.lookup:
         return "axis", f"coordinates that a WCS axis looks up (EXTNAME {place.hdu!r})"
-    told = _by_table(EXTENSIONS, name, f"EXTNAME {name!r}")
-    if told[0]:
-        return told
+    stated = _by_table(EXTENSIONS, name, f"EXTNAME {name!r}")
+    if stated[0]:
+        return stated
     unit = one.units.strip().lower()
     whole = one.stored.kind in "iu" and (one.packing.scale, one.packing.offset) == (1.0, 0.0)
     if whole:
-        return ("count", f"whole numbers in {one.units}") if unit in COUNTS else UNTOLD
+        return ("count", f"whole numbers in {one.units}") if unit in COUNTS else NO_ROLE
     if unit:
         return "measured", f"an image in {one.units}"
     known = [f"CTYPE{n}" for n in range(1, len(axes) + 1) if keywords.text(f"CTYPE{n}")]
-    return ("measured", f"an image with {' and '.join(known[:2])}") if len(known) > 1 else UNTOLD
+    return ("measured", f"an image with {' and '.join(known[:2])}") if len(known) > 1 else NO_ROLE
 
 
-def role_of_parameters(keywords: Keywords) -> Told:
-    """What the parameters of random groups are: baselines and dates, all in one array."""
+def role_of_parameters(keywords: Keywords) -> RoleReason:
+    """Return what the parameters of random groups are: baselines and dates, all in one array."""
     names = [keywords.text(f"PTYPE{n}") for n in range(1, keywords.whole("PCOUNT") + 1)]
     return "axis", f"parameters of random groups ({', '.join(name for name in names[:6] if name)})"
 
 
 def looked_up(headers: list[Keywords]) -> set[str]:
-    """The EXTNAMEs, in upper case, of tables in which WCS axes look up coordinates (PSi_0, paper III)."""
+    """Return the EXTNAMEs, in upper case, of tables in which WCS axes look up coordinates (PSi_0, paper III)."""
     found: set[str] = set()
     for keywords in headers:
         for n in range(1, 10):
@@ -179,10 +179,10 @@ def looked_up(headers: list[Keywords]) -> set[str]:
     return found - {""}
 
 
-def _by_table(table: tuple[tuple[str, Role], ...], name: str, reason: str, *, integer: bool = True) -> Told:
+def _by_table(table: tuple[tuple[str, Role], ...], name: str, reason: str, *, integer: bool = True) -> RoleReason:
     for pattern, role in table:
         if role == "flag" and not integer:
             continue
         if re.fullmatch(pattern, name):
             return role, reason
-    return UNTOLD
+    return NO_ROLE

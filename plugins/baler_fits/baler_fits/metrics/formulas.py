@@ -1,4 +1,4 @@
-"""Which formulas the names of a catalogue's columns suggest."""
+"""Suggest formulas from the names of a catalogue's columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OVER_ERROR = re.compile(r"(.+)_over_(?:error|err)$")
 
 
 def suggested_formulas(names: Iterable[str]) -> list[Formula]:
-    """Formulas that may hold between columns, told from their names alone.
+    """Return formulas that may hold between columns, by their names alone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Takes the images out of a block: planes in physical units, blanks as NaN."""
+"""Extract the images of a block: planes in physical units, blanks as NaN."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def is_image(variable: Variable) -> bool:
-    """Whether the file says which of its axes are y and x."""
+    """Return whether the file defines its axes y and x."""
     return variable.is_numeric and variable.dtype != "|b1" and {"y", "x"} <= set(variable.axes.values())
 
 
 def planes(block: xr.Dataset, variable: Variable) -> Iterator[np.ndarray]:
-    """The images of a variable in a block: float64, shape (y, x), one after the other for a cube.
+    """Yield the images of a variable in a block: float64, shape (y, x), one after the other for a cube.
 
     Values are physical ones; fill values and infinities are NaN. A block may hold only some rows of a large image.
     """
@@ -36,7 +36,7 @@ def planes(block: xr.Dataset, variable: Variable) -> Iterator[np.ndarray]:
 def pairs(
     original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]
 ) -> Iterator[tuple[Variable, np.ndarray, np.ndarray]]:
-    """All images of two equal blocks side by side: (variable, original plane, restored plane)."""
+    """Yield all images of two equal blocks side by side: (variable, original plane, restored plane)."""
     for name, variable in variables.items():
         if is_image(variable) and name in original.variables:
             for before, after in zip(planes(original, variable), planes(restored, variable), strict=True):

@@ -21,7 +21,7 @@ RESIDUALS = np.linspace(-2.0, 2.0, 81)
 
 
 def noise_sigma(image: np.ndarray) -> float:
-    """Standard deviation of the noise of an image, blind to sources and gradients.
+    """Return standard deviation of the noise of an image, blind to sources and gradients.
 
     From the median absolute second difference of pixels two apart along rows (DER_SNR: Stoehr et al. 2008, ASP
     Conf. Ser. 394, 505). Where most of them are zero (sparse counts) their root mean square is taken instead.
@@ -70,7 +70,7 @@ class NoiseMetric(Metric):
     """
 
     name = "noise"
-    summary = "residuals of images beside the noise of the image"
+    summary = "residuals of images relative to the noise of the image"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -104,7 +104,7 @@ class NoiseMetric(Metric):
         sums.residuals += np.histogram((residual / sums.sigma).clip(RESIDUALS[0], RESIDUALS[-1]), RESIDUALS)[0]
 
     def result(self) -> MetricResult:
-        """The noise of each image, and residuals beside it."""
+        """Return the noise of each image, and residuals beside it."""
         values: dict[str, dict[str, float]] = {}
         for name, sums in self._sums.items():
             noise = float(np.median(sums.sigmas)) if sums.sigmas else float("nan")
@@ -116,7 +116,7 @@ class NoiseMetric(Metric):
         return MetricResult(values, self._units)
 
     def plots(self) -> Sequence[str]:
-        """A histogram of pixels and one of residuals per image."""
+        """Return a histogram of pixels and one of residuals per image."""
         known = [name for name, sums in self._sums.items() if sums.sigma > 0]
         return [f"{name}: {what}" for name in known for what in ("pixels", "residuals")]
 

@@ -63,7 +63,7 @@ class PhotometryMetric(Metric):
         return fluxes[:, np.isfinite(fluxes).all(axis=0)]
 
     def result(self) -> MetricResult:
-        """Differences of magnitudes."""
+        """Return differences of magnitudes."""
         values: dict[str, dict[str, float]] = {}
         for name in self._fluxes:
             before, after, scatter = self._measured(name)
@@ -81,7 +81,7 @@ class PhotometryMetric(Metric):
         return MetricResult(values, dict.fromkeys(values, "mag"))
 
     def plots(self) -> Sequence[str]:
-        """One plot per image with sources."""
+        """Return one plot per image with sources."""
         return [f"{name}: photometry" for name in self._fluxes if (self._measured(name)[:2] > 0).all(axis=0).any()]
 
     def plot(self, title: str, axes: Axes) -> None:

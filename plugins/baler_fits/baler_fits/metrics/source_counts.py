@@ -57,7 +57,7 @@ class SourceCountsMetric(Metric):
         return tuple(np.concatenate(parts) for parts in zip(*self._found[name], strict=True))
 
     def result(self) -> MetricResult:
-        """Counts per threshold."""
+        """Return counts per threshold."""
         values: dict[str, dict[str, float]] = {}
         for name in self._found:
             was, now, lost = self._heights(name)
@@ -71,7 +71,7 @@ class SourceCountsMetric(Metric):
         return MetricResult(values)
 
     def plots(self) -> Sequence[str]:
-        """One plot per image with sources."""
+        """Return one plot per image with sources."""
         return [f"{name}: source counts" for name in self._found if len(self._heights(name)[0])]
 
     def plot(self, title: str, axes: Axes) -> None:
@@ -90,7 +90,7 @@ class SourceCountsMetric(Metric):
 
 
 def same_place(was: Sources, now: Sources, shape: tuple[int, ...], distance: int) -> np.ndarray:
-    """Boolean, (original sources,): whether a restored source lies within `distance` pixels in y and in x."""
+    """Return boolean, (original sources,): whether a restored source lies within `distance` pixels in y and in x."""
     near = np.zeros(shape, bool)
     for dy in range(-distance, distance + 1):
         for dx in range(-distance, distance + 1):

@@ -1,4 +1,4 @@
-"""Finds sources in an image and measures them: local maxima, and fluxes in circular apertures."""
+"""Find sources in an image and measure them: local maxima, and fluxes in circular apertures."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Sources:
     height: np.ndarray
 
     def above(self, threshold: float) -> int:
-        """How many are higher than this many times the noise."""
+        """Return how many are higher than this many times the noise."""
         return int(np.count_nonzero(self.height > threshold))
 
 
 def sky(image: np.ndarray) -> tuple[float, float]:
-    """Level (median) and noise of an image, shape (y, x); NaN where there is nothing to tell them from."""
+    """Return level (median) and noise of an image, shape (y, x); NaN without finite pixels."""
     good = image[np.isfinite(image)]
     return (float(np.median(good)), noise_sigma(image)) if good.size else (float("nan"), float("nan"))
 
 
 def find_sources(image: np.ndarray, level: float, noise: float, *, threshold: float, margin: int = 0) -> Sources:
-    """Local maxima higher than `threshold` times the noise above the level.
+    """Return local maxima higher than `threshold` times the noise above the level.
 
     Parameters
     ----------
@@ -96,5 +96,5 @@ def aperture_fluxes(image: np.ndarray, y: np.ndarray, x: np.ndarray, radius: flo
 
 
 def ring_reach(radius: float) -> int:
-    """Pixels from the centre of an aperture to the outer edge of its ring."""
+    """Return pixels from the centre of an aperture to the outer edge of its ring."""
     return int(np.ceil(2.5 * radius))

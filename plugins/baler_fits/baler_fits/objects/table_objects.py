@@ -89,7 +89,7 @@ def _unit(unit: Any, name: str) -> str:
     except (ValueError, TypeError):
         same = False
     if not same:
-        raise DataError(f"the unit {text!r} of {name!r} is none that astropy knows by that name: convert the column")
+        raise DataError(f"the unit {text!r} of {name!r} is not known to astropy by that name: convert the column")
     return text
 
 
@@ -103,7 +103,7 @@ def _serialized(table: Any) -> tuple[Any, str]:
         extra = plain.meta.get(SERIALIZED)
         return plain, str(yaml.dump(extra)) if extra else ""
     except (TypeError, ValueError, AttributeError, NotImplementedError, yaml.yaml.YAMLError) as error:
-        raise DataError(f"a column of the table cannot be held: {error}") from error
+        raise DataError(f"a column of the table cannot be stored: {error}") from error
 
 
 def _constructed(table: Any, extra: str) -> Any:
@@ -114,7 +114,7 @@ def _constructed(table: Any, extra: str) -> Any:
     try:
         table.meta[SERIALIZED] = yaml.load(extra)
     except yaml.yaml.YAMLError as error:
-        raise ValueError(f"how columns are made again cannot be read: {error}") from error
+        raise ValueError(f"the record of the columns cannot be read: {error}") from error
     return serialize._construct_mixins_from_columns(table)
 
 

@@ -1,4 +1,4 @@
-"""Looks into a file's data units as far as their shape needs it, and reads rows of them."""
+"""Read rows of a file's data units, and inspect them as far as their shape requires."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Content:
 
 
 def content_of(file: BinaryIO, hdu: Hdu, *, decode_tiles: bool = True) -> Content:
-    """What an HDU of an open file holds; reads descriptors and logical columns only."""
+    """Return what an HDU of an open file holds; reads descriptors and logical columns only."""
     keywords = Keywords(hdu.header)
     try:
         unit = unit_of(keywords, hdu.size)
@@ -70,7 +70,7 @@ def read_rows(file: BinaryIO, hdu: Hdu, unit: Unit, rows: slice) -> Iterator[tup
 
 
 def read_arrays(file: BinaryIO, content: Content, position: int, rows: slice) -> list[bytes]:
-    """The bytes of a variable-length field in some rows, one per row."""
+    """Return the bytes of a variable-length field in some rows, one per row."""
     pointers = content.pointers[position]
     places, lengths = pointers.places[rows], pointers.lengths[rows]
     filled = lengths > 0
@@ -89,7 +89,7 @@ def read_arrays(file: BinaryIO, content: Content, position: int, rows: slice) ->
 
 
 def read_bytes(file: BinaryIO, hdu: Hdu, offset: int, length: int) -> bytes:
-    """Bytes of a data unit.
+    """Return bytes of a data unit.
 
     Raises
     ------

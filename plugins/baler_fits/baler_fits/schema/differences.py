@@ -1,4 +1,4 @@
-"""Compares the headers of a restored file with the original ones, and says what differs in sentences."""
+"""Compare the headers of a restored file with the original ones, and describe the differences in sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LISTED = 6
 
 
 def what_differs(place: int, bones: Bones, header: str, loose_tiles: int = 0) -> list[str]:
-    """How the header of an HDU of the restored file differs from the original.
+    """Return how the header of an HDU of the restored file differs from the original.
 
     Parameters
     ----------
@@ -28,26 +28,28 @@ def what_differs(place: int, bones: Bones, header: str, loose_tiles: int = 0) ->
     where = f"HDU {place}"
     if name := Keywords(bones.header).text("EXTNAME"):
         where += f" ({name})"
-    told: list[str] = []
+    sentences: list[str] = []
     if bones.moved:
-        told.append(
+        sentences.append(
             f"{where}: the arrays of variable length have the same values, but another order in the file: they lay with "
             f"gaps, shared places or out of order"
         )
     if loose_tiles:
-        told.append(
+        sentences.append(
             f"{where}: {loose_tiles} tiles are compressed with gzip, since {Keywords(header).text('ZCMPTYPE')} of "
             f"quantised pixels would not keep the restored ones"
         )
     if header == bones.header:
-        return told
+        return sentences
     before, after = _by_keyword(bones.header), _by_keyword(header)
     if algorithm := _changed_algorithm(before, after):
-        told.append(f"{where}: the tiles are compressed with {algorithm}, which would not keep the restored pixels")
+        sentences.append(
+            f"{where}: the tiles are compressed with {algorithm}, which would not keep the restored pixels"
+        )
     if changed := _changed_keywords(bones.header, header):
         more = f" and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
-        told.append(f"{where}: the header differs from the original: {', '.join(changed[:LISTED])}{more}")
-    return told
+        sentences.append(f"{where}: the header differs from the original: {', '.join(changed[:LISTED])}{more}")
+    return sentences
 
 
 def _changed_keywords(original: str, restored: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Headers of the restored file: the original ones, without what was not taken."""
+"""Edit the headers of the restored file: the original ones without the parts that were not selected."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _COLUMN_CARDS = re.compile(
 
 
 def without_image(header: str) -> str:
-    """A primary header whose image was not taken: NAXIS = 0, everything else as it was."""
+    """Return a primary header whose image was not taken: NAXIS = 0, everything else as it was."""
     return set_values(_without(header, lambda keyword: bool(_IMAGE_CARDS.match(keyword))), {"NAXIS": 0})
 
 
 def without_columns(header: str, unit: Unit, dropped: Iterable[int]) -> str:
-    """A table header without the columns of these numbers (from 1); the others are numbered anew."""
+    """Return a table header without the columns of these numbers (from 1); the others are numbered anew."""
     gone = set(dropped)
     count = Keywords(header).whole("TFIELDS")
     kept = [n for n in range(1, count + 1) if n not in gone]

@@ -52,7 +52,7 @@ class Bones:
     untrue: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The record; what is as usual is left out."""
+        """Return the record; what is as usual is left out."""
         record: dict[str, Any] = {"header": self.header, "variables": list(self.variables)}
         if self.size >= 0:
             record["size"] = self.size
@@ -66,7 +66,7 @@ class Bones:
 
     @classmethod
     def from_json(cls, record: Any) -> Bones:
-        """The inverse of `to_json`.
+        """Return the inverse of `to_json`.
 
         Raises
         ------
@@ -137,7 +137,7 @@ def _attached(file: BinaryIO, entry: CatalogueEntry, place: int) -> dict[str, by
 
 
 def attached_name(place: int, what: str) -> str:
-    """The name of an attachment that belongs to the HDU at this place of the restored file."""
+    """Return the name of an attachment that belongs to the HDU at this place of the restored file."""
     return f"HDU {place}: {what}"
 
 

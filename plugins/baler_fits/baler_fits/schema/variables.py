@@ -11,7 +11,7 @@ from baler_core import Variable
 from baler_fits.contents.dimensions import ROLES, Dimensions, axis_names
 from baler_fits.contents.fields import RowField
 from baler_fits.contents.naming import counts_name, variable_names
-from baler_fits.contents.roles import UNTOLD, Place, Told, role_of_column, role_of_image, role_of_parameters
+from baler_fits.contents.roles import NO_ROLE, Place, RoleReason, role_of_column, role_of_image, role_of_parameters
 from baler_fits.schema.data_units import Content
 
 
@@ -45,7 +45,7 @@ class CatalogueEntry:
 
 
 def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> CatalogueEntry:
-    """The chosen variables of an HDU; their dimensions are added to `dimensions`."""
+    """Return the chosen variables of an HDU; their dimensions are added to `dimensions`."""
     unit, hdu_name = content.unit, place.hdu
     names = variable_names(hdu_name, unit, plain=plain)
     taken = {n: name for n, name in enumerate(names) if name in chosen or counts_name(name) in chosen}
@@ -68,23 +68,23 @@ def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[st
             axes = dimensions.shared(
                 row, [f"{row}:{axis}:{length}" for axis, length in enumerate(one.shape)], one.shape
             )
-            values[n] = _variable(name, one, (row, *axes), _told(content, place, one))
+            values[n] = _variable(name, one, (row, *axes), _role_of(content, place, one))
         else:
             values[n], counts[n] = _jagged(content, place, n, name, row, dimensions, values, counts)
     return CatalogueEntry(content, values, counts)
 
 
 def _variable(
-    name: str, one: RowField, dims: tuple[str, ...], told: Told = UNTOLD, axes: Mapping[str, str] | None = None
+    name: str, one: RowField, dims: tuple[str, ...], stated: RoleReason = NO_ROLE, axes: Mapping[str, str] | None = None
 ) -> Variable:
     packing = one.packing
     return Variable(
         name, one.dtype, dims, one.units, one.label, packing.fill, packing.scale, packing.offset, axes or {},
-        one.limits, role=told[0], reason=told[1],
+        one.limits, role=stated[0], reason=stated[1],
     )  # fmt: skip
 
 
-def _told(content: Content, place: Place, one: RowField) -> Told:
+def _role_of(content: Content, place: Place, one: RowField) -> RoleReason:
     """What a field of rows is."""
     if content.unit.kind != "groups":
         return role_of_column(place, one)

@@ -14,7 +14,7 @@ _PUNCTUATION = frozenset(range(0x3A, 0x41)) | frozenset(range(0x5B, 0x61))
 
 
 def ones_complement_sum(pieces: Iterable[bytes], total: int = 0) -> int:
-    """The sum of big-endian 32-bit words with carries added back; every piece but the last has whole words."""
+    """Return the sum of big-endian 32-bit words with carries added back; every piece but the last has whole words."""
     for piece in pieces:
         words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), ">u4")
         total += int(words.sum(dtype=np.uint64))
@@ -24,7 +24,7 @@ def ones_complement_sum(pieces: Iterable[bytes], total: int = 0) -> int:
 
 
 def encoded(total: int) -> str:
-    """The 16 characters that make an HDU sum to -0 when they stand in its CHECKSUM card."""
+    """Return the 16 characters that make an HDU sum to -0 when they stand in its CHECKSUM card."""
     characters = bytearray(16)
     for n, byte in enumerate((~total & FULL).to_bytes(4, "big")):
         quarters = [byte // 4 + 0x30] * 4
@@ -39,7 +39,7 @@ def encoded(total: int) -> str:
 
 
 def has_checksums(header: str) -> bool:
-    """Whether there is anything to bring up to date."""
+    """Return whether there is anything to bring up to date."""
     keywords = Keywords(header)
     return keywords.get("DATASUM") is not None or keywords.get("CHECKSUM") is not None
 
@@ -54,7 +54,7 @@ def are_true(header: str, data: Iterable[bytes], padding: bytes | None = None) -
 
 
 def with_checksums(header: str, data: Iterable[bytes], padding: bytes | None = None, *, unchanged: bool = False) -> str:
-    """The header with DATASUM and CHECKSUM, where it has them, true for these data.
+    """Return the header with DATASUM and CHECKSUM, where it has them, true for these data.
 
     Cards that are true already are left as they are.
 

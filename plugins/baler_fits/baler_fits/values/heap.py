@@ -45,7 +45,7 @@ class Pointers:
         return bool(places.size) and not places.any()
 
     def inside(self, heap_bytes: int) -> bool:
-        """Whether every array lies within the heap; the largest count times its size cannot overflow here."""
+        """Return whether every array lies within the heap; the largest count times its size cannot overflow here."""
         filled = self.counts > 0
         if (self.counts < 0).any() or (self.counts > heap_bytes).any():
             return False
@@ -54,7 +54,7 @@ class Pointers:
 
 
 def places_in(order: Order, lengths: list[np.ndarray]) -> list[np.ndarray]:
-    """Where arrays start when they follow each other without gaps.
+    """Return where arrays start when they follow each other without gaps.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ MAX_UNPACKED = 4 << 30
 
 
 def unpack(data: bytes) -> bytearray:
-    """What a whole `.Z` file holds.
+    """Return what a whole `.Z` file holds.
 
     Raises
     ------
@@ -21,7 +21,7 @@ def unpack(data: bytes) -> bytearray:
     """
     bits, block_mode = (data[2] & 0x1F, bool(data[2] & 0x80)) if len(data) > 2 else (0, False)
     if not data.startswith(MAGIC) or not FIRST_BITS <= bits <= 16:
-        raise ValueError("it does not begin as the format does")
+        raise ValueError("it does not begin with the signature of the format")
     out = bytearray()
     # An entry is a stretch of what is unpacked already: its start and length.
     starts, lengths = [0] * (1 << bits), [1] * (1 << bits)
@@ -59,7 +59,7 @@ class _Codes:
         self._bits, self._group, self._place = FIRST_BITS, 3, 0
 
     def next(self, free: int) -> int | None:
-        """The next code; None at the end. `free` is the number of the next entry of the table."""
+        """Return the next code; None at the end. `free` is the number of the next entry of the table."""
         if free >= 1 << self._bits and self._bits < self._most:
             self._new_group()
             self._bits += 1
@@ -102,7 +102,7 @@ class Packer:
         self._group: list[int] = []
 
     def pack(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The whole stream of all pieces, in pieces."""
+        """Yield the whole stream of all pieces, in pieces."""
         yield MAGIC + bytes([0x80 | self._most])
         for piece in pieces:
             yield b"".join(self._take(piece))

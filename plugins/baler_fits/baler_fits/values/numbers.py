@@ -8,7 +8,7 @@ from baler_fits.contents.fields import RowField
 
 
 def to_native(stored: np.ndarray, field: RowField) -> np.ndarray:
-    """Values in memory of elements as they stand in the file; same shape, every bit of them kept."""
+    """Return values in memory of elements as they stand in the file; same shape, every bit of them kept."""
     if field.logical:
         return stored == b"T"
     values = stored.astype(stored.dtype.newbyteorder("<"))
@@ -16,7 +16,7 @@ def to_native(stored: np.ndarray, field: RowField) -> np.ndarray:
 
 
 def to_stored(values: np.ndarray, field: RowField) -> np.ndarray:
-    """The inverse of `to_native`: elements of the dtype `field.stored`, same shape."""
+    """Return the inverse of `to_native`: elements of the dtype `field.stored`, same shape."""
     if field.logical:
         return np.where(values, np.bytes_(b"T"), np.bytes_(b"F"))
     if field.packing.flipped:

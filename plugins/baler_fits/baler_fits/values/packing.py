@@ -24,7 +24,7 @@ PIECE = 1 << 20
 
 
 def open_plain(path: Path) -> tuple[BinaryIO, str]:
-    """The file opened, unpacked into a temporary one if it is compressed as a whole, and how it was.
+    """Return the file opened, unpacked into a temporary one if it is compressed as a whole, and how it was.
 
     Returns
     -------
@@ -105,12 +105,12 @@ def _unpacked_xz(file: BinaryIO) -> Iterator[bytes]:
 
 
 def is_packing(how: object) -> bool:
-    """Whether a skeleton may name this compression."""
+    """Return whether a skeleton may name this compression."""
     return how in ("", "gzip", "bz2", "xz", *(f"Z{bits}" for bits in range(lzw.FIRST_BITS, 17)))
 
 
 def write_packed(file: BinaryIO, how: str, pieces: Iterable[bytes]) -> None:
-    """Write pieces to a file, compressed as a whole in the way `open_plain` told."""
+    """Write pieces to a file, compressed as a whole with the method that `open_plain` returned."""
     if how.startswith("Z"):
         pieces = lzw.Packer(int(how[1:])).pack(pieces)
     if not how or how.startswith("Z"):

@@ -93,7 +93,7 @@ def _randoms() -> np.ndarray:
 
 
 def read_quantisation(file: BinaryIO, hdu: Hdu) -> bytes | None:
-    """The scales of all tiles of an image, as bytes; None if it is not made of quantised floats."""
+    """Return the scales of all tiles of an image, as bytes; None if it is not made of quantised floats."""
     keywords = Keywords(hdu.header)
     unit = table_unit(keywords)
     places = {field.name: f"f{n}" for n, field in enumerate(unit.fields) if field.name in _COLUMNS}
@@ -109,7 +109,7 @@ def read_quantisation(file: BinaryIO, hdu: Hdu) -> bytes | None:
 
 
 def quantisation_of(keywords: Keywords, unit: Unit, raw: bytes) -> Quantisation | None:
-    """The inverse of `read_quantisation`; None if the bytes are not for the tiles of this table."""
+    """Return the inverse of `read_quantisation`; None if the bytes are not for the tiles of this table."""
     if len(raw) != unit.rows * _ROW.itemsize or keywords.text("ZQUANTIZ") not in DITHERS:
         return None
     ends = np.cumsum([unit.rows * _ROW[name].itemsize for name in _COLUMNS])
@@ -121,7 +121,7 @@ def quantisation_of(keywords: Keywords, unit: Unit, raw: bytes) -> Quantisation 
 
 
 def tile_slices(shape: Sequence[int], tile: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    """Where the tiles of an image lie, in the order of their rows in the table."""
+    """Yield where the tiles of an image lie, in the order of their rows in the table."""
     ranges = [range(0, length, step) for length, step in zip(shape, tile, strict=True)]
     for starts in product(*ranges):
         yield tuple(slice(a, min(a + step, n)) for a, step, n in zip(starts, tile, shape, strict=True))

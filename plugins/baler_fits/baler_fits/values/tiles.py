@@ -48,7 +48,7 @@ class TiledImage:
                 raise NotModelled(f"tile-compressed image that astropy does not decode ({error})") from error
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Stored pixels of some rows along the slowest axis; only the tiles they touch are decoded.
+        """Return stored pixels of some rows along the slowest axis; only the tiles they touch are decoded.
 
         Raises
         ------

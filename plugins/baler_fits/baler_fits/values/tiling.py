@@ -1,4 +1,4 @@
-"""Compresses the tiles of a restored image as they were where that loses nothing, and looks whether they decode to it."""
+"""Compress the tiles of a restored image as in the original where that loses nothing, and check the decoded pixels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PRIMARY = "".join(
 
 
 def compress_tiles(header: str, pixels: np.ndarray, scales: bytes | None, folder: Path) -> Tiled:
-    """Compress an image without loss: as its header says if that gives the same pixels, else with GZIP_2.
+    """Compress an image without loss: by the method of its header if that gives the same pixels, else with GZIP_2.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _without_loss(header: str, pixels: np.ndarray, scales: bytes | None, folder:
 
 
 def encode(pixels: np.ndarray, folder: Path, **options: Any) -> Tiled:
-    """Any image as astropy compresses it with these options, without quantising floats."""
+    """Return any image as astropy compresses it with these options, without quantising floats."""
     from astropy.io import fits
 
     with tempfile.TemporaryFile(dir=folder) as whole:
@@ -118,7 +118,7 @@ def encode(pixels: np.ndarray, folder: Path, **options: Any) -> Tiled:
 
 
 def tile_shape(keywords: Keywords, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The size of a tile, slowest axis first."""
+    """Return the size of a tile, slowest axis first."""
     return tuple(reversed([keywords.whole(f"ZTILE{n}", 1 if n > 1 else shape[-1]) for n in range(1, len(shape) + 1)]))
 
 
@@ -170,7 +170,7 @@ def _same(before: np.ndarray, after: np.ndarray) -> bool:
 
 
 def transplant(original: str, compressed: str, structure: str) -> str:
-    """The original header, its structural cards set to those of the newly compressed table.
+    """Return the original header, its structural cards set to those of the newly compressed table.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Builds the table of a tile-compressed image of floats from the whole numbers that they were decoded from."""
+"""Build the table of a tile-compressed image of floats from the whole numbers that they were decoded from."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _assembled(
 
 
 def _with_sizes(header: str, unit: Unit, heap: int, longest: dict[str, int]) -> str:
-    """The header with the length of the heap, and of the longest array of each column where it tells them."""
+    """Return the header with the length of the heap, and of the longest array of each column if it states them."""
     keywords = Keywords(header)
     values: dict[str, int | str] = {"PCOUNT": heap}
     for one in unit.fields:

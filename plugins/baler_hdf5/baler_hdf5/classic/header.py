@@ -21,7 +21,7 @@ STREAMING = {1: 2**32 - 1, 2: 2**32 - 1, 5: 2**64 - 1}
 
 @dataclass(frozen=True)
 class ClassicVariable:
-    """A variable as the header tells of it.
+    """A variable as the header describes it.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class ClassicHeader:
     size: int
 
     def is_record(self, variable: ClassicVariable) -> bool:
-        """Whether its values lie record by record, among those of other variables."""
+        """Return whether its values lie record by record, among those of other variables."""
         return bool(variable.dims) and self.dimensions[variable.dims[0]][1] is None
 
     def slab_shape(self, variable: ClassicVariable) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ class ClassicHeader:
         return tuple(lengths[1:] if self.is_record(variable) else lengths)
 
     def slab_bytes(self, variable: ClassicVariable) -> int:
-        """Bytes of its values, of one record where it has records."""
+        """Return bytes of its values, of one record where it has records."""
         return math.prod(self.slab_shape(variable)) * variable.dtype.itemsize
 
     @property
@@ -91,7 +91,7 @@ class ClassicHeader:
 
 
 def end_of_values(header: ClassicHeader, records: int) -> int:
-    """Where the file ends: behind the last value, padded to four bytes as the format wants it."""
+    """Return where the file ends: behind the last value, padded to four bytes as the format wants it."""
     end = header.size
     for variable in header.variables:
         length = _padded(header.slab_bytes(variable))
@@ -121,7 +121,7 @@ class _HeaderCursor:
         return int.from_bytes(self.take(size), "big")
 
     def length(self) -> int:
-        """A length or count: 4 bytes, 8 in CDF-5."""
+        """Return a length or count: 4 bytes, 8 in CDF-5."""
         return self.number(8 if self.wide else 4)
 
     def name(self) -> str:
@@ -129,7 +129,7 @@ class _HeaderCursor:
         return self.take(_padded(count))[:count].decode("utf-8", "replace")
 
     def count(self, tag: int) -> int:
-        """How many entries follow in a list; a tag and a count of zero stand for no list."""
+        """Return how many entries follow in a list; a tag and a count of zero stand for no list."""
         found, count = self.number(4), self.length()
         if found not in (tag, 0) or (found == 0 and count):
             raise DataError(f"{self.where}: damaged, the NetCDF header has the tag {found} at byte {self.at}")
@@ -162,7 +162,7 @@ def parse_header(raw: bytes | memoryview, where: str) -> ClassicHeader:
     cursor = _HeaderCursor(raw, where)
     version = raw[3] if len(raw) > 3 else 0
     if bytes(raw[:3]) != b"CDF" or version not in STREAMING:
-        raise DataError(f"{where}: no classic NetCDF file, it begins with the bytes {bytes(raw[:4])!r}")
+        raise DataError(f"{where}: not a classic NetCDF file, it begins with the bytes {bytes(raw[:4])!r}")
     cursor.wide = version == 5
     records = cursor.length()
     dimensions = tuple((cursor.name(), cursor.length() or None) for _ in range(cursor.count(DIMENSIONS)))
@@ -198,7 +198,7 @@ def _checked_rank(cursor: _HeaderCursor) -> int:
 
 
 def header_with(header: ClassicHeader, raw: bytes, kept: Collection[str]) -> bytes:
-    """The bytes of the header: as they are if all variables are kept, else written anew for those in `kept`."""
+    """Return the bytes of the header: as they are if all variables are kept, else written anew for those in `kept`."""
     variables = tuple(variable for variable in header.variables if variable.name in kept)
     if len(variables) == len(header.variables):
         return raw[: header.size]

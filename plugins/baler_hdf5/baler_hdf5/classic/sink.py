@@ -1,4 +1,4 @@
-"""Writes classic NetCDF files: the header as it was, values block by block at the places it tells of."""
+"""Write classic NetCDF files: the original header, values block by block at the offsets in it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ClassicSink(Sink):
             self._written[variable.name] += rows * step
 
     def _check(self, schema: Schema) -> None:
-        """What the header claims must be what the schema says, and lie together."""
+        """Check that the header agrees with the schema and that its data are contiguous."""
         if {variable.name for variable in schema.variables} != set(self._stored):
             raise FormatError("the record of the original file has other variables than the schema")
         limit = self._header.size + LARGEST_GAP + 2 * sum(schema.nbytes(v) + 4 for v in schema.variables)
@@ -103,7 +103,7 @@ class ClassicSink(Sink):
             stored = self._stored[variable.name]
             little = stored.dtype.newbyteorder("<").str if stored.dtype.kind != "S" else "|S1"
             if not fits_shown(little, variable.dtype):
-                raise FormatError(f"variable {variable.name!r} has type {variable.dtype}, the record says {little}")
+                raise FormatError(f"variable {variable.name!r} has type {variable.dtype}, the record has {little}")
             shape = tuple(schema.sizes[dim] for dim in variable.dims)
             if self._header.slab_shape(stored) != shape[int(self._header.is_record(stored)) :]:
                 raise FormatError(

@@ -1,4 +1,4 @@
-"""Reads classic NetCDF files: the schema from the header, values block by block as they lie in the file."""
+"""Read classic NetCDF files: the schema from the header, values block by block as they lie in the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Role, Schema, Source, Variable, family_slices, make_block
+from baler_core import DataError, Role, Schema, Source, Variable, leading_slices, make_block
 from baler_hdf5.classic.header import ClassicHeader, ClassicVariable, end_of_values, header_with, parse_header
 from baler_hdf5.contents.conventions import axis_role, described
 from baler_hdf5.contents.roles import Described, roles_of
@@ -55,8 +55,8 @@ class ClassicSource(Source):
         self._stored = {variable.name: variable for variable in self._header.variables}
 
     def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
-        """The values, block by block: numbers little-endian, packed values as stored."""
-        for _, variables, rows in family_slices(self.schema, max_bytes):
+        """Yield the values, block by block: numbers little-endian, packed values as stored."""
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
             yield make_block(
                 {v.name: (v.dims, as_shown(self._read(self._stored[v.name], rows), v.dtype)) for v in variables}
             )
@@ -117,7 +117,7 @@ def _check_size(header: ClassicHeader, records: int, path: Path) -> None:
 
 
 def _choose(header: ClassicHeader, patterns: Sequence[str] | None, where: str) -> set[str]:
-    """Names of the variables to take: what the patterns say, and the coordinates of their dimensions."""
+    """Return the names of the selected variables and of the coordinates of their dimensions."""
     every = [StoredDataset(v.name, fields={v.name: Field((), "plain", v.dtype.str)}) for v in header.variables]
     kept = {dataset.path for dataset in select(every, patterns, where)}
     along = {header.dimensions[number][0] for v in header.variables if v.name in kept for number in v.dims}

@@ -24,7 +24,7 @@ LARGEST_ATTRIBUTE = 64 * 2**20
 def read_attributes(
     item: h5py.HLObject, named: Mapping[int, str], path_of: PathOf, warn: Callable[[str], None]
 ) -> list[Json]:
-    """Records of all attributes of a group, dataset or named type, in its own order.
+    """Return records of all attributes of a group, dataset or named type, in its own order.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def read_attributes(
     path_of
         Gives the path behind an object reference.
     warn
-        Told about attributes that are left out.
+        Called with a sentence for each attribute that is left out.
     """
     records = []
     for name in _names(item):
@@ -85,7 +85,7 @@ def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], pa
 def write_attribute(
     item: h5py.HLObject, record: Json, named: Callable[[str, Json], h5t.TypeID], reference_to: ReferenceTo
 ) -> None:
-    """Create one attribute as its record says."""
+    """Create one attribute from its record."""
     from h5py import h5a, h5s
 
     if "\0" in record["name"]:
@@ -109,7 +109,7 @@ def write_attribute(
 
 
 def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, Any]:
-    """Values of the simple attributes among `wanted`: text as `str`, numbers as arrays of rank 0 or 1."""
+    """Return values of the simple attributes among `wanted`: text as `str`, numbers as arrays of rank 0 or 1."""
     found: dict[str, Any] = {}
     for record in records:
         shape = record.get("shape", [])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build_type(record: Json, named: Callable[[str, Json], h5t.TypeID]) -> h5t.TypeID:
-    """The HDF5 datatype of a record.
+    """Return the HDF5 datatype of a record.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ MOST_LISTED = 64
 
 
 def encode_cells(values: np.ndarray, record: Json, path_of: PathOf) -> Json:
-    """The JSON form of an array whose elements have the datatype `record`.
+    """Return the JSON form of an array whose elements have the datatype `record`.
 
     Text, references and small integers become lists, other fixed-size elements base64 of their bytes; compounds with
     members of variable length one entry per member.
@@ -48,7 +48,7 @@ def encode_cells(values: np.ndarray, record: Json, path_of: PathOf) -> Json:
 def decode_cells(
     stored: Json, record: Json, shape: tuple[int, ...], dtype: np.dtype[Any], reference_to: ReferenceTo
 ) -> np.ndarray:
-    """The array that `encode_cells` stored, with the h5py dtype `dtype`."""
+    """Return the array that `encode_cells` stored, with the h5py dtype `dtype`."""
     raw = raw_dtype(record)
     if raw is not None:
         return _decode_fixed(stored, raw, shape)
@@ -101,7 +101,7 @@ def _decode_run(entry: Json, base: Json, dtype: np.dtype[Any], reference_to: Ref
 
 
 def encode_text(cell: bytes | str) -> Json:
-    """Text as JSON; bytes that are not UTF-8 as `{"base64": ...}`."""
+    """Return text as JSON; bytes that are not UTF-8 as `{"base64": ...}`."""
     raw = cell.encode("utf-8", "surrogateescape") if isinstance(cell, str) else cell
     try:
         return raw.decode("utf-8")
@@ -110,5 +110,5 @@ def encode_text(cell: bytes | str) -> Json:
 
 
 def decode_text(stored: Json) -> bytes:
-    """The bytes that `encode_text` stored."""
+    """Return the bytes that `encode_text` stored."""
     return stored.encode("utf-8") if isinstance(stored, str) else base64.b64decode(stored["base64"])

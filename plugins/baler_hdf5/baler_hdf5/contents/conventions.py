@@ -1,4 +1,4 @@
-"""What attributes say by the CF conventions about a whole variable: units, label, and which axis is which."""
+"""Read CF attributes of a whole variable: units, label, and the kind of each axis."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PRESSURES = ("pa", "hpa", "mb", "mbar", "bar", "millibar", "millibars")
 
 
 def described(attributes: Mapping[str, Any]) -> tuple[str, str]:
-    """Units and label of a variable, empty where the file does not tell."""
+    """Return units and label of a variable, empty where the file has none."""
     label = _word(attributes, "long_name") or _word(attributes, "standard_name")
     return _word(attributes, "units"), label
 

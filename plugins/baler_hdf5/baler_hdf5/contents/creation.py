@@ -22,7 +22,7 @@ LARGEST_CACHE = 64 * 2**20
 
 
 def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
-    """The record of a dataset's creation properties and of the largest shape it may grow to."""
+    """Return the record of a dataset's creation properties and of the largest shape it may grow to."""
     import h5py
     from h5py import h5d, h5s
 
@@ -80,7 +80,7 @@ def _text_dtype(record_type: Json) -> np.dtype[Any]:
 
 
 def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) -> h5p.PropDCID:
-    """The creation property list of a record; a filter this HDF5 library cannot write is left off."""
+    """Return the creation property list of a record; a filter this HDF5 library cannot write is left off."""
     from h5py import h5d, h5p
 
     properties = h5p.create(h5p.DATASET_CREATE)
@@ -104,7 +104,7 @@ def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) 
 
 
 def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int) -> h5p.PropDAID:
-    """An access property list whose chunk cache holds one row of chunks along the leading dimension."""
+    """Return an access property list whose chunk cache holds one row of chunks along the leading dimension."""
     from h5py import h5p
 
     access = h5p.create(h5p.DATASET_ACCESS)

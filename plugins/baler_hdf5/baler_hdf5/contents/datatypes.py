@@ -24,7 +24,7 @@ class UnsupportedTypeError(ValueError):
 
 
 def describe_type(tid: h5t.TypeID, named: Mapping[int, str], depth: int = 0) -> Json:
-    """The record of an HDF5 datatype.
+    """Return the record of an HDF5 datatype.
 
     Parameters
     ----------

@@ -33,9 +33,9 @@ IN_HDF5PLUGIN = frozenset({307, 32001, 32004, 32008, 32013, 32015, 32017, 32018,
 
 
 def describe_filters(properties: h5p.PropDCID, warn: Callable[[str], None]) -> list[Json]:
-    """Number, flags and parameters of the filters that will be set again.
+    """Return number, flags and parameters of the filters that will be set again.
 
-    Filters that lose digits would change restored values once more: they are left off, and `warn` is told.
+    Filters that lose digits would change restored values once more: they are left off, and `warn` gets a sentence.
     """
     filters = []
     for index in range(properties.get_nfilters()):
@@ -70,7 +70,7 @@ def missing_filter(dataset: h5d.DatasetID) -> str:
 
 
 def is_available(number: int) -> bool:
-    """Whether the HDF5 library has a filter, by itself or from the package hdf5plugin."""
+    """Return whether the HDF5 library has a filter, by itself or from the package hdf5plugin."""
     from h5py import h5z
 
     if h5z.filter_avail(number):

@@ -1,4 +1,4 @@
-"""Turns whatever a damaged or hostile record of a file can provoke while it is restored into one FormatError."""
+"""Turn any error that a damaged or hostile record causes during restoration into one FormatError."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROVOKED = (
 
 @contextmanager
 def refusing_damaged_records() -> Iterator[None]:
-    """Let errors of the system pass (no space left), and tell of all others as damage.
+    """Let errors of the system pass (no space left), and report all others as damage.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from baler_hdf5.contents.datatypes import Json
 
 
 def raw_dtype(record: Json) -> np.dtype[Any] | None:
-    """The numpy dtype describing an element's bytes as they lie in the file; None if its length varies."""
+    """Return the numpy dtype describing an element's bytes as they lie in the file; None if its length varies."""
     if isinstance(record, str):
         return np.dtype(record)
     if "named" in record:
@@ -50,18 +50,18 @@ def _raw_compound(record: Json) -> np.dtype[Any] | None:
 
 
 def is_boolean(record: Json) -> bool:
-    """Whether an enumeration is how h5py stores booleans."""
+    """Return whether an enumeration is how h5py stores booleans."""
     members = sorted((name, value) for name, value in record["members"])
     return record["enum"] == "|i1" and members == [("FALSE", 0), ("TRUE", 1)]
 
 
 def encode_bytes(values: np.ndarray) -> str:
-    """The bytes of an array as base64 text."""
+    """Return the bytes of an array as base64 text."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
 def decode_bytes(text: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
-    """The array whose bytes `encode_bytes` stored; a dtype of arrays adds its dimensions behind `shape`."""
+    """Return the array whose bytes `encode_bytes` stored; a dtype of arrays adds its dimensions behind `shape`."""
     raw = base64.b64decode(text)
     if len(raw) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{len(raw)} bytes for an array of {math.prod(shape) * dtype.itemsize}")

@@ -1,4 +1,4 @@
-"""What each variable is to its field (measured, uncertainty, time, position, ...), told by metadata alone.
+"""Determine the role of each variable (measured, uncertainty, time, position, ...) from metadata alone.
 
 Source: CF conventions 1.11 (chapters 3 to 9 and appendix C), UGRID 1.0, SGRID 0.3; the names of groups by the layouts of
 XDMF, VTKHDF, CGNS and MED files.
@@ -123,11 +123,15 @@ class Described:
 
 
 def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
-    """Role and reason of every variable by name; variables of which nothing is told are left out."""
+    """Return role and reason of every variable by name; variables without a role are left out."""
     pointed = _pointed(variables)
+    parts = _parts_of_complex(variables)
     scales = {name for name, variable in variables.items() if variable.is_scale}
-    found = {}
+    found: dict[str, tuple[Role, str]] = {}
     for name, variable in variables.items():
+        if name in parts:
+            found[name] = "unnamed", "part of complex numbers"
+            continue
         first = pointed.get(name)
         if first is None or first[0] not in STRONG:
             first = _from_itself(variable) or first
@@ -137,8 +141,22 @@ def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     return found
 
 
+def _parts_of_complex(variables: Mapping[str, Described]) -> set[str]:
+    """Find the members of compounds that are the real and the imaginary part of one number, as MATLAB stores it."""
+    of_path: dict[str, list[str]] = {}
+    for name, variable in variables.items():
+        of_path.setdefault(variable.path, []).append(name)
+    return {
+        name
+        for path, names in of_path.items()
+        for name in names
+        if sorted(each.removeprefix(f"{path}/").lower() for each in names)
+        in (["imag", "real"], ["i", "r"], ["im", "re"])
+    }
+
+
 def _from_itself(variable: Described) -> tuple[Role, str] | None:
-    """What its own attributes say that no other variable can say better."""
+    """Return the role by its own attributes, unless another variable determines it better."""
     attributes = variable.attributes
     units, standard, modifier = _text(attributes, "units"), *_standard_name(attributes)
     axis, cf_role = _text(attributes, "axis").upper(), _text(attributes, "cf_role")
@@ -196,7 +214,7 @@ def _targets(name: str, said: str, variables: Mapping[str, Described]) -> Iterat
 
 
 def _from_place(variable: Described) -> tuple[Role, str] | None:
-    """What its place in the file says: scales and axes, and the groups that hold meshes or contents of cells."""
+    """Return the role by its place in the file: scales, axes, and groups of meshes or contents of cells."""
     *groups, last = [part.lower() for part in variable.path.split("/")]
     hidden = next((group for group in groups if group in HIDDEN_GROUPS), None)
     if hidden is not None:

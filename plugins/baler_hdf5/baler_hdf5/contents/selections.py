@@ -19,7 +19,7 @@ MOST_PARTS = 100_000
 
 
 def describe_selection(space: h5s.SpaceID) -> Json:
-    """What is selected in a dataspace.
+    """Return what is selected in a dataspace.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def describe_selection(space: h5s.SpaceID) -> Json:
 
 
 def build_selection(shape: Sequence[int], selection: Json) -> h5s.SpaceID:
-    """A dataspace of a shape with this selected; ValueError if it does not fit."""
+    """Return a dataspace of a shape with this selected; ValueError if it does not fit."""
     from h5py import h5s
 
     space = h5s.create_simple(tuple(shape)) if shape else h5s.create(h5s.SCALAR)
@@ -73,14 +73,14 @@ def build_selection(shape: Sequence[int], selection: Json) -> h5s.SpaceID:
 
 
 def describe_region(reference: h5py.RegionReference, file: h5py.File, path: str) -> str:
-    """A reference to a region as text: the path of its dataset, and on a last line what is selected."""
+    """Return a reference to a region as text: the path of its dataset, and on a last line what is selected."""
     from h5py import h5r
 
     return f"{path}\n{json.dumps(describe_selection(h5r.get_region(reference, file.id)))}"
 
 
 def build_region(text: str, file: h5py.File, known: set[str]) -> h5py.RegionReference:
-    """The reference that `describe_region` described, to nothing if its dataset is not among the known."""
+    """Return the reference that `describe_region` described, to nothing if its dataset is not among the known."""
     from h5py import h5r
 
     path, _, selection = text.rpartition("\n")

@@ -1,4 +1,4 @@
-"""What attributes say about single values: the sign that readers see, packing, fills, limits and flags.
+"""Read attributes of single values: signedness, packing, fill values, limits and flags, as readers interpret them.
 
 Source: NetCDF Users Guide, "Attribute Conventions"; CF conventions 1.11, chapters 2.5, 3.5 and 8.1; and what
 netCDF4-python and xarray do with them.
@@ -83,7 +83,7 @@ class _Shown:
         return self.dtype != self.stored
 
     def held(self, value: Any) -> float | None:
-        """The value as readers show it; None if the dtype cannot hold it, or a float cannot say it (beyond 2^53)."""
+        """Return the value as readers show it; None if the dtype or a float cannot represent it (beyond 2^53)."""
         if not math.isfinite(value):
             return None
         if self.dtype.kind == "f":
@@ -106,7 +106,7 @@ class _Shown:
 
 
 def special_values(attributes: Mapping[str, Any], dtype: str, *, netcdf: bool, filled: bool) -> Special:
-    """What attributes say about the values of a variable stored as `dtype` (little-endian).
+    """Return the meaning of special values of a variable stored as `dtype` (little-endian), by its attributes.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def special_values(attributes: Mapping[str, Any], dtype: str, *, netcdf: bool, f
 
 
 def shown_dtype(attributes: Mapping[str, Any], dtype: str) -> str:
-    """The dtype that readers show: `_Unsigned` makes signed integers unsigned, or unsigned ones signed."""
+    """Return the dtype that readers show: `_Unsigned` makes signed integers unsigned, or unsigned ones signed."""
     said = attributes.get("_Unsigned")
     word = said.strip("\0 ").lower() if isinstance(said, str) else ""
     turned = {("i", "true"): "u", ("u", "false"): "i"}.get((dtype[1], word))

@@ -1,4 +1,4 @@
-"""What stands in a file before and behind what its format knows: a block of the user's own (MATLAB, LIGO), trailing bytes."""
+"""Keep bytes before and after the HDF5 part of a file: user blocks (MATLAB, LIGO) and trailing bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_TRAILING = 2**28
 
 
 def read_surroundings(path: Path, user_block: int) -> dict[str, bytes]:
-    """The bytes before and behind the HDF5 part of a file, by name; nothing for what is not there.
+    """Return the bytes before and behind the HDF5 part of a file, by name; nothing for what is not there.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def read_surroundings(path: Path, user_block: int) -> dict[str, bytes]:
 
 
 def read_behind(path: Path, end: int) -> bytes:
-    """The bytes of a file from `end` on.
+    """Return the bytes of a file from `end` on.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read_behind(path: Path, end: int) -> bytes:
     """
     size = path.stat().st_size
     if size - end > LARGEST_TRAILING:
-        raise DataError(f"{path}: {size - end} bytes stand behind the end of its contents: cut them off first")
+        raise DataError(f"{path}: {size - end} bytes follow the end of its contents: remove them first")
     with path.open("rb") as file:
         file.seek(end)
         return file.read()
@@ -68,7 +68,7 @@ def _end_of_hdf5(superblock: bytes) -> int | None:
 
 
 def user_block_size(attachments: Mapping[str, bytes]) -> int:
-    """How large the user block of the restored file must be.
+    """Return how large the user block of the restored file must be.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What an HDF5 file holds: its groups, datasets, named types and links, in the file's own order, none of them opened."""
+"""List the groups, datasets, named types and links of an HDF5 file, in file order, without opening them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ObjectTree:
     paths: dict[int, str] = field(default_factory=dict)
 
     def of_kind(self, kind: EntryKind) -> list[Entry]:
-        """The entries of one kind, in order."""
+        """Return the entries of one kind, in order."""
         return [entry for entry in self.entries if entry.kind == kind]
 
 

@@ -1,1 +1,1 @@
-"""Metrics of flows: what compression does to derivatives and spectra of fields."""
+"""Measure the effect of compression on derivatives and spectra of fields."""

@@ -1,4 +1,4 @@
-"""How far a restored quantity is from the original one, summed up part by part."""
+"""Summarise the difference of a restored quantity from the original one, part by part."""
 
 from __future__ import annotations
 

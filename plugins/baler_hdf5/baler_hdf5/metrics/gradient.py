@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class GradientOptions(Options):
     """Which fields, and how many of their dimensions are space."""
 
-    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to look at.")
+    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to include.")
     dimensions: int = Field(default=2, ge=1, le=3, description="How many of the last dimensions are space.")
 
 
@@ -47,6 +47,6 @@ class Gradient(Metric):
                 difference.add(derivative(one, 1.0, axis), derivative(np.asarray(other), 1.0, axis))
 
     def result(self) -> MetricResult:
-        """Statistics of the difference for each field."""
+        """Return statistics of the difference for each field."""
         values = {name: difference.statistics() for name, difference in self._differences.items()}
         return MetricResult(values, {name: f"{units} / step" for name, units in self._units.items() if units})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def physical(values: np.ndarray, variable: Variable) -> np.ndarray:
-    """Physical values (float64, same shape); NaN at fill values and where not finite."""
+    """Return physical values (float64, same shape); NaN at fill values and where not finite."""
     unpacked = values.astype(np.float64) * variable.scale + variable.offset
     nothing = ~np.isfinite(unpacked)
     for fill in variable.fill:
@@ -26,7 +26,7 @@ def physical(values: np.ndarray, variable: Variable) -> np.ndarray:
 def fields_of_block(
     original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable], patterns: Sequence[str], rank: int
 ) -> Iterator[tuple[Variable, np.ndarray, np.ndarray]]:
-    """The real fields of a block that patterns choose, original and restored, as physical values.
+    """Yield the real fields of a block that patterns choose, original and restored, as physical values.
 
     A field is a float or packed variable of at least `rank` dimensions.
     """

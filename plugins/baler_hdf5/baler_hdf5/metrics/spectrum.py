@@ -25,7 +25,7 @@ TITLE = "energy spectrum of "
 class SpectrumOptions(Options):
     """Which fields."""
 
-    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to look at.")
+    variables: tuple[str, ...] = Field(default=("*",), description="Patterns of the variables to include.")
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Spectra:
             self.sums[label] = self.sums.get(label, np.zeros(energies.size)) + energies
 
     def mean(self, label: str) -> np.ndarray:
-        """Mean energy by wavenumber."""
+        """Return mean energy by wavenumber."""
         return self.sums[label] / max(1, self.frames)
 
 
@@ -69,7 +69,7 @@ class EnergySpectrum(Metric):
             self._add(variable.name, one, other)
 
     def result(self) -> MetricResult:
-        """For each field: how far the spectrum is off, and up to which wavenumber it is within 10 %.
+        """Return for each field the error of the spectrum, and the wavenumber up to which it is within 10 %.
 
         `rms_relative` and `max_relative` compare energies wavenumber by wavenumber, leaving out those with less than
         a millionth of the strongest one's energy; `energy_ratio` compares the sums;
@@ -81,7 +81,7 @@ class EnergySpectrum(Metric):
         return MetricResult({name: _statistics(spectra) for name, spectra in self._spectra.items()})
 
     def plots(self) -> Sequence[str]:
-        """One plot for each field."""
+        """Return one plot for each field."""
         return [TITLE + name for name in self._spectra]
 
     def plot(self, title: str, axes: Axes) -> None:
@@ -111,7 +111,7 @@ def _filled(frame: np.ndarray) -> np.ndarray:
 
 
 def energy_spectrum(frame: np.ndarray) -> np.ndarray:
-    """Energy by wavenumber of a field (y, x): half the mean square, split over rings of equal wavenumber.
+    """Return energy by wavenumber of a field (y, x): half the mean square, split over rings of equal wavenumber.
 
     Wavenumbers are whole cycles along the shorter side, from 0 to half its length; the corners beyond are left out.
     Source: Pope, Turbulent Flows (2000), section 6.5, in two dimensions.

@@ -1,4 +1,4 @@
-"""Keeps arrays until they are wanted: in memory while they are few, in a temporary file when they are many."""
+"""Keep arrays until they are wanted: in memory while they are few, in a temporary file when they are many."""
 
 from __future__ import annotations
 

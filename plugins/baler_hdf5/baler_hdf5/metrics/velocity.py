@@ -1,4 +1,4 @@
-"""What metrics of a velocity field share: its components, the grid, and waiting for coordinates that come later."""
+"""Provide the base of metrics of a velocity field: components, grid, and coordinates that arrive later."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class VelocityMetric(Metric):
 
     @abstractmethod
     def quantity(self, components: Sequence[np.ndarray], steps: Sequence[float | np.ndarray]) -> list[np.ndarray]:
-        """The components of the quantity, from those of the velocity (u, v, w) and the grid (x, y, z)."""
+        """Return the components of the quantity, from those of the velocity (u, v, w) and the grid (x, y, z)."""
 
     def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each; a block of the velocity waits until the coordinates have come."""
@@ -84,14 +84,14 @@ class VelocityMetric(Metric):
             self._work_off()
 
     def result(self) -> MetricResult:
-        """Statistics of the difference (`difference.Difference`), of all components together."""
+        """Return statistics of the difference (`difference.Difference`), of all components together."""
         self._require_names()
         self._work_off()
         units = self._quantity_units()
         return MetricResult({self.name: self._difference.statistics()}, {self.name: units} if units else {})
 
     def plots(self) -> Sequence[str]:
-        """Maps of the first frame: original, and restored - original."""
+        """Return maps of the first frame: original, and restored - original."""
         return [f"{self.name}, original", f"{self.name}, restored - original"] if self._maps is not None else []
 
     def plot(self, title: str, axes: Axes) -> None:
@@ -106,7 +106,7 @@ class VelocityMetric(Metric):
         axes.set(title=title, xlabel="x index", ylabel="y index")
 
     def _quantity_units(self) -> str:
-        """Units of the velocity by those of x, where the file tells both."""
+        """Return units of the velocity by those of x, if the file has both."""
         units = [self._units.get(self.options.u, ""), self._units.get(str(self.options.x), "")]
         return " / ".join(units) if all(units) else ""
 
@@ -157,7 +157,7 @@ class VelocityMetric(Metric):
 
 
 def derivative(values: np.ndarray, step: float | np.ndarray, axis: int) -> np.ndarray:
-    """The derivative along x, y or z (0, 1, 2: the last dimension is x); zero where there is one point only."""
+    """Return the derivative along x, y or z (0, 1, 2: the last dimension is x); zero where there is one point only."""
     if values.shape[-1 - axis] < 2:
         return np.zeros_like(values)
     return np.asarray(np.gradient(values, step, axis=-1 - axis))

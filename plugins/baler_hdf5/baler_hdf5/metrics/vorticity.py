@@ -16,7 +16,7 @@ class Vorticity(VelocityMetric):
     summary = "difference in the curl of a velocity field (options u, v, w; x, y, z: spacing or coordinates)"
 
     def quantity(self, components: Sequence[np.ndarray], steps: Sequence[float | np.ndarray]) -> list[np.ndarray]:
-        """The components of the curl; that along z last."""
+        """Return the components of the curl; that along z last."""
         u, v = components[:2]
         along_z = derivative(v, steps[0], 0) - derivative(u, steps[1], 1)
         if len(components) == 2:
@@ -34,6 +34,6 @@ class Divergence(VelocityMetric):
     summary = "difference in the divergence of a velocity field (options u, v, w; x, y, z: spacing or coordinates)"
 
     def quantity(self, components: Sequence[np.ndarray], steps: Sequence[float | np.ndarray]) -> list[np.ndarray]:
-        """The divergence alone."""
+        """Return the divergence alone."""
         parts = [derivative(part, step, axis) for axis, (part, step) in enumerate(zip(components, steps, strict=True))]
         return [np.sum(parts, axis=0)]

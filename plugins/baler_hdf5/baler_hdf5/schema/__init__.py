@@ -1,1 +1,1 @@
-"""What the file becomes: variables, dimensions, and the skeleton that restores the rest."""
+"""Describe the file as variables, dimensions, and the skeleton that restores the rest."""

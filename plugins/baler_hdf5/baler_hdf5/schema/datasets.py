@@ -54,7 +54,7 @@ class StoredDataset:
 
 
 def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str]) -> StoredDataset:
-    """What the dataset at `path` holds, and whether it can be restored.
+    """Return what the dataset at `path` holds, and whether it can be restored.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
 
 
 def without_clashes(datasets: Sequence[StoredDataset]) -> list[StoredDataset]:
-    """The same datasets; netCDF's prefix stays where the name without it is another's."""
+    """Return the same datasets; netCDF's prefix stays where the name without it is another's."""
     plain = {name for each in datasets if NETCDF_RENAMED not in each.path for name in each.fields}
     taken: set[str] = set()
     found = []
@@ -116,7 +116,7 @@ def _problem(dataset: h5py.Dataset) -> str:
 
 
 def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, where: str) -> list[StoredDataset]:
-    """The datasets that patterns choose, each with the chosen variables only.
+    """Return the datasets that patterns choose, each with the chosen variables only.
 
     A pattern fits a variable's name or its dataset's path, with or without a leading slash.
 
@@ -141,7 +141,7 @@ def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, wh
 def refuse_or_report(
     datasets: Sequence[StoredDataset], where: str, warn: Callable[[str], None], *, allow_missing: bool
 ) -> list[StoredDataset]:
-    """The datasets that can be restored; of others a warning is given.
+    """Return the datasets that can be restored; of others a warning is given.
 
     Raises
     ------

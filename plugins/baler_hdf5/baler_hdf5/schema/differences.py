@@ -1,4 +1,4 @@
-"""Compares a restored file with the record of the original, object by object, and says what differs."""
+"""Compare a restored file with the record of the original, object by object, and describe the differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.schema.records import read_records
 from baler_hdf5.schema.skeleton import completed
 
-MOST_TOLD = 20
+MOST_LISTED = 20
 CALLED = {
     "type": "datatype",
     "fill": "fill value",
@@ -23,7 +23,7 @@ IGNORED = frozenset({"path", "kind", "variables", "attributes", "fill_time"})
 
 
 def differences(path: Path, entries: Sequence[Json]) -> list[str]:
-    """How the file at `path` differs from its entries, one sentence each; values are not read."""
+    """Return how the file at `path` differs from its entries, one sentence each; values are not read."""
     import h5py
 
     try:
@@ -31,15 +31,17 @@ def differences(path: Path, entries: Sequence[Json]) -> list[str]:
             found = read_records(file, None, path.name, lambda message: None, allow_missing=True).records
     except (BalerError, OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
         return [f"the restored file cannot be compared with the record of the original: {error}"]
-    told = list(
+    sentences = list(
         _compared([completed(entry) for entry in entries], {record["path"]: completed(record) for record in found})
     )
     paths = [entry["path"] for entry in entries]
-    if not told and [record["path"] for record in found] != paths:
-        told.append("the order of objects in the restored file differs from the original")
-    if len(told) > MOST_TOLD:
-        told[MOST_TOLD:] = [f"{len(told) - MOST_TOLD} more objects of the restored file differ from the original"]
-    return told
+    if not sentences and [record["path"] for record in found] != paths:
+        sentences.append("the order of objects in the restored file differs from the original")
+    if len(sentences) > MOST_LISTED:
+        sentences[MOST_LISTED:] = [
+            f"{len(sentences) - MOST_LISTED} more objects of the restored file differ from the original"
+        ]
+    return sentences
 
 
 def _compared(entries: Sequence[Json], found: Mapping[str, Json]) -> Iterator[str]:

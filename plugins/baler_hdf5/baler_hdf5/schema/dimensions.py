@@ -1,4 +1,4 @@
-"""Names of the dimensions of HDF5 datasets: those of netCDF, of dimension scales, or made-up ones shared by shape."""
+"""Name the dimensions of HDF5 datasets: those of netCDF, of dimension scales, or generated ones shared by shape."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DatasetDimensions:
     scales: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, length: int, taken: Sequence[str] = ()) -> str:
-        """A dimension of this name and length; the length goes into the name where the name alone is taken."""
+        """Return a dimension of this name and length; the length goes into the name where the name alone is taken."""
         while name in taken or self.sizes.get(name, length) != length:
             name = f"{name}_{length}"
         self.sizes[name] = length
@@ -42,7 +42,7 @@ class DatasetDimensions:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a dataset's attributes say about its dimensions.
+    """The dimensions of a dataset by its attributes.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Marks:
 
 
 def read_marks(item: h5py.Dataset, path_of: Callable[[Any], str | None]) -> Marks:
-    """The marks of one dataset; `path_of` gives the path behind an object reference."""
+    """Return the marks of one dataset; `path_of` gives the path behind an object reference."""
     names = set(item.attrs)
     lists = item.attrs["DIMENSION_LIST"] if "DIMENSION_LIST" in names else ()
     if getattr(lists, "shape", None) != (len(item.shape or ()),):
@@ -87,12 +87,12 @@ def _integers(item: h5py.Dataset, name: str, names: Collection[str]) -> tuple[in
 
 
 def netcdf_dimensions(marks: Mapping[str, Marks]) -> dict[int, str]:
-    """Paths of the datasets that stand for netCDF dimensions, by the dimension's number."""
+    """Return paths of the datasets that stand for netCDF dimensions, by the dimension's number."""
     return {mark.number: path for path, mark in marks.items() if mark.number is not None}
 
 
 def scales_of(datasets: Sequence[StoredDataset], marks: Mapping[str, Marks]) -> dict[str, list[str | None]]:
-    """For every dataset, by path, the path of the scale along each of its dimensions (None: it has none).
+    """Return for every dataset, by path, the path of the scale along each of its dimensions (None: it has none).
 
     Netcdf's own attributes are asked first: HDF5 has no way to attach scales to a scale of rank 2.
     """

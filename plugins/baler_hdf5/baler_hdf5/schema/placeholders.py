@@ -1,4 +1,4 @@
-"""Finds datasets that stand for netCDF dimensions without a variable, and the one value that all of their elements have."""
+"""Find datasets that stand for netCDF dimensions without a variable, and the one value of all their elements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST = 1 << 20
 
 
 def is_placeholder(dataset: h5py.Dataset) -> bool:
-    """Whether a dataset is a dimension of netCDF without a variable, as its NAME says."""
+    """Return whether a dataset is a dimension of netCDF without a variable, by its NAME."""
     from h5py import h5a
 
     if not h5a.exists(dataset.id, b"CLASS") or not h5a.exists(dataset.id, b"NAME"):
@@ -30,7 +30,7 @@ def is_placeholder(dataset: h5py.Dataset) -> bool:
 
 
 def has_own_values(dataset: h5py.Dataset) -> bool:
-    """Whether a placeholder holds stored values that are not all the same, so that it counts as a variable."""
+    """Return whether a placeholder holds stored values that are not all the same, so that it counts as a variable."""
     return bool(dataset.id.get_storage_size()) and bool(dataset.size) and _elements(dataset) is None
 
 

@@ -1,4 +1,4 @@
-"""Creates the groups, datasets, types, links and attributes of an HDF5 file from its skeleton, without values."""
+"""Create the groups, datasets, types, links and attributes of an HDF5 file from its skeleton, without values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def rebuild(file: h5py.File, entries: Sequence[Json]) -> ReferenceTo:
-    """Create everything the skeleton's entries tell of; values come later.
+    """Create all objects of the skeleton's entries; values come later.
 
     Returns
     -------
@@ -96,7 +96,7 @@ class _Builder:
             self._datasets.add(path)
 
     def created(self, entry: Json) -> h5py.HLObject:
-        """The group, dataset or type that was created for an entry; links have nothing of their own.
+        """Return the group, dataset or type that was created for an entry; links have nothing of their own.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class _Builder:
         return self._file[entry["path"] or "/"]
 
     def named_type(self, path: str, inner: Json) -> h5t.TypeID:
-        """The committed type at `path`, created now if its turn has not come; uncommitted if it is not kept."""
+        """Return the committed type at `path`, created now if its turn has not come; uncommitted if it is not kept."""
         from h5py import h5t
 
         entry = self._entries.get(path)
@@ -118,7 +118,7 @@ class _Builder:
         return h5t.open(self._file.id, path.encode("utf-8"))
 
     def reference_to(self, path: str | None, kind: str) -> h5py.Reference:
-        """A reference to the object at `path`, or to a region of it; to nothing if there is none."""
+        """Return a reference to the object at `path`, or to a region of it; to nothing if there is none."""
         import h5py
 
         if kind == "region":

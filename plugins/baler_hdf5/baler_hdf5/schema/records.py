@@ -57,7 +57,7 @@ def read_records(
     where
         The file's name, for messages.
     warn
-        Told about what is left out.
+        Called with a sentence for each object that is left out.
     allow_missing
         Whether datasets that cannot be read are left out.
 

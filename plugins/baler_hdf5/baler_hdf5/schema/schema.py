@@ -1,4 +1,4 @@
-"""The schema of an HDF5 file: which variables are taken, their dimensions, and what their attributes say."""
+"""Build the schema of an HDF5 file: selected variables, their dimensions and attributes."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def _elsewhere(records: Sequence[Json]) -> Iterator[str]:
         if record["kind"] == "external":
             yield (
                 f"{record['path']!r} is a link to {record['target']!r} in the file {record['file']!r}: "
-                "it comes back as that link; keep that file, too"
+                "it comes back as this link; keep that file too"
             )
         files = [source[1] for source in record.get("sources", ()) if source[1] != "."]
         if files:
             more = f" and {len(set(files)) - 1} more files" if len(set(files)) > 1 else ""
             yield (
                 f"dataset {record['path']!r} is virtual, with values in {files[0]!r}{more}: "
-                "it comes back as such; keep those files, too"
+                "it comes back as a virtual dataset; keep those files too"
             )
 
 

@@ -1,4 +1,4 @@
-"""What an HDF5 file is besides values, as JSON: one record per group, dataset, named type and link, in file order."""
+"""Record everything in an HDF5 file besides values, as JSON: groups, datasets, named types and links, in file order."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ USUAL: dict[str, dict[str, Json]] = {
 
 
 def shortened(record: Json) -> Json:
-    """A record without what `completed` adds again."""
+    """Return a record without what `completed` adds again."""
     usual = _usual(record)
     return {key: value for key, value in record.items() if key not in usual or usual[key] != value}
 
 
 def completed(record: Json) -> Json:
-    """A record with all its parts."""
+    """Return a record with all its parts."""
     return {**_usual(record), **record}
 
 
@@ -68,7 +68,7 @@ class Recorder:
     path_of
         The path behind an object reference; None for nothing and for what is not taken.
     warn
-        Told about what cannot be kept.
+        Called with a sentence for each property that cannot be kept.
     """
 
     file: h5py.File
@@ -78,7 +78,7 @@ class Recorder:
     warn: Callable[[str], None]
 
     def record(self, entry: Entry) -> Json:
-        """The complete record of one entry."""
+        """Return the complete record of one entry."""
         base = {"path": entry.path, "kind": entry.kind}
         if entry.kind in ("group", "dataset"):
             base |= self._comment(entry.path)

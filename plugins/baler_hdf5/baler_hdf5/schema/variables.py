@@ -1,4 +1,4 @@
-"""The schema's variables of an HDF5 file: what their attributes, scales and places in the file say about each."""
+"""Describe the variables of an HDF5 file from their attributes, scales and places in the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_variables(
     netcdf: bool,
     is_monotonic: Callable[[str], bool],
 ) -> list[Variable]:
-    """The variables of all datasets, in order.
+    """Return the variables of all datasets, in order.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def make_variables(
 def _variable(
     name: str, dims: tuple[str, ...], special: Special, attributes: Mapping[str, Json], role: tuple[Role, str]
 ) -> Variable:
-    """Make a variable of what its attributes say, and of its role with the reason."""
+    """Make a variable from its attributes, and its role with the reason."""
     units, label = described(attributes)
     return Variable(
         name,
@@ -84,7 +84,7 @@ def _described(
     said: Mapping[str, Mapping[str, Any]],
     is_monotonic: Callable[[str], bool],
 ) -> dict[str, Described]:
-    """What roles are told from; members of compounds have no attributes of their own."""
+    """Return the evidence for roles; members of compounds have no attributes of their own."""
     scales = set(dimensions.scales.values())
     shapes = {d.path: d.shape or () for d in datasets if d.path in d.fields and d.fields[d.path].cells == "plain"}
     fits = {} if scales else {p: other for p, other in fitting_axes(shapes).items() if is_monotonic(p)}
@@ -104,7 +104,7 @@ def _described(
 
 
 def rises_or_falls(values: np.ndarray) -> bool:
-    """Whether numbers are finite and strictly monotonic."""
+    """Return whether numbers are finite and strictly monotonic."""
     line = values.reshape(-1)
     if line.dtype.kind not in "iuf" or not np.isfinite(line).all():
         return False

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def empty_elements(dataset: h5d.DatasetID, record: Json, shape: tuple[int, ...]) -> np.ndarray:
-    """Zeroed elements of the dataset's own type; a type that is an array adds its dimensions behind `shape`."""
+    """Return zeroed elements of the dataset's own type; a type that is an array adds its dimensions behind `shape`."""
     raw = raw_dtype(record)
     return np.zeros(shape, dataset.get_type().dtype if raw is None else raw)
 
 
 def read_elements(dataset: h5d.DatasetID, record: Json, rows: slice) -> np.ndarray:
-    """The elements of some rows (all of a scalar), fixed-size ones byte for byte as in the file.
+    """Return the elements of some rows (all of a scalar), fixed-size ones byte for byte as in the file.
 
     Raises
     ------

@@ -44,7 +44,7 @@ class Field:
 
 
 def fields_of(record: Json) -> list[Field]:
-    """The variables of elements of the datatype `record`, in the order of a compound's members.
+    """Return the variables of elements of the datatype `record`, in the order of a compound's members.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def _fields(record: Json, members: tuple[str, ...], shape: tuple[int, ...]) -> I
 
 
 def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
-    """A compound type with the chosen members only, packed; any other type as it is."""
+    """Return a compound type with the chosen members only, packed; any other type as it is."""
     if () in kept or not isinstance(record, dict):
         return record
     if "named" in record:
@@ -95,7 +95,7 @@ def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
 
 
 def element_size(record: Json) -> int:
-    """Bytes of an element in a file; 16 for whatever has variable length (a pointer into a heap)."""
+    """Return bytes of an element in a file; 16 for whatever has variable length (a pointer into a heap)."""
     from baler_hdf5.contents.build_datatypes import build_type
 
     def unnamed(path: str, inner: Json) -> Any:
@@ -105,7 +105,7 @@ def element_size(record: Json) -> int:
 
 
 def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
-    """One variable's values, little-endian and contiguous, from elements as read from the file."""
+    """Return one variable's values, little-endian and contiguous, from elements as read from the file."""
     for member in field.members:
         values = values[member]
     if field.cells == "plain":
@@ -123,14 +123,14 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
 
 
 def as_shown(values: np.ndarray, dtype: str) -> np.ndarray:
-    """The same bits with the other sign, where readers see stored integers so (`_Unsigned`); else the values."""
+    """Return the same bits with the other sign, where readers see stored integers so (`_Unsigned`); else the values."""
     shown = values.dtype if dtype in TEXT else np.dtype(dtype)
     turned = shown != values.dtype and {shown.kind, values.dtype.kind} == {"i", "u"}
     return values.view(shown) if turned and shown.itemsize == values.dtype.itemsize else values
 
 
 def fits_shown(stored: str, shown: str) -> bool:
-    """Whether `shown` is the dtype `stored`, or the same integer with the other sign."""
+    """Return whether `shown` is the dtype `stored`, or the same integer with the other sign."""
     return stored == shown or (stored[1:2] + shown[1:2] in ("iu", "ui") and stored[0::2] == shown[0::2])
 
 

@@ -1,4 +1,4 @@
-"""Lists the branches of a tree: what each holds, and which cannot be kept and why."""
+"""List the branches of a tree: what each holds, and which cannot be kept and why."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Branch:
     packing: tuple[float, float, float] | None = None
 
     def lengths_key(self, place: str) -> str:
-        """What the lengths of one of its lists are known by: the counter, or the list's own place."""
+        """Return what the lengths of one of its lists are known by: the counter, or the list's own place."""
         return self.counter if self.counter and place == self.key + "[]" else place
 
 
@@ -56,7 +56,7 @@ class LeftOut:
 
 
 def list_branches(tree: Tree) -> tuple[list[Branch], list[LeftOut]]:
-    """All branches that hold values, in order, and those that cannot be kept."""
+    """Return all branches that hold values, in order, and those that cannot be kept."""
     entries = _ttree_branches(tree) if tree.kind == "TTree" else _ntuple_fields(tree)
     return [e for e in entries if isinstance(e, Branch)], [e for e in entries if isinstance(e, LeftOut)]
 
@@ -109,7 +109,7 @@ def _described(key: str, branch: Any) -> Branch | LeftOut:
 
 
 def usual_leaf(key: str) -> str:
-    """How the one leaf of a branch is usually called: like the branch, without the sizes of arrays."""
+    """Return how the one leaf of a branch is usually called: like the branch, without the sizes of arrays."""
     return re.sub(r"(\[\d+\])+$", "", key.rpartition("/")[2])
 
 
@@ -169,7 +169,7 @@ def _is_cardinality(field: Any) -> bool:
 
 
 def left_out_warnings(left_out: Sequence[LeftOut], where: str) -> list[str]:
-    """One sentence per reason, naming every branch that is left out."""
+    """Return one sentence per reason, naming every branch that is left out."""
     by_reason: dict[str, list[str]] = {}
     for entry in left_out:
         by_reason.setdefault(entry.reason, []).append(f"{entry.key} ({entry.type})")

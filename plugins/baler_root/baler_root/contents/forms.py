@@ -1,4 +1,4 @@
-"""What one branch holds - numbers, text, lists, records - as a plain description, also as JSON."""
+"""Describe the content of a branch (numbers, text, lists, records) as a plain record, also as JSON."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Leaf:
 
 
 def leaves(form: Form, name: str, place: str = "", lists: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """The flat arrays that the branch `name` consists of, in order."""
+    """Yield the flat arrays that the branch `name` consists of, in order."""
     place = place or name
     if isinstance(form, List):
         place += "[]"
@@ -79,7 +79,7 @@ def leaves(form: Form, name: str, place: str = "", lists: tuple[str, ...] = ()) 
 
 
 def pruned(form: Form, name: str, keep: set[str]) -> Form | None:
-    """The form without the leaves that are not in `keep`; None if nothing is left."""
+    """Return the form without the leaves that are not in `keep`; None if nothing is left."""
     if isinstance(form, List):
         content = pruned(form.content, name, keep)
         return List(content) if content else None
@@ -91,7 +91,7 @@ def pruned(form: Form, name: str, keep: set[str]) -> Form | None:
 
 
 def from_awkward(form: AwkwardForm) -> Form:
-    """The description of an awkward form.
+    """Return the description of an awkward form.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _native(primitive: str) -> str:
 
 
 def to_json(form: Form) -> Any:
-    """The form as JSON: `"<f4"`, `["<f4", 3]`, `"str"`, `{"list": ...}`, `{"record": {field: ...}}`."""
+    """Return the form as JSON: `"<f4"`, `["<f4", 3]`, `"str"`, `{"list": ...}`, `{"record": {field: ...}}`."""
     if isinstance(form, Number):
         return [form.dtype, *form.shape] if form.shape else form.dtype
     if isinstance(form, Text):
@@ -141,7 +141,7 @@ def to_json(form: Form) -> Any:
 
 
 def from_json(stored: Any) -> Form:
-    """The form that `to_json` wrote."""
+    """Return the form that `to_json` wrote."""
     if stored == "str":
         return Text()
     if isinstance(stored, str):

@@ -1,4 +1,4 @@
-"""Lists everything that a ROOT file holds, folder by folder, as its keys say."""
+"""List every object of a ROOT file, folder by folder, by its keys."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _add_items(directory: Any, folder: int, prefix: str, items: list[Item], seen
 
 
 def newest(items: Sequence[Item]) -> Iterator[Item]:
-    """The items without older cycles of the same name."""
+    """Yield the items without older cycles of the same name."""
     highest: dict[tuple[int, str], int] = {}
     for item in items:
         place = (item.folder, item.name)
@@ -93,13 +93,13 @@ def newest(items: Sequence[Item]) -> Iterator[Item]:
 
 
 def content_of(key: Any) -> bytes:
-    """The object's bytes, unpacked."""
+    """Return the object's bytes, unpacked."""
     chunk, _ = key.get_uncompressed_chunk_cursor()
     return bytes(chunk.raw_data[: key.data_uncompressed_bytes])
 
 
 def names_of_file(file: Any) -> tuple[str, str]:
-    """The name and title that an open file carries in itself, whatever it is called on disk."""
+    """Return the name and title that an open file carries in itself, whatever it is called on disk."""
     import uproot
 
     place = int(file.file.fBEGIN)

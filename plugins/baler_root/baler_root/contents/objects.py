@@ -1,4 +1,4 @@
-"""Carries the objects of a file that are no trees, byte for byte, and the list of all keys."""
+"""Store the objects of a file other than trees, byte for byte, and the list of all keys."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Carried:
     streamers: bytes = b""
 
     def attachments(self) -> dict[str, bytes]:
-        """The bytes, by name, without those that are empty."""
+        """Return the bytes, by name, without those that are empty."""
         parts = {OBJECTS: self.objects, STREAMERS: self.streamers}
         return {name: part for name, part in parts.items() if part}
 
@@ -67,7 +67,7 @@ class Carried:
 def carry(
     file: Any, items: Sequence[Item], trees: Mapping[int, int], *, others: bool, classes: bool, where: str
 ) -> Carried:
-    """Everything but trees.
+    """Return everything but trees.
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ COLUMNS = {"in": "folder", "class": "class_name", "name": "name", "title": "titl
 
 
 def keys_to_json(keys: Sequence[KeyRecord]) -> dict[str, list[Any]]:
-    """Columns of the keys."""
+    """Return columns of the keys."""
     return {column: [getattr(key, attribute) for key in keys] for column, attribute in COLUMNS.items()}
 
 
 def keys_from_json(stored: Mapping[str, Any], trees: int) -> list[KeyRecord]:
-    """The keys that `keys_to_json` wrote.
+    """Return the keys that `keys_to_json` wrote.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Hands the names and patterns that a user asks for to the trees that they mean."""
+"""Pass the names and patterns of a selection to the trees that they match."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PatternsOfTrees:
             self.patterns = unmistakable(self.patterns, names)
 
     def of(self, prefix: str, names: Sequence[str]) -> list[str] | None:
-        """What is asked for of one tree, by its own names; empty for nothing, None for everything.
+        """Return what is asked for of one tree, by its own names; empty for nothing, None for everything.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What variables are to particle physicists, as the names and titles of NanoAOD, PHYSLITE and Delphes tell."""
+"""Determine the roles of variables from the names and titles of NanoAOD, PHYSLITE and Delphes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TypedDict
 from baler_core import Role
 
 
-class Telling(TypedDict):
-    """A role, and what tells it."""
+class FoundRole(TypedDict):
+    """A role, and the reason for it."""
 
     role: Role
     reason: str
@@ -44,8 +44,8 @@ INDEX_TITLE = re.compile(r"index (of|to|into) |.*\b(PDG id|unique id)\b", re.IGN
 BITS_TITLE = re.compile(r".*\b(bitmap|bit ?mask|flags?, bits?|bits are)\b", re.IGNORECASE)
 
 
-def role_of(name: str, title: str, dtype: str) -> Telling:
-    """The role of a variable and what tells it; empty where neither name nor title does.
+def role_of(name: str, title: str, dtype: str) -> FoundRole:
+    """Return the role of a variable and the reason; empty where neither name nor title determines it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Decides what becomes of each tree of a file: variables, carried as it is, or left out."""
+"""Decide for each tree of a file: read as variables, stored unchanged, or left out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TreeChoice:
 
 
 def choose_trees(items: Sequence[Item], path: Path, wanted: str | None, *, others: bool) -> list[TreeChoice]:
-    """The trees that are kept, those with variables first, newer cycles before older ones.
+    """Return the trees that are kept, those with variables first, newer cycles before older ones.
 
     Parameters
     ----------

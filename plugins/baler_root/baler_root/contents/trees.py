@@ -1,4 +1,4 @@
-"""Opens a ROOT file, and the trees in it that are meant."""
+"""Open a ROOT file and the selected trees in it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tree:
     """uproot's interpretations of branches that are to be read otherwise than uproot would."""
 
     def read(self, key: str, start: int, stop: int) -> Content:
-        """Entries of a TTree's branch, as an awkward layout."""
+        """Return entries of a TTree's branch, as an awkward layout."""
         array = self.handles[key].array(self.readings.get(key), entry_start=start, entry_stop=stop, library="ak")
         layout: Content = array.layout
         return layout
@@ -73,7 +73,9 @@ def open_file(path: Path) -> Any:
     try:
         file = uproot.open({str(path): None}, array_cache=None, handler=uproot.source.file.MemmapSource)
     except Exception as error:
-        raise DataError(f"{path}: this is no ROOT file, or it is damaged or cut short: {first_line(error)}") from error
+        raise DataError(
+            f"{path}: this is not a ROOT file, or it is damaged or cut short: {first_line(error)}"
+        ) from error
     if file.file.fEND > path.stat().st_size:
         file.close()
         raise DataError(f"{path}: the file is cut short: {path.stat().st_size} of its {file.file.fEND} bytes are there")
@@ -81,7 +83,7 @@ def open_file(path: Path) -> Any:
 
 
 def find_tree(items: Sequence[Item], path: Path, wanted: str) -> Item:
-    """The tree `wanted` (`Events`, `folder/Events`, `Events;3`): its newest cycle unless one is asked for.
+    """Return the tree `wanted` (`Events`, `folder/Events`, `Events;3`): its newest cycle unless one is asked for.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def find_tree(items: Sequence[Item], path: Path, wanted: str) -> Item:
 
 
 def open_tree(item: Item, path: Path) -> Tree:
-    """A tree of the file.
+    """Return a tree of the file.
 
     Raises
     ------
@@ -116,6 +118,6 @@ def open_tree(item: Item, path: Path) -> Tree:
 
 
 def first_line(error: Exception) -> str:
-    """What foreign code complained about, in one line."""
+    """Return what foreign code complained about, in one line."""
     lines = " ".join(str(error).split("\n")[:2]).strip()
     return f"{type(error).__name__}: {lines}" if lines else type(error).__name__

@@ -1,1 +1,1 @@
-"""What the loss did to the quantities of this field."""
+"""Measure the effect of the loss on quantities of particle physics."""

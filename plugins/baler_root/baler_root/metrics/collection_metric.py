@@ -1,4 +1,4 @@
-"""What metrics have in common that compute one quantity per event from each collection of four-momenta."""
+"""Provide the base of metrics that compute one quantity per event from each collection of four-momenta."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class CollectionMetric(Metric):
             self._spectra.setdefault(label, Spectrum(label, next((u for u in units if u), ""))).add(*found)
 
     def result(self) -> MetricResult:
-        """Statistics by quantity: means, widths, and the differences between restored and original."""
+        """Return statistics by quantity: means, widths, and the differences between restored and original."""
         found = {label: s for label, s in self._spectra.items() if s.original.count or s.skipped}
         return MetricResult(
             {label: spectrum.statistics() for label, spectrum in found.items()},
@@ -72,7 +72,7 @@ class CollectionMetric(Metric):
         )
 
     def plots(self) -> Sequence[str]:
-        """The quantities with most entries."""
+        """Return the quantities with most entries."""
         filled = [spectrum for spectrum in self._spectra.values() if spectrum.original.count]
         fullest = sorted(filled, key=lambda spectrum: -spectrum.original.count)
         return [spectrum.label for spectrum in fullest[: self.options.plots]]

@@ -31,7 +31,7 @@ class ObjectCollection:
     counts: np.ndarray
 
     def components(self, block: xr.Dataset) -> dict[str, np.ndarray]:
-        """Values of all components: 1-D, one per object."""
+        """Return values of all components: 1-D, one per object."""
         return {component: values_of(block, name) for component, name in self.momentum.variables.items()}
 
     def transverse(self, block: xr.Dataset) -> np.ndarray:
@@ -48,7 +48,7 @@ class ObjectCollection:
 
 
 def find_objects(block: xr.Dataset, variables: Mapping[str, Variable]) -> list[ObjectCollection]:
-    """The collections whose counts are in the block too."""
+    """Return the collections whose counts are in the block too."""
     by_dim: dict[str, list[str]] = {}
     for variable in variables.values():
         if len(variable.dims) == 1 and variable.is_numeric and variable.name in block.variables:

@@ -1,4 +1,4 @@
-"""Offers formulas that may hold between the variables of a table: four-momenta and the energies that jets consist of."""
+"""Offer formulas that may hold between the variables of a table: four-momenta and the energies that jets consist of."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOMENTUM_FORMULAS = (
 
 
 def offered_formulas(names: Sequence[str]) -> list[Formula]:
-    """Formulas whose target and parents are all among the names of a table's variables."""
+    """Return formulas whose target and parents are all among the names of a table's variables."""
     return [formula for momentum in find_momenta(names) for formula in _of_momentum(momentum, names)]
 
 

@@ -27,7 +27,7 @@ class PairMass(CollectionMetric):
     def compute(
         self, objects: ObjectCollection, original: xr.Dataset, restored: xr.Dataset
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Masses of the pairs of all events with at least two objects."""
+        """Return masses of the pairs of all events with at least two objects."""
         if not objects.momentum.is_complete:
             return None
         pairs = leading_pairs(objects, original)
@@ -35,7 +35,7 @@ class PairMass(CollectionMetric):
 
 
 def leading_pairs(objects: ObjectCollection, block: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the first and second object, by transverse momentum, of all events that have two."""
+    """Return rows of the first and second object, by transverse momentum, of all events that have two."""
     order = np.lexsort((-objects.transverse(block), objects.event))
     starts = np.cumsum(objects.counts) - objects.counts
     starts = starts[objects.counts >= 2]

@@ -1,4 +1,4 @@
-"""Recognises by their names the variables that are components of one four-momentum: `Jet_pt`, `Jet_eta`, `Jet_phi` ..."""
+"""Recognise the variables of one four-momentum by their names: `Jet_pt`, `Jet_eta`, `Jet_phi` ..."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Momentum:
     variables: Mapping[str, str]
 
     def has(self, *components: str) -> bool:
-        """Whether all these components are there."""
+        """Return whether all these components are there."""
         return all(component in self.variables for component in components)
 
     @property
@@ -57,7 +57,7 @@ class Momentum:
 
 
 def find_momenta(names: Iterable[str]) -> list[Momentum]:
-    """Momenta of which at least three components are there, in the order of the names."""
+    """Return momenta of which at least three components are there, in the order of the names."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         stem, component = split_name(name)

@@ -1,4 +1,4 @@
-"""Compares one physics quantity before and after: mean, width, differences, and a plot with ratio panel."""
+"""Compare one physics quantity before and after: mean, width, differences, and a plot with ratio panel."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Spectrum:
         self.bins += [np.histogram(values, self.edges)[0] for values in (before, after)]
 
     def statistics(self) -> dict[str, float]:
-        """What is reported: in the quantity's units, except for the counts."""
+        """Return what is reported: in the quantity's units, except for the counts."""
         if not self.original.count:
             return {"count": 0.0, "skipped": float(self.skipped)}
         rms = math.hypot(self.difference.mean, self.difference.width)

@@ -23,7 +23,7 @@ class EventSums(CollectionMetric):
     def compute(
         self, objects: ObjectCollection, original: xr.Dataset, restored: xr.Dataset
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Sums of all events with at least one object."""
+        """Return sums of all events with at least one object."""
         if not (objects.momentum.has("pt") or objects.momentum.has("px", "py")):
             return None
         return _sums(objects, original), _sums(objects, restored)

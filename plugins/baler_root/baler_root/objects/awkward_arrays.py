@@ -61,12 +61,12 @@ class _Taking:
     shared: dict[tuple[str, bytes], tuple[str, str]] = field(default_factory=dict)
 
     def take(self, layout: Any, name: str, dim: str) -> Json:
-        """Add what a layout holds, under a dimension, and say how it is rebuilt.
+        """Add the contents of a layout under a dimension, and return the form that rebuilds it.
 
         Raises
         ------
         DataError
-            Naming a part that cannot be held, and its type.
+            Naming a part that cannot be stored, and its type.
         """
         if type(layout).__name__ == "IndexedArray" and layout.parameter("__array__") != "categorical":
             layout = layout.project()
@@ -83,8 +83,8 @@ class _Taking:
         if layout.is_option:
             form = self._option(layout, name, dim)
         elif made is None or parameters.get("__array__") == "categorical":
-            told = f"of type {layout.form.type}" if made is None else "categorical"
-            raise DataError(f"the variable {name or 'data'!r} is {told}, which cannot be held")
+            reason = f"of type {layout.form.type}" if made is None else "categorical"
+            raise DataError(f"the variable {name or 'data'!r} is {reason}, which cannot be stored")
         else:
             form = made(layout, name, dim)
         if parameters and "text" not in form:
@@ -93,7 +93,7 @@ class _Taking:
 
     def _record(self, layout: Any, name: str, dim: str) -> Json:
         if not layout.fields and len(layout):
-            raise DataError(f"the variable {name or 'data'!r} is a record without fields, which cannot be held")
+            raise DataError(f"the variable {name or 'data'!r} is a record without fields, which cannot be stored")
         parts = [self.take(layout.content(part), f"{name}_{part}" if name else part, dim) for part in layout.fields]
         return {"is": "record", "fields": None if layout.is_tuple else list(layout.fields), "of": parts}
 
@@ -132,7 +132,7 @@ class _Taking:
     def _regular(self, layout: Any, name: str, dim: str) -> Json:
         """Lists that are all equally long by type: as jagged ones, whose counts cost nothing."""
         if layout.parameter("__array__") in TEXTS:
-            raise DataError(f"the variable {name or 'data'!r} is text of a fixed length, which cannot be held")
+            raise DataError(f"the variable {name or 'data'!r} is text of a fixed length, which cannot be stored")
         counts, inner = self._counted(np.full(len(layout), layout.size, np.int64), name, dim)
         content = layout.content[: len(layout) * layout.size]
         return {"is": "regular", "size": int(layout.size), "of": self.take(content, name, inner), "counts": counts}
@@ -145,7 +145,7 @@ class _Taking:
 
 
 def _put(form: Json, length: int, arrays: Mapping[str, np.ndarray]) -> Any:
-    """The layout that a form tells."""
+    """Rebuild the layout of a form."""
     import awkward as ak
 
     parameters = unpacked(form["parameters"]) if "parameters" in form else None

@@ -1,4 +1,4 @@
-"""Chooses the branches that are asked for by name, with the counters and made-up counts that their lists need."""
+"""Select branches by name, with the counters and generated counts that their lists need."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Selection:
 def select(
     tree: Tree, readable: Sequence[Branch], left_out: Sequence[LeftOut], patterns: Sequence[str] | None, where: str
 ) -> Selection:
-    """The branches, and parts of records, whose variables match one of the patterns (all for None).
+    """Return the branches, and parts of records, whose variables match one of the patterns (all for None).
 
     The counts variable that is made up for lists without a counter may be asked for too, by the name it has among the
     chosen branches or in the whole tree; it comes with the lists.
@@ -120,6 +120,6 @@ def _refuse_lone_counts(counts: set[str], collections: Sequence[Collection], whe
         if collection.counts in counts and not collection.counter:
             lists = ", ".join(repr(place.replace("[]", "")) for place in collection.places[:3])
             raise DataError(
-                f"{where}: {collection.counts!r} is no branch of the file, it holds the lengths of lists: "
-                f"ask for one of the lists too ({lists}{' ...' if len(collection.places) > 3 else ''})"
+                f"{where}: {collection.counts!r} is not a branch of the file but the lengths of lists: "
+                f"select one of the lists too ({lists}{' ...' if len(collection.places) > 3 else ''})"
             )

@@ -1,4 +1,4 @@
-"""Finds which lists of a tree have the same lengths in every event, and so share a jagged dimension."""
+"""Find which lists of a tree have the same lengths in every event, and so share a jagged dimension."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class _Group:
 def find_collections(
     tree: Tree, branches: Sequence[Branch], *, entry: str, taken: Iterable[str], where: str
 ) -> list[Collection]:
-    """All jagged dimensions of the branches, parents first.
+    """Return all jagged dimensions of the branches, parents first.
 
     Lists belong together when their lengths agree in every event of the file: all lengths are read, from counter
     branches where there are any, and compared by fingerprint. Lists that are empty throughout, which tells nothing,

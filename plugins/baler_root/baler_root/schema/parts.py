@@ -1,4 +1,4 @@
-"""Joins the schemas of the trees of a file into one, and takes it apart again."""
+"""Join the schemas of the trees of a file into one, and take it apart again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part:
 
 
 def join_parts(parts: Sequence[Part], skeleton: Mapping[str, Any], attachments: Mapping[str, bytes]) -> Schema:
-    """One schema of all trees; its skeleton lists theirs.
+    """Return one schema of all trees; its skeleton lists theirs.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def join_parts(parts: Sequence[Part], skeleton: Mapping[str, Any], attachments: 
 
 
 def take_parts(schema: Schema) -> list[Part]:
-    """The trees that `join_parts` joined.
+    """Return the trees that `join_parts` joined.
 
     Raises
     ------

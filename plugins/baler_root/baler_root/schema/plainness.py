@@ -1,4 +1,4 @@
-"""Compares a TTree with what the writer of plain trees would make of it."""
+"""Compare a TTree with what the writer of plain trees would make of it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EXTRAS = {
 
 
 def odd_structure(tree: Tree, branches: Sequence[Branch], left_out: Sequence[LeftOut]) -> str:
-    """What of a TTree would be lost or come back otherwise if it were written anew; empty if nothing."""
+    """Return what of a TTree would be lost or come back otherwise if it were written anew; empty if nothing."""
     odd = [name for member, name in EXTRAS.items() if _holds(tree.tree.member(member, none_if_missing=True))]
     if tree.tree.member("fWeight", none_if_missing=True) not in (1.0, None):
         odd.append("a weight")
     if left_out:
-        odd.append("branches that are no arrays of numbers or text")
+        odd.append("branches that are not arrays of numbers or text")
     if _lacks_offsets(tree, branches):
         odd.append("lists without offsets")
     different = [*_differences(tree, branches)] if not left_out else []

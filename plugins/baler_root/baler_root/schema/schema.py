@@ -1,4 +1,4 @@
-"""Turns the branches of a tree into a schema: variables and dimensions."""
+"""Turn the branches of a tree into a schema: variables and dimensions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAF_LIST = re.compile(r"[\w.]+(\[\w+\])*/[A-Za-z](:[\w.]+(\[\w+\])*(/[A-Za-z])?
 def build_schema(
     tree: Tree, branches: Sequence[Branch], collections: Sequence[Collection], entry: str, class_name: str
 ) -> Schema:
-    """Variables in the order of the branches; a made-up counts variable stands before the lists it counts."""
+    """Return variables in the order of the branches; a made-up counts variable stands before the lists it counts."""
     dim_of = {place: collection.dim for collection in collections for place in collection.places}
     by_dim = {collection.dim: collection for collection in collections}
     sizes = {entry: tree.entries} | {collection.dim: collection.rows for collection in collections}

@@ -1,4 +1,4 @@
-"""The skeleton of a tree: what its schema does not say of its branches; and the branches, from both."""
+"""Build the skeleton of a tree, the properties of branches beyond the schema, and the branches from both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LETTERS = {
 def make_skeleton(
     tree: Tree, branches: Sequence[Branch], schema: Schema, made_up: Sequence[str], class_name: str = "TTree"
 ) -> dict[str, Any]:
-    """What is needed besides values and schema to write the tree again.
+    """Return what is needed besides values and schema to write the tree again.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _odd(branch: Branch, schema: Schema, skeleton: Mapping[str, Any]) -> dict[st
 
 
 def branches_of(schema: Schema) -> list[Branch]:
-    """The branches that a schema and its skeleton describe, in order.
+    """Return the branches that a schema and its skeleton describe, in order.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _filled(pattern: str, branch: Branch) -> str:
 
 
 def list_dimensions(schema: Schema, leaf: Leaf) -> list[str]:
-    """The jagged dimensions of the lists around a leaf, outermost first."""
+    """Return the jagged dimensions of the lists around a leaf, outermost first."""
     return [*_jagged(schema, leaf.name)][::-1]
 
 

@@ -1,4 +1,4 @@
-"""Opens the trees of a file one by one: which branches are variables, and what else must be kept of each tree."""
+"""Open the trees of a file one by one: which branches are variables, and what else must be kept of each tree."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class TreeReading:
             except Unfamiliar as reason:
                 odd = f"{odd}, and {reason}"
         if odd and readable:
-            self.warnings.append(f"{where}: the tree is restored with its variables alone, in plain branches: {odd}")
+            self.warnings.append(f"{where}: the tree is restored with only its variables, in plain branches: {odd}")
         return None, readable, left_out
 
     def _ntuple_template(
@@ -181,7 +181,7 @@ class TreeReading:
         odd = restructured(tree, readable) if readable else []
         if not odd and not left_out:
             return None, readable, left_out
-        reason = "only part of its fields is asked for"
+        reason = "only part of its fields is selected"
         if wanted is None:
             try:
                 return make_ntuple_template(tree, item.key, readable), readable, []

@@ -1,4 +1,4 @@
-"""Puts entries into compressed baskets and places them in the file that uproot is writing."""
+"""Put entries into compressed baskets, and place them in the file that uproot is writing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class BasketWriter:
         self._file.sink.flush()
 
     def key_bytes(self, *strings: str) -> int:
-        """Length of a key with these strings: class, name and title of an object."""
+        """Return length of a key with these strings: class, name and title of an object."""
         return KEY.size + sum(len(string_bytes(text.encode("utf-8", "surrogateescape"))) for text in strings)
 
     def add_tree(self, names: Names, content: bytes) -> None:

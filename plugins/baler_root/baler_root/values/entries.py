@@ -1,4 +1,4 @@
-"""Turns flat arrays into the bytes of ROOT entries, as branches keep them in baskets."""
+"""Turn flat arrays into the bytes of ROOT entries, as branches keep them in baskets."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Entries:
 
 
 def number_entries(*columns: np.ndarray) -> Entries:
-    """One entry per row: the number, or the fixed-size array, of each column in turn."""
+    """Return one entry per row: the number, or the fixed-size array, of each column in turn."""
     parts = [_big_endian(column).reshape(len(column), _row_bytes(column)) for column in columns]
     data = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
     return Entries(data.reshape(-1), np.full(len(data), data.shape[1], np.int64), fixed=True)
 
 
 def counted_entries(values: np.ndarray, counts: np.ndarray) -> Entries:
-    """One entry per list: its numbers; their count is kept in another branch."""
+    """Return one entry per list: its numbers; their count is kept in another branch."""
     return Entries(_big_endian(values), counts.astype(np.int64) * _row_bytes(values))
 
 
@@ -52,7 +52,7 @@ def _row_bytes(values: np.ndarray) -> int:
 
 
 def text_entries(values: np.ndarray) -> Entries:
-    """One entry per string."""
+    """Return one entry per string."""
     encoded = [string_bytes(encode_text(value)) for value in values]
     return Entries(np.frombuffer(b"".join(encoded), np.uint8), np.array([len(e) for e in encoded], np.int64))
 
@@ -64,7 +64,7 @@ def collection_entries(
     counts: Mapping[str, np.ndarray],
     version: int = COLLECTION_VERSION,
 ) -> Entries:
-    """One entry per std::vector, with ROOT's header of byte count and version."""
+    """Return one entry per std::vector, with ROOT's header of byte count and version."""
     inner = _nested(form, name, name, values, counts)
     headers = np.zeros((len(inner.lengths), 6), np.uint8)
     headers[:, :4] = _big_endian((inner.lengths + 2).astype(np.uint32) | np.uint32(BYTE_COUNT)).reshape(-1, 4)

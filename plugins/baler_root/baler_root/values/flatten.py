@@ -1,4 +1,4 @@
-"""Takes the awkward arrays of a branch apart into flat arrays and counts, and puts them together again."""
+"""Take the awkward arrays of a branch apart into flat arrays and counts, and put them together again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Arrays: TypeAlias = dict[str, np.ndarray]
 
 
 def take_apart(layout: Content, form: Form, name: str) -> tuple[Arrays, Arrays]:
-    """Flat values and counts of one branch.
+    """Return flat values and counts of one branch.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def _take(layout: Content, form: Form, name: str, place: str, values: Arrays, co
 
 
 def put_together(form: Form, name: str, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> Content:
-    """The awkward layout of one branch: the inverse of `take_apart`."""
+    """Return the awkward layout of one branch: the inverse of `take_apart`."""
     return _put(form, name, name, values, counts)
 
 
@@ -77,7 +77,7 @@ def _put(
 
 
 def number_layout(values: np.ndarray, form: Number) -> Content:
-    """Numbers as an awkward layout; fixed-size arrays become regular lists."""
+    """Return numbers as an awkward layout; fixed-size arrays become regular lists."""
     import awkward as ak
 
     layout: Content = ak.contents.NumpyArray(np.ascontiguousarray(values).reshape(-1))
@@ -88,7 +88,7 @@ def number_layout(values: np.ndarray, form: Number) -> Content:
 
 
 def text_layout(values: np.ndarray) -> Content:
-    """Strings as an awkward layout."""
+    """Return strings as an awkward layout."""
     import awkward as ak
 
     encoded = [encode_text(value) for value in values]
@@ -100,12 +100,12 @@ def text_layout(values: np.ndarray) -> Content:
 
 
 def encode_text(value: str) -> bytes:
-    """The bytes a string was read from; uproot reads what is not UTF-8 as surrogates."""
+    """Return the bytes a string was read from; uproot reads what is not UTF-8 as surrogates."""
     return value.encode("utf-8", "surrogateescape")
 
 
 def offsets_of(counts: np.ndarray) -> np.ndarray:
-    """Offsets (int64, one more than counts) of lists of these lengths."""
+    """Return offsets (int64, one more than counts) of lists of these lengths."""
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets

@@ -1,4 +1,4 @@
-"""Compares the fields of an RNTuple with those that its writer would make of them."""
+"""Compare the fields of an RNTuple with those that its writer would make of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLES = {1: "a collection", 2: "a record", 3: "a variant"}
 
 
 def ntuple_form(branches: Sequence[Branch]) -> Any:
-    """The awkward form of the record that an RNTuple of these fields holds."""
+    """Return the awkward form of the record that an RNTuple of these fields holds."""
     import awkward as ak
 
     empty = {leaf.name: no_rows(leaf.form) for b in branches for leaf in leaves(b.form, b.key)}
@@ -31,7 +31,7 @@ def ntuple_form(branches: Sequence[Branch]) -> Any:
 
 
 def no_rows(form: Any) -> np.ndarray:
-    """An empty array of what a leaf holds."""
+    """Return an empty array of what a leaf holds."""
     return np.zeros((0, *getattr(form, "shape", ())), getattr(form, "dtype", object))
 
 

@@ -1,4 +1,4 @@
-"""Writes trees anew from their variables: TTrees of plain branches, and RNTuples."""
+"""Write trees anew from their variables: TTrees of plain branches, and RNTuples."""
 
 from __future__ import annotations
 

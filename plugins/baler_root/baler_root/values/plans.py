@@ -1,4 +1,4 @@
-"""Plans the branches and leaves of a TTree to be written, and encodes a block's values for each of them."""
+"""Plan the branches and leaves of a TTree to be written, and encode a block's values for each of them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TreePlan:
                 self._plans[branch.key].leaves[0].counter = self._counter_leaf(branch.counter)
 
     def _plan_of(self, key: str) -> BranchPlan:
-        """The plan of a branch, made when it is first spoken of, below the branch that its key says."""
+        """Return the plan of a branch, made at first use, below the parent branch of its key."""
         if key not in self._plans:
             parent, _, name = key.rpartition("/")
             if key.partition("/")[0] in self._spread:
@@ -72,7 +72,7 @@ class TreePlan:
         return plan.leaves[0]
 
     def encode(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> dict[str, Entries]:
-        """Entries of every branch that has leaves, by key."""
+        """Return entries of every branch that has leaves, by key."""
         columns = {branch.key: encode_branch(branch, values, counts) for branch in self._branches}
         for branch in self._branches:
             if self._plans[branch.key].leaves[0].is_counter:
@@ -129,7 +129,7 @@ def _code(form: Form) -> tuple[str, tuple[int, ...]]:
 
 
 def cpp_type(form: Form) -> str:
-    """The C++ type of collections of numbers and strings, as ROOT writes it: `vector<vector<int> >`."""
+    """Return the C++ type of collections of numbers and strings, as ROOT writes it: `vector<vector<int> >`."""
     if isinstance(form, List):
         inner = cpp_type(form.content)
         return f"vector<{inner} >" if inner.endswith(">") else f"vector<{inner}>"
@@ -142,7 +142,7 @@ def encode_branch(
     counts: Mapping[str, np.ndarray],
     version: int = COLLECTION_VERSION,
 ) -> Entries:
-    """The entries of one branch in ROOT's bytes, from its values and the lengths of its lists."""
+    """Return the entries of one branch in ROOT's bytes, from its values and the lengths of its lists."""
     form, key = branch.form, branch.key
     if isinstance(form, Record):
         return number_entries(*(values[f"{key}.{field}"] for field, _ in form.fields))

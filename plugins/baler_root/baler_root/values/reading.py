@@ -1,4 +1,4 @@
-"""Reads events of some branches into awkward layouts."""
+"""Read events of some branches into awkward layouts."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _empty(tree: Tree, key: str) -> Content:
 
 
 def event_ranges(tree: Tree, max_bytes: int) -> Iterator[slice]:
-    """Consecutive events that hold about `max_bytes` of values each."""
+    """Yield consecutive events that hold about `max_bytes` of values each."""
     values_bytes = max(tree.weight, 4 * tree.tree.file.fEND)  # files are rarely compressed by more than 4
     blocks = max(1, -(-values_bytes // max_bytes))
     step = max(1, -(-tree.entries // blocks))

@@ -1,4 +1,4 @@
-"""Writes the bytes of ROOT's own objects: byte counts, class names, references, named objects and arrays of them."""
+"""Write the bytes of ROOT's own objects: byte counts, class names, references, named objects and arrays of them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class StreamBuffer:
 
 
 def string_bytes(text: bytes) -> bytes:
-    """A string with its length before it: one byte, or 255 and four."""
+    """Return a string with its length before it: one byte, or 255 and four."""
     if len(text) < 255:
         return bytes([len(text)]) + text
     return b"\xff" + struct.pack(">I", len(text)) + text

@@ -1,4 +1,4 @@
-"""Writes a TTree: baskets as blocks come, and at the end the tree with its branches and leaves."""
+"""Write a TTree: baskets as blocks come, and at the end the tree with its branches and leaves."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class BranchPlan:
     baskets: list[Basket] = field(default_factory=list)
 
     def flat(self) -> Iterator[BranchPlan]:
-        """The branch and all branches below it."""
+        """Yield the branch and all branches below it."""
         yield self
         for branch in self.branches:
             yield from branch.flat()
@@ -122,7 +122,7 @@ class TreeWriter:
 
     @property
     def is_ntuple(self) -> bool:
-        """Whether it is a TNtuple: a TTree that says how many fields it has."""
+        """Whether it is a TNtuple: a TTree with its number of fields."""
         return self.names.class_name in NTUPLE_VERSIONS
 
     def _write_tree(self, buffer: StreamBuffer) -> None:

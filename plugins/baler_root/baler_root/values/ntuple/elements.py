@@ -1,4 +1,4 @@
-"""Turns values into the bytes of an RNTuple's pages, as the type of a column asks for it."""
+"""Turn values into the bytes of an RNTuple's pages, as the type of a column asks for it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ DTYPES = {
 
 
 def page_bytes(elements: int, bits: int) -> int:
-    """How long a page of so many elements is before it is packed."""
+    """Return how long a page of so many elements is before it is packed."""
     return (elements * bits + 7) // 8
 
 
 def encode_page(values: np.ndarray, kind: int) -> bytes:
-    """The bytes of a page, not packed.
+    """Return the bytes of a page, not packed.
 
     Parameters
     ----------

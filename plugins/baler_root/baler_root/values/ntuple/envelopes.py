@@ -1,4 +1,4 @@
-"""Finds, in the envelopes of an RNTuple, what says where pages and other envelopes lie.
+"""Find the locators of pages and other envelopes in the envelopes of an RNTuple.
 
 Envelopes, frames and locators as in ROOT's "RNTuple Binary Format Specification", version 1.
 """
@@ -55,7 +55,7 @@ class _Cursor:
             raise ValueError("an envelope is cut short")
 
     def frame(self) -> _Cursor:
-        """What reads a frame from its start, and no further than its end; this one goes on behind it."""
+        """Return what reads a frame from its start, and no further than its end; this one goes on behind it."""
         start = self.at
         size = abs(self.take("<q"))
         if size < 8 or start + size > self.end:
@@ -64,15 +64,15 @@ class _Cursor:
         return _Cursor(self.data, start, self.at)
 
     def items(self, read: Callable[[_Cursor], Found]) -> Iterator[Found]:
-        """The items of a list frame."""
+        """Yield the items of a list frame."""
         inner = self.frame()
         if inner.take("<q") >= 0:
-            raise ValueError("a frame is no list")
+            raise ValueError("a frame is not a list")
         for _ in range(inner.take("<I")):
             yield read(inner)
 
     def locator(self) -> int:
-        """Where the next locator is."""
+        """Return where the next locator is."""
         place = self.at
         if self.take("<i") < 0:
             raise ValueError("places are not of the usual kind")
@@ -87,7 +87,7 @@ def _payload(envelope: bytes | bytearray) -> _Cursor:
 
 
 def pages_of(envelope: bytes | bytearray) -> list[list[list[Page]]]:
-    """The pages of a page list: of each cluster, of each column.
+    """Return the pages of a page list: of each cluster, of each column.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def pages_of(envelope: bytes | bytearray) -> list[list[list[Page]]]:
 def _column(cursor: _Cursor) -> list[Page]:
     inner = cursor.frame()
     if inner.take("<q") >= 0:
-        raise ValueError("a frame is no list")
+        raise ValueError("a frame is not a list")
     pages = [_page(inner) for _ in range(inner.take("<I"))]
     if inner.take("<q") < 0:
         raise ValueError("columns are left out of clusters")
@@ -116,7 +116,7 @@ def _page(cursor: _Cursor) -> Page:
 
 
 def links_of(footer: bytes | bytearray) -> list[int]:
-    """Where the footer says how long each page list is (8 bytes) and, after that, where it lies (a locator).
+    """Return the offsets in the footer of each page list's length (8 bytes), followed by its locator.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _link(cursor: _Cursor) -> int:
 
 
 def full_floats(header: bytes, columns: Sequence[int]) -> bytes:
-    """The header, with these columns storing all bits of their floats instead of rounded ones.
+    """Return the header, with these columns storing all bits of their floats instead of rounded ones.
 
     Raises
     ------
@@ -170,12 +170,12 @@ def full_floats(header: bytes, columns: Sequence[int]) -> bytes:
 
 
 def name_header(envelope: bytes, header: bytes) -> bytes:
-    """A page list that says it belongs to this header."""
+    """Return a page list with the checksum of this header."""
     return envelope[:HEADER] + header[-CHECKSUM:] + envelope[HEADER + CHECKSUM :]
 
 
 def name_header_in_footer(footer: bytes, header: bytes) -> bytes:
-    """A footer that says it belongs to this header."""
+    """Return a footer with the checksum of this header."""
     cursor = _payload(footer)
     while cursor.take("<Q") & MORE_FLAGS:
         pass
@@ -183,12 +183,12 @@ def name_header_in_footer(footer: bytes, header: bytes) -> bytes:
 
 
 def put_locator(envelope: bytearray, place: int, size: int, offset: int) -> None:
-    """Say where something lies."""
+    """Write a locator."""
     struct.pack_into("<iQ", envelope, place, size, offset)
 
 
 def sealed(envelope: bytes | bytearray) -> bytes:
-    """The envelope with its checksum."""
+    """Return the envelope with its checksum."""
     import xxhash
 
     content = bytes(envelope[:-CHECKSUM])

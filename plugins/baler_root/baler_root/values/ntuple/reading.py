@@ -1,4 +1,4 @@
-"""Makes the template of an RNTuple: its own envelopes, which columns hold variables, and the pages of all others."""
+"""Make the template of an RNTuple: its own envelopes, which columns hold variables, and the pages of all others."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ class NTupleTemplate:
     kept: bytes = b""
 
     def attachments(self) -> dict[str, bytes]:
-        """The bytes, by name, without those that are empty."""
+        """Return the bytes, by name, without those that are empty."""
         parts = {"anchor": self.anchor, "header": self.header, "footer": self.footer}
         parts |= {"lists": b"".join(self.lists), "kept": self.kept}
         return {name: part for name, part in parts.items() if part}
 
     def to_json(self) -> dict[str, Any]:
-        """The rest of it."""
+        """Return the rest of it."""
         return {
             "kinds": self.kinds,
             "types": list(self.types),
@@ -89,7 +89,7 @@ class _NtupleDraft:
 
 
 def sources_of(branches: Sequence[Branch]) -> dict[str, int]:
-    """Numbers of all leaves, by name, and of all lists, by place."""
+    """Return numbers of all leaves, by name, and of all lists, by place."""
     names = dict.fromkeys(leaf.name for branch in branches for leaf in leaves(branch.form, branch.key))
     places = dict.fromkeys(
         f"{place}" for branch in branches for leaf in leaves(branch.form, branch.key) for place in leaf.lists
@@ -98,7 +98,7 @@ def sources_of(branches: Sequence[Branch]) -> dict[str, int]:
 
 
 def make_ntuple_template(tree: Tree, key: Any, branches: Sequence[Branch]) -> NTupleTemplate:
-    """The template of an RNTuple whose branches are variables.
+    """Return the template of an RNTuple whose branches are variables.
 
     Parameters
     ----------

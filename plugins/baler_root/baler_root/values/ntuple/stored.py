@@ -1,4 +1,4 @@
-"""Reads the template of an RNTuple from a .bal file, and checks that its parts fit together."""
+"""Read the template of an RNTuple from a .bal file, and check that its parts fit together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANCHOR_BYTES = 72  # versions, places and sizes, and the checksum: what an ancho
 
 @dataclass(frozen=True)
 class StoredPage:
-    """A page to be written: which page list says where it is, and whether a cluster begins with it."""
+    """A page to be written, the page list with its locator, and whether a cluster begins with it."""
 
     page: Page
     group: int
@@ -49,7 +49,7 @@ class StoredNTuple:
 def read_ntuple_template(
     stored: Mapping[str, Any], parts: Mapping[str, bytes], branches: Sequence[Branch]
 ) -> StoredNTuple:
-    """The template that `reading.make_ntuple_template` made, from its JSON and its attachments.
+    """Return the template that `reading.make_ntuple_template` made, from its JSON and its attachments.
 
     Raises
     ------

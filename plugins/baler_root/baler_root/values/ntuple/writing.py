@@ -1,4 +1,4 @@
-"""Writes an RNTuple by its template: pages where the original's ended, as values come; its envelopes at the end."""
+"""Write an RNTuple by its template: pages where the original's ended, as values come; its envelopes at the end."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class NTupleTemplateOutput:
         self._waiting.clear()
 
     def close(self) -> None:
-        """Write the pages that are kept as they are, the envelopes, and the anchor that says where they are."""
+        """Write the unchanged pages, the envelopes, and the anchor with their locations."""
         if any(not pending.is_done for pending in self._pending):
             raise FormatError(f"the description of the RNTuple {self._names.name!r} is damaged: its pages do not fit")
         for column in self._template.columns:
@@ -94,7 +94,7 @@ class NTupleTemplateOutput:
 
 
 def _anchor(anchor: bytes, places: Sequence[tuple[int, int, int]]) -> bytes:
-    """An anchor that leads to header and footer, which are where `places` says: offset, bytes, bytes unpacked."""
+    """An anchor that leads to header and footer, at the given `places`: offset, bytes, bytes unpacked."""
     import xxhash
 
     own = anchor[-ANCHOR_BYTES:]
@@ -141,7 +141,7 @@ class _PendingPages:
         self._have += len(elements)
 
     def next_page(self) -> tuple[StoredPage, bytes] | None:
-        """The next page and its bytes, not packed; None if not all of its elements are there."""
+        """Return the next page and its bytes, not packed; None if not all of its elements are there."""
         if self._next == len(self.column.pages):
             return None
         stored = self.column.pages[self._next]

@@ -1,4 +1,4 @@
-"""Takes baskets of a TTree apart into key, values and offsets, and makes them again for new values and places."""
+"""Take baskets of a TTree apart into key, values and offsets, and make them again for new values and places."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RawBasket:
 
 
 def read_basket(branch: Any, number: int) -> RawBasket:
-    """A basket of one of uproot's branches."""
+    """Return a basket of one of uproot's branches."""
     basket = branch.basket(number)
     place, length = int(branch.member("fBasketSeek")[number]), int(basket.member("fKeylen"))
     header = bytes(branch.file.source.chunk(place, place + length).raw_data)
@@ -55,7 +55,7 @@ def embedded_place(basket: Any) -> int:
 
 
 def offsets_tail(entries: Entries, header_bytes: int) -> bytes:
-    """The offsets of entries as they follow the values: counted from the start of the key."""
+    """Return the offsets of entries as they follow the values: counted from the start of the key."""
     offsets = header_bytes + offsets_of(entries.lengths)
     return struct.pack(">I", len(offsets)) + np.append(offsets[:-1], 0).astype(">i4").tobytes()
 
@@ -72,14 +72,14 @@ def holds(basket: RawBasket, entries: Entries) -> bool | None:
 
 
 def blank_header(header: bytes) -> bytes:
-    """A header without what differs from basket to basket, which `filled_header` puts in again."""
+    """Return a header without what differs from basket to basket, which `filled_header` puts in again."""
     return filled_header(header, 0, 0, 0, 0, entries=0, border=0)
 
 
 def filled_header(
     header: bytes, packed: int, unpacked: int, place: int, folder: int, *, entries: int | None, border: int = 0
 ) -> bytes:
-    """The header of a basket of so many bytes at a place of the file.
+    """Return the header of a basket of so many bytes at a place of the file.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def filled_header(
 
 
 def header_bytes(stored: bytes, at: int) -> int:
-    """How long the header is that begins at a place of these bytes.
+    """Return how long the header is that begins at a place of these bytes.
 
     Raises
     ------
@@ -115,10 +115,10 @@ def header_bytes(stored: bytes, at: int) -> int:
 
 
 def is_small(header: bytes) -> bool:
-    """Whether the places in it have four bytes."""
+    """Return whether the places in it have four bytes."""
     return bool(START.unpack_from(header)[1] <= BIG)
 
 
 def unpacked_bytes(header: bytes) -> int:
-    """Bytes of what follows the header, unpacked."""
+    """Return bytes of what follows the header, unpacked."""
     return int(START.unpack_from(header)[2])

@@ -1,4 +1,4 @@
-"""Takes Double32_t and Float16_t with a range as the integers that ROOT stores, and what they stand for."""
+"""Take Double32_t and Float16_t with a range as the integers that ROOT stores, and what they stand for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baler_root.contents.trees import Tree
 
 
 def as_stored(tree: Tree, branch: Branch) -> Branch:
-    """The branch as integers on a grid, where its numbers are stored so; else as it is.
+    """Return the branch as integers on a grid, where its numbers are stored so; else as it is.
 
     Restored values must lie on the same grid: ROOT would round others to it, beyond their bound.
     """

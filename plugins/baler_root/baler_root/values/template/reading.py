@@ -1,4 +1,4 @@
-"""Makes the template of a TTree: its own bytes, which branches are variables, and the baskets of all others."""
+"""Make the template of a TTree: its own bytes, which branches are variables, and the baskets of all others."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Template:
         return {name: part for name, part in parts.items() if part}
 
     def to_json(self) -> dict[str, Any]:
-        """The rest of it."""
+        """Return the rest of it."""
         stored: dict[str, Any] = {"kinds": self.kinds, "keys": list(self.keys), "version": self.version}
         stored |= {"counts": list(self.counts)} if self.counts else {}
         return stored | ({"embedded": [list(row) for row in self.embedded]} if self.embedded else {})
@@ -197,7 +197,7 @@ def _made_again(tree: Tree, branch: Branch, content: bytes, version: int) -> boo
 
 
 def _version(tree: Tree, branches: Sequence[Branch]) -> int:
-    """What ROOT wrote before each entry of a collection: it says which ROOT it was."""
+    """Return the bytes that ROOT wrote before each entry of a collection, which identify its version."""
     for branch in branches:
         handle = tree.handles[branch.key]
         if isinstance(branch.form, List) and not branch.counter and handle._num_normal_baskets:

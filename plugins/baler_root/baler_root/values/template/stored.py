@@ -48,7 +48,7 @@ class StoredTemplate:
 
 
 def read_template(stored: Mapping[str, Any], parts: Mapping[str, bytes]) -> StoredTemplate:
-    """The template that `reading.make_template` made, from its JSON and its attachments.
+    """Return the template that `reading.make_template` made, from its JSON and its attachments.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def _embed(branches: Sequence[StoredBranch], row: Sequence[int], size: int) -> N
 
 
 def values_of_branches(branches: Sequence[StoredBranch]) -> Iterator[StoredBranch]:
-    """Those whose baskets are made again from values."""
+    """Yield those whose baskets are made again from values."""
     for branch in branches:
         if branch.kind in (VALUES, VALUES_AND_OFFSETS, COUNTS):
             yield branch

@@ -38,7 +38,7 @@ COLUMNS = 5
 
 
 def all_branches(tree: Any) -> list[Any]:
-    """The branches of a TTree in the order in which their bytes end: those below a branch before it."""
+    """Return the branches of a TTree in the order in which their bytes end: those below a branch before it."""
     found = [branch for top in tree.branches for branch in _ending(top)]
     references = tree.member("fBranchRef", none_if_missing=True)
     return [*found, references] if hasattr(references, "branches") else found
@@ -51,7 +51,7 @@ def _ending(branch: Any) -> Iterator[Any]:
 
 
 def find_tables(content: bytes, branches: Sequence[Any]) -> list[Tables]:
-    """The tables of all branches.
+    """Return the tables of all branches.
 
     Raises
     ------
@@ -90,12 +90,12 @@ def _find(content: bytes, branch: Any, start: int) -> Tables:
 
 
 def tables_to_bytes(tables: Sequence[Tables]) -> bytes:
-    """Differences from branch to branch, column by column: int64, little-endian."""
+    """Return differences from branch to branch, column by column: int64, little-endian."""
     rows = np.array([astuple(table) for table in tables], "<i8").reshape(-1, COLUMNS)
     return np.diff(rows, axis=0, prepend=0).T.tobytes()
 
 
 def tables_from_bytes(stored: bytes) -> list[Tables]:
-    """The tables that `tables_to_bytes` wrote."""
+    """Return the tables that `tables_to_bytes` wrote."""
     rows = np.cumsum(np.frombuffer(stored, "<i8").reshape(COLUMNS, -1).T, axis=0)
     return [Tables(*map(int, row)) for row in rows]

@@ -1,4 +1,4 @@
-"""Writes a TTree by its template: baskets where the original's ended, as values come; the tree's bytes at the end."""
+"""Write a TTree by its template: baskets where the original's ended, as values come; the tree's bytes at the end."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class _Pending:
         self._have += len(entries.lengths)
 
     def next_basket(self) -> tuple[Entries, tuple[int, int] | None] | None:
-        """The entries of the next basket, and where it is embedded if it is; None if not all are there."""
+        """Return the entries of the next basket, and where it is embedded if it is; None if not all are there."""
         if self._next == len(self.branch.stops):
             return None
         wanted = self.branch.stops[self._next] - self._start

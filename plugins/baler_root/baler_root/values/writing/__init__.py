@@ -1,1 +1,1 @@
-"""Places keys, folders and carried objects in a ROOT file that uproot is writing."""
+"""Place keys, folders and carried objects in a ROOT file that uproot is writing."""

@@ -1,4 +1,4 @@
-"""Makes the folders of a ROOT file, empty ones too, and finds the one that a key belongs in."""
+"""Make the folders of a ROOT file, empty ones too, and find the one that a key belongs in."""
 
 from __future__ import annotations
 

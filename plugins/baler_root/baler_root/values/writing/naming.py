@@ -1,4 +1,4 @@
-"""Gives a new file the name and title that the original carries in itself.
+"""Give a new file the name and title that the original carries in itself.
 
 uproot names files after their paths and has no titles for them; its interface for that is not public, and used as in
 `records`.

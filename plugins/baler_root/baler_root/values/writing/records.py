@@ -1,4 +1,4 @@
-"""Adds keys and folders, with the titles, cycles and dates they had, to a file that uproot is writing.
+"""Add keys and folders, with the titles, cycles and dates they had, to a file that uproot is writing.
 
 uproot's file writer keeps track of free space, directories and streamer information; its interface for that is not
 public, and used in this module and in `baskets` alone.
@@ -18,7 +18,7 @@ FOLDER_BYTES = 256
 
 
 class Names(NamedTuple):
-    """What a key says of its object."""
+    """Name, title and class of an object in its key."""
 
     class_name: str
     name: str
@@ -74,7 +74,7 @@ def add_blob(directory: Any, content: bytes) -> int:
 
 
 def add_folder(directory: Any, names: Names) -> Any:
-    """An empty folder in a directory that uproot is writing; what uproot has for writing into it."""
+    """Return an empty folder in a directory that uproot is writing; what uproot has for writing into it."""
     from uproot.writing._cascade import DirectoryData, DirectoryHeader, SubDirectory
     from uproot.writing.writable import WritableDirectory
 

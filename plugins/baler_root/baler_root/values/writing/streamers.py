@@ -1,4 +1,4 @@
-"""Adds the description of the classes of carried objects to a file that uproot is writing."""
+"""Add the description of the classes of carried objects to a file that uproot is writing."""
 
 from __future__ import annotations
 
