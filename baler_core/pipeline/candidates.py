@@ -24,6 +24,9 @@ _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.02, "max": 1.12}
 _FAR_BEHIND = 1.2
 # With little effort, of groups that the baseline expects to make so small nothing else is tried.
 _LITTLE = 256
+# Grids of so few bytes are coded whole by all models, and with lesser efforts too: what is learned takes a good part of
+# their bytes, which no estimate foretells, and time hardly counts.
+_SMALL = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ def _alone(estimates: Mapping[type[Model], Estimate]) -> dict[str, float]:
     return {members[0]: size for members, size in sizes.items() if len(members) == 1}
 
 
+def is_small(task: Task) -> bool:
+    """Return whether a grid is so small that models are best compared by coding it."""
+    return task.layout.kind == "grid" and task.layout.nbytes <= _SMALL
+
+
 class Candidates:
     """Models that are compared on one task; what fails is reported and left out."""
 
@@ -109,6 +117,8 @@ class Candidates:
         self._totals = totals(self._estimates, self._names)
         for kind, size in self._totals.items():
             logger.info("group %s: %s expects about %.0f bytes", self._task.layout.name, kind.name, size)
+        if is_small(self._task) and self._effort != "fast":
+            return [kind for kind in prescreened if kind not in self._failures]
         beaten = {kind for kind in self._estimates if any(self._beats(other, kind) for other in self._estimates)}
         return [kind for kind in prescreened if kind not in beaten and kind not in self._failures]
 
@@ -128,7 +138,7 @@ class Candidates:
         """With most effort, leave out models of grids that expect far more than another one after little effort."""
         task = self._task
         rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != BASELINE]
-        if self._effort != "max" or task.layout.kind != "grid" or len(rivals) < 2:
+        if self._effort != "max" or is_small(task) or task.layout.kind != "grid" or len(rivals) < 2:
             return list(kinds)
         found: dict[type[Model], Estimate] = {}
         for kind in rivals:

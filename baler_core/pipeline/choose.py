@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from baler_core.errors import ConfigError
-from baler_core.pipeline.candidates import Candidates, Chosen, estimated, fitted
+from baler_core.pipeline.candidates import Candidates, Chosen, estimated, fitted, is_small
 from baler_core.pipeline.task import Task, sample_of
 from baler_core.plugin.interfaces import Effort, Model
 
@@ -14,6 +14,11 @@ logger = logging.getLogger(__name__)
 # A model that the user named gives way to the baseline if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
+_UP_TO: Mapping[Effort, tuple[Effort, ...]] = {
+    "fast": ("fast",),
+    "balanced": ("fast", "balanced"),
+    "max": ("fast", "balanced", "max"),
+}
 
 
 def comparable(model: Model | type[Model], baseline: Model | type[Model], task: Task) -> bool:
@@ -47,7 +52,8 @@ def fitted_or_baseline(model: Model, baseline: Model, task: Task) -> Chosen:
 def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> Chosen:
     """Choose the model with the fewest bytes, state included, measured on the first block or on a part of a large one.
 
-    Models that estimate their bytes and are clearly beaten by another estimate are not measured. A model that fails
+    Models that estimate their bytes and are clearly beaten by another estimate are not measured, but for small grids,
+    which are measured with lesser efforts too. A model that fails
     is reported and left out, as long as another works.
 
     Raises
@@ -58,6 +64,13 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     suitable = [kind for kind in kinds if task.layout.kind in kind.kinds]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
+    if is_small(task):
+        return min((_chosen(suitable, task, each) for each in _UP_TO[effort]), key=Chosen.size)
+    return _chosen(suitable, task, effort)
+
+
+def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> Chosen:
+    """Choose among models of one effort."""
     candidates = Candidates(task, effort)
     shortlist = candidates.shortlist(suitable)
     if candidates.are_estimated(shortlist):

@@ -26,10 +26,11 @@ from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State,
 if TYPE_CHECKING:
     import xarray as xr
 
+SHORT_ROWS = 1 << 16
 EFFORTS = {
-    "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=1 << 16),
+    "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=SHORT_ROWS),
     "balanced": TableEffort(
-        contexts=5, parents=2, predictor=True, rows=1 << 16, network_seconds=30, worth_of_reference=0.01
+        contexts=5, parents=2, predictor=True, rows=SHORT_ROWS, network_seconds=30, worth_of_reference=0.01
     ),
     "max": TableEffort(
         contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4
@@ -116,7 +117,14 @@ class TableModel(Model):
             part = [v[rows] for v in values]
             return RowBlock(rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer))
 
-        return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, effort.rows)))
+        def encoded(rows: int) -> Streams:
+            return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, rows)))
+
+        longest = encoded(effort.rows)
+        if effort.rows == SHORT_ROWS or any(not column.packed for column in learned.plan.columns):
+            return longest
+        # what is packed adapts to nothing: pieces of it may well be smaller
+        return min(longest, encoded(SHORT_ROWS), key=lambda streams: sum(map(len, streams.values())))
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
         """Restore the block that `encode` was given."""

@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.predictive.joint_fields import chunks_of, 
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import WEIGHT_BITS, fitted, spread
-from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
+from baler_core.builtin.models.fields.predictive.stencil_fit import few_values, learn_stencils
 from baler_core.plugin.interfaces import Effort
 
 # What mixing takes of what the same stencils take without.
@@ -51,7 +51,7 @@ def probe(joint: JointFields, effort: Effort) -> JointFields:
         found = Probe(place, stencils, encode_with(integers, stencils, 0)[0])
         size = float(len(found.data))
     else:
-        found = Probe(place, stencils if effort == "balanced" else None)
+        found = Probe(place, stencils if effort == "balanced" and not few_values(integers) else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
     return replace(joint, expected=size * share, recipe=found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.transform.block import Block, Recipe, read
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
 from baler_core.builtin.models.fields.transform.shared_modes import Explained, SharedModes
 from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
-from baler_core.builtin.models.fields.transform.tile_bytes import decode_tile, encode_tile
+from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
 from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
@@ -90,9 +90,27 @@ def encode_chunk(
         basis = basis.first(used_slices([part.coefficients for part in parts]))
         parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
     start = _checksum_of_common(explained, basis)
-    coded = in_parallel(lambda part: write_sized(encode_tile(part, recipe) + _checksum(part, start)), parts)
+    recipe, data = _coded(parts, recipe)
+    coded = [write_sized(tile + _checksum(part, start)) for tile, part in zip(data, parts, strict=True)]
     head = recipe.to_bytes() + (write_sized(explained) if recipe.shared_modes else b"")
     return head + basis_bytes(basis), b"".join(coded)
+
+
+def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[bytes]]:
+    """Code tiles, and return the recipe to decode them by: without mixing where that makes fewer bytes.
+
+    Noise leaves contexts nothing to tell, and what adapts to it takes more than what was counted before.
+    """
+    coded = in_parallel(lambda part: encode_tile(part, recipe), parts)
+    if not recipe.mixed:
+        return recipe, coded
+    quick = replace(recipe, mixed=0)
+    counted = in_parallel(lambda part: coded_size([part], quick), parts)
+    if sum(counted) < sum(map(len, coded)):
+        again = in_parallel(lambda part: encode_tile(part, quick), parts)
+        if sum(map(len, again)) < sum(map(len, coded)):
+            return quick, again
+    return recipe, coded
 
 
 def _is_cut_off(integers: np.ndarray) -> bool:
