@@ -59,7 +59,9 @@ def test_all_names_of_a_schema_can_be_asked_for(vectors: Path, tmp_path: Path) -
 
 
 def test_counts_alone_are_refused_with_their_lists_named(vectors: Path) -> None:
-    with pytest.raises(DataError, match=r"'nJet' is no branch of the file, .*ask for .*\('Jet_pt', 'Jet_eta'\)"):
+    with pytest.raises(
+        DataError, match=r"'nJet' is not a branch of the file but .*select one of the lists too \('Jet_pt', 'Jet_eta'\)"
+    ):
         RootReader().open(vectors, ["nJet", "hits"])
 
 
