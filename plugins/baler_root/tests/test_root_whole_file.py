@@ -236,3 +236,20 @@ def test_name_title_and_compression_of_the_file_come_back(compression: Any, tmp_
     with uproot.open(out) as file:
         assert file["more"] == "text"
         assert file["tree"]["x"].array().tolist() == list(range(500))
+
+
+def test_classes_that_every_reader_knows_need_no_description(tmp_path: Path) -> None:
+    path, out = tmp_path / "named.root", tmp_path / "out.root"
+    with uproot.recreate(path) as file:
+        file.mktree("t", {"x": "float64"}).extend({"x": np.arange(100.0)})
+        file["note"] = "a text"
+    with RootReader().open(path) as source:
+        schema = source.schema
+        assert "streamers" not in schema.attachments
+        sink = RootReader().create(out, schema)
+        for block in source.blocks(2**20):
+            sink.write(block)
+        sink.close()
+    with uproot.open(out) as file:
+        assert str(file["note"]) == "a text"
+        assert file["t"]["x"].array(library="np").tolist() == list(range(100))

@@ -12,6 +12,8 @@ from baler_root.contents.keys import Item, content_of
 from baler_root.contents.trees import first_line
 
 OBJECTS, STREAMERS = "objects", "streamers"
+# Classes that every reader of ROOT files knows without a description, and that hold no objects of other classes.
+_KNOWN_EVERYWHERE = frozenset({"TObjString", "TNamed"})
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def carry(
             objects.append(_content(item, where))
             size = len(objects[-1])
         keys.append(_record(item, place_of[item.folder], size))
-    return Carried(tuple(keys), b"".join(objects), streamers_of(file) if objects or classes else b"")
+    described = classes or any(key.size >= 0 and key.class_name not in _KNOWN_EVERYWHERE for key in keys)
+    return Carried(tuple(keys), b"".join(objects), streamers_of(file) if described else b"")
 
 
 def _record(item: Item, folder: int, size: int) -> KeyRecord:
