@@ -32,10 +32,7 @@ _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag
 _NARROW = 0.05
 _SMALL = 0.01
 # So few values cost next to nothing, and small matrices and coefficients are no measurements.
-_FEWEST = 100
-# An array whose noise is so much of its spread shows no structure to tell noise from: a matrix, unless it is as large as
-# images are.
-_ALL_NOISE, _IMAGE_SIZE = 0.6, 1 << 16
+_FEWEST = 17
 # Where so many values are exactly zero, zero has a meaning (land, sparsity) that only a relative bound keeps.
 _MANY_ZEROS = 0.05
 # Fewer values than these do not tell a spread or a rhythm; a rhythm is kept by this part of the steps.
@@ -113,8 +110,6 @@ def _proposal(
         is_plane = values is not None and min(values.shape[-2:]) >= GRID_AXIS
         if values is not None and _has_many_zeros(values):
             return Proposal(OTHERS, "many values are exactly 0, which a bound relative to each value keeps")
-        if values is not None and is_plane and values.size < _IMAGE_SIZE and _is_all_noise(values):
-            return Proposal(LOSSLESS, "as rough as random numbers: may be a matrix")
         by_noise = _below_noise(values, variable) if is_plane else None
         return by_noise or _of_field(values, is_plane=is_plane)
     return _of_column(variable, values, packed=packed, in_series=variable.dims[0] in series)
@@ -139,13 +134,6 @@ def _has_many_zeros(values: np.ndarray) -> bool:
     known = values[np.isfinite(values)]
     zeros = int((known == 0).sum())
     return _FEW <= zeros < known.size and zeros >= _MANY_ZEROS * known.size and not _is_whole(values)
-
-
-def _is_all_noise(values: np.ndarray) -> bool:
-    """Whether neighbouring values have nothing in common: a matrix, or an image of nothing but noise."""
-    known = values[np.isfinite(values)]
-    noise = noise_of(values)
-    return noise.is_noise and noise.sigma >= _ALL_NOISE * float(known.std())
 
 
 def _is_whole(values: np.ndarray) -> bool:
