@@ -53,8 +53,7 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     """Choose the model with the fewest bytes, state included, measured on the first block or on a part of a large one.
 
     Models that estimate their bytes and are clearly beaten by another estimate are not measured, but for small grids,
-    which are measured with lesser efforts too. A model that fails
-    is reported and left out, as long as another works.
+    which are measured with lesser efforts too. A model that fails is reported and left out, as long as another works.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 
 def install_for(kind: Literal["readers", "suffixes", "libraries"], name: str) -> str:
@@ -19,12 +19,18 @@ def install_for(kind: Literal["readers", "suffixes", "libraries"], name: str) ->
     -------
     What `pip install` takes, such as `baler-core[hep]`; empty if no published plugin is known for it.
     """
-    listed = json.loads(files("baler_core.plugin").joinpath("published.json").read_text("utf-8"))
-    return next((str(plugin["install"]) for plugin in listed if name in plugin[kind]), "")
+    return next((str(plugin["install"]) for plugin in _published() if name in plugin[kind]), "")
 
 
 def published_suffix(file_name: str) -> str:
     """Find the longest suffix of a file name that a published plugin takes; empty if there is none."""
-    listed = json.loads(files("baler_core.plugin").joinpath("published.json").read_text("utf-8"))
-    suffixes = [suffix for plugin in listed for suffix in plugin["suffixes"] if file_name.lower().endswith(suffix)]
+    suffixes = [
+        suffix for plugin in _published() for suffix in plugin["suffixes"] if file_name.lower().endswith(suffix)
+    ]
     return max(suffixes, key=len, default="")
+
+
+def _published() -> list[dict[str, Any]]:
+    """Read the list: for each plugin what to install, and the readers, suffixes and libraries it is for."""
+    listed: list[dict[str, Any]] = json.loads(files("baler_core.plugin").joinpath("published.json").read_text("utf-8"))
+    return listed
