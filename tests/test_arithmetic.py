@@ -1,41 +1,87 @@
-"""The arithmetic coder: bits come back, and cost what their probability says."""
+"""Formulas of users are computed as written, and nothing but arithmetic runs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from baler_core.entropy.arithmetic import code_bit, finish, new_decoder, new_encoder
-from baler_core.entropy.mixing import REACH, squash, stretch
+from baler_core.data.arithmetic import FUNCTIONS, Function, missing_names, parse_arithmetic
+from baler_core.errors import ConfigError
 
-Bits = list[tuple[int, int]]
-
-
-def coded(bits: Bits) -> bytes:
-    coder = new_encoder(4 * len(bits) + 16)
-    for chance, bit in bits:
-        code_bit(*coder, bit, chance)
-    return finish(coder)
+VALUES = {
+    "e_a": np.array([3.0, 0.0, -1.0]),
+    "e b [mm]": np.array([4.0, 2.0, 0.5]),
+    "Track.PT": np.array([1.0, 2.0, 4.0]),
+}
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 65535), st.integers(0, 1)), max_size=300))
-def test_bits_come_back(bits: Bits) -> None:
-    coder = new_decoder(coded(bits))
-    assert [code_bit(*coder, 0, chance) for chance, _ in bits] == [bit for _, bit in bits]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.1 * e_a", [0.1 * 3, 0.0, -0.1]),
+        ("0.2 * hypot(e_a, `e b [mm]`)", [0.2 * 5, 0.2 * 2, 0.2 * np.sqrt(1.25)]),
+        ("1 / Track.PT - -e_a", [4.0, 0.5, -0.75]),
+        ("max(abs(e_a), 2, Track.PT)", [3.0, 2.0, 4.0]),
+        ("min(e_a, 1)", [1.0, 0.0, -1.0]),
+        ("2.5", 2.5),
+    ],
+)
+def test_formulas_are_computed(text: str, expected: object) -> None:
+    formula = parse_arithmetic(text)
+    np.testing.assert_array_equal(formula.evaluate(VALUES), expected)
 
 
-def test_bits_cost_what_their_chance_says() -> None:
-    told = np.random.default_rng(11).random(20_000) < 0.1
-    share = told.mean()
-    ideal = -(share * np.log2(0.1) + (1 - share) * np.log2(0.9)) * len(told) / 8
-    assert len(coded([(6554, int(bit)) for bit in told])) == pytest.approx(ideal, rel=0.01)
+def test_names_are_listed_once_in_order() -> None:
+    assert parse_arithmetic("`e b [mm]` + e_a * `e b [mm]`").names == ("e b [mm]", "e_a")
 
 
-def test_squash_and_stretch_are_inverse() -> None:
-    for chance in range(64, 65536 - 64, 64):
-        assert squash(stretch(chance)) == pytest.approx(chance, rel=0.02, abs=70)
-    assert 1 <= squash(-REACH) < 4
-    assert [squash(x) for x in (-REACH - 1, REACH + 1)] == [squash(-REACH), squash(REACH)]
+def test_what_is_undefined_is_not_finite() -> None:
+    values = parse_arithmetic("1 / x + sqrt(x)").evaluate({"x": np.array([0.0, -1.0, 4.0])})
+    assert np.isinf(values[0])
+    assert np.isnan(values[1])
+    assert values[2] == 2.25
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "x ** 2",
+        "x if x else 1",
+        "[x]",
+        "x.__class__()",
+        "(lambda: 1)()",
+        "x == 1",
+        "'text'",
+        "True",
+        "1e999",
+        "abs(x, y)",
+        "hypot(x)",
+        "sqr(x)",
+        "abs(x=1)",
+        "",
+        "0.1 *",
+        "`x",
+        "x\0",
+        "(" * 400 + "x" + ")" * 400,
+        "-" * 900 + "x",
+        "x" * 2000,
+    ],
+)
+def test_what_is_not_arithmetic_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="formula"):
+        parse_arithmetic(text)
+
+
+def test_refusals_name_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="sqrt"):
+        parse_arithmetic("sqr(x)")
+    assert "'e_a'" in missing_names(parse_arithmetic("e_aa + 1"), ["e_a", "ra"])
+    assert missing_names(parse_arithmetic("e_a"), ["e_a"]) == ""
+
+
+def test_functions_may_be_added() -> None:
+    known = {**FUNCTIONS, "total": Function(lambda name: np.asarray(float(len(name))), of_names=True)}
+    assert parse_arithmetic("2 * total(Muon)", known).evaluate({}) == 8
+    with pytest.raises(ConfigError, match="names"):
+        parse_arithmetic("total(1 + 2)", known)
