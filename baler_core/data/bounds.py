@@ -9,9 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from baler_core.data.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
+from baler_core.data.bound_syntax import (
+    NO_LIMITS,
+    BoundError,
+    BoundKind,
+    Sign,
+    limits_text,
+    numbers_text,
+    parse_bound,
+)
 from baler_core.data.patterns import meant_among, name_matches, names_in_full
-from baler_core.data.sides import became_special, edges_of, specials_of, zero_of
+from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
 
 ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
@@ -26,6 +34,8 @@ _TINY = 2.0**-1000
 # Integers are merged by at most so much.
 _MOST_WHOLE = 2.0**62
 _LARGEST = float(np.finfo(np.float64).max)
+# What float64 has at most, and where steps are so coarse that `rel` says it better.
+_MOST_DECIMALS, _MOST_ULPS = 300, 2**20
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class ErrorBound:
         `abs`: |restored - x| <= value. `rel`: |restored - x| <= value * |x|, point-wise.
         `range`: |restored - x| <= value * (max - min of the variable's finite, non-fill values).
         `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
+        `ulp`: `value` units in the last place of x in its own type; of integers, units.
+        `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
         `lossless`: every bit is kept. `none`: no bound at all.
     value
         The number belonging to the kind; 0 for `lossless` and `none`.
@@ -46,12 +58,18 @@ class ErrorBound:
     sign
         `keep`: positive values never become negative, nor negative ones positive. `free`: they may, within the bound.
         `auto`: kept wherever that costs next to nothing, else told.
+    exact_at
+        In physical units: values that equal one of these stay, and no other value becomes one.
+    threshold
+        In physical units: what is below, at or above one of these stays below, at or above it.
     """
 
     kind: BoundKind
     value: float = 0.0
     limits: tuple[float, float] = NO_LIMITS
     sign: Sign = "auto"
+    exact_at: tuple[float, ...] = ()
+    threshold: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.limits[0] < self.limits[1]:
@@ -61,29 +79,41 @@ class ErrorBound:
             )
         if self.kind in ("lossless", "none"):
             return
+        if self.kind == "decimals":
+            if self.value != int(self.value) or abs(self.value) > _MOST_DECIMALS:
+                raise ConfigError(
+                    f"decimals must be a whole number from {-_MOST_DECIMALS} to {_MOST_DECIMALS}, found {self.value!r}"
+                )
+            return
         if not math.isfinite(self.value) or self.value <= 0:
             raise ConfigError(f"a bound must be a positive, finite number, found {self.kind}: {self.value!r}")
         if self.kind == "bits" and (self.value != int(self.value) or self.value > 64):
             raise ConfigError(f"bits must be a whole number of mantissa bits from 1 to 64, found {self.value!r}")
+        if self.kind == "ulp" and (self.value != int(self.value) or self.value > _MOST_ULPS):
+            raise ConfigError(
+                f"ulp must be a whole number of units in the last place from 1 to {_MOST_ULPS}, found {self.value!r}"
+            )
         if self.kind == "rel" and self.value >= 1:
             raise ConfigError(f"a rel bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
 
     @classmethod
     def parse(cls, stated: object) -> ErrorBound:
-        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and `sign` beside.
+        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and the like beside.
 
         Raises
         ------
         ConfigError
             Saying what is wrong; a `BoundError` names the key.
         """
-        return stated if isinstance(stated, ErrorBound) else cls(*parse_bound(stated))
+        return stated if isinstance(stated, ErrorBound) else cls(**parse_bound(stated))
 
     def __str__(self) -> str:
         text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
         if self.limits != NO_LIMITS:
             text += f", limits {limits_text(self.limits)}"
-        return text if self.sign == "auto" else f"{text}, sign {self.sign}"
+        text += "" if self.sign == "auto" else f", sign {self.sign}"
+        text += f", exact at {numbers_text(self.exact_at)}" if self.exact_at else ""
+        return f"{text}, threshold {numbers_text(self.threshold)}" if self.threshold else text
 
 
 LOSSLESS = ErrorBound("lossless")
@@ -218,20 +248,22 @@ class Tolerance:
     ----------
     kind
         `abs`: the same allowed error everywhere. `rel`: allowed = value * |x + shift|. `bits`: keep `value` mantissa
-        bits. `exact`: bit for bit. `free`: anything.
+        bits, of which there may be a fraction. `exact`: bit for bit. `free`: anything.
     value
         In stored units (a packed variable's bound is stated in physical units and divided by its scale factor).
     shift
         add_offset / scale_factor of a packed variable under `rel`; 0 otherwise.
     fill
-        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values and
-        flags.
+        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values,
+        flags, and those of `exact_at` and `threshold`.
     lower, upper
         Smallest and largest valid values, in stored units; no value changes its side of one.
     sign
         Whether values keep their sign: `keep` always; `auto` where that costs next to nothing; `free` not.
     zero
         The stored number that stands for 0, where the sign changes.
+    thresholds
+        Stored numbers that no value comes from one side of to the other.
     """
 
     kind: ToleranceKind
@@ -242,6 +274,7 @@ class Tolerance:
     upper: tuple[float, ...] = ()
     sign: Sign = "free"
     zero: float = 0.0
+    thresholds: tuple[float, ...] = ()
 
     @property
     def lossy(self) -> bool:
@@ -272,7 +305,8 @@ class Tolerance:
         with np.errstate(all="ignore"):
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "bits":
-                return np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
+                whole = math.ceil(self.value)
+                return np.ldexp(2.0 ** (whole - self.value - 1), _exponent(magnitude, values.dtype) - whole)
             factor = self.value * SAFETY
             allowed = magnitude * factor
             tiny = (allowed < _TINY) & (magnitude > 0)
@@ -286,7 +320,7 @@ class Tolerance:
         """Return boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
 
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
-        value becomes one; no value crosses a limit, or zero where `sign` is `keep`.
+        value becomes one; no value crosses a limit, or zero where `sign` is `keep`, or a threshold.
         """
         different = _bits(original) != _bits(restored)
         if self.kind == "exact" or not different.any():
@@ -318,7 +352,7 @@ class Tolerance:
         bad = np.zeros(x.shape, bool) if bad is None else bad
         for edge in edges_of(self.lower, self.upper, x.dtype):
             bad |= edge.crossed(x, y)
-        if self.sign == "keep" and (zero := zero_of(self.zero, x.dtype)) is not None:
+        for zero in zeros_of((*self.thresholds, *([self.zero] if self.sign == "keep" else [])), x.dtype):
             bad |= zero.crossed(x, y)
         return bad
 

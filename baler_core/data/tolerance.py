@@ -6,8 +6,10 @@ import math
 from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
+import numpy as np
+
 from baler_core.data.bounds import ErrorBound, Tolerance, ValueRange
-from baler_core.data.sides import physical_limits, specials_of
+from baler_core.data.sides import physical_limits, specials_of, stored_numbers
 from baler_core.data.variables import Variable
 
 # Tolerances that follow from a range or a scale factor would have 17 digits. Costs at most 1.4e-6 bits per value, and
@@ -39,6 +41,10 @@ def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange 
         tolerance = Tolerance("rel", bound.value, shift=offset / scale)
     elif bound.kind == "bits":
         tolerance = Tolerance("bits", bound.value)
+    elif bound.kind == "ulp":
+        tolerance = _units_in_the_last_place(bound.value, variable)
+    elif bound.kind == "decimals":
+        tolerance = _absolute(_rounded(0.5 * 10.0**-bound.value / abs(scale), given=abs(scale) == 1))
     else:
         return complete_tolerance(Tolerance("free" if bound.kind == "none" else "exact"), bound, variable)
     return complete_tolerance(tolerance, bound, variable)
@@ -60,7 +66,11 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
     if tolerance.kind == "exact" or not usable_packing(variable):
         return Tolerance("exact")
     dtype = variable.numpy_dtype
-    fill = tuple(dict.fromkeys((*variable.fill, *variable.flags)))
+    exact_at, thresholds = (
+        tuple(stored_numbers(numbers, variable.scale, variable.offset, dtype))
+        for numbers in (bound.exact_at, bound.threshold)
+    )
+    fill = tuple(dict.fromkeys((*variable.fill, *variable.flags, *exact_at, *thresholds)))
     if len(specials_of(fill, dtype)) > _MOST_SPECIALS:
         return Tolerance("exact")
     sides = [
@@ -77,11 +87,20 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
         upper=tuple(dict.fromkeys(limit for limit, upper in sides if upper and math.isfinite(limit))),
         sign="keep" if sign == "auto" and len(variable.dims) < 2 else sign,
         zero=-variable.offset / variable.scale,
+        thresholds=thresholds,
     )
 
 
 def _absolute(value: float) -> Tolerance:
     return Tolerance("abs", value) if value > 0 else Tolerance("exact")
+
+
+def _units_in_the_last_place(count: float, variable: Variable) -> Tolerance:
+    """Return `bits` of which so many units are half a unit of the last; whole steps of integers."""
+    dtype = variable.numpy_dtype
+    if dtype.kind != "f":
+        return _absolute(count)
+    return Tolerance("bits", max(1.0, np.finfo(dtype).nmant - 1 - math.log2(count)))
 
 
 def _rounded(number: float, *, given: bool) -> float:

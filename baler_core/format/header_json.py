@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 import numpy as np
 
-from baler_core.data.bound_syntax import NO_LIMITS, BoundKind, Sign
+from baler_core.data.bound_syntax import NO_LIMITS, BoundKind, Sign, numbers_of
 from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
@@ -28,6 +28,8 @@ from baler_core.format.header import (
 from baler_core.format.json_columns import count_of, ranges_of, unranged
 
 MOST_BLOCKS = 2**22
+# What bounds state beside limits and sign: lists of numbers.
+_KEPT = ("exact_at", "threshold")
 
 # ---- to JSON
 
@@ -86,8 +88,14 @@ def _kept_exact_to_json(header: Header) -> Json:
 
 
 def _bound_to_json(bound: ErrorBound) -> Json:
-    sides = [list(bound.limits), bound.sign] if (bound.limits, bound.sign) != (NO_LIMITS, "auto") else []
-    return [bound.kind, bound.value, *sides]
+    kept = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
+    has_sides = kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
+    return [
+        bound.kind,
+        bound.value,
+        *([list(bound.limits), bound.sign] if has_sides else []),
+        *([kept] if kept else []),
+    ]
 
 
 def _errors_to_json(header: Header) -> Json:
@@ -215,10 +223,11 @@ def _bound(record: Json) -> ErrorBound:
     kind, value, *sides = record
     if kind not in get_args(BoundKind):
         raise ValueError(f"{kind!r} is not a kind of bound")
-    (low, high), sign = sides or (NO_LIMITS, "auto")
+    (low, high), sign, *kept = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
         raise ValueError(f"{sign!r} is not a rule for signs")
-    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
+    exact_at, threshold = (numbers_of(kept[0][what], what) if kept and what in kept[0] else () for what in _KEPT)
+    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign), exact_at, threshold)
 
 
 def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
