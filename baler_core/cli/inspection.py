@@ -121,12 +121,15 @@ def _show_variables(found: Info) -> None:
                 record["bound"],
                 "" if error is None else f"{error:.2g} {record['units']}",
                 "" if share is None else f"{share:.0%}",
+                "" if record["mean_error"] is None else f"{record['mean_error']:.2g}",
             )
         )
     for name, count in found.header.flips.items():
         click.echo(f"{name}: {count:,} values changed sign, within the bound")
     click.echo()
-    print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
+    header = ("variable", "dtype", "shape", "bound", "largest error", "of allowed", "on average")
+    shown = len(header) if found.header.means else -1
+    print_table([row[:shown] for row in rows], header=header[:shown])
     if found.header.kept_exact:
         click.echo("\nexact in spite of a pattern with wildcards; a lossy bound must name them in full:")
         print_table([(name, why) for name, why in found.header.kept_exact.items()], indent="  ")
@@ -148,6 +151,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "bound": bound,
                 "largest_error": None if error is None else error.largest,
                 "share": None if error is None else error.share,
+                "mean_error": header.means.get(variable.name),
                 "kept_exact": header.kept_exact.get(variable.name),
                 "changed_signs": header.flips.get(variable.name, 0),
             }

@@ -178,5 +178,6 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "refers_to": compressed.trained or None,
         "left_out": list(compressed.left_out),
         "kept_exact": dict(compressed.kept_exact),
+        "mean_errors": dict(compressed.means),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

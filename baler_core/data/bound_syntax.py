@@ -8,7 +8,10 @@ from typing import Any, Literal, cast, get_args
 
 from baler_core.errors import ConfigError, did_you_mean
 
-BoundKind = Literal["abs", "rel", "range", "bits", "ulp", "decimals", "lossless", "none"]
+BoundKind = Literal["abs", "rel", "range", "bits", "ulp", "decimals", "mean_abs", "mean_rel", "rms", "lossless", "none"]
+MeanKind = Literal["mean_abs", "mean_rel", "rms"]
+# What may stand beside a limit on average, as the most that any value may be wrong.
+HARD_KINDS: tuple[BoundKind, ...] = ("abs", "rel", "range")
 Sign = Literal["auto", "keep", "free"]
 NO_LIMITS = (-math.inf, math.inf)
 # Further numbers make a variable exact: models tell special values apart by small numbers.
@@ -42,8 +45,10 @@ def parse_bound(stated: object) -> dict[str, Any]:
     if not isinstance(stated, Mapping) or not stated:
         raise ConfigError(f"a bound is written 'lossless', 'none' or {{kind: value}}, found {stated!r}")
     valued = [kind for kind in kinds if kind not in ("lossless", "none")]
-    kind, value = _kind_and_value(stated, valued)
+    kind, value, *hard = _kinds_and_values(stated, valued)
     found: dict[str, Any] = {"kind": kind, "value": value, "sign": stated.get("sign", "auto")}
+    if hard:
+        found["most"] = (hard[0], hard[1])
     if found["sign"] not in get_args(Sign):
         raise BoundError(f"sign is 'keep' or 'free', found {found['sign']!r}", "sign")
     if "limits" in stated:
@@ -54,20 +59,24 @@ def parse_bound(stated: object) -> dict[str, Any]:
     return found
 
 
-def _kind_and_value(stated: Mapping[object, object], kinds: Sequence[str]) -> tuple[BoundKind, float]:
+def _kinds_and_values(stated: Mapping[object, object], kinds: Sequence[str]) -> list[Any]:
+    """Return kind and value; of a limit on average, those of the hard limit behind them, if there is one."""
     known = [*kinds, "limits", "sign", "exact_at", "threshold"]
     several = len(stated) > 1
     for key in stated:
         if key not in known:
             raise BoundError(f"unknown bound {key!r}. {did_you_mean(str(key), known)}", str(key) if several else "")
     found = [kind for kind in kinds if kind in stated]
-    if len(found) != 1:
+    if len(found) == 2 and found[1] in get_args(MeanKind) and found[0] in HARD_KINDS:
+        found.reverse()
+    elif len(found) != 1:
         what = " and ".join(found) or "none"
         raise BoundError(f"a bound has one {{kind: value}}, as in {{abs: 0.01, limits: [0, 100]}}, found {what}")
-    value = stated[found[0]]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BoundError(f"the bound {found[0]} needs a number, found {value!r}", found[0] if several else "")
-    return cast(BoundKind, found[0]), float(value)
+    for kind in found:
+        value = stated[kind]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BoundError(f"the bound {kind} needs a number, found {value!r}", kind if several else "")
+    return [part for kind in found for part in (kind, float(cast(float, stated[kind])))]
 
 
 def _limits(stated: object) -> tuple[float, float]:

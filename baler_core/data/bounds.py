@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from baler_core.data.bound_syntax import (
     NO_LIMITS,
     BoundError,
     BoundKind,
+    MeanKind,
     Sign,
     limits_text,
     numbers_text,
@@ -50,6 +51,8 @@ class ErrorBound:
         `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
         `ulp`: `value` units in the last place of x in its own type; of integers, units.
         `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
+        `mean_abs`, `mean_rel`, `rms`: the mean of |restored - x|, of |restored - x| / |x| over all x but 0, and the root of
+        the mean of (restored - x)^2, of every block and so of the variable, are at most `value`.
         `lossless`: every bit is kept. `none`: no bound at all.
     value
         The number belonging to the kind; 0 for `lossless` and `none`.
@@ -62,6 +65,8 @@ class ErrorBound:
         In physical units: values that equal one of these stay, and no other value becomes one.
     threshold
         In physical units: what is below, at or above one of these stays below, at or above it.
+    most
+        Kind (`abs`, `rel` or `range`) and value of what no single error exceeds, beside a limit on average.
     """
 
     kind: BoundKind
@@ -70,6 +75,7 @@ class ErrorBound:
     sign: Sign = "auto"
     exact_at: tuple[float, ...] = ()
     threshold: tuple[float, ...] = ()
+    most: tuple[BoundKind, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.limits[0] < self.limits[1]:
@@ -93,8 +99,10 @@ class ErrorBound:
             raise ConfigError(
                 f"ulp must be a whole number of units in the last place from 1 to {_MOST_ULPS}, found {self.value!r}"
             )
-        if self.kind == "rel" and self.value >= 1:
-            raise ConfigError(f"a rel bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+        if self.kind in ("rel", "mean_rel") and self.value >= 1:
+            raise ConfigError(f"a {self.kind} bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+        if self.most is not None:
+            ErrorBound(*self.most)
 
     @classmethod
     def parse(cls, stated: object) -> ErrorBound:
@@ -107,8 +115,26 @@ class ErrorBound:
         """
         return stated if isinstance(stated, ErrorBound) else cls(**parse_bound(stated))
 
+    @property
+    def hard(self) -> ErrorBound | None:
+        """What holds for every single error: itself, but for limits on average."""
+        if self.kind not in get_args(MeanKind):
+            return self
+        return None if self.most is None else ErrorBound(*self.most)
+
+    @property
+    def mean(self) -> tuple[MeanKind, float] | None:
+        """The kind of what holds on average, and its limit."""
+        return (cast(MeanKind, self.kind), self.value) if self.kind in get_args(MeanKind) else None
+
+    @property
+    def needs_range(self) -> bool:
+        """Whether it refers to the range of the variable."""
+        return "range" in (self.kind, self.most[0] if self.most else "")
+
     def __str__(self) -> str:
         text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
+        text += f" and {self.most[0]} {self.most[1]:g}" if self.most else ""
         if self.limits != NO_LIMITS:
             text += f", limits {limits_text(self.limits)}"
         text += "" if self.sign == "auto" else f", sign {self.sign}"
@@ -264,6 +290,10 @@ class Tolerance:
         The stored number that stands for 0, where the sign changes.
     thresholds
         Stored numbers that no value comes from one side of to the other.
+    mean
+        What limits errors on average, and the limit in physical units; `kind` and `value` limit single errors then.
+    missing
+        Of `fill`, those that stand for missing values: these alone count for no average.
     """
 
     kind: ToleranceKind
@@ -275,6 +305,8 @@ class Tolerance:
     sign: Sign = "free"
     zero: float = 0.0
     thresholds: tuple[float, ...] = ()
+    mean: tuple[MeanKind, float] | None = None
+    missing: tuple[float, ...] = ()
 
     @property
     def lossy(self) -> bool:

@@ -32,6 +32,10 @@ def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange 
     if not variable.is_numeric or not usable_packing(variable):
         return Tolerance("exact")
     scale, offset = variable.scale, variable.offset
+    if bound.mean is not None:
+        hard = Tolerance("free") if bound.hard is None else make_tolerance(bound.hard, variable, extent=extent)
+        shift = offset / scale if bound.kind == "mean_rel" else hard.shift
+        return complete_tolerance(Tolerance(hard.kind, hard.value, shift), bound, variable)
     if bound.kind == "abs":
         tolerance = _absolute(_rounded(bound.value / abs(scale), given=abs(scale) == 1))
     elif bound.kind == "range":
@@ -79,7 +83,7 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
         for limit, upper in ((low, False), (high, True))
     ]
     sides += physical_limits(*bound.limits, variable.scale, variable.offset, dtype)
-    sign = bound.sign if tolerance.kind != "free" or bound.sign == "keep" else "free"
+    sign = bound.sign if tolerance.kind != "free" or bound.mean or bound.sign == "keep" else "free"
     return replace(
         tolerance,
         fill=fill,
@@ -88,6 +92,8 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
         sign="keep" if sign == "auto" and len(variable.dims) < 2 else sign,
         zero=-variable.offset / variable.scale,
         thresholds=thresholds,
+        mean=bound.mean,
+        missing=(*variable.fill, *variable.flags),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, is_measured, is_missing, pair_values
+from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Variable
 
 # Distinct values are counted up to so many, beyond which they name nothing that a person tells apart.
@@ -33,6 +34,8 @@ class BoundCheck:
     distinct
         Of whole numbers that changed, which may be ids: the values before and after; None beyond a million, and for
         integers that stand for real numbers by a scale factor.
+    mean
+        The sum of errors, where the tolerance limits errors on average.
     """
 
     variable: Variable
@@ -45,6 +48,7 @@ class BoundCheck:
     violations: int = 0
     mask_changed: int = 0
     distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
+    mean: MeanError = field(default_factory=MeanError)
 
     def update(self, original: np.ndarray, restored: np.ndarray) -> None:
         """Take in the stored values of a block: same shape both."""
@@ -65,6 +69,14 @@ class BoundCheck:
         elif original.size:
             self._judge(original, restored, different)
 
+    @property
+    def on_average(self) -> tuple[float, float] | None:
+        """The error on average and its limit, in physical units or as shares of the values; None without a limit."""
+        if self.tolerance is None or self.tolerance.mean is None:
+            return None
+        kind, limit = self.tolerance.mean
+        return self.mean.value(kind), limit
+
     def _count_distinct(self, original: np.ndarray, restored: np.ndarray) -> None:
         """Join the distinct values of a block to those so far, of whole numbers alone."""
         if self.distinct is None or not is_measured(self.variable) or self.variable.is_packed:
@@ -82,6 +94,9 @@ class BoundCheck:
     def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray) -> None:
         assert self.tolerance is not None
         self.violations += int(np.count_nonzero(self.tolerance.violations(original, restored)))
+        if self.tolerance.mean is not None:
+            here = measure(self.tolerance, original, restored, scale=self.variable.scale)
+            self.mean = self.mean.joined(here)
         if self.tolerance.kind in ("exact", "free"):
             return
         x, y = (original[different], restored[different]) if different.any() else (original, original)

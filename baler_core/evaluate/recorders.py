@@ -148,6 +148,8 @@ class Recorders:
             allowed=check.allowed,
             share=check.share,
             violations=check.violations,
+            mean_error=check.on_average[0] if check.on_average is not None else None,
+            mean_limit=check.on_average[1] if check.on_average is not None else None,
             mask_changed=check.mask_changed,
             distinct=(check.distinct[0].size, check.distinct[1].size) if check.changed and check.distinct else None,
         )

@@ -99,6 +99,8 @@ class Header:
     kept_exact
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why; when read from a
         file, in a few words (`time`).
+    means
+        The error on average of each variable that has a limit of it, in physical units or as a share of the values.
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     """
@@ -123,6 +125,7 @@ class Header:
     flips: Mapping[str, int] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

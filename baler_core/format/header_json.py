@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 import numpy as np
 
-from baler_core.data.bound_syntax import NO_LIMITS, BoundKind, Sign, numbers_of
+from baler_core.data.bound_syntax import HARD_KINDS, NO_LIMITS, BoundKind, Sign, numbers_of
 from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
@@ -49,6 +49,9 @@ def header_to_json(header: Header) -> Json:
     if header.flips:
         names = schema.names
         extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
+    if header.means:
+        names = schema.names
+        extras["means"] = [[names.index(name), _short(mean)] for name, mean in header.means.items()]
     if header.left_out:
         extras["left_out"] = list(header.left_out)
     if header.elsewhere:
@@ -88,7 +91,8 @@ def _kept_exact_to_json(header: Header) -> Json:
 
 
 def _bound_to_json(bound: ErrorBound) -> Json:
-    kept = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
+    kept: dict[str, Json] = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
+    kept |= {"most": list(bound.most)} if bound.most else {}
     has_sides = kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
     return [
         bound.kind,
@@ -108,9 +112,14 @@ def _errors_to_json(header: Header) -> Json:
     ]
     return [
         ranges_of([place for place, _ in known]),
-        [_short(e.largest) for place, e in known if header.tolerances[place].kind != "abs"],
+        [_short(e.largest) for place, e in known if not _tells_error(header.tolerances[place])],
         [_short(e.share) for _, e in known],
     ]
+
+
+def _tells_error(tolerance: Tolerance) -> bool:
+    """Whether the largest error follows from its share of the tolerance: blocks state no tolerances of their own."""
+    return tolerance.kind == "abs" and tolerance.mean is None
 
 
 def _short(number: float) -> float:
@@ -215,6 +224,7 @@ def _header(record: Json, sections: int) -> Header:
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
         elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
+        means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
         flips={variables[count_of(place)].name: count_of(count) for place, count in record.get("flips", ())},
     )
 
@@ -226,8 +236,17 @@ def _bound(record: Json) -> ErrorBound:
     (low, high), sign, *kept = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
         raise ValueError(f"{sign!r} is not a rule for signs")
-    exact_at, threshold = (numbers_of(kept[0][what], what) if kept and what in kept[0] else () for what in _KEPT)
-    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign), exact_at, threshold)
+    beside = kept[0] if kept else {}
+    exact_at, threshold = (numbers_of(beside[what], what) if what in beside else () for what in _KEPT)
+    most = _hard_limit(beside["most"]) if "most" in beside else None
+    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign), exact_at, threshold, most)
+
+
+def _hard_limit(record: Json) -> tuple[BoundKind, float]:
+    kind, value = record
+    if kind not in HARD_KINDS:
+        raise ValueError(f"{kind!r} is not a limit of single errors")
+    return kind, float(value)
 
 
 def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
@@ -253,7 +272,7 @@ def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[To
     errors = {}
     for place, share in zip(places, map(float, shares), strict=True):
         variable, tolerance = variables[place], tolerances[place]
-        if tolerance.kind == "abs":
+        if _tells_error(tolerance):
             allowed = replace(tolerance, fill=()).allowed(np.zeros(1, variable.numpy_dtype))[0]
             most = share * float(allowed) * abs(variable.scale)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from baler_core.config import Config
+from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
@@ -56,6 +57,8 @@ class Compressed:
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
+    means
+        The error on average of each variable that has a limit of it, in physical units or as a share of the values.
     """
 
     path: Path
@@ -68,6 +71,7 @@ class Compressed:
     left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -118,6 +122,7 @@ def compress(
         header.left_out,
         coded.flips,
         job.kept_exact,
+        coded.means,
     )
 
 
@@ -127,6 +132,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     records: list[BlockRecord] = []
     errors: Mapping[str, ErrorRecord] = {}
     flips: Counter[str] = Counter()
+    means: dict[str, MeanError] = {}
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
@@ -141,9 +147,17 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             for one in coded:
                 errors = joined_errors(errors, one.errors)
                 flips.update(one.flips)
+                means.update({name: means.get(name, MeanError()).joined(mean) for name, mean in one.means.items()})
             native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
-    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips))
+    stored = _stored_groups(list(coders.values()), records)
+    return CodedFile(stored, records, native, errors, dict(flips), means=_on_average(job, means))
+
+
+def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
+    """Return the errors on average over all blocks."""
+    kinds = {name: job.tolerances[name].mean for name in means}
+    return {name: means[name].value(kind[0]) for name, kind in kinds.items() if kind is not None}
 
 
 def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:

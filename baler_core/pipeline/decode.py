@@ -24,6 +24,7 @@ from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.pipeline.tuning import STEP_STREAM, decode_steps
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugin.registry import Kind, Registry
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
@@ -251,7 +252,7 @@ class BalFile:
         return arrays, digests
 
     def _group(self, model: Model, streams: Streams, layout: Layout) -> tuple[dict[str, np.ndarray], bytes]:
-        tolerances = self.header.tolerance_of(layout)
+        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.header.tolerance_of(layout))
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")

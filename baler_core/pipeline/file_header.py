@@ -60,6 +60,8 @@ class CodedFile:
         The largest error of each lossy variable.
     flips
         How many values changed their sign, by variable.
+    means
+        The errors on average of variables that have a limit of them.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
     """
@@ -70,6 +72,7 @@ class CodedFile:
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     flips: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -103,6 +106,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         flips=coded.flips,
         kept_exact=job.kept_exact,
         shares=coded.shares,
+        means=coded.means,
     )
 
 

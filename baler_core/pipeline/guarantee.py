@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.bounds import Tolerance, distance
+from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Layout, Variable, values_of
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.format.header import ErrorRecord
+from baler_core.pipeline.tuning import STEP_STREAM
 from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.settle import SETTLE_STREAM
 
@@ -185,6 +187,17 @@ def verify(
     return errors
 
 
+def mean_errors(
+    original: xr.Dataset, restored: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+) -> dict[str, MeanError]:
+    """The errors on average of the variables that have a limit of them."""
+    return {
+        v.name: measure(tolerances[v.name], values_of(original, v.name), restored[v.name], scale=v.scale)
+        for v in layout.variables
+        if tolerances[v.name].mean is not None
+    }
+
+
 def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, scale: float) -> ErrorRecord:
     largest = ErrorRecord(0.0, 0.0)
     for x, y in _pieces(before, after):
@@ -205,10 +218,10 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
     return joined
 
 
-def with_corrections(streams: Streams, settled: bytes, corrections: bytes) -> Streams:
-    """A model's streams and, if there are any, how values were settled, and the corrections."""
-    for name in (SETTLE_STREAM, EXACT_STREAM):
+def with_corrections(streams: Streams, steps: bytes, settled: bytes, corrections: bytes) -> Streams:
+    """A model's streams and, if there are any, the block's own steps, how values were settled, and the corrections."""
+    added = {STEP_STREAM: steps, SETTLE_STREAM: settled, EXACT_STREAM: corrections}
+    for name in added:
         if name in streams:
             raise PluginError(f"a model must not name a stream {name!r}")
-    added = {SETTLE_STREAM: settled, EXACT_STREAM: corrections}
     return {**streams, **{name: data for name, data in added.items() if data}}

@@ -213,14 +213,14 @@ def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Toleran
                 "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
                 *(v.name, v.scale, v.offset),
             )
-    ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
+    ranges = _ranges(blocks, bounds) if any(bound.needs_range for bound in bounds) else {}
     return tuple(
         make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
 def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRange]:
-    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.kind == "range"}
+    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.needs_range}
     found = {name: ValueRange() for name in wanted}
     for block in blocks:
         for name in found.keys() & {str(key) for key in block.variables}:

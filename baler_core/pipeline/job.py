@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,6 +25,7 @@ from baler_core.pipeline.input import (
 from baler_core.pipeline.matching import told_of, told_of_sentinels
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_file import TrainedModels
+from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model, Source
 from baler_core.plugin.registry import Registry
 
@@ -57,15 +58,34 @@ class GroupBlock:
 
 @dataclass(frozen=True)
 class PreparedBlock:
-    """A group of one block, as it is and as models see it after preprocessing."""
+    """A group of one block, as it is and as models see it after preprocessing.
+
+    Attributes
+    ----------
+    stated
+        Tolerances as they follow from the bounds; those of `original` have steps where errors are limited on average.
+    steps
+        These steps, by variable.
+    """
 
     original: GroupBlock
     encoded: GroupBlock
+    stated: Mapping[str, Tolerance]
+    steps: Mapping[str, float]
 
     @property
     def key(self) -> GroupKey:
         """Which group of the file it belongs to."""
         return group_key(self.original.layout)
+
+    def with_steps(self, steps: Mapping[str, float], pipeline: Pipeline) -> PreparedBlock:
+        """Return the same with other steps."""
+        tolerances = {name: with_step(one, steps.get(name, 0.0)) for name, one in self.stated.items()}
+        original = replace(self.original, tolerances=tolerances)
+        seen = {name: one.for_models for name, one in tolerances.items()}
+        if pipeline.touches(original.layout):
+            seen = pipeline.tolerances(seen)
+        return PreparedBlock(original, replace(self.encoded, tolerances=seen), self.stated, steps)
 
 
 @dataclass(frozen=True)
@@ -114,12 +134,12 @@ class Job:
         encoded = self.pipeline.encode(block) if any(touched) else block
         found = []
         for layout, is_touched in zip(layouts, touched, strict=True):
-            tolerances = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
-            seen = GroupBlock(block, layout, {name: one.for_models for name, one in tolerances.items()})
+            stated = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
+            seen = GroupBlock(block, layout, stated)
             if is_touched:
-                changed = self.pipeline.tolerances(seen.tolerances)
-                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), changed)
-            found.append(PreparedBlock(GroupBlock(block, layout, tolerances), seen))
+                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), stated)
+            given = PreparedBlock(GroupBlock(block, layout, stated), seen, stated, {})
+            found.append(given.with_steps(first_steps(stated, layout.variables), self.pipeline))
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,8 +104,9 @@ def _residual(axes: Axes, variable: VariableResult, shown: Distribution) -> None
 
 
 def _bound(variable: VariableResult) -> tuple[str, float]:
-    kind, _, value = variable.bound.partition(" ")
-    return kind, float(value) if value else math.nan
+    kind, _, rest = variable.bound.partition(" ")
+    stated = re.match(r"[-+.\de]+", rest)
+    return kind, float(stated[0]) if stated else math.nan
 
 
 def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None, remark: str) -> None:

@@ -206,8 +206,11 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     tolerance
         For whatever restores the values: its error and that of the rounding stay within the one given.
     """
-    if tolerance.fill or tolerance.thresholds:
-        return "", tolerance  # a cut may put a value on a special one, or on the other side
+    if tolerance.fill or tolerance.thresholds or tolerance.mean:
+        return (
+            "",
+            tolerance,
+        )  # a cut may put a value on a special one, or on the other side, and adds to errors on average
     if tolerance.kind == "free":
         return "~g7", tolerance
     value = tolerance.value
@@ -234,7 +237,7 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
     Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
     """
-    if tolerance.fill or tolerance.thresholds:
+    if tolerance.fill or tolerance.thresholds or tolerance.mean:
         return "", Tolerance("exact")
     if tolerance.kind == "free" and decimals < _NO_GRID:
         return f"~{decimals}", tolerance
