@@ -11,7 +11,7 @@ import baler_core
 from baler_core.data.bounds import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Variable
-from baler_core.errors import ConfigError, FormatError
+from baler_core.errors import BalerError, ConfigError
 from baler_core.format.header_json import header_from_json, header_to_json
 from baler_core.pipeline.decompression import read_info
 
@@ -128,6 +128,6 @@ def test_a_file_states_them_and_a_forged_one_is_refused(tmp_path: Path) -> None:
     record = header_to_json(header)
     assert header_from_json(record).bounds == header.bounds
     for forged in ([1e400], list(range(99)), "0", [[]], None, [True]):
-        record["bounds"] = [[1, ["abs", 0.3, [[-1e400, 1e400], "auto"], {"exact_at": forged}]]]
-        with pytest.raises(FormatError):
+        record["bounds"] = [[1, ["abs", 0.3, [-1e400, 1e400], "auto", {"exact_at": forged}]]]
+        with pytest.raises(BalerError):
             header_from_json(record)

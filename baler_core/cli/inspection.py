@@ -13,6 +13,7 @@ from baler_core.errors import FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
+    from baler_core.data.targets import Target
     from baler_core.format.header import ComponentRecord
     from baler_core.pipeline.decompression import Info
 
@@ -86,12 +87,17 @@ def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
                 for p in header.preprocess
             ),
             ("blocks", f"{len(found.block_bytes)}, together {bytes_text(sum(found.block_bytes))}"),
+            *([("target", _target_text(header.target))] if header.target is not None else []),
             ("learned", bytes_text(found.state_bytes)),
             *([("refers to", f"{trained['name']}, SHA-256 {trained['sha256']}")] if trained else []),
         ]
     )
     if trained is not None:
         click.echo(f"  found at {trained['found']}" if trained["found"] else f"  {trained['problem']}")
+
+
+def _target_text(target: Target) -> str:
+    return f"{target}" if target.factor is None else f"{target}, by bounds multiplied by {target.factor:.4g}"
 
 
 def _component_text(record: ComponentRecord) -> str:
@@ -176,6 +182,7 @@ def _record(found: Info) -> dict[str, Any]:
         ],
         "left_out": list(header.left_out),
         "elsewhere": list(header.elsewhere),
+        "target": None if header.target is None else vars(header.target),
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),

@@ -13,6 +13,7 @@ import numpy as np
 
 from baler_core.data.bound_syntax import HARD_KINDS, NO_LIMITS, BoundKind, Sign, numbers_of
 from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
+from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
@@ -49,6 +50,8 @@ def header_to_json(header: Header) -> Json:
     if header.flips:
         names = schema.names
         extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
+    if header.target is not None:
+        extras["target"] = [header.target.kind, header.target.value, header.target.factor]
     if header.means:
         names = schema.names
         extras["means"] = [[names.index(name), _short(mean)] for name, mean in header.means.items()]
@@ -224,6 +227,7 @@ def _header(record: Json, sections: int) -> Header:
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
         elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
+        target=_target(record["target"]) if "target" in record else None,
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
         flips={variables[count_of(place)].name: count_of(count) for place, count in record.get("flips", ())},
     )
@@ -279,6 +283,13 @@ def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[To
             most = float(next(stated, math.nan))
         errors[variable.name] = ErrorRecord(most, share)
     return errors
+
+
+def _target(record: Json) -> Target:
+    kind, value, factor = record
+    if kind not in TARGET_KINDS or not (factor is None or 0 <= float(factor) < math.inf):
+        raise ValueError(f"{record!r} is not a target")
+    return Target(kind, float(value), None if factor is None else float(factor))
 
 
 def _trained(record: Json) -> TrainedRecord:

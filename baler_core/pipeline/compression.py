@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -27,6 +28,7 @@ from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.pipeline.targets import reach, told
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
@@ -59,6 +61,8 @@ class Compressed:
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
     means
         The error on average of each variable that has a limit of it, in physical units or as a share of the values.
+    target
+        What was reached of a target, in a sentence.
     """
 
     path: Path
@@ -72,6 +76,7 @@ class Compressed:
     flips: Mapping[str, int] = field(default_factory=dict)
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
+    target: str = ""
 
     @property
     def ratio(self) -> float:
@@ -104,14 +109,37 @@ def compress(
         If a bound cannot be held, which is a bug.
     """
     given = input_of(source, config, registry)
-    with given.source, completed(output) as temporary, temporary.open("wb") as file:
-        job = prepare(config, registry, given.source, model)
+    with given.source, completed(output) as temporary:
+        if config.target is None:
+            return replace(_written(config, registry, given, temporary, model), path=output)
+        first = [True]  # of several tries, one warns
+
+        def write(tried: Config, part: Input, place: Path) -> Compressed:
+            quiet = not first.pop() if first and part is given else True
+            return _written(tried, registry, part, place, model, quiet=quiet)
+
+        return replace(reach(config, given, temporary, write), path=output)
+
+
+def _written(
+    config: Config, registry: Registry, given: Input, output: Path, model: Path | None, *, quiet: bool = False
+) -> Compressed:
+    """Write an open input to a file.
+
+    Parameters
+    ----------
+    quiet
+        Whether warnings of the bounds have been told already.
+    """
+    with output.open("wb") as file:
+        job = prepare(config, registry, given.source, model, quiet=quiet)
         writer = BalWriter(file)
         coded = _write_blocks(job, writer, given.name)
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
-    _warn_of_flips(coded.flips)
-    return Compressed(
+    if not quiet:
+        _warn_of_flips(coded.flips)
+    done = Compressed(
         output,
         header.input_bytes,
         file_bytes,
@@ -124,6 +152,8 @@ def compress(
         job.kept_exact,
         coded.means,
     )
+    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
+    return replace(done, target=told(done, config.target, values)) if config.target is not None else done
 
 
 def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:

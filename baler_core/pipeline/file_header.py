@@ -107,6 +107,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         kept_exact=job.kept_exact,
         shares=coded.shares,
         means=coded.means,
+        target=job.config.target,
     )
 
 

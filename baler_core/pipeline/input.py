@@ -213,16 +213,18 @@ def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Toleran
                 "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
                 *(v.name, v.scale, v.offset),
             )
-    ranges = _ranges(blocks, bounds) if any(bound.needs_range for bound in bounds) else {}
+    needing = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.needs_range]
+    ranges = ranges_of(blocks, needing)
     return tuple(
         make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
-def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRange]:
-    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.needs_range}
+def ranges_of(blocks: Blocks, names: Sequence[str]) -> dict[str, ValueRange]:
+    """The ranges of some variables, in stored units; reads the whole file once if there are any."""
+    wanted = {name: blocks.schema[name] for name in names}
     found = {name: ValueRange() for name in wanted}
-    for block in blocks:
+    for block in blocks if wanted else ():
         for name in found.keys() & {str(key) for key in block.variables}:
             v = wanted[name]
             found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))

@@ -158,13 +158,26 @@ class GroupBlocks:
 
 
 def prepare(
-    config: Config, registry: Registry, source: Source, model: Path | None = None, *, for_other_files: bool = False
+    config: Config,
+    registry: Registry,
+    source: Source,
+    model: Path | None = None,
+    *,
+    for_other_files: bool = False,
+    quiet: bool = False,
 ) -> Job:
-    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range."""
+    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range.
+
+    Parameters
+    ----------
+    quiet
+        Whether warnings of the bounds have been told already.
+    """
     if model is None:
         named_model(config, registry)
     schema = source.schema
-    _warn_of_text(source, config.bounds)
+    if not quiet:
+        _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
@@ -174,7 +187,7 @@ def prepare(
         *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
         *told_of_sentinels(sentinels),
     ):
-        logger.warning("%s", sentence)
+        logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
     blocks.schema, named = settled.schema, dict(settled.tolerances)
