@@ -1,4 +1,4 @@
-"""Parse a bound as users write it: `lossless`, `none`, or `{kind: value}` with `limits` and `sign`."""
+"""Parse a bound as users write it: `lossless`, `none`, or `{kind: value}` with `else`, `limits` and `sign`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ class BoundError(ConfigError):
         self.key = key
 
 
-def parse_bound(stated: object) -> tuple[BoundKind, float, tuple[float, float], Sign]:
-    """Return kind, value, limits and sign of a bound in its configuration form.
+def parse_bound(stated: object) -> tuple[BoundKind, float, tuple[float, float], Sign, str, object]:
+    """Return kind, value, limits, sign, formula and what `else` holds of a bound in its configuration form.
+
+    The value is 0 where a formula stands for it; `else` is None where nothing is said.
 
     Raises
     ------
@@ -33,22 +35,27 @@ def parse_bound(stated: object) -> tuple[BoundKind, float, tuple[float, float], 
     kinds = list(get_args(BoundKind))
     if isinstance(stated, str):
         if stated in ("lossless", "none"):
-            return cast(BoundKind, stated), 0.0, NO_LIMITS, "auto"
+            return cast(BoundKind, stated), 0.0, NO_LIMITS, "auto", "", None
         if stated in kinds:
             raise ConfigError(f"the bound {stated!r} needs a value: {{{stated}: 1.0e-3}}")
         raise ConfigError(f"unknown bound {stated!r}. {did_you_mean(stated, kinds)}")
     if not isinstance(stated, Mapping) or not stated:
         raise ConfigError(f"a bound is written 'lossless', 'none' or {{kind: value}}, found {stated!r}")
     valued = [kind for kind in kinds if kind not in ("lossless", "none")]
-    kind, value = _kind_and_value(stated, valued)
+    kind, value, formula = _kind_and_value(stated, valued)
+    if "else" in stated and not formula:
+        raise BoundError(
+            "'else' is for values without an error of their own, beside a formula: {abs: '0.1 * e'}", "else"
+        )
     sign = stated.get("sign", "auto")
     if sign not in get_args(Sign):
         raise BoundError(f"sign is 'keep' or 'free', found {sign!r}", "sign")
-    return kind, value, _limits(stated["limits"]) if "limits" in stated else NO_LIMITS, cast(Sign, sign)
+    limits = _limits(stated["limits"]) if "limits" in stated else NO_LIMITS
+    return kind, value, limits, cast(Sign, sign), formula, stated.get("else")
 
 
-def _kind_and_value(stated: Mapping[object, object], kinds: Sequence[str]) -> tuple[BoundKind, float]:
-    known = [*kinds, "limits", "sign"]
+def _kind_and_value(stated: Mapping[object, object], kinds: Sequence[str]) -> tuple[BoundKind, float, str]:
+    known = [*kinds, "else", "limits", "sign"]
     several = len(stated) > 1
     for key in stated:
         if key not in known:
@@ -58,9 +65,11 @@ def _kind_and_value(stated: Mapping[object, object], kinds: Sequence[str]) -> tu
         what = " and ".join(found) or "none"
         raise BoundError(f"a bound has one {{kind: value}}, as in {{abs: 0.01, limits: [0, 100]}}, found {what}")
     value = stated[found[0]]
+    if found[0] == "abs" and isinstance(value, str):
+        return "abs", 0.0, value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BoundError(f"the bound {found[0]} needs a number, found {value!r}", found[0] if several else "")
-    return cast(BoundKind, found[0]), float(value)
+    return cast(BoundKind, found[0]), float(value), ""
 
 
 def _limits(stated: object) -> tuple[float, float]:

@@ -46,8 +46,14 @@ class BoundCheck:
     mask_changed: int = 0
     distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
 
-    def update(self, original: np.ndarray, restored: np.ndarray) -> None:
-        """Take in the stored values of a block: same shape both."""
+    def update(self, original: np.ndarray, restored: np.ndarray, each: Tolerance | None = None) -> None:
+        """Take in the stored values of a block: same shape both.
+
+        Parameters
+        ----------
+        each
+            The tolerance of these values, where each has its own.
+        """
         self.values += original.size
         different = _different(original, restored)
         count = int(np.count_nonzero(different))
@@ -63,7 +69,7 @@ class BoundCheck:
         if not is_measured(self.variable):
             self.violations += count
         elif original.size:
-            self._judge(original, restored, different)
+            self._judge(original, restored, different, each or self.tolerance)
 
     def _count_distinct(self, original: np.ndarray, restored: np.ndarray) -> None:
         """Join the distinct values of a block to those so far, of whole numbers alone."""
@@ -79,13 +85,13 @@ class BoundCheck:
         joined = np.union1d(self.distinct[0], before), np.union1d(self.distinct[1], after)
         self.distinct = joined if joined[0].size <= _MOST_DISTINCT else None
 
-    def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray) -> None:
-        assert self.tolerance is not None
-        self.violations += int(np.count_nonzero(self.tolerance.violations(original, restored)))
-        if self.tolerance.kind in ("exact", "free"):
+    def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray, tolerance: Tolerance) -> None:
+        self.violations += int(np.count_nonzero(tolerance.violations(original, restored)))
+        if tolerance.kind in ("exact", "free"):
             return
-        x, y = (original[different], restored[different]) if different.any() else (original, original)
-        allowed = self.tolerance.allowed(x)
+        changed = different.any()
+        x, y = (original[different], restored[different]) if changed else (original, original)
+        allowed = (tolerance.taken(different) if changed else tolerance).allowed(x)
         with np.errstate(all="ignore"):
             error = np.abs(difference(y, x))
             share = np.divide(error, allowed, out=np.zeros_like(error), where=error > 0)

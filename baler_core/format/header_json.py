@@ -13,6 +13,7 @@ import numpy as np
 
 from baler_core.data.bound_syntax import NO_LIMITS, BoundKind, Sign
 from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
+from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
@@ -86,8 +87,10 @@ def _kept_exact_to_json(header: Header) -> Json:
 
 
 def _bound_to_json(bound: ErrorBound) -> Json:
-    sides = [list(bound.limits), bound.sign] if (bound.limits, bound.sign) != (NO_LIMITS, "auto") else []
-    return [bound.kind, bound.value, *sides]
+    other = [] if bound.other is None else [_bound_to_json(bound.other)]
+    stated = other or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
+    sides = [list(bound.limits), bound.sign, *other] if stated else []
+    return [bound.kind, bound.formula or bound.value, *sides]
 
 
 def _errors_to_json(header: Header) -> Json:
@@ -183,12 +186,13 @@ def _header(record: Json, sections: int) -> Header:
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
     bounds = tuple(_bound(stated) for stated in _unrun(record["bounds"], len(variables)))
-    tolerances = _tolerances(record["tolerances"], variables, bounds)
+    schema = Schema(variables, sizes, counts, dict(record["skeleton"]))
+    tolerances = _tolerances(record["tolerances"], schema, bounds)
     return Header(
         version=str(record["baler"]),
         input_name=str(name),
         reader=_component(record["reader"]),
-        schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
+        schema=schema,
         bounds=bounds,
         tolerances=tolerances,
         preprocess=tuple(
@@ -215,17 +219,29 @@ def _bound(record: Json) -> ErrorBound:
     kind, value, *sides = record
     if kind not in get_args(BoundKind):
         raise ValueError(f"{kind!r} is not a kind of bound")
-    (low, high), sign = sides or (NO_LIMITS, "auto")
+    (low, high), sign, *others = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
         raise ValueError(f"{sign!r} is not a rule for signs")
-    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
+    if len(others) > 1 or (others and others[0][3:]):
+        raise ValueError("a bound has a single other one beside it")
+    formula = value if isinstance(value, str) else ""
+    if formula and kind != "abs":
+        raise ValueError(f"a bound of kind {kind!r} takes no formula")
+    other = _bound(others[0]) if others else None
+    return ErrorBound(
+        kind, 0.0 if formula else float(value), (float(low), float(high)), cast(Sign, sign), formula, other
+    )
 
 
-def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
-    """Special values, limits and signs follow from the variables and their bounds."""
-    records = _unrun(runs, len(variables))
-    triples = zip(records, variables, bounds, strict=len(records) > 0)
-    return tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+def _tolerances(runs: Json, schema: Schema, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
+    """Special values, limits, signs and scales follow from the variables and their bounds."""
+    records = _unrun(runs, len(schema.variables))
+    triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
+    found = tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+    scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (b.formula and t.lossy)]
+    if any(not bound.formula or tolerance.kind != "each" for tolerance, bound in scaled):
+        raise ValueError("a tolerance of each value and a formula belong together")
+    return with_scales(schema, bounds, found) if scaled else found
 
 
 def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:

@@ -103,8 +103,12 @@ def _residual(axes: Axes, variable: VariableResult, shown: Distribution) -> None
 
 
 def _bound(variable: VariableResult) -> tuple[str, float]:
+    """Return kind and number of a bound; no number, and no kind that draws one, where a formula stands for it."""
     kind, _, value = variable.bound.partition(" ")
-    return kind, float(value) if value else math.nan
+    try:
+        return kind, float(value.partition(",")[0]) if value else math.nan
+    except ValueError:
+        return "formula", math.nan
 
 
 def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None, remark: str) -> None:
