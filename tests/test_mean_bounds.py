@@ -162,3 +162,20 @@ def test_forged_steps_are_refused(stream: bytes) -> None:
     layout = Layout("table", (Variable("x", "<f8", ("i",)),), {"i": 3})
     with pytest.raises(FormatError):
         decode_steps(stream, layout, {"x": Tolerance("free", mean=("rms", 1.0))})
+
+
+@pytest.mark.parametrize(
+    "bound", [{"ulp": 4096}, {"decimals": 1}, {"mean_rel": 0.02, "rel": 0.05}, {"rms": 0.1, "range": 0.05}], ids=str
+)
+def test_errors_of_values_may_have_such_bounds_themselves(bound: dict[str, float], tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    error = generator.lognormal(0, 0.7, 4000).astype("f4")
+    x = generator.normal(0, 30, 4000).astype("f4")
+    bounds = {"x": {"abs": "0.2 * e"}, "e": bound}
+    baler_core.compress({"x": x, "e": error}, tmp_path / "x.bal", bounds=bounds, model=FAST)
+    back = baler_core.open(tmp_path / "x.bal", as_="numpy")
+    apart = np.abs(back["x"].astype("f8") - x)
+    for known in (error, back["e"]):
+        assert (apart <= 0.2 * np.abs(known.astype("f8")) * (1 + 1e-6)).all()
+    assert (back["e"] != error).any()
+    assert apart.max() > 0.1

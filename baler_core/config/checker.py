@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Checker:
         self.document = document
         self.registry = registry
         self.problems: list[Problem] = []
+        self._file = ""
 
     def config(self, path: Path, replaced_inputs: Sequence[str]) -> Config:
         """Return the settings; valid only if `problems` is empty.
@@ -43,6 +45,7 @@ class Checker:
         replaced_inputs
             Files or patterns to take instead of `input`, relative to the current directory.
         """
+        self._file = str(path)
         written = self._written()
         inputs = self._replaced(replaced_inputs) if replaced_inputs else self._inputs(written.input, path.parent)
         reader, variables = self._reader(written.reader, inputs)
@@ -220,7 +223,12 @@ class Checker:
                 "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, ratio: 6}'; "
                 f"the model {model.name!r} has none set",
             )
-        return bounds
+        return replace(bounds, places=self._places(bounds))
+
+    def _places(self, bounds: BoundRules) -> dict[str, str]:
+        """Where patterns stand in the file; nothing where it is no file."""
+        lines = {pattern: self.document.line(("bounds", pattern)) for pattern, _ in bounds.rules}
+        return {pattern: f"{self._file}:{line}" for pattern, line in lines.items() if line and self._file}
 
     def _output(self, folder: Path) -> Path:
         places = (folder, *folder.absolute().parents)

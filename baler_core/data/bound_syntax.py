@@ -28,7 +28,9 @@ class BoundError(ConfigError):
 
 
 def parse_bound(stated: object) -> dict[str, Any]:
-    """Return the fields of an `ErrorBound` that a bound in its configuration form states.
+    """Return the fields of an `ErrorBound` that a bound in its configuration form states; `other` as it is stated.
+
+    The value is 0 where a formula stands for it.
 
     Raises
     ------
@@ -47,8 +49,16 @@ def parse_bound(stated: object) -> dict[str, Any]:
     valued = [kind for kind in kinds if kind not in ("lossless", "none")]
     kind, value, *hard = _kinds_and_values(stated, valued)
     found: dict[str, Any] = {"kind": kind, "value": value, "sign": stated.get("sign", "auto")}
+    if isinstance(value, str):
+        found |= {"value": 0.0, "formula": value}
     if hard:
         found["most"] = (hard[0], hard[1])
+    if "else" in stated and not found.get("formula"):
+        raise BoundError(
+            "'else' is for values without an error of their own, beside a formula: {abs: '0.1 * e'}", "else"
+        )
+    if stated.get("else") is not None:
+        found["other"] = stated["else"]
     if found["sign"] not in get_args(Sign):
         raise BoundError(f"sign is 'keep' or 'free', found {found['sign']!r}", "sign")
     if "limits" in stated:
@@ -60,8 +70,8 @@ def parse_bound(stated: object) -> dict[str, Any]:
 
 
 def _kinds_and_values(stated: Mapping[object, object], kinds: Sequence[str]) -> list[Any]:
-    """Return kind and value; of a limit on average, those of the hard limit behind them, if there is one."""
-    known = [*kinds, "limits", "sign", "exact_at", "threshold"]
+    """Return kind and value or formula; of a limit on average, those of the hard limit behind them, if there is one."""
+    known = [*kinds, "else", "limits", "sign", "exact_at", "threshold"]
     several = len(stated) > 1
     for key in stated:
         if key not in known:
@@ -74,6 +84,8 @@ def _kinds_and_values(stated: Mapping[object, object], kinds: Sequence[str]) -> 
         raise BoundError(f"a bound has one {{kind: value}}, as in {{abs: 0.01, limits: [0, 100]}}, found {what}")
     for kind in found:
         value = stated[kind]
+        if kind == "abs" and isinstance(value, str) and len(found) == 1:
+            return ["abs", value]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BoundError(f"the bound {kind} needs a number, found {value!r}", kind if several else "")
     return [part for kind in found for part in (kind, float(cast(float, stated[kind])))]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 
+from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.bound_syntax import (
     NO_LIMITS,
     BoundError,
@@ -19,11 +21,14 @@ from baler_core.data.bound_syntax import (
     numbers_text,
     parse_bound,
 )
-from baler_core.data.patterns import meant_among, name_matches, names_in_full
+from baler_core.data.patterns import meant_among, name_matches, names_in_full, variable_meant
 from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
 
-ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
+if TYPE_CHECKING:
+    from baler_core.data.scales import Scale
+
+ToleranceKind = Literal["abs", "rel", "bits", "each", "exact", "free"]
 
 # Codecs are held to slightly less than the bound, so that a check done by others in another order of
 # rounding (float32 arithmetic, say) still finds every value inside. Costs 1.4e-6 bits per value.
@@ -67,6 +72,11 @@ class ErrorBound:
         In physical units: what is below, at or above one of these stays below, at or above it.
     most
         Kind (`abs`, `rel` or `range`) and value of what no single error exceeds, beside a limit on average.
+    formula
+        Under `abs`, in place of `value`: arithmetic on other variables of the same rows, whose absolute value is
+        allowed to each value. `{}` in it stands for the variable's own name.
+    other
+        What holds where the formula gives nothing (NaN, infinite, 0, absurd); None keeps these values exact.
     """
 
     kind: BoundKind
@@ -76,6 +86,8 @@ class ErrorBound:
     exact_at: tuple[float, ...] = ()
     threshold: tuple[float, ...] = ()
     most: tuple[BoundKind, float] | None = None
+    formula: str = ""
+    other: ErrorBound | None = None
 
     def __post_init__(self) -> None:
         if not self.limits[0] < self.limits[1]:
@@ -84,6 +96,9 @@ class ErrorBound:
                 "limits",
             )
         if self.kind in ("lossless", "none"):
+            return
+        if self.formula:
+            self._check_formula()
             return
         if self.kind == "decimals":
             if self.value != int(self.value) or abs(self.value) > _MOST_DECIMALS:
@@ -113,7 +128,11 @@ class ErrorBound:
         ConfigError
             Saying what is wrong; a `BoundError` names the key.
         """
-        return stated if isinstance(stated, ErrorBound) else cls(**parse_bound(stated))
+        if isinstance(stated, ErrorBound):
+            return stated
+        fields = parse_bound(stated)
+        other = fields.pop("other", None)
+        return cls(**fields, other=None if other in (None, "lossless") else cls.parse(other))
 
     @property
     def hard(self) -> ErrorBound | None:
@@ -132,14 +151,53 @@ class ErrorBound:
         """Whether it refers to the range of the variable."""
         return "range" in (self.kind, self.most[0] if self.most else "")
 
+    def _check_formula(self) -> None:
+        if not parse_arithmetic(filled_in(self.formula, "x")).names:
+            raise BoundError(f"the formula {self.formula!r} names no variable: write a number without quotes", "abs")
+        other = self.other
+        if other is not None and (
+            other.kind not in ("abs", "rel", "bits") or other != ErrorBound(other.kind, other.value)
+        ):
+            raise BoundError(f"else is lossless, or an abs, rel or bits bound with a number, found {other}", "else")
+
+    def meant_for(self, name: str, names: Collection[str]) -> ErrorBound | None:
+        """Return the bound with its formula for one variable; None where it needs that variable itself, or there is none.
+
+        Parameters
+        ----------
+        names
+            Of all variables; empty where they are not known.
+        """
+        if not self.formula:
+            return self
+        formula = filled_in(self.formula, name)
+        own = "{}" in self.formula
+        for needed in parse_arithmetic(formula).names:
+            meant = variable_meant(needed, name, names)
+            if meant == name or (own and names and meant is None):
+                return None
+        return replace(self, formula=formula)
+
     def __str__(self) -> str:
-        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
+        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.formula or f'{self.value:g}'}"
         text += f" and {self.most[0]} {self.most[1]:g}" if self.most else ""
+        if self.other is not None:
+            text += f", else {self.other}"
         if self.limits != NO_LIMITS:
             text += f", limits {limits_text(self.limits)}"
         text += "" if self.sign == "auto" else f", sign {self.sign}"
         text += f", exact at {numbers_text(self.exact_at)}" if self.exact_at else ""
         return f"{text}, threshold {numbers_text(self.threshold)}" if self.threshold else text
+
+
+def filled_in(formula: str, name: str) -> str:
+    """Return a formula with `{}`, and what is joined to it, as the name of a variable: `{}Err` as `Muon_dxyErr`."""
+
+    def filled(match: re.Match[str]) -> str:
+        full = (match.group(1) or match.group(2)).replace("{}", name.replace("`", ""))
+        return full if full.isidentifier() else f"`{full}`"
+
+    return re.sub(r"`([^`]*\{\}[^`]*)`|([\w.]*\{\}[\w.{}]*)", filled, formula)
 
 
 LOSSLESS = ErrorBound("lossless")
@@ -155,19 +213,46 @@ class BoundRules:
     meant
         What some of the patterns match among the variables of a file, as `among` finds it: those that are names
         themselves, and those that mean the last part of names.
+    names
+        Of the variables of the file, once `among` knows them.
+    places
+        Where patterns stand in a configuration (`jets.yaml:7`), for messages.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
     meant: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    names: frozenset[str] = frozenset()
+    places: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
 
     def among(self, names: Sequence[str]) -> BoundRules:
         """Return the same rules for a file with variables of these names."""
         meant = meant_among((pattern for pattern, _ in self.rules), names)
-        return self if meant == self.meant else replace(self, meant=meant)
+        known = frozenset(names) if any(bound.formula for _, bound in self.rules) else self.names
+        return self if (meant, known) == (self.meant, self.names) else replace(self, meant=meant, names=known)
 
     def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
-        """Return the first pattern that matches, and its bound."""
-        return next((rule for rule in self.rules if name_matches(name, rule[0], self.meant)), None)
+        """Return the first pattern that matches, and its bound.
+
+        A pattern with wildcards passes by the variables that its own formula needs.
+        """
+        found = self._place_and_rule(name)
+        return None if found is None else found[1]
+
+    def _place_and_rule(self, name: str) -> tuple[int, tuple[str, ErrorBound]] | None:
+        for place, (pattern, bound) in enumerate(self.rules):
+            if not name_matches(name, pattern, self.meant):
+                continue
+            meant = bound.meant_for(name, self.names)
+            if meant is None and names_in_full(name, pattern):
+                meant = bound
+            if meant is not None:
+                return place, (pattern, meant)
+        return None
+
+    def places_of(self, names: Sequence[str]) -> dict[str, str]:
+        """Return where the bounds of variables stand in a configuration."""
+        rules = ((name, self.rule_for(name)) for name in names) if self.places else ()
+        return {name: self.places[rule[0]] for name, rule in rules if rule is not None and rule[0] in self.places}
 
     def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
         """Return the bound of the variable `name` with numpy dtype string `dtype`.
@@ -204,12 +289,11 @@ class BoundRules:
     def reached(self, names: Sequence[str]) -> list[list[str]]:
         """Return for each rule, the `names` that it decides on: those it matches and none before it does."""
         found: list[list[str]] = [[] for _ in self.rules]
-        meant = self.among(names).meant
+        rules = self.among(names)
         for name in names:
-            for place, (pattern, _) in enumerate(self.rules):
-                if name_matches(name, pattern, meant):
-                    found[place].append(name)
-                    break
+            decided = rules._place_and_rule(name)
+            if decided is not None:
+                found[decided[0]].append(name)
         return found
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
@@ -274,7 +358,8 @@ class Tolerance:
     ----------
     kind
         `abs`: the same allowed error everywhere. `rel`: allowed = value * |x + shift|. `bits`: keep `value` mantissa
-        bits, of which there may be a fraction. `exact`: bit for bit. `free`: anything.
+        bits, of which there may be a fraction. `each`: what `scale` makes of other variables, up to `value`. `exact`: bit
+        for bit. `free`: anything.
     value
         In stored units (a packed variable's bound is stated in physical units and divided by its scale factor).
     shift
@@ -294,6 +379,12 @@ class Tolerance:
         What limits errors on average, and the limit in physical units; `kind` and `value` limit single errors then.
     missing
         Of `fill`, those that stand for missing values: these alone count for no average.
+    other
+        Under `each`, what holds for values to which the scale gives nothing.
+    scale
+        Finds what is allowed to each value under `each`, from restored variables.
+    each
+        What it found for the values of a block: float64 of their shape, 0 where it gives nothing, -1 for exact values.
     """
 
     kind: ToleranceKind
@@ -307,6 +398,9 @@ class Tolerance:
     thresholds: tuple[float, ...] = ()
     mean: tuple[MeanKind, float] | None = None
     missing: tuple[float, ...] = ()
+    other: Tolerance | None = None
+    scale: Scale | None = field(default=None, compare=False, repr=False)
+    each: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def lossy(self) -> bool:
@@ -316,7 +410,25 @@ class Tolerance:
     @property
     def for_models(self) -> Tolerance:
         """What models must hold to: the core itself keeps limits and signs."""
-        return Tolerance(self.kind, self.value, self.shift, self.fill)
+        return Tolerance(self.kind, self.value, self.shift, self.fill, other=self.other, scale=self.scale)
+
+    @property
+    def where_none(self) -> Tolerance:
+        """What holds where `each` gives nothing; the tolerance itself for other kinds."""
+        if self.kind != "each":
+            return self
+        return replace(self.other or Tolerance("exact"), fill=self.fill)
+
+    def among(self, restored: Mapping[str, np.ndarray]) -> Tolerance:
+        """Return the tolerance with what `scale` finds for the values of a block, from restored variables."""
+        return self if self.scale is None else replace(self, each=self.scale.each(restored))
+
+    def taken(self, where: Any) -> Tolerance:
+        """Return the tolerance of some of the values, given by an index of the flat or shaped array."""
+        if self.each is None:
+            return self
+        each = self.each.reshape(-1) if isinstance(where, slice) else self.each
+        return replace(self, each=each[where])
 
     def allowed(self, values: np.ndarray) -> np.ndarray:
         """Allowed absolute error of each value: float64, same shape; 0 at special values and where not finite."""
@@ -327,10 +439,21 @@ class Tolerance:
             allowed = np.full(values.shape, whole_steps(self.value) if whole else self.value * SAFETY)
         elif self.kind == "exact":
             return np.zeros(values.shape)
+        elif self.kind == "each":
+            allowed = self._by_scale(values)
         else:
             allowed = self._by_magnitude(values)
         kept = usable(values, self.fill)
         return allowed if kept.all() else np.where(kept, allowed, 0.0)
+
+    def _by_scale(self, values: np.ndarray) -> np.ndarray:
+        """What `each` allows."""
+        if self.each is None:
+            raise ValueError("what is allowed to each value is not known yet")
+        each = self.each.reshape(values.shape)
+        whole = np.maximum(np.floor(each * (1 + ROUNDING)), -1.0 * (each > 0))  # no whole step: exact
+        each = whole if values.dtype.kind in "iu" else each * SAFETY
+        return np.where(each > 0, each, np.where(each < 0, 0.0, self.where_none.allowed(values)))
 
     def _by_magnitude(self, values: np.ndarray) -> np.ndarray:
         """What `rel` and `bits` allow."""
@@ -359,7 +482,8 @@ class Tolerance:
             return different
         bad = np.zeros(original.shape, bool)
         x, y = original[different], restored[different]
-        bad[different] = ~self._inside(x, y) | self._aside(x, y)
+        part = self.taken(different)
+        bad[different] = ~part._inside(x, y) | part._aside(x, y)
         return bad
 
     def _inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -367,7 +491,7 @@ class Tolerance:
         if x.dtype.kind not in "iuf":
             return np.full(x.shape, self.kind == "free")
         allowed = self.allowed(x)
-        if self.kind == "abs" and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+        if self.kind in ("abs", "each") and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
             return np.asarray(_apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
         with np.errstate(all="ignore"):
             inside = distance(x, y) <= allowed

@@ -21,13 +21,17 @@ _ROUNDING = Decimal("1e-12")
 _MOST_SPECIALS = 100
 
 
-def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange | None = None) -> Tolerance:
+def make_tolerance(
+    bound: ErrorBound, variable: Variable, *, extent: ValueRange | None = None, most: float = math.inf
+) -> Tolerance:
     """Turn a stated bound into a tolerance in stored units.
 
     Parameters
     ----------
     extent
         Whole-variable range in stored units; needed by `range` bounds only.
+    most
+        The largest tolerance, in stored units, that a formula may give.
     """
     if not variable.is_numeric or not usable_packing(variable):
         return Tolerance("exact")
@@ -36,7 +40,9 @@ def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange 
         hard = Tolerance("free") if bound.hard is None else make_tolerance(bound.hard, variable, extent=extent)
         shift = offset / scale if bound.kind == "mean_rel" else hard.shift
         return complete_tolerance(Tolerance(hard.kind, hard.value, shift), bound, variable)
-    if bound.kind == "abs":
+    if bound.formula:
+        tolerance = Tolerance("each", rounded_down(min(most, 1.7e308)) if most > 0 else 0.0)
+    elif bound.kind == "abs":
         tolerance = _absolute(_rounded(bound.value / abs(scale), given=abs(scale) == 1))
     elif bound.kind == "range":
         width = extent.width if extent is not None else 0.0
@@ -84,8 +90,10 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
     ]
     sides += physical_limits(*bound.limits, variable.scale, variable.offset, dtype)
     sign = bound.sign if tolerance.kind != "free" or bound.mean or bound.sign == "keep" else "free"
+    other = bound.other if tolerance.kind == "each" else None
     return replace(
         tolerance,
+        other=None if other is None else make_tolerance(other, replace(variable, fill=(), flags=())),
         fill=fill,
         lower=tuple(dict.fromkeys(limit for limit, upper in sides if not upper and math.isfinite(limit))),
         upper=tuple(dict.fromkeys(limit for limit, upper in sides if upper and math.isfinite(limit))),

@@ -50,8 +50,14 @@ class BoundCheck:
     distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     mean: MeanError = field(default_factory=MeanError)
 
-    def update(self, original: np.ndarray, restored: np.ndarray) -> None:
-        """Take in the stored values of a block: same shape both."""
+    def update(self, original: np.ndarray, restored: np.ndarray, each: Tolerance | None = None) -> None:
+        """Take in the stored values of a block: same shape both.
+
+        Parameters
+        ----------
+        each
+            The tolerance of these values, where each has its own.
+        """
         self.values += original.size
         different = _different(original, restored)
         count = int(np.count_nonzero(different))
@@ -67,7 +73,7 @@ class BoundCheck:
         if not is_measured(self.variable):
             self.violations += count
         elif original.size:
-            self._judge(original, restored, different)
+            self._judge(original, restored, different, each or self.tolerance)
 
     @property
     def on_average(self) -> tuple[float, float] | None:
@@ -91,16 +97,16 @@ class BoundCheck:
         joined = np.union1d(self.distinct[0], before), np.union1d(self.distinct[1], after)
         self.distinct = joined if joined[0].size <= _MOST_DISTINCT else None
 
-    def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray) -> None:
-        assert self.tolerance is not None
-        self.violations += int(np.count_nonzero(self.tolerance.violations(original, restored)))
-        if self.tolerance.mean is not None:
-            here = measure(self.tolerance, original, restored, scale=self.variable.scale)
+    def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray, tolerance: Tolerance) -> None:
+        self.violations += int(np.count_nonzero(tolerance.violations(original, restored)))
+        if tolerance.mean is not None:
+            here = measure(tolerance, original, restored, scale=self.variable.scale)
             self.mean = self.mean.joined(here)
-        if self.tolerance.kind in ("exact", "free"):
+        if tolerance.kind in ("exact", "free"):
             return
-        x, y = (original[different], restored[different]) if different.any() else (original, original)
-        allowed = self.tolerance.allowed(x)
+        changed = different.any()
+        x, y = (original[different], restored[different]) if changed else (original, original)
+        allowed = (tolerance.taken(different) if changed else tolerance).allowed(x)
         with np.errstate(all="ignore"):
             error = np.abs(difference(y, x))
             share = np.divide(error, allowed, out=np.zeros_like(error), where=error > 0)

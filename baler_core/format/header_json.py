@@ -13,6 +13,7 @@ import numpy as np
 
 from baler_core.data.bound_syntax import HARD_KINDS, NO_LIMITS, BoundKind, Sign, numbers_of
 from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
+from baler_core.data.scales import with_scales
 from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
@@ -96,13 +97,10 @@ def _kept_exact_to_json(header: Header) -> Json:
 def _bound_to_json(bound: ErrorBound) -> Json:
     kept: dict[str, Json] = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
     kept |= {"most": list(bound.most)} if bound.most else {}
-    has_sides = kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
-    return [
-        bound.kind,
-        bound.value,
-        *([list(bound.limits), bound.sign] if has_sides else []),
-        *([kept] if kept else []),
-    ]
+    other = [] if bound.other is None else [_bound_to_json(bound.other)]
+    stated = other or kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
+    sides = [list(bound.limits), bound.sign, *other] if stated else []
+    return [bound.kind, bound.formula or bound.value, *sides, *([kept] if kept else [])]
 
 
 def _errors_to_json(header: Header) -> Json:
@@ -203,12 +201,13 @@ def _header(record: Json, sections: int) -> Header:
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
     bounds = tuple(_bound(stated) for stated in _unrun(record["bounds"], len(variables)))
-    tolerances = _tolerances(record["tolerances"], variables, bounds)
+    schema = Schema(variables, sizes, counts, dict(record["skeleton"]))
+    tolerances = _tolerances(record["tolerances"], schema, bounds)
     return Header(
         version=str(record["baler"]),
         input_name=str(name),
         reader=_component(record["reader"]),
-        schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
+        schema=schema,
         bounds=bounds,
         tolerances=tolerances,
         preprocess=tuple(
@@ -237,13 +236,25 @@ def _bound(record: Json) -> ErrorBound:
     kind, value, *sides = record
     if kind not in get_args(BoundKind):
         raise ValueError(f"{kind!r} is not a kind of bound")
-    (low, high), sign, *kept = sides or (NO_LIMITS, "auto")
+    (low, high), sign, *others = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
         raise ValueError(f"{sign!r} is not a rule for signs")
-    beside = kept[0] if kept else {}
-    exact_at, threshold = (numbers_of(beside[what], what) if what in beside else () for what in _KEPT)
-    most = _hard_limit(beside["most"]) if "most" in beside else None
-    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign), exact_at, threshold, most)
+    kept = others.pop() if others and isinstance(others[-1], dict) else {}
+    if len(others) > 1 or (others and others[0][3:]):
+        raise ValueError("a bound has a single other one beside it")
+    formula = value if isinstance(value, str) else ""
+    if formula and kind != "abs":
+        raise ValueError(f"a bound of kind {kind!r} takes no formula")
+    return ErrorBound(
+        kind,
+        0.0 if formula else float(value),
+        (float(low), float(high)),
+        cast(Sign, sign),
+        **{what: numbers_of(kept[what], what) for what in _KEPT if what in kept},
+        most=_hard_limit(kept["most"]) if "most" in kept else None,
+        formula=formula,
+        other=_bound(others[0]) if others else None,
+    )
 
 
 def _hard_limit(record: Json) -> tuple[BoundKind, float]:
@@ -253,11 +264,15 @@ def _hard_limit(record: Json) -> tuple[BoundKind, float]:
     return kind, float(value)
 
 
-def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
-    """Special values, limits and signs follow from the variables and their bounds."""
-    records = _unrun(runs, len(variables))
-    triples = zip(records, variables, bounds, strict=len(records) > 0)
-    return tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+def _tolerances(runs: Json, schema: Schema, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
+    """Special values, limits, signs and scales follow from the variables and their bounds."""
+    records = _unrun(runs, len(schema.variables))
+    triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
+    found = tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+    scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (b.formula and t.lossy)]
+    if any(not bound.formula or tolerance.kind != "each" for tolerance, bound in scaled):
+        raise ValueError("a tolerance of each value and a formula belong together")
+    return with_scales(schema, bounds, found) if scaled else found
 
 
 def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:

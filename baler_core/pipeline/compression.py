@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from baler_core.config import Config
 from baler_core.data.mean_errors import MeanError
-from baler_core.data.variables import block_sizes
+from baler_core.data.variables import block_sizes, values_of
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
@@ -28,6 +29,7 @@ from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.targets import reach, told
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
@@ -168,7 +170,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
         for place, block in enumerate(job.blocks):
             given = job.prepared(block)
-            coded = [_encode(job, coders, one) for one in given]
+            coded = _coded(job, coders, given)
             packed = pack_streams([one.streams for one in coded])
             writer.add(packed + block_digest(place, [one.digest for one in coded]))
             numbers = {key: number for number, key in enumerate(coders)}
@@ -188,6 +190,20 @@ def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
     """Return the errors on average over all blocks."""
     kinds = {name: job.tolerances[name].mean for name in means}
     return {name: means[name].value(kind[0]) for name, kind in kinds.items() if kind is not None}
+
+
+def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[PreparedBlock]) -> list[CodedBlock]:
+    """Encode the groups of a block, each after those from which its tolerances follow."""
+    needs = [one.needs for one in given]
+    if not any(needs):
+        return [replace(_encode(job, coders, one), restored={}) for one in given]
+    restored: dict[str, np.ndarray] = {}
+    coded: dict[int, CodedBlock] = {}
+    for place in restored_first([one.original.layout for one in given], needs):
+        coded[place] = _encode(job, coders, given[place].scaled(restored))
+        restored |= coded[place].restored
+        coded[place] = replace(coded[place], restored={})
+    return [coded[place] for place in range(len(given))]
 
 
 def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:
@@ -242,7 +258,8 @@ def _learned(job: Job) -> CodedFile:
         for given in job.prepared(block):
             if given.key in found:
                 continue
-            task = task_for(job, given)
+            originals = {need: values_of(block, need) for need in given.needs}
+            task = task_for(job, given.scaled(originals))
             chosen, _ = choose_model(job, task)
             logger.info("group %s: model %s", task.layout.name, chosen.model.name)
             state = encode_state({**chosen.model.state(), **chosen.model.encoder_state()})

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state, encode_state
@@ -17,8 +19,8 @@ from baler_core.pipeline.candidates import BASELINE, Chosen, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
     EXACT_STREAM,
+    correct,
     encode_corrections,
-    find_corrections,
     mean_errors,
     restored_arrays,
     verify,
@@ -26,6 +28,7 @@ from baler_core.pipeline.guarantee import (
 )
 from baler_core.pipeline.job import Job, PreparedBlock
 from baler_core.pipeline.preprocess import Pipeline
+from baler_core.pipeline.scaled_groups import unscaled
 from baler_core.pipeline.tuning import encode_steps, tuned
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
 from baler_core.quantise.settle import settle
@@ -54,6 +57,8 @@ class CodedBlock:
         That of what the streams restore to.
     means
         The errors on average of the variables that have a limit of them.
+    restored
+        That itself, by variable, until the block is complete.
     """
 
     streams: Streams
@@ -62,6 +67,7 @@ class CodedBlock:
     flips: Mapping[str, int]
     digest: bytes
     means: Mapping[str, MeanError] = field(default_factory=dict)
+    restored: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -134,19 +140,22 @@ class GroupCoder:
         decoder = self.baseline if model and self.baseline is not None else self.decoder
         block, layout, tolerances = given.original.block, given.original.layout, given.original.tolerances
         decoded = decoder.decode(streams, given.encoded.layout, given.encoded.tolerances)
-        arrays = restored_arrays(decoder, self.pipeline.decode(decoded, layout), layout)
+        if given.beside is not None:
+            decoded = unscaled(decoded, layout, tolerances, given.beside)
+        else:
+            decoded = self.pipeline.decode(decoded, layout)
+        arrays = restored_arrays(decoder, decoded, layout)
         settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
-        corrections = find_corrections(block, arrays, tolerances)
+        corrections, tolerances = correct(block, arrays, tolerances)
         if corrections.places:
             lost = sum(positions.size for positions, _ in corrections.places.values())
             logger.debug("group %s: %d values are stored exactly", layout.name, lost)
         stream = encode_corrections(corrections, layout)
-        corrections.apply(arrays)
         errors = verify(block, arrays, layout, tolerances, corrections.places)
         digest = group_digest(arrays, layout, tolerances, stream)
         means = mean_errors(block, arrays, layout, tolerances)
-        complete = with_corrections(streams, encode_steps(given.steps), settled, stream)
-        return CodedBlock(complete, model, errors, flips, digest, means)
+        complete = with_corrections(streams, encode_steps(given.steps), settled, stream, given.beside or b"")
+        return CodedBlock(complete, model, errors, flips, digest, means, arrays)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:

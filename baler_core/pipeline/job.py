@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from baler_core.config import Config
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.patterns import unmistakable
+from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import (
@@ -24,6 +27,7 @@ from baler_core.pipeline.input import (
 )
 from baler_core.pipeline.matching import told_of, told_of_sentinels
 from baler_core.pipeline.preprocess import Pipeline, Step
+from baler_core.pipeline.scaled_groups import needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model, Source
@@ -33,13 +37,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 logger = logging.getLogger(__name__)
-GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...]]
+GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int]
 """What tells a group from the others of the file, the same in every block."""
 
 
 def group_key(layout: Layout) -> GroupKey:
     """Return the key of a group."""
-    return layout.kind, layout.variables[0].dims
+    return layout.kind, layout.variables[0].dims, layout.stage
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,30 @@ class PreparedBlock:
         Tolerances as they follow from the bounds; those of `original` have steps where errors are limited on average.
     steps
         These steps, by variable.
+    beside
+        Of a group that was set apart, the stream of values that models do not see; None for others.
     """
 
     original: GroupBlock
     encoded: GroupBlock
-    stated: Mapping[str, Tolerance]
-    steps: Mapping[str, float]
+    stated: Mapping[str, Tolerance] = field(default_factory=dict)
+    steps: Mapping[str, float] = field(default_factory=dict)
+    beside: bytes | None = None
+
+    @property
+    def needs(self) -> set[str]:
+        """Variables that must be restored before models can see this group."""
+        return needs_of(self.original.layout, self.original.tolerances)
+
+    def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
+        """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
+        if not self.needs:
+            return self
+        given = self.original
+        known = {name: tolerance.among(restored) for name, tolerance in given.tolerances.items()}
+        found = scaled_group(given.block, given.layout, known)
+        seen = GroupBlock(found.block, found.layout, found.tolerances)
+        return PreparedBlock(replace(given, tolerances=known), seen, beside=found.beside)
 
     @property
     def key(self) -> GroupKey:
@@ -129,7 +151,11 @@ class Job:
 
     def prepared(self, block: xr.Dataset) -> list[PreparedBlock]:
         """Split a block into its groups, and preprocess it, once for all of them."""
-        layouts = layouts_of(block, self.schema)
+        layouts = [
+            part
+            for layout in layouts_of(block, self.schema)
+            for part in set_apart(layout, self.tolerances, direct=self._direct(layout))
+        ]
         touched = [self.pipeline.touches(layout) for layout in layouts]
         encoded = self.pipeline.encode(block) if any(touched) else block
         found = []
@@ -141,6 +167,16 @@ class Job:
             given = PreparedBlock(GroupBlock(block, layout, stated), seen, stated, {})
             found.append(given.with_steps(first_steps(stated, layout.variables), self.pipeline))
         return found
+
+    def _direct(self, layout: Layout) -> bool:
+        """Whether the model of a group restores first what tolerances follow from."""
+        named = self.config.model.name
+        if layout.kind != "table":
+            return False
+        if named == "auto":
+            return True
+        model = self.registry.model(named)
+        return model.takes_scales or layout.kind not in model.kinds
 
 
 class GroupBlocks:
@@ -191,7 +227,12 @@ def prepare(
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
     blocks.schema, named = settled.schema, dict(settled.tolerances)
-    exact = [name for name, tolerance in named.items() if not tolerance.lossy]
+    if any(tolerance.kind == "each" for tolerance in named.values()):
+        places = config.bounds.among(schema.names).places_of(schema.names)
+        scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
+        named = dict(zip(schema.names, scaled, strict=True))
+    # A change of variables would come between values and what their tolerances follow from.
+    exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
     return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway)

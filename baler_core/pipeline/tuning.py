@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from baler_core.pipeline.group_coder import CodedBlock
 
 logger = logging.getLogger(__name__)
-STEP_STREAM = "%"
+STEP_STREAM = "&"
 # An error is near enough to its limit from this share of it on; what is aimed at, as other steps do not do quite what is
 # expected of them.
 _NEAR, _AIM = 0.98, 0.993

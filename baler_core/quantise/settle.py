@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SETTLE_STREAM = "~"
 NONE, ALL, LISTED, FLAGGED = range(4)
+# How far values with tolerances of their own are moved off a special one, in units in the last place.
+_AWAY = 16
 # What a wrong value costs where it is stored exactly, about, in bytes.
 _EXACT_BYTES = 4
 # What all signs of a group of grids may cost, beside its streams.
@@ -98,7 +100,7 @@ def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
         target = _off(edge.inside, tolerance, specials, up=not edge.upper)
         rules.append(_beyond(edge, edge.inside, target, tolerance, upper=edge.upper, usual=ALL))
     # Point by point relative errors are smaller than the values: they change no sign.
-    signed = tolerance.sign != "free" and tolerance.kind in ("abs", "free")
+    signed = tolerance.sign != "free" and tolerance.kind in ("abs", "each", "free")
     for zero in zeros_of((tolerance.zero,), dtype) if signed and tolerance.zero not in tolerance.thresholds else ():
         rules += _across(zero, tolerance, specials)
     for threshold in zeros_of(tolerance.thresholds, dtype):
@@ -118,7 +120,7 @@ def _beyond(
     side: Edge | Zero, bound: Any, target: Any, tolerance: Tolerance, *, upper: bool, usual: int
 ) -> Rule | None:
     """Return the rule for values beyond `bound` by no more than their tolerance."""
-    band = math.inf if tolerance.kind == "free" else 2 * _reach(tolerance, bound)
+    band = math.inf if tolerance.kind in ("free", "each") else 2 * _reach(tolerance, bound)
     if isinstance(bound, np.floating):
         dtype = bound.dtype
         with np.errstate(all="ignore"):
@@ -148,6 +150,8 @@ def _reach(tolerance: Tolerance, value: Any) -> float:
         return max(abs(float(value)), 1.0)
     if tolerance.kind == "abs":
         return tolerance.value
+    if tolerance.kind == "each":  # some units in the last place, as no value stands for all
+        return _AWAY * float(np.spacing(np.abs(value))) if isinstance(value, np.floating) else 1.0
     magnitude = abs(float(value) + tolerance.shift)
     return tolerance.value * magnitude if tolerance.kind == "rel" else math.ldexp(magnitude, -int(tolerance.value))
 
