@@ -15,7 +15,7 @@ from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import ConfigError, FormatError
 from baler_core.pipeline.decompression import read_info
-from baler_core.pipeline.tuning import decode_steps, encode_steps
+from baler_core.pipeline.step_stream import decode_steps, encode_steps
 
 FAST = {"name": "auto", "effort": "fast"}
 
@@ -156,7 +156,7 @@ def test_what_is_misstated_is_said_in_a_sentence(stated: dict[str, object], said
 
 
 @pytest.mark.parametrize(
-    "stream", [b"", b"\0" * 7, b"\0" * 16, encode_steps({"x": -1.0}), encode_steps({"x": float("nan")})]
+    "stream", [b"", b"\0" * 7, b"\0" * 16, encode_steps({"x": -1.0}, {}), encode_steps({"x": float("nan")}, {})]
 )
 def test_forged_steps_are_refused(stream: bytes) -> None:
     layout = Layout("table", (Variable("x", "<f8", ("i",)),), {"i": 3})

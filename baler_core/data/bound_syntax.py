@@ -8,7 +8,9 @@ from typing import Any, Literal, cast, get_args
 
 from baler_core.errors import ConfigError, did_you_mean
 
-BoundKind = Literal["abs", "rel", "range", "bits", "ulp", "decimals", "mean_abs", "mean_rel", "rms", "lossless", "none"]
+BoundKind = Literal[
+    "abs", "rel", "range", "bits", "ulp", "decimals", "mean_abs", "mean_rel", "rms", "noise", "lossless", "none"
+]
 MeanKind = Literal["mean_abs", "mean_rel", "rms"]
 # What may stand beside a limit on average, as the most that any value may be wrong.
 HARD_KINDS: tuple[BoundKind, ...] = ("abs", "rel", "range")
@@ -61,6 +63,12 @@ def parse_bound(stated: object) -> dict[str, Any]:
         found["other"] = stated["else"]
     if found["sign"] not in get_args(Sign):
         raise BoundError(f"sign is 'keep' or 'free', found {found['sign']!r}", "sign")
+    if "dither" in stated:
+        if kind != "noise" or not isinstance(stated["dither"], bool):
+            raise BoundError(
+                "dither is true or false, beside a share of the noise: {noise: 0.25, dither: true}", "dither"
+            )
+        found["dither"] = stated["dither"]
     if "limits" in stated:
         found["limits"] = _limits(stated["limits"])
     for key in ("exact_at", "threshold"):
@@ -71,7 +79,7 @@ def parse_bound(stated: object) -> dict[str, Any]:
 
 def _kinds_and_values(stated: Mapping[object, object], kinds: Sequence[str]) -> list[Any]:
     """Return kind and value or formula; of a limit on average, those of the hard limit behind them, if there is one."""
-    known = [*kinds, "else", "limits", "sign", "exact_at", "threshold"]
+    known = [*kinds, "else", "limits", "sign", "exact_at", "threshold", "dither"]
     several = len(stated) > 1
     for key in stated:
         if key not in known:

@@ -21,6 +21,7 @@ from baler_core.data.bound_syntax import (
     numbers_text,
     parse_bound,
 )
+from baler_core.data.noise_steps import NoiseShare, NoiseSteps
 from baler_core.data.patterns import meant_among, name_matches, names_in_full, variable_meant
 from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
@@ -58,6 +59,7 @@ class ErrorBound:
         `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
         `mean_abs`, `mean_rel`, `rms`: the mean of |restored - x|, of |restored - x| / |x| over all x but 0, and the root of
         the mean of (restored - x)^2, of every block and so of the variable, are at most `value`.
+        `noise`: `value` times the noise, of each row of two dimensions and each plane of more.
         `lossless`: every bit is kept. `none`: no bound at all.
     value
         The number belonging to the kind; 0 for `lossless` and `none`.
@@ -77,6 +79,8 @@ class ErrorBound:
         allowed to each value. `{}` in it stands for the variable's own name.
     other
         What holds where the formula gives nothing (NaN, infinite, 0, absurd); None keeps these values exact.
+    dither
+        Under `noise`: values are dithered before they are rounded, and zeros stay exact.
     """
 
     kind: BoundKind
@@ -88,6 +92,7 @@ class ErrorBound:
     most: tuple[BoundKind, float] | None = None
     formula: str = ""
     other: ErrorBound | None = None
+    dither: bool = False
 
     def __post_init__(self) -> None:
         if not self.limits[0] < self.limits[1]:
@@ -185,6 +190,7 @@ class ErrorBound:
             text += f", else {self.other}"
         if self.limits != NO_LIMITS:
             text += f", limits {limits_text(self.limits)}"
+        text += ", dithered" if self.dither else ""
         text += "" if self.sign == "auto" else f", sign {self.sign}"
         text += f", exact at {numbers_text(self.exact_at)}" if self.exact_at else ""
         return f"{text}, threshold {numbers_text(self.threshold)}" if self.threshold else text
@@ -385,6 +391,10 @@ class Tolerance:
         Finds what is allowed to each value under `each`, from restored variables.
     each
         What it found for the values of a block: float64 of their shape, 0 where it gives nothing, -1 for exact values.
+    noise
+        Under `each`, in place of a scale: what share of the noise of their tile values may be wrong.
+    tiles
+        The steps that follow for a block.
     """
 
     kind: ToleranceKind
@@ -401,6 +411,8 @@ class Tolerance:
     other: Tolerance | None = None
     scale: Scale | None = field(default=None, compare=False, repr=False)
     each: np.ndarray | None = field(default=None, compare=False, repr=False)
+    noise: NoiseShare | None = None
+    tiles: NoiseSteps | None = field(default=None, compare=False, repr=False)
 
     @property
     def lossy(self) -> bool:
@@ -422,6 +434,13 @@ class Tolerance:
     def among(self, restored: Mapping[str, np.ndarray]) -> Tolerance:
         """Return the tolerance with what `scale` finds for the values of a block, from restored variables."""
         return self if self.scale is None else replace(self, each=self.scale.each(restored))
+
+    def in_tiles(self, values: np.ndarray) -> Tolerance:
+        """Return the tolerance with the steps that follow from the noise of a block of original values."""
+        if self.noise is None:
+            return self
+        tiles = self.noise.steps(values, usable(values, self.fill), values.dtype)
+        return replace(self, tiles=tiles, each=tiles.each(values.shape))
 
     def taken(self, where: Any) -> Tolerance:
         """Return the tolerance of some of the values, given by an index of the flat or shaped array."""

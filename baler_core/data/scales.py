@@ -160,7 +160,7 @@ def with_scales(
     needs = {
         name: _needed(schema, name, stated, found, (places or {}).get(name, ""))
         for name, tolerance in found.items()
-        if tolerance.kind == "each"
+        if tolerance.kind == "each" and tolerance.noise is None
     }
     for name in _parents_first(needs, places or {}):
         parents = tuple(Parent(word, schema[p], stated[p], found[p]) for word, p in needs[name].items())

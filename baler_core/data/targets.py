@@ -12,7 +12,7 @@ from baler_core.errors import ConfigError
 
 TargetKind: TypeAlias = Literal["ratio", "bits", "size", "psnr"]
 TARGET_KINDS: tuple[TargetKind, ...] = ("ratio", "bits", "size", "psnr")
-MULTIPLIED = ("abs", "rel", "range", "mean_abs", "mean_rel", "rms")
+MULTIPLIED = ("abs", "rel", "range", "mean_abs", "mean_rel", "rms", "noise")
 """The kinds of bounds that a factor applies to."""
 # Relative bounds grow no further: 1 would allow zero for everything.
 _LARGEST_RELATIVE = 0.5
@@ -67,6 +67,8 @@ def _multiplied(bound: ErrorBound, factor: float) -> ErrorBound:
         return bound
     if not factor:
         return LOSSLESS
+    if bound.formula:
+        return replace(bound, formula=f"{factor:.4g} * ({bound.formula})")
     value = min(float(f"{bound.value * factor:.4g}"), 1e300)
     return replace(bound, value=min(value, _LARGEST_RELATIVE) if bound.kind in ("rel", "mean_rel") else value)
 
@@ -82,7 +84,7 @@ def with_psnr(bound: ErrorBound, width: float, psnr: float) -> ErrorBound:
     value = width * 10.0 ** (-psnr / 20)
     if bound.kind == "lossless" or not 0 < value < math.inf:
         return LOSSLESS
-    return replace(bound, kind="rms", value=value, most=None)
+    return replace(bound, kind="rms", value=value, most=None, formula="", other=None, dither=False)
 
 
 def unsuited(rules: BoundRules) -> Sequence[tuple[str, str]]:

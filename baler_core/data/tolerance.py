@@ -9,6 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 import numpy as np
 
 from baler_core.data.bounds import ErrorBound, Tolerance, ValueRange
+from baler_core.data.noise_steps import NoiseShare
 from baler_core.data.sides import physical_limits, specials_of, stored_numbers
 from baler_core.data.variables import Variable
 
@@ -40,7 +41,9 @@ def make_tolerance(
         hard = Tolerance("free") if bound.hard is None else make_tolerance(bound.hard, variable, extent=extent)
         shift = offset / scale if bound.kind == "mean_rel" else hard.shift
         return complete_tolerance(Tolerance(hard.kind, hard.value, shift), bound, variable)
-    if bound.formula:
+    if bound.kind == "noise":
+        tolerance = Tolerance("each")
+    elif bound.formula:
         tolerance = Tolerance("each", rounded_down(min(most, 1.7e308)) if most > 0 else 0.0)
     elif bound.kind == "abs":
         tolerance = _absolute(_rounded(bound.value / abs(scale), given=abs(scale) == 1))
@@ -101,6 +104,7 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
         zero=-variable.offset / variable.scale,
         thresholds=thresholds,
         mean=bound.mean,
+        noise=NoiseShare(bound.value, bound.dither) if bound.kind == "noise" else None,
         missing=(*variable.fill, *variable.flags),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance
+from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance, usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.running_statistics import sample_size
@@ -132,6 +132,9 @@ class Recorders:
     def _each(self, name: str, piece: Piece) -> Tolerance | None:
         """Return the tolerance of each value of a piece by what its formula gives before and after, the smaller."""
         tolerance = self._checks[name].tolerance
+        if tolerance is not None and tolerance.noise is not None:
+            values = values_of(piece.original, name)
+            return replace(tolerance, each=tolerance.noise.levels(values, usable(values, tolerance.fill)))
         if tolerance is None or tolerance.scale is None:
             return None
         needs = tolerance.scale.needs

@@ -97,6 +97,7 @@ def _kept_exact_to_json(header: Header) -> Json:
 def _bound_to_json(bound: ErrorBound) -> Json:
     kept: dict[str, Json] = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
     kept |= {"most": list(bound.most)} if bound.most else {}
+    kept |= {"dither": True} if bound.dither else {}
     other = [] if bound.other is None else [_bound_to_json(bound.other)]
     stated = other or kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
     sides = [list(bound.limits), bound.sign, *other] if stated else []
@@ -252,9 +253,14 @@ def _bound(record: Json) -> ErrorBound:
         cast(Sign, sign),
         **{what: numbers_of(kept[what], what) for what in _KEPT if what in kept},
         most=_hard_limit(kept["most"]) if "most" in kept else None,
+        dither=bool(kept.get("dither", False)),
         formula=formula,
         other=_bound(others[0]) if others else None,
     )
+
+
+def _gives_each(bound: ErrorBound) -> bool:
+    return bool(bound.formula) or bound.kind == "noise"
 
 
 def _hard_limit(record: Json) -> tuple[BoundKind, float]:
@@ -269,9 +275,12 @@ def _tolerances(runs: Json, schema: Schema, bounds: Sequence[ErrorBound]) -> tup
     records = _unrun(runs, len(schema.variables))
     triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
     found = tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
-    scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (b.formula and t.lossy)]
-    if any(not bound.formula or tolerance.kind != "each" for tolerance, bound in scaled):
-        raise ValueError("a tolerance of each value and a formula belong together")
+    scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (_gives_each(b) and t.lossy)]
+    if any(not _gives_each(bound) or tolerance.kind != "each" for tolerance, bound in scaled):
+        raise ValueError("a tolerance of each value and a formula or noise belong together")
+    for tolerance, variable in zip(found, schema.variables, strict=False):
+        if tolerance.noise is not None and len(variable.dims) < 2:
+            raise ValueError(f"{variable.name!r} has no tiles of its own noise")
     return with_scales(schema, bounds, found) if scaled else found
 
 

@@ -196,7 +196,7 @@ def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[Prepare
     """Encode the groups of a block, each after those from which its tolerances follow."""
     needs = [one.needs for one in given]
     if not any(needs):
-        return [replace(_encode(job, coders, one), restored={}) for one in given]
+        return [replace(_encode(job, coders, one.scaled({})), restored={}) for one in given]
     restored: dict[str, np.ndarray] = {}
     coded: dict[int, CodedBlock] = {}
     for place in restored_first([one.original.layout for one in given], needs):

@@ -23,9 +23,16 @@ from baler_core.format.header_json import header_from_json
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
-from baler_core.pipeline.scaled_groups import SCALED_STREAM, needs_of, restored_first, seen_by_models, unscaled
+from baler_core.pipeline.scaled_groups import (
+    SCALED_STREAM,
+    is_apart,
+    needs_of,
+    restored_first,
+    seen_by_models,
+    unscaled,
+)
+from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
-from baler_core.pipeline.tuning import STEP_STREAM, decode_steps
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugin.registry import Kind, Registry
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
@@ -285,9 +292,10 @@ class BalFile:
         settled = streams.pop(SETTLE_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
-        if needs := needs_of(layout, tolerances):
+        if is_apart(layout, tolerances):
+            needs = needs_of(layout, tolerances)
             tolerances = {name: t.among(_checked(needs, layout, before)) for name, t in tolerances.items()}
-            decoded = unscaled(model.decode(streams, *seen_by_models(layout)), layout, tolerances, beside)
+            decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
         elif not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)
         else:

@@ -29,7 +29,8 @@ from baler_core.pipeline.guarantee import (
 from baler_core.pipeline.job import Job, PreparedBlock
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.scaled_groups import unscaled
-from baler_core.pipeline.tuning import encode_steps, tuned
+from baler_core.pipeline.step_stream import encode_steps
+from baler_core.pipeline.tuning import tuned
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
 from baler_core.quantise.settle import settle
 
@@ -154,7 +155,9 @@ class GroupCoder:
         errors = verify(block, arrays, layout, tolerances, corrections.places)
         digest = group_digest(arrays, layout, tolerances, stream)
         means = mean_errors(block, arrays, layout, tolerances)
-        complete = with_corrections(streams, encode_steps(given.steps), settled, stream, given.beside or b"")
+        complete = with_corrections(
+            streams, encode_steps(given.steps, tolerances), settled, stream, given.beside or b""
+        )
         return CodedBlock(complete, model, errors, flips, digest, means, arrays)
 
 

@@ -17,7 +17,7 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.format.header import ErrorRecord
 from baler_core.pipeline.scaled_groups import SCALED_STREAM
-from baler_core.pipeline.tuning import STEP_STREAM
+from baler_core.pipeline.step_stream import STEP_STREAM
 from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.settle import SETTLE_STREAM
 

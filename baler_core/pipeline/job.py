@@ -26,8 +26,9 @@ from baler_core.pipeline.input import (
     tolerances_of,
 )
 from baler_core.pipeline.matching import told_of, told_of_sentinels
+from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.preprocess import Pipeline, Step
-from baler_core.pipeline.scaled_groups import needs_of, scaled_group, set_apart
+from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model, Source
@@ -87,10 +88,13 @@ class PreparedBlock:
 
     def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
         """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
-        if not self.needs:
-            return self
         given = self.original
-        known = {name: tolerance.among(restored) for name, tolerance in given.tolerances.items()}
+        if not is_apart(given.layout, given.tolerances):
+            return self
+        known = {
+            name: tolerance.among(restored).in_tiles(values_of(given.block, name))
+            for name, tolerance in given.tolerances.items()
+        }
         found = scaled_group(given.block, given.layout, known)
         seen = GroupBlock(found.block, found.layout, found.tolerances)
         return PreparedBlock(replace(given, tolerances=known), seen, beside=found.beside)
@@ -218,17 +222,20 @@ def prepare(
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
+    places = config.bounds.among(schema.names).places_of(schema.names)
+    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
     for sentence in (
         *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
         *told_of_sentinels(sentinels),
+        *noise.told,
     ):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     if any(tolerance.kind == "each" for tolerance in named.values()):
-        places = config.bounds.among(schema.names).places_of(schema.names)
         scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
         named = dict(zip(schema.names, scaled, strict=True))
     # A change of variables would come between values and what their tolerances follow from.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,15 +11,13 @@ from typing import TYPE_CHECKING
 from baler_core.data.bound_syntax import MeanKind
 from baler_core.data.bounds import Tolerance
 from baler_core.data.mean_errors import within
-from baler_core.data.variables import Layout, Variable
-from baler_core.entropy.varint import ByteReader
-from baler_core.errors import BoundBroken, FormatError
+from baler_core.data.variables import Variable
+from baler_core.errors import BoundBroken
 
 if TYPE_CHECKING:
     from baler_core.pipeline.group_coder import CodedBlock
 
 logger = logging.getLogger(__name__)
-STEP_STREAM = "&"
 # An error is near enough to its limit from this share of it on; what is aimed at, as other steps do not do quite what is
 # expected of them.
 _NEAR, _AIM = 0.98, 0.993
@@ -29,7 +26,6 @@ _MOST_TRIES = 6
 _ABOUT = 1.2
 # Where errors vanish, steps grow by so much.
 _GROWTH = 4.0
-_STEP = struct.Struct("<d")
 # What a step does to errors on average, as a share of it, if they are evenly spread: half of it, or a root of a third.
 _SHARE: Mapping[MeanKind, float] = {"mean_abs": 0.5, "mean_rel": 0.5, "rms": 1 / math.sqrt(3)}
 _LARGEST_RELATIVE = 0.99
@@ -172,31 +168,3 @@ def tuned(
     if best is None:
         raise BoundBroken(f"{', '.join(map(repr, searches))}: a limit on average is broken by exact values")
     return best
-
-
-# ---- in the file
-
-
-def encode_steps(steps: Mapping[str, float]) -> bytes:
-    """Return eight bytes for each variable that has a limit on average, in the order of the group."""
-    return b"".join(map(_STEP.pack, steps.values()))
-
-
-def decode_steps(data: bytes, layout: Layout, tolerances: Mapping[str, Tolerance]) -> dict[str, Tolerance]:
-    """Return the tolerances with the steps that a block states.
-
-    Raises
-    ------
-    FormatError
-        If it does not state them, or impossible ones.
-    """
-    reader = ByteReader(data, "the steps of a block")
-    found = dict(tolerances)
-    for name in first_steps(tolerances, layout.variables):
-        (step,) = _STEP.unpack(reader.take(_STEP.size))
-        if not 0 <= step < math.inf:
-            raise FormatError(f"the step of {name!r} is {step}")
-        found[name] = with_step(tolerances[name], step)
-    if reader.left:
-        raise FormatError("a block states more steps than it has variables with a limit on average")
-    return found
