@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.bounds import ErrorBound, usable
-from baler_core.data.noise import noise_of
+from baler_core.data.noise import noise_of, noise_of_tiles
 from baler_core.data.tolerance import rounded_down
 from baler_core.data.uncertainties import Measure, errors_beside
-from baler_core.data.variables import Schema, Variable
+from baler_core.data.variables import Schema, Variable, values_of
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import first_values
 
@@ -38,6 +39,8 @@ _FORMULAS: Mapping[Measure, str] = {
 }
 # A plane that says something else than the differences of neighbours by more than this factor holds no errors.
 _ALIKE = 3.0
+# So many tiles are enough to say about how large it is.
+_NOISY_TILES = 16
 # Shorter rows tell no noise of their own.
 _SHORTEST = 64
 
@@ -77,7 +80,8 @@ def with_noise(
     told = []
     for name, bound in shares.items():
         place = (places or {}).get(name, "")
-        stated[name], sentence = _resolved(schema[name], bound, planes[name], values, place)
+        own = _first_noisy(schema[name], values.get(name, np.zeros(0)), walk)
+        stated[name], sentence = _resolved(schema[name], bound, planes[name], {**values, name: own}, place)
         told.append(sentence)
     return NoiseFound(tuple(stated.values()), told)
 
@@ -91,7 +95,7 @@ def _resolved(
 ) -> tuple[ErrorBound, str]:
     """Return what a bound means for one variable, and what to tell."""
     start = f"{place + ': ' if place else ''}the noise of {variable.name!r}"
-    own = _physical(variable, values.get(variable.name, np.zeros(0)))
+    own = values[variable.name]
     measured = noise_of(own).sigma if own.size else 0.0
     for plane, measure in planes if not bound.dither else ():
         sizes = _sizes(values.get(plane, np.zeros(0)), measure)
@@ -103,7 +107,7 @@ def _resolved(
         raise ConfigError(
             f"{start} cannot be estimated: {_why(own)}. State a bound with a number, such as {{abs: 0.1}}, or lossless"
         )
-    if _has_tiles(variable, own.shape):
+    if _has_tiles(variable, own.shape[-2:]):
         what = "row" if len(variable.dims) == 2 else f"plane of {' x '.join(variable.dims[-2:])}"
         return bound, f"{start} is measured in each {what}: about {measured:.3g} {variable.units}".rstrip()
     if bound.dither:
@@ -112,9 +116,25 @@ def _resolved(
         )
     value = rounded_down(bound.value * measured)
     sentence = (
-        f"{start} is {measured:.3g} {variable.units}".rstrip() + f", by its first {own.size:,} values: abs {value:g}"
+        f"{start} is {measured:.3g} {variable.units}".rstrip() + f", by {own.size:,} of its values: abs {value:g}"
     )
     return replace(bound, kind="abs", value=value), sentence
+
+
+def _first_noisy(variable: Variable, first: np.ndarray, walk: Walk) -> np.ndarray:
+    """Return the first physical values, or those of the first block with any noise: images may begin with an empty border."""
+    own = _physical(variable, first)
+    if not own.size or noise_of(own).sigma > 0:
+        return own
+    for block in walk():
+        if variable.name in block.variables:
+            values = _physical(variable, values_of(block, variable.name))
+            tiles = noise_of_tiles(values) if values.ndim > 1 and values.size else np.zeros(0)
+            if (tiles > 0).any():
+                return values.reshape(-1, *values.shape[-2 if values.ndim > 2 else -1 :])[tiles > 0][:_NOISY_TILES]
+            if values.ndim < 2 and values.size and noise_of(values).sigma > 0:
+                return values
+    return own
 
 
 def _why(values: np.ndarray) -> str:
@@ -127,7 +147,7 @@ def _why(values: np.ndarray) -> str:
 def _has_tiles(variable: Variable, shape: tuple[int, ...]) -> bool:
     if len(variable.dims) < 2:
         return False
-    return shape[-1] >= _SHORTEST if len(shape) == 2 else shape[-1] * shape[-2] >= _SHORTEST * _SHORTEST // 4
+    return shape[-1] >= _SHORTEST if len(variable.dims) == 2 else math.prod(shape) >= _SHORTEST * _SHORTEST // 4
 
 
 def _physical(variable: Variable, values: np.ndarray) -> np.ndarray:
