@@ -15,6 +15,7 @@ from baler_core.cli.inspection import info, verify
 from baler_core.cli.options import Session, common_options
 from baler_core.cli.preparation import check, init
 from baler_core.cli.results import evaluate, plot
+from baler_core.cli.scanning import scan
 from baler_core.cli.steps import compress, decompress, train
 from baler_core.cli.workflow import run
 
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (init, check, run, train, compress, decompress, evaluate, plot, info, verify, plugins):
+for command in (init, check, scan, run, train, compress, decompress, evaluate, plot, info, verify, plugins):
     cli.add_command(command)
 
 

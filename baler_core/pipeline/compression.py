@@ -113,18 +113,18 @@ def compress(
     given = input_of(source, config, registry)
     with given.source, completed(output) as temporary:
         if config.target is None:
-            return replace(_written(config, registry, given, temporary, model), path=output)
+            return replace(write_file(config, registry, given, temporary, model), path=output)
         first = [True]  # of several tries, one warns
 
         def write(tried: Config, part: Input, place: Path) -> Compressed:
             quiet = not first.pop() if first and part is given else True
-            return _written(tried, registry, part, place, model, quiet=quiet)
+            return write_file(tried, registry, part, place, model, quiet=quiet)
 
         return replace(reach(config, given, temporary, write), path=output)
 
 
-def _written(
-    config: Config, registry: Registry, given: Input, output: Path, model: Path | None, *, quiet: bool = False
+def write_file(
+    config: Config, registry: Registry, given: Input, output: Path, model: Path | None = None, *, quiet: bool = False
 ) -> Compressed:
     """Write an open input to a file.
 

@@ -44,8 +44,8 @@ def quickly(config: Config) -> Config:
     return replace(config, model=ComponentSpec(AUTO, AutoOptions(effort="fast")))
 
 
-def stated_bounds(given: Input, config: Config) -> list[tuple[str, ErrorBound]]:
-    """Return the bound of every variable under its own name, with those that refer to ranges as absolute ones.
+def own_bounds(given: Input, config: Config) -> dict[str, tuple[ErrorBound, ErrorBound]]:
+    """Return the bound of every variable as stated, and with its range known, as a sample needs it: as an absolute one.
 
     Reads the input once where there are such bounds.
     """
@@ -54,7 +54,7 @@ def stated_bounds(given: Input, config: Config) -> list[tuple[str, ErrorBound]]:
     bounds = bounds_of(schema, config.bounds, roles_in(schema, blocks.__iter__, config.bounds))
     named = dict(zip(schema.names, bounds, strict=True))
     widths = _widths(blocks, schema, [name for name, bound in named.items() if bound.needs_range])
-    return [(name, _absolute(bound, widths.get(name, 0.0))) for name, bound in named.items()]
+    return {name: (bound, _absolute(bound, widths.get(name, 0.0))) for name, bound in named.items()}
 
 
 def _widths(blocks: Blocks, schema: Schema, names: list[str]) -> dict[str, float]:
@@ -91,7 +91,8 @@ def reach(config: Config, given: Input, output: Path, write: Write) -> Compresse
     schema = given.source.schema
     native = sum(map(schema.nbytes, schema.variables))
     sample = sampled(given, frozenset(schema.names), SAMPLE_BYTES)
-    curve = _Curve(quickly(config), sample, stated_bounds(given, config), write)
+    bounds = [(name, absolute) for name, (_, absolute) in own_bounds(given, config).items()]
+    curve = _Curve(quickly(config), sample, bounds, write)
     share = native / max(1, sum(map(curve.given.source.schema.nbytes, curve.given.source.schema.variables)))
     values = sum(math.prod(schema.sizes[dim] for dim in v.dims) for v in schema.variables)
     with shown(f"reach {target}", "try") as step:
