@@ -117,8 +117,8 @@ def test_references_give_the_same_bytes_without_compiled_code(tmp_path: Path) ->
     assert POINTED in plan.columns[1].references
     np.save(tmp_path / "plan.npy", np.frombuffer(plan_to_bytes(plan), np.uint8))
     found = []
-    for disabled in ("0", "1"):
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled, "PYTHONPATH": str(Path(__file__).parent)}
+    for loops in ("", "python"):
+        environment = {**os.environ, "BALER_LOOPS": loops, "PYTHONPATH": str(Path(__file__).parent)}
         command = [sys.executable, "-c", _ENCODE, str(tmp_path / "plan.npy")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found.append(done.stdout)
