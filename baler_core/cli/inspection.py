@@ -13,18 +13,18 @@ from baler_core.errors import FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
+    from baler_core.format.file_info import Info
     from baler_core.format.header import ComponentRecord
-    from baler_core.pipeline.decompression import Info
 
 
-@click.command(short_help="Show what a .bal file holds.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def info(file: Path, model: Path | None, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
-    from baler_core.pipeline.decompression import read_info
+    from baler_core.format.file_info import read_info
 
     found = read_info(file)
     trained = _trained(found, model)
@@ -40,7 +40,7 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
             print_box("NOT IN THIS FILE", found.header.left_out)
 
 
-@click.command(short_help="Check that all of a .bal file can be restored.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @memory_option

@@ -18,8 +18,8 @@ from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, unpack_streams
 from baler_core.format.digests import DIGEST_BYTES, block_digest, group_digest
+from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
-from baler_core.format.header_json import header_from_json
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
@@ -99,14 +99,6 @@ def _first_line(error: Exception) -> str:
         complaint = error.errors()[0]
         return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
     return " ".join(str(error).split())
-
-
-def header_of(stored: BalReader) -> Header:
-    """The checked header of an open file."""
-    try:
-        return header_from_json(stored.header, len(stored.sections))
-    except BalerError as error:
-        raise FormatError(f"{stored.path}: {' '.join(str(error).split())}") from error
 
 
 def _state(stored: BalReader, section: int, memory: int) -> State:
