@@ -160,7 +160,7 @@ def sources_of(area: str) -> dict[str, str]:
         for name in sys.modules
         if name.startswith(tuple(AREAS.values()))
     ]
-    found = [file for file in sorted([*files, TYPES]) if file.exists()]
+    found = [file for file in sorted(files) if file.exists()]
     return {file.relative_to(ROOT).as_posix(): digest_of(file.read_bytes()) for file in found}
 
 
@@ -172,10 +172,13 @@ def up_to_date(area: str, target: str) -> bool:
     if not path.exists():
         return False
     described = json.loads(path.read_text())
+    listed = {Loop(*name.split(), tuple(types.split())) for name, codes in described["codes"].items() for types in codes}
     files = {ROOT / name: digest for name, digest in described["sources"].items()}
     modules = {FOLDER / module for codes in described["codes"].values() for module, _ in codes.values()}
-    return all(file.exists() and digest_of(file.read_bytes()) == digest for file, digest in files.items()) and all(
-        module.exists() for module in modules
+    return (
+        listed == set(read_loops(area))
+        and all(file.exists() and digest_of(file.read_bytes()) == digest for file, digest in files.items())
+        and all(module.exists() for module in modules)
     )
 
 

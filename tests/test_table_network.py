@@ -28,8 +28,9 @@ from baler_core.builtin.models.table.network.mixtures import (
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.plan import plan_from_bytes
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Streams, Training
 

@@ -15,8 +15,9 @@ from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, k
 from baler_core.builtin.models.table.events import POINTED, ColumnSource, Events, sources
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Training
 

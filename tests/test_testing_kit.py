@@ -10,8 +10,9 @@ import pytest
 
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.builtin.readers.numpy.files import NpzReader
+from baler_core.data.block import make_block
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import PluginError
 from baler_core.plugin.interfaces import Metric, MetricResult, Model, Preprocessor
 from baler_core.plugin.registry import load_plugins
@@ -27,7 +28,8 @@ def test_a_model_that_loses_a_variable_is_caught() -> None:
         name = "forgetful"
 
         def decode(self, streams, layout, tolerances):  # type: ignore[no-untyped-def]
-            return super().decode(streams, layout, tolerances).drop_vars("smooth")
+            block = super().decode(streams, layout, tolerances)
+            return block[[name for name in block if name != "smooth"]]
 
     with pytest.raises(PluginError, match="smooth"):
         check_model(Forgetful())

@@ -16,6 +16,8 @@ Function = TypeVar("Function", bound=Callable[..., object])
 Array: TypeAlias = np.ndarray[Any, Any]
 Integer: TypeAlias = Any  # in compiled loops int and numpy.int64 are one
 INLINED: Final = "__inlined__"
+# Numbers that machine code does not tell from those of Python.
+_SCALARS = {"int64": "int", "float64": "float", "bool_": "bool"}
 # Of the numbers of `ndarray.flags`: C order, aligned, writeable.
 _FLAGS = 0x1 | 0x100 | 0x400
 _WORD = (1 << 64) - 1
@@ -104,7 +106,8 @@ def describe(value: Any) -> str:
     if isinstance(value, tuple):
         name = "" if type(value) is tuple else f"{type(value).__module__}:{type(value).__name__}"
         return f"{name}({','.join(map(describe, value))})"
-    return type(value).__name__
+    name = type(value).__name__
+    return _SCALARS.get(name, name)
 
 
 def _fit(types: str, found: str) -> Literal["as it is", "copied"] | None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import ValidationError
 
-from baler_core.data.variables import Layout, Schema, counts_first, make_block, with_events
+from baler_core.data.block import make_block
+from baler_core.data.variables import Layout, Schema, counts_first, with_events
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, unpack_streams
@@ -29,7 +30,7 @@ from baler_core.plugin.registry import Kind, Registry
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 
@@ -189,7 +190,7 @@ class BalFile:
             return _state(self._trained, trained.sections[group], self._memory)
         return _state(self._bal, self.header.groups[group].state_sections[number], self._memory)
 
-    def blocks(self) -> Iterator[xr.Dataset]:
+    def blocks(self) -> Iterator[Block]:
         """The restored blocks, in the order and cut of the original's.
 
         Raises
@@ -201,7 +202,7 @@ class BalFile:
             yield self._block(number, record)
 
     @one_thread
-    def _block(self, number: int, record: BlockRecord) -> xr.Dataset:
+    def _block(self, number: int, record: BlockRecord) -> Block:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
         limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, distance
-from baler_core.data.variables import Layout, Variable, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
@@ -19,7 +20,7 @@ from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 EXACT_STREAM = "!"
 _PIECE = 1 << 16
@@ -46,7 +47,7 @@ class Corrections:
 
 
 def find_corrections(
-    original: xr.Dataset, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+    original: Block, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
 ) -> Corrections:
     """Where restored values break their tolerance; both hold the same variables, shapes and dtypes."""
     places = {}
@@ -132,7 +133,7 @@ def _unpack(data: bytes, variable: Variable, count: int) -> np.ndarray:
     return unpack_integers(data, count).astype(f"i{dtype.itemsize}").view(native).astype(dtype)
 
 
-def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str, np.ndarray]:
+def restored_arrays(model: Model, block: Block, layout: Layout) -> dict[str, np.ndarray]:
     """A decoded block as arrays of the layout's names, dtypes and shapes.
 
     Raises
@@ -155,7 +156,7 @@ def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str
 
 
 def verify(
-    original: xr.Dataset,
+    original: Block,
     restored: Mapping[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],
