@@ -172,7 +172,9 @@ def up_to_date(area: str, target: str) -> bool:
     if not path.exists():
         return False
     described = json.loads(path.read_text())
-    listed = {Loop(*name.split(), tuple(types.split())) for name, codes in described["codes"].items() for types in codes}
+    listed = {
+        Loop(*name.split(), tuple(types.split())) for name, codes in described["codes"].items() for types in codes
+    }
     files = {ROOT / name: digest for name, digest in described["sources"].items()}
     modules = {FOLDER / module for codes in described["codes"].values() for module, _ in codes.values()}
     return (

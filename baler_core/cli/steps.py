@@ -114,11 +114,12 @@ def decompress(
 ) -> None:
     """Restore the data file that FILE was made from, in its original format."""
     from baler_core.format.file_info import read_info
+    from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.decompression import restored_suffix
 
-    registry = load_plugins()
     header = read_info(file).header
+    registry = plugins_for(header)
     suffix = restored_suffix(header, registry)
     needed = [file, *([model] if model is not None else [])]
     if header.trained is not None:

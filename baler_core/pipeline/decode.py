@@ -26,7 +26,7 @@ from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, rest
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Kind, Registry, load_plugins
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
@@ -68,6 +68,19 @@ def memory_limit() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (ValueError, OSError, AttributeError):
         return 4 << 30
+
+
+def plugins_for(header: Header) -> Registry:
+    """Load the plugins that a file was made with, or all where that is not plain or a component is another's by now."""
+    needed: list[tuple[Kind, str, str]] = [("reader", header.reader.name, header.reader.package)]
+    needed += [("preprocessor", record.component.name, record.component.package) for record in header.preprocess]
+    needed += [("model", model.name, model.package) for group in header.groups for model in group.models]
+    skeleton = header.schema.skeleton
+    if header.reader.name == "python":
+        needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
+    registry = load_plugins({package for _, _, package in needed})
+    offered = all(name in registry.offers[kind] for kind, name, _ in needed)
+    return registry if offered and header.trained is None else load_plugins()
 
 
 def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path) -> Component:
