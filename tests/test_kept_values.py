@@ -12,8 +12,8 @@ from baler_core.data.bounds import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Variable
 from baler_core.errors import BalerError, ConfigError
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json, header_to_json
-from baler_core.pipeline.decompression import read_info
 
 KINDS = ({"abs": 0.3}, {"rel": 0.05}, {"range": 0.02}, {"bits": 3}, {"ulp": 4096}, {"decimals": 0})
 

@@ -14,7 +14,7 @@ from baler_core.data.bounds import ErrorBound, Tolerance
 from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import ConfigError, FormatError
-from baler_core.pipeline.decompression import read_info
+from baler_core.format.file_info import read_info
 from baler_core.pipeline.step_stream import decode_steps, encode_steps
 
 FAST = {"name": "auto", "effort": "fast"}

@@ -13,8 +13,8 @@ from baler_core.data.bounds import ErrorBound, Tolerance
 from baler_core.data.noise_steps import NoiseShare
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import BalerError, ConfigError, FormatError
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json, header_to_json
-from baler_core.pipeline.decompression import read_info
 from baler_core.pipeline.step_stream import decode_steps, encode_steps
 
 FAST = {"name": "auto", "effort": "fast"}

@@ -12,8 +12,8 @@ from baler_core.cli import main
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.errors import BalerError, ConfigError, DataError
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json, header_to_json
-from baler_core.pipeline.decompression import read_info
 
 RANDOM = np.random.default_rng(11)
 ARRAYS = {

@@ -14,18 +14,18 @@ from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
     from baler_core.data.targets import Target
+    from baler_core.format.file_info import Info
     from baler_core.format.header import ComponentRecord
-    from baler_core.pipeline.decompression import Info
 
 
-@click.command(short_help="Show what a .bal file holds.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def info(file: Path, model: Path | None, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
-    from baler_core.pipeline.decompression import read_info
+    from baler_core.format.file_info import read_info
 
     found = read_info(file)
     trained = _trained(found, model)
@@ -41,7 +41,7 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
             print_box("NOT IN THIS FILE", found.header.left_out)
 
 
-@click.command(short_help="Check that all of a .bal file can be restored.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @memory_option
@@ -49,10 +49,11 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
 @common_options
 def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) -> None:
     """Restore all of FILE in memory and compare it with the checksums that were written with it; nothing is written."""
+    from baler_core.format.file_info import read_info
+    from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import verify as restore_all
-    from baler_core.plugin.registry import load_plugins
 
-    restored = restore_all(file, load_plugins(), lookup=Lookup(model), memory=memory)
+    restored = restore_all(file, plugins_for(read_info(file).header), lookup=Lookup(model), memory=memory)
     if as_json:
         print_json({"file": str(file), "ok": True, "restored_bytes": restored})
     else:

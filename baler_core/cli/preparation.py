@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
 
 
-@click.command(short_help="Check a configuration; with --data, against its inputs.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
@@ -91,7 +91,7 @@ def _text(value: Any) -> str:
     return ", ".join(parts[:6]) + more
 
 
-@click.command(short_help="Write a configuration for a data file.")
+@click.command()
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
 @click.option("--force", is_flag=True, help="Overwrite it if it exists.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Compare a data file with its restored form.")
+@click.command()
 @click.argument("original", type=_PATH)
 @click.argument("restored", type=_PATH)
 @click.option("--config", type=_PATH, help="Take reader, variables, bounds and metrics from this configuration.")
@@ -161,7 +161,7 @@ def refuse_violations(results: Results) -> None:
         raise BoundBroken(f"{results.restored}: {results.verdict.sentence}. Is {results.original} the original?")
 
 
-@click.command(short_help="Draw chosen variables from the results of a run.")
+@click.command()
 @click.argument("results", type=_PATH)
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="What to draw [all]; may be repeated.")
 @common_options

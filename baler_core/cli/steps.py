@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Train the model of a configuration.")
+@click.command()
 @click.argument("config", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="The model file to write, - for standard output [OUTPUT/STEM.balm].")
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Train on this file instead of 'input'.")
@@ -52,7 +52,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
         _wrote(destination, written, size)
 
 
-@click.command(short_help="Compress data files to .bal files.")
+@click.command()
 @click.argument("config", type=_PATH)
 @click.option(
     "--model", type=_PATH, help="A model file that 'baler train' wrote; without it, the model is trained first."
@@ -105,7 +105,7 @@ def compress(
         print_json([compressed_record(compressed) for compressed in done])
 
 
-@click.command(short_help="Restore the data file of a .bal file.")
+@click.command()
 @click.argument("file", type=_PATH)
 @click.option(
     "-o", "--output", type=_PATH, help="The file to write, - for standard output [STEM.restored.SUFFIX beside FILE]."
@@ -119,11 +119,13 @@ def decompress(
     file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool
 ) -> None:
     """Restore the data file that FILE was made from, in its original format."""
+    from baler_core.format.file_info import read_info
+    from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
-    from baler_core.pipeline.decompression import read_info, restored_suffix
+    from baler_core.pipeline.decompression import restored_suffix
 
-    registry = load_plugins()
     header = read_info(file).header
+    registry = plugins_for(header)
     suffix = restored_suffix(header, registry)
     needed = [file, *([model] if model is not None else [])]
     if header.trained is not None:

@@ -106,7 +106,7 @@ class _Run:
         return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
 
-@click.command(short_help="Train, compress, decompress, evaluate and report.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")

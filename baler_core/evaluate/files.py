@@ -16,8 +16,8 @@ from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
 from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
+from baler_core.format.file_info import Info, read_info
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
-from baler_core.pipeline.decompression import Info, read_info
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
 from baler_core.pipeline.input import kept_exact as kept_exact_by
 from baler_core.pipeline.noise_bounds import with_noise

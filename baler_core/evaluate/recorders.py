@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance, usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.running_statistics import sample_size
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance, usable_packing
-from baler_core.data.variables import Schema, Variable, values_of
+from baler_core.data.variables import Schema, Variable
 from baler_core.evaluate.bound_check import BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings

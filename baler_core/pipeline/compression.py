@@ -13,15 +13,15 @@ import numpy as np
 from tqdm import tqdm
 
 from baler_core.config import Config
+from baler_core.data.block import values_of
 from baler_core.data.mean_errors import MeanError
-from baler_core.data.variables import block_sizes, values_of
+from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
 from baler_core.format.header import BlockRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
-from baler_core.machine.progress import compiling_shown
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
@@ -86,7 +86,6 @@ class Compressed:
         return self.input_bytes / self.file_bytes
 
 
-@compiling_shown()
 @one_thread
 def compress(
     config: Config, registry: Registry, *, source: Path | Input, output: Path, model: Path | None = None
@@ -232,7 +231,6 @@ def _stored_groups(coders: Sequence[GroupCoder], records: Sequence[BlockRecord])
     ]
 
 
-@compiling_shown()
 @one_thread
 def train(config: Config, registry: Registry, *, output: Path, source: Input | None = None) -> Path:
     """Fit models to the configuration's first input, or to an object in memory, and store them for use on other files.

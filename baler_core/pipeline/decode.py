@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import ValidationError
 
-from baler_core.data.variables import Layout, Schema, counts_first, make_block, with_events
+from baler_core.data.block import make_block
+from baler_core.data.variables import Layout, Schema, counts_first, with_events
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, unpack_streams
 from baler_core.format.digests import DIGEST_BYTES, block_digest, group_digest
+from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
-from baler_core.format.header_json import header_from_json
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
@@ -34,11 +35,11 @@ from baler_core.pipeline.scaled_groups import (
 from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Kind, Registry, load_plugins
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 
@@ -76,6 +77,19 @@ def memory_limit() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (ValueError, OSError, AttributeError):
         return 4 << 30
+
+
+def plugins_for(header: Header) -> Registry:
+    """Load the plugins that a file was made with, or all where that is not plain or a component is another's by now."""
+    needed: list[tuple[Kind, str, str]] = [("reader", header.reader.name, header.reader.package)]
+    needed += [("preprocessor", record.component.name, record.component.package) for record in header.preprocess]
+    needed += [("model", model.name, model.package) for group in header.groups for model in group.models]
+    skeleton = header.schema.skeleton
+    if header.reader.name == "python":
+        needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
+    registry = load_plugins({package for _, _, package in needed})
+    offered = all(name in registry.offers[kind] for kind, name, _ in needed)
+    return registry if offered and header.trained is None else load_plugins()
 
 
 def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path) -> Component:
@@ -122,14 +136,6 @@ def _first_line(error: Exception) -> str:
         complaint = error.errors()[0]
         return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
     return " ".join(str(error).split())
-
-
-def header_of(stored: BalReader) -> Header:
-    """The checked header of an open file."""
-    try:
-        return header_from_json(stored.header, len(stored.sections))
-    except BalerError as error:
-        raise FormatError(f"{stored.path}: {' '.join(str(error).split())}") from error
 
 
 def _state(stored: BalReader, section: int, memory: int) -> State:
@@ -221,7 +227,7 @@ class BalFile:
             return _state(self._trained, trained.sections[group], self._memory)
         return _state(self._bal, self.header.groups[group].state_sections[number], self._memory)
 
-    def blocks(self) -> Iterator[xr.Dataset]:
+    def blocks(self) -> Iterator[Block]:
         """The restored blocks, in the order and cut of the original's.
 
         Raises
@@ -233,7 +239,7 @@ class BalFile:
             yield self._block(number, record)
 
     @one_thread
-    def _block(self, number: int, record: BlockRecord) -> xr.Dataset:
+    def _block(self, number: int, record: BlockRecord) -> Block:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
         limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, distance
 from baler_core.data.mean_errors import MeanError, measure
-from baler_core.data.variables import Layout, Variable, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
@@ -22,7 +23,7 @@ from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 EXACT_STREAM = "!"
 _PIECE = 1 << 16
@@ -49,7 +50,7 @@ class Corrections:
 
 
 def find_corrections(
-    original: xr.Dataset, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+    original: Block, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
 ) -> Corrections:
     """Where restored values break their tolerance; both hold the same variables, shapes and dtypes."""
     places = {}
@@ -71,7 +72,7 @@ def find_corrections(
 
 
 def correct(
-    original: xr.Dataset, arrays: dict[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+    original: Block, arrays: dict[str, np.ndarray], tolerances: Mapping[str, Tolerance]
 ) -> tuple[Corrections, dict[str, Tolerance]]:
     """Find where restored values break their tolerance, and put the exact values there.
 
@@ -173,7 +174,7 @@ def _unpack(data: bytes, variable: Variable, count: int) -> np.ndarray:
     return unpack_integers(data, count).astype(f"i{dtype.itemsize}").view(native).astype(dtype)
 
 
-def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str, np.ndarray]:
+def restored_arrays(model: Model, block: Block, layout: Layout) -> dict[str, np.ndarray]:
     """A decoded block as arrays of the layout's names, dtypes and shapes.
 
     Raises
@@ -196,7 +197,7 @@ def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str
 
 
 def verify(
-    original: xr.Dataset,
+    original: Block,
     restored: Mapping[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],
@@ -227,7 +228,7 @@ def verify(
 
 
 def mean_errors(
-    original: xr.Dataset, restored: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+    original: Block, restored: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
 ) -> dict[str, MeanError]:
     """The errors on average of the variables that have a limit of them."""
     return {

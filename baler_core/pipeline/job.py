@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from baler_core.config import Config
+from baler_core.data.block import values_of
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
-from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
+from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import (
     Blocks,
@@ -35,7 +36,7 @@ from baler_core.plugin.interfaces import Model, Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int]
@@ -51,7 +52,7 @@ def group_key(layout: Layout) -> GroupKey:
 class GroupBlock:
     """A group of one block: values, layout and tolerances."""
 
-    block: xr.Dataset
+    block: Block
     layout: Layout
     tolerances: Mapping[str, Tolerance]
 
@@ -153,7 +154,7 @@ class Job:
         """Whether the file refers to trained models instead of holding their states."""
         return self.trained is not None and self.config.model_storage == "reference"
 
-    def prepared(self, block: xr.Dataset) -> list[PreparedBlock]:
+    def prepared(self, block: Block) -> list[PreparedBlock]:
         """Split a block into its groups, and preprocess it, once for all of them."""
         layouts = [
             part
@@ -190,7 +191,7 @@ class GroupBlocks:
         self._job = job
         self._layout = layout
 
-    def __iter__(self) -> Iterator[xr.Dataset]:
+    def __iter__(self) -> Iterator[Block]:
         pipeline, touched = self._job.pipeline, self._job.pipeline.touches(self._layout)
         for block in self._job.blocks:
             if self._layout.variables[0].name in block.variables:

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import ErrorBound, usable
 from baler_core.data.noise import noise_of, noise_of_tiles
 from baler_core.data.tolerance import rounded_down
 from baler_core.data.uncertainties import Measure, errors_beside
-from baler_core.data.variables import Schema, Variable, values_of
+from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import first_values
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
-Walk = Callable[[], Iterable["xr.Dataset"]]
+Walk = Callable[[], Iterable["Block"]]
 # Names of planes beside images: HST, JWST, DESI, SDSS, MUSE, ESO, Spitzer, ALMA. Weights may be others than inverse
 # variances, which is found by comparing.
 _PLANES: Mapping[str, Measure] = {

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.variables import Schema, leading_groups, make_block, values_of
+from baler_core.data.block import make_block, values_of
+from baler_core.data.variables import Schema, leading_groups
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.interfaces import Source
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 # To reach the middle, no more than about so many times the sample are read.
 _READ = 32
@@ -60,7 +61,7 @@ def _with_counts(schema: Schema, names: frozenset[str]) -> set[str]:
     return wanted
 
 
-def _middle_blocks(source: Source, kept: Schema, nbytes: int) -> Iterator[xr.Dataset]:
+def _middle_blocks(source: Source, kept: Schema, nbytes: int) -> Iterator[Block]:
     """Yield one block for each leading dimension, with the wanted variables alone."""
     groups = leading_groups(kept)
     total = sum(map(kept.nbytes, kept.variables))
@@ -75,7 +76,7 @@ def _middle_blocks(source: Source, kept: Schema, nbytes: int) -> Iterator[xr.Dat
         wanted = sum(kept.nbytes(kept[name]) for name in names)
         size = max(1, int(share * max(1.0, beside / max(1, wanted))))
         middle = min(max(0, beside // size // 2 - 1), _READ)
-        chosen: xr.Dataset | None = None
+        chosen: Block | None = None
         for number, block in enumerate(b for b in source.blocks(size) if first in b.variables):
             chosen = block
             if number >= middle:
@@ -89,7 +90,7 @@ def _leading(schema: Schema, name: str) -> str | None:
     return next(dim for dim, members in leading_groups(schema).items() if any(v.name == name for v in members))
 
 
-def _cut(block: xr.Dataset, schema: Schema, nbytes: int) -> xr.Dataset:
+def _cut(block: Block, schema: Schema, nbytes: int) -> Block:
     """Cut the middle out of a block that is too large, across its longest dimensions, except where rows are jagged."""
     fixed = {*schema.counts, *(schema[name].dims[0] for name in schema.counts.values())}
     while block.nbytes > 2 * nbytes:

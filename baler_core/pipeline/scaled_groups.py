@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.noise_steps import NoiseSteps
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
@@ -18,7 +19,7 @@ from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SCALED_STREAM = "%"
 # Quotients beyond this, or steps of fewer units in the last place, are left to be stored as `where_none` says.
@@ -87,13 +88,13 @@ class ScaledGroup:
         The stream of these values.
     """
 
-    block: xr.Dataset
+    block: Block
     layout: Layout
     tolerances: Mapping[str, Tolerance]
     beside: bytes
 
 
-def scaled_group(block: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tolerance]) -> ScaledGroup:
+def scaled_group(block: Block, layout: Layout, tolerances: Mapping[str, Tolerance]) -> ScaledGroup:
     """Divide the values of a group by their tolerances, which are known for this block (`Tolerance.among`)."""
     columns, beside = {}, b""
     for variable in layout.variables:
@@ -113,7 +114,7 @@ def scaled_group(block: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tol
     return ScaledGroup(make_block(columns), seen, {n: _told(tolerances[n]) for n in columns}, beside)
 
 
-def unscaled(decoded: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tolerance], beside: bytes) -> xr.Dataset:
+def unscaled(decoded: Block, layout: Layout, tolerances: Mapping[str, Tolerance], beside: bytes) -> Block:
     """Invert `scaled_group`.
 
     Raises

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zeros_of
-from baler_core.data.variables import Layout, values_of
+from baler_core.data.variables import Layout
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
 from baler_core.quantise.sign_flags import pack_flags, unpack_flags
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SETTLE_STREAM = "~"
 NONE, ALL, LISTED, FLAGGED = range(4)
@@ -191,7 +192,7 @@ class Applied:
 
 
 def settle(
-    original: xr.Dataset,
+    original: Block,
     arrays: dict[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],

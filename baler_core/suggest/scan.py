@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from baler_core.config import Config
+from baler_core.data.block import values_of
 from baler_core.data.bounds import BoundRules, ErrorBound, usable
 from baler_core.data.patterns import matching_names
 from baler_core.data.targets import MULTIPLIED, multiplied
-from baler_core.data.variables import Schema, values_of
+from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, did_you_mean
+from baler_core.format.file_info import read_info
 from baler_core.machine.progress import shown
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.decode import BalFile
-from baler_core.pipeline.decompression import read_info
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds, quickly
