@@ -126,6 +126,8 @@ def _show_variables(found: Info) -> None:
         )
     for name, count in found.header.flips.items():
         click.echo(f"{name}: {count:,} values changed sign, within the bound")
+    for name, count in found.header.zeros.items():
+        click.echo(f"{name}: {count:,} values that were exactly 0 are not any more, within the bound")
     click.echo()
     print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
     if found.header.kept_exact:
@@ -151,6 +153,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "share": None if error is None else error.share,
                 "kept_exact": header.kept_exact.get(variable.name),
                 "changed_signs": header.flips.get(variable.name, 0),
+                "changed_zeros": header.zeros.get(variable.name, 0),
             }
         )
     return records

@@ -44,9 +44,9 @@ def header_to_json(header: Header) -> Json:
         extras["shares"] = [_short(share) for share in header.shares]
     if header.attachments_section is not None:
         extras["attachments"] = header.attachments_section
-    if header.flips:
-        names = schema.names
-        extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
+    for name, counts in (("flips", header.flips), ("zeros", header.zeros)):
+        if counts:
+            extras[name] = [[schema.names.index(variable), count] for variable, count in counts.items()]
     if header.left_out:
         extras["left_out"] = list(header.left_out)
     if header.elsewhere:
@@ -207,8 +207,13 @@ def _header(record: Json, sections: int) -> Header:
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
         elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
-        flips={variables[count_of(place)].name: count_of(count) for place, count in record.get("flips", ())},
+        flips=_counts(record.get("flips", ()), variables),
+        zeros=_counts(record.get("zeros", ()), variables),
     )
+
+
+def _counts(record: Json, variables: Sequence[Variable]) -> dict[str, int]:
+    return {variables[count_of(place)].name: count_of(count) for place, count in record}
 
 
 def _bound(record: Json) -> ErrorBound:

@@ -55,6 +55,8 @@ class Compressed:
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
+    zeros
+        How many exact zeros of a variable that has many became something else, for the same reason.
     """
 
     path: Path
@@ -66,6 +68,7 @@ class Compressed:
     trained: str = ""
     left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
     kept_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -105,6 +108,7 @@ def compress(
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
     _warn_of_flips(coded.flips)
+    _warn_of_zeros(coded.zeros)
     return Compressed(
         output,
         header.input_bytes,
@@ -115,6 +119,7 @@ def compress(
         header.trained.name if header.trained is not None else "",
         header.left_out,
         coded.flips,
+        coded.zeros,
         job.kept_exact,
     )
 
@@ -125,6 +130,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     records: list[BlockRecord] = []
     errors: Mapping[str, ErrorRecord] = {}
     flips: Counter[str] = Counter()
+    zeros: Counter[str] = Counter()
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
@@ -139,9 +145,10 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             for one in coded:
                 errors = joined_errors(errors, one.errors)
                 flips.update(one.flips)
+                zeros.update(one.zeros)
             native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
-    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips))
+    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips), dict(zeros))
 
 
 def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:
@@ -212,6 +219,17 @@ def _warn_of_flips(flips: Mapping[str, int]) -> None:
             "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
             100 * SIGN_SHARE,
             ", ".join(f"{count:,} of {name!r}" for name, count in flips.items()),
+        )
+
+
+def _warn_of_zeros(zeros: Mapping[str, int]) -> None:
+    """Warn of variables that hold exact zeros that became something else."""
+    if zeros:
+        logger.warning(
+            "some values that were exactly 0 are not any more, within the bound, since keeping them would cost more than "
+            "%g %% of the file: %s. A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
+            100 * SIGN_SHARE,
+            ", ".join(f"{count:,} of {name!r}" for name, count in zeros.items()),
         )
 
 

@@ -27,6 +27,7 @@ from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugin.registry import Kind, Registry, load_plugins
+from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
@@ -260,6 +261,7 @@ class BalFile:
         tolerances = self.header.tolerance_of(layout)
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
+        zeros = streams.pop(ZERO_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
         if not self.pipeline.touches(layout):
@@ -270,6 +272,7 @@ class BalFile:
             decoded = self.pipeline.decode(decoded, layout)
         arrays = restored_arrays(model, decoded, layout)
         settle_again(settled, arrays, layout, tolerances)
+        keep_zeros_again(zeros, arrays, layout, tolerances)
         corrections.apply(arrays)
         return arrays, group_digest(arrays, layout, tolerances, stored)
 

@@ -25,6 +25,7 @@ from baler_core.pipeline.guarantee import (
 from baler_core.pipeline.job import Job, PreparedBlock
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
+from baler_core.quantise.exact_zeros import keep_zeros
 from baler_core.quantise.settle import settle
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class CodedBlock:
         The largest errors that are left, by variable.
     flips
         How many values changed their sign, by variable.
+    zeros
+        How many exact zeros became something else, by variable, of those that have many.
     digest
         That of what the streams restore to.
     """
@@ -55,6 +58,7 @@ class CodedBlock:
     model: int
     errors: Mapping[str, ErrorRecord]
     flips: Mapping[str, int]
+    zeros: Mapping[str, int]
     digest: bytes
 
 
@@ -117,6 +121,7 @@ class GroupCoder:
         decoded = decoder.decode(streams, given.encoded.layout, given.encoded.tolerances)
         arrays = restored_arrays(decoder, self.pipeline.decode(decoded, layout), layout)
         settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
+        kept, zeros = keep_zeros(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
         corrections = find_corrections(block, arrays, tolerances)
         if corrections.places:
             lost = sum(positions.size for positions, _ in corrections.places.values())
@@ -125,7 +130,7 @@ class GroupCoder:
         corrections.apply(arrays)
         errors = verify(block, arrays, layout, tolerances, corrections.places)
         digest = group_digest(arrays, layout, tolerances, stream)
-        return CodedBlock(with_corrections(streams, settled, stream), model, errors, flips, digest)
+        return CodedBlock(with_corrections(streams, settled, kept, stream), model, errors, flips, zeros, digest)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:

@@ -17,6 +17,7 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.format.header import ErrorRecord
 from baler_core.plugin.interfaces import Model, Streams
+from baler_core.quantise.exact_zeros import ZERO_STREAM
 from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
@@ -206,10 +207,10 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
     return joined
 
 
-def with_corrections(streams: Streams, settled: bytes, corrections: bytes) -> Streams:
-    """A model's streams and, if there are any, how values were settled, and the corrections."""
-    for name in (SETTLE_STREAM, EXACT_STREAM):
+def with_corrections(streams: Streams, settled: bytes, zeros: bytes, corrections: bytes) -> Streams:
+    """A model's streams and, if there are any, how values were settled, which are zero, and the corrections."""
+    added = {SETTLE_STREAM: settled, ZERO_STREAM: zeros, EXACT_STREAM: corrections}
+    for name in added:
         if name in streams:
             raise PluginError(f"a model must not name a stream {name!r}")
-    added = {SETTLE_STREAM: settled, EXACT_STREAM: corrections}
     return {**streams, **{name: data for name, data in added.items() if data}}
