@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
+from baler_core.errors import ConfigError, did_you_mean
 from baler_core.format.file_info import read_info
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
@@ -22,8 +25,25 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 Stated = str | Mapping[str, Any]
 BLOCK_BYTES = 64 << 20
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
+def _with_known_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Make a function refuse arguments that it does not know with the nearest name."""
+    known = list(signature(function).parameters)
+
+    @wraps(function)
+    def checked(*given: Parameters.args, **named: Parameters.kwargs) -> Result:
+        for name in named:
+            if name not in known:
+                raise ConfigError(f"{function.__name__}() has no argument {name!r}. {did_you_mean(name, known)}")
+        return function(*given, **named)
+
+    return checked
+
+
+@_with_known_arguments
 def compress(
     data: Any,
     path: str | Path,
@@ -90,6 +110,7 @@ def compress(
     return compress_file(config, registry, source=source, output=Path(path), model=chosen)
 
 
+@_with_known_arguments
 def train(
     data: Any,
     path: str | Path,
@@ -126,6 +147,7 @@ def train(
     return train_models(config, registry, output=Path(path), source=given)
 
 
+@_with_known_arguments
 def decompress(path: str | Path, output: str | Path, *, trained: str | Path | None = None) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
 
@@ -139,6 +161,7 @@ def decompress(path: str | Path, output: str | Path, *, trained: str | Path | No
     return decompress_file(Path(path), _plugins_for(Path(path)), output=Path(output), lookup=_lookup(trained))
 
 
+@_with_known_arguments
 def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
     """Return all that a .bal file holds, as a Python object of the kind that was compressed.
 

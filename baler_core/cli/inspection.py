@@ -133,6 +133,8 @@ def _show_variables(found: Info) -> None:
         )
     for name, count in found.header.flips.items():
         click.echo(f"{name}: {count:,} values changed sign, within the bound")
+    for name, count in found.header.zeros.items():
+        click.echo(f"{name}: {count:,} values that were exactly 0 are not any more, within the bound")
     click.echo()
     header = ("variable", "dtype", "shape", "bound", "largest error", "of allowed", "on average")
     shown = len(header) if found.header.means else -1
@@ -161,6 +163,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "mean_error": header.means.get(variable.name),
                 "kept_exact": header.kept_exact.get(variable.name),
                 "changed_signs": header.flips.get(variable.name, 0),
+                "changed_zeros": header.zeros.get(variable.name, 0),
             }
         )
     return records

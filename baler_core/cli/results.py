@@ -99,6 +99,10 @@ def show_left_out(results: Results) -> None:
     for v in results.variables:
         if v.mask_changed:
             sentences.append(f"{v.name}: {v.mask_changed:,} values changed between valid and missing")
+        if v.zeros_changed:
+            sentences.append(
+                f"{v.name}: {v.zeros_changed:,} of {v.zeros:,} values that were exactly 0 are not any more"
+            )
         if v.merged and v.distinct is not None:
             sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
     if sentences:

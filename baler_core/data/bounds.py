@@ -553,7 +553,9 @@ def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare."""
+    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare; booleans as bytes."""
+    if values.dtype.kind == "b":
+        return np.ascontiguousarray(values).view(np.uint8)  # files hold others than 0 and 1, all of them true
     if values.dtype.kind != "f":
         return values
     return np.ascontiguousarray(values).view(np.dtype(f"u{values.dtype.itemsize}").newbyteorder(values.dtype.byteorder))

@@ -16,7 +16,7 @@ from baler_core.data.running_statistics import sample_size
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import Schema, Variable
-from baler_core.evaluate.bound_check import BoundCheck
+from baler_core.evaluate.bound_check import MANY_ZEROS, BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
 from baler_core.evaluate.pairing import Piece
@@ -170,6 +170,8 @@ class Recorders:
             mean_error=check.on_average[0] if check.on_average is not None else None,
             mean_limit=check.on_average[1] if check.on_average is not None else None,
             mask_changed=check.mask_changed,
+            zeros=check.zeros if check.zeros >= MANY_ZEROS * check.values else 0,
+            zeros_changed=check.zeros_changed if check.zeros >= MANY_ZEROS * check.values else 0,
             distinct=(check.distinct[0].size, check.distinct[1].size) if check.changed and check.distinct else None,
         )
 

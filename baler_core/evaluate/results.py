@@ -41,6 +41,8 @@ class VariableResult:
         Values outside their bound.
     mask_changed
         Values that readers of the format showed and now show as missing, or the other way.
+    zeros, zeros_changed
+        Values that were exactly 0, and how many of them are not any more, of variables that have many; else 0.
     distinct
         Number of distinct values before and after, of whole numbers of which some changed; else None.
     mean_error, mean_limit
@@ -63,6 +65,8 @@ class VariableResult:
     share: float = 0.0
     violations: int = 0
     mask_changed: int = 0
+    zeros: int = 0
+    zeros_changed: int = 0
     distinct: tuple[int, int] | None = None
     native_bytes: int = 0
     mean_error: float | None = None

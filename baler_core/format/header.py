@@ -97,6 +97,8 @@ class Header:
         What the input only points to, since it lies in other files, one sentence each.
     flips
         How many values of a variable changed their sign, where keeping it would have cost more than it may.
+    zeros
+        How many exact zeros of a variable became something else, where keeping them would have cost more than it may.
     kept_exact
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why; when read from a
         file, in a few words (`time`).
@@ -126,6 +128,7 @@ class Header:
     attachments_section: int | None = None
     left_out: tuple[str, ...] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)

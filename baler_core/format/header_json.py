@@ -48,9 +48,9 @@ def header_to_json(header: Header) -> Json:
         extras["shares"] = [_short(share) for share in header.shares]
     if header.attachments_section is not None:
         extras["attachments"] = header.attachments_section
-    if header.flips:
-        names = schema.names
-        extras["flips"] = [[names.index(name), count] for name, count in header.flips.items()]
+    for name, counts in (("flips", header.flips), ("zeros", header.zeros)):
+        if counts:
+            extras[name] = [[schema.names.index(variable), count] for variable, count in counts.items()]
     if header.target is not None:
         extras["target"] = [header.target.kind, header.target.value, header.target.factor]
     if header.means:
@@ -229,8 +229,13 @@ def _header(record: Json, sections: int) -> Header:
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
         target=_target(record["target"]) if "target" in record else None,
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
-        flips={variables[count_of(place)].name: count_of(count) for place, count in record.get("flips", ())},
+        flips=_counts(record.get("flips", ()), variables),
+        zeros=_counts(record.get("zeros", ()), variables),
     )
+
+
+def _counts(record: Json, variables: Sequence[Variable]) -> dict[str, int]:
+    return {variables[count_of(place)].name: count_of(count) for place, count in record}
 
 
 def _bound(record: Json) -> ErrorBound:

@@ -61,6 +61,8 @@ class Compressed:
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
+    zeros
+        How many exact zeros of a variable that has many became something else, for the same reason.
     means
         The error on average of each variable that has a limit of it, in physical units or as a share of the values.
     target
@@ -76,6 +78,7 @@ class Compressed:
     trained: str = ""
     left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
     target: str = ""
@@ -140,6 +143,7 @@ def write_file(
         file_bytes = writer.finish(header_to_json(header))
     if not quiet:
         _warn_of_flips(coded.flips)
+        _warn_of_zeros(coded.zeros)
     done = Compressed(
         output,
         header.input_bytes,
@@ -150,6 +154,7 @@ def write_file(
         header.trained.name if header.trained is not None else "",
         header.left_out,
         coded.flips,
+        coded.zeros,
         job.kept_exact,
         coded.means,
     )
@@ -164,6 +169,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     errors: Mapping[str, ErrorRecord] = {}
     flips: Counter[str] = Counter()
     means: dict[str, MeanError] = {}
+    zeros: Counter[str] = Counter()
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
@@ -178,11 +184,12 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             for one in coded:
                 errors = joined_errors(errors, one.errors)
                 flips.update(one.flips)
+                zeros.update(one.zeros)
                 means.update({name: means.get(name, MeanError()).joined(mean) for name, mean in one.means.items()})
             native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
-    stored = _stored_groups(list(coders.values()), records)
-    return CodedFile(stored, records, native, errors, dict(flips), means=_on_average(job, means))
+    stored, averages = _stored_groups(list(coders.values()), records), _on_average(job, means)
+    return CodedFile(stored, records, native, errors, dict(flips), dict(zeros), means=averages)
 
 
 def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
@@ -274,6 +281,17 @@ def _warn_of_flips(flips: Mapping[str, int]) -> None:
             "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
             100 * SIGN_SHARE,
             ", ".join(f"{count:,} of {name!r}" for name, count in flips.items()),
+        )
+
+
+def _warn_of_zeros(zeros: Mapping[str, int]) -> None:
+    """Warn of variables that hold exact zeros that became something else."""
+    if zeros:
+        logger.warning(
+            "some values that were exactly 0 are not any more, within the bound, since keeping them would cost more than "
+            "%g %% of the file: %s. A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
+            100 * SIGN_SHARE,
+            ", ".join(f"{count:,} of {name!r}" for name, count in zeros.items()),
         )
 
 

@@ -36,6 +36,7 @@ from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugin.registry import Kind, Registry, load_plugins
+from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
@@ -296,6 +297,7 @@ class BalFile:
         beside = streams.pop(SCALED_STREAM, b"")
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
+        zeros = streams.pop(ZERO_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
         if is_apart(layout, tolerances):
@@ -310,6 +312,7 @@ class BalFile:
             decoded = self.pipeline.decode(decoded, layout)
         arrays = restored_arrays(model, decoded, layout)
         settle_again(settled, arrays, layout, tolerances)
+        keep_zeros_again(zeros, arrays, layout, tolerances)
         corrections.apply(arrays)
         return arrays, group_digest(arrays, layout, tolerances, stored)
 

@@ -32,6 +32,7 @@ from baler_core.pipeline.scaled_groups import unscaled
 from baler_core.pipeline.step_stream import encode_steps
 from baler_core.pipeline.tuning import tuned
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
+from baler_core.quantise.exact_zeros import keep_zeros
 from baler_core.quantise.settle import settle
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class CodedBlock:
         The largest errors that are left, by variable.
     flips
         How many values changed their sign, by variable.
+    zeros
+        How many exact zeros became something else, by variable, of those that have many.
     digest
         That of what the streams restore to.
     means
@@ -66,6 +69,7 @@ class CodedBlock:
     model: int
     errors: Mapping[str, ErrorRecord]
     flips: Mapping[str, int]
+    zeros: Mapping[str, int]
     digest: bytes
     means: Mapping[str, MeanError] = field(default_factory=dict)
     restored: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
@@ -147,6 +151,7 @@ class GroupCoder:
             decoded = self.pipeline.decode(decoded, layout)
         arrays = restored_arrays(decoder, decoded, layout)
         settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
+        kept, zeros = keep_zeros(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
         corrections, tolerances = correct(block, arrays, tolerances)
         if corrections.places:
             lost = sum(positions.size for positions, _ in corrections.places.values())
@@ -155,10 +160,9 @@ class GroupCoder:
         errors = verify(block, arrays, layout, tolerances, corrections.places)
         digest = group_digest(arrays, layout, tolerances, stream)
         means = mean_errors(block, arrays, layout, tolerances)
-        complete = with_corrections(
-            streams, encode_steps(given.steps, tolerances), settled, stream, given.beside or b""
-        )
-        return CodedBlock(complete, model, errors, flips, digest, means, arrays)
+        beside = (encode_steps(given.steps, tolerances), given.beside or b"")
+        complete = with_corrections(streams, settled, kept, stream, *beside)
+        return CodedBlock(complete, model, errors, flips, zeros, digest, means, arrays)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:

@@ -20,6 +20,7 @@ from baler_core.format.header import ErrorRecord
 from baler_core.pipeline.scaled_groups import SCALED_STREAM
 from baler_core.pipeline.step_stream import STEP_STREAM
 from baler_core.plugin.interfaces import Model, Streams
+from baler_core.quantise.exact_zeros import ZERO_STREAM
 from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
@@ -259,11 +260,12 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
 
 
 def with_corrections(
-    streams: Streams, steps: bytes, settled: bytes, corrections: bytes, beside: bytes = b""
+    streams: Streams, settled: bytes, zeros: bytes, corrections: bytes, steps: bytes = b"", beside: bytes = b""
 ) -> Streams:
-    """A model's streams and, if there are any, the block's own steps, values it did not see, how values were settled, and
-    the corrections."""
-    added = {STEP_STREAM: steps, SETTLE_STREAM: settled, EXACT_STREAM: corrections, SCALED_STREAM: beside}
+    """A model's streams and, if there are any: how values were settled, which are zero, the corrections, the block's own
+    steps, and values that the model did not see."""
+    added = {SETTLE_STREAM: settled, ZERO_STREAM: zeros, EXACT_STREAM: corrections}
+    added |= {STEP_STREAM: steps, SCALED_STREAM: beside}
     for name in added:
         if name in streams:
             raise PluginError(f"a model must not name a stream {name!r}")

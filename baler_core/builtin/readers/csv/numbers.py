@@ -214,7 +214,7 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     if tolerance.kind == "free":
         return "~g7", tolerance
     value = tolerance.value
-    grid = Grid(decimals, tolerance.kind == "rel", value) if decimals < _NO_GRID else ""
+    grid = Grid(decimals, tolerance.kind[0], value) if decimals < _NO_GRID else ""
     if tolerance.kind == "abs" and value > 0:
         places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
         # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
@@ -229,6 +229,8 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
         digits = 1 - math.floor(math.log10(2 * _SHARE * value / (1 + value) * (1 + 1e-9)))
         if digits < _DIGITS:
             return f"~g{digits}{grid}", replace(tolerance, value=rounded_down(value * (1 - _SHARE)))
+    if tolerance.kind == "bits" and grid:
+        return f"~g{_DIGITS}{grid}", tolerance
     return "", tolerance
 
 
@@ -260,7 +262,7 @@ def _rounded(values: np.ndarray, how: str) -> np.ndarray:
     if not grid:
         return short
     on = Grid.parse(grid)
-    if not on.relative:
+    if on.kind == "a":
         inner = shortened(Tolerance("abs", on.tolerance), _NO_GRID)[1].value
         return on.shorten(values, short, np.full(len(values), digits), inner)
     with np.errstate(all="ignore"):
