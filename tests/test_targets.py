@@ -9,7 +9,8 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.errors import BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info

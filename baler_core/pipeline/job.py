@@ -12,7 +12,8 @@ import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
@@ -224,7 +225,7 @@ def prepare(
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
     places = config.bounds.among(schema.names).places_of(schema.names)
-    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    noise = with_noise(schema, bounds, blocks.__iter__, config.bounds)
     bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
     for sentence in (

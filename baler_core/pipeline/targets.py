@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from baler_core.config import ComponentSpec, Config
 from baler_core.config.checker import AUTO
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError

@@ -13,7 +13,8 @@ import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, usable
+from baler_core.data.bounds import BoundRules, usable
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import matching_names
 from baler_core.data.targets import MULTIPLIED, multiplied
 from baler_core.data.variables import Schema
