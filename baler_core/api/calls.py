@@ -57,6 +57,7 @@ def compress(
     trained: str | Path | None = None,
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
+    target: Mapping[str, Any] | None = None,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
 
@@ -83,6 +84,9 @@ def compress(
         Whether the .bal file holds what they learned, or refers by `reference` to their file.
     block_bytes
         About how much is coded at a time.
+    target
+        What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
+        multiplied by the factor that this needs. `Compressed.target` tells it.
 
     Raises
     ------
@@ -99,6 +103,7 @@ def compress(
         "training": training,
         "model_storage": model_storage,
         "block_size": block_bytes,
+        "target": target,
     }
     config, source = _prepared("compress", data, Path(path), arguments, registry)
     chosen = Path(trained) if trained is not None else None

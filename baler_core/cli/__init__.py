@@ -19,6 +19,7 @@ from baler_core.errors import did_you_mean
 COMMANDS = {
     "init": ("preparation", "Write a configuration for a data file."),
     "check": ("preparation", "Check a configuration; with --data, against its inputs."),
+    "scan": ("scanning", "Show what errors cost, for a ladder of bounds."),
     "run": ("workflow", "Train, compress, decompress, evaluate and report."),
     "train": ("steps", "Train the model of a configuration."),
     "compress": ("steps", "Compress data files to .bal files."),

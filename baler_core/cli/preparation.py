@@ -90,6 +90,7 @@ def _summary(config: Config) -> dict[str, Any]:
         "input": [str(path) for path in config.inputs],
         "reader": config.reader.name if config.reader else "by suffix",
         "bounds": bounds or "none set: every value is exact",
+        **({"target": str(config.target)} if config.target is not None else {}),
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),

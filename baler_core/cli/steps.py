@@ -36,6 +36,10 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
+    if checked.target is not None:
+        raise ConfigError(
+            f"{config}: a target is reached with one file, and a model trained for others knows none: remove it"
+        )
     from baler_core.pipeline.compression import train as train_model
 
     destination = _destination(output, force, as_json, [config, *checked.inputs])
@@ -93,6 +97,8 @@ def compress(
             done.append(compress_file(checked, registry, source=source, output=target, model=model))
         if not as_json:
             click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
+            if done[-1].target:
+                click.echo(done[-1].target, err=destination.streamed)
         if done[-1].left_out:
             print_box(f"NOT IN {target.name}", done[-1].left_out, err=True)
     if as_json:
@@ -180,5 +186,7 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "refers_to": compressed.trained or None,
         "left_out": list(compressed.left_out),
         "kept_exact": dict(compressed.kept_exact),
+        "target": compressed.target or None,
+        "mean_errors": dict(compressed.means),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
     }

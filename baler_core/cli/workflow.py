@@ -57,6 +57,8 @@ class _Run:
         """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
         if self.model is not None:
             return self.model
+        if self.config.target is not None:
+            return None  # each input gets bounds of its own
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
             return None
         from baler_core.pipeline.compression import train
@@ -148,6 +150,8 @@ def _show(outcome: Outcome) -> None:
     click.echo(f"\n{outcome.source}")
     paths = [("restored", str(outcome.restored)), ("report", str(outcome.report.page or outcome.report.results))]
     rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
+    if outcome.compressed.target:
+        click.echo(f"  {outcome.compressed.target}")
     print_table(rows, indent="  ")
     show_left_out(outcome.results)
 

@@ -166,6 +166,8 @@ class Layout:
     lengths
         int64, the rows of each event of this block, which add up to its rows; None where there are no events, or the
         variable `counts` is not stored.
+    stage
+        1 or more for variables that are coded after others of their dimensions, from which their tolerances follow.
     """
 
     kind: GroupKind
@@ -173,11 +175,13 @@ class Layout:
     sizes: Mapping[str, int]
     counts: str = ""
     lengths: np.ndarray | None = field(default=None, compare=False)
+    stage: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
         """How the group is called in reports and files: its dimensions."""
-        return ",".join(self.variables[0].dims) or "values"
+        named = ",".join(self.variables[0].dims) or "values"
+        return f"{named} ({self.stage})" if self.stage else named
 
     def shape(self, variable: Variable) -> tuple[int, ...]:
         """Return shape of one of its variables in this block."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,15 @@ from baler_core.format.header import BlockRecord, ComponentRecord, Header
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
+from baler_core.pipeline.scaled_groups import (
+    SCALED_STREAM,
+    is_apart,
+    needs_of,
+    restored_first,
+    seen_by_models,
+    unscaled,
+)
+from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugin.registry import Kind, Registry, load_plugins
@@ -108,6 +117,20 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
         ) from error
 
 
+def _checked(needs: Collection[str], layout: Layout, restored: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Return restored variables, which hold all that a group needs, in its shape.
+
+    Raises
+    ------
+    FormatError
+        If they do not.
+    """
+    for need in needs:
+        if need not in restored or restored[need].shape != layout.shape(layout.variables[0]):
+            raise FormatError(f"it follows from {need!r}, which is not beside it")
+    return restored
+
+
 def _first_line(error: Exception) -> str:
     """What is wrong with options: the first complaint, in one line."""
     if isinstance(error, ValidationError):
@@ -183,7 +206,8 @@ class BalFile:
                     preprocessor.load_state(_state(self._bal, record.state_section, self._memory))
                 steps.append(Step(preprocessor, record.variables))
             pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
-            self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
+            exact = [name for name, tolerance in pairs if not tolerance.lossy or tolerance.kind == "each"]
+            self._pipeline = Pipeline(steps, exact)
         return self._pipeline
 
     def model(self, group: int, number: int) -> Model:
@@ -243,28 +267,44 @@ class BalFile:
         digests = [b""] * len(layouts)
         name = ""
         try:
-            for place in counts_first(layouts):
+            for place in self._order(layouts):
                 layout = layouts[place]
                 name = layout.name
                 if layout.counts and layout.counts in arrays:
                     layout = with_events(layout, arrays[layout.counts])
                 model = self.model(record.groups[place], record.models[place])
                 with not_believed(self.path, f"the model {model.name!r}"):
-                    restored, digests[place] = self._group(model, streams[place], layout)
+                    restored, digests[place] = self._group(model, streams[place], layout, arrays)
                     arrays |= restored
         except (FormatError, DataError) as error:
             known = str(error).removeprefix(f"{self.path}: ")
             raise FormatError(f"{self.path}: group {name!r}: {known}") from error
         return arrays, digests
 
-    def _group(self, model: Model, streams: Streams, layout: Layout) -> tuple[dict[str, np.ndarray], bytes]:
-        tolerances = self.header.tolerance_of(layout)
+    def _order(self, layouts: Sequence[Layout]) -> list[int]:
+        """Places of groups, each after its counts and after those from which its tolerances follow."""
+        needs = [needs_of(layout, self.header.tolerance_of(layout)) for layout in layouts]
+        if not any(needs):
+            return counts_first(layouts)
+        return restored_first(
+            layouts, [{*needed, layout.counts} for needed, layout in zip(needs, layouts, strict=True)]
+        )
+
+    def _group(
+        self, model: Model, streams: Streams, layout: Layout, before: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], bytes]:
+        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.header.tolerance_of(layout))
+        beside = streams.pop(SCALED_STREAM, b"")
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
         zeros = streams.pop(ZERO_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
-        if not self.pipeline.touches(layout):
+        if is_apart(layout, tolerances):
+            needs = needs_of(layout, tolerances)
+            tolerances = {name: t.among(_checked(needs, layout, before)) for name, t in tolerances.items()}
+            decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
+        elif not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)
         else:
             encoded_layout = self.pipeline.encoded_layout(layout)

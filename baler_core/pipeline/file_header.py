@@ -62,6 +62,8 @@ class CodedFile:
         How many values changed their sign, by variable.
     zeros
         How many exact zeros became something else, by variable.
+    means
+        The errors on average of variables that have a limit of them.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
     """
@@ -73,6 +75,7 @@ class CodedFile:
     flips: Mapping[str, int] = field(default_factory=dict)
     zeros: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -107,6 +110,8 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         zeros=coded.zeros,
         kept_exact=job.kept_exact,
         shares=coded.shares,
+        means=coded.means,
+        target=job.config.target,
     )
 
 

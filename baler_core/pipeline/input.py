@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, usable, value_range
 from baler_core.data.patterns import names_in_full
 from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
 from baler_core.data.sentinels import Sentinel, sentinels_in
@@ -34,6 +35,8 @@ _TEXT_IN_MEMORY = 8
 SEEN_VALUES = 16384
 _SEEN_TOGETHER = 1 << 23
 _FEWEST_VALUES = 1024
+# Values beyond these shares say nothing of how far the others spread.
+_OUTERMOST = (0.001, 0.999)
 
 
 @dataclass(frozen=True)
@@ -205,16 +208,34 @@ def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Toleran
                 "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
                 *(v.name, v.scale, v.offset),
             )
-    ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
+    needing = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.needs_range]
+    ranges = ranges_of(blocks, needing)
+    spreads = _spreads(blocks, bounds) if any(bound.formula for bound in bounds) else {}
     return tuple(
-        make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
+        make_tolerance(bound, v, extent=ranges.get(v.name), most=spreads.get(v.name, math.inf))
+        for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
-def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRange]:
-    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.kind == "range"}
-    found = {name: ValueRange() for name in wanted}
+def _spreads(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, float]:
+    """How far apart the values of variables with a formula lie, but for the few outermost: no error is larger."""
+    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.formula}
+    found: dict[str, ValueRange] = {name: ValueRange() for name in wanted}
     for block in blocks:
+        for name in found.keys() & {str(key) for key in block.variables}:
+            v, values = wanted[name], values_of(block, name)
+            values = values[usable(values, (*v.fill, *v.flags), v.limits)]
+            if values.size:
+                low, high = np.quantile(values.astype(np.float64), _OUTERMOST).tolist()
+                found[name] = found[name].joined(ValueRange(low, high))
+    return {name: extent.width for name, extent in found.items()}
+
+
+def ranges_of(blocks: Blocks, names: Sequence[str]) -> dict[str, ValueRange]:
+    """The ranges of some variables, in stored units; reads the whole file once if there are any."""
+    wanted = {name: blocks.schema[name] for name in names}
+    found = {name: ValueRange() for name in wanted}
+    for block in blocks if wanted else ():
         for name in found.keys() & {str(key) for key in block.variables}:
             v = wanted[name]
             found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))

@@ -241,6 +241,9 @@ class Model(Component, ABC):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic: ClassVar[bool] = False
     """Whether `model: auto` may try and choose it."""
+    takes_scales: ClassVar[bool] = False
+    """Whether it restores first what tolerances of kind `each` follow from (`Tolerance.scale`), where that is in the
+    same group. Others are given such variables in a group apart, divided by their tolerances."""
 
     def fit(
         self,

@@ -10,11 +10,11 @@ from decimal import ROUND_FLOOR, Decimal
 import numpy as np
 
 from baler_core.data.bounds import usable
+from baler_core.data.noise import noise_of
 from baler_core.data.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
 from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
-from baler_core.suggest.noise import noise_of
 
 LOSSLESS = "lossless"
 OTHERS = "{rel: 1.0e-3}"

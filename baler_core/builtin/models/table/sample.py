@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
+from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
@@ -38,11 +39,14 @@ class TableSample:
         How the rows of the sample are cut into events; None where that is not known.
     whole
         Whether the sample is the whole table.
+    scales
+        Tolerances that follow from other columns; such columns have the tolerance and the lattice of values without.
     """
 
     columns: list[SampledColumn]
     events: Events | None
     whole: bool
+    scales: Scales = NO_SCALES
 
 
 def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:
@@ -53,7 +57,7 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> T
     for variable in layout.variables:
         pieces = sample.values[variable.name]
         values = np.concatenate(pieces) if pieces else np.zeros(0, variable.numpy_dtype)
-        tolerance = tolerances[variable.name]
+        tolerance = tolerances[variable.name].where_none
         columns.append(SampledColumn(variable.name, values, fit_lattice(values, tolerance), tolerance))
     whole = sample.total == len(columns[0].values)
     if not whole:
@@ -63,7 +67,8 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> T
                 for c in columns
             ]
     lengths = [np.zeros(0, np.int64), *sample.lengths]
-    return TableSample(columns, Events(np.concatenate(lengths)) if counts else None, whole)
+    scales = scales_of([variable.name for variable in layout.variables], tolerances)
+    return TableSample(columns, Events(np.concatenate(lengths)) if counts else None, whole, scales)
 
 
 @dataclass
