@@ -61,6 +61,11 @@ class ConfigFile(BaseModel):
         default=None,
         description="The allowed error of each variable. Without it, every value is kept exactly.",
     )
+    derived: Any = Field(
+        default=None,
+        description="Quantities computed from the variables, and how far each may move: "
+        '`{m: {of: "pair_mass(Muon)", rel: 1.0e-3}}`.',
+    )
     preprocess: list[NamedOptions] = Field(
         default=[],
         description="Reversible changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "

@@ -56,6 +56,36 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True)
+class DerivedRecord:
+    """A quantity that was computed from the restored values of every block, and kept.
+
+    Attributes
+    ----------
+    formula
+        As the user stated it.
+    bound
+        Of the kind `abs`, `rel` or `range`.
+    cells
+        How many were compared.
+    exact
+        How many values of its variables are stored exactly for it.
+    largest, share
+        The largest error, and the largest share of what was allowed to a cell.
+    units
+        Empty where they are not known.
+    """
+
+    name: str
+    formula: str
+    bound: ErrorBound
+    cells: int = 0
+    exact: int = 0
+    largest: float = 0.0
+    share: float = 0.0
+    units: str = ""
+
+
+@dataclass(frozen=True)
 class TrainedRecord:
     """A file of trained models without which this one cannot be decoded.
 
@@ -101,6 +131,8 @@ class Header:
         file, in a few words (`time`).
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
+    derived
+        Derived quantities that were kept.
     """
 
     version: str
@@ -123,6 +155,7 @@ class Header:
     flips: Mapping[str, int] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    derived: tuple[DerivedRecord, ...] = ()
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

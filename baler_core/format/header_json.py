@@ -16,6 +16,7 @@ from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
+from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
@@ -53,6 +54,8 @@ def header_to_json(header: Header) -> Json:
         extras["elsewhere"] = list(header.elsewhere)
     if header.kept_exact:
         extras["kept_exact"] = _kept_exact_to_json(header)
+    if header.derived:
+        extras["derived"] = [derived_to_json(record) for record in header.derived]
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -207,6 +210,7 @@ def _header(record: Json, sections: int) -> Header:
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
         elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
+        derived=derived_from_json(record.get("derived", ())),
         flips={variables[count_of(place)].name: count_of(count) for place, count in record.get("flips", ())},
     )
 

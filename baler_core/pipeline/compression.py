@@ -15,11 +15,12 @@ from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
-from baler_core.format.header import BlockRecord, ErrorRecord
+from baler_core.format.header import BlockRecord, DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import compiling_shown
 from baler_core.machine.threads import one_thread
+from baler_core.pipeline.derived_held import DerivedKeeper
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
 from baler_core.pipeline.group_models import choose_model, reuse, task_for
@@ -56,6 +57,8 @@ class Compressed:
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
+    derived
+        Derived quantities that were kept, each with its largest error.
     """
 
     path: Path
@@ -68,6 +71,7 @@ class Compressed:
     left_out: Sequence[str] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -118,6 +122,7 @@ def compress(
         header.left_out,
         coded.flips,
         job.kept_exact,
+        {record.name: record for record in coded.derived},
     )
 
 
@@ -130,9 +135,11 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
+        keeper = DerivedKeeper(job) if job.held.quantities else None
         for place, block in enumerate(job.blocks):
             given = job.prepared(block)
             coded = [_encode(job, coders, one) for one in given]
+            coded = coded if keeper is None else keeper.hold(block, given, coded)
             packed = pack_streams([one.streams for one in coded])
             writer.add(packed + block_digest(place, [one.digest for one in coded]))
             numbers = {key: number for number, key in enumerate(coders)}
@@ -143,7 +150,9 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
                 flips.update(one.flips)
             native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
-    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips))
+    stored = _stored_groups(list(coders.values()), records)
+    derived = () if keeper is None else keeper.records()
+    return CodedFile(stored, records, native, errors, dict(flips), derived=derived)
 
 
 def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:

@@ -11,6 +11,7 @@ from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
+    DerivedRecord,
     ErrorRecord,
     GroupRecord,
     Header,
@@ -62,6 +63,8 @@ class CodedFile:
         How many values changed their sign, by variable.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
+    derived
+        Derived quantities that were kept.
     """
 
     groups: Sequence[StoredGroup]
@@ -70,6 +73,7 @@ class CodedFile:
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     flips: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
+    derived: tuple[DerivedRecord, ...] = ()
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -103,6 +107,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         flips=coded.flips,
         kept_exact=job.kept_exact,
         shares=coded.shares,
+        derived=coded.derived,
     )
 
 

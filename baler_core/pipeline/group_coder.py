@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from baler_core.data.variables import Layout
+import numpy as np
+
+from baler_core.data.variables import Layout, values_of
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.format.container import pack_streams
 from baler_core.format.digests import group_digest
@@ -16,6 +18,8 @@ from baler_core.pipeline.candidates import BASELINE, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
     EXACT_STREAM,
+    Corrections,
+    decode_corrections,
     encode_corrections,
     find_corrections,
     restored_arrays,
@@ -25,7 +29,7 @@ from baler_core.pipeline.guarantee import (
 from baler_core.pipeline.job import Job, PreparedBlock
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
-from baler_core.quantise.settle import settle
+from baler_core.quantise.settle import SETTLE_STREAM, settle
 
 if TYPE_CHECKING:
     from baler_core.pipeline.trained_file import TrainedModel
@@ -49,6 +53,8 @@ class CodedBlock:
         How many values changed their sign, by variable.
     digest
         That of what the streams restore to.
+    restored
+        What they restore to, by variable, where the coder is asked for it.
     """
 
     streams: Streams
@@ -56,6 +62,31 @@ class CodedBlock:
     errors: Mapping[str, ErrorRecord]
     flips: Mapping[str, int]
     digest: bytes
+    restored: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def with_exact(self, given: PreparedBlock, places: Mapping[str, np.ndarray]) -> CodedBlock:
+        """Return the same with more values stored exactly.
+
+        Parameters
+        ----------
+        places
+            By variable, which of its values: boolean, of its shape.
+        """
+        block, layout, tolerances = given.original.block, given.original.layout, given.original.tolerances
+        before = decode_corrections(self.streams.get(EXACT_STREAM, b""), layout).places
+        together = dict(before)
+        for name, mask in places.items():
+            known = before[name][0] if name in before else np.zeros(0, np.int64)
+            positions = np.union1d(known, np.flatnonzero(mask))
+            together[name] = positions, values_of(block, name).ravel()[positions]
+        corrections, arrays = Corrections(together), dict(self.restored)
+        stream = encode_corrections(corrections, layout)
+        corrections.apply(arrays)
+        errors = verify(block, arrays, layout, tolerances, together)
+        digest = group_digest(arrays, layout, tolerances, stream)
+        streams = {name: data for name, data in self.streams.items() if name not in (EXACT_STREAM, SETTLE_STREAM)}
+        streams = with_corrections(streams, self.streams.get(SETTLE_STREAM, b""), stream)
+        return CodedBlock(streams, self.model, errors, self.flips, digest, arrays)
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,8 @@ class GroupCoder:
         The model that takes over blocks on which it is smaller; None if there is no other.
     section
         Where the state lies in the file of trained models, if this file refers to that.
+    keeps
+        Whether coded blocks hold what they restore to.
     """
 
     layout: Layout
@@ -86,6 +119,7 @@ class GroupCoder:
     pipeline: Pipeline
     baseline: Model | None = None
     section: int | None = None
+    keeps: bool = False
 
     def encode(self, given: PreparedBlock) -> CodedBlock:
         """Encode a block by the chosen model, and by the baseline if that may be smaller."""
@@ -125,7 +159,8 @@ class GroupCoder:
         corrections.apply(arrays)
         errors = verify(block, arrays, layout, tolerances, corrections.places)
         digest = group_digest(arrays, layout, tolerances, stream)
-        return CodedBlock(with_corrections(streams, settled, stream), model, errors, flips, digest)
+        kept = arrays if self.keeps else {}
+        return CodedBlock(with_corrections(streams, settled, stream), model, errors, flips, digest, kept)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
@@ -146,6 +181,7 @@ def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]
         job.pipeline,
         baseline,
         None if referred is None else referred.section,
+        any(variable.name in job.held.inputs for variable in layout.variables),
     )
     return coder, coder.encode_first(given, chosen.streams)
 

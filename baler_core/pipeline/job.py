@@ -13,6 +13,7 @@ from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.patterns import unmistakable
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
 from baler_core.errors import ConfigError
+from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
     bounds_of,
@@ -80,6 +81,8 @@ class Job:
         Whether what is learned will serve other files.
     kept_exact
         Variables that are exact in spite of a lossy pattern with wildcards, and why.
+    held
+        Derived quantities that are kept.
     """
 
     config: Config
@@ -91,6 +94,7 @@ class Job:
     trained: TrainedModels | None = None
     for_other_files: bool = False
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    held: HeldQuantities = NOTHING_HELD
 
     @property
     def schema(self) -> Schema:
@@ -156,12 +160,17 @@ def prepare(
     ):
         logger.warning("%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
-    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    held = NOTHING_HELD
+    if config.derived:
+        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        bounds, tolerances = held.bounds, held.tolerances
+    stated = dict(zip(schema.names, tolerances, strict=True))
+    settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     exact = [name for name, tolerance in named.items() if not tolerance.lossy]
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
-    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway)
+    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway, held)
 
 
 def named_model(config: Config, registry: Registry) -> Model | None:
