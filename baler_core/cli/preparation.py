@@ -15,6 +15,8 @@ from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
+from baler_core.data.angles import angle_warning
+from baler_core.data.variables import Variable
 from baler_core.errors import ConfigError, DataError, MissingPackage
 from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
@@ -53,8 +55,16 @@ def check(config: Path, data: bool, as_json: bool) -> None:
     else:
         click.echo(_verdict(config, checked, found, data=data))
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
+        for sentence in [] if data else _angles(checked):
+            click.echo(f"  warning: {sentence}")
         for matches in found:
             show_matches(matches)
+
+
+def _angles(config: Config) -> list[str]:
+    """What to say of relative bounds whose pattern names an angle."""
+    named = [(Variable(pattern, "<f8", ()), bound) for pattern, bound in config.bounds.rules]
+    return [sentence for variable, bound in named if (sentence := angle_warning(variable, bound))]
 
 
 def _verdict(path: Path, config: Config, found: Sequence[Matches], *, data: bool) -> str:
@@ -75,6 +85,11 @@ def _summary(config: Config) -> dict[str, Any]:
         "input": [str(path) for path in config.inputs],
         "reader": config.reader.name if config.reader else "by suffix",
         "bounds": bounds or "none set: every value is exact",
+        **(
+            {"derived": {rule.name: f"{rule.formula.text}, {rule.bound}" for rule in config.derived}}
+            if config.derived
+            else {}
+        ),
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),

@@ -55,6 +55,7 @@ def evaluate(
             metrics=metrics or checked.metrics,
             plots=checked.plots,
             lookup=Lookup(model, (config.parent,)),
+            derived=checked.derived or None,
         )
     results = compare(original, restored, registry, comparison)
     if as_json:
@@ -78,6 +79,7 @@ def _show(results: Results) -> None:
         for v in results.variables
     ]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
+    _show_derived(results)
     for outcome in results.metrics:
         click.echo(f"\n{outcome.name}{': ' + outcome.problem if outcome.problem else ''}")
         statistics = list(dict.fromkeys(name for values in outcome.values.values() for name in values))
@@ -94,6 +96,16 @@ def _show(results: Results) -> None:
     click.echo()
     print_table(size_rows(results))
     show_left_out(results)
+
+
+def _show_derived(results: Results) -> None:
+    rows = [
+        (d.name, d.formula, d.bound, f"{d.largest_error:.3g} {d.units}".rstrip(), f"{d.share:.1%}", f"{d.cells:,}")
+        for d in results.derived
+    ]
+    if rows:
+        click.echo()
+        print_table(rows, header=("derived", "formula", "bound", "largest error", "of allowed", "cells"))
 
 
 def show_left_out(results: Results) -> None:
@@ -147,7 +159,13 @@ def error_row(results: Results) -> tuple[str, str]:
 
 
 def refuse_violations(results: Results) -> None:
-    """Stop with what was found if any value lies outside its bound."""
+    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound."""
+    moved = [one for one in results.derived if one.violations]
+    if moved and not results.violations:
+        raise BoundBroken(
+            f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound "
+            f"in {results.restored}. Is {results.original} the file it was made from?"
+        )
     if results.violations:
         names = ", ".join(variable.name for variable in results.variables if variable.violations)
         raise BoundBroken(

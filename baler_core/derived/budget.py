@@ -14,7 +14,8 @@ from baler_core.data.variables import Variable
 from baler_core.derived.quantities import Computed, Derived
 from baler_core.plugin.quantity import Around
 
-# No input loses more than this part of its value or of its spread, however little of it a quantity sees.
+# No input loses more than this part of its value or of its spread, nor more than the quantity itself, however little
+# of it the quantity sees.
 MOST = 0.01
 # An input alone may use its share up in so many cells: what is worth more bits is decided by all together.
 _FEW_CELLS = 0.1
@@ -77,6 +78,11 @@ def shares_of(one: Derived, sample: Sample, kinds: Mapping[str, Sequence[str]]) 
     }
 
 
+def _spread(values: np.ndarray) -> float:
+    """Between the first and the last percent of the values."""
+    return float(np.subtract(*np.quantile(values, (0.99, 0.01)))) if values.size else 0.0
+
+
 def _two_digits(number: float) -> float:
     """The largest number of two digits that is not above another."""
     exact = Decimal(number)
@@ -93,19 +99,27 @@ class _Trial:
         self._allowed = one.allowed(self._computed.values)
         self._judged = np.isfinite(self._computed.values) & (self._allowed > 0)
         self._inputs = inputs
+        self._most = self._largest_part()
         random = np.random.default_rng(1)
         self._noise = {name: random.uniform(-1, 1, sample.arrays[name].shape) for name in one.names}
         self._variables = {variable.name: variable for variable in one.inputs}
 
+    def _largest_part(self) -> float:
+        """What part of its value, or of its spread, the quantity itself may lose; `MOST` at most."""
+        bound = self._one.rule.bound
+        if bound.kind != "abs":
+            return min(MOST, bound.value)
+        spread = _spread(self._computed.values[self._judged])
+        return min(MOST, bound.value / spread) if spread > 0 else MOST
+
     def most(self, name: str, kind: str) -> float:
         """Return the largest error that is tried of an input."""
         if kind == "rel":
-            return MOST
+            return self._most
         variable = self._variables[name]
         values = self._sample.arrays[name]
         known = values[usable(values, variable.fill, variable.limits)].astype(np.float64)
-        spread = float(np.subtract(*np.quantile(known, (0.99, 0.01)))) if known.size else 0.0
-        return MOST * (spread or float(np.abs(known).max(initial=0.0)) or 1.0)
+        return self._most * (_spread(known) or float(np.abs(known).max(initial=0.0)) or 1.0)
 
     def best_alone(self, name: str, kinds: Sequence[str]) -> Share:
         """Return the largest error of one input with which the quantity keeps its share nearly everywhere."""
@@ -156,7 +170,8 @@ class _Trial:
         for name, share in shares.items():
             variable, values = self._variables[name], arrays[name]
             limited = Share(share.kind, min(share.value, self.most(name, share.kind)))
-            moved = values.astype(np.float64) + self._noise[name] * limited.of(values, variable)
+            with np.errstate(all="ignore"):
+                moved = values.astype(np.float64) + self._noise[name] * limited.of(values, variable)
             kept = usable(values, (*variable.fill, *variable.flags), variable.limits)
             whole = values.dtype.kind in "iu"
             with np.errstate(all="ignore"):

@@ -143,6 +143,19 @@ class Surroundings:
         axes = {dim: role for v in schema.variables for dim, role in v.axes.items() if dim in sizes}
         return Around(lengths, events, coordinates, axes)
 
+    def inner(
+        self, one: Derived, computed: Computed, block: xr.Dataset, start: Mapping[str, int] | None = None
+    ) -> np.ndarray:
+        """Return the cells of a block without those that would need rows of its neighbours: one-sided derivatives."""
+        dim = leading_dimension(one.inputs[0], self.schema)
+        if dim is None or not computed.reach or computed.dims[:1] != (dim,):
+            return computed.values
+        first = (self.rows if start is None else start).get(dim, 0)
+        rows = int(block.sizes[dim])
+        left = computed.reach if first else 0
+        right = computed.reach if first + rows < self.schema.sizes[dim] else 0
+        return computed.values[left : rows - right]
+
     def passed(self, block: xr.Dataset) -> None:
         """Take note that the rows of a block are over."""
         dims = {leading_dimension(self.schema[str(name)], self.schema) for name in block.variables}
@@ -265,7 +278,7 @@ def widths(walk: Callable[[], Iterable[xr.Dataset]], derived: Sequence[Derived],
             arrays = arrays_of(block, one)
             if arrays is None:
                 continue
-            values = one.original(arrays, around.of(block)).values
+            values = around.inner(one, one.original(arrays, around.of(block)), block)
             finite = values[np.isfinite(values)]
             if finite.size:
                 low, high = ends[place]

@@ -69,6 +69,36 @@ class VariableResult:
 
 
 @dataclass(frozen=True)
+class DerivedResult:
+    """A quantity computed from original and restored values, compared cell by cell.
+
+    Attributes
+    ----------
+    inputs
+        The variables that it is computed from.
+    cells, judged
+        How many there are, and how many are finite in both.
+    largest_error, allowed, share, violations
+        As of a variable.
+    means
+        Of the judged cells, before and after.
+    """
+
+    name: str
+    formula: str
+    bound: str
+    inputs: tuple[str, ...]
+    units: str = ""
+    cells: int = 0
+    judged: int = 0
+    largest_error: float = 0.0
+    allowed: float | None = None
+    share: float = 0.0
+    violations: int = 0
+    means: tuple[float, float] = (math.nan, math.nan)
+
+
+@dataclass(frozen=True)
 class GroupResult:
     """Variables that one model coded together."""
 
@@ -183,6 +213,8 @@ class Results:
         Variables that were kept exactly in spite of a lossy bound under a pattern with wildcards: `{name: reason}`.
     notes
         What a reader of the numbers has to know: what was sampled, not compared, not drawn.
+    derived
+        Quantities computed from the variables, compared.
     drawings
         Histograms and pictures; kept in a file of their own beside the JSON.
     """
@@ -199,6 +231,7 @@ class Results:
     left_out: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    derived: tuple[DerivedResult, ...] = ()
     drawings: Annotated[InstanceOf[Drawings], Field(exclude=True)] = field(default_factory=Drawings, compare=False)
 
     @property
@@ -216,6 +249,9 @@ class Results:
             return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
         if self.violations:
             return Verdict(False, "broken", f"{self.violations:,} values lie outside their bound")
+        failed = [one.name for one in self.derived if one.violations]
+        if failed:
+            return Verdict(False, "broken", f"derived quantities moved too far: {', '.join(failed)}")
         masked = sum(v.mask_changed for v in self.variables)
         if masked:
             return Verdict(False, "missing values changed", f"{masked:,} values changed between valid and missing")

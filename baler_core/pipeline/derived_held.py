@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # A cell that depends on more values than this is first mended by the most wrong of them, a growing part of all.
-_MANY = 256
-_FIRST_PART = 256
+_MANY = 16
+_FIRST_PART = 16
 # After so many rounds all that a cell depends on is stored exactly.
 _ROUNDS = 40
 

@@ -96,6 +96,7 @@ class _Inputs:
         self._tolerances = tolerances
         self._own = own
         self._shares: dict[str, Share] = {}
+        self._for: dict[str, str] = {}
 
     def kinds(self, one: Derived) -> dict[str, tuple[str, ...]]:
         """The kinds of errors that each input may have; inputs that stay exact are left out."""
@@ -116,7 +117,8 @@ class _Inputs:
         """Take up what the inputs may lose for one quantity."""
         for name, share in shares.items():
             before = self._shares.get(name, share)
-            self._shares[name] = share if share.value < before.value else before
+            if name not in self._for or share.value < before.value:
+                self._shares[name], self._for[name] = share, one.rule.name
 
     def changed(self, name: str, bound: ErrorBound) -> tuple[ErrorBound, Tolerance]:
         """Bound and tolerance of a variable."""
@@ -135,20 +137,20 @@ class _Inputs:
 
     def sentences(self, quantities: Sequence[Derived]) -> list[str]:
         """What users must know: which variables become lossy, or more exact than asked."""
+        lossy = {name: self._tolerances[name].lossy for name in self._shares}
+        stated = {name: f"{name} {self._bound(name, self._shares[name])} (for {self._for[name]!r})" for name in lossy}
+        new = [stated[name] for name in lossy if not lossy[name]]
+        kept = [stated[name] for name in lossy if lossy[name] and self._tightened(name)]
         told = []
-        for one in quantities:
-            what = f"derived {one.rule.name!r} ({one.rule.bound})"
-            new = [name for name in one.names if name in self._shares and not self._tolerances[name].lossy]
-            if new:
-                stated = ", ".join(f"{name} {self._bound(name, self._shares[name])}" for name in new)
-                told.append(f"{what}: variables without a bound of their own may lose as much as it allows: {stated}")
-            kept = [name for name in one.names if name in self._shares and self._tightened(name)]
-            if kept:
-                stated = ", ".join(f"{name} {self._bound(name, self._shares[name])}" for name in kept)
-                told.append(f"{what} needs more than the bounds of its variables, which are kept to {stated}")
-            if not any(name in self._shares for name in one.names):
-                told.append(f"{what}: all its variables are exact, so it is too: {', '.join(one.names)}")
-        return list(dict.fromkeys(told))
+        if new:
+            told.append(f"lossy though no bound names them, as much as derived quantities allow: {', '.join(new)}")
+        if kept:
+            told.append(f"derived quantities need more than the bounds of their variables allow: {', '.join(kept)}")
+        return told + [
+            f"derived {one.rule.name!r} ({one.rule.bound}) is exact, as all its variables are: {', '.join(one.names)}"
+            for one in quantities
+            if not any(name in self._shares for name in one.names)
+        ]
 
     def _tightened(self, name: str) -> bool:
         tolerance = self._tolerances[name]

@@ -154,8 +154,9 @@ def prepare(
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    only_derived = bool(config.derived) and not config.bounds.rules
     for sentence in (
-        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *(told_of(schema, config.bounds, bounds, exact_anyway, source.aliases) if not only_derived else ()),
         *told_of_sentinels(sentinels),
     ):
         logger.warning("%s", sentence)
