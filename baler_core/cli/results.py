@@ -94,7 +94,7 @@ def _show(results: Results) -> None:
         click.echo("\nexact in spite of a pattern with wildcards:")
         print_table(list(results.kept_exact.items()), indent="  ")
     click.echo()
-    print_table(size_rows(results))
+    print_table([*size_rows(results), verdict_row(results)])
     show_left_out(results)
 
 
@@ -144,6 +144,13 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
         of_file = f" ({sizes.input_file / sizes.compressed:.2f} of the file)" if sizes.input_file is not None else ""
         rows.append(("compressed", f"{bytes_text(sizes.compressed)}, ratio {sizes.ratio:.2f}{of_file}"))
     return [*rows, *((f"ratio of {other.name}", f"{other.ratio:.2f}") for other in results.others)]
+
+
+def verdict_row(results: Results) -> tuple[str, str]:
+    """Return the verdicts on all variables and derived quantities, in one line."""
+    from baler_core.evaluate import summary
+
+    return ("verdict", summary(results))
 
 
 def error_row(results: Results) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.drawings import Distribution, Drawings, Histogram, Picture
 from baler_core.evaluate.files import Comparison, evaluate
+from baler_core.evaluate.judgement import by_importance, summary
 from baler_core.evaluate.results import (
     DerivedResult,
     GroupResult,
@@ -29,6 +30,8 @@ __all__ = [
     "Sizes",
     "VariableResult",
     "Wanted",
+    "by_importance",
     "compare",
     "evaluate",
+    "summary",
 ]

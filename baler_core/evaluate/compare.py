@@ -13,6 +13,7 @@ from baler_core.data.variables import Schema
 from baler_core.derived.quantities import Derived
 from baler_core.evaluate.derived import DerivedRecorders, needed_by
 from baler_core.evaluate.derived_blocks import Cuts
+from baler_core.evaluate.judgement import judged
 from baler_core.evaluate.others import compress_with_others
 from baler_core.evaluate.pairing import paired_blocks
 from baler_core.evaluate.recorders import Recorders
@@ -91,7 +92,7 @@ def compare(
             progress.update(piece.original.nbytes)
     native = sum(found.native_bytes.values())
     others = compress_with_others(sample.data)
-    return Results(
+    results = Results(
         original=names[0],
         restored=names[1],
         sizes=Sizes(native),
@@ -102,3 +103,4 @@ def compare(
         derived=derived.results(),
         drawings=replace(recorders.drawings(), derived=derived.distributions()),
     )
+    return judged(results, recorders.evidence)

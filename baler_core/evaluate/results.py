@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
@@ -42,6 +42,8 @@ class VariableResult:
         Values that readers of the format showed and now show as missing, or the other way.
     distinct
         Number of distinct values before and after, of whole numbers of which some changed; else None.
+    level, words
+        The verdict on its loss: whether it is good, has to be looked at or is bad, and why.
     """
 
     name: str
@@ -61,6 +63,8 @@ class VariableResult:
     mask_changed: int = 0
     distinct: tuple[int, int] | None = None
     native_bytes: int = 0
+    level: Literal["good", "fair", "bad"] = "good"
+    words: str = ""
 
     @property
     def merged(self) -> bool:

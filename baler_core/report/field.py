@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+# Slices that are wider than this many times their height get a wider figure.
 _WIDE = 1.9
 
 
 def figure_size(picture: Picture) -> tuple[float, float]:
-    """Return width and height in inches that suit the slice's shape."""
+    """Return width and height in inches that suit three panels of the slice's shape, side by side."""
     shape = _proportion(picture)
-    if shape > _WIDE:
-        return 7.0, min(11.0, 3 * (5.3 / shape + 0.3) + 0.8)
-    return 11.5, min(7.0, max(2.6, 2.9 / shape + 1.05))
+    width = 15.0 if shape > _WIDE else 11.5
+    return width, min(7.0, max(2.4, 0.25 * width / shape + 1.05))
 
 
 def _proportion(picture: Picture) -> float:
@@ -48,19 +48,18 @@ def _stem(units: str) -> str:
 
 def draw_field(figure: Figure, variable: VariableResult, picture: Picture) -> None:
     """Fill an empty figure of `figure_size` inches."""
-    stacked = _proportion(picture) > _WIDE
-    axes = figure.subplots(3, 1, sharex=True) if stacked else figure.subplots(1, 3, sharey=True)
+    axes = figure.subplots(1, 3, sharey=True)
     original = picture.original
     restored = original + picture.difference
     low, high, extend = _limits(original)
     for panel, values, title in ((axes[0], original, "original"), (axes[1], restored, "restored")):
         image = _panel(panel, picture, values, title, (low, high))
-        if stacked or title == "restored":
+        if title == "restored":
             _colour_bar(panel, image, extend, variable.units)
     _difference(axes[2], picture, variable)
     for place, panel in enumerate(axes):
-        panel.set_xlabel(_axis_label(picture, 1) if not stacked or place == 2 else "")
-        panel.set_ylabel(_axis_label(picture, 0) if stacked or place == 0 else "")
+        panel.set_xlabel(_axis_label(picture, 1))
+        panel.set_ylabel(_axis_label(picture, 0) if place == 0 else "")
     figure.suptitle(_title(variable, picture), fontsize=10.5, x=0.01, ha="left")
 
 
