@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from baler_core.plugin.quantity import Around
 # No input loses more than this part of its value or of its spread, nor more than the quantity itself, however little
 # of it the quantity sees.
 MOST = 0.01
+NO_BOUNDS: Mapping[str, float] = MappingProxyType({})
 # An input alone may use its share up in so many cells: what is worth more bits is decided by all together.
 _FEW_CELLS = 0.1
 # About the bits that a value takes that is stored exactly, with its place.
@@ -56,7 +58,9 @@ class Sample:
     around: Around
 
 
-def shares_of(one: Derived, sample: Sample, kinds: Mapping[str, Sequence[str]]) -> dict[str, Share]:
+def shares_of(
+    one: Derived, sample: Sample, kinds: Mapping[str, Sequence[str]], own: Mapping[str, float] = NO_BOUNDS
+) -> dict[str, Share]:
     """Return what each input may lose: equal shares of what the quantity may, then one factor for all.
 
     The factor is the one that takes fewest bits: larger errors save bits in every value, but more cells miss their bound,
@@ -66,10 +70,12 @@ def shares_of(one: Derived, sample: Sample, kinds: Mapping[str, Sequence[str]]) 
     ----------
     kinds
         For each input that may lose something: `abs`, `rel` or both, of which the better is taken.
+    own
+        What inputs may lose by bounds of their own, in the same kind.
     """
     if not kinds:
         return {}
-    trial = _Trial(one, sample, len(kinds))
+    trial = _Trial(one, sample, len(kinds), own)
     alone = {name: trial.best_alone(name, offered) for name, offered in kinds.items()}
     factor = trial.best_factor(alone)
     return {
@@ -92,8 +98,9 @@ def _two_digits(number: float) -> float:
 class _Trial:
     """Tries errors of inputs on a sample."""
 
-    def __init__(self, one: Derived, sample: Sample, inputs: int) -> None:
+    def __init__(self, one: Derived, sample: Sample, inputs: int, own: Mapping[str, float]) -> None:
         self._one = one
+        self._own = own
         self._sample = sample
         self._computed: Computed = one.original(sample.arrays, sample.around)
         self._allowed = one.allowed(self._computed.values)
@@ -113,7 +120,9 @@ class _Trial:
         return min(MOST, bound.value / spread) if spread > 0 else MOST
 
     def most(self, name: str, kind: str) -> float:
-        """Return the largest error that is tried of an input."""
+        """Return the largest error that is tried of an input: that of its own bound, if it has one."""
+        if name in self._own:
+            return self._own[name]
         if kind == "rel":
             return self._most
         variable = self._variables[name]

@@ -76,7 +76,7 @@ def held_quantities(
     known = _Inputs(schema, dict(zip(schema.names, tolerances, strict=True)), own)
     for one in quantities:
         sample = _sample(blocks, one, Surroundings(schema, coordinates))
-        known.take(one, shares_of(one, sample, known.kinds(one)))
+        known.take(one, shares_of(one, sample, known.kinds(one), known.own_values()))
     for sentence in known.sentences(quantities):
         logger.warning("%s", sentence)
     changed = {name: known.changed(name, bound) for name, bound in zip(schema.names, bounds, strict=True)}
@@ -112,6 +112,12 @@ class _Inputs:
         free = name not in self._own and is_possible(variable) and name not in self._schema.counts.values()
         several = any(self._schema.sizes[dim] > 1 for dim in variable.dims)
         return ("abs", "rel") if free and several and variable.dims != (name,) else ()
+
+    def own_values(self) -> dict[str, float]:
+        """What inputs may lose by bounds of their own; `bits` as a part of the value."""
+        values = {name: one.value for name, one in self._tolerances.items() if one.kind in ("abs", "rel")}
+        bits = {name: 2.0 ** -(one.value + 1) for name, one in self._tolerances.items() if one.kind == "bits"}
+        return {name: value for name, value in {**values, **bits}.items() if value > 0}
 
     def take(self, one: Derived, shares: Mapping[str, Share]) -> None:
         """Take up what the inputs may lose for one quantity."""
