@@ -5,7 +5,7 @@ from __future__ import annotations
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.drawings import Distribution, Drawings, Histogram, Picture
 from baler_core.evaluate.files import Comparison, evaluate
-from baler_core.evaluate.judgement import by_importance, summary
+from baler_core.evaluate.judgement import by_importance, overall, summary
 from baler_core.evaluate.results import (
     DerivedResult,
     GroupResult,
@@ -33,5 +33,6 @@ __all__ = [
     "by_importance",
     "compare",
     "evaluate",
+    "overall",
     "summary",
 ]

@@ -110,6 +110,14 @@ def by_importance(results: Results, names: Sequence[str]) -> list[str]:
     return sorted(names, key=key)
 
 
+def overall(results: Results) -> Level:
+    """Return the worst verdict."""
+    if results.violations or any(one.violations for one in results.derived):
+        return "bad"
+    levels: list[Level] = [variable.level for variable in results.variables]
+    return min(levels, key=_ORDER.__getitem__, default="good")
+
+
 def summary(results: Results) -> str:
     """Return one line on all verdicts."""
     changed = [v for v in results.variables if v.changed]

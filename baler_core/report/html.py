@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from baler_core.evaluate import Results, summary
+from baler_core.evaluate import MetricOutcome, Results, overall, summary
 from baler_core.report.draw import Figures
 from baler_core.report.rows import collections_of, rows_of
 
+SHOWN_ABOVE = ("residual", "response")
 VERDICTS = {"good": "good", "fair": "look at it", "bad": "bad"}
 
 
@@ -50,13 +51,21 @@ def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -
         words=VERDICTS,
         levels={variable.name: variable for variable in results.variables},
         summary=summary(results),
+        overall=overall(results),
         bars=_bars(results),
         sampled=next((o.sampled_bytes for o in results.others if o.sampled_bytes < results.sizes.native), None),
         figures=figures,
         undrawn=undrawn,
-        listed=[outcome for outcome in results.metrics if outcome.name not in ("residual", "response")],
+        listed=[_changed_alone(outcome, results) for outcome in results.metrics if outcome.name not in SHOWN_ABOVE],
         failed=[outcome for outcome in results.metrics if outcome.problem],
     )
+
+
+def _changed_alone(outcome: MetricOutcome, results: Results) -> MetricOutcome:
+    """What a metric found, without the variables that did not change, if any did."""
+    exact = {variable.name for variable in results.variables if not variable.changed}
+    left = {name: values for name, values in outcome.values.items() if name not in exact}
+    return replace(outcome, values=left) if left else outcome
 
 
 def _bars(results: Results) -> list[Bar]:
