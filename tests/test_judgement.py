@@ -79,7 +79,7 @@ def test_steps_of_a_lattice_well_below_the_noise_are_no_other_distribution(
     assert "of the noise" in words
 
 
-@pytest.mark.parametrize(("times", "level"), [(0.1, "good"), (1.2, "fair"), (3.0, "bad")])
+@pytest.mark.parametrize(("times", "level"), [(0.1, "good"), (1.1, "fair"), (3.0, "bad")])
 def test_errors_beyond_the_noise_of_an_image_are_not_good(rng: np.random.Generator, times: float, level: str) -> None:
     x = rng.normal(100, 1, (80, 90))
     found, words = verdict(x, x + rng.uniform(-times, times, x.shape), ErrorBound("abs", times))

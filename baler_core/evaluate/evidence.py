@@ -25,6 +25,10 @@ _TILES = 8
 _BINS = 10
 _FEWEST = 50
 _STEPS = 8.0
+# Fewer values, or different values, than these have no distribution that could differ.
+_FEWEST_COMPARED, _FEWEST_DISTINCT = 200, 20
+# Distributions are smoothed by at least and at most so much of their standard deviation.
+_SMOOTH = (0.02, 0.25)
 
 
 @dataclass
@@ -144,14 +148,18 @@ class Evidence:
 
     @property
     def distance(self) -> float:
-        """Kolmogorov-Smirnov distance of the two distributions, both smoothed by the allowed error."""
+        """Kolmogorov-Smirnov distance of the two distributions, both smoothed by the steps of restored values.
+
+        Without that, it would be steps that count, and values that many rows share, however little these moved.
+        """
         original, residual = self._pairs.pairs
-        if original.size < _FEWEST:
+        if original.size < _FEWEST_COMPARED or np.unique(original).size < _FEWEST_DISTINCT:
             return 0.0
         relative = self.tolerance is not None and self.tolerance.kind in ("rel", "bits")
         before, after = (_signed_log(v) if relative else v for v in (original, original + residual))
-        width = float(np.quantile(np.abs(after - before), 0.98))
-        return _smoothed_distance(before, after, width)
+        spread = float(before.std())
+        width = max(2 * float(np.median(np.abs(after - before))), _SMOOTH[0] * spread)
+        return _smoothed_distance(before, after, min(width, _SMOOTH[1] * spread))
 
     @property
     def bias_by_value(self) -> tuple[float, float, float] | None:
