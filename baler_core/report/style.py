@@ -56,7 +56,7 @@ def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[
     `fitted` lets matplotlib find the margins, which takes longer than drawing.
     """
     import matplotlib as mpl
-    from matplotlib import cycler
+    from matplotlib.rcsetup import cycler
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
