@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from baler_core.suggest.scan import Scan, VariableScan
 
 
-@click.command(short_help="Show what errors cost, for a ladder of bounds.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Scan this file instead of the first input.")
 @click.option(

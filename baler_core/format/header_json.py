@@ -15,6 +15,7 @@ from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
 from baler_core.format.bounds_json import bound_from_json, bound_to_json, tolerances_from_json
+from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
@@ -57,6 +58,8 @@ def header_to_json(header: Header) -> Json:
         extras["elsewhere"] = list(header.elsewhere)
     if header.kept_exact:
         extras["kept_exact"] = _kept_exact_to_json(header)
+    if header.derived:
+        extras["derived"] = [derived_to_json(record) for record in header.derived]
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -212,10 +215,11 @@ def _header(record: Json, sections: int) -> Header:
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
         elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
-        target=_target(record["target"]) if "target" in record else None,
-        means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
         flips=_counts(record.get("flips", ()), variables),
         zeros=_counts(record.get("zeros", ()), variables),
+        target=_target(record["target"]) if "target" in record else None,
+        means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
+        derived=derived_from_json(record.get("derived", ())),
     )
 
 

@@ -17,11 +17,7 @@ from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.format.header import ErrorRecord
-from baler_core.pipeline.scaled_groups import SCALED_STREAM
-from baler_core.pipeline.step_stream import STEP_STREAM
 from baler_core.plugin.interfaces import Model, Streams
-from baler_core.quantise.exact_zeros import ZERO_STREAM
-from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -259,14 +255,9 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
     return joined
 
 
-def with_corrections(
-    streams: Streams, settled: bytes, zeros: bytes, corrections: bytes, steps: bytes = b"", beside: bytes = b""
-) -> Streams:
-    """A model's streams and, if there are any: how values were settled, which are zero, the corrections, the block's own
-    steps, and values that the model did not see."""
-    added = {SETTLE_STREAM: settled, ZERO_STREAM: zeros, EXACT_STREAM: corrections}
-    added |= {STEP_STREAM: steps, SCALED_STREAM: beside}
-    for name in added:
+def with_streams(streams: Streams, beside: Streams) -> Streams:
+    """A model's streams and, of those that the core needs beside them, the ones that are not empty."""
+    for name in beside:
         if name in streams:
             raise PluginError(f"a model must not name a stream {name!r}")
-    return {**streams, **{name: data for name, data in added.items() if data}}
+    return {**streams, **{name: data for name, data in beside.items() if data}}
