@@ -57,9 +57,20 @@ NOTHING_HELD = HeldQuantities()
 
 
 def held_quantities(
-    config: Config, registry: Registry, blocks: Blocks, bounds: Sequence[ErrorBound], tolerances: Sequence[Tolerance]
+    config: Config,
+    registry: Registry,
+    blocks: Blocks,
+    bounds: Sequence[ErrorBound],
+    tolerances: Sequence[Tolerance],
+    *,
+    quiet: bool = False,
 ) -> HeldQuantities:
     """Bind the derived quantities to the file, and find what their inputs may lose; reads the file as far as needed.
+
+    Parameters
+    ----------
+    quiet
+        Whether this has been told already.
 
     Raises
     ------
@@ -80,7 +91,7 @@ def held_quantities(
         sample = _sample(blocks, one, Surroundings(schema, coordinates))
         known.take(one, shares_of(one, sample, known.kinds(one), known.own_values()))
     for sentence in known.sentences(quantities):
-        logger.warning("%s", sentence)
+        logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     changed = {name: known.changed(name, bound) for name, bound in zip(schema.names, bounds, strict=True)}
     return HeldQuantities(
         quantities,

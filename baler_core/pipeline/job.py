@@ -242,7 +242,7 @@ def prepare(
     tolerances = tolerances_of(blocks, bounds)
     held = NOTHING_HELD
     if config.derived:
-        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        held = held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)
         bounds, tolerances = held.bounds, held.tolerances
     stated = dict(zip(schema.names, tolerances, strict=True))
     settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
