@@ -85,11 +85,10 @@ def _draw_derived(axes: Axes, quantity: DerivedScan, together: Mapping[float, fl
     if not shown:
         axes.text(0.5, 0.5, "it does not move", transform=axes.transAxes, ha="center")
         return
+    ratios = [together[rung.factor] for rung in shown]
     axes.set_xscale("log")
     _scale_ratios(axes, ratios)
-    axes.plot(
-        [rung.rms for rung in shown], [together[rung.factor] for rung in shown], "o-", color=BEFORE, markersize=3.5
-    )
+    axes.plot([rung.rms for rung in shown], ratios, "o-", color=BEFORE, markersize=3.5)
     wrong = [rung for rung in shown if rung.beyond > 0]
     if wrong:
         axes.plot([r.rms for r in wrong], [together[r.factor] for r in wrong], "o", color=AFTER, markersize=5)
