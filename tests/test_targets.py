@@ -53,7 +53,8 @@ def test_a_target_is_reached_by_one_factor_on_all_bounds(
 
 
 def test_a_signal_to_noise_ratio_holds_for_every_variable(tmp_path: Path) -> None:
-    baler_core.compress(ARRAYS, tmp_path / "a.bal", bounds=BOUNDS, target={"psnr": 50}, model=FAST)
+    done = baler_core.compress(ARRAYS, tmp_path / "a.bal", bounds=BOUNDS, target={"psnr": 50}, model=FAST)
+    assert done.target.startswith("target psnr 50: reached 50")
     back = baler_core.open(tmp_path / "a.bal", as_="numpy")
     for name in ("wave", "depth"):
         error = back[name].astype("f8") - ARRAYS[name]
