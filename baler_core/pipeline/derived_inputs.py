@@ -11,7 +11,8 @@ import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.rows import rows_of
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable, leading_dimension
@@ -56,9 +57,20 @@ NOTHING_HELD = HeldQuantities()
 
 
 def held_quantities(
-    config: Config, registry: Registry, blocks: Blocks, bounds: Sequence[ErrorBound], tolerances: Sequence[Tolerance]
+    config: Config,
+    registry: Registry,
+    blocks: Blocks,
+    bounds: Sequence[ErrorBound],
+    tolerances: Sequence[Tolerance],
+    *,
+    quiet: bool = False,
 ) -> HeldQuantities:
     """Bind the derived quantities to the file, and find what their inputs may lose; reads the file as far as needed.
+
+    Parameters
+    ----------
+    quiet
+        Whether this has been told already.
 
     Raises
     ------
@@ -79,7 +91,7 @@ def held_quantities(
         sample = _sample(blocks, one, Surroundings(schema, coordinates))
         known.take(one, shares_of(one, sample, known.kinds(one), known.own_values()))
     for sentence in known.sentences(quantities):
-        logger.warning("%s", sentence)
+        logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     changed = {name: known.changed(name, bound) for name, bound in zip(schema.names, bounds, strict=True)}
     return HeldQuantities(
         quantities,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from baler_core.config import Config
 from baler_core.data.angles import angle_warning
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import names_in_full
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Schema
