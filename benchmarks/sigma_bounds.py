@@ -69,9 +69,15 @@ def _tables(name: str, path: Path, wanted: str) -> Iterator[Table]:
         pairs = {
             value: beside[0].name
             for value, beside in errors_beside(columns).items()
-            if beside[0].measure == "sigma" and columns[value].dtype.kind == "f" and columns[beside[0].name].dtype.kind == "f"
+            if beside[0].measure == "sigma"
+            and columns[value].dtype.kind == "f"
+            and columns[beside[0].name].dtype.kind == "f"
         }
-        usable = {v: e for v, e in pairs.items() if _known(columns[v], columns[e]).sum() > 20 and np.ptp(columns[v][_known(columns[v], columns[e])]) > 0}
+        usable = {
+            v: e
+            for v, e in pairs.items()
+            if _known(columns[v], columns[e]).sum() > 20 and np.ptp(columns[v][_known(columns[v], columns[e])]) > 0
+        }
         if usable:
             yield Table(name, columns, usable)
 
@@ -82,7 +88,11 @@ def _known(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
         return np.isfinite(values) & np.isfinite(errors) & (np.abs(errors) > 0)
 
 
-def size(columns: Mapping[str, np.ndarray], bounds: Mapping[str, Any], check: Callable[[Mapping[str, np.ndarray]], None] | None = None) -> int:
+def size(
+    columns: Mapping[str, np.ndarray],
+    bounds: Mapping[str, Any],
+    check: Callable[[Mapping[str, np.ndarray]], None] | None = None,
+) -> int:
     """Return the bytes of the .bal file of a table."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.bal"
@@ -116,7 +126,11 @@ def peer_bytes(integers: np.ndarray) -> int:
     low, high = int(integers.min(initial=0)), int(integers.max(initial=0))
     kind = next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
     raw = integers.astype(kind).tobytes()
-    sizes = [len(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)), len(bz2.compress(raw)), len(zstandard.compress(raw, 22))]
+    sizes = [
+        len(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)),
+        len(bz2.compress(raw)),
+        len(zstandard.compress(raw, 22)),
+    ]
     try:
         from pcodec import ChunkConfig, standalone
 
@@ -138,7 +152,10 @@ def peers(table: Table, share: float) -> tuple[int, int]:
         x, e = table.columns[value][known].astype(np.float64), np.abs(table.columns[error][known].astype(np.float64))
         step = 2 * share * e.min()
         codes = np.rint(x / step)
-        raw = min(len(lzma.compress(table.columns[value][known].tobytes(), preset=9)), len(zstandard.compress(table.columns[value][known].tobytes(), 22)))
+        raw = min(
+            len(lzma.compress(table.columns[value][known].tobytes(), preset=9)),
+            len(zstandard.compress(table.columns[value][known].tobytes(), 22)),
+        )
         one += min(raw, peer_bytes(codes.astype(np.int64))) if np.abs(codes).max(initial=0) < 2**62 else raw
         divided += peer_bytes(np.rint(x / (2 * share * e)).astype(np.int64))
     return one, divided
@@ -169,7 +186,11 @@ def whole(table: Table) -> tuple[int, int]:
     """Return the bytes of the whole table at a tenth of the errors, these at 0.05, and of all floats at rel 1e-3."""
     floats = [name for name, values in table.columns.items() if values.dtype.kind == "f"]
     plain = {name: {"rel": 1e-3} for name in floats}
-    errors = {error: {"rel": ERRORS} for error in [beside.name for found in errors_beside(table.columns).values() for beside in found] if error in floats}
+    errors = {
+        error: {"rel": ERRORS}
+        for error in [beside.name for found in errors_beside(table.columns).values() for beside in found]
+        if error in floats
+    }
     own = {v: {"abs": f"0.1 * `{e}`", "else": {"rel": OTHERWISE}} for v, e in table.errors.items()}
     return size(table.columns, {**plain, **errors, **own}, checker(table, 0.1)), size(table.columns, plain)
 
@@ -185,11 +206,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for table in tables(options.folder):
         if options.only not in table.name:
             continue
-        print(f"{table.name}: {len(table.errors)} of {len(table.columns)} columns, {len(next(iter(table.columns.values())))} rows", flush=True)
+        print(
+            f"{table.name}: {len(table.errors)} of {len(table.columns)} columns, {len(next(iter(table.columns.values())))} rows",
+            flush=True,
+        )
         for share in () if options.whole else SHARES:
             found = measured(table, share)
             logs[share].append(found)
-            print(f"  {share}: " + ", ".join(f"{name} {bits:.2f}" for name, bits in found.items()), _factors(found), flush=True)
+            print(
+                f"  {share}: " + ", ".join(f"{name} {bits:.2f}" for name, bits in found.items()),
+                _factors(found),
+                flush=True,
+            )
         ours, plain = whole(table)
         print(f"  whole table: {ours} B, at rel 1e-3 {plain} B: {plain / ours:.3f} times smaller", flush=True)
     for share, found in logs.items():

@@ -23,7 +23,14 @@ from baler_core.format.header_json import header_from_json
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
-from baler_core.pipeline.scaled_groups import SCALED_STREAM, needs_of, restored_first, seen_by_models, unscaled
+from baler_core.pipeline.scaled_groups import (
+    SCALED_STREAM,
+    is_apart,
+    needs_of,
+    restored_first,
+    seen_by_models,
+    unscaled,
+)
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
 from baler_core.plugin.registry import Kind, Registry
@@ -103,7 +110,8 @@ def _checked(needs: Collection[str], layout: Layout, restored: Mapping[str, np.n
         If they do not.
     """
     for need in needs:
-        if need not in restored or restored[need].shape != layout.shape(layout.variables[0]):
+        shape = layout.shape(layout.variables[0])
+        if need not in restored or restored[need].shape[: len(shape)] != shape:
             raise FormatError(f"it follows from {need!r}, which is not beside it")
     return restored
 
@@ -285,7 +293,10 @@ class BalFile:
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
         if needs := needs_of(layout, tolerances):
-            tolerances = {name: t.among(_checked(needs, layout, before)) for name, t in tolerances.items()}
+            tolerances = {name: t.knowing(_checked(needs, layout, before)) for name, t in tolerances.items()}
+            known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
+        if needs and is_apart(layout, tolerances):
+            tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
             decoded = unscaled(model.decode(streams, *seen_by_models(layout)), layout, tolerances, beside)
         elif not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)

@@ -27,7 +27,7 @@ from baler_core.pipeline.input import (
 )
 from baler_core.pipeline.matching import told_of, told_of_sentinels
 from baler_core.pipeline.preprocess import Pipeline, Step
-from baler_core.pipeline.scaled_groups import needs_of, scaled_group, set_apart
+from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.plugin.interfaces import Model, Source
 from baler_core.plugin.registry import Registry
@@ -52,6 +52,10 @@ class GroupBlock:
     block: xr.Dataset
     layout: Layout
     tolerances: Mapping[str, Tolerance]
+
+    def knowing(self, restored: Mapping[str, np.ndarray]) -> GroupBlock:
+        """Return the same, with restored variables that its tolerances follow from."""
+        return replace(self, tolerances={name: t.knowing(restored) for name, t in self.tolerances.items()})
 
     @property
     def native_size(self) -> int:
@@ -79,10 +83,12 @@ class PreparedBlock:
         return needs_of(self.original.layout, self.original.tolerances)
 
     def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
-        """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
+        """Return the same, with what its tolerances follow from; divided by them, if it was set apart."""
         if not self.needs:
             return self
         given = self.original
+        if not is_apart(given.layout, given.tolerances):
+            return PreparedBlock(given.knowing(restored), self.encoded.knowing(restored))
         known = {name: tolerance.among(restored) for name, tolerance in given.tolerances.items()}
         found = scaled_group(given.block, given.layout, known)
         seen = GroupBlock(found.block, found.layout, found.tolerances)

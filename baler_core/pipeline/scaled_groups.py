@@ -33,12 +33,12 @@ def scaled_names(layout: Layout, tolerances: Mapping[str, Tolerance]) -> list[st
 
 def needs_of(layout: Layout, tolerances: Mapping[str, Tolerance]) -> set[str]:
     """Return the variables outside a layout that must be restored before it."""
-    needed = {need for name in scaled_names(layout, tolerances) for need in _needs(tolerances[name])}
+    needed = {need for name in scaled_names(layout, tolerances) for need in _ancestors(tolerances[name])}
     return needed - {variable.name for variable in layout.variables}
 
 
-def _needs(tolerance: Tolerance) -> tuple[str, ...]:
-    return () if tolerance.scale is None else tolerance.scale.needs
+def _ancestors(tolerance: Tolerance) -> tuple[str, ...]:
+    return () if tolerance.scale is None else tolerance.scale.ancestors
 
 
 def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bool) -> list[Layout]:
@@ -47,18 +47,17 @@ def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bo
     Parameters
     ----------
     direct
-        Whether the group's model knows how to restore first what such variables need, if that is in the same group.
+        Whether the group's model knows how to restore first what such variables need, where that is in the same group.
     """
-    members = {variable.name for variable in layout.variables}
-    stages: dict[str, int] = {}
     waiting = scaled_names(layout, tolerances)
-    for _ in range(len(waiting) + 1):
+    if not waiting or (direct and len(waiting) < len(layout.variables)):
+        return [layout]
+    stages: dict[str, int] = {}
+    while len(stages) < len(waiting):
         for name in [n for n in waiting if n not in stages]:
-            needs = _needs(tolerances[name])
-            if any(need in waiting and need not in stages for need in needs):
-                continue
-            inside = direct and all(need in members and not stages.get(need) for need in needs)
-            stages[name] = 0 if inside else 1 + max(stages.get(need, 0) for need in needs)
+            needs = [need for need in _ancestors(tolerances[name]) if need in waiting]
+            if all(need in stages for need in needs):
+                stages[name] = 1 + max((stages[need] for need in needs), default=0)
     found = []
     for stage in sorted({0, *stages.values()}):
         part = tuple(v for v in layout.variables if stages.get(v.name, 0) == stage)
@@ -68,8 +67,12 @@ def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bo
 
 
 def is_apart(layout: Layout, tolerances: Mapping[str, Tolerance]) -> bool:
-    """Return whether a group holds variables that were set apart, for which any model will do."""
-    return bool(needs_of(layout, tolerances))
+    """Return whether a group holds nothing but variables that were set apart, for which any model will do."""
+    apart = scaled_names(layout, tolerances)
+    members = {variable.name for variable in layout.variables}
+    return len(apart) == len(members) and not any(
+        need in members for name in apart for need in _ancestors(tolerances[name])
+    )
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Scales:
         tolerance = self.tolerances.get(number)
         if tolerance is None or tolerance.scale is None:
             return ()
-        return tuple(self.numbers[name] for name in tolerance.scale.needs)
+        return tuple(self.numbers[name] for name in tolerance.scale.ancestors if name in self.numbers)
 
     def of(self, number: int, restored: Mapping[int, np.ndarray]) -> Tolerance:
         """Return the tolerance of a column, known for each value.
@@ -97,6 +97,20 @@ class Scales:
         if tolerance is None or tolerance.scale is None or any(p not in restored for p in self.needs(number)):
             raise FormatError("a column of a table counts in steps that follow from nothing")
         return tolerance.among({name: restored[n] for name, n in self.numbers.items() if n in restored})
+
+    def part(self, rows: slice) -> Scales:
+        """Return the same for some of the rows."""
+        return Scales(self.numbers, {n: tolerance.of_rows(rows) for n, tolerance in self.tolerances.items()})
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Variables outside the table that are restored before it."""
+        scales = [t.scale for t in self.tolerances.values() if t.scale is not None]
+        return tuple(dict.fromkeys(name for scale in scales for name in scale.known))
+
+    def knowing(self, values: Mapping[str, np.ndarray]) -> Scales:
+        """Return the same with other values of what is outside."""
+        return Scales(self.numbers, {n: tolerance.knowing(values) for n, tolerance in self.tolerances.items()})
 
     def parents_first(self, order: Sequence[int]) -> list[int]:
         """Return the same order, but columns after those that their tolerances follow from."""
