@@ -21,8 +21,8 @@ import numpy as np
 import zstandard
 
 import baler_core
+from baler_core.data.block import values_of
 from baler_core.data.uncertainties import errors_beside
-from baler_core.data.variables import values_of
 from baler_core.plugin.registry import load_plugins
 
 SHARES = (0.1, 0.25)

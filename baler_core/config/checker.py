@@ -13,6 +13,7 @@ from baler_core.config.bound_rules import parse_bounds
 from baler_core.config.inputs import find_inputs, plain
 from baler_core.config.schema import ConfigFile
 from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
+from baler_core.config.target import WITHOUT_BOUNDS, parse_target
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
 from baler_core.data.bounds import UNBOUNDED, BoundRules
@@ -77,12 +78,14 @@ class Checker:
     ) -> Config:
         model = self._component("model", written.model, ("model",))
         self._offered("loss", written.training.loss, ("training", "loss"))
+        bounds = self._bounds(written.bounds, model)
+        target = parse_target(written.target, bounds, self._complain)
         return Config(
             path=path,
             inputs=inputs,
             reader=reader,
             variables=variables,
-            bounds=self._bounds(written.bounds, model),
+            bounds=WITHOUT_BOUNDS if target is not None and not bounds.rules else bounds,
             preprocess=tuple(self._preprocessor(e, ("preprocess", i)) for i, e in enumerate(written.preprocess)),
             model=model,
             training=written.training,
@@ -91,6 +94,7 @@ class Checker:
             block_bytes=written.block_size,
             plots=tuple(written.plots),
             model_storage=written.model_storage,
+            target=target,
         )
 
     def _complain(self, path: KeyPath, message: str) -> None:

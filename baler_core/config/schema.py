@@ -61,6 +61,11 @@ class ConfigFile(BaseModel):
         default=None,
         description="The allowed error of each variable. Without it, every value is kept exactly.",
     )
+    target: Any = Field(
+        default=None,
+        description="What the file is to reach, `{ratio: 20}`, `{bits: 3}`, `{size: 2 GB}` or `{psnr: 80}`: all bounds are "
+        "multiplied by the factor that this needs.",
+    )
     preprocess: list[NamedOptions] = Field(
         default=[],
         description="Reversible changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "

@@ -6,14 +6,24 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 
 from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
+from baler_core.data.bound_syntax import (
+    NO_LIMITS,
+    BoundError,
+    BoundKind,
+    MeanKind,
+    Sign,
+    limits_text,
+    numbers_text,
+    parse_bound,
+)
+from baler_core.data.noise_steps import NoiseShare, NoiseSteps
 from baler_core.data.patterns import meant_among, name_matches, names_in_full, variable_meant
-from baler_core.data.sides import became_special, edges_of, specials_of, zero_of
+from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,6 +41,8 @@ _TINY = 2.0**-1000
 # Integers are merged by at most so much.
 _MOST_WHOLE = 2.0**62
 _LARGEST = float(np.finfo(np.float64).max)
+# What float64 has at most, and where steps are so coarse that `rel` says it better.
+_MOST_DECIMALS, _MOST_ULPS = 300, 2**20
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,11 @@ class ErrorBound:
         `abs`: |restored - x| <= value. `rel`: |restored - x| <= value * |x|, point-wise.
         `range`: |restored - x| <= value * (max - min of the variable's finite, non-fill values).
         `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
+        `ulp`: `value` units in the last place of x in its own type; of integers, units.
+        `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
+        `mean_abs`, `mean_rel`, `rms`: the mean of |restored - x|, of |restored - x| / |x| over all x but 0, and the root of
+        the mean of (restored - x)^2, of every block and so of the variable, are at most `value`.
+        `noise`: `value` times the noise, of each row of two dimensions and each plane of more.
         `lossless`: every bit is kept. `none`: no bound at all.
     value
         The number belonging to the kind; 0 for `lossless` and `none`.
@@ -51,19 +68,31 @@ class ErrorBound:
     sign
         `keep`: positive values never become negative, nor negative ones positive. `free`: they may, within the bound.
         `auto`: kept wherever that costs next to nothing, else told.
+    exact_at
+        In physical units: values that equal one of these stay, and no other value becomes one.
+    threshold
+        In physical units: what is below, at or above one of these stays below, at or above it.
+    most
+        Kind (`abs`, `rel` or `range`) and value of what no single error exceeds, beside a limit on average.
     formula
         Under `abs`, in place of `value`: arithmetic on other variables of the same rows, whose absolute value is
         allowed to each value. `{}` in it stands for the variable's own name.
     other
         What holds where the formula gives nothing (NaN, infinite, 0, absurd); None keeps these values exact.
+    dither
+        Under `noise`: values are dithered before they are rounded, and zeros stay exact.
     """
 
     kind: BoundKind
     value: float = 0.0
     limits: tuple[float, float] = NO_LIMITS
     sign: Sign = "auto"
+    exact_at: tuple[float, ...] = ()
+    threshold: tuple[float, ...] = ()
+    most: tuple[BoundKind, float] | None = None
     formula: str = ""
     other: ErrorBound | None = None
+    dither: bool = False
 
     def __post_init__(self) -> None:
         if not self.limits[0] < self.limits[1]:
@@ -76,16 +105,28 @@ class ErrorBound:
         if self.formula:
             self._check_formula()
             return
+        if self.kind == "decimals":
+            if self.value != int(self.value) or abs(self.value) > _MOST_DECIMALS:
+                raise ConfigError(
+                    f"decimals must be a whole number from {-_MOST_DECIMALS} to {_MOST_DECIMALS}, found {self.value!r}"
+                )
+            return
         if not math.isfinite(self.value) or self.value <= 0:
             raise ConfigError(f"a bound must be a positive, finite number, found {self.kind}: {self.value!r}")
         if self.kind == "bits" and (self.value != int(self.value) or self.value > 64):
             raise ConfigError(f"bits must be a whole number of mantissa bits from 1 to 64, found {self.value!r}")
-        if self.kind == "rel" and self.value >= 1:
-            raise ConfigError(f"a rel bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+        if self.kind == "ulp" and (self.value != int(self.value) or self.value > _MOST_ULPS):
+            raise ConfigError(
+                f"ulp must be a whole number of units in the last place from 1 to {_MOST_ULPS}, found {self.value!r}"
+            )
+        if self.kind in ("rel", "mean_rel") and self.value >= 1:
+            raise ConfigError(f"a {self.kind} bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+        if self.most is not None:
+            ErrorBound(*self.most)
 
     @classmethod
     def parse(cls, stated: object) -> ErrorBound:
-        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and `sign` beside.
+        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and the like beside.
 
         Raises
         ------
@@ -94,15 +135,33 @@ class ErrorBound:
         """
         if isinstance(stated, ErrorBound):
             return stated
-        kind, value, limits, sign, formula, other = parse_bound(stated)
-        return cls(kind, value, limits, sign, formula, None if other in (None, "lossless") else cls.parse(other))
+        fields = parse_bound(stated)
+        other = fields.pop("other", None)
+        return cls(**fields, other=None if other in (None, "lossless") else cls.parse(other))
+
+    @property
+    def hard(self) -> ErrorBound | None:
+        """What holds for every single error: itself, but for limits on average."""
+        if self.kind not in get_args(MeanKind):
+            return self
+        return None if self.most is None else ErrorBound(*self.most)
+
+    @property
+    def mean(self) -> tuple[MeanKind, float] | None:
+        """The kind of what holds on average, and its limit."""
+        return (cast(MeanKind, self.kind), self.value) if self.kind in get_args(MeanKind) else None
+
+    @property
+    def needs_range(self) -> bool:
+        """Whether it refers to the range of the variable."""
+        return "range" in (self.kind, self.most[0] if self.most else "")
 
     def _check_formula(self) -> None:
         if not parse_arithmetic(filled_in(self.formula, "x")).names:
             raise BoundError(f"the formula {self.formula!r} names no variable: write a number without quotes", "abs")
         other = self.other
         if other is not None and (
-            other.formula or other.kind in ("range", "none") or (other.limits, other.sign) != (NO_LIMITS, "auto")
+            other.kind not in ("abs", "rel", "bits") or other != ErrorBound(other.kind, other.value)
         ):
             raise BoundError(f"else is lossless, or an abs, rel or bits bound with a number, found {other}", "else")
 
@@ -126,11 +185,15 @@ class ErrorBound:
 
     def __str__(self) -> str:
         text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.formula or f'{self.value:g}'}"
+        text += f" and {self.most[0]} {self.most[1]:g}" if self.most else ""
         if self.other is not None:
             text += f", else {self.other}"
         if self.limits != NO_LIMITS:
             text += f", limits {limits_text(self.limits)}"
-        return text if self.sign == "auto" else f"{text}, sign {self.sign}"
+        text += ", dithered" if self.dither else ""
+        text += "" if self.sign == "auto" else f", sign {self.sign}"
+        text += f", exact at {numbers_text(self.exact_at)}" if self.exact_at else ""
+        return f"{text}, threshold {numbers_text(self.threshold)}" if self.threshold else text
 
 
 def filled_in(formula: str, name: str) -> str:
@@ -301,26 +364,37 @@ class Tolerance:
     ----------
     kind
         `abs`: the same allowed error everywhere. `rel`: allowed = value * |x + shift|. `bits`: keep `value` mantissa
-        bits. `each`: what `scale` makes of other variables, up to `value`. `exact`: bit for bit. `free`: anything.
+        bits, of which there may be a fraction. `each`: what `scale` makes of other variables, up to `value`. `exact`: bit
+        for bit. `free`: anything.
     value
         In stored units (a packed variable's bound is stated in physical units and divided by its scale factor).
     shift
         add_offset / scale_factor of a packed variable under `rel`; 0 otherwise.
     fill
-        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values and
-        flags.
+        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values,
+        flags, and those of `exact_at` and `threshold`.
     lower, upper
         Smallest and largest valid values, in stored units; no value changes its side of one.
     sign
         Whether values keep their sign: `keep` always; `auto` where that costs next to nothing; `free` not.
     zero
         The stored number that stands for 0, where the sign changes.
+    thresholds
+        Stored numbers that no value comes from one side of to the other.
+    mean
+        What limits errors on average, and the limit in physical units; `kind` and `value` limit single errors then.
+    missing
+        Of `fill`, those that stand for missing values: these alone count for no average.
     other
         Under `each`, what holds for values to which the scale gives nothing.
     scale
         Finds what is allowed to each value under `each`, from restored variables.
     each
         What it found for the values of a block: float64 of their shape, 0 where it gives nothing, -1 for exact values.
+    noise
+        Under `each`, in place of a scale: what share of the noise of their tile values may be wrong.
+    tiles
+        The steps that follow for a block.
     """
 
     kind: ToleranceKind
@@ -331,9 +405,14 @@ class Tolerance:
     upper: tuple[float, ...] = ()
     sign: Sign = "free"
     zero: float = 0.0
+    thresholds: tuple[float, ...] = ()
+    mean: tuple[MeanKind, float] | None = None
+    missing: tuple[float, ...] = ()
     other: Tolerance | None = None
     scale: Scale | None = field(default=None, compare=False, repr=False)
     each: np.ndarray | None = field(default=None, compare=False, repr=False)
+    noise: NoiseShare | None = None
+    tiles: NoiseSteps | None = field(default=None, compare=False, repr=False)
 
     @property
     def lossy(self) -> bool:
@@ -369,6 +448,13 @@ class Tolerance:
             return self
         known = {name: values[rows] for name, values in self.scale.known.items()}
         return replace(self, scale=replace(self.scale, known=known))
+
+    def in_tiles(self, values: np.ndarray) -> Tolerance:
+        """Return the tolerance with the steps that follow from the noise of a block of original values."""
+        if self.noise is None:
+            return self
+        tiles = self.noise.steps(values, usable(values, self.fill), values.dtype)
+        return replace(self, tiles=tiles, each=tiles.each(values.shape))
 
     def taken(self, where: Any) -> Tolerance:
         """Return the tolerance of some of the values, given by an index of the flat or shaped array."""
@@ -407,7 +493,8 @@ class Tolerance:
         with np.errstate(all="ignore"):
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "bits":
-                return np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
+                whole = math.ceil(self.value)
+                return np.ldexp(2.0 ** (whole - self.value - 1), _exponent(magnitude, values.dtype) - whole)
             factor = self.value * SAFETY
             allowed = magnitude * factor
             tiny = (allowed < _TINY) & (magnitude > 0)
@@ -421,7 +508,7 @@ class Tolerance:
         """Return boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
 
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
-        value becomes one; no value crosses a limit, or zero where `sign` is `keep`.
+        value becomes one; no value crosses a limit, or zero where `sign` is `keep`, or a threshold.
         """
         different = _bits(original) != _bits(restored)
         if self.kind == "exact" or not different.any():
@@ -454,7 +541,7 @@ class Tolerance:
         bad = np.zeros(x.shape, bool) if bad is None else bad
         for edge in edges_of(self.lower, self.upper, x.dtype):
             bad |= edge.crossed(x, y)
-        if self.sign == "keep" and (zero := zero_of(self.zero, x.dtype)) is not None:
+        for zero in zeros_of((*self.thresholds, *([self.zero] if self.sign == "keep" else [])), x.dtype):
             bad |= zero.crossed(x, y)
         return bad
 
@@ -480,7 +567,9 @@ def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare."""
+    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare; booleans as bytes."""
+    if values.dtype.kind == "b":
+        return np.ascontiguousarray(values).view(np.uint8)  # files hold others than 0 and 1, all of them true
     if values.dtype.kind != "f":
         return values
     return np.ascontiguousarray(values).view(np.dtype(f"u{values.dtype.itemsize}").newbyteorder(values.dtype.byteorder))

@@ -70,10 +70,13 @@ class Parent:
             each = self.tolerance.scale.each(restored).reshape(-1, values.shape[1])[rows] * abs(self.variable.scale)
             low, high = _moved(values, self.bound.other)
             return np.where(each > 0, values - each, low), np.where(each > 0, values + each, high)
-        if self.bound.kind == "range":
+        hard = self.bound.hard
+        if self.tolerance.kind == "abs" and (hard is None or hard.kind != "abs"):
             reach = self.tolerance.value * abs(self.variable.scale)
             return values - reach, values + reach
-        return _moved(values, self.bound)
+        if self.bound.kind == "ulp":
+            return _moved(values, ErrorBound("bits", max(1.0, float(int(self.tolerance.value)))))
+        return _moved(values, hard)
 
 
 def _moved(values: np.ndarray, bound: ErrorBound | None) -> Interval:
@@ -191,7 +194,7 @@ def with_scales(
     needs = {
         name: _needed(schema, name, stated, found, (places or {}).get(name, ""))
         for name, tolerance in found.items()
-        if tolerance.kind == "each"
+        if tolerance.kind == "each" and tolerance.noise is None
     }
     for name in _parents_first(needs, places or {}):
         parents = tuple(Parent(word, schema[p], stated[p], found[p]) for word, p in needs[name].items())

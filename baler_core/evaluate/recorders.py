@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance
+from baler_core.data.block import values_of
+from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance, usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.running_statistics import sample_size
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance, usable_packing
-from baler_core.data.variables import Schema, Variable, values_of
-from baler_core.evaluate.bound_check import BoundCheck
+from baler_core.data.variables import Schema, Variable
+from baler_core.evaluate.bound_check import MANY_ZEROS, BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
 from baler_core.evaluate.pairing import Piece
@@ -132,6 +133,9 @@ class Recorders:
     def _each(self, name: str, piece: Piece) -> Tolerance | None:
         """Return the tolerance of each value of a piece by what its formula gives before and after, the smaller."""
         tolerance = self._checks[name].tolerance
+        if tolerance is not None and tolerance.noise is not None:
+            values = values_of(piece.original, name)
+            return replace(tolerance, each=tolerance.noise.levels(values, usable(values, tolerance.fill)))
         if tolerance is None or tolerance.scale is None:
             return None
         needs = tolerance.scale.needs
@@ -163,7 +167,11 @@ class Recorders:
             allowed=check.allowed,
             share=check.share,
             violations=check.violations,
+            mean_error=check.on_average[0] if check.on_average is not None else None,
+            mean_limit=check.on_average[1] if check.on_average is not None else None,
             mask_changed=check.mask_changed,
+            zeros=check.zeros if check.zeros >= MANY_ZEROS * check.values else 0,
+            zeros_changed=check.zeros_changed if check.zeros >= MANY_ZEROS * check.values else 0,
             distinct=(check.distinct[0].size, check.distinct[1].size) if check.changed and check.distinct else None,
         )
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import ValidationError
 
-from baler_core.data.variables import Layout, Schema, counts_first, make_block, with_events
+from baler_core.data.block import make_block
+from baler_core.data.variables import Layout, Schema, counts_first, with_events
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, unpack_streams
 from baler_core.format.digests import DIGEST_BYTES, block_digest, group_digest
+from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
-from baler_core.format.header_json import header_from_json
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
@@ -31,13 +32,15 @@ from baler_core.pipeline.scaled_groups import (
     seen_by_models,
     unscaled,
 )
+from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Kind, Registry, load_plugins
+from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 
@@ -75,6 +78,19 @@ def memory_limit() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (ValueError, OSError, AttributeError):
         return 4 << 30
+
+
+def plugins_for(header: Header) -> Registry:
+    """Load the plugins that a file was made with, or all where that is not plain or a component is another's by now."""
+    needed: list[tuple[Kind, str, str]] = [("reader", header.reader.name, header.reader.package)]
+    needed += [("preprocessor", record.component.name, record.component.package) for record in header.preprocess]
+    needed += [("model", model.name, model.package) for group in header.groups for model in group.models]
+    skeleton = header.schema.skeleton
+    if header.reader.name == "python":
+        needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
+    registry = load_plugins({package for _, _, package in needed})
+    offered = all(name in registry.offers[kind] for kind, name, _ in needed)
+    return registry if offered and header.trained is None else load_plugins()
 
 
 def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path) -> Component:
@@ -122,14 +138,6 @@ def _first_line(error: Exception) -> str:
         complaint = error.errors()[0]
         return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
     return " ".join(str(error).split())
-
-
-def header_of(stored: BalReader) -> Header:
-    """The checked header of an open file."""
-    try:
-        return header_from_json(stored.header, len(stored.sections))
-    except BalerError as error:
-        raise FormatError(f"{stored.path}: {' '.join(str(error).split())}") from error
 
 
 def _state(stored: BalReader, section: int, memory: int) -> State:
@@ -221,7 +229,7 @@ class BalFile:
             return _state(self._trained, trained.sections[group], self._memory)
         return _state(self._bal, self.header.groups[group].state_sections[number], self._memory)
 
-    def blocks(self) -> Iterator[xr.Dataset]:
+    def blocks(self) -> Iterator[Block]:
         """The restored blocks, in the order and cut of the original's.
 
         Raises
@@ -233,7 +241,7 @@ class BalFile:
             yield self._block(number, record)
 
     @one_thread
-    def _block(self, number: int, record: BlockRecord) -> xr.Dataset:
+    def _block(self, number: int, record: BlockRecord) -> Block:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
         limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)
@@ -286,18 +294,19 @@ class BalFile:
     def _group(
         self, model: Model, streams: Streams, layout: Layout, before: Mapping[str, np.ndarray]
     ) -> tuple[dict[str, np.ndarray], bytes]:
-        tolerances = self.header.tolerance_of(layout)
+        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.header.tolerance_of(layout))
         beside = streams.pop(SCALED_STREAM, b"")
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
+        zeros = streams.pop(ZERO_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
         if needs := needs_of(layout, tolerances):
             tolerances = {name: t.knowing(_checked(needs, layout, before)) for name, t in tolerances.items()}
             known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
-        if needs and is_apart(layout, tolerances):
+        if is_apart(layout, tolerances):
             tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
-            decoded = unscaled(model.decode(streams, *seen_by_models(layout)), layout, tolerances, beside)
+            decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
         elif not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)
         else:
@@ -306,6 +315,7 @@ class BalFile:
             decoded = self.pipeline.decode(decoded, layout)
         arrays = restored_arrays(model, decoded, layout)
         settle_again(settled, arrays, layout, tolerances)
+        keep_zeros_again(zeros, arrays, layout, tolerances)
         corrections.apply(arrays)
         return arrays, group_digest(arrays, layout, tolerances, stored)
 

@@ -60,6 +60,10 @@ class CodedFile:
         The largest error of each lossy variable.
     flips
         How many values changed their sign, by variable.
+    zeros
+        How many exact zeros became something else, by variable.
+    means
+        The errors on average of variables that have a limit of them.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
     """
@@ -69,7 +73,9 @@ class CodedFile:
     native_bytes: int = 0
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     flips: Mapping[str, int] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -101,8 +107,11 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         left_out=tuple(job.left_out),
         elsewhere=job.blocks.elsewhere,
         flips=coded.flips,
+        zeros=coded.zeros,
         kept_exact=job.kept_exact,
         shares=coded.shares,
+        means=coded.means,
+        target=job.config.target,
     )
 
 

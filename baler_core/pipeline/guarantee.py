@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, distance
-from baler_core.data.variables import Layout, Variable, values_of
+from baler_core.data.mean_errors import MeanError, measure
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.format.header import ErrorRecord
-from baler_core.pipeline.scaled_groups import SCALED_STREAM
 from baler_core.plugin.interfaces import Model, Streams
-from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 EXACT_STREAM = "!"
 _PIECE = 1 << 16
@@ -47,7 +47,7 @@ class Corrections:
 
 
 def find_corrections(
-    original: xr.Dataset, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+    original: Block, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
 ) -> Corrections:
     """Where restored values break their tolerance; both hold the same variables, shapes and dtypes."""
     places = {}
@@ -69,7 +69,7 @@ def find_corrections(
 
 
 def correct(
-    original: xr.Dataset, arrays: dict[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+    original: Block, arrays: dict[str, np.ndarray], tolerances: Mapping[str, Tolerance]
 ) -> tuple[Corrections, dict[str, Tolerance]]:
     """Find where restored values break their tolerance, and put the exact values there.
 
@@ -171,7 +171,7 @@ def _unpack(data: bytes, variable: Variable, count: int) -> np.ndarray:
     return unpack_integers(data, count).astype(f"i{dtype.itemsize}").view(native).astype(dtype)
 
 
-def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str, np.ndarray]:
+def restored_arrays(model: Model, block: Block, layout: Layout) -> dict[str, np.ndarray]:
     """A decoded block as arrays of the layout's names, dtypes and shapes.
 
     Raises
@@ -194,7 +194,7 @@ def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str
 
 
 def verify(
-    original: xr.Dataset,
+    original: Block,
     restored: Mapping[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],
@@ -224,6 +224,17 @@ def verify(
     return errors
 
 
+def mean_errors(
+    original: Block, restored: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+) -> dict[str, MeanError]:
+    """The errors on average of the variables that have a limit of them."""
+    return {
+        v.name: measure(tolerances[v.name], values_of(original, v.name), restored[v.name], scale=v.scale)
+        for v in layout.variables
+        if tolerances[v.name].mean is not None
+    }
+
+
 def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, scale: float) -> ErrorRecord:
     largest = ErrorRecord(0.0, 0.0)
     for part, (x, y) in zip(_slices(before.size), _pieces(before, after), strict=True):
@@ -244,10 +255,9 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
     return joined
 
 
-def with_corrections(streams: Streams, settled: bytes, corrections: bytes, beside: bytes = b"") -> Streams:
-    """A model's streams and, if there are any, values it did not see, how values were settled, and the corrections."""
-    for name in (SETTLE_STREAM, EXACT_STREAM, SCALED_STREAM):
+def with_streams(streams: Streams, beside: Streams) -> Streams:
+    """A model's streams and, of those that the core needs beside them, the ones that are not empty."""
+    for name in beside:
         if name in streams:
             raise PluginError(f"a model must not name a stream {name!r}")
-    added = {SETTLE_STREAM: settled, EXACT_STREAM: corrections, SCALED_STREAM: beside}
-    return {**streams, **{name: data for name, data in added.items() if data}}
+    return {**streams, **{name: data for name, data in beside.items() if data}}

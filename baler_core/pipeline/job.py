@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from baler_core.config import Config
+from baler_core.data.block import values_of
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
-from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
+from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import (
     Blocks,
@@ -26,14 +27,16 @@ from baler_core.pipeline.input import (
     tolerances_of,
 )
 from baler_core.pipeline.matching import told_of, told_of_sentinels
+from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
+from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model, Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int]
@@ -49,7 +52,7 @@ def group_key(layout: Layout) -> GroupKey:
 class GroupBlock:
     """A group of one block: values, layout and tolerances."""
 
-    block: xr.Dataset
+    block: Block
     layout: Layout
     tolerances: Mapping[str, Tolerance]
 
@@ -69,12 +72,18 @@ class PreparedBlock:
 
     Attributes
     ----------
+    stated
+        Tolerances as they follow from the bounds; those of `original` have steps where errors are limited on average.
+    steps
+        These steps, by variable.
     beside
         Of a group that was set apart, the stream of values that models do not see; None for others.
     """
 
     original: GroupBlock
     encoded: GroupBlock
+    stated: Mapping[str, Tolerance] = field(default_factory=dict)
+    steps: Mapping[str, float] = field(default_factory=dict)
     beside: bytes | None = None
 
     @property
@@ -84,20 +93,35 @@ class PreparedBlock:
 
     def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
         """Return the same, with what its tolerances follow from; divided by them, if it was set apart."""
-        if not self.needs:
-            return self
         given = self.original
         if not is_apart(given.layout, given.tolerances):
-            return PreparedBlock(given.knowing(restored), self.encoded.knowing(restored))
-        known = {name: tolerance.among(restored) for name, tolerance in given.tolerances.items()}
+            if not self.needs:
+                return self
+            stated = {name: tolerance.knowing(restored) for name, tolerance in self.stated.items()}
+            return replace(
+                self, original=given.knowing(restored), encoded=self.encoded.knowing(restored), stated=stated
+            )
+        known = {
+            name: tolerance.among(restored).in_tiles(values_of(given.block, name))
+            for name, tolerance in given.tolerances.items()
+        }
         found = scaled_group(given.block, given.layout, known)
         seen = GroupBlock(found.block, found.layout, found.tolerances)
-        return PreparedBlock(replace(given, tolerances=known), seen, found.beside)
+        return PreparedBlock(replace(given, tolerances=known), seen, beside=found.beside)
 
     @property
     def key(self) -> GroupKey:
         """Which group of the file it belongs to."""
         return group_key(self.original.layout)
+
+    def with_steps(self, steps: Mapping[str, float], pipeline: Pipeline) -> PreparedBlock:
+        """Return the same with other steps."""
+        tolerances = {name: with_step(one, steps.get(name, 0.0)) for name, one in self.stated.items()}
+        original = replace(self.original, tolerances=tolerances)
+        seen = {name: one.for_models for name, one in tolerances.items()}
+        if pipeline.touches(original.layout):
+            seen = pipeline.tolerances(seen)
+        return PreparedBlock(original, replace(self.encoded, tolerances=seen), self.stated, steps)
 
 
 @dataclass(frozen=True)
@@ -139,7 +163,7 @@ class Job:
         """Whether the file refers to trained models instead of holding their states."""
         return self.trained is not None and self.config.model_storage == "reference"
 
-    def prepared(self, block: xr.Dataset) -> list[PreparedBlock]:
+    def prepared(self, block: Block) -> list[PreparedBlock]:
         """Split a block into its groups, and preprocess it, once for all of them."""
         layouts = [
             part
@@ -150,12 +174,12 @@ class Job:
         encoded = self.pipeline.encode(block) if any(touched) else block
         found = []
         for layout, is_touched in zip(layouts, touched, strict=True):
-            tolerances = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
-            seen = GroupBlock(block, layout, {name: one.for_models for name, one in tolerances.items()})
+            stated = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
+            seen = GroupBlock(block, layout, stated)
             if is_touched:
-                changed = self.pipeline.tolerances(seen.tolerances)
-                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), changed)
-            found.append(PreparedBlock(GroupBlock(block, layout, tolerances), seen))
+                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), stated)
+            given = PreparedBlock(GroupBlock(block, layout, stated), seen, stated, {})
+            found.append(given.with_steps(first_steps(stated, layout.variables), self.pipeline))
         return found
 
     def _direct(self, layout: Layout) -> bool:
@@ -176,7 +200,7 @@ class GroupBlocks:
         self._job = job
         self._layout = layout
 
-    def __iter__(self) -> Iterator[xr.Dataset]:
+    def __iter__(self) -> Iterator[Block]:
         pipeline, touched = self._job.pipeline, self._job.pipeline.touches(self._layout)
         for block in self._job.blocks:
             if self._layout.variables[0].name in block.variables:
@@ -184,28 +208,44 @@ class GroupBlocks:
 
 
 def prepare(
-    config: Config, registry: Registry, source: Source, model: Path | None = None, *, for_other_files: bool = False
+    config: Config,
+    registry: Registry,
+    source: Source,
+    model: Path | None = None,
+    *,
+    for_other_files: bool = False,
+    quiet: bool = False,
 ) -> Job:
-    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range."""
+    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range.
+
+    Parameters
+    ----------
+    quiet
+        Whether warnings of the bounds have been told already.
+    """
     if model is None:
         named_model(config, registry)
     schema = source.schema
-    _warn_of_text(source, config.bounds)
+    if not quiet:
+        _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
+    places = config.bounds.among(schema.names).places_of(schema.names)
+    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
     for sentence in (
         *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
         *told_of_sentinels(sentinels),
+        *noise.told,
     ):
-        logger.warning("%s", sentence)
+        logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
     settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     if any(tolerance.kind == "each" for tolerance in named.values()):
-        places = config.bounds.among(schema.names).places_of(schema.names)
         scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
         named = dict(zip(schema.names, scaled, strict=True))
     # A change of variables would come between values and what their tolerances follow from.

@@ -142,10 +142,7 @@ def told_of(
     """
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
-    sentences = [
-        f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases or {})}"
-        for pattern in rules.unmatched(schema.names)
-    ]
+    sentences = _of_unmatched(schema, rules, aliases or {})
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
     members_of = _decided(schema, rules)
     text = {variable.name for variable in schema.variables if variable.is_text}
@@ -179,6 +176,22 @@ def exact_errors(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:
     }
     pairs = zip(schema.variables, bounds, strict=True)
     return [v.name for v, b in pairs if v.name in needed and b.kind == "lossless" and v.numpy_dtype.kind == "f"]
+
+
+def _of_unmatched(schema: Schema, rules: BoundRules, aliases: Mapping[str, str]) -> list[str]:
+    """What to say of patterns that match nothing; all in one sentence where they are many, or were made for another file."""
+    unmatched = rules.unmatched(schema.names)
+    stated = [pattern for pattern, _ in rules.rules if pattern != "*"]
+    if len(unmatched) == len(stated) > 1:
+        return [
+            f"none of the {len(stated)} patterns of the bounds matches a variable of this file: they are "
+            f"{listed(stated)}, and it holds {listed(schema.names)}. 'baler init' proposes bounds for it"
+        ]
+    if len(unmatched) > _NAMED:
+        return [f"{len(unmatched)} of the {len(stated)} patterns of the bounds match no variable: {listed(unmatched)}"]
+    return [
+        f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases)}" for pattern in unmatched
+    ]
 
 
 def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.noise_steps import NoiseSteps
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
@@ -17,13 +19,13 @@ from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SCALED_STREAM = "%"
 # Quotients beyond this, or steps of fewer units in the last place, are left to be stored as `where_none` says.
 _LARGEST, _FINEST = 2.0**40, 8.0
 # What models are told: half a step, on either side.
-_HALF = Tolerance("abs", 0.5)
+_HALF, _EXACT = Tolerance("abs", 0.5), Tolerance("exact")
 
 
 def scaled_names(layout: Layout, tolerances: Mapping[str, Tolerance]) -> list[str]:
@@ -50,9 +52,9 @@ def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bo
         Whether the group's model knows how to restore first what such variables need, where that is in the same group.
     """
     waiting = scaled_names(layout, tolerances)
-    if not waiting or (direct and len(waiting) < len(layout.variables)):
-        return [layout]
     stages: dict[str, int] = {}
+    if direct and len(waiting) < len(layout.variables):
+        stages = {name: 0 for name in waiting if tolerances[name].noise is None}
     while len(stages) < len(waiting):
         for name in [n for n in waiting if n not in stages]:
             needs = [need for need in _ancestors(tolerances[name]) if need in waiting]
@@ -70,9 +72,8 @@ def is_apart(layout: Layout, tolerances: Mapping[str, Tolerance]) -> bool:
     """Return whether a group holds nothing but variables that were set apart, for which any model will do."""
     apart = scaled_names(layout, tolerances)
     members = {variable.name for variable in layout.variables}
-    return len(apart) == len(members) and not any(
-        need in members for name in apart for need in _ancestors(tolerances[name])
-    )
+    inside = any(need in members for name in apart for need in _ancestors(tolerances[name]))
+    return len(apart) == len(members) and not inside
 
 
 @dataclass(frozen=True)
@@ -85,31 +86,33 @@ class ScaledGroup:
         The stream of these values.
     """
 
-    block: xr.Dataset
+    block: Block
     layout: Layout
     tolerances: Mapping[str, Tolerance]
     beside: bytes
 
 
-def scaled_group(block: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tolerance]) -> ScaledGroup:
+def scaled_group(block: Block, layout: Layout, tolerances: Mapping[str, Tolerance]) -> ScaledGroup:
     """Divide the values of a group by their tolerances, which are known for this block (`Tolerance.among`)."""
     columns, beside = {}, b""
     for variable in layout.variables:
         values, tolerance = values_of(block, variable.name), tolerances[variable.name]
         step = _steps(tolerance, values.dtype).reshape(values.shape)
         with np.errstate(all="ignore"):
-            quotients = values.astype(np.float64) / step
+            quotients = _quotients(values, step, tolerance.tiles)
             spacing = np.spacing(np.abs(values)) if values.dtype.kind == "f" else 0.125
             good = usable(values, tolerance.fill) & (np.abs(quotients) < _LARGEST) & (step >= _FINEST * spacing)
+            if tolerance.noise is not None and tolerance.noise.dither:
+                good &= values != 0
         columns[variable.name] = (variable.dims, np.where(good, quotients, np.nan))
         others = values[~good]
         lattice = fit_lattice(others, tolerance.where_none)
         beside += write_sized(lattice.to_bytes()) + write_sized(pack_integers(lattice.codes(others)))
     seen = _seen(layout)
-    return ScaledGroup(make_block(columns), seen, dict.fromkeys(columns, _HALF), beside)
+    return ScaledGroup(make_block(columns), seen, {n: _told(tolerances[n]) for n in columns}, beside)
 
 
-def unscaled(decoded: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tolerance], beside: bytes) -> xr.Dataset:
+def unscaled(decoded: Block, layout: Layout, tolerances: Mapping[str, Tolerance], beside: bytes) -> Block:
     """Invert `scaled_group`.
 
     Raises
@@ -126,13 +129,34 @@ def unscaled(decoded: xr.Dataset, layout: Layout, tolerances: Mapping[str, Toler
         other = np.isnan(quotients)
         codes = unpack_integers(reader.sized(), int(np.count_nonzero(other)))
         with np.errstate(all="ignore"):
-            values = quotients * _steps(tolerances[variable.name], dtype).reshape(quotients.shape)
+            tolerance = tolerances[variable.name]
+            values = _values(quotients, _steps(tolerance, dtype).reshape(quotients.shape), tolerance.tiles)
             restored = _cast(np.where(other, 0.0, values), dtype)
         restored[other] = lattice.restore(codes)
         columns[variable.name] = (variable.dims, restored)
     if reader.rest():
         raise FormatError(f"{reader.what} are more than there are places for")
     return make_block(columns)
+
+
+def _quotients(values: np.ndarray, step: np.ndarray, tiles: NoiseSteps | None) -> np.ndarray:
+    """Return values in steps: of tiles from their centre on, and rounded already where they are dithered."""
+    if tiles is None:
+        return np.asarray(values.astype(np.float64) / step)
+    quotients = (values.astype(np.float64) - tiles.centre) / step
+    return np.rint(quotients + tiles.dither(values.shape)) if tiles.seed else quotients
+
+
+def _values(quotients: np.ndarray, step: np.ndarray, tiles: NoiseSteps | None) -> np.ndarray:
+    """Invert `_quotients`."""
+    if tiles is None:
+        return np.asarray(quotients * step)
+    return np.asarray((quotients - tiles.dither(quotients.shape) if tiles.seed else quotients) * step + tiles.centre)
+
+
+def _told(tolerance: Tolerance) -> Tolerance:
+    """Return what models must hold: half a step; dithered numbers of steps exactly."""
+    return _EXACT if tolerance.noise is not None and tolerance.noise.dither else _HALF
 
 
 def _steps(tolerance: Tolerance, dtype: np.dtype) -> np.ndarray:
@@ -142,7 +166,7 @@ def _steps(tolerance: Tolerance, dtype: np.dtype) -> np.ndarray:
     if dtype.kind == "f":
         return 2 * tolerance.each
     whole = np.floor(tolerance.each * (1 + 1e-12))
-    return np.where(whole > 0, 2 * whole + 1, 0.0)
+    return np.where(whole > 0, 2 * whole + 1, 0.0 if tolerance.noise is None else 1.0)
 
 
 def _cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -163,9 +187,9 @@ def scaled_variable(variable: Variable) -> Variable:
     return replace(variable, **plain)  # type: ignore[arg-type]
 
 
-def seen_by_models(layout: Layout) -> tuple[Layout, dict[str, Tolerance]]:
+def seen_by_models(layout: Layout, tolerances: Mapping[str, Tolerance]) -> tuple[Layout, dict[str, Tolerance]]:
     """Return the layout and the tolerances that models see of a group that was set apart."""
-    return _seen(layout), {variable.name: _HALF for variable in layout.variables}
+    return _seen(layout), {variable.name: _told(tolerances[variable.name]) for variable in layout.variables}
 
 
 def restored_first(layouts: Sequence[Layout], needs: Sequence[Collection[str]]) -> list[int]:

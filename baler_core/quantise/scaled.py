@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import values_of
 from baler_core.entropy.integers import estimated_bytes, pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
@@ -19,7 +19,7 @@ from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.own_steps import from_codes, own_points, to_codes
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def scale_needs(tolerance: Tolerance) -> tuple[str, ...]:
     return () if scale is None else tuple(name for name in scale.ancestors if name not in scale.known)
 
 
-def estimated_in_steps(block: xr.Dataset, name: str, tolerance: Tolerance) -> float:
+def estimated_in_steps(block: Block, name: str, tolerance: Tolerance) -> float:
     """Estimate the bytes of a variable in steps, which follow from the originals here."""
     scale = tolerance.scale
     assert scale is not None

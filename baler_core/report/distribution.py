@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,11 +105,11 @@ def _residual(axes: Axes, variable: VariableResult, shown: Distribution) -> None
 
 def _bound(variable: VariableResult) -> tuple[str, float]:
     """Return kind and number of a bound; no number, and no kind that draws one, where a formula stands for it."""
-    kind, _, value = variable.bound.partition(" ")
-    try:
-        return kind, float(value.partition(",")[0]) if value else math.nan
-    except ValueError:
-        return "formula", math.nan
+    kind, _, rest = variable.bound.partition(" ")
+    stated = re.match(r"[-+.\de]+(?=,| and |$)", rest)
+    if stated is None:
+        return ("formula" if rest else kind), math.nan
+    return kind, float(stated[0])
 
 
 def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None, remark: str) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import xxhash
 from pydantic import Field as Option
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import GroupKind, Layout, Variable, values_of
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy import bytes as squeeze
 from baler_core.entropy.integers import (
     STRONGER,
@@ -38,7 +39,7 @@ from baler_core.quantise.scaled import (
 )
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 # How a variable is stored: its integers packed by themselves; its integers, or its values as they lie in memory, in the
 # stream that variables share; as a repetition of an earlier variable; or in steps as wide as each value's own tolerance.
@@ -95,9 +96,7 @@ class ScalarModel(Model):
     takes_scales = True
     Options = ScalarOptions
 
-    def estimate(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
-    ) -> Estimate:
+    def estimate(self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS) -> Estimate:
         """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""
         apart: dict[tuple[str, ...], float] = {}
         tolerances, scaled = {name: t.where_none for name, t in tolerances.items()}, tolerances
@@ -117,7 +116,7 @@ class ScalarModel(Model):
         return Estimate(apart if sum(apart.values()) < together else {names: together})
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
         seen: dict[bytes, int] = {}
@@ -143,7 +142,7 @@ class ScalarModel(Model):
         own = b"".join(write_sized(one.own) for one in coded if one.method in (OWN, SCALED))
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given, within its tolerances."""
         missing = {"index", "own", "shared"} - streams.keys()
         if missing:
@@ -221,7 +220,7 @@ def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
     return len(np.unique(codes @ factors)) < _DISTINCT * len(codes)
 
 
-def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float:
+def _together(block: Block, layout: Layout, tolerances: Tolerances) -> float:
     """Estimate the bytes of all variables in one stream, which repetitions across variables make small."""
     codes, values = [], []
     for variable in layout.variables:
@@ -266,7 +265,7 @@ def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
     return codes.ravel()[np.maximum.accumulate(places)].reshape(codes.shape)
 
 
-def _restored_as_coded(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> dict[str, np.ndarray]:
+def _restored_as_coded(block: Block, layout: Layout, tolerances: Tolerances) -> dict[str, np.ndarray]:
     """Return what will be restored of variables that tolerances follow from, and of what these follow from."""
     needed: list[str] = []
     waiting = [name for variable in layout.variables for name in scale_needs(tolerances[variable.name])]

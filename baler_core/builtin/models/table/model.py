@@ -18,13 +18,14 @@ from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_
 from baler_core.builtin.models.table.sample import TableSample, gather
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, read_warm_start
-from baler_core.data.variables import GroupKind, Layout, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SHORT_ROWS = 1 << 16
 EFFORTS = {
@@ -85,7 +86,7 @@ class TableModel(Model):
 
     def fit(
         self,
-        blocks: Iterable[xr.Dataset],
+        blocks: Iterable[Block],
         *,
         layout: Layout,
         tolerances: Tolerances,
@@ -104,7 +105,7 @@ class TableModel(Model):
         self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as the streams `columns` and, where there are several row blocks, `cuts`."""
         learned = self._learned_for(layout)
@@ -130,7 +131,7 @@ class TableModel(Model):
         # what is packed adapts to nothing: pieces of it may well be smaller
         return min(longest, encoded(SHORT_ROWS), key=lambda streams: sum(map(len, streams.values())))
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given."""
         learned = self._learned_for(layout)
         (rows,) = layout.shape(layout.variables[0])

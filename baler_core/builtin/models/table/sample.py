@@ -11,14 +11,15 @@ import numpy as np
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, event_lengths, values_of
+from baler_core.data.variables import Layout, event_lengths
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
@@ -51,7 +52,7 @@ class TableSample:
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances) -> TableSample:
+def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:
     """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
     counts = layout.counts if layout.lengths is not None else ""
     scales = scales_of([variable.name for variable in layout.variables], tolerances)
@@ -90,7 +91,7 @@ class _Pieces:
         return sum(len(part) for part in next(iter(self.values.values())))
 
 
-def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pieces:
+def _pieces(blocks: Iterable[Block], names: list[str], counts: str) -> _Pieces:
     """Return pieces thinned out evenly as the table proves longer."""
     pieces = _Pieces({name: [] for name in names}, [])
     every, seen, kept = 1, 0, 0
