@@ -123,10 +123,23 @@ def test_a_model_that_knows_no_scales_is_refused_one(bal: Path, tmp_path: Path) 
         baler_core.decompress(forged(bal, tmp_path / "forged.bal", change), tmp_path / "out.npz")
 
 
-@pytest.mark.parametrize("stream", ["%", "own", "index", "~"])
-def test_damaged_streams_are_refused_or_restore(bal: Path, tmp_path: Path, stream: str) -> None:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a table with columns in steps of their own, one of them from a sum of others."""
+    folder = tmp_path_factory.mktemp("table")
+    rng = np.random.default_rng(0)
+    y, e = rng.normal(size=N), np.exp(rng.normal(0, 1, N))
+    arrays = {"x": 3 * y + 0.1 * e * rng.normal(size=N), "e": e, "y": y, "d": np.round(rng.normal(0, 3, N), 2)}
+    bounds = {"x": {"abs": "0.1 * e"}, "d": {"abs": "0.1 * e"}, "e": {"rel": 0.05}, "y": {"abs": 0.01}}
+    model = {"name": "table", "network": "off"}
+    baler_core.compress(arrays, folder / "file.bal", bounds=bounds, model=model)
+    return folder / "file.bal"
+
+
+@pytest.mark.parametrize("stream", ["%", "own", "index", "~", "columns"])
+def test_damaged_streams_are_refused_or_restore(bal: Path, table: Path, stream: str) -> None:
     rng = np.random.default_rng(len(stream))
-    with BalFile(bal, load_plugins()) as file:
+    with BalFile(table if stream == "columns" else bal, load_plugins()) as file:
         record = file.header.blocks[0]
         layouts = [file.header.layout(file.header.groups[g], record.sizes) for g in record.groups]
         for _ in range(60):
@@ -140,3 +153,22 @@ def test_damaged_streams_are_refused_or_restore(bal: Path, tmp_path: Path, strea
             with suppress(FormatError):
                 restored, _ = file._groups(record, streams, layouts)
                 assert restored["x"].shape == (N,)
+
+
+def test_damaged_plans_of_tables_are_refused_or_restore(table: Path) -> None:
+    rng = np.random.default_rng(1)
+    with BalFile(table, load_plugins()) as file:
+        group = file.header.groups[0]
+        layout = file.header.layout(group, file.header.blocks[0].sizes)
+        plan = file.state(0, 0)["plan"]
+        packed = file._bal.section(file.header.first_block)[:-8]
+        tolerances = {name: t.for_models for name, t in file.header.tolerance_of(layout).items()}
+        model = file.model(0, 0)
+        for _ in range(200):
+            damaged = plan.copy()
+            damaged[rng.integers(len(damaged))] ^= np.uint8(1 << int(rng.integers(8)))
+            (streams,) = unpack_streams(packed, memory_limit=1 << 30)
+            fresh = type(model)(model.options)
+            with suppress(FormatError):
+                fresh.load_state({"plan": damaged})
+                fresh.decode(streams, layout, tolerances)

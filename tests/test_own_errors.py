@@ -218,3 +218,21 @@ def test_lower_and_upper_errors_count_by_the_smaller(tmp_path: Path, model: str)
         least = np.abs(side["e_curve"].values).min(axis=2)
         assert (np.abs(restored["curve"].values - curve) <= 0.1 * least).all()
     assert np.abs(restored["flux"].values - flux)[50:].max() > 0.01
+
+
+def test_what_init_proposes_holds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(8)
+    pt, error = rng.exponential(30, 700), rng.uniform(0.5, 3, 700)
+    np.savez("d.npz", pt=pt, ptErr=error, sci=rng.normal(5, 1, (40, 50)), sci_err=rng.uniform(0.5, 2, (40, 50)))
+    for command in (["init", "d.npz", "-o", "i.yaml"], ["run", "i.yaml"]):
+        with pytest.raises(SystemExit) as caught:
+            main(command)
+        assert caught.value.code == 0
+    assert 'pt: {abs: "0.1 * ptErr"}' in (folder / "i.yaml").read_text()
+    with np.load("d.npz") as before, np.load("results/d.restored.npz") as after:
+        for value, side, share in (("pt", "ptErr", 0.1), ("sci", "sci_err", 0.25)):
+            off = np.abs(after[value] - before[value])
+            assert (off <= share * before[side]).all()
+            assert (off <= share * after[side]).all()
+            assert (off > 0).mean() > 0.5
+            assert 0.01 < np.abs(after[side] / before[side] - 1).max() <= 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -52,12 +52,12 @@ _WIDE = 500
 """Columns beyond which products of the features of all columns would fill the memory."""
 StepWay = Literal["plain", "octaves", "quarters", "centre"]
 """How steps of their own count: as wide as may be, in few widths, or from a sum of other columns."""
-STEP_WAYS: tuple[StepWay, ...] = get_args(StepWay)
 _RUNGS: Mapping[StepWay, int] = {"octaves": 1, "quarters": 4}
+_CENTRES: tuple[StepWay, ...] = ("centre",)
 _COMMON = 0.02
 """Share of rows whose steps are below the one that widths count from."""
-_WAY_BYTES = 12.0
-"""What another way than the plain one takes in the plan, about."""
+_WAY_BYTES, _WORTH = 12.0, 0.01
+"""What another way than the plain one takes in the plan, about, and what share of such columns it must save."""
 _FEWEST_POINTING = 0.2
 """Share of rows that must point somewhere."""
 _MOST_STRAY = 0.001
@@ -79,16 +79,30 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEff
 
 
 def _cheapest_ways(sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort) -> dict[int, StepWay]:
-    """Return for each column that counts in steps of its own, how it does so in the fewest bytes."""
-    fast = replace(effort, network_seconds=0.0)
-    best: dict[int, tuple[float, StepWay]] = {}
-    for way in STEP_WAYS if effort.contexts > 1 else STEP_WAYS[:1]:
-        ways = dict.fromkeys(sample.scales.tolerances, way)
-        sizes = _plan_with(sample, relations, fast, differences=False, ways=ways).sizes
-        for number in ways:
-            size = sizes.get(number, np.inf) + (0 if way == STEP_WAYS[0] else _WAY_BYTES)
-            best[number] = min(best.get(number, (np.inf, STEP_WAYS[0])), (size, way))
-    return {number: way for number, (_, way) in best.items()}
+    """Return for each column that counts in steps of its own, how it does so in the fewest bytes.
+
+    Others learn less from columns that count from a sum: these must be worth it for the whole table.
+    """
+    fast, scaled = replace(effort, network_seconds=0.0), tuple(sample.scales.tolerances)
+    plain: dict[int, StepWay] = dict.fromkeys(scaled, "plain")
+    if effort.contexts <= 1:
+        return plain
+
+    def sizes(ways: Mapping[int, StepWay]) -> Mapping[int, float]:
+        return _plan_with(sample, relations, fast, differences=False, ways=ways).sizes
+
+    best, least = plain, sizes(plain)
+    for alternatives in (_RUNGS, _CENTRES):
+        found = {way: sizes({**best, **dict.fromkeys(scaled, way)}) for way in alternatives}
+        chosen = dict(best)
+        for number in scaled:
+            way, size = min(((w, s.get(number, np.inf)) for w, s in found.items()), key=lambda pair: pair[1])
+            if size + _WAY_BYTES < least.get(number, np.inf):
+                chosen[number] = way
+        together = sizes(chosen) if chosen != best else least
+        if sum(together.values()) < sum(least.values()) - _WORTH * sum(least.get(n, 0.0) for n in scaled):
+            best, least = chosen, together
+    return best
 
 
 def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
