@@ -49,6 +49,7 @@ def compress(
     path: str | Path,
     *,
     bounds: Stated | None = None,
+    derived: Mapping[str, Mapping[str, Any]] | None = None,
     model: Stated = "auto",
     reader: Stated | None = None,
     variables: str | Sequence[str] | None = None,
@@ -72,6 +73,9 @@ def compress(
         `{"abs": 0.1}`, which leaves ids, times, positions, weights and the like exact, as every pattern with wildcards
         does. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called abs.
         Without bounds, every value is kept exactly.
+    derived
+        Quantities that are computed from the variables, and how far each may move:
+        `{"m": {"of": "pair_mass(Muon)", "rel": 1e-3}}`.
     model, reader, preprocess
         A component's name, or a mapping with `name` and its options.
     variables
@@ -96,6 +100,7 @@ def compress(
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
+        "derived": derived,
         "model": model,
         "reader": reader,
         "variables": variables,
@@ -116,6 +121,7 @@ def train(
     path: str | Path,
     *,
     bounds: Stated | None = None,
+    derived: Mapping[str, Mapping[str, Any]] | None = None,
     model: Stated = "auto",
     reader: Stated | None = None,
     variables: str | Sequence[str] | None = None,
@@ -135,6 +141,7 @@ def train(
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
+        "derived": derived,
         "model": model,
         "reader": reader,
         "variables": variables,

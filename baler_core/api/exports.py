@@ -50,12 +50,16 @@ from baler_core.plugin.interfaces import (
     Training,
 )
 from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 
 __all__ = [
+    "Around",
     "Autoencoder",
     "BalerError",
     "Block",
     "BoundRules",
+    "CellByCell",
+    "Cells",
     "Columns",
     "ConfigError",
     "DataError",
@@ -76,6 +80,7 @@ __all__ = [
     "Pairs",
     "PluginError",
     "Preprocessor",
+    "Quantity",
     "Reader",
     "Role",
     "Sample",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.derived import derived_record, show_derived
 from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import FormatError
@@ -35,6 +36,7 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
         _show_file(found, trained)
         _show_groups(found)
         _show_variables(found)
+        show_derived(found.header.derived)
         for sentence in found.header.elsewhere:
             click.echo(f"\nnote: {printable(sentence)}")
         if found.header.left_out:
@@ -190,4 +192,5 @@ def _record(found: Info) -> dict[str, Any]:
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),
+        "derived": [derived_record(record) for record in header.derived],
     }

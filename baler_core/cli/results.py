@@ -55,6 +55,7 @@ def evaluate(
             metrics=metrics or checked.metrics,
             plots=checked.plots,
             lookup=Lookup(model, (config.parent,)),
+            derived=checked.derived or None,
         )
     results = compare(original, restored, registry, comparison)
     if as_json:
@@ -75,6 +76,7 @@ def evaluate(
 def _show(results: Results) -> None:
     rows = [(v.name, v.bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
+    _show_derived(results)
     for outcome in results.metrics:
         click.echo(f"\n{outcome.name}{': ' + outcome.problem if outcome.problem else ''}")
         statistics = list(dict.fromkeys(name for values in outcome.values.values() for name in values))
@@ -89,8 +91,18 @@ def _show(results: Results) -> None:
         click.echo("\nexact in spite of a pattern with wildcards:")
         print_table(list(results.kept_exact.items()), indent="  ")
     click.echo()
-    print_table(size_rows(results))
+    print_table([*size_rows(results), verdict_row(results)])
     show_left_out(results)
+
+
+def _show_derived(results: Results) -> None:
+    rows = [
+        (d.name, d.formula, d.bound, f"{d.largest_error:.3g} {d.units}".rstrip(), f"{d.share:.1%}", f"{d.cells:,}")
+        for d in results.derived
+    ]
+    if rows:
+        click.echo()
+        print_table(rows, header=("derived", "formula", "bound", "largest error", "of allowed", "cells"))
 
 
 def show_left_out(results: Results) -> None:
@@ -143,6 +155,13 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
     return [*rows, *((f"ratio of {other.name}", f"{other.ratio:.2f}") for other in results.others)]
 
 
+def verdict_row(results: Results) -> tuple[str, str]:
+    """Return the verdicts on all variables and derived quantities, in one line."""
+    from baler_core.evaluate import summary
+
+    return ("verdict", summary(results))
+
+
 def error_row(results: Results) -> tuple[str, str]:
     """Return the largest error against its bound."""
     worst = results.worst()
@@ -154,7 +173,13 @@ def error_row(results: Results) -> tuple[str, str]:
 
 
 def refuse_violations(results: Results) -> None:
-    """Stop with what was found if any value lies outside its bound."""
+    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound."""
+    moved = [one for one in results.derived if one.violations]
+    if moved and not results.violations:
+        raise BoundBroken(
+            f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound "
+            f"in {results.restored}. Is {results.original} the file it was made from?"
+        )
     if results.violations:
         names = ", ".join(variable.name for variable in results.variables if variable.violations)
         raise BoundBroken(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.derived import derived_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option
@@ -189,4 +190,5 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "target": compressed.target or None,
         "mean_errors": dict(compressed.means),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
+        "derived": [derived_record(record) for record in compressed.derived.values()],
     }

@@ -13,7 +13,7 @@ import click
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
-from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows
+from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
@@ -149,7 +149,13 @@ def _show(outcome: Outcome) -> None:
     """The table at the end of a run."""
     click.echo(f"\n{outcome.source}")
     paths = [("restored", str(outcome.restored)), ("report", str(outcome.report.page or outcome.report.results))]
-    rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
+    rows = [
+        *size_rows(outcome.results),
+        error_row(outcome.results),
+        verdict_row(outcome.results),
+        ("file", str(outcome.compressed.path)),
+        *paths,
+    ]
     if outcome.compressed.target:
         click.echo(f"  {outcome.compressed.target}")
     print_table(rows, indent="  ")
@@ -164,6 +170,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "violations": outcome.results.violations,
         "left_out": list(outcome.results.left_out),
         "verdict": vars(outcome.results.verdict),
+        "variables": {v.name: {"level": v.level, "words": v.words} for v in outcome.results.variables if v.changed},
         "restored": str(outcome.restored),
         "report": str(outcome.report.page) if outcome.report.page else None,
         "results": str(outcome.report.results),

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from baler_core.config.bound_rules import parse_bounds
+from baler_core.config.derived_rules import parse_derived
 from baler_core.config.inputs import find_inputs, plain
 from baler_core.config.schema import ConfigFile
 from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
@@ -17,6 +18,7 @@ from baler_core.config.target import WITHOUT_BOUNDS, parse_target
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
 from baler_core.data.bounds import UNBOUNDED, BoundRules
+from baler_core.data.derived import DerivedRule
 from baler_core.errors import BalerError, nearest_names
 from baler_core.plugin.interfaces import AutoOptions, Options
 from baler_core.plugin.registry import Kind, Registry
@@ -86,6 +88,7 @@ class Checker:
             reader=reader,
             variables=variables,
             bounds=WITHOUT_BOUNDS if target is not None and not bounds.rules else bounds,
+            derived=self._derived(written.derived, path),
             preprocess=tuple(self._preprocessor(e, ("preprocess", i)) for i, e in enumerate(written.preprocess)),
             model=model,
             training=written.training,
@@ -229,6 +232,18 @@ class Checker:
         """Where patterns stand in the file; nothing where it is no file."""
         lines = {pattern: self.document.line(("bounds", pattern)) for pattern, _ in bounds.rules}
         return {pattern: f"{self._file}:{line}" for pattern, line in lines.items() if line and self._file}
+
+    def _derived(self, stated: Any, path: Path | None) -> tuple[DerivedRule, ...]:
+        """The derived quantities, each with the place that messages about its data name."""
+
+        def complain(inside: KeyPath, message: str) -> None:
+            self._complain(("derived", *inside), message)
+
+        rules = parse_derived(stated, self.registry.functions() if stated else {}, complain, "derived.{}")
+        if path is None:
+            return rules
+        lines = {rule.name: self.document.line(("derived", rule.name)) for rule in rules}
+        return tuple(replace(rule, where=f"{path}:{lines[rule.name]}: {rule.where}") for rule in rules)
 
     def _output(self, folder: Path) -> Path:
         places = (folder, *folder.absolute().parents)

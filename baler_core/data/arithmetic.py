@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -60,6 +60,24 @@ FUNCTIONS: Mapping[str, Function] = {
     "min": Function(lambda *values: reduce(np.minimum, values), 2, None),
     "max": Function(lambda *values: reduce(np.maximum, values), 2, None),
 }
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part of a formula, as a tree for those who compute more than values with it.
+
+    Attributes
+    ----------
+    operation
+        `+`, `-`, `*`, `/`, `negative`, the name of a function; `name` or `number` for what has no parts.
+    names
+        The name, or the names that a function `of_names` is called with.
+    """
+
+    operation: str
+    parts: tuple[Term, ...] = ()
+    names: tuple[str, ...] = ()
+    number: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -123,6 +141,25 @@ class Arithmetic:
             return known[_name_of(node, self._quoted) or ""]
 
         return value(self._tree)
+
+    def term(self) -> Term:
+        """Return the formula as a tree."""
+        return self._term(self._tree)
+
+    def _term(self, node: ast.expr) -> Term:
+        if isinstance(node, ast.Constant):
+            return Term("number", number=float(cast(float, node.value)))
+        if isinstance(node, ast.BinOp):
+            return Term(_SIGNS[type(node.op)], (self._term(node.left), self._term(node.right)))
+        if isinstance(node, ast.UnaryOp):
+            part = self._term(node.operand)
+            return Term("negative", (part,)) if isinstance(node.op, ast.USub) else part
+        if isinstance(node, ast.Call):
+            called = _name_of(node.func, self._quoted) or ""
+            if self._functions[called].of_names:
+                return Term(called, names=tuple(_name_of(one, self._quoted) or "" for one in node.args))
+            return Term(called, tuple(self._term(one) for one in node.args))
+        return Term("name", names=(_name_of(node, self._quoted) or "",))
 
     def _value(self, node: ast.expr, known: Mapping[str, Values]) -> Values:
         if isinstance(node, ast.Constant):

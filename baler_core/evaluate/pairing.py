@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from baler_core.data.block import make_block, values_of
+from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError
 
@@ -106,23 +104,6 @@ class _Walk:
         self._block = None
         if rows == self.rows or self.dim is None:
             return block
-        self._block = _rows(block, self._schema, self.dim, slice(rows, self.rows))
+        self._block = rows_of(block, self._schema, self.dim, slice(rows, self.rows))
         self.rows -= rows
-        return _rows(block, self._schema, self.dim, slice(0, rows))
-
-
-def _rows(block: Block, schema: Schema, dim: str, rows: slice) -> Block:
-    """Rows along the leading dimension, and what belongs to them along jagged ones."""
-    slices = {dim: rows}
-
-    def along(name: str) -> slice:
-        if name not in slices:
-            counts = schema[schema.counts[name]]
-            parents = along(counts.dims[0])
-            ends = np.concatenate([[0], np.cumsum(values_of(block, counts.name), dtype=np.int64)])
-            slices[name] = slice(int(ends[parents.start]), int(ends[parents.stop]))
-        return slices[name]
-
-    variables = {str(name): variable for name, variable in block.variables.items()}
-    dims = {name: tuple(map(str, variable.dims)) for name, variable in variables.items()}
-    return make_block({name: (dims[name], values_of(block, name)[along(dims[name][0])]) for name in variables})
+        return rows_of(block, self._schema, self.dim, slice(0, rows))

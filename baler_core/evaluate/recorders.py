@@ -15,10 +15,12 @@ from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.running_statistics import sample_size
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance, usable_packing
+from baler_core.data.uncertainties import errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.evaluate.bound_check import MANY_ZEROS, BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.evidence import Evidence, errors_of
 from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
 from baler_core.evaluate.results import MetricOutcome, VariableResult
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 _MOST_DISTRIBUTIONS = 2000
 _MOST_PICTURES = 60
 _LOSS_SAMPLE = 50_000
+_EVIDENCE_SAMPLE = 20_000
 
 
 class GuardedMetric:
@@ -106,7 +109,19 @@ class Recorders:
             if v.name in found.samples and found.samples[v.name].seen
         }
         fields = self._first([v for v in candidates if can_be_pictured(v, schema)], _MOST_PICTURES, "2-D slices")
+        self.evidence = self._gather(found)
         self._pictures = {v.name: PictureRecorder(v, schema, found.coordinates) for v in fields}
+
+    def _gather(self, found: Survey) -> dict[str, Evidence]:
+        """What tells whether a loss matters, of all variables that may have one."""
+        lossy = [v for v in self._schema.variables if is_measured(v) and usable_packing(v) and self._may_differ(v.name)]
+        size = sample_size(2 * len(lossy), most=_EVIDENCE_SAMPLE)
+        beside = errors_beside(self._schema.names)
+        return {v.name: Evidence(v, self._checks[v.name].tolerance, size, errors_of(v.name, beside)) for v in lossy}
+
+    def _may_differ(self, name: str) -> bool:
+        tolerance = self._checks[name].tolerance
+        return tolerance is None or tolerance.lossy
 
     def _first(self, candidates: list[Variable], most: int, what: str) -> list[Variable]:
         if len(candidates) > most:
@@ -120,6 +135,9 @@ class Recorders:
     def update(self, piece: Piece) -> None:
         """Take in the same rows of both files."""
         present = {name: v for name, v in self._variables.items() if name in piece.original.variables}
+        for name in present.keys() & self.evidence.keys():
+            lengths = [self._schema.sizes[dim] for dim in self._variables[name].dims]
+            self.evidence[name].update(piece, lengths)
         for name in present:
             before, after = values_of(piece.original, name), values_of(piece.restored, name)
             self._checks[name].update(before, after, self._each(name, piece))

@@ -18,6 +18,7 @@ from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
+from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
@@ -62,6 +63,8 @@ def header_to_json(header: Header) -> Json:
         extras["elsewhere"] = list(header.elsewhere)
     if header.kept_exact:
         extras["kept_exact"] = _kept_exact_to_json(header)
+    if header.derived:
+        extras["derived"] = [derived_to_json(record) for record in header.derived]
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -231,6 +234,7 @@ def _header(record: Json, sections: int) -> Header:
         zeros=_counts(record.get("zeros", ()), variables),
         target=_target(record["target"]) if "target" in record else None,
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
+        derived=derived_from_json(record.get("derived", ())),
     )
 
 

@@ -19,10 +19,11 @@ from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
-from baler_core.format.header import BlockRecord, ErrorRecord
+from baler_core.format.header import BlockRecord, DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.threads import one_thread
+from baler_core.pipeline.derived_held import DerivedKeeper
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
 from baler_core.pipeline.group_models import choose_model, reuse, task_for
@@ -67,6 +68,8 @@ class Compressed:
         The error on average of each variable that has a limit of it, in physical units or as a share of the values.
     target
         What was reached of a target, in a sentence.
+    derived
+        Derived quantities that were kept, each with its largest error.
     """
 
     path: Path
@@ -82,6 +85,7 @@ class Compressed:
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
     target: str = ""
+    derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -157,6 +161,7 @@ def write_file(
         coded.zeros,
         job.kept_exact,
         coded.means,
+        derived={record.name: record for record in coded.derived},
     )
     values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     return replace(done, target=told(done, config.target, values)) if config.target is not None else done
@@ -173,9 +178,12 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
+        keeper = DerivedKeeper(job) if job.held.quantities else None
         for place, block in enumerate(job.blocks):
             given = job.prepared(block)
             coded = _coded(job, coders, given)
+            coded = coded if keeper is None else keeper.hold(block, given, coded)
+            coded = [replace(one, restored={}) for one in coded]
             packed = pack_streams([one.streams for one in coded])
             writer.add(packed + block_digest(place, [one.digest for one in coded]))
             numbers = {key: number for number, key in enumerate(coders)}
@@ -189,7 +197,10 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
     stored = _stored_groups(list(coders.values()), records)
-    return CodedFile(stored, records, native, errors, dict(flips), dict(zeros), means=_on_average(job, means))
+    derived = () if keeper is None else keeper.records()
+    return CodedFile(
+        stored, records, native, errors, dict(flips), dict(zeros), means=_on_average(job, means), derived=derived
+    )
 
 
 def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
@@ -202,13 +213,12 @@ def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[Prepare
     """Encode the groups of a block, each after those from which its tolerances follow."""
     needs = [one.needs for one in given]
     if not any(needs):
-        return [replace(_encode(job, coders, one.scaled({})), restored={}) for one in given]
+        return [_encode(job, coders, one.scaled({})) for one in given]
     restored: dict[str, np.ndarray] = {}
     coded: dict[int, CodedBlock] = {}
     for place in restored_first([one.original.layout for one in given], needs):
         coded[place] = _encode(job, coders, given[place].scaled(restored))
         restored |= coded[place].restored
-        coded[place] = replace(coded[place], restored={})
     return [coded[place] for place in range(len(given))]
 
 

@@ -11,6 +11,7 @@ from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
+    DerivedRecord,
     ErrorRecord,
     GroupRecord,
     Header,
@@ -66,6 +67,8 @@ class CodedFile:
         The errors on average of variables that have a limit of them.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
+    derived
+        Derived quantities that were kept.
     """
 
     groups: Sequence[StoredGroup]
@@ -76,6 +79,7 @@ class CodedFile:
     zeros: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
+    derived: tuple[DerivedRecord, ...] = ()
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -112,6 +116,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         shares=coded.shares,
         means=coded.means,
         target=job.config.target,
+        derived=coded.derived,
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
+from baler_core.data.bounds import Tolerance
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state, encode_state
@@ -19,7 +21,9 @@ from baler_core.pipeline.candidates import BASELINE, Chosen, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
     EXACT_STREAM,
+    Corrections,
     correct,
+    decode_corrections,
     encode_corrections,
     mean_errors,
     restored_arrays,
@@ -61,8 +65,10 @@ class CodedBlock:
         That of what the streams restore to.
     means
         The errors on average of the variables that have a limit of them.
+    tolerances
+        What each value may lose in this block, by variable.
     restored
-        That itself, by variable, until the block is complete.
+        What the streams restore to, by variable, until the block is complete.
     """
 
     streams: Streams
@@ -72,7 +78,35 @@ class CodedBlock:
     zeros: Mapping[str, int]
     digest: bytes
     means: Mapping[str, MeanError] = field(default_factory=dict)
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict, compare=False, repr=False)
     restored: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+
+    def with_exact(self, given: PreparedBlock, places: Mapping[str, np.ndarray]) -> CodedBlock:
+        """Return the same with more values stored exactly.
+
+        Parameters
+        ----------
+        places
+            By variable, which of its values: boolean, of its shape.
+        """
+        block, layout = given.original.block, given.original.layout
+        before = decode_corrections(self.streams.get(EXACT_STREAM, b""), layout).places
+        together = dict(before)
+        for name, mask in places.items():
+            known = before[name][0] if name in before else np.zeros(0, np.int64)
+            positions = np.union1d(known, np.flatnonzero(mask))
+            together[name] = positions, values_of(block, name).ravel()[positions]
+        corrections, arrays = Corrections(together), dict(self.restored)
+        stream = encode_corrections(corrections, layout)
+        corrections.apply(arrays)
+        return replace(
+            self,
+            streams={**self.streams, EXACT_STREAM: stream},
+            errors=verify(block, arrays, layout, self.tolerances, together),
+            digest=group_digest(arrays, layout, self.tolerances, stream),
+            means=mean_errors(block, arrays, layout, self.tolerances),
+            restored=arrays,
+        )
 
 
 @dataclass(frozen=True)
@@ -162,7 +196,8 @@ class GroupCoder:
         means = mean_errors(block, arrays, layout, tolerances)
         beside = {STEP_STREAM: encode_steps(given.steps, tolerances), SCALED_STREAM: given.beside or b""}
         beside |= {SETTLE_STREAM: settled, ZERO_STREAM: kept, EXACT_STREAM: stream}
-        return CodedBlock(with_streams(streams, beside), model, errors, flips, zeros, digest, means, arrays)
+        complete = with_streams(streams, beside)
+        return CodedBlock(complete, model, errors, flips, zeros, digest, means, tolerances, arrays)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:

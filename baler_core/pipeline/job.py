@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,6 +17,7 @@ from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
+from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
     bounds_of,
@@ -136,6 +137,8 @@ class Job:
         Whether what is learned will serve other files.
     kept_exact
         Variables that are exact in spite of a lossy pattern with wildcards, and why.
+    held
+        Derived quantities that are kept.
     """
 
     config: Config
@@ -147,6 +150,7 @@ class Job:
     trained: TrainedModels | None = None
     for_other_files: bool = False
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    held: HeldQuantities = NOTHING_HELD
 
     @property
     def schema(self) -> Schema:
@@ -236,23 +240,30 @@ def prepare(
     noise = with_noise(schema, bounds, blocks.__iter__, places)
     bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    only_derived = bool(config.derived) and not config.bounds.rules
     for sentence in (
-        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *(told_of(schema, config.bounds, bounds, exact_anyway, source.aliases) if not only_derived else ()),
         *told_of_sentinels(sentinels),
         *noise.told,
     ):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
-    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    held = NOTHING_HELD
+    if config.derived:
+        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        bounds, tolerances = held.bounds, held.tolerances
+    stated = dict(zip(schema.names, tolerances, strict=True))
+    settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     if any(tolerance.kind == "each" for tolerance in named.values()):
         scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
         named = dict(zip(schema.names, scaled, strict=True))
+        _refuse_moving_parents(named, held.inputs)
     # A change of variables would come between values and what their tolerances follow from.
     exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
-    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway)
+    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway, held)
 
 
 def named_model(config: Config, registry: Registry) -> Model | None:
@@ -304,3 +315,20 @@ def _pipeline(config: Config, registry: Registry, blocks: Blocks, exact: Sequenc
         if not waiting:
             break
     return pipeline
+
+
+def _refuse_moving_parents(tolerances: Mapping[str, Tolerance], inputs: Collection[str]) -> None:
+    """Refuse lossy inputs of derived quantities that bounds follow from: some become exact after these were used.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+    """
+    for name, tolerance in tolerances.items():
+        for parent in () if tolerance.scale is None else tolerance.scale.needs:
+            if parent in inputs and tolerances[parent].lossy:
+                raise ConfigError(
+                    f"the bound of {name!r} follows from {parent!r}, of which a derived quantity needs some values exactly: "
+                    f"keep {parent!r} lossless, or leave it out of 'derived'"
+                )

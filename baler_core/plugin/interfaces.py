@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -72,8 +72,15 @@ class Source(ABC):
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
 
-    def settle(self, tolerances: Tolerances) -> Settled:
-        """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care."""
+    def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
+        """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care.
+
+        Parameters
+        ----------
+        in_full
+            Variables whose restored values the file must show as they are, to the last bit: others are computed from
+            them. Passed only if there are any.
+        """
         return Settled(self.schema, tolerances)
 
     def close(self) -> None:

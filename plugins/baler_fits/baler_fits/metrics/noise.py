@@ -126,12 +126,12 @@ class NoiseMetric(Metric):
         name, _, what = title.rpartition(": ")
         sums = self._sums[name]
         if what == "pixels":
-            axes.stairs(sums.before, EDGES, fill=True, color="0.8", label="original")
-            axes.stairs(sums.after, EDGES, color="C0", label="restored")
+            axes.stairs(sums.before, EDGES, fill=True, color="C0", alpha=0.45, label="original")
+            axes.stairs(sums.after, EDGES, color="C1", linestyle=(0, (3, 1.5)), label="restored")
             axes.set_xscale("symlog", linthresh=10.0)
             axes.set_xlabel("(pixel - median) / noise")
         else:
-            axes.stairs(sums.residuals, RESIDUALS, color="C3", label="restored - original")
+            axes.stairs(sums.residuals, RESIDUALS, color="C2", label="restored - original")
             axes.axvspan(-1, 1, color="0.9", zorder=0, label="noise")
             axes.set_xlabel("residual / noise")
         axes.set_yscale("log")

@@ -89,7 +89,7 @@ class PhotometryMetric(Metric):
         """Magnitude difference against instrumental magnitude, bright sources on the left."""
         before, after, _ = self._measured(title.rpartition(": ")[0])
         positive = (before > 0) & (after > 0)
-        axes.plot(-2.5 * np.log10(before[positive]), _magnitudes(before, after), ".", color="C0", alpha=0.6)
+        axes.plot(-2.5 * np.log10(before[positive]), _magnitudes(before, after), ".", color="C2", alpha=0.6)
         axes.axhline(0.0, color="0.5", linewidth=0.8)
         axes.set_xlabel("instrumental magnitude of the original (mag)")
         axes.set_ylabel("restored - original (mag)")

@@ -79,8 +79,8 @@ class SourceCountsMetric(Metric):
         """Number of sources brighter than a height, both axes logarithmic."""
         was, now, _ = self._heights(title.rpartition(": ")[0])
         for heights, style in (
-            (was, {"color": "0.6", "linewidth": 3.0, "label": "original"}),
-            (now, {"color": "C0", "label": "restored"}),
+            (was, {"color": "C0", "linewidth": 3.0, "label": "original"}),
+            (now, {"color": "C1", "linestyle": "--", "label": "restored"}),
         ):
             axes.step(np.sort(heights)[::-1], np.arange(1, len(heights) + 1), where="post", **style)
         axes.set_xscale("log")

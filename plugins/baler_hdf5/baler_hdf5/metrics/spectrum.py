@@ -88,7 +88,7 @@ class EnergySpectrum(Metric):
     def plot(self, title: str, axes: Axes) -> None:
         """Draw the spectra of one field on logarithmic axes."""
         spectra = self._spectra[title.removeprefix(TITLE)]
-        styles = {"original": "k-", "restored": "C1--", "difference": "C0:"}
+        styles = {"original": "C0-", "restored": "C1--", "difference": "C2:"}
         for label, style in styles.items():
             energies = spectra.mean(label)[1:]
             shown = energies > 0
