@@ -117,7 +117,7 @@ def _integers(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dty
     offset = int(random.integers(low, high, endpoint=True, dtype=dtype.newbyteorder("=")))
     first, last = max(low, offset - width), min(high, offset + width)
     found = random.integers(first, last, shape, dtype=dtype.newbyteorder("="), endpoint=True)
-    return np.sort(found, axis=-1).astype(dtype) if form == 3 else found.astype(dtype)
+    return np.sort(found, axis=-1).astype(dtype) if form == 3 and shape else found.astype(dtype)
 
 
 def _floats(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -134,6 +134,8 @@ def _floats(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
         special = [np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).max, np.finfo(dtype).tiny]
         hit = random.random(shape) < 0.1
         found[hit] = random.choice(special, int(hit.sum()))
+    if random.random() < 0.2:
+        found[random.random(shape) < random.random()] = 0
     return found
 
 

@@ -115,3 +115,19 @@ def test_objects_are_written_as_archives_only(tmp_path: Path) -> None:
     baler_core.compress(DATA, tmp_path / "x.bal")
     with pytest.raises(DataError, match=r"name it a\.npz"):
         baler_core.decompress(tmp_path / "x.bal", tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "near"),
+    [
+        ("compress", "bound", "bounds"),
+        ("train", "block_size", "block_bytes"),
+        ("open", "as", "as_"),
+        ("decompress", "model", ""),
+    ],
+)
+def test_an_argument_that_there_is_not_gets_its_neighbour(function: str, name: str, near: str, tmp_path: Path) -> None:
+    given = (tmp_path / "a.npz", tmp_path / "a.bal")[: 1 if function == "open" else 2]
+    with pytest.raises(ConfigError, match=rf"{function}\(\) has no argument '{name}'") as raised:
+        getattr(baler_core, function)(*given, **{name: 1})
+    assert not near or f"Did you mean '{near}'" in str(raised.value)

@@ -10,7 +10,7 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
-from baler_core.data.variables import values_of
+from baler_core.data.block import values_of
 
 N = 500
 RANDOM = np.random.default_rng(4)
@@ -141,8 +141,9 @@ CHECKED = """bounds:
 
 
 def test_check_data_says_what_patterns_match(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(CHECKED, "check", "--data") == 0
-    said = capsys.readouterr().out
+    assert run(CHECKED, "check", "--data") == 1
+    said, wrong = capsys.readouterr()
+    assert "c.yaml: bounds that match no variable: 'flx'. Did you mean 'flux' or 'field'?" in wrong
     for line in (
         "d.npz: 5 variables",
         "'flx'    rel 0.01   0                    nothing. Did you mean 'flux' or 'field'?",
@@ -156,8 +157,11 @@ def test_check_data_says_what_patterns_match(folder: Path, capsys: pytest.Captur
 
 
 def test_check_data_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("bounds: {flx: {rel: 1.0e-2}, flux: {rel: 1.0e-3}}\n", "check", "--data", "--json") == 0
-    (found,) = json.loads(capsys.readouterr().out)["data"]
+    assert run("bounds: {flx: {rel: 1.0e-2}, flux: {rel: 1.0e-3}}\n", "check", "--data", "--json") == 1
+    record = json.loads(capsys.readouterr().out)
+    assert not record["ok"]
+    assert "'flx'" in record["message"]
+    (found,) = record["data"]
     assert [p["variables"] for p in found["patterns"]] == [[], ["flux"]]
     assert found["patterns"][0]["hint"] == "Did you mean 'flux' or 'field'?"
     assert found["uncovered"] == ["weight", "clock", "star", "field"]
@@ -177,7 +181,7 @@ def test_check_claims_no_more_than_it_looked_at(folder: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "not compared with the data: 'baler check" in said
     assert "--data' shows what the patterns of the bounds match" in said
-    assert run(CHECKED, "check", "--data") == 0
+    assert run(CHECKED, "check", "--data") == 1
     said = capsys.readouterr().out
     assert "but 1 pattern of the bounds matches no variable, see below" in said
     assert "can be opened" not in said
@@ -185,3 +189,25 @@ def test_check_claims_no_more_than_it_looked_at(folder: Path, capsys: pytest.Cap
     assert "and can be opened; every pattern of the bounds matches" in capsys.readouterr().out
     assert run(CHECKED, "check", "--json") == 0
     assert json.loads(capsys.readouterr().out)["compared_with_data"] is False
+
+
+def test_a_pattern_with_wildcards_may_match_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Collections differ from file to file; a name that no input has is a mistake."""
+    assert run('bounds: {"Jet_*": {rel: 1.0e-2}, flux: {rel: 1.0e-3}}\n', "check", "--data") == 0
+    np.savez("e.npz", other=np.arange(30.0))
+    text = "input: [d.npz, e.npz]\nbounds: {flux: {rel: 1.0e-3}, other: {rel: 1.0e-3}}\noutput: out\n"
+    Path("two.yaml").write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "two.yaml", "--data"])
+    assert not caught.value.code
+
+
+def test_a_configuration_for_another_file_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = "".join(f"  Jet_{n}: {{rel: 1.0e-2}}\n" for n in range(19))
+    assert run(f"bounds:\n{many}", "compress") == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert "none of the 19 patterns of the bounds matches a variable of this file" in warning
+    assert "flux" in warning
+    assert run(f"bounds:\n{many}  flux: {{rel: 1.0e-2}}\n", "compress") == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert "19 of the 20 patterns of the bounds match no variable: Jet_0, Jet_1" in warning

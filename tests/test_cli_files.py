@@ -189,6 +189,8 @@ def test_init_overwrites_only_when_forced(folder: Path, capsys: pytest.CaptureFi
     ("arguments", "message"),
     [
         (["init", "nothing.npz"], "nothing.npz: no such file"),
+        (["init", "jets.npy"], "jets.npy: no such file. Did you mean 'jets.npz'"),
+        (["init", "."], ". is a folder: name one data file in it"),
         (["init", "jets.yaml", "-o", "x.yaml"], "no reader for this suffix"),
         (["init", "jets.npz", "-o", "x.yaml", "--reader-option", "tree=1"], "--reader-option tree: unknown key"),
         (["init", "jets.npz", "-o", "x.yaml", "--reader-option", "tree"], "wanted KEY=VALUE"),

@@ -15,8 +15,9 @@ from baler_core.api.calls import compress, decompress
 from baler_core.entropy.varint import write_varint
 from baler_core.errors import FormatError
 from baler_core.format.container import END, MAGIC, BalReader, BalWriter, pack_json
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json, header_to_json
-from baler_core.pipeline.decompression import read_info, verify
+from baler_core.pipeline.decompression import verify
 from baler_core.plugin.registry import load_plugins
 
 START = len(MAGIC) + 1
@@ -143,3 +144,22 @@ def test_names_and_sections_are_used_once(bal: Path, tmp_path: Path, change: Cal
     with pytest.raises(FormatError, match=r"bad\.bal") as caught:
         verify(tmp_path / "bad.bal", load_plugins())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("more", [b"\0", b"<html>not found</html>", bytes(3000), b"BAL\x1a" + bytes(7)])
+def test_bytes_behind_the_end_are_no_cut(bal: Path, tmp_path: Path, more: bytes) -> None:
+    (tmp_path / "more.bal").write_bytes(bal.read_bytes() + more)
+    said = (
+        f"{len(more):,} bytes that do not belong to it follow its end: .* keep its first {bal.stat().st_size:,} bytes"
+    )
+    with pytest.raises(FormatError, match=said):
+        BalReader(tmp_path / "more.bal")
+    (tmp_path / "cut.bal").write_bytes(bal.read_bytes()[:-1])
+    with pytest.raises(FormatError, match="cut short or damaged: its end mark is missing"):
+        BalReader(tmp_path / "cut.bal")
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "empty.bal").touch()
+    with pytest.raises(FormatError, match=r"is empty, not a \.bal file"):
+        BalReader(tmp_path / "empty.bal")

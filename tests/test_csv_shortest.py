@@ -49,6 +49,44 @@ def test_the_text_stays_inside_the_bound_and_no_cell_becomes_longer(
     assert all(len(repr(a)) <= len(repr(b)) for a, b in zip(short.tolist(), plain.tolist(), strict=True))
 
 
+@given(
+    st.lists(st.integers(-(10**7), 10**7), min_size=1, max_size=50),
+    st.integers(0, 6),
+    st.integers(1, 30),
+    st.integers(0, 2**32),
+)
+def test_under_bits_the_text_stays_inside_the_bound_and_no_cell_becomes_longer(
+    whole: list[int], decimals: int, bits: int, seed: int
+) -> None:
+    numbers = np.random.default_rng(seed)
+    powers = 2.0 ** np.arange(-6, 7) * numbers.choice([-1, 1], 13)  # where the last bit changes its size
+    values = np.round(np.concatenate([np.array(whole) / 10.0**decimals, powers]), decimals)
+    tolerance = Tolerance("bits", bits)
+    how, inner = shortened(tolerance, decimals)
+    assert inner == tolerance
+    assert FORMAT.fullmatch(f"r{how}")
+    allowed = np.where(values == 0, 0, tolerance.allowed(values))
+    share = numbers.uniform(-1, 1, len(values))
+    share[:2] = (-1, 1)[: len(share)]
+    near = values + share * allowed * SAFETY
+    short = cut(near, how)
+    assert (np.abs(short - values) <= allowed).all()
+    assert all(len(repr(a)) <= len(repr(b)) for a, b in zip(short.tolist(), (near + 0.0).tolist(), strict=True))
+
+
+@pytest.mark.parametrize("bits", [5, 7, 9])
+def test_a_table_under_bits_hardly_becomes_longer(bits: int, tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1)
+    source, again = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_text("x\n" + "".join(f"{value:.2f}\n" for value in numbers.normal(12, 4, 3000)))
+    baler_core.compress(source, tmp_path / "a.bal", bounds={"x": {"bits": bits}})
+    baler_core.decompress(tmp_path / "a.bal", again)
+    before, after = (np.loadtxt(path, skiprows=1) for path in (source, again))
+    assert (np.abs(before - after) <= Tolerance("bits", bits).allowed(before)).all()
+    assert (before != after).any()
+    assert again.stat().st_size <= 1.1 * source.stat().st_size
+
+
 @pytest.mark.parametrize(("kind", "size"), [("rel", 1e-3), ("abs", 0.0123)])
 def test_most_cells_keep_the_decimals_of_the_originals(kind: str, size: float) -> None:
     numbers = np.random.default_rng(1)
@@ -77,11 +115,21 @@ def test_a_table_of_few_digits_hardly_becomes_longer(tmp_path: Path) -> None:
 
 def test_odd_values_and_forged_grids_are_written_somehow() -> None:
     odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, 5e-324, 2.0**60])
-    for how in ("~g6r3:0.001", "~3a1:0.5", "~99a99:1e300", "~g1r99:99.5", "~0r0:0"):
+    for how in (
+        "~g6r3:0.001",
+        "~3a1:0.5",
+        "~99a99:1e300",
+        "~g1r99:99.5",
+        "~0r0:0",
+        "~g17b3:7",
+        "~g17b99:1e300",
+        "~g1b0:0",
+    ):
         assert FORMAT.fullmatch(f"r{how}")
         assert len(ColumnForm("float64", f"r{how}").cells(odd)) == len(odd)
     assert not FORMAT.fullmatch("r~3a1:nan")
-    assert Grid.parse(str(Grid(3, True, 1e-05))) == Grid(3, True, 1e-05)
+    for kind in "arb":
+        assert Grid.parse(str(Grid(3, kind, 1e-05))) == Grid(3, kind, 1e-05)
 
 
 @pytest.mark.parametrize("text", ["x\n1.5\n2.25\n3.125\n", "   x    y\n 1.5    1\n 2.25   2\n 3.125  3\n"])

@@ -15,9 +15,10 @@ from baler_core.config import load_config
 from baler_core.data.bounds import ErrorBound
 from baler_core.evaluate import Comparison, evaluate
 from baler_core.format.derived_json import derived_from_json, derived_to_json
+from baler_core.format.file_info import read_info
 from baler_core.format.header import DerivedRecord
 from baler_core.pipeline.compression import compress, train
-from baler_core.pipeline.decompression import decompress, read_info
+from baler_core.pipeline.decompression import decompress
 from baler_core.plugin.registry import load_plugins
 
 FAST: dict[str, Any] = {"name": "auto", "effort": "fast"}

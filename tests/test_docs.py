@@ -73,7 +73,8 @@ def test_commands_exist_with_their_options(page: str, line: str) -> None:
     elif program == "python":
         assert (ROOT / name).is_file()
     else:
-        command = cli.commands[name]
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {argument for argument in arguments if argument.startswith("-")} <= known
         wanted = sum(isinstance(parameter, click.Argument) and parameter.required for parameter in command.params)

@@ -186,3 +186,17 @@ def test_unbounded_values_are_whatever_the_model_says(tmp_path: Path) -> None:
     arrays = {"x": np.arange(100.0)}
     restored = round_trip(arrays, ErrorBound("none"), tmp_path, "hostile", registry_with(Hostile))
     np.testing.assert_array_equal(restored["x"], np.zeros(100))
+
+
+@pytest.mark.parametrize("model", ["scalar", "table", "predictive", "transform", "auto"])
+@pytest.mark.parametrize("shape", [(700,), (25, 28), (5, 11, 12)], ids=str)
+def test_booleans_come_back_byte_for_byte(model: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Files hold booleans of other bytes than 0 and 1, which all read as true."""
+    rng = np.random.default_rng(9)
+    raw = rng.integers(0, 2, shape).astype(np.uint8)
+    odd = rng.random(shape) < 0.05
+    raw[odd] = rng.integers(2, 256, int(odd.sum()))
+    arrays = {"flag": raw.view(bool), "x": rng.normal(size=shape)}
+    restored = round_trip(arrays, ErrorBound("abs", 0.1), tmp_path, model, load_plugins())
+    assert restored["flag"].dtype == bool
+    np.testing.assert_array_equal(restored["flag"].view(np.uint8), raw)

@@ -51,6 +51,16 @@ def test_a_named_file_that_is_there_is_replaced_only_when_forced(
     assert mine.read_bytes()[:3] != b"pre"
 
 
+def test_a_new_folder_is_told_where_its_name_may_be_misspelt(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("compress", "a.yaml") == 0
+    assert "new" not in capsys.readouterr().err
+    for n, command in enumerate((("decompress", "out/a.bal"), ("compress", "a.yaml"), ("init", "a.npz"))):
+        assert run_main(*command, "-o", f"deep/{n}/a.npz") == 0
+        assert f"the folder deep/{n} is new" in capsys.readouterr().err
+        assert run_main(*command, "-o", f"deep/{n}/b.npz") == 0
+        assert "is new" not in capsys.readouterr().err
+
+
 def test_default_names_are_replaced(folder: Path) -> None:
     for _ in range(2):
         assert run_main("compress", "a.yaml") == 0

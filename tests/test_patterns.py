@@ -91,3 +91,16 @@ def test_the_last_part_is_no_name_in_full() -> None:
     assert rules.bound_for("a/pt", "<f8", protected=True).kind == "lossless"
     assert rules.bound_for("a/pt", "<i4").kind == "lossless"
     assert rules.bound_for("a/pt", "<f8").kind == "abs"
+
+
+@pytest.mark.parametrize("names", [("temp", "sea/temp"), ("/temp", "/sea/temp")])
+@pytest.mark.parametrize("pattern", ["temp", "/temp"])
+def test_a_slash_in_front_makes_no_difference(names: tuple[str, ...], pattern: str) -> None:
+    if names[0] == "/temp" and pattern == "temp":
+        return  # the last part of both names
+    rules = BoundRules(((pattern, ErrorBound("abs", 0.1)),)).among(names)
+    assert matching_names([pattern], names) == select_names(names, [pattern], "here") == [names[0]]
+    assert rules.bound_for(names[0], "<f8", protected=True).kind == "abs"
+    assert rules.bound_for(names[1], "<f8").kind == "lossless"
+    assert not rules.unmatched(names)
+    assert matching_names(["/sea/*"], names) == [names[1]]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
+from baler_core.data.noise import noise_of
 from baler_core.data.uncertainties import errors_beside
 from baler_core.data.variables import Schema, Variable
-from baler_core.suggest.noise import noise_of
 from baler_core.suggest.proposals import Proposal, proposals_for
 
 WAVE = np.sin(np.mgrid[0:6:200j, 0:6:200j][0])
@@ -217,3 +217,19 @@ def test_what_is_exactly_zero_in_many_places_gets_a_bound_that_keeps_zero() -> N
     flow[20:60, 30:70] = 0.0
     assert _proposed(flow).bound.startswith("{rel")
     assert _proposed(np.diag(rng.normal(size=50))).bound.startswith("{rel")
+
+
+def test_errors_finer_than_the_numbers_make_no_bound() -> None:
+    found = proposed(T=RANDOM.normal(1e-9, 1e-10, N).astype("<f4"), ErrorT=np.full(N, 1.5e-23, "<f4"))
+    assert found["T"].bound == "lossless"
+    assert "finer than its numbers" in found["T"].reason
+
+
+@pytest.mark.parametrize("name", ["bp_rp", "phot_g_mean_mag", "g_rp", "B-V", "g_r", "J-K", "b_v0", "cat/bp_rp"])
+def test_colours_are_magnitudes_whatever_the_format_says_of_units(name: str) -> None:
+    assert proposed(**{name: RANDOM.normal(0.7, 0.9, N)})[name].bound == "{abs: 1.0e-3}"
+
+
+@pytest.mark.parametrize("name", ["q_r", "bp", "g_rate", "x_y"])
+def test_what_only_looks_like_a_colour_is_none(name: str) -> None:
+    assert proposed(**{name: RANDOM.normal(0.7, 0.9, N)})[name].bound == "{rel: 1.0e-3}"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
+from baler_core.errors import ConfigError, did_you_mean
+from baler_core.format.file_info import read_info
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
+from baler_core.pipeline.decode import plugins_for
 from baler_core.pipeline.decompression import decompress as decompress_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.trained_lookup import Lookup
@@ -20,8 +25,25 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 Stated = str | Mapping[str, Any]
 BLOCK_BYTES = 64 << 20
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
+def _with_known_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Make a function refuse arguments that it does not know with the nearest name."""
+    known = list(signature(function).parameters)
+
+    @wraps(function)
+    def checked(*given: Parameters.args, **named: Parameters.kwargs) -> Result:
+        for name in named:
+            if name not in known:
+                raise ConfigError(f"{function.__name__}() has no argument {name!r}. {did_you_mean(name, known)}")
+        return function(*given, **named)
+
+    return checked
+
+
+@_with_known_arguments
 def compress(
     data: Any,
     path: str | Path,
@@ -36,6 +58,7 @@ def compress(
     trained: str | Path | None = None,
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
+    target: Mapping[str, Any] | None = None,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
 
@@ -65,6 +88,9 @@ def compress(
         Whether the .bal file holds what they learned, or refers by `reference` to their file.
     block_bytes
         About how much is coded at a time.
+    target
+        What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
+        multiplied by the factor that this needs. `Compressed.target` tells it.
 
     Raises
     ------
@@ -82,12 +108,14 @@ def compress(
         "training": training,
         "model_storage": model_storage,
         "block_size": block_bytes,
+        "target": target,
     }
     config, source = _prepared("compress", data, Path(path), arguments, registry)
     chosen = Path(trained) if trained is not None else None
     return compress_file(config, registry, source=source, output=Path(path), model=chosen)
 
 
+@_with_known_arguments
 def train(
     data: Any,
     path: str | Path,
@@ -126,6 +154,7 @@ def train(
     return train_models(config, registry, output=Path(path), source=given)
 
 
+@_with_known_arguments
 def decompress(path: str | Path, output: str | Path, *, trained: str | Path | None = None) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
 
@@ -136,9 +165,10 @@ def decompress(path: str | Path, output: str | Path, *, trained: str | Path | No
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
     """
-    return decompress_file(Path(path), load_plugins(), output=Path(output), lookup=_lookup(trained))
+    return decompress_file(Path(path), _plugins_for(Path(path)), output=Path(output), lookup=_lookup(trained))
 
 
+@_with_known_arguments
 def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
     """Return all that a .bal file holds, as a Python object of the kind that was compressed.
 
@@ -160,7 +190,7 @@ def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | Non
     BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
-    return opened(Path(path), load_plugins(), _lookup(trained), as_)
+    return opened(Path(path), _plugins_for(Path(path)), _lookup(trained), as_)
 
 
 def _prepared(
@@ -170,6 +200,10 @@ def _prepared(
     path = Path(data) if isinstance(data, str | Path) else None
     config = config_of_arguments(function, arguments, registry, source=path, output=output)
     return config, path if path is not None else input_of_object(data, config, registry)
+
+
+def _plugins_for(path: Path) -> Registry:
+    return plugins_for(read_info(path).header)
 
 
 def _lookup(trained: str | Path | None) -> Lookup:

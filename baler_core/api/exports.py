@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, open, train
 from baler_core.builtin.models.autoencoder.model import Autoencoder
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.formulas import Formula, evaluate_formula
@@ -18,9 +19,7 @@ from baler_core.data.variables import (
     decode_array,
     encode_array,
     leading_slices,
-    make_block,
     select_names,
-    values_of,
 )
 from baler_core.errors import (
     BalerError,
@@ -57,6 +56,7 @@ __all__ = [
     "Around",
     "Autoencoder",
     "BalerError",
+    "Block",
     "BoundRules",
     "CellByCell",
     "Cells",

@@ -61,7 +61,10 @@ class Destination:
             If something is there that must not be replaced, or standard output is a terminal.
         """
         if not self.streamed:
-            yield ready(self.named or default, self.needed, replace=self.named is None or self.force)
+            target = ready(self.named or default, self.needed, replace=self.named is None or self.force)
+            if self.named is not None:
+                say_new_folder(target)
+            yield target
             return
         if sys.stdout.isatty():
             raise ConfigError("-o - writes bytes to standard output, which is a terminal: send it to a file or a pipe")
@@ -73,8 +76,14 @@ class Destination:
             sys.stdout.buffer.flush()
 
 
+def say_new_folder(target: Path) -> None:
+    """Say that the folder of an output that -o names is made, as cp and tar would not: it may be misspelt."""
+    if not target.parent.exists():
+        click.echo(f"the folder {target.parent} is new", err=True)
+
+
 def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) -> Path:
-    """Check an output path and make its folder.
+    """Check an output path.
 
     Parameters
     ----------
@@ -105,5 +114,4 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) ->
             raise ConfigError(
                 f"{target} cannot be created, since {folder} is {what}: name another with -o or 'output:'"
             )
-    target.parent.mkdir(parents=True, exist_ok=True)
     return target

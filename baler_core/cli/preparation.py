@@ -12,7 +12,7 @@ import click
 
 from baler_core.cli.coverage import matches_of, matches_record, show_matches
 from baler_core.cli.options import common_options
-from baler_core.cli.outputs import ready
+from baler_core.cli.outputs import ready, say_new_folder
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.angles import angle_warning
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
 
 
-@click.command(short_help="Check a configuration; with --data, against its inputs.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
@@ -48,9 +48,11 @@ def check(config: Path, data: bool, as_json: bool) -> None:
             print_json({"file": str(config), "ok": False, "message": str(error), "problems": listed})
         raise
     found = matches_of(checked, registry) if data else []
+    problem = _unmatched(config, found)
     if as_json:
         matched = {"data": [matches_record(matches) for matches in found]} if data else {}
-        known = {"file": str(config), "ok": True, "compared_with_data": data, "problems": []}
+        known = {"file": str(config), "ok": not problem, "compared_with_data": data, "problems": []}
+        known |= {"message": problem} if problem else {}
         print_json({**known, **_summary(checked), **matched})
     else:
         click.echo(_verdict(config, checked, found, data=data))
@@ -59,6 +61,19 @@ def check(config: Path, data: bool, as_json: bool) -> None:
             click.echo(f"  warning: {sentence}")
         for matches in found:
             show_matches(matches)
+    if problem:
+        raise ConfigError(problem)
+
+
+def _unmatched(path: Path, found: Sequence[Matches]) -> str:
+    """What is wrong if a name in the bounds, which has no wildcards, is that of no variable of any input."""
+    idle = [{match.pattern: match.hint for match in matches.patterns if match.hint} for matches in found]
+    names = [p for p in (idle[0] if idle else ()) if not set("*?[") & set(p) and all(p in hints for hints in idle)]
+    if not names:
+        return ""
+    said = [f"{name!r}. {idle[0][name]}" for name in names[:3]]
+    more = f" {len(names) - 3} more do so, see above." if len(names) > 3 else ""
+    return f"{path}: bounds that match no variable: {' '.join(said)}{more}"
 
 
 def _angles(config: Config) -> list[str]:
@@ -90,6 +105,7 @@ def _summary(config: Config) -> dict[str, Any]:
             if config.derived
             else {}
         ),
+        **({"target": str(config.target)} if config.target is not None else {}),
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),
@@ -105,7 +121,7 @@ def _text(value: Any) -> str:
     return ", ".join(parts[:6]) + more
 
 
-@click.command(short_help="Write a configuration for a data file.")
+@click.command()
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
 @click.option("--force", is_flag=True, help="Overwrite it if it exists.")
@@ -114,13 +130,17 @@ def _text(value: Any) -> str:
 @common_options
 def init(data_file: Path, output: Path | None, force: bool, reader_name: str | None, stated: tuple[str, ...]) -> None:
     """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
-    from baler_core.config.inputs import split_name
+    from baler_core.config.inputs import no_such_file, split_name
     from baler_core.pipeline.input import first_values
     from baler_core.suggest.template import configuration_for
 
     registry = load_plugins()
+    if data_file.is_dir():
+        raise DataError(f"{data_file} is a folder: name one data file in it")
+    if not data_file.exists():
+        raise DataError(no_such_file(data_file))
     if not data_file.is_file():
-        raise DataError(f"{data_file}: no such file")
+        raise DataError(f"{data_file}: is a pipe or a device, not a data file")
     target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
     if target.exists() and not force:
         raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
@@ -136,7 +156,10 @@ def init(data_file: Path, output: Path | None, force: bool, reader_name: str | N
         text = configuration_for(
             source.schema, registry, values, input_name=input_name, reader=name, options=options_set
         )
-    with completed(ready(target, [data_file])) as temporary:
+    ready(target, [data_file])
+    if output is not None:
+        say_new_folder(target)
+    with completed(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     click.echo(f"wrote {target}: review it, then run 'baler run {target}'")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Compare a data file with its restored form.")
+@click.command()
 @click.argument("original", type=_PATH)
 @click.argument("restored", type=_PATH)
 @click.option("--config", type=_PATH, help="Take reader, variables, bounds and metrics from this configuration.")
@@ -74,10 +74,7 @@ def evaluate(
 
 
 def _show(results: Results) -> None:
-    rows = [
-        (v.name, v.bound or "not known", _error(v), f"{v.share:.1%}" if v.lossy else "", f"{v.changed:,}")
-        for v in results.variables
-    ]
+    rows = [(v.name, v.bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
     _show_derived(results)
     for outcome in results.metrics:
@@ -114,6 +111,10 @@ def show_left_out(results: Results) -> None:
     for v in results.variables:
         if v.mask_changed:
             sentences.append(f"{v.name}: {v.mask_changed:,} values changed between valid and missing")
+        if v.zeros_changed:
+            sentences.append(
+                f"{v.name}: {v.zeros_changed:,} of {v.zeros:,} values that were exactly 0 are not any more"
+            )
         if v.merged and v.distinct is not None:
             sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
     if sentences:
@@ -129,6 +130,14 @@ def show_undrawn(report: Report, advice: str, *, err: bool) -> None:
 def _number(value: float) -> str:
     """Counts in full, anything else to four digits."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"
+
+
+def _used(variable: VariableResult) -> str:
+    """What of the allowed error is used by the value nearest to it, and on average."""
+    if not variable.lossy:
+        return ""
+    shares = [f"{variable.share:.1%}"] if variable.allowed is not None or variable.mean_share is None else []
+    return ", ".join([*shares, *([f"{variable.mean_share:.1%} on average"] if variable.mean_share is not None else [])])
 
 
 def _error(variable: VariableResult) -> str:
@@ -157,10 +166,8 @@ def error_row(results: Results) -> tuple[str, str]:
     """Return the largest error against its bound."""
     worst = results.worst()
     if worst is None:
-        return (
-            "largest error",
-            f"none: {results.verdict.sentence}" if results.verdict.good else results.verdict.sentence,
-        )
+        exact = results.verdict.good and not any(v.lossy for v in results.variables)
+        return "largest error", f"none: {results.verdict.sentence}" if exact else results.verdict.sentence
     used = f"{worst.share:.1%} of what '{worst.bound}' allows"
     return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
 
@@ -179,9 +186,11 @@ def refuse_violations(results: Results) -> None:
             f"{results.violations} values of {results.restored} lie outside their bounds, in {names}. "
             f"Is {results.original} the file it was made from?"
         )
+    if not results.verdict.good and any(variable.is_broken_on_average for variable in results.variables):
+        raise BoundBroken(f"{results.restored}: {results.verdict.sentence}. Is {results.original} the original?")
 
 
-@click.command(short_help="Draw chosen variables from the results of a run.")
+@click.command()
 @click.argument("results", type=_PATH)
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="What to draw [all]; may be repeated.")
 @common_options

@@ -57,6 +57,8 @@ class _Run:
         """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
         if self.model is not None:
             return self.model
+        if self.config.target is not None:
+            return None  # each input gets bounds of its own
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
             return None
         from baler_core.pipeline.compression import train
@@ -104,7 +106,7 @@ class _Run:
         return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
 
-@click.command(short_help="Train, compress, decompress, evaluate and report.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
@@ -154,6 +156,8 @@ def _show(outcome: Outcome) -> None:
         ("file", str(outcome.compressed.path)),
         *paths,
     ]
+    if outcome.compressed.target:
+        click.echo(f"  {outcome.compressed.target}")
     print_table(rows, indent="  ")
     show_left_out(outcome.results)
 

@@ -68,10 +68,11 @@ def _expanded(text: str, folder: Path) -> list[Path]:
         if not files:
             raise DataError(f"no file matches {path}")
         return files
-    raise DataError(_not_found(path))
+    raise DataError(no_such_file(path))
 
 
-def _not_found(path: Path) -> str:
+def no_such_file(path: Path) -> str:
+    """Return the sentence on a missing file, with the nearest names in its folder."""
     if not path.parent.is_dir():
         return f"{path}: no such file; there is no folder {path.parent}"
     names = [p.name for p in path.parent.iterdir() if p.is_file() and not p.name.startswith(".")]

@@ -66,6 +66,11 @@ class ConfigFile(BaseModel):
         description="Quantities computed from the variables, and how far each may move: "
         '`{m: {of: "pair_mass(Muon)", rel: 1.0e-3}}`.',
     )
+    target: Any = Field(
+        default=None,
+        description="What the file is to reach, `{ratio: 20}`, `{bits: 3}`, `{size: 2 GB}` or `{psnr: 80}`: all bounds are "
+        "multiplied by the factor that this needs.",
+    )
     preprocess: list[NamedOptions] = Field(
         default=[],
         description="Reversible changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "

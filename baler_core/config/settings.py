@@ -10,6 +10,7 @@ from typing import Literal
 from baler_core.config.yaml_nodes import Problem
 from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
+from baler_core.data.targets import Target
 from baler_core.errors import ConfigError
 from baler_core.plugin.interfaces import Options, Training
 
@@ -57,6 +58,8 @@ class Config:
         Whether compressed files hold what trained models learned, or refer to the file of trained models.
     derived
         Quantities computed from the variables that are kept.
+    target
+        What the file is to reach, by a factor on all bounds.
     """
 
     path: Path | None
@@ -73,6 +76,7 @@ class Config:
     plots: tuple[str, ...] = ("*",)
     model_storage: ModelStorage = "inside"
     derived: tuple[DerivedRule, ...] = ()
+    target: Target | None = None
 
 
 class InvalidConfig(ConfigError):

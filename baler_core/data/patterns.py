@@ -30,8 +30,12 @@ def _has_wildcards(pattern: str) -> bool:
 
 
 def names_in_full(name: str, pattern: str) -> bool:
-    """Return whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`)."""
-    return pattern in (name, glob.escape(name))
+    """Return whether a pattern is the very name, as it stands or with its special characters in brackets (`x[[]0]`).
+
+    A slash before the name or the pattern makes no difference.
+    """
+    bare = name.removeprefix("/")
+    return pattern.removeprefix("/") in (bare, glob.escape(bare))
 
 
 def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, frozenset[str]]:
@@ -39,7 +43,8 @@ def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, fr
 
     One that is a name itself means that name alone: beside `flux[ADU]`, `fluxA` is not what `flux[ADU]` means. One
     without a slash that matches no name means the last part of names: `Jet_*` the `Events/Jet_pt` of a file with
-    several trees, `pt` the `jets/pt` of a file with groups.
+    several trees, `pt` the `jets/pt` of a file with groups. One that
+    begins with a slash and matches no name means whole names: `/pt` is the `pt` outside all groups.
     """
     known = set(names)
     last = {name: name.rpartition("/")[2] for name in names if "/" in name}
@@ -52,6 +57,10 @@ def meant_among(patterns: Iterable[str], names: Collection[str]) -> dict[str, fr
         elif last and "/" not in pattern and not any(name_matches(name, pattern) for name in known):
             own = {pattern: frozenset([pattern])} if pattern in parts else {}
             found[pattern] = frozenset(name for name, part in last.items() if name_matches(part, pattern, own))
+        elif pattern.startswith("/") and not any(name_matches(name, pattern) for name in known):
+            bare = pattern.removeprefix("/")
+            own = {bare: frozenset([bare])} if bare in known else {}
+            found[pattern] = frozenset(name for name in names if name_matches(name, bare, own))
     return found
 
 
@@ -73,3 +82,20 @@ def unmistakable(patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ..
         own = meant.get(pattern, frozenset())
         full += [glob.escape(name) for name in names if name in own] if own else [pattern]
     return tuple(dict.fromkeys(full))
+
+
+def variable_meant(needed: str, beside: str, names: Collection[str]) -> str | None:
+    """Return the variable that a formula means by a name: that very one, one of the group of `beside`, or the only one.
+
+    Parameters
+    ----------
+    beside
+        The variable that the formula is for: `Muon_dxyErr` for `Events/Muon_dxy` is `Events/Muon_dxyErr`.
+    """
+    if needed in names:
+        return needed
+    group, slash, _ = beside.rpartition("/")
+    if f"{group}{slash}{needed}" in names:
+        return f"{group}{slash}{needed}"
+    found = [name for name in names if name.rpartition("/")[2] == needed]
+    return found[0] if len(found) == 1 else None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from baler_core.data.variables import Schema, make_block, values_of
-
-if TYPE_CHECKING:
-    import xarray as xr
+from baler_core.data.block import Block, make_block, values_of
+from baler_core.data.variables import Schema
 
 
-def rows_of(block: xr.Dataset, schema: Schema, dim: str, rows: slice) -> xr.Dataset:
+def rows_of(block: Block, schema: Schema, dim: str, rows: slice) -> Block:
     """Return rows along the leading dimension `dim`, and what belongs to them along jagged ones."""
     slices = {dim: rows}
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
 from baler_core.data.arithmetic import Term
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.derived import DerivedRule, allowed_error, misses
-from baler_core.data.variables import Schema, Variable, block_sizes, event_lengths, leading_dimension, values_of
+from baler_core.data.variables import Schema, Variable, block_sizes, event_lengths, leading_dimension
 from baler_core.derived.nodes import Masks, Node, Trace, bind, compute, dependence, reach, units_of
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.plugin.quantity import Around, Cells, Quantity
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class Surroundings:
     coordinates: Mapping[str, np.ndarray] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
 
-    def of(self, block: xr.Dataset, start: Mapping[str, int] | None = None) -> Around:
+    def of(self, block: Block, start: Mapping[str, int] | None = None) -> Around:
         """Return what lies around a block; `start` tells its first row by leading dimension, else blocks come in order."""
         sizes, schema = block_sizes(block), self.schema
         first = self.rows if start is None else start
@@ -144,7 +142,7 @@ class Surroundings:
         return Around(lengths, events, coordinates, axes)
 
     def inner(
-        self, one: Derived, computed: Computed, block: xr.Dataset, start: Mapping[str, int] | None = None
+        self, one: Derived, computed: Computed, block: Block, start: Mapping[str, int] | None = None
     ) -> np.ndarray:
         """Return the cells of a block without those that would need rows of its neighbours: one-sided derivatives."""
         dim = leading_dimension(one.inputs[0], self.schema)
@@ -156,7 +154,7 @@ class Surroundings:
         right = computed.reach if first + rows < self.schema.sizes[dim] else 0
         return computed.values[left : rows - right]
 
-    def passed(self, block: xr.Dataset) -> None:
+    def passed(self, block: Block) -> None:
         """Take note that the rows of a block are over."""
         dims = {leading_dimension(self.schema[str(name)], self.schema) for name in block.variables}
         for dim in dims - {None}:
@@ -234,7 +232,7 @@ def _check(inputs: Sequence[Variable], schema: Schema) -> None:
 
 
 def coordinates_of(
-    walk: Callable[[], Iterable[xr.Dataset]], derived: Sequence[Derived], schema: Schema
+    walk: Callable[[], Iterable[Block]], derived: Sequence[Derived], schema: Schema
 ) -> dict[str, np.ndarray]:
     """Read the coordinates of the dimensions of all inputs, where the file has them: 1-D variables named like them."""
     dims = {dim for one in derived for variable in one.inputs for dim in variable.dims if len(variable.dims) > 1}
@@ -252,7 +250,7 @@ def coordinates_of(
     return {name: np.concatenate(found) for name, found in parts.items() if found}
 
 
-def arrays_of(block: xr.Dataset, one: Derived) -> dict[str, np.ndarray] | None:
+def arrays_of(block: Block, one: Derived) -> dict[str, np.ndarray] | None:
     """Return stored values of all inputs; None if the block does not hold them."""
     if any(name not in block.variables for name in one.names):
         return None
@@ -264,7 +262,7 @@ def is_possible(variable: Variable) -> bool:
     return variable.numpy_dtype.kind == "f" or variable.is_packed
 
 
-def widths(walk: Callable[[], Iterable[xr.Dataset]], derived: Sequence[Derived], around: Surroundings) -> list[float]:
+def widths(walk: Callable[[], Iterable[Block]], derived: Sequence[Derived], around: Surroundings) -> list[float]:
     """Return largest - smallest finite cell of each quantity: in the whole file, if any bound is a part of a range.
 
     Raises

@@ -22,9 +22,9 @@ from baler_core.evaluate.survey import ByteSample, survey
 from baler_core.plugin.interfaces import Metric
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
-Walk = Callable[[], Iterable["xr.Dataset"]]
+Walk = Callable[[], Iterable["Block"]]
 """Gives a file's blocks anew at every call."""
 
 OTHERS_BYTES = 8 << 20

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.rows import rows_of
-from baler_core.data.variables import Schema, make_block, values_of
+from baler_core.data.variables import Schema
 from baler_core.evaluate.pairing import Piece
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 @dataclass(frozen=True)
 class Joined:
     """A block of both files, and its first row by leading dimension."""
 
-    original: xr.Dataset
-    restored: xr.Dataset
+    original: Block
+    restored: Block
     start: Mapping[str, int]
 
 
@@ -90,7 +87,7 @@ class Cuts:
         return Joined(_concatenated(sides[0]), _concatenated(sides[1]), {dim: pieces[0].start})
 
 
-def _concatenated(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
+def _concatenated(blocks: Sequence[Block]) -> Block:
     """Blocks one behind the other: rows of all variables along their first dimension."""
     return make_block(
         {

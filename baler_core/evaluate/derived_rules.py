@@ -9,8 +9,8 @@ from baler_core.data.derived import DerivedRule
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.errors import BalerError
+from baler_core.format.file_info import Info
 from baler_core.format.header import DerivedRecord
-from baler_core.pipeline.decompression import Info
 from baler_core.plugin.registry import Registry
 
 

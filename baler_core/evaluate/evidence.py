@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, measured, pair_values
+from baler_core.data.noise import Noise, noise_of
 from baler_core.data.running_statistics import PairSample
 from baler_core.data.uncertainties import Errors
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.peaks import lost_sources
-from baler_core.suggest.noise import Noise, noise_of
 
 # Planes of fewer rows and columns are no images.
 _SMALLEST = 16

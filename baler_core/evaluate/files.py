@@ -19,10 +19,11 @@ from baler_core.evaluate.derived_rules import block_ends, quantities_of
 from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
 from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
+from baler_core.format.file_info import Info, read_info
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
-from baler_core.pipeline.decompression import Info, read_info
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
 from baler_core.pipeline.input import kept_exact as kept_exact_by
+from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.interfaces import Metric, Reader
 from baler_core.plugin.registry import Registry
@@ -238,7 +239,9 @@ def _bounds(
     """The bound of every variable, as far as it is known, and what is exact in spite of a pattern, with the reason."""
     if rules is not None:
         roles = roles_in(before.schema, before.walk, rules)
-        bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+        found = with_noise(before.schema, bounds_of(before.schema, rules, roles), before.walk)
+        bounds = dict(zip(before.schema.names, found.bounds, strict=True))
+        bounds = {name: bounds[name] for name in schema.names}
         return bounds, kept_exact_by(schema, rules, roles)
     if info is None:
         return {}, {}

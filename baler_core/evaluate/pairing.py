@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from baler_core.data.block import Block
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,13 @@ class Piece:
     `start` counts rows along the leading dimension `dim` (None for variables without dimensions).
     """
 
-    original: xr.Dataset
-    restored: xr.Dataset
+    original: Block
+    restored: Block
     dim: str | None
     start: int
 
 
-def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema) -> Iterator[Piece]:
+def paired_blocks(original: Iterable[Block], restored: Iterable[Block], schema: Schema) -> Iterator[Piece]:
     """Read both files in step, however each is cut into blocks.
 
     Parameters
@@ -63,7 +64,7 @@ def _some(names: list[str]) -> str:
     return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _same_shapes(before: xr.Dataset, after: xr.Dataset, start: int) -> None:
+def _same_shapes(before: Block, after: Block, start: int) -> None:
     for name in before.variables:
         x, y = before.variables[name].shape, after.variables[name].shape
         if x != y:
@@ -75,10 +76,10 @@ def _same_shapes(before: xr.Dataset, after: xr.Dataset, start: int) -> None:
 class _Walk:
     """One side's blocks, of which any number of leading rows can be taken."""
 
-    def __init__(self, blocks: Iterable[xr.Dataset], schema: Schema) -> None:
+    def __init__(self, blocks: Iterable[Block], schema: Schema) -> None:
         self._blocks = iter(blocks)
         self._schema = schema
-        self._block: xr.Dataset | None = None
+        self._block: Block | None = None
         self.names: list[str] = []
         self.dim: str | None = None
         self.rows = 0
@@ -97,7 +98,7 @@ class _Walk:
                 self.rows = int(block.sizes[self.dim]) if self.dim is not None else 1
         return True
 
-    def take(self, rows: int) -> xr.Dataset:
+    def take(self, rows: int) -> Block:
         """Return the next `rows` rows."""
         block = self._block
         assert block is not None

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
+from baler_core.data.mean_errors import within
 from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.evaluate.drawings import Drawings
@@ -40,10 +41,15 @@ class VariableResult:
         Values outside their bound.
     mask_changed
         Values that readers of the format showed and now show as missing, or the other way.
+    zeros, zeros_changed
+        Values that were exactly 0, and how many of them are not any more, of variables that have many; else 0.
     distinct
         Number of distinct values before and after, of whole numbers of which some changed; else None.
     level, words
         The verdict on its loss: whether it is good, has to be looked at or is bad, and why.
+    mean_error, mean_limit
+        The error on average that the bound limits, and the limit, in physical units or as shares of the values; None
+        where it limits none.
     """
 
     name: str
@@ -61,10 +67,28 @@ class VariableResult:
     share: float = 0.0
     violations: int = 0
     mask_changed: int = 0
+    zeros: int = 0
+    zeros_changed: int = 0
     distinct: tuple[int, int] | None = None
     native_bytes: int = 0
     level: Literal["good", "fair", "bad"] = "good"
     words: str = ""
+    mean_error: float | None = None
+    mean_limit: float | None = None
+
+    @property
+    def mean_share(self) -> float | None:
+        """The error on average as a share of its limit."""
+        if self.mean_error is None or not self.mean_limit:
+            return None
+        return self.mean_error / self.mean_limit
+
+    @property
+    def is_broken_on_average(self) -> bool:
+        """Whether the error on average exceeds its limit."""
+        return (
+            self.mean_error is not None and self.mean_limit is not None and not within(self.mean_error, self.mean_limit)
+        )
 
     @property
     def merged(self) -> bool:
@@ -256,6 +280,8 @@ class Results:
         failed = [one.name for one in self.derived if one.violations]
         if failed:
             return Verdict(False, "broken", f"derived quantities moved too far: {', '.join(failed)}")
+        if on_average := [v.name for v in self.variables if v.is_broken_on_average]:
+            return Verdict(False, "broken", f"the errors on average exceed their limits in {', '.join(on_average)}")
         masked = sum(v.mask_changed for v in self.variables)
         if masked:
             return Verdict(False, "missing values changed", f"{masked:,} values changed between valid and missing")

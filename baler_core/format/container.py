@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import re
 import zlib
@@ -28,6 +29,8 @@ HEADER_LIMIT = 1 << 26
 _FEWEST_RECORDS = 250_000
 _RECORDS_PER_BYTE = 64
 _PIECE = 1 << 14
+# So many end marks are looked for in a file that ends with none.
+_END_MARKS = 16
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 BlockStreams = Sequence[Mapping[str, bytes]]
@@ -101,6 +104,8 @@ class BalReader:
     def _read_index(self) -> list[Section]:
         length = os.fstat(self._file.fileno()).st_size
         start = self._file.read(len(MAGIC) + 1)
+        if not length:
+            raise FormatError(f"{self.path}: is empty, not a .bal file")
         if start[: len(MAGIC)] != MAGIC:
             raise FormatError(f"{self.path}: is not a .bal file (it begins with {start[:4]!r})")
         if start[len(MAGIC) :] > bytes([VERSION]):
@@ -116,6 +121,7 @@ class BalReader:
         self._file.seek(length - _TRAILER)
         trailer = self._file.read(_TRAILER)
         if trailer[8:] != END:
+            self._refuse_more(length)
             raise FormatError(f"{self.path}: is cut short or damaged: its end mark is missing")
         size = int.from_bytes(trailer[:4], "little")
         if size > length - _TRAILER - len(start):
@@ -125,6 +131,23 @@ class BalReader:
         if zlib.crc32(index) != int.from_bytes(trailer[4:8], "little"):
             raise FormatError(f"{self.path}: is damaged: the checksum of its index is wrong")
         return _sections(index, len(start), length - _TRAILER - size, self.path)
+
+    def _refuse_more(self, length: int) -> None:
+        """Say so if what lacks an end mark is a whole file with something behind it."""
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            end = length
+            for _ in range(_END_MARKS):
+                end = whole.rfind(END, 0, end)
+                if end < _TRAILER:
+                    return
+                size = int.from_bytes(whole[end - 8 : end - 4], "little")
+                index = whole[max(0, end - 8 - size) : end - 8]
+                if len(index) == size and zlib.crc32(index) == int.from_bytes(whole[end - 4 : end], "little"):
+                    more = length - end - len(END)
+                    raise FormatError(
+                        f"{self.path}: {more:,} bytes that do not belong to it follow its end: get the file anew, or "
+                        f"keep its first {length - more:,} bytes"
+                    )
 
     def section(self, number: int) -> bytes:
         """Return the bytes of section `number`."""

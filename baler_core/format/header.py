@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
 
 
@@ -126,9 +127,15 @@ class Header:
         What the input only points to, since it lies in other files, one sentence each.
     flips
         How many values of a variable changed their sign, where keeping it would have cost more than it may.
+    zeros
+        How many exact zeros of a variable became something else, where keeping them would have cost more than it may.
     kept_exact
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why; when read from a
         file, in a few words (`time`).
+    means
+        The error on average of each variable that has a limit of it, in physical units or as a share of the values.
+    target
+        What the file was to reach, and the factor on all bounds that did it.
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     derived
@@ -153,9 +160,12 @@ class Header:
     attachments_section: int | None = None
     left_out: tuple[str, ...] = ()
     flips: Mapping[str, int] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     derived: tuple[DerivedRecord, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
+    target: Target | None = None
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.variables import block_sizes, leading_dimension, values_of
+from baler_core.data.block import Block, values_of
+from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.derived.quantities import Computed, Derived, Surroundings, arrays_of
 from baler_core.errors import BoundBroken
 from baler_core.format.header import DerivedRecord
 from baler_core.pipeline.group_coder import CodedBlock
 from baler_core.pipeline.job import Job, PreparedBlock
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 # A cell that depends on more values than this is first mended by the most wrong of them, a growing part of all.
 _MANY = 16
@@ -33,7 +30,7 @@ class DerivedKeeper:
         self._around = Surroundings(job.schema, job.held.coordinates)
         self._found = {one.rule.name: _Found() for one in job.held.quantities}
 
-    def hold(self, block: xr.Dataset, given: Sequence[PreparedBlock], coded: Sequence[CodedBlock]) -> list[CodedBlock]:
+    def hold(self, block: Block, given: Sequence[PreparedBlock], coded: Sequence[CodedBlock]) -> list[CodedBlock]:
         """Return the coded groups of a block, with more values stored exactly where a quantity missed its bound.
 
         Raises
@@ -81,7 +78,7 @@ class DerivedKeeper:
         part = 2.0**number / _FIRST_PART
         return {name: _most_wrong(mask, each.before[name], arrays[name], part) for name, mask in masks.items()}
 
-    def _seams(self, block: xr.Dataset, held: Sequence[_Held]) -> dict[str, np.ndarray]:
+    def _seams(self, block: Block, held: Sequence[_Held]) -> dict[str, np.ndarray]:
         """Rows at the borders of blocks that derivatives in the neighbouring block need, or that need these."""
         exact: dict[str, np.ndarray] = {}
         schema, sizes = self._job.schema, block_sizes(block)
@@ -175,7 +172,7 @@ def _most_wrong(mask: np.ndarray, before: np.ndarray, after: np.ndarray, part: f
     return found.reshape(mask.shape)
 
 
-def _put(arrays: dict[str, np.ndarray], block: xr.Dataset, masks: Mapping[str, np.ndarray]) -> None:
+def _put(arrays: dict[str, np.ndarray], block: Block, masks: Mapping[str, np.ndarray]) -> None:
     """Take the original values where masks say so."""
     for name, mask in masks.items():
         arrays[name] = np.where(mask, values_of(block, name), arrays[name])

@@ -61,6 +61,10 @@ class CodedFile:
         The largest error of each lossy variable.
     flips
         How many values changed their sign, by variable.
+    zeros
+        How many exact zeros became something else, by variable.
+    means
+        The errors on average of variables that have a limit of them.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
     derived
@@ -72,8 +76,10 @@ class CodedFile:
     native_bytes: int = 0
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     flips: Mapping[str, int] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     derived: tuple[DerivedRecord, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -105,9 +111,12 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         left_out=tuple(job.left_out),
         elsewhere=job.blocks.elsewhere,
         flips=coded.flips,
+        zeros=coded.zeros,
         kept_exact=job.kept_exact,
         shares=coded.shares,
         derived=coded.derived,
+        means=coded.means,
+        target=job.config.target,
     )
 
 

@@ -146,10 +146,7 @@ def told_of(
     """
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
-    sentences = [
-        f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases or {})}"
-        for pattern in rules.unmatched(schema.names)
-    ]
+    sentences = _of_unmatched(schema, rules, aliases or {})
     warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
     sentences += [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
@@ -167,6 +164,22 @@ def told_of(
             f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
+
+
+def _of_unmatched(schema: Schema, rules: BoundRules, aliases: Mapping[str, str]) -> list[str]:
+    """What to say of patterns that match nothing; all in one sentence where they are many, or were made for another file."""
+    unmatched = rules.unmatched(schema.names)
+    stated = [pattern for pattern, _ in rules.rules if pattern != "*"]
+    if len(unmatched) == len(stated) > 1:
+        return [
+            f"none of the {len(stated)} patterns of the bounds matches a variable of this file: they are "
+            f"{listed(stated)}, and it holds {listed(schema.names)}. 'baler init' proposes bounds for it"
+        ]
+    if len(unmatched) > _NAMED:
+        return [f"{len(unmatched)} of the {len(stated)} patterns of the bounds match no variable: {listed(unmatched)}"]
+    return [
+        f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases)}" for pattern in unmatched
+    ]
 
 
 def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:

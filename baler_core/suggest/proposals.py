@@ -11,11 +11,11 @@ import numpy as np
 
 from baler_core.data.angles import names_direction
 from baler_core.data.bounds import usable
+from baler_core.data.noise import noise_of
 from baler_core.data.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
 from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
-from baler_core.suggest.noise import noise_of
 
 LOSSLESS = "lossless"
 OTHERS = "{rel: 1.0e-3}"
@@ -27,6 +27,11 @@ _COMMON = 2.0
 _OF_ERROR = 0.1
 _OF_NOISE = 0.25
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
+# Differences of two magnitudes, of Gaia, Johnson and Cousins, SDSS and Pan-STARRS, 2MASS; they pass through zero.
+_COLOUR = re.compile(
+    r"(bp[-_]rp|bp[-_]g|g[-_]rp|[ubvri][-_][bvri]|[ugrizy][-_][grizy]|[jhk]s?[-_][hk]s?)(_?0|_mean|_corr)?",
+    re.IGNORECASE,
+)
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
 _NARROW = 0.05
 _SMALL = 0.01
@@ -96,7 +101,7 @@ def _proposal(
     values = physical.get(variable.name)
     if not variable.dims or (values is not None and values.size == 1):
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else SINGLE)
-    by_error = _below_errors(errors, physical, values)
+    by_error = _below_errors(errors, physical, values, variable)
     in_series = variable.dims[0] in series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
@@ -160,7 +165,8 @@ def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, i
         by_noise = _below_noise(values, variable)
         if by_noise is not None:
             return by_noise
-    if _MAGNITUDE.search(variable.name.rpartition("/")[2]) or variable.units.lower() == "mag":
+    name = variable.name.rpartition("/")[2]
+    if _MAGNITUDE.search(name) or _COLOUR.fullmatch(name) or variable.units.lower() == "mag":
         return Proposal("{abs: 1.0e-3}", "a magnitude")
     if variable.units.lower() in PIXELS:
         return Proposal("{abs: 1.0e-3}", "a place on an image")
@@ -182,7 +188,7 @@ def _angle(variable: Variable) -> Proposal | None:
 
 
 def _below_errors(
-    errors: Sequence[Errors], physical: Mapping[str, np.ndarray], values: np.ndarray | None
+    errors: Sequence[Errors], physical: Mapping[str, np.ndarray], values: np.ndarray | None, variable: Variable
 ) -> Proposal | None:
     """At most a tenth of the smallest common error, where a variable of errors stands beside it."""
     found = [
@@ -193,9 +199,19 @@ def _below_errors(
     if values is None or not found:
         return None
     smallest, name = min(found)
+    if _OF_ERROR * smallest < _rounding(values, variable):
+        return Proposal(LOSSLESS, f"common errors, {smallest:.3g} in {_short(name)}, are finer than its numbers")
     return Proposal(
         _absolute(_OF_ERROR * smallest), f"a tenth of the smallest common error, {smallest:.3g} in {_short(name)}"
     )
+
+
+def _rounding(values: np.ndarray, variable: Variable) -> float:
+    """Return how far the type, or the scale factor, rounds common values."""
+    if variable.numpy_dtype.kind != "f":
+        return abs(variable.scale) / 2
+    known = np.abs(values[np.isfinite(values) & (values != 0)])
+    return float(np.finfo(variable.numpy_dtype).eps) / 2 * float(np.median(known)) if known.size else 0.0
 
 
 def _below_noise(values: np.ndarray | None, variable: Variable) -> Proposal | None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import is_measured, pair_values
 from baler_core.data.running_statistics import PairSample, sample_size
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult, Options
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 class DistanceOptions(Options):
@@ -44,7 +42,7 @@ class DistanceMetric(Metric):
     def measure(self, before: np.ndarray, after: np.ndarray) -> dict[str, float]:
         """Return the distance of two samples of equal size, each sorted, of at least one value."""
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         chosen = [variable for variable in variables.values() if is_measured(variable)]
         size = sample_size(len(chosen), most=self.options.sample)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import is_measured, pair_values
 from baler_core.data.running_statistics import Moments
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 class MeanBias(Metric):
@@ -34,7 +32,7 @@ class MeanBias(Metric):
         self._worst: dict[str, float] = {}
         self._units: dict[str, str] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable in variables.values():
             if is_measured(variable):
@@ -76,7 +74,7 @@ class Determination(Metric):
         self._residuals: dict[str, Moments] = {}
         self._spreads: dict[str, _Spread] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable in variables.values():
             if is_measured(variable):

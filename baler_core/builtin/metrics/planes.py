@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import is_measured, measured
 from baler_core.data.patterns import matching_names
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, Options
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SMALLEST = 11
 """Planes with fewer rows or columns are left out: vectors in the rows of a table, thin strips."""
@@ -47,7 +45,7 @@ class PlaneMetric(Metric):
     def take(self, name: str, before: np.ndarray, after: np.ndarray) -> None:
         """Take in one plane of each."""
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for name in matching_names(self.options.variables, [str(key) for key in original.variables]):
             variable = variables[name]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import is_measured, pair_values
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult, Options
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 class SpatialOptions(Options):
@@ -41,7 +39,7 @@ class SpatialRelativeError(Metric):
         self._values: Counter[str] = Counter()
         self._moved: Counter[str] = Counter()
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable in variables.values():
             if is_measured(variable):

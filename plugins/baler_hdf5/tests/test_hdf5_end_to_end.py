@@ -71,3 +71,22 @@ def test_the_bound_is_kept_on_what_readers_show(tmp_path: Path, kind: Any, code:
         before, after = a["counts"].values, b["counts"].values
         assert not np.array_equal(before, after, equal_nan=True)
         assert np.nanmax(np.abs(before - after)) <= 3
+
+
+@pytest.mark.parametrize("members", [(0, 1), (0, -1), (1, 0)], ids=str)
+@pytest.mark.parametrize("code", [h5t.STD_I8LE, h5t.STD_I32BE], ids=["i1", "i4"])
+def test_booleans_of_other_numbers_come_back(code: h5t.TypeIntegerID, members: tuple[int, int], tmp_path: Path) -> None:
+    """HDF5 has no booleans but enumerations, whose datasets hold any number."""
+    raw = np.random.default_rng(4).integers(-3, 4, 300).astype(code.dtype)
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        kind = h5t.enum_create(code)
+        for name, value in zip((b"FALSE", b"TRUE"), members, strict=True):
+            kind.enum_insert(name, value)
+        h5d.create(file.id, b"flag", kind, h5s.create_simple((300,))).write(h5s.ALL, h5s.ALL, raw, mtype=kind)
+    baler_core.compress(tmp_path / "data.h5", tmp_path / "data.bal")
+    baler_core.decompress(tmp_path / "data.bal", tmp_path / "out.h5")
+    with h5py.File(tmp_path / "out.h5") as file:
+        kind, stored = file["flag"].id.get_type(), np.empty(300, code.dtype)
+        file["flag"].id.read(h5s.ALL, h5s.ALL, stored, mtype=kind)
+        assert [kind.get_member_value(n) for n in range(2)] == list(members)
+    np.testing.assert_array_equal(stored, raw)

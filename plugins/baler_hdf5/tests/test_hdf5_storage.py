@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,21 @@ def test_filters_of_hdf5plugin_are_set_again(path: Path, restore: Restore, same_
     same_hdf5(path, restored)
     assert filters(restored, "x") == filters(path, "x")
     assert filters(restored, "y") == filters(path, "y")
+
+
+def test_filters_are_set_again_where_netcdf4_has_brought_others(path: Path, tmp_path: Path) -> None:
+    """Importing netCDF4 makes HDF5 find filters of which some cannot write."""
+    hdf5plugin.register("blosc", force=True)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=STEPS, chunks=(32, 32), **hdf5plugin.Blosc(**FILTERS["blosc"]))
+    out = tmp_path / "again.h5"
+    code = (
+        "import netCDF4, baler_core, sys\n"
+        "baler_core.compress(sys.argv[1], sys.argv[2])\n"
+        "baler_core.decompress(sys.argv[2], sys.argv[3])\n"
+    )
+    subprocess.run([sys.executable, "-c", code, path, tmp_path / "x.bal", out], check=True)
+    assert filters(out, "x") == filters(path, "x")
 
 
 @pytest.mark.parametrize("name", ["zfp", "sz3", "scaleoffset"])

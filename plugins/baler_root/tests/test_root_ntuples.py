@@ -15,6 +15,7 @@ import uproot
 from baler_core import DataError, FormatError, Schema
 from baler_core.testing import check_hostile_reader
 from baler_root.reader import RootReader
+from baler_root.values.ntuple import reading
 from baler_root.values.ntuple.elements import DELTA, DTYPES, SPLIT, ZIGZAG, encode_page
 
 from .root_compare import differences
@@ -61,6 +62,27 @@ def restored(path: Path, out: Path, change: Callable[[Any], Any] = lambda block:
             sink.write(change(block))
         sink.close()
         return source.schema, list(source.warnings)
+
+
+@pytest.mark.parametrize("odd", ["event", "hits", "pair", "names"])
+def test_fields_that_values_do_not_make_again_are_kept_as_they_are(
+    odd: str, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As fields that were added while events were written, which ROOT does and uproot cannot."""
+    with uproot.open(records) as file:
+        fields = file["Events"].field_records
+        below = {n for n, field in enumerate(fields) if field.field_name == odd}
+        for n, field in enumerate(fields):
+            below |= {n} if field.parent_field_id in below else set()
+        columns = {n for n, record in enumerate(file["Events"].column_records) if record.field_id in below}
+    fits = reading._fits
+    monkeypatch.setattr(reading, "_fits", lambda record, *given: record.idx not in columns and fits(record, *given))
+    schema, warnings = restored(records, tmp_path / "out.root")
+    assert columns
+    assert not warnings
+    assert not [name for name in schema.names if name.startswith(f"Events/{odd}")]
+    assert "Events/event" in schema.names or odd == "event"
+    assert list(differences(records, tmp_path / "out.root")) == []
 
 
 def test_every_field_comes_back(records: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import uproot
 
+import baler_core
 from baler_core import DataError, FormatError, Schema
 from baler_core.testing import check_hostile_reader
 from baler_root.contents.keys import Item, content_of, list_items, names_of_file
@@ -253,3 +254,16 @@ def test_classes_that_every_reader_knows_need_no_description(tmp_path: Path) -> 
     with uproot.open(out) as file:
         assert str(file["note"]) == "a text"
         assert file["t"]["x"].array(library="np").tolist() == list(range(100))
+
+
+def test_booleans_of_other_bytes_than_0_and_1_come_back(tmp_path: Path) -> None:
+    """Members that a program never set are saved as whatever lay in memory."""
+    rng = np.random.default_rng(2)
+    raw = np.concatenate([rng.integers(0, 2, 900), rng.integers(0, 256, 100)]).astype("u1")
+    with uproot.recreate(path := tmp_path / "flags.root") as file:
+        file.mktree("t", {"flag": "bool", "x": "float32"})
+        file["t"].extend({"flag": raw.view(bool), "x": rng.normal(size=1000).astype("f4")})
+    baler_core.compress(path, tmp_path / "flags.bal", bounds={"x": {"abs": 0.01}})
+    baler_core.decompress(tmp_path / "flags.bal", tmp_path / "out.root")
+    stored = uproot.open(tmp_path / "out.root")["t"]["flag"].array(uproot.AsDtype("u1"), library="np")
+    np.testing.assert_array_equal(stored, raw)

@@ -202,14 +202,19 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     -------
     how
         `~3`: rounded to three decimals. `~g6`: to six digits. `~g6r2:0.001`: or to fewer where originals of two decimals
-        stay inside the tolerance. Empty: not at all.
+        stay inside the tolerance. Empty: not at all, as where some values stay exact or on their side.
     tolerance
         For whatever restores the values: its error and that of the rounding stay within the one given.
     """
+    if tolerance.fill or tolerance.thresholds or tolerance.mean:
+        return (
+            "",
+            tolerance,
+        )  # a cut may put a value on a special one, or on the other side, and adds to errors on average
     if tolerance.kind == "free":
         return "~g7", tolerance
     value = tolerance.value
-    grid = Grid(decimals, tolerance.kind == "rel", value) if decimals < _NO_GRID else ""
+    grid = Grid(decimals, tolerance.kind[0], value) if decimals < _NO_GRID else ""
     if tolerance.kind == "abs" and value > 0:
         places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
         # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
@@ -224,6 +229,8 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
         digits = 1 - math.floor(math.log10(2 * _SHARE * value / (1 + value) * (1 + 1e-9)))
         if digits < _DIGITS:
             return f"~g{digits}{grid}", replace(tolerance, value=rounded_down(value * (1 - _SHARE)))
+    if tolerance.kind == "bits" and grid:
+        return f"~g{_DIGITS}{grid}", tolerance
     return "", tolerance
 
 
@@ -232,6 +239,8 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
     Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
     """
+    if tolerance.fill or tolerance.thresholds or tolerance.mean:
+        return "", Tolerance("exact")
     if tolerance.kind == "free" and decimals < _NO_GRID:
         return f"~{decimals}", tolerance
     if tolerance.kind != "abs" or decimals == _NO_GRID:
@@ -253,7 +262,7 @@ def _rounded(values: np.ndarray, how: str) -> np.ndarray:
     if not grid:
         return short
     on = Grid.parse(grid)
-    if not on.relative:
+    if on.kind == "a":
         inner = shortened(Tolerance("abs", on.tolerance), _NO_GRID)[1].value
         return on.shorten(values, short, np.full(len(values), digits), inner)
     with np.errstate(all="ignore"):

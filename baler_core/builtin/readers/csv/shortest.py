@@ -9,9 +9,11 @@ import numpy as np
 
 from baler_core.data.bounds import SAFETY
 
-GRID = re.compile(r"[ar]\d{1,2}:\d{1,17}(?:\.\d{1,21})?(?:e[+-]?\d{1,3})?")
+GRID = re.compile(r"[abr]\d{1,2}:\d{1,17}(?:\.\d{1,21})?(?:e[+-]?\d{1,3})?")
 # Beyond, products with powers of ten are no longer exact enough to tell which decimals are near.
 _LARGEST = 2.0**40
+# A float64 has no more bits than this in its mantissa, whatever a file says.
+_MOST_BITS = 64
 # More digits than the originals had are tried one by one up to so many.
 _MORE = 2
 
@@ -24,24 +26,24 @@ class Grid:
     ----------
     decimals
         All originals are written exactly with so many.
-    relative
-        Whether the tolerance is meant times the value.
+    kind
+        Of the tolerance: `a` absolute, `r` meant times the value, `b` a number of bits of the mantissa.
     tolerance
         What may lie between an original and the number in the text.
     """
 
     decimals: int
-    relative: bool
+    kind: str
     tolerance: float
 
     def __str__(self) -> str:
-        return f"{'r' if self.relative else 'a'}{self.decimals}:{self.tolerance!r}"
+        return f"{self.kind}{self.decimals}:{self.tolerance!r}"
 
     @classmethod
     def parse(cls, text: str) -> Grid:
         """Return what `str` wrote (`GRID`)."""
         decimals, _, tolerance = text[1:].partition(":")
-        return cls(int(decimals), text[0] == "r", float(tolerance))
+        return cls(int(decimals), text[0], float(tolerance))
 
     def shorten(self, values: np.ndarray, short: np.ndarray, places: np.ndarray, inner: float) -> np.ndarray:
         """Values with fewer decimals than `short` has, where every original that may stand behind one stays in reach.
@@ -53,13 +55,13 @@ class Grid:
         places
             Decimals of `short`, of the same shape.
         inner
-            What may lie between an original and its restored value: less than the tolerance.
+            What may lie between an original and its restored value: less than the tolerance, or as many bits.
         """
         scale = 10.0**self.decimals
         result = short.copy()
         with np.errstate(all="ignore"):
             steps = values * scale
-            low, high = self._within(steps, inner)
+            low, high = self._within_bits(steps) if self.kind == "b" else self._within(steps, inner)
             nearest, farthest = self._reach(low, high)
             left = np.isfinite(steps) & (np.abs(steps) < _LARGEST) & (low <= high)
             for more in range(_MORE + 1):
@@ -74,16 +76,35 @@ class Grid:
     def _within(self, steps: np.ndarray, inner: float) -> tuple[np.ndarray, np.ndarray]:
         """The first and the last original, in steps of the last decimal, that may stand behind each value."""
         slack = 1e-9 + 1e-15 * np.abs(steps)
-        if self.relative:
+        if self.kind == "r":
             ends = steps / (1 + inner), steps / (1 - inner)
             return np.ceil(np.minimum(*ends) - slack), np.floor(np.maximum(*ends) + slack)
         reach = inner * 10.0**self.decimals
         return np.ceil(steps - reach - slack), np.floor(steps + reach + slack)
 
+    def _within_bits(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same where restored values keep a number of bits: an original beyond a power of two has twice the room."""
+        scale = 10.0**self.decimals
+        sizes = np.abs(steps)
+        slack = 1e-9 + 1e-15 * sizes
+        half = self._half_bit(sizes / scale) * scale
+        beyond = self._half_bit((sizes + 2 * half) / scale) * scale
+        low, high = np.ceil(sizes - half - slack), np.floor(sizes + np.maximum(half, beyond) + slack)
+        return np.where(steps < 0, -high, low), np.where(steps < 0, -low, high)
+
+    def _half_bit(self, values: np.ndarray) -> np.ndarray:
+        """Half of the last bit that is kept of values other than 0."""
+        exponents = np.frexp(values)[1] - 1
+        return np.ldexp(0.5, exponents - int(min(self.tolerance, _MOST_BITS)))
+
     def _reach(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ends of what lies inside the bound of both."""
-        if self.relative:
+        if self.kind == "b":
+            scale = 10.0**self.decimals
+            reach = self._half_bit(np.minimum(np.abs(low), np.abs(high)) / scale) * scale * SAFETY
+            return high - reach, low + reach
+        if self.kind == "r":
             part = self.tolerance * SAFETY
             return high - part * np.abs(high), low + part * np.abs(low)
-        reach = self.tolerance * SAFETY * 10.0**self.decimals
-        return high - reach, low + reach
+        width = self.tolerance * SAFETY * 10.0**self.decimals
+        return high - width, low + width

@@ -28,14 +28,15 @@ from baler_core.builtin.readers.csv.text import (
     lines_of,
     open_text,
 )
+from baler_core.data.block import make_block
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Json, Schema, Variable, leading_slices, make_block, select_names
+from baler_core.data.variables import Json, Schema, Variable, leading_slices, select_names
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Settled, Source, Tolerances
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 ROW = "row"
@@ -263,7 +264,7 @@ class CsvSource(Source):
 
     # ---- values
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, from memory if they were kept."""
         parts = self._kept_parts(max_bytes) if self._values is not None else self._read_parts(max_bytes)
         for variables, arrays in parts:

@@ -12,8 +12,9 @@ from baler_core import Metric, MetricResult, Variable
 from baler_fits.metrics.images import pairs
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 # Pixel histograms run from -10 to 10,000 times the noise about the median, in steps even in asinh.
 EDGES = np.sinh(np.linspace(np.arcsinh(-10.0), np.arcsinh(1.0e4), 141))
@@ -77,7 +78,7 @@ class NoiseMetric(Metric):
         self._sums: dict[str, _Sums] = {}
         self._units: dict[str, str] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable, before, after in pairs(original, restored, variables):
             sigma, good = noise_sigma(before), np.isfinite(before)

@@ -14,8 +14,9 @@ from baler_fits.metrics.images import pairs
 from baler_fits.metrics.source_finding import aperture_fluxes, find_sources, ring_reach, sky
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 MAGNITUDE = 2.5 / np.log(10)
 
@@ -45,7 +46,7 @@ class PhotometryMetric(Metric):
         super().__init__(options)
         self._fluxes: dict[str, list[np.ndarray]] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         radius = self.options.radius
         for variable, before, after in pairs(original, restored, variables):

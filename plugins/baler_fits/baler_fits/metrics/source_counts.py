@@ -14,8 +14,9 @@ from baler_fits.metrics.images import pairs
 from baler_fits.metrics.source_finding import Sources, find_sources, sky
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 
 class SourceCountsOptions(baler_core.Options):
@@ -42,7 +43,7 @@ class SourceCountsMetric(Metric):
         super().__init__(options)
         self._found: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         lowest = min(self.options.thresholds)
         for variable, before, after in pairs(original, restored, variables):

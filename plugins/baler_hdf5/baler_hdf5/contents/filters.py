@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from baler_hdf5.contents.datatypes import Json
@@ -28,6 +29,8 @@ LOSSLESS = {
 SCALEOFFSET, BITSHUFFLE, BLOSC2 = 6, 32008, 32026
 # Parameters of bitshuffle before the user's own: its version and the size of elements, which it sets by itself.
 BITSHUFFLE_OWN = 3
+# What hdf5plugin says of a filter that HDF5 has found without it.
+_FOUND_ELSEWHERE = "unknown"
 # Filters that the package hdf5plugin brings.
 IN_HDF5PLUGIN = frozenset({307, 32001, 32004, 32008, 32013, 32015, 32017, 32018, 32024, 32026, 32028, 32033})
 
@@ -82,6 +85,19 @@ def is_available(number: int) -> bool:
     return bool(h5z.filter_avail(number))
 
 
+def _register(number: int) -> None:
+    """Have a filter registered by hdf5plugin itself: as HDF5 finds some by `HDF5_PLUGIN_PATH`, they can only read."""
+    try:
+        import hdf5plugin
+    except ImportError:
+        return
+    known = hdf5plugin.get_config().registered_filters
+    for kind in hdf5plugin.get_filters(number):
+        if known.get(kind.filter_name) == _FOUND_ELSEWHERE:
+            with suppress(RuntimeError):  # an open dataset uses the other one
+                hdf5plugin.register(kind.filter_name, force=True)
+
+
 def _is_applied(dataset: h5d.DatasetID, index: int) -> bool:
     """Whether any chunk went through the filter: optional ones are skipped where they could not be applied."""
     if not hasattr(dataset, "chunk_iter"):
@@ -114,6 +130,8 @@ def set_filters(properties: h5p.PropDCID, filters: Sequence[Json]) -> None:
             continue
         if number == h5z.FILTER_SZIP and not h5z.get_filter_info(number) & h5z.FILTER_CONFIG_ENCODE_ENABLED:
             continue
+        if number in IN_HDF5PLUGIN:
+            _register(number)
         _set_filter(properties, number, flags, parameters)
 
 

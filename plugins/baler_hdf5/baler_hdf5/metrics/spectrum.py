@@ -13,8 +13,9 @@ from baler_core import Metric, MetricResult, Options, Variable
 from baler_hdf5.metrics.physical import fields_of_block
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 SMALLEST = 8
 # Wavenumbers with less than this part of the strongest one's energy are not compared: there is nothing but rounding.
@@ -60,7 +61,7 @@ class EnergySpectrum(Metric):
         self._spectra: dict[str, Spectra] = {}
         self._images: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each; a single image waits until all of its rows have come."""
         for variable, one, other in fields_of_block(original, restored, variables, self.options.variables, 2):
             if one.ndim == 2:

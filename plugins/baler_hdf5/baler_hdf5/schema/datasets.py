@@ -128,7 +128,7 @@ def select(datasets: Sequence[StoredDataset], patterns: Sequence[str] | None, wh
     if patterns is None:
         return list(datasets)
     names = dict.fromkeys(name for dataset in datasets for name in (dataset.path, *dataset.fields))
-    fitting = set(select_names(list(names), [pattern.removeprefix("/") for pattern in patterns], where))
+    fitting = set(select_names(list(names), patterns, where))
     chosen = []
     for dataset in datasets:
         whole = dataset.path in fitting

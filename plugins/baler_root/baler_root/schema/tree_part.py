@@ -184,7 +184,7 @@ class TreeReading:
         reason = "only part of its fields is selected"
         if wanted is None:
             try:
-                return make_ntuple_template(tree, item.key, readable), readable, []
+                return *make_ntuple_template(tree, item.key, readable), []
             except Unfamiliar as found:
                 reason = str(found)
         if odd:
@@ -201,7 +201,7 @@ class TreeReading:
         """A tree without variables, byte for byte."""
         if tree.kind == "RNTuple":
             try:
-                return _without_variables(choice, item, tree, make_ntuple_template(tree, item.key, []), where)
+                return _without_variables(choice, item, tree, make_ntuple_template(tree, item.key, [])[0], where)
             except Unfamiliar as reason:
                 raise DataError(f"{where}: the RNTuple cannot be kept as it is: {reason}") from reason
         newer = next((part for part in self.parts if part.choice.place == choice.newer), None)

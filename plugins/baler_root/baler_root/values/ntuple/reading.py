@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from baler_root.contents.branches import Branch
@@ -74,18 +74,13 @@ class NTupleTemplate:
         }
 
 
-@dataclass
-class _NtupleDraft:
-    """Which column holds what."""
+@dataclass(frozen=True)
+class _Column:
+    """A column of a branch: its number, what it holds, and of which leaf or list."""
 
-    found: dict[int, tuple[str, int]] = field(default_factory=dict)
-
-    def add(self, form_key: str | None, kind: str, source: int) -> None:
-        """Note a column of uproot's form; views of other fields show columns that are known already."""
-        name, _, number = str(form_key).partition("-")
-        if name != "column" or not number.isdigit():
-            raise Unfamiliar(f"uproot reads a column as {form_key!r}")
-        self.found.setdefault(int(number), (kind, source))
+    number: int
+    kind: str
+    name: str
 
 
 def sources_of(branches: Sequence[Branch]) -> dict[str, int]:
@@ -97,8 +92,8 @@ def sources_of(branches: Sequence[Branch]) -> dict[str, int]:
     return {name: n for n, name in enumerate([*names, *places])}
 
 
-def make_ntuple_template(tree: Tree, key: Any, branches: Sequence[Branch]) -> NTupleTemplate:
-    """Return the template of an RNTuple whose branches are variables.
+def make_ntuple_template(tree: Tree, key: Any, branches: Sequence[Branch]) -> tuple[NTupleTemplate, list[Branch]]:
+    """Return the template of an RNTuple, and those of its branches whose pages can be made again from variables.
 
     Parameters
     ----------
@@ -108,22 +103,39 @@ def make_ntuple_template(tree: Tree, key: Any, branches: Sequence[Branch]) -> NT
     Raises
     ------
     Unfamiliar
-        If its pages could not be made again from values.
+        If it is not laid out as expected.
     """
     ntuple = tree.tree
-    draft = _NtupleDraft()
-    sources = sources_of(branches)
-    for branch in branches:
-        for form_key, kind, name in _columns(tree.ntuple_form.content(branch.key), branch.form, branch.key, branch.key):
-            draft.add(form_key, kind, sources[name])
     try:
-        return _template(ntuple, content_of(key), draft.found)
+        pages = [pages_of(envelope) for envelope in _page_lists(ntuple)]
+        columns = {branch.key: _fitting_columns(tree, branch, pages) for branch in branches}
+        made = [branch for branch in branches if columns[branch.key] is not None]
+        kept = {branch.key for branch in made}
+        made = [branch for branch in made if not branch.counter or branch.counter in kept]
+        sources = sources_of(made)
+        found: dict[int, tuple[str, int]] = {}
+        for branch in made:
+            for column in columns[branch.key] or ():
+                # views of other fields show columns that are known already
+                found.setdefault(column.number, (column.kind, sources[column.name]))
+        return _template(ntuple, content_of(key), found), made
     except ValueError as reason:
         raise Unfamiliar(str(reason)) from reason
     except Unfamiliar:
         raise
     except Exception as error:  # uproot and the codecs raise many kinds
         raise Unfamiliar(f"its pages cannot be read: {first_line(error)}") from error
+
+
+def _fitting_columns(tree: Tree, branch: Branch, pages: Sequence[Sequence[Sequence[Any]]]) -> list[_Column] | None:
+    """The columns of a branch; None if they could not be made again from values, so that they are kept as they are."""
+    found, records = [], tree.tree.column_records
+    for form_key, kind, name in _columns(tree.ntuple_form.content(branch.key), branch.form, branch.key, branch.key):
+        known, _, number = str(form_key).partition("-")
+        if known != "column" or not number.isdigit() or not _fits(records[int(number)], kind, pages):
+            return None
+        found.append(_Column(int(number), kind, name))
+    return found
 
 
 def _columns(shown: Any, form: Form, name: str, place: str) -> Iterator[tuple[str | None, str, str]]:
@@ -148,7 +160,7 @@ def _columns(shown: Any, form: Form, name: str, place: str) -> Iterator[tuple[st
 def _template(ntuple: Any, anchor: bytes, found: Mapping[int, tuple[str, int]]) -> NTupleTemplate:
     ntuple.header, ntuple.footer  # noqa: B018 (reads them)
     header, footer = bytes(ntuple._header_chunk.raw_data), bytes(ntuple._footer_chunk.raw_data)
-    lists = [_page_list(ntuple, record.page_list_link) for record in ntuple.footer.cluster_group_records]
+    lists = _page_lists(ntuple)
     pages = [pages_of(envelope) for envelope in lists]
     records = ntuple.column_records
     rounded = [n for n in sorted(found) if int(records[n].type) in ROUNDED]
@@ -156,8 +168,6 @@ def _template(ntuple: Any, anchor: bytes, found: Mapping[int, tuple[str, int]]) 
         header = full_floats(header, rounded)
         footer = name_header_in_footer(footer, header)
         lists = [name_header(envelope, header) for envelope in lists]
-    for number, (kind, _) in found.items():
-        _check(records[number], kind, pages)
     kept = [n for n in range(len(records)) if n not in found]
     return NTupleTemplate(
         anchor,
@@ -175,13 +185,17 @@ def _template(ntuple: Any, anchor: bytes, found: Mapping[int, tuple[str, int]]) 
     )
 
 
-def _check(record: Any, kind: str, pages: Sequence[Sequence[Sequence[Any]]]) -> None:
+def _fits(record: Any, kind: str, pages: Sequence[Sequence[Sequence[Any]]]) -> bool:
+    """Whether the pages of a column follow from values: not of fields added later, stored in several ways, or unknown."""
     if record.first_element_index or record.repr_idx:
-        raise Unfamiliar("fields were added later, or are stored in several ways")
+        return False
     if int(record.type) not in {*DTYPES, *ROUNDED} or (int(record.type) in INDEX) != (kind in (LENGTHS, TEXT_LENGTHS)):
-        raise Unfamiliar("columns are of unknown types")
-    if any(record.idx >= len(cluster) for group in pages for cluster in group):
-        raise Unfamiliar("columns are left out of clusters")
+        return False
+    return all(record.idx < len(cluster) for group in pages for cluster in group)
+
+
+def _page_lists(ntuple: Any) -> list[bytes]:
+    return [_page_list(ntuple, record.page_list_link) for record in ntuple.footer.cluster_group_records]
 
 
 def _page_list(ntuple: Any, link: Any) -> bytes:
