@@ -16,7 +16,7 @@ from baler_core.data.patterns import variable_meant
 from baler_core.data.rows import rows_of
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable, leading_dimension
-from baler_core.derived.budget import Sample, Share, shares_of, tightened
+from baler_core.derived.budget import Share, TriedRows, shares_of, tightened
 from baler_core.derived.quantities import Derived, Surroundings, bind_rules, coordinates_of, is_possible, widths
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import Blocks
@@ -194,7 +194,7 @@ def _parents(schema: Schema, bounds: Sequence[ErrorBound]) -> set[str]:
     return {name for name in found if name is not None}
 
 
-def _sample(blocks: Blocks, one: Derived, around: Surroundings) -> Sample:
+def _sample(blocks: Blocks, one: Derived, around: Surroundings) -> TriedRows:
     """Rows from the middle of the first block that holds the inputs."""
     schema = blocks.schema
     dim = leading_dimension(one.inputs[0], schema)
@@ -207,7 +207,7 @@ def _sample(blocks: Blocks, one: Derived, around: Surroundings) -> Sample:
         part, start = _middle(needed, schema, dim, max(values_of(block, name).size for name in one.names))
         arrays = {name: values_of(part, name) for name in one.names}
         first = {str(dim): around.rows.get(str(dim), 0) + start}
-        return Sample(arrays, around.of(part, first))
+        return TriedRows(arrays, around.of(part, first))
     raise ConfigError(f"{one.rule.where}: there are no rows of {one.names[0]!r}")
 
 
