@@ -124,6 +124,21 @@ def test_a_quantity_keeps_its_share_of_a_variable_under_every_kind_of_bound(tmp_
         assert (moved(data["a"], kept["a"]) <= tolerance[next(iter(stated))]).all()
 
 
+@pytest.mark.parametrize("bound", [{"abs": "0.1 * sigma"}, {"mean_abs": 0.05}])
+def test_a_quantity_holds_beside_bounds_that_follow_from_errors_or_means(tmp_path: Path, bound: dict[str, Any]) -> None:
+    columns = table()
+    columns["sigma"] = np.abs(columns["c"]) / 10 + 0.01
+    bounds = {"a": bound, "sigma": {"rel": 0.05}, "b": {"abs": 1e-3}}
+    _, restored = round_trip(columns, tmp_path, bounds=bounds, derived={"q": {"of": "a * b", "abs": 1e-3}})
+    product = [arrays["a"].astype(float) * arrays["b"].astype(float) for arrays in (columns, restored)]
+    assert np.abs(product[1] - product[0]).max() <= 1e-3
+    error = np.abs(restored["a"].astype(float) - columns["a"].astype(float))
+    if "abs" in bound:
+        assert (error <= 0.1 * np.minimum(columns["sigma"], restored["sigma"])).all()
+    else:
+        assert error.mean() <= 0.05
+
+
 def test_two_quantities_of_the_same_variables_both_hold_in_every_block(tmp_path: Path) -> None:
     data = table(rows=20_000)
     derived = {"d": {"of": "a - b", "rel": 1e-2}, "s": {"of": "a + b", "abs": 2e-3}, "r": {"of": "a / c", "rel": 1e-3}}

@@ -100,12 +100,12 @@ def _summary(config: Config) -> dict[str, Any]:
         "input": [str(path) for path in config.inputs],
         "reader": config.reader.name if config.reader else "by suffix",
         "bounds": bounds or "none set: every value is exact",
+        **({"target": str(config.target)} if config.target is not None else {}),
         **(
             {"derived": {rule.name: f"{rule.formula.text}, {rule.bound}" for rule in config.derived}}
             if config.derived
             else {}
         ),
-        **({"target": str(config.target)} if config.target is not None else {}),
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),

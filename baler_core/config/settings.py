@@ -56,10 +56,10 @@ class Config:
         Patterns of the variables to draw.
     model_storage
         Whether compressed files hold what trained models learned, or refer to the file of trained models.
-    derived
-        Quantities computed from the variables that are kept.
     target
         What the file is to reach, by a factor on all bounds.
+    derived
+        Quantities computed from the variables that are kept.
     """
 
     path: Path | None
@@ -75,8 +75,8 @@ class Config:
     block_bytes: int
     plots: tuple[str, ...] = ("*",)
     model_storage: ModelStorage = "inside"
-    derived: tuple[DerivedRule, ...] = ()
     target: Target | None = None
+    derived: tuple[DerivedRule, ...] = ()
 
 
 class InvalidConfig(ConfigError):

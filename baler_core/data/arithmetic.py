@@ -112,25 +112,6 @@ class Arithmetic:
         with np.errstate(all="ignore"):
             return np.asarray(self._value(self._tree, known), np.float64)
 
-    def term(self) -> Term:
-        """Return the formula as a tree."""
-        return self._term(self._tree)
-
-    def _term(self, node: ast.expr) -> Term:
-        if isinstance(node, ast.Constant):
-            return Term("number", number=float(cast(float, node.value)))
-        if isinstance(node, ast.BinOp):
-            return Term(_SIGNS[type(node.op)], (self._term(node.left), self._term(node.right)))
-        if isinstance(node, ast.UnaryOp):
-            part = self._term(node.operand)
-            return Term("negative", (part,)) if isinstance(node.op, ast.USub) else part
-        if isinstance(node, ast.Call):
-            called = _name_of(node.func, self._quoted) or ""
-            if self._functions[called].of_names:
-                return Term(called, names=tuple(_name_of(one, self._quoted) or "" for one in node.args))
-            return Term(called, tuple(self._term(one) for one in node.args))
-        return Term("name", names=(_name_of(node, self._quoted) or "",))
-
     def fold(
         self,
         known: Mapping[str, _Kind],
@@ -160,6 +141,25 @@ class Arithmetic:
             return known[_name_of(node, self._quoted) or ""]
 
         return value(self._tree)
+
+    def term(self) -> Term:
+        """Return the formula as a tree."""
+        return self._term(self._tree)
+
+    def _term(self, node: ast.expr) -> Term:
+        if isinstance(node, ast.Constant):
+            return Term("number", number=float(cast(float, node.value)))
+        if isinstance(node, ast.BinOp):
+            return Term(_SIGNS[type(node.op)], (self._term(node.left), self._term(node.right)))
+        if isinstance(node, ast.UnaryOp):
+            part = self._term(node.operand)
+            return Term("negative", (part,)) if isinstance(node.op, ast.USub) else part
+        if isinstance(node, ast.Call):
+            called = _name_of(node.func, self._quoted) or ""
+            if self._functions[called].of_names:
+                return Term(called, names=tuple(_name_of(one, self._quoted) or "" for one in node.args))
+            return Term(called, tuple(self._term(one) for one in node.args))
+        return Term("name", names=(_name_of(node, self._quoted) or "",))
 
     def _value(self, node: ast.expr, known: Mapping[str, Values]) -> Values:
         if isinstance(node, ast.Constant):

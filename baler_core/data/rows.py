@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from baler_core.data.block import Block, make_block, values_of
+from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Schema
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
 
 
 def rows_of(block: Block, schema: Schema, dim: str, rows: slice) -> Block:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import Block
 from baler_core.data.bounds import Tolerance, ValueRange
 from baler_core.data.running_statistics import Sample, sample_size
 from baler_core.data.variables import Schema, Variable, leading_dimension
@@ -17,6 +17,9 @@ from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Distribution
 from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.results import DerivedResult
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
 
 _SAMPLE = 20_000
 _LOSS_SAMPLE = 50_000

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baler_core.data.block import Block
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError

@@ -45,11 +45,11 @@ class VariableResult:
         Values that were exactly 0, and how many of them are not any more, of variables that have many; else 0.
     distinct
         Number of distinct values before and after, of whole numbers of which some changed; else None.
-    level, words
-        The verdict on its loss: whether it is good, has to be looked at or is bad, and why.
     mean_error, mean_limit
         The error on average that the bound limits, and the limit, in physical units or as shares of the values; None
         where it limits none.
+    level, words
+        The verdict on its loss: whether it is good, has to be looked at or is bad, and why.
     """
 
     name: str
@@ -71,10 +71,10 @@ class VariableResult:
     zeros_changed: int = 0
     distinct: tuple[int, int] | None = None
     native_bytes: int = 0
-    level: Literal["good", "fair", "bad"] = "good"
-    words: str = ""
     mean_error: float | None = None
     mean_limit: float | None = None
+    level: Literal["good", "fair", "bad"] = "good"
+    words: str = ""
 
     @property
     def mean_share(self) -> float | None:
@@ -277,11 +277,11 @@ class Results:
             return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
         if self.violations:
             return Verdict(False, "broken", f"{self.violations:,} values lie outside their bound")
+        if on_average := [v.name for v in self.variables if v.is_broken_on_average]:
+            return Verdict(False, "broken", f"the errors on average exceed their limits in {', '.join(on_average)}")
         failed = [one.name for one in self.derived if one.violations]
         if failed:
             return Verdict(False, "broken", f"derived quantities moved too far: {', '.join(failed)}")
-        if on_average := [v.name for v in self.variables if v.is_broken_on_average]:
-            return Verdict(False, "broken", f"the errors on average exceed their limits in {', '.join(on_average)}")
         masked = sum(v.mask_changed for v in self.variables)
         if masked:
             return Verdict(False, "missing values changed", f"{masked:,} values changed between valid and missing")

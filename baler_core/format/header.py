@@ -163,9 +163,9 @@ class Header:
     zeros: Mapping[str, int] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
-    derived: tuple[DerivedRecord, ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
     target: Target | None = None
+    derived: tuple[DerivedRecord, ...] = ()
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

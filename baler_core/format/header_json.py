@@ -230,11 +230,11 @@ def _header(record: Json, sections: int) -> Header:
         left_out=tuple(str(sentence) for sentence in record.get("left_out", ())),
         elsewhere=tuple(str(sentence) for sentence in record.get("elsewhere", ())),
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
-        derived=derived_from_json(record.get("derived", ())),
         flips=_counts(record.get("flips", ()), variables),
         zeros=_counts(record.get("zeros", ()), variables),
         target=_target(record["target"]) if "target" in record else None,
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
+        derived=derived_from_json(record.get("derived", ())),
     )
 
 

@@ -62,14 +62,14 @@ class Compressed:
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
     flips
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
-    derived
-        Derived quantities that were kept, each with its largest error.
     zeros
         How many exact zeros of a variable that has many became something else, for the same reason.
     means
         The error on average of each variable that has a limit of it, in physical units or as a share of the values.
     target
         What was reached of a target, in a sentence.
+    derived
+        Derived quantities that were kept, each with its largest error.
     """
 
     path: Path
@@ -183,6 +183,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             given = job.prepared(block)
             coded = _coded(job, coders, given)
             coded = coded if keeper is None else keeper.hold(block, given, coded)
+            coded = [replace(one, restored={}) for one in coded]
             packed = pack_streams([one.streams for one in coded])
             writer.add(packed + block_digest(place, [one.digest for one in coded]))
             numbers = {key: number for number, key in enumerate(coders)}
@@ -197,8 +198,9 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             progress.update(sum(one.original.layout.nbytes for one in given))
     stored = _stored_groups(list(coders.values()), records)
     derived = () if keeper is None else keeper.records()
-    averages = _on_average(job, means)
-    return CodedFile(stored, records, native, errors, dict(flips), dict(zeros), means=averages, derived=derived)
+    return CodedFile(
+        stored, records, native, errors, dict(flips), dict(zeros), means=_on_average(job, means), derived=derived
+    )
 
 
 def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
@@ -207,22 +209,16 @@ def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
     return {name: means[name].value(kind[0]) for name, kind in kinds.items() if kind is not None}
 
 
-def _forgotten(job: Job, coded: CodedBlock) -> CodedBlock:
-    """What was coded, without the restored values, unless a derived quantity needs them."""
-    return coded if job.held.inputs & coded.restored.keys() else replace(coded, restored={})
-
-
 def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[PreparedBlock]) -> list[CodedBlock]:
     """Encode the groups of a block, each after those from which its tolerances follow."""
     needs = [one.needs for one in given]
     if not any(needs):
-        return [_forgotten(job, _encode(job, coders, one.scaled({}))) for one in given]
+        return [_encode(job, coders, one.scaled({})) for one in given]
     restored: dict[str, np.ndarray] = {}
     coded: dict[int, CodedBlock] = {}
     for place in restored_first([one.original.layout for one in given], needs):
         coded[place] = _encode(job, coders, given[place].scaled(restored))
         restored |= coded[place].restored
-        coded[place] = _forgotten(job, coded[place])
     return [coded[place] for place in range(len(given))]
 
 

@@ -78,8 +78,8 @@ class CodedFile:
     flips: Mapping[str, int] = field(default_factory=dict)
     zeros: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
-    derived: tuple[DerivedRecord, ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
+    derived: tuple[DerivedRecord, ...] = ()
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -114,9 +114,9 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         zeros=coded.zeros,
         kept_exact=job.kept_exact,
         shares=coded.shares,
-        derived=coded.derived,
         means=coded.means,
         target=job.config.target,
+        derived=coded.derived,
     )
 
 

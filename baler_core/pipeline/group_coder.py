@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.block import values_of
+from baler_core.data.bounds import Tolerance
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state, encode_state
@@ -64,8 +65,10 @@ class CodedBlock:
         That of what the streams restore to.
     means
         The errors on average of the variables that have a limit of them.
+    tolerances
+        What each value may lose in this block, by variable.
     restored
-        That itself, by variable, until the block is complete.
+        What the streams restore to, by variable, until the block is complete.
     """
 
     streams: Streams
@@ -75,10 +78,11 @@ class CodedBlock:
     zeros: Mapping[str, int]
     digest: bytes
     means: Mapping[str, MeanError] = field(default_factory=dict)
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict, compare=False, repr=False)
     restored: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     def with_exact(self, given: PreparedBlock, places: Mapping[str, np.ndarray]) -> CodedBlock:
-        """Return the same with more values stored exactly; errors are those from before, which are no smaller.
+        """Return the same with more values stored exactly.
 
         Parameters
         ----------
@@ -86,16 +90,23 @@ class CodedBlock:
             By variable, which of its values: boolean, of its shape.
         """
         block, layout = given.original.block, given.original.layout
-        together = dict(decode_corrections(self.streams.get(EXACT_STREAM, b""), layout).places)
+        before = decode_corrections(self.streams.get(EXACT_STREAM, b""), layout).places
+        together = dict(before)
         for name, mask in places.items():
-            known = together[name][0] if name in together else np.zeros(0, np.int64)
+            known = before[name][0] if name in before else np.zeros(0, np.int64)
             positions = np.union1d(known, np.flatnonzero(mask))
             together[name] = positions, values_of(block, name).ravel()[positions]
         corrections, arrays = Corrections(together), dict(self.restored)
         stream = encode_corrections(corrections, layout)
         corrections.apply(arrays)
-        digest = group_digest(arrays, layout, given.original.tolerances, stream)
-        return replace(self, streams={**self.streams, EXACT_STREAM: stream}, digest=digest, restored={})
+        return replace(
+            self,
+            streams={**self.streams, EXACT_STREAM: stream},
+            errors=verify(block, arrays, layout, self.tolerances, together),
+            digest=group_digest(arrays, layout, self.tolerances, stream),
+            means=mean_errors(block, arrays, layout, self.tolerances),
+            restored=arrays,
+        )
 
 
 @dataclass(frozen=True)
@@ -185,7 +196,8 @@ class GroupCoder:
         means = mean_errors(block, arrays, layout, tolerances)
         beside = {STEP_STREAM: encode_steps(given.steps, tolerances), SCALED_STREAM: given.beside or b""}
         beside |= {SETTLE_STREAM: settled, ZERO_STREAM: kept, EXACT_STREAM: stream}
-        return CodedBlock(with_streams(streams, beside), model, errors, flips, zeros, digest, means, arrays)
+        complete = with_streams(streams, beside)
+        return CodedBlock(complete, model, errors, flips, zeros, digest, means, tolerances, arrays)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:

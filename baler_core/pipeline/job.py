@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -249,6 +249,7 @@ def prepare(
     if any(tolerance.kind == "each" for tolerance in named.values()):
         scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
         named = dict(zip(schema.names, scaled, strict=True))
+        _refuse_moving_parents(named, held.inputs)
     # A change of variables would come between values and what their tolerances follow from.
     exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
     trained = TrainedModels(model, registry) if model is not None else None
@@ -305,3 +306,20 @@ def _pipeline(config: Config, registry: Registry, blocks: Blocks, exact: Sequenc
         if not waiting:
             break
     return pipeline
+
+
+def _refuse_moving_parents(tolerances: Mapping[str, Tolerance], inputs: Collection[str]) -> None:
+    """Refuse lossy inputs of derived quantities that bounds follow from: some become exact after these were used.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+    """
+    for name, tolerance in tolerances.items():
+        for parent in () if tolerance.scale is None else tolerance.scale.needs:
+            if parent in inputs and tolerances[parent].lossy:
+                raise ConfigError(
+                    f"the bound of {name!r} follows from {parent!r}, of which a derived quantity needs some values exactly: "
+                    f"keep {parent!r} lossless, or leave it out of 'derived'"
+                )

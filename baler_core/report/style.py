@@ -56,12 +56,12 @@ def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[
     `fitted` lets matplotlib find the margins, which takes longer than drawing.
     """
     import matplotlib as mpl
-    from matplotlib import rcsetup
     from matplotlib.figure import Figure
+    from matplotlib.rcsetup import cycler
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update({**_SETTINGS, "axes.prop_cycle": rcsetup.cycler(color=COLOURS)})
+        mpl.rcParams.update({**_SETTINGS, "axes.prop_cycle": cycler(color=COLOURS)})
         yield Figure(figsize=(width, height), layout="constrained" if fitted else None)
 
 
