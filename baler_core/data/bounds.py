@@ -262,6 +262,20 @@ class Tolerance:
         """Return the tolerance with what `scale` finds for the values of a block, from restored variables."""
         return self if self.scale is None else replace(self, each=self.scale.each(restored))
 
+    def knowing(self, restored: Mapping[str, np.ndarray]) -> Tolerance:
+        """Return the tolerance with variables that its scale follows from and that are restored already."""
+        if self.scale is None:
+            return self
+        known = {name: restored[name] for name in self.scale.ancestors if name in restored}
+        return replace(self, scale=replace(self.scale, known=known)) if known else self
+
+    def of_rows(self, rows: slice) -> Tolerance:
+        """Return the tolerance of some rows, the first dimension of all that is known."""
+        if self.scale is None or not self.scale.known:
+            return self
+        known = {name: values[rows] for name, values in self.scale.known.items()}
+        return replace(self, scale=replace(self.scale, known=known))
+
     def in_tiles(self, values: np.ndarray) -> Tolerance:
         """Return the tolerance with the steps that follow from the noise of a block of original values."""
         if self.noise is None:

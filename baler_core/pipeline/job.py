@@ -58,6 +58,10 @@ class GroupBlock:
     layout: Layout
     tolerances: Mapping[str, Tolerance]
 
+    def knowing(self, restored: Mapping[str, np.ndarray]) -> GroupBlock:
+        """Return the same, with restored variables that its tolerances follow from."""
+        return replace(self, tolerances={name: t.knowing(restored) for name, t in self.tolerances.items()})
+
     @property
     def native_size(self) -> int:
         """Bytes that the values take as their dtypes hold them."""
@@ -90,10 +94,15 @@ class PreparedBlock:
         return needs_of(self.original.layout, self.original.tolerances)
 
     def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
-        """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
+        """Return the same, with what its tolerances follow from; divided by them, if it was set apart."""
         given = self.original
         if not is_apart(given.layout, given.tolerances):
-            return self
+            if not self.needs:
+                return self
+            stated = {name: tolerance.knowing(restored) for name, tolerance in self.stated.items()}
+            return replace(
+                self, original=given.knowing(restored), encoded=self.encoded.knowing(restored), stated=stated
+            )
         known = {
             name: tolerance.among(restored).in_tiles(values_of(given.block, name))
             for name, tolerance in given.tolerances.items()
