@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits
 
-# Loops that check every place, whose compiled code must not meet that of those which do not.
-CHECKED = BALER_CHECKED_LOOPS=1 NUMBA_CACHE_DIR=$(CURDIR)/.numba_checked
+# Loops that check every place.
+CHECKED = BALER_LOOPS=checked
 
-.PHONY: install demo test test-checked test-checked-part lint docs clean-compiled clean
+.PHONY: install demo loops test test-checked test-checked-part wheels lint docs clean
 
 install: $(VENV)/installed
 
@@ -21,16 +21,22 @@ $(VENV)/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject
 demo: install
 	$(BIN)/python examples/demo.py
 
-test: install lint
+# Compile the loops that have changed since.
+loops: install
+	$(BIN)/python compile_loops.py
+
+test: install loops lint
 	$(BIN)/python -m pytest -n auto -q
 
 # All tests of the core, and half an hour of fuzzing, with loops that check every place.
 test-checked: install
+	$(BIN)/python compile_loops.py --checked
 	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests
 	$(CHECKED) $(BIN)/python benchmarks/fuzz.py models --cases 100000 --jobs 2
 	$(CHECKED) $(BIN)/python benchmarks/fuzz.py arrays --cases 2600 --jobs 2
 
 test-checked-part: install
+	$(BIN)/python compile_loops.py --checked
 	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests/test_loops.py tests/test_fast_coding.py tests/test_golden.py
 
 lint: install
@@ -38,12 +44,12 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+wheels: install
+	$(BIN)/python -m pip wheel --quiet --constraint constraints.txt --no-deps --wheel-dir dist . ./plugins/baler_root ./plugins/baler_hdf5 ./plugins/baler_fits
+
 docs: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[docs]"
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) docs/_build examples/output .pytest_cache .mypy_cache .ruff_cache .numba_checked
-
-clean-compiled:
-	find . -name "*.nb[ic]" -delete
+	rm -rf $(VENV) docs/_build examples/output .pytest_cache .mypy_cache .ruff_cache baler_core/machine/loops

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from baler_core.machine.loop_library import open_library
+
 # A machine that is busy with other things is no fault of the project.
 # There each run looks at the same examples; elsewhere, at new ones.
 settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patient")
+
+
+def pytest_configure() -> None:
+    """Refuse to test uncompiled loops, or those of other sources, by mistake."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            open_library()
+        except RuntimeWarning as reason:
+            pytest.exit(str(reason), returncode=2)
 
 
 @pytest.fixture(scope="session")

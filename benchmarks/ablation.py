@@ -87,7 +87,7 @@ def read(path: Path, case: Case) -> Any:
         import uproot
 
         return uproot.open(path)["Events"].arrays(filter_name=list(case.variables) or None, entry_stop=case.most)
-    from baler_core.data.variables import values_of
+    from baler_core.data.block import values_of
     from baler_core.plugin.registry import load_plugins
 
     registry = load_plugins()

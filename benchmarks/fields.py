@@ -20,8 +20,9 @@ import numpy as np
 from field_baselines import smallest
 
 import baler_core.api.calls as baler
+from baler_core.data.block import values_of
 from baler_core.data.bounds import usable, value_range
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.registry import Registry, load_plugins
 
 BLOCK = 1 << 32

@@ -8,7 +8,7 @@ Cases are numbered, and each follows from the seed and its number alone, so that
     python benchmarks/fuzz.py files --cases 20000 --only fits               # whole files of one reader
 
 Cases run in worker processes, within limits of memory and time: where a worker dies, the case that it was at is to blame,
-and another worker goes on after it. With BALER_CHECKED_LOOPS=1 compiled loops check their places (see CONTRIBUTING.md).
+and another worker goes on after it. With BALER_LOOPS=checked compiled loops check their places (see CONTRIBUTING.md).
 A target is an entry of TARGETS: a function that takes a word and a seed, makes ready, and returns a function that runs one
 case with its own random numbers and says in a word how it ended; any exception is a failure.
 """

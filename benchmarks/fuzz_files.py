@@ -23,8 +23,9 @@ from baler_core import BalerError
 from baler_core.api import calls as api
 from baler_core.format.container import BalReader, BalWriter, pack_streams, unpack_streams
 from baler_core.format.digests import DIGEST_BYTES
+from baler_core.format.file_info import read_info
 from baler_core.pipeline.decode import BalFile
-from baler_core.pipeline.decompression import decompress, read_info
+from baler_core.pipeline.decompression import decompress
 from baler_core.plugin.registry import Registry, load_plugins
 from baler_core.testing.damage import damaged, forge
 

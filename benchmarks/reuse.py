@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from baler_core.api import calls as api
-from baler_core.data.variables import values_of
+from baler_core.data.block import values_of
 from baler_core.plugin.registry import load_plugins
 
 _PIECE = 64

@@ -23,7 +23,8 @@ from tables import TABLES, Table, holds, numeric_columns
 
 from baler_core import Tolerance
 from baler_core.builtin.models.table.model import TableModel, TableOptions
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.block import make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Hints, Training
 from baler_core.plugin.registry import load_plugins
 

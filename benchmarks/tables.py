@@ -23,7 +23,7 @@ import numpy as np
 from table_baselines import best
 
 from baler_core.api import calls as api
-from baler_core.data.variables import values_of
+from baler_core.data.block import values_of
 from baler_core.plugin.registry import load_plugins
 
 

@@ -60,7 +60,19 @@ def test_nonsense_bounds_are_refused(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "stated", ["losless", {"relative": 0.1}, {"abs": "x"}, {"abs": True}, 3, {"rel": 1.5}, {"bits": 2.5}]
+    "stated",
+    [
+        "losless",
+        {"relative": 0.1},
+        {"abs": "x +"},
+        {"abs": "0.1"},
+        {"rel": "x"},
+        {"abs": 1, "else": "lossless"},
+        {"abs": True},
+        3,
+        {"rel": 1.5},
+        {"bits": 2.5},
+    ],
 )
 def test_misspelt_bounds_are_refused(stated: object) -> None:
     with pytest.raises(ConfigError):

@@ -10,7 +10,7 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
-from baler_core.data.variables import values_of
+from baler_core.data.block import values_of
 
 N = 500
 RANDOM = np.random.default_rng(4)

@@ -15,8 +15,9 @@ from baler_core.api.calls import compress, decompress
 from baler_core.entropy.varint import write_varint
 from baler_core.errors import FormatError
 from baler_core.format.container import END, MAGIC, BalReader, BalWriter, pack_json
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json, header_to_json
-from baler_core.pipeline.decompression import read_info, verify
+from baler_core.pipeline.decompression import verify
 from baler_core.plugin.registry import load_plugins
 
 START = len(MAGIC) + 1

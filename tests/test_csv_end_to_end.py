@@ -18,8 +18,9 @@ from baler_core.api import calls as api
 from baler_core.builtin.readers.csv.files import CsvReader
 from baler_core.builtin.readers.csv.numbers import cut, decimals_of, shortened
 from baler_core.builtin.readers.csv.split import split_cells
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Schema, make_block, values_of
+from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, FormatError
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

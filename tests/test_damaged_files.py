@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from baler_core.api.calls import compress, decompress
 from baler_core.errors import BalerError, FormatError, PluginError
 from baler_core.format.container import END, MAGIC, BalReader, BalWriter, pack_json
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json, header_to_json
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.decompression import decompress as decompress_file
-from baler_core.pipeline.decompression import read_info
 from baler_core.plugin.registry import load_plugins
 
 

@@ -73,7 +73,8 @@ def test_commands_exist_with_their_options(page: str, line: str) -> None:
     elif program == "python":
         assert (ROOT / name).is_file()
     else:
-        command = cli.commands[name]
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {argument for argument in arguments if argument.startswith("-")} <= known
         wanted = sum(isinstance(parameter, click.Argument) and parameter.required for parameter in command.params)
@@ -100,7 +101,7 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 def test_every_kind_of_component_and_its_hook_is_told() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("baler_")]
-    assert len(hooks) == 6
+    assert len(hooks) == 7
     for hook in hooks:
         assert f"`{hook}`" in TEXTS["docs/plugins.md"]
 
@@ -109,7 +110,7 @@ def test_every_component_is_in_the_changelog() -> None:
     offers = load_plugins().offers
     ours = [
         name
-        for kind in ("model", "preprocessor", "loss", "metric")
+        for kind in ("model", "preprocessor", "loss", "metric", "quantity")
         for name, found in offers[kind].items()
         if found[0].package.startswith("baler-")
     ]

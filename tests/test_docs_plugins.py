@@ -49,7 +49,7 @@ def test_it_is_listed_with_its_components(installed: Path, tmp_path: Path) -> No
     status = {"name": "raw", "package": "baler-raw", "version": "1.0.0", "state": "loaded", "problem": ""}
     assert status in listing["plugins"]
     found = [(c["kind"], c["name"]) for c in listing["components"] if c["package"] == "baler-raw"]
-    assert found == [("reader", "raw"), ("model", "half"), ("metric", "energy")]
+    assert found == [("reader", "raw"), ("model", "half"), ("metric", "energy"), ("quantity", "speed_of_sound")]
     assert "shape" in baler(installed, tmp_path, "plugins", "raw")
 
 

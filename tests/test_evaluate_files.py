@@ -14,7 +14,7 @@ from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.errors import DataError, FormatError
 from baler_core.evaluate import Comparison, Results, evaluate
 from baler_core.evaluate.provenance import training_curves
-from baler_core.pipeline.decompression import read_info
+from baler_core.format.file_info import read_info
 from baler_core.plugin.registry import Registry, load_plugins
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Schema, Variable, counts_first, event_lengths, make_block, values_of
+from baler_core.data.variables import Layout, Schema, Variable, counts_first, event_lengths
 from baler_core.errors import DataError
 from baler_core.pipeline import task as tasks
 from baler_core.pipeline.choose import choose

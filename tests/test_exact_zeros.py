@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import baler_core
+from baler_core.data.block import make_block
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.quantise.exact_zeros import BAND, LISTED, MASKED, keep_zeros, keep_zeros_again
 

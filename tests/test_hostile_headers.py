@@ -15,7 +15,7 @@ from baler_core.entropy.bytes import squeeze
 from baler_core.entropy.varint import write_varint
 from baler_core.errors import FormatError
 from baler_core.format.container import BalReader, BalWriter
-from baler_core.pipeline.decompression import read_info
+from baler_core.format.file_info import read_info
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 import baler_core
 from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
-from baler_core.pipeline.decompression import read_info
+from baler_core.format.file_info import read_info
 from baler_core.pipeline.preprocess import Pipeline, Step
 
 EVERY = [Asinh, Log, MinMax, Standardise]

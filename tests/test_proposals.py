@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
+from baler_core.data.noise import noise_of
 from baler_core.data.uncertainties import errors_beside
 from baler_core.data.variables import Schema, Variable
-from baler_core.suggest.noise import noise_of
 from baler_core.suggest.proposals import Proposal, proposals_for
 
 WAVE = np.sin(np.mgrid[0:6:200j, 0:6:200j][0])

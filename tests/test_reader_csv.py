@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.files import CsvReader
 from baler_core.builtin.readers.csv.numbers import likeliest_format, number_writer
-from baler_core.data.variables import make_block, values_of
+from baler_core.data.block import make_block, values_of
 from baler_core.errors import DataError, FormatError
 
 

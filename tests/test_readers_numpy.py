@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
-from baler_core.data.variables import group_variables, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import group_variables
 from baler_core.errors import DataError, FormatError
 from baler_core.plugin.interfaces import Reader
 

@@ -22,9 +22,9 @@ from baler_core.builtin.models.table.model import TableModel
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, BalWriter, unpack_streams
+from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json
 from baler_core.pipeline.compression import Compressed
-from baler_core.pipeline.decompression import read_info
 from baler_core.plugin.interfaces import State, Streams, Tolerances
 
 Arrays = dict[str, np.ndarray]

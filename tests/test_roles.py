@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.data.roles import EXACT_ROLES, Finding, roles_of, told_by_values
-from baler_core.data.variables import Role, Schema, Variable, make_block, values_of
+from baler_core.data.variables import Role, Schema, Variable
 from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in
 from baler_core.plugin.registry import load_plugins
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from baler_core.builtin.models.table.events import BEFORE, FIRST, IN_EVENT, SECOND, ColumnSource, Events, sources
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.sample import gather
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Streams, Training
 

@@ -16,9 +16,10 @@ from hypothesis.extra import numpy as hnp
 
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.builtin.models.table.model import TableModel, TableOptions
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams, Training
 
@@ -277,7 +278,8 @@ _HASH = """
 import hashlib, numpy as np
 from baler_core.data.bounds import Tolerance
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.data.variables import Layout, Variable, make_block
+from baler_core.data.block import make_block
+from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Training
 numbers = np.arange(400)
 columns = {"a": numbers * 7919 % 101, "b": numbers * 7919 % 101 // 3, "c": numbers * 104729 % 5000}
@@ -296,8 +298,8 @@ for layout in (Layout("table", variables, {"row": 400}), Layout("table", variabl
 
 def test_the_compiled_path_gives_the_same_bytes() -> None:
     found = []
-    for disabled in ("0", "1"):
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled}
+    for loops in ("", "python"):
+        environment = {**os.environ, "BALER_LOOPS": loops}
         done = subprocess.run(
             [sys.executable, "-c", _HASH], env=environment, capture_output=True, text=True, check=True
         )

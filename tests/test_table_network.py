@@ -28,8 +28,9 @@ from baler_core.builtin.models.table.network.mixtures import (
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.plan import plan_from_bytes
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Streams, Training
 
@@ -258,8 +259,8 @@ def test_networks_give_the_same_bytes_without_compiled_code(tmp_path: Path) -> N
     assert any(column.network is not None for column in plan.columns)
     np.save(tmp_path / "plan.npy", model.state()["plan"])
     found = []
-    for disabled in ("0", "1"):
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled, "PYTHONPATH": str(Path(__file__).parent)}
+    for loops in ("", "python"):
+        environment = {**os.environ, "BALER_LOOPS": loops, "PYTHONPATH": str(Path(__file__).parent)}
         command = [sys.executable, "-c", _ENCODE, str(tmp_path / "plan.npy")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found.append(done.stdout)

@@ -16,8 +16,9 @@ from baler_core.builtin.models.table import model as table
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Streams, Training
 

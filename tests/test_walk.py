@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core.data.variables import values_of
+from baler_core.data.block import values_of
 from baler_core.pipeline.input import Blocks
 from baler_core.plugin.interfaces import Source
 from baler_core.plugin.registry import load_plugins

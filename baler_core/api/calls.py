@@ -13,9 +13,11 @@ from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.format.file_info import read_info
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
+from baler_core.pipeline.decode import plugins_for
 from baler_core.pipeline.decompression import decompress as decompress_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.trained_lookup import Lookup
@@ -47,6 +49,7 @@ def compress(
     path: str | Path,
     *,
     bounds: Stated | None = None,
+    derived: Mapping[str, Mapping[str, Any]] | None = None,
     model: Stated = "auto",
     reader: Stated | None = None,
     variables: str | Sequence[str] | None = None,
@@ -55,6 +58,7 @@ def compress(
     trained: str | Path | None = None,
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
+    target: Mapping[str, Any] | None = None,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
 
@@ -69,6 +73,9 @@ def compress(
         `{"abs": 0.1}`, which leaves ids, times, positions, weights and the like exact, as every pattern with wildcards
         does. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called abs.
         Without bounds, every value is kept exactly.
+    derived
+        Quantities that are computed from the variables, and how far each may move:
+        `{"m": {"of": "pair_mass(Muon)", "rel": 1e-3}}`.
     model, reader, preprocess
         A component's name, or a mapping with `name` and its options.
     variables
@@ -81,6 +88,9 @@ def compress(
         Whether the .bal file holds what they learned, or refers by `reference` to their file.
     block_bytes
         About how much is coded at a time.
+    target
+        What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
+        multiplied by the factor that this needs. `Compressed.target` tells it.
 
     Raises
     ------
@@ -90,6 +100,7 @@ def compress(
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
+        "derived": derived,
         "model": model,
         "reader": reader,
         "variables": variables,
@@ -97,6 +108,7 @@ def compress(
         "training": training,
         "model_storage": model_storage,
         "block_size": block_bytes,
+        "target": target,
     }
     config, source = _prepared("compress", data, Path(path), arguments, registry)
     chosen = Path(trained) if trained is not None else None
@@ -109,6 +121,7 @@ def train(
     path: str | Path,
     *,
     bounds: Stated | None = None,
+    derived: Mapping[str, Mapping[str, Any]] | None = None,
     model: Stated = "auto",
     reader: Stated | None = None,
     variables: str | Sequence[str] | None = None,
@@ -128,6 +141,7 @@ def train(
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
+        "derived": derived,
         "model": model,
         "reader": reader,
         "variables": variables,
@@ -151,7 +165,7 @@ def decompress(path: str | Path, output: str | Path, *, trained: str | Path | No
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
     """
-    return decompress_file(Path(path), load_plugins(), output=Path(output), lookup=_lookup(trained))
+    return decompress_file(Path(path), _plugins_for(Path(path)), output=Path(output), lookup=_lookup(trained))
 
 
 @_with_known_arguments
@@ -176,7 +190,7 @@ def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | Non
     BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
-    return opened(Path(path), load_plugins(), _lookup(trained), as_)
+    return opened(Path(path), _plugins_for(Path(path)), _lookup(trained), as_)
 
 
 def _prepared(
@@ -186,6 +200,10 @@ def _prepared(
     path = Path(data) if isinstance(data, str | Path) else None
     config = config_of_arguments(function, arguments, registry, source=path, output=output)
     return config, path if path is not None else input_of_object(data, config, registry)
+
+
+def _plugins_for(path: Path) -> Registry:
+    return plugins_for(read_info(path).header)
 
 
 def _lookup(trained: str | Path | None) -> Lookup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, open, train
 from baler_core.builtin.models.autoencoder.model import Autoencoder
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.formulas import Formula, evaluate_formula
@@ -18,9 +19,7 @@ from baler_core.data.variables import (
     decode_array,
     encode_array,
     leading_slices,
-    make_block,
     select_names,
-    values_of,
 )
 from baler_core.errors import (
     BalerError,
@@ -51,11 +50,16 @@ from baler_core.plugin.interfaces import (
     Training,
 )
 from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 
 __all__ = [
+    "Around",
     "Autoencoder",
     "BalerError",
+    "Block",
     "BoundRules",
+    "CellByCell",
+    "Cells",
     "Columns",
     "ConfigError",
     "DataError",
@@ -76,6 +80,7 @@ __all__ = [
     "Pairs",
     "PluginError",
     "Preprocessor",
+    "Quantity",
     "Reader",
     "Role",
     "Sample",

@@ -11,7 +11,8 @@ import numpy as np
 from baler_core.builtin.objects.presenting import dataset_of, frame_of, variable_attributes
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
-from baler_core.data.variables import Schema, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, FormatError, did_you_mean
 from baler_core.pipeline.decode import BalFile, not_believed
 from baler_core.pipeline.trained_lookup import Lookup

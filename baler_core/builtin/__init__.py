@@ -5,6 +5,7 @@ from __future__ import annotations
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import Loss, Metric, Model, Preprocessor, Reader
 from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.quantity import Quantity
 
 
 @hookimpl
@@ -62,6 +63,14 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_core.builtin.metrics import METRICS
 
     return METRICS
+
+
+@hookimpl
+def baler_quantities() -> list[type[Quantity]]:
+    """Return sums and means."""
+    from baler_core.builtin.quantities import Mean, Sum
+
+    return [Mean, Sum]
 
 
 @hookimpl

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
-from baler_core.data.variables import make_block, values_of
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Options, Preprocessor, State
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 class _PerVariable(Preprocessor):
@@ -52,7 +52,7 @@ class _PerVariable(Preprocessor):
     def relative(self, eps: float, shift: float, learned: np.ndarray) -> Tolerance:
         """Return the encoded tolerance that keeps the original within `eps * |x + shift|`."""
 
-    def fit(self, block: xr.Dataset) -> None:
+    def fit(self, block: Block) -> None:
         """Learn the parameters of the block's variables from their finite values."""
         for key in block.variables:
             values = values_of(block, str(key))
@@ -61,18 +61,18 @@ class _PerVariable(Preprocessor):
             rounding = float(np.finfo(values.dtype).eps) / 2 if values.dtype.kind == "f" else 0.0
             self._learned[str(key)] = np.array([*self.learn(finite if finite.size else np.zeros(1)), rounding])
 
-    def encode(self, block: xr.Dataset) -> xr.Dataset:
+    def encode(self, block: Block) -> Block:
         """Return the block with every variable changed: float64."""
         met_first = [str(key) for key in block.variables if str(key) not in self._learned]
         if met_first:
             self.fit(make_block({name: (_dims(block, name), values_of(block, name)) for name in met_first}))
         return self._changed(block, self.forward)
 
-    def decode(self, block: xr.Dataset) -> xr.Dataset:
+    def decode(self, block: Block) -> Block:
         """Return the block with every variable changed back: float64."""
         return self._changed(block, self.backward)
 
-    def _changed(self, block: xr.Dataset, change) -> xr.Dataset:  # type: ignore[no-untyped-def]
+    def _changed(self, block: Block, change) -> Block:  # type: ignore[no-untyped-def]
         changed = {}
         for key in block.variables:
             name = str(key)
@@ -127,7 +127,7 @@ class _PerVariable(Preprocessor):
             self._learned[name] = learned
 
 
-def _dims(block: xr.Dataset, name: str) -> tuple[str, ...]:
+def _dims(block: Block, name: str) -> tuple[str, ...]:
     return tuple(map(str, block.variables[name].dims))
 
 

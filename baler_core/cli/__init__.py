@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -9,24 +10,54 @@ from typing import NoReturn
 import click
 
 from baler_core import __version__
-from baler_core.cli.components import plugins
 from baler_core.cli.failures import guarded
-from baler_core.cli.inspection import info, verify
 from baler_core.cli.options import Session, common_options
-from baler_core.cli.preparation import check, init
-from baler_core.cli.results import evaluate, plot
-from baler_core.cli.steps import compress, decompress, train
-from baler_core.cli.workflow import run
+from baler_core.errors import did_you_mean
+
+# The commands in the order of use: the module of each, and what it does. Only the module of the command that is run is
+# imported, since what it needs takes longer to load than the command line.
+COMMANDS = {
+    "init": ("preparation", "Write a configuration for a data file."),
+    "check": ("preparation", "Check a configuration; with --data, against its inputs."),
+    "scan": ("scanning", "Show what errors cost, for a ladder of bounds."),
+    "run": ("workflow", "Train, compress, decompress, evaluate and report."),
+    "train": ("steps", "Train the model of a configuration."),
+    "compress": ("steps", "Compress data files to .bal files."),
+    "decompress": ("steps", "Restore the data file of a .bal file."),
+    "evaluate": ("results", "Compare a data file with its restored form."),
+    "plot": ("results", "Draw chosen variables from the results of a run."),
+    "info": ("inspection", "Show what a .bal file holds."),
+    "verify": ("inspection", "Check that all of a .bal file can be restored."),
+    "plugins": ("components", "List plugins and components, and what is broken."),
+}
 
 
-class _InOrder(click.Group):
-    """Lists commands in the order of use."""
+class _Commands(click.Group):
+    """The commands of `COMMANDS`."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"baler_core.cli.{COMMANDS[name][0]}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+            context.fail(f"there is no command {arguments[0]!r}. {did_you_mean(arguments[0], list(COMMANDS))}")
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
 
 
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="baler")
 @common_options
 def cli() -> None:
@@ -34,10 +65,6 @@ def cli() -> None:
 
     Start with 'baler init DATA_FILE', which writes a configuration, and 'baler run' on that.
     """
-
-
-for command in (init, check, run, train, compress, decompress, evaluate, plot, info, verify, plugins):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

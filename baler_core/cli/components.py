@@ -12,7 +12,7 @@ from baler_core.errors import PluginError, did_you_mean
 from baler_core.plugin.registry import KINDS, Kind, Offer, Registry, load_plugins
 
 
-@click.command(short_help="List plugins and components, and what is broken.")
+@click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options

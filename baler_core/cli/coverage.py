@@ -27,7 +27,7 @@ def show_matches(found: Matches) -> None:
     from baler_core.pipeline.matching import listed
 
     click.echo(f"\n{found.path}: {found.variables} variables")
-    if not found.patterns:
+    if not found.patterns and not found.derived:
         click.echo("  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds")
         return
     print_table(
@@ -39,6 +39,8 @@ def show_matches(found: Matches) -> None:
         ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
         ("one value may mark missing data, and the bound may change it", _sentinels(found)),
+        ("a bound relative to an angle", found.angles),
+        ("derived quantities", found.derived),
         ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
     ):
         if lines:
@@ -90,5 +92,7 @@ def matches_record(found: Matches) -> dict[str, Any]:
         "kept_exact": dict(found.kept_exact),
         "whole": list(found.whole),
         "uncovered": list(found.uncovered),
+        "angles": list(found.angles),
+        "derived": list(found.derived),
         "sentinels": {name: {"value": s.value, "count": s.count} for name, s in found.sentinels.items()},
     }

@@ -15,7 +15,6 @@ from baler_core.cli.options import Session, messages_on_stderr
 from baler_core.cli.stopping import INTERRUPTED, TERMINATED, Signals, Terminated
 from baler_core.cli.text import printable
 from baler_core.errors import BalerError, BoundBroken
-from baler_core.plugin.registry import plugin_at_fault
 
 USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
 
@@ -62,6 +61,8 @@ def _exit_code(error: BaseException, *, shown: bool) -> int:
         raise error
     if not shown:
         traceback.print_exception(error)
+    from baler_core.plugin.registry import plugin_at_fault
+
     culprit = plugin_at_fault(error)
     if culprit is not None:
         return _say(

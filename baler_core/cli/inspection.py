@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.derived import derived_record, show_derived
 from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
+    from baler_core.data.targets import Target
+    from baler_core.format.file_info import Info
     from baler_core.format.header import ComponentRecord
-    from baler_core.pipeline.decompression import Info
 
 
-@click.command(short_help="Show what a .bal file holds.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def info(file: Path, model: Path | None, as_json: bool) -> None:
     """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
-    from baler_core.pipeline.decompression import read_info
+    from baler_core.format.file_info import read_info
 
     found = read_info(file)
     trained = _trained(found, model)
@@ -34,13 +36,14 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
         _show_file(found, trained)
         _show_groups(found)
         _show_variables(found)
+        show_derived(found.header.derived)
         for sentence in found.header.elsewhere:
             click.echo(f"\nnote: {printable(sentence)}")
         if found.header.left_out:
             print_box("NOT IN THIS FILE", found.header.left_out)
 
 
-@click.command(short_help="Check that all of a .bal file can be restored.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @memory_option
@@ -48,10 +51,11 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
 @common_options
 def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) -> None:
     """Restore all of FILE in memory and compare it with the checksums that were written with it; nothing is written."""
+    from baler_core.format.file_info import read_info
+    from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import verify as restore_all
-    from baler_core.plugin.registry import load_plugins
 
-    restored = restore_all(file, load_plugins(), lookup=Lookup(model), memory=memory)
+    restored = restore_all(file, plugins_for(read_info(file).header), lookup=Lookup(model), memory=memory)
     if as_json:
         print_json({"file": str(file), "ok": True, "restored_bytes": restored})
     else:
@@ -86,12 +90,17 @@ def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
                 for p in header.preprocess
             ),
             ("blocks", f"{len(found.block_bytes)}, together {bytes_text(sum(found.block_bytes))}"),
+            *([("target", _target_text(header.target))] if header.target is not None else []),
             ("learned", bytes_text(found.state_bytes)),
             *([("refers to", f"{trained['name']}, SHA-256 {trained['sha256']}")] if trained else []),
         ]
     )
     if trained is not None:
         click.echo(f"  found at {trained['found']}" if trained["found"] else f"  {trained['problem']}")
+
+
+def _target_text(target: Target) -> str:
+    return f"{target}" if target.factor is None else f"{target}, by bounds multiplied by {target.factor:.4g}"
 
 
 def _component_text(record: ComponentRecord) -> str:
@@ -121,6 +130,7 @@ def _show_variables(found: Info) -> None:
                 record["bound"],
                 "" if error is None else f"{error:.2g} {record['units']}",
                 "" if share is None else f"{share:.0%}",
+                "" if record["mean_error"] is None else f"{record['mean_error']:.2g}",
             )
         )
     for name, count in found.header.flips.items():
@@ -128,7 +138,9 @@ def _show_variables(found: Info) -> None:
     for name, count in found.header.zeros.items():
         click.echo(f"{name}: {count:,} values that were exactly 0 are not any more, within the bound")
     click.echo()
-    print_table(rows, header=("variable", "dtype", "shape", "bound", "largest error", "of allowed"))
+    header = ("variable", "dtype", "shape", "bound", "largest error", "of allowed", "on average")
+    shown = len(header) if found.header.means else -1
+    print_table([row[:shown] for row in rows], header=header[:shown])
     if found.header.kept_exact:
         click.echo("\nexact in spite of a pattern with wildcards; a lossy bound must name them in full:")
         print_table([(name, why) for name, why in found.header.kept_exact.items()], indent="  ")
@@ -150,6 +162,7 @@ def _variables(found: Info) -> list[dict[str, Any]]:
                 "bound": bound,
                 "largest_error": None if error is None else error.largest,
                 "share": None if error is None else error.share,
+                "mean_error": header.means.get(variable.name),
                 "kept_exact": header.kept_exact.get(variable.name),
                 "changed_signs": header.flips.get(variable.name, 0),
                 "changed_zeros": header.zeros.get(variable.name, 0),
@@ -175,7 +188,9 @@ def _record(found: Info) -> dict[str, Any]:
         ],
         "left_out": list(header.left_out),
         "elsewhere": list(header.elsewhere),
+        "target": None if header.target is None else vars(header.target),
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),
+        "derived": [derived_record(record) for record in header.derived],
     }

@@ -15,6 +15,8 @@ from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready, say_new_folder
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
+from baler_core.data.angles import angle_warning
+from baler_core.data.variables import Variable
 from baler_core.errors import ConfigError, DataError, MissingPackage
 from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
@@ -26,7 +28,7 @@ _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
 
 
-@click.command(short_help="Check a configuration; with --data, against its inputs.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
@@ -55,6 +57,8 @@ def check(config: Path, data: bool, as_json: bool) -> None:
     else:
         click.echo(_verdict(config, checked, found, data=data))
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
+        for sentence in [] if data else _angles(checked):
+            click.echo(f"  warning: {sentence}")
         for matches in found:
             show_matches(matches)
     if problem:
@@ -70,6 +74,12 @@ def _unmatched(path: Path, found: Sequence[Matches]) -> str:
     said = [f"{name!r}. {idle[0][name]}" for name in names[:3]]
     more = f" {len(names) - 3} more do so, see above." if len(names) > 3 else ""
     return f"{path}: bounds that match no variable: {' '.join(said)}{more}"
+
+
+def _angles(config: Config) -> list[str]:
+    """What to say of relative bounds whose pattern names an angle."""
+    named = [(Variable(pattern, "<f8", ()), bound) for pattern, bound in config.bounds.rules]
+    return [sentence for variable, bound in named if (sentence := angle_warning(variable, bound))]
 
 
 def _verdict(path: Path, config: Config, found: Sequence[Matches], *, data: bool) -> str:
@@ -90,6 +100,12 @@ def _summary(config: Config) -> dict[str, Any]:
         "input": [str(path) for path in config.inputs],
         "reader": config.reader.name if config.reader else "by suffix",
         "bounds": bounds or "none set: every value is exact",
+        **({"target": str(config.target)} if config.target is not None else {}),
+        **(
+            {"derived": {rule.name: f"{rule.formula.text}, {rule.bound}" for rule in config.derived}}
+            if config.derived
+            else {}
+        ),
         "model": config.model.name,
         "metrics": [metric.name for metric in config.metrics],
         "output": str(config.output),
@@ -105,7 +121,7 @@ def _text(value: Any) -> str:
     return ", ".join(parts[:6]) + more
 
 
-@click.command(short_help="Write a configuration for a data file.")
+@click.command()
 @click.argument("data_file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
 @click.option("--force", is_flag=True, help="Overwrite it if it exists.")

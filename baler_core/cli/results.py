@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Compare a data file with its restored form.")
+@click.command()
 @click.argument("original", type=_PATH)
 @click.argument("restored", type=_PATH)
 @click.option("--config", type=_PATH, help="Take reader, variables, bounds and metrics from this configuration.")
@@ -55,6 +55,7 @@ def evaluate(
             metrics=metrics or checked.metrics,
             plots=checked.plots,
             lookup=Lookup(model, (config.parent,)),
+            derived=checked.derived or None,
         )
     results = compare(original, restored, registry, comparison)
     if as_json:
@@ -73,11 +74,9 @@ def evaluate(
 
 
 def _show(results: Results) -> None:
-    rows = [
-        (v.name, v.bound or "not known", _error(v), f"{v.share:.1%}" if v.lossy else "", f"{v.changed:,}")
-        for v in results.variables
-    ]
+    rows = [(v.name, v.bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
+    _show_derived(results)
     for outcome in results.metrics:
         click.echo(f"\n{outcome.name}{': ' + outcome.problem if outcome.problem else ''}")
         statistics = list(dict.fromkeys(name for values in outcome.values.values() for name in values))
@@ -92,8 +91,18 @@ def _show(results: Results) -> None:
         click.echo("\nexact in spite of a pattern with wildcards:")
         print_table(list(results.kept_exact.items()), indent="  ")
     click.echo()
-    print_table(size_rows(results))
+    print_table([*size_rows(results), verdict_row(results)])
     show_left_out(results)
+
+
+def _show_derived(results: Results) -> None:
+    rows = [
+        (d.name, d.formula, d.bound, f"{d.largest_error:.3g} {d.units}".rstrip(), f"{d.share:.1%}", f"{d.cells:,}")
+        for d in results.derived
+    ]
+    if rows:
+        click.echo()
+        print_table(rows, header=("derived", "formula", "bound", "largest error", "of allowed", "cells"))
 
 
 def show_left_out(results: Results) -> None:
@@ -123,6 +132,14 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"
 
 
+def _used(variable: VariableResult) -> str:
+    """What of the allowed error is used by the value nearest to it, and on average."""
+    if not variable.lossy:
+        return ""
+    shares = [f"{variable.share:.1%}"] if variable.allowed is not None or variable.mean_share is None else []
+    return ", ".join([*shares, *([f"{variable.mean_share:.1%} on average"] if variable.mean_share is not None else [])])
+
+
 def _error(variable: VariableResult) -> str:
     return f"{variable.largest_error:.3g} {variable.units}".rstrip()
 
@@ -138,29 +155,42 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
     return [*rows, *((f"ratio of {other.name}", f"{other.ratio:.2f}") for other in results.others)]
 
 
+def verdict_row(results: Results) -> tuple[str, str]:
+    """Return the verdicts on all variables and derived quantities, in one line."""
+    from baler_core.evaluate import summary
+
+    return ("verdict", summary(results))
+
+
 def error_row(results: Results) -> tuple[str, str]:
     """Return the largest error against its bound."""
     worst = results.worst()
     if worst is None:
-        return (
-            "largest error",
-            f"none: {results.verdict.sentence}" if results.verdict.good else results.verdict.sentence,
-        )
+        exact = results.verdict.good and not any(v.lossy for v in results.variables)
+        return "largest error", f"none: {results.verdict.sentence}" if exact else results.verdict.sentence
     used = f"{worst.share:.1%} of what '{worst.bound}' allows"
     return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
 
 
 def refuse_violations(results: Results) -> None:
-    """Stop with what was found if any value lies outside its bound."""
+    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound."""
+    moved = [one for one in results.derived if one.violations]
+    if moved and not results.violations:
+        raise BoundBroken(
+            f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound "
+            f"in {results.restored}. Is {results.original} the file it was made from?"
+        )
     if results.violations:
         names = ", ".join(variable.name for variable in results.variables if variable.violations)
         raise BoundBroken(
             f"{results.violations} values of {results.restored} lie outside their bounds, in {names}. "
             f"Is {results.original} the file it was made from?"
         )
+    if not results.verdict.good and any(variable.is_broken_on_average for variable in results.variables):
+        raise BoundBroken(f"{results.restored}: {results.verdict.sentence}. Is {results.original} the original?")
 
 
-@click.command(short_help="Draw chosen variables from the results of a run.")
+@click.command()
 @click.argument("results", type=_PATH)
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="What to draw [all]; may be repeated.")
 @common_options

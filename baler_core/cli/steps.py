@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.derived import derived_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Train the model of a configuration.")
+@click.command()
 @click.argument("config", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="The model file to write, - for standard output [OUTPUT/STEM.balm].")
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Train on this file instead of 'input'.")
@@ -36,6 +37,10 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
+    if checked.target is not None:
+        raise ConfigError(
+            f"{config}: a target is reached with one file, and a model trained for others knows none: remove it"
+        )
     from baler_core.pipeline.compression import train as train_model
 
     destination = _destination(output, force, as_json, [config, *checked.inputs])
@@ -48,7 +53,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
         _wrote(destination, written, size)
 
 
-@click.command(short_help="Compress data files to .bal files.")
+@click.command()
 @click.argument("config", type=_PATH)
 @click.option(
     "--model", type=_PATH, help="A model file that 'baler train' wrote; without it, the model is trained first."
@@ -93,13 +98,15 @@ def compress(
             done.append(compress_file(checked, registry, source=source, output=target, model=model))
         if not as_json:
             click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
+            if done[-1].target:
+                click.echo(done[-1].target, err=destination.streamed)
         if done[-1].left_out:
             print_box(f"NOT IN {target.name}", done[-1].left_out, err=True)
     if as_json:
         print_json([compressed_record(compressed) for compressed in done])
 
 
-@click.command(short_help="Restore the data file of a .bal file.")
+@click.command()
 @click.argument("file", type=_PATH)
 @click.option(
     "-o", "--output", type=_PATH, help="The file to write, - for standard output [STEM.restored.SUFFIX beside FILE]."
@@ -113,11 +120,13 @@ def decompress(
     file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool
 ) -> None:
     """Restore the data file that FILE was made from, in its original format."""
+    from baler_core.format.file_info import read_info
+    from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
-    from baler_core.pipeline.decompression import read_info, restored_suffix
+    from baler_core.pipeline.decompression import restored_suffix
 
-    registry = load_plugins()
     header = read_info(file).header
+    registry = plugins_for(header)
     suffix = restored_suffix(header, registry)
     needed = [file, *([model] if model is not None else [])]
     if header.trained is not None:
@@ -178,5 +187,8 @@ def compressed_record(compressed: Compressed) -> dict[str, Any]:
         "refers_to": compressed.trained or None,
         "left_out": list(compressed.left_out),
         "kept_exact": dict(compressed.kept_exact),
+        "target": compressed.target or None,
+        "mean_errors": dict(compressed.means),
         "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
+        "derived": [derived_record(record) for record in compressed.derived.values()],
     }

@@ -13,7 +13,7 @@ import click
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options
 from baler_core.cli.outputs import ready
-from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows
+from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
@@ -57,6 +57,8 @@ class _Run:
         """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
         if self.model is not None:
             return self.model
+        if self.config.target is not None:
+            return None  # each input gets bounds of its own
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
             return None
         from baler_core.pipeline.compression import train
@@ -104,7 +106,7 @@ class _Run:
         return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
 
-@click.command(short_help="Train, compress, decompress, evaluate and report.")
+@click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
@@ -147,7 +149,15 @@ def _show(outcome: Outcome) -> None:
     """The table at the end of a run."""
     click.echo(f"\n{outcome.source}")
     paths = [("restored", str(outcome.restored)), ("report", str(outcome.report.page or outcome.report.results))]
-    rows = [*size_rows(outcome.results), error_row(outcome.results), ("file", str(outcome.compressed.path)), *paths]
+    rows = [
+        *size_rows(outcome.results),
+        error_row(outcome.results),
+        verdict_row(outcome.results),
+        ("file", str(outcome.compressed.path)),
+        *paths,
+    ]
+    if outcome.compressed.target:
+        click.echo(f"  {outcome.compressed.target}")
     print_table(rows, indent="  ")
     show_left_out(outcome.results)
 
@@ -160,6 +170,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "violations": outcome.results.violations,
         "left_out": list(outcome.results.left_out),
         "verdict": vars(outcome.results.verdict),
+        "variables": {v.name: {"level": v.level, "words": v.words} for v in outcome.results.variables if v.changed},
         "restored": str(outcome.restored),
         "report": str(outcome.report.page) if outcome.report.page else None,
         "results": str(outcome.report.results),

@@ -39,11 +39,14 @@ def parse_bounds(stated: Any, complain: Complain) -> BoundRules:
 
 
 def _is_single_bound(stated: Any) -> bool:
-    """`{abs: 1e-3}` is a bound; `{abs: {rel: 1e-3}}` and `{abs: lossless}` bound a variable called abs."""
+    """`{abs: 1e-3}` and `{abs: "0.1 * e"}` are bounds; `{abs: {rel: 1e-3}}` and `{abs: lossless}` bound a variable abs."""
     if not isinstance(stated, dict):
         return False
     return any(
-        key in get_args(BoundKind) and not isinstance(value, dict | str | ErrorBound) for key, value in stated.items()
+        key in get_args(BoundKind)
+        and (not isinstance(value, dict | str | ErrorBound) or (key == "abs" and value not in ("lossless", "none")))
+        and not isinstance(value, dict | ErrorBound)
+        for key, value in stated.items()
     )
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from baler_core.config.bound_rules import parse_bounds
+from baler_core.config.derived_rules import parse_derived
 from baler_core.config.inputs import find_inputs, plain
 from baler_core.config.schema import ConfigFile
 from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
+from baler_core.config.target import WITHOUT_BOUNDS, parse_target
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
 from baler_core.data.bounds import UNBOUNDED, BoundRules
+from baler_core.data.derived import DerivedRule
 from baler_core.errors import BalerError, nearest_names
 from baler_core.plugin.interfaces import AutoOptions, Options
 from baler_core.plugin.registry import Kind, Registry
@@ -31,6 +35,7 @@ class Checker:
         self.document = document
         self.registry = registry
         self.problems: list[Problem] = []
+        self._file = ""
 
     def config(self, path: Path, replaced_inputs: Sequence[str]) -> Config:
         """Return the settings; valid only if `problems` is empty.
@@ -42,6 +47,7 @@ class Checker:
         replaced_inputs
             Files or patterns to take instead of `input`, relative to the current directory.
         """
+        self._file = str(path)
         written = self._written()
         inputs = self._replaced(replaced_inputs) if replaced_inputs else self._inputs(written.input, path.parent)
         reader, variables = self._reader(written.reader, inputs)
@@ -74,12 +80,15 @@ class Checker:
     ) -> Config:
         model = self._component("model", written.model, ("model",))
         self._offered("loss", written.training.loss, ("training", "loss"))
+        bounds = self._bounds(written.bounds, model)
+        target = parse_target(written.target, bounds, self._complain)
         return Config(
             path=path,
             inputs=inputs,
             reader=reader,
             variables=variables,
-            bounds=self._bounds(written.bounds, model),
+            bounds=WITHOUT_BOUNDS if target is not None and not bounds.rules else bounds,
+            derived=self._derived(written.derived, path),
             preprocess=tuple(self._preprocessor(e, ("preprocess", i)) for i, e in enumerate(written.preprocess)),
             model=model,
             training=written.training,
@@ -88,6 +97,7 @@ class Checker:
             block_bytes=written.block_size,
             plots=tuple(written.plots),
             model_storage=written.model_storage,
+            target=target,
         )
 
     def _complain(self, path: KeyPath, message: str) -> None:
@@ -216,7 +226,24 @@ class Checker:
                 "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, ratio: 6}'; "
                 f"the model {model.name!r} has none set",
             )
-        return bounds
+        return replace(bounds, places=self._places(bounds))
+
+    def _places(self, bounds: BoundRules) -> dict[str, str]:
+        """Where patterns stand in the file; nothing where it is no file."""
+        lines = {pattern: self.document.line(("bounds", pattern)) for pattern, _ in bounds.rules}
+        return {pattern: f"{self._file}:{line}" for pattern, line in lines.items() if line and self._file}
+
+    def _derived(self, stated: Any, path: Path | None) -> tuple[DerivedRule, ...]:
+        """The derived quantities, each with the place that messages about its data name."""
+
+        def complain(inside: KeyPath, message: str) -> None:
+            self._complain(("derived", *inside), message)
+
+        rules = parse_derived(stated, self.registry.functions() if stated else {}, complain, "derived.{}")
+        if path is None:
+            return rules
+        lines = {rule.name: self.document.line(("derived", rule.name)) for rule in rules}
+        return tuple(replace(rule, where=f"{path}:{lines[rule.name]}: {rule.where}") for rule in rules)
 
     def _output(self, folder: Path) -> Path:
         places = (folder, *folder.absolute().parents)

@@ -61,6 +61,16 @@ class ConfigFile(BaseModel):
         default=None,
         description="The allowed error of each variable. Without it, every value is kept exactly.",
     )
+    target: Any = Field(
+        default=None,
+        description="What the file is to reach, `{ratio: 20}`, `{bits: 3}`, `{size: 2 GB}` or `{psnr: 80}`: all bounds are "
+        "multiplied by the factor that this needs.",
+    )
+    derived: Any = Field(
+        default=None,
+        description="Quantities computed from the variables, and how far each may move: "
+        '`{m: {of: "pair_mass(Muon)", rel: 1.0e-3}}`.',
+    )
     preprocess: list[NamedOptions] = Field(
         default=[],
         description="Reversible changes of variables before the model, in order: `name`, `variables` (patterns; default: all) and "

@@ -9,6 +9,8 @@ from typing import Literal
 
 from baler_core.config.yaml_nodes import Problem
 from baler_core.data.bounds import BoundRules
+from baler_core.data.derived import DerivedRule
+from baler_core.data.targets import Target
 from baler_core.errors import ConfigError
 from baler_core.plugin.interfaces import Options, Training
 
@@ -54,6 +56,10 @@ class Config:
         Patterns of the variables to draw.
     model_storage
         Whether compressed files hold what trained models learned, or refer to the file of trained models.
+    target
+        What the file is to reach, by a factor on all bounds.
+    derived
+        Quantities computed from the variables that are kept.
     """
 
     path: Path | None
@@ -69,6 +75,8 @@ class Config:
     block_bytes: int
     plots: tuple[str, ...] = ("*",)
     model_storage: ModelStorage = "inside"
+    target: Target | None = None
+    derived: tuple[DerivedRule, ...] = ()
 
 
 class InvalidConfig(ConfigError):

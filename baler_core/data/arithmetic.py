@@ -7,17 +7,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from baler_core.errors import ConfigError, did_you_mean
 
 Values: TypeAlias = np.ndarray[Any, Any]
+_Kind = TypeVar("_Kind")
 # Far beyond any formula that people write, and far from what the parser of Python can take.
 _LONGEST = 1000
 _DEEPEST = 50
 _QUOTED = re.compile(r"`([^`]*)`")
+_SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _OPERATORS: Mapping[type[ast.operator], Callable[[Values, Values], Values]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -61,6 +63,24 @@ FUNCTIONS: Mapping[str, Function] = {
 
 
 @dataclass(frozen=True)
+class Term:
+    """A part of a formula, as a tree for those who compute more than values with it.
+
+    Attributes
+    ----------
+    operation
+        `+`, `-`, `*`, `/`, `negative`, the name of a function; `name` or `number` for what has no parts.
+    names
+        The name, or the names that a function `of_names` is called with.
+    """
+
+    operation: str
+    parts: tuple[Term, ...] = ()
+    names: tuple[str, ...] = ()
+    number: float = 0.0
+
+
+@dataclass(frozen=True)
 class Arithmetic:
     """A formula, checked.
 
@@ -91,6 +111,55 @@ class Arithmetic:
         known = {name: np.asarray(values[name], np.float64) for name in self.names}
         with np.errstate(all="ignore"):
             return np.asarray(self._value(self._tree, known), np.float64)
+
+    def fold(
+        self,
+        known: Mapping[str, _Kind],
+        *,
+        constant: Callable[[float], _Kind],
+        negative: Callable[[_Kind], _Kind],
+        operators: Mapping[str, Callable[[_Kind, _Kind], _Kind]],
+        functions: Mapping[str, Callable[..., _Kind]],
+    ) -> _Kind:
+        """Evaluate in another arithmetic, of intervals say.
+
+        Parameters
+        ----------
+        operators
+            By their signs: + - * /.
+        """
+
+        def value(node: ast.expr) -> _Kind:
+            if isinstance(node, ast.Constant):
+                return constant(float(node.value))  # type: ignore[arg-type]
+            if isinstance(node, ast.BinOp):
+                return operators[_SIGNS[type(node.op)]](value(node.left), value(node.right))
+            if isinstance(node, ast.UnaryOp):
+                return negative(value(node.operand)) if isinstance(node.op, ast.USub) else value(node.operand)
+            if isinstance(node, ast.Call):
+                return functions[_name_of(node.func, self._quoted) or ""](*map(value, node.args))
+            return known[_name_of(node, self._quoted) or ""]
+
+        return value(self._tree)
+
+    def term(self) -> Term:
+        """Return the formula as a tree."""
+        return self._term(self._tree)
+
+    def _term(self, node: ast.expr) -> Term:
+        if isinstance(node, ast.Constant):
+            return Term("number", number=float(cast(float, node.value)))
+        if isinstance(node, ast.BinOp):
+            return Term(_SIGNS[type(node.op)], (self._term(node.left), self._term(node.right)))
+        if isinstance(node, ast.UnaryOp):
+            part = self._term(node.operand)
+            return Term("negative", (part,)) if isinstance(node.op, ast.USub) else part
+        if isinstance(node, ast.Call):
+            called = _name_of(node.func, self._quoted) or ""
+            if self._functions[called].of_names:
+                return Term(called, names=tuple(_name_of(one, self._quoted) or "" for one in node.args))
+            return Term(called, tuple(self._term(one) for one in node.args))
+        return Term("name", names=(_name_of(node, self._quoted) or "",))
 
     def _value(self, node: ast.expr, known: Mapping[str, Values]) -> Values:
         if isinstance(node, ast.Constant):

@@ -1,16 +1,23 @@
-"""Parse a bound as users write it: `lossless`, `none`, or `{kind: value}` with `limits` and `sign`."""
+"""Parse a bound as users write it: `lossless`, `none`, or `{kind: value}` with what is to be kept beside it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from baler_core.errors import ConfigError, did_you_mean
 
-BoundKind = Literal["abs", "rel", "range", "bits", "lossless", "none"]
+BoundKind = Literal[
+    "abs", "rel", "range", "bits", "ulp", "decimals", "mean_abs", "mean_rel", "rms", "noise", "lossless", "none"
+]
+MeanKind = Literal["mean_abs", "mean_rel", "rms"]
+# What may stand beside a limit on average, as the most that any value may be wrong.
+HARD_KINDS: tuple[BoundKind, ...] = ("abs", "rel", "range")
 Sign = Literal["auto", "keep", "free"]
 NO_LIMITS = (-math.inf, math.inf)
+# Further numbers make a variable exact: models tell special values apart by small numbers.
+_MOST_KEPT = 50
 _LIMITS = "limits are two numbers, [0, 100], or {min: 0}"
 
 
@@ -22,8 +29,10 @@ class BoundError(ConfigError):
         self.key = key
 
 
-def parse_bound(stated: object) -> tuple[BoundKind, float, tuple[float, float], Sign]:
-    """Return kind, value, limits and sign of a bound in its configuration form.
+def parse_bound(stated: object) -> dict[str, Any]:
+    """Return the fields of an `ErrorBound` that a bound in its configuration form states; `other` as it is stated.
+
+    The value is 0 where a formula stands for it.
 
     Raises
     ------
@@ -33,34 +42,61 @@ def parse_bound(stated: object) -> tuple[BoundKind, float, tuple[float, float], 
     kinds = list(get_args(BoundKind))
     if isinstance(stated, str):
         if stated in ("lossless", "none"):
-            return cast(BoundKind, stated), 0.0, NO_LIMITS, "auto"
+            return {"kind": stated}
         if stated in kinds:
             raise ConfigError(f"the bound {stated!r} needs a value: {{{stated}: 1.0e-3}}")
         raise ConfigError(f"unknown bound {stated!r}. {did_you_mean(stated, kinds)}")
     if not isinstance(stated, Mapping) or not stated:
         raise ConfigError(f"a bound is written 'lossless', 'none' or {{kind: value}}, found {stated!r}")
     valued = [kind for kind in kinds if kind not in ("lossless", "none")]
-    kind, value = _kind_and_value(stated, valued)
-    sign = stated.get("sign", "auto")
-    if sign not in get_args(Sign):
-        raise BoundError(f"sign is 'keep' or 'free', found {sign!r}", "sign")
-    return kind, value, _limits(stated["limits"]) if "limits" in stated else NO_LIMITS, cast(Sign, sign)
+    kind, value, *hard = _kinds_and_values(stated, valued)
+    found: dict[str, Any] = {"kind": kind, "value": value, "sign": stated.get("sign", "auto")}
+    if isinstance(value, str):
+        found |= {"value": 0.0, "formula": value}
+    if hard:
+        found["most"] = (hard[0], hard[1])
+    if "else" in stated and not found.get("formula"):
+        raise BoundError(
+            "'else' is for values without an error of their own, beside a formula: {abs: '0.1 * e'}", "else"
+        )
+    if stated.get("else") is not None:
+        found["other"] = stated["else"]
+    if found["sign"] not in get_args(Sign):
+        raise BoundError(f"sign is 'keep' or 'free', found {found['sign']!r}", "sign")
+    if "dither" in stated:
+        if kind != "noise" or not isinstance(stated["dither"], bool):
+            raise BoundError(
+                "dither is true or false, beside a share of the noise: {noise: 0.25, dither: true}", "dither"
+            )
+        found["dither"] = stated["dither"]
+    if "limits" in stated:
+        found["limits"] = _limits(stated["limits"])
+    for key in ("exact_at", "threshold"):
+        if key in stated:
+            found[key] = numbers_of(stated[key], key)
+    return found
 
 
-def _kind_and_value(stated: Mapping[object, object], kinds: Sequence[str]) -> tuple[BoundKind, float]:
-    known = [*kinds, "limits", "sign"]
+def _kinds_and_values(stated: Mapping[object, object], kinds: Sequence[str]) -> list[Any]:
+    """Return kind and value or formula; of a limit on average, those of the hard limit behind them, if there is one."""
+    known = [*kinds, "else", "limits", "sign", "exact_at", "threshold", "dither"]
     several = len(stated) > 1
     for key in stated:
         if key not in known:
             raise BoundError(f"unknown bound {key!r}. {did_you_mean(str(key), known)}", str(key) if several else "")
     found = [kind for kind in kinds if kind in stated]
-    if len(found) != 1:
+    if len(found) == 2 and found[1] in get_args(MeanKind) and found[0] in HARD_KINDS:
+        found.reverse()
+    elif len(found) != 1:
         what = " and ".join(found) or "none"
         raise BoundError(f"a bound has one {{kind: value}}, as in {{abs: 0.01, limits: [0, 100]}}, found {what}")
-    value = stated[found[0]]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BoundError(f"the bound {found[0]} needs a number, found {value!r}", found[0] if several else "")
-    return cast(BoundKind, found[0]), float(value)
+    for kind in found:
+        value = stated[kind]
+        if kind == "abs" and isinstance(value, str) and len(found) == 1:
+            return ["abs", value]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BoundError(f"the bound {kind} needs a number, found {value!r}", kind if several else "")
+    return [part for kind in found for part in (kind, float(cast(float, stated[kind])))]
 
 
 def _limits(stated: object) -> tuple[float, float]:
@@ -82,6 +118,29 @@ def _limits(stated: object) -> tuple[float, float]:
     if tuple(found) == NO_LIMITS:
         raise BoundError(f"{_LIMITS}; {stated!r} limits nothing", "limits")
     return found[0], found[1]
+
+
+def numbers_of(stated: object, key: str) -> tuple[float, ...]:
+    """Return one number or a list of them, each once.
+
+    Raises
+    ------
+    BoundError
+        If there are none, too many, or others than finite numbers.
+    """
+    listed: list[Any] = list(stated) if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
+    for number in listed:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise BoundError(f"{key} is a number, 0, or a list of them, [0, 273.15], found {number!r}", key)
+    if not 0 < len(listed) <= _MOST_KEPT:
+        raise BoundError(f"{key} takes 1 to {_MOST_KEPT} numbers, found {len(listed)}", key)
+    return tuple(dict.fromkeys(float(number) + 0.0 for number in listed))
+
+
+def numbers_text(numbers: Sequence[float]) -> str:
+    """Return numbers as a user would write them: `0`, or `[0, 273.15]`."""
+    listed = ", ".join(f"{number:.15g}" for number in numbers)
+    return listed if len(numbers) == 1 else f"[{listed}]"
 
 
 def limits_text(limits: tuple[float, float]) -> str:

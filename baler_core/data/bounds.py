@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 
-from baler_core.data.bound_syntax import NO_LIMITS, BoundError, BoundKind, Sign, limits_text, parse_bound
-from baler_core.data.patterns import meant_among, name_matches, names_in_full
-from baler_core.data.sides import became_special, edges_of, specials_of, zero_of
+from baler_core.data.arithmetic import parse_arithmetic
+from baler_core.data.bound_syntax import (
+    NO_LIMITS,
+    BoundError,
+    BoundKind,
+    MeanKind,
+    Sign,
+    limits_text,
+    numbers_text,
+    parse_bound,
+)
+from baler_core.data.noise_steps import NoiseShare, NoiseSteps
+from baler_core.data.patterns import meant_among, name_matches, names_in_full, variable_meant
+from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
 
-ToleranceKind = Literal["abs", "rel", "bits", "exact", "free"]
+if TYPE_CHECKING:
+    from baler_core.data.scales import Scale
+
+ToleranceKind = Literal["abs", "rel", "bits", "each", "exact", "free"]
 
 # Codecs are held to slightly less than the bound, so that a check done by others in another order of
 # rounding (float32 arithmetic, say) still finds every value inside. Costs 1.4e-6 bits per value.
@@ -26,6 +41,8 @@ _TINY = 2.0**-1000
 # Integers are merged by at most so much.
 _MOST_WHOLE = 2.0**62
 _LARGEST = float(np.finfo(np.float64).max)
+# What float64 has at most, and where steps are so coarse that `rel` says it better.
+_MOST_DECIMALS, _MOST_ULPS = 300, 2**20
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,11 @@ class ErrorBound:
         `abs`: |restored - x| <= value. `rel`: |restored - x| <= value * |x|, point-wise.
         `range`: |restored - x| <= value * (max - min of the variable's finite, non-fill values).
         `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
+        `ulp`: `value` units in the last place of x in its own type; of integers, units.
+        `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
+        `mean_abs`, `mean_rel`, `rms`: the mean of |restored - x|, of |restored - x| / |x| over all x but 0, and the root of
+        the mean of (restored - x)^2, of every block and so of the variable, are at most `value`.
+        `noise`: `value` times the noise, of each row of two dimensions and each plane of more.
         `lossless`: every bit is kept. `none`: no bound at all.
     value
         The number belonging to the kind; 0 for `lossless` and `none`.
@@ -46,12 +68,31 @@ class ErrorBound:
     sign
         `keep`: positive values never become negative, nor negative ones positive. `free`: they may, within the bound.
         `auto`: kept wherever that costs next to nothing, else told.
+    exact_at
+        In physical units: values that equal one of these stay, and no other value becomes one.
+    threshold
+        In physical units: what is below, at or above one of these stays below, at or above it.
+    most
+        Kind (`abs`, `rel` or `range`) and value of what no single error exceeds, beside a limit on average.
+    formula
+        Under `abs`, in place of `value`: arithmetic on other variables of the same rows, whose absolute value is
+        allowed to each value. `{}` in it stands for the variable's own name.
+    other
+        What holds where the formula gives nothing (NaN, infinite, 0, absurd); None keeps these values exact.
+    dither
+        Under `noise`: values are dithered before they are rounded, and zeros stay exact.
     """
 
     kind: BoundKind
     value: float = 0.0
     limits: tuple[float, float] = NO_LIMITS
     sign: Sign = "auto"
+    exact_at: tuple[float, ...] = ()
+    threshold: tuple[float, ...] = ()
+    most: tuple[BoundKind, float] | None = None
+    formula: str = ""
+    other: ErrorBound | None = None
+    dither: bool = False
 
     def __post_init__(self) -> None:
         if not self.limits[0] < self.limits[1]:
@@ -61,29 +102,108 @@ class ErrorBound:
             )
         if self.kind in ("lossless", "none"):
             return
+        if self.formula:
+            self._check_formula()
+            return
+        if self.kind == "decimals":
+            if self.value != int(self.value) or abs(self.value) > _MOST_DECIMALS:
+                raise ConfigError(
+                    f"decimals must be a whole number from {-_MOST_DECIMALS} to {_MOST_DECIMALS}, found {self.value!r}"
+                )
+            return
         if not math.isfinite(self.value) or self.value <= 0:
             raise ConfigError(f"a bound must be a positive, finite number, found {self.kind}: {self.value!r}")
         if self.kind == "bits" and (self.value != int(self.value) or self.value > 64):
             raise ConfigError(f"bits must be a whole number of mantissa bits from 1 to 64, found {self.value!r}")
-        if self.kind == "rel" and self.value >= 1:
-            raise ConfigError(f"a rel bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+        if self.kind == "ulp" and (self.value != int(self.value) or self.value > _MOST_ULPS):
+            raise ConfigError(
+                f"ulp must be a whole number of units in the last place from 1 to {_MOST_ULPS}, found {self.value!r}"
+            )
+        if self.kind in ("rel", "mean_rel") and self.value >= 1:
+            raise ConfigError(f"a {self.kind} bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
+        if self.most is not None:
+            ErrorBound(*self.most)
 
     @classmethod
     def parse(cls, stated: object) -> ErrorBound:
-        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and `sign` beside.
+        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and the like beside.
 
         Raises
         ------
         ConfigError
             Saying what is wrong; a `BoundError` names the key.
         """
-        return stated if isinstance(stated, ErrorBound) else cls(*parse_bound(stated))
+        if isinstance(stated, ErrorBound):
+            return stated
+        fields = parse_bound(stated)
+        other = fields.pop("other", None)
+        return cls(**fields, other=None if other in (None, "lossless") else cls.parse(other))
+
+    @property
+    def hard(self) -> ErrorBound | None:
+        """What holds for every single error: itself, but for limits on average."""
+        if self.kind not in get_args(MeanKind):
+            return self
+        return None if self.most is None else ErrorBound(*self.most)
+
+    @property
+    def mean(self) -> tuple[MeanKind, float] | None:
+        """The kind of what holds on average, and its limit."""
+        return (cast(MeanKind, self.kind), self.value) if self.kind in get_args(MeanKind) else None
+
+    @property
+    def needs_range(self) -> bool:
+        """Whether it refers to the range of the variable."""
+        return "range" in (self.kind, self.most[0] if self.most else "")
+
+    def _check_formula(self) -> None:
+        if not parse_arithmetic(filled_in(self.formula, "x")).names:
+            raise BoundError(f"the formula {self.formula!r} names no variable: write a number without quotes", "abs")
+        other = self.other
+        if other is not None and (
+            other.kind not in ("abs", "rel", "bits") or other != ErrorBound(other.kind, other.value)
+        ):
+            raise BoundError(f"else is lossless, or an abs, rel or bits bound with a number, found {other}", "else")
+
+    def meant_for(self, name: str, names: Collection[str]) -> ErrorBound | None:
+        """Return the bound with its formula for one variable; None where it needs that variable itself, or there is none.
+
+        Parameters
+        ----------
+        names
+            Of all variables; empty where they are not known.
+        """
+        if not self.formula:
+            return self
+        formula = filled_in(self.formula, name)
+        own = "{}" in self.formula
+        for needed in parse_arithmetic(formula).names:
+            meant = variable_meant(needed, name, names)
+            if meant == name or (own and names and meant is None):
+                return None
+        return replace(self, formula=formula)
 
     def __str__(self) -> str:
-        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.value:g}"
+        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.formula or f'{self.value:g}'}"
+        text += f" and {self.most[0]} {self.most[1]:g}" if self.most else ""
+        if self.other is not None:
+            text += f", else {self.other}"
         if self.limits != NO_LIMITS:
             text += f", limits {limits_text(self.limits)}"
-        return text if self.sign == "auto" else f"{text}, sign {self.sign}"
+        text += ", dithered" if self.dither else ""
+        text += "" if self.sign == "auto" else f", sign {self.sign}"
+        text += f", exact at {numbers_text(self.exact_at)}" if self.exact_at else ""
+        return f"{text}, threshold {numbers_text(self.threshold)}" if self.threshold else text
+
+
+def filled_in(formula: str, name: str) -> str:
+    """Return a formula with `{}`, and what is joined to it, as the name of a variable: `{}Err` as `Muon_dxyErr`."""
+
+    def filled(match: re.Match[str]) -> str:
+        full = (match.group(1) or match.group(2)).replace("{}", name.replace("`", ""))
+        return full if full.isidentifier() else f"`{full}`"
+
+    return re.sub(r"`([^`]*\{\}[^`]*)`|([\w.]*\{\}[\w.{}]*)", filled, formula)
 
 
 LOSSLESS = ErrorBound("lossless")
@@ -99,19 +219,46 @@ class BoundRules:
     meant
         What some of the patterns match among the variables of a file, as `among` finds it: those that are names
         themselves, and those that mean the last part of names.
+    names
+        Of the variables of the file, once `among` knows them.
+    places
+        Where patterns stand in a configuration (`jets.yaml:7`), for messages.
     """
 
     rules: tuple[tuple[str, ErrorBound], ...] = ()
     meant: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    names: frozenset[str] = frozenset()
+    places: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
 
     def among(self, names: Sequence[str]) -> BoundRules:
         """Return the same rules for a file with variables of these names."""
         meant = meant_among((pattern for pattern, _ in self.rules), names)
-        return self if meant == self.meant else replace(self, meant=meant)
+        known = frozenset(names) if any(bound.formula for _, bound in self.rules) else self.names
+        return self if (meant, known) == (self.meant, self.names) else replace(self, meant=meant, names=known)
 
     def rule_for(self, name: str) -> tuple[str, ErrorBound] | None:
-        """Return the first pattern that matches, and its bound."""
-        return next((rule for rule in self.rules if name_matches(name, rule[0], self.meant)), None)
+        """Return the first pattern that matches, and its bound.
+
+        A pattern with wildcards passes by the variables that its own formula needs.
+        """
+        found = self._place_and_rule(name)
+        return None if found is None else found[1]
+
+    def _place_and_rule(self, name: str) -> tuple[int, tuple[str, ErrorBound]] | None:
+        for place, (pattern, bound) in enumerate(self.rules):
+            if not name_matches(name, pattern, self.meant):
+                continue
+            meant = bound.meant_for(name, self.names)
+            if meant is None and names_in_full(name, pattern):
+                meant = bound
+            if meant is not None:
+                return place, (pattern, meant)
+        return None
+
+    def places_of(self, names: Sequence[str]) -> dict[str, str]:
+        """Return where the bounds of variables stand in a configuration."""
+        rules = ((name, self.rule_for(name)) for name in names) if self.places else ()
+        return {name: self.places[rule[0]] for name, rule in rules if rule is not None and rule[0] in self.places}
 
     def bound_for(self, name: str, dtype: str, *, packed: bool = False, protected: bool = False) -> ErrorBound:
         """Return the bound of the variable `name` with numpy dtype string `dtype`.
@@ -148,12 +295,11 @@ class BoundRules:
     def reached(self, names: Sequence[str]) -> list[list[str]]:
         """Return for each rule, the `names` that it decides on: those it matches and none before it does."""
         found: list[list[str]] = [[] for _ in self.rules]
-        meant = self.among(names).meant
+        rules = self.among(names)
         for name in names:
-            for place, (pattern, _) in enumerate(self.rules):
-                if name_matches(name, pattern, meant):
-                    found[place].append(name)
-                    break
+            decided = rules._place_and_rule(name)
+            if decided is not None:
+                found[decided[0]].append(name)
         return found
 
     def unmatched(self, names: Sequence[str]) -> list[str]:
@@ -218,20 +364,37 @@ class Tolerance:
     ----------
     kind
         `abs`: the same allowed error everywhere. `rel`: allowed = value * |x + shift|. `bits`: keep `value` mantissa
-        bits. `exact`: bit for bit. `free`: anything.
+        bits, of which there may be a fraction. `each`: what `scale` makes of other variables, up to `value`. `exact`: bit
+        for bit. `free`: anything.
     value
         In stored units (a packed variable's bound is stated in physical units and divided by its scale factor).
     shift
         add_offset / scale_factor of a packed variable under `rel`; 0 otherwise.
     fill
-        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values and
-        flags.
+        Special values, which come back exactly whatever the kind, and which no other value becomes: fill values,
+        flags, and those of `exact_at` and `threshold`.
     lower, upper
         Smallest and largest valid values, in stored units; no value changes its side of one.
     sign
         Whether values keep their sign: `keep` always; `auto` where that costs next to nothing; `free` not.
     zero
         The stored number that stands for 0, where the sign changes.
+    thresholds
+        Stored numbers that no value comes from one side of to the other.
+    mean
+        What limits errors on average, and the limit in physical units; `kind` and `value` limit single errors then.
+    missing
+        Of `fill`, those that stand for missing values: these alone count for no average.
+    other
+        Under `each`, what holds for values to which the scale gives nothing.
+    scale
+        Finds what is allowed to each value under `each`, from restored variables.
+    each
+        What it found for the values of a block: float64 of their shape, 0 where it gives nothing, -1 for exact values.
+    noise
+        Under `each`, in place of a scale: what share of the noise of their tile values may be wrong.
+    tiles
+        The steps that follow for a block.
     """
 
     kind: ToleranceKind
@@ -242,6 +405,14 @@ class Tolerance:
     upper: tuple[float, ...] = ()
     sign: Sign = "free"
     zero: float = 0.0
+    thresholds: tuple[float, ...] = ()
+    mean: tuple[MeanKind, float] | None = None
+    missing: tuple[float, ...] = ()
+    other: Tolerance | None = None
+    scale: Scale | None = field(default=None, compare=False, repr=False)
+    each: np.ndarray | None = field(default=None, compare=False, repr=False)
+    noise: NoiseShare | None = None
+    tiles: NoiseSteps | None = field(default=None, compare=False, repr=False)
 
     @property
     def lossy(self) -> bool:
@@ -251,7 +422,32 @@ class Tolerance:
     @property
     def for_models(self) -> Tolerance:
         """What models must hold to: the core itself keeps limits and signs."""
-        return Tolerance(self.kind, self.value, self.shift, self.fill)
+        return Tolerance(self.kind, self.value, self.shift, self.fill, other=self.other, scale=self.scale)
+
+    @property
+    def where_none(self) -> Tolerance:
+        """What holds where `each` gives nothing; the tolerance itself for other kinds."""
+        if self.kind != "each":
+            return self
+        return replace(self.other or Tolerance("exact"), fill=self.fill)
+
+    def among(self, restored: Mapping[str, np.ndarray]) -> Tolerance:
+        """Return the tolerance with what `scale` finds for the values of a block, from restored variables."""
+        return self if self.scale is None else replace(self, each=self.scale.each(restored))
+
+    def in_tiles(self, values: np.ndarray) -> Tolerance:
+        """Return the tolerance with the steps that follow from the noise of a block of original values."""
+        if self.noise is None:
+            return self
+        tiles = self.noise.steps(values, usable(values, self.fill), values.dtype)
+        return replace(self, tiles=tiles, each=tiles.each(values.shape))
+
+    def taken(self, where: Any) -> Tolerance:
+        """Return the tolerance of some of the values, given by an index of the flat or shaped array."""
+        if self.each is None:
+            return self
+        each = self.each.reshape(-1) if isinstance(where, slice) else self.each
+        return replace(self, each=each[where])
 
     def allowed(self, values: np.ndarray) -> np.ndarray:
         """Allowed absolute error of each value: float64, same shape; 0 at special values and where not finite."""
@@ -262,17 +458,29 @@ class Tolerance:
             allowed = np.full(values.shape, whole_steps(self.value) if whole else self.value * SAFETY)
         elif self.kind == "exact":
             return np.zeros(values.shape)
+        elif self.kind == "each":
+            allowed = self._by_scale(values)
         else:
             allowed = self._by_magnitude(values)
         kept = usable(values, self.fill)
         return allowed if kept.all() else np.where(kept, allowed, 0.0)
+
+    def _by_scale(self, values: np.ndarray) -> np.ndarray:
+        """What `each` allows."""
+        if self.each is None:
+            raise ValueError("what is allowed to each value is not known yet")
+        each = self.each.reshape(values.shape)
+        whole = np.maximum(np.floor(each * (1 + ROUNDING)), -1.0 * (each > 0))  # no whole step: exact
+        each = whole if values.dtype.kind in "iu" else each * SAFETY
+        return np.where(each > 0, each, np.where(each < 0, 0.0, self.where_none.allowed(values)))
 
     def _by_magnitude(self, values: np.ndarray) -> np.ndarray:
         """What `rel` and `bits` allow."""
         with np.errstate(all="ignore"):
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "bits":
-                return np.ldexp(0.5, _exponent(magnitude, values.dtype) - int(self.value))
+                whole = math.ceil(self.value)
+                return np.ldexp(2.0 ** (whole - self.value - 1), _exponent(magnitude, values.dtype) - whole)
             factor = self.value * SAFETY
             allowed = magnitude * factor
             tiny = (allowed < _TINY) & (magnitude > 0)
@@ -286,14 +494,15 @@ class Tolerance:
         """Return boolean mask of the values whose restored form breaks the tolerance (same shape and dtype both).
 
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
-        value becomes one; no value crosses a limit, or zero where `sign` is `keep`.
+        value becomes one; no value crosses a limit, or zero where `sign` is `keep`, or a threshold.
         """
         different = _bits(original) != _bits(restored)
         if self.kind == "exact" or not different.any():
             return different
         bad = np.zeros(original.shape, bool)
         x, y = original[different], restored[different]
-        bad[different] = ~self._inside(x, y) | self._aside(x, y)
+        part = self.taken(different)
+        bad[different] = ~part._inside(x, y) | part._aside(x, y)
         return bad
 
     def _inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -301,7 +510,7 @@ class Tolerance:
         if x.dtype.kind not in "iuf":
             return np.full(x.shape, self.kind == "free")
         allowed = self.allowed(x)
-        if self.kind == "abs" and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+        if self.kind in ("abs", "each") and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
             return np.asarray(_apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
         with np.errstate(all="ignore"):
             inside = distance(x, y) <= allowed
@@ -318,7 +527,7 @@ class Tolerance:
         bad = np.zeros(x.shape, bool) if bad is None else bad
         for edge in edges_of(self.lower, self.upper, x.dtype):
             bad |= edge.crossed(x, y)
-        if self.sign == "keep" and (zero := zero_of(self.zero, x.dtype)) is not None:
+        for zero in zeros_of((*self.thresholds, *([self.zero] if self.sign == "keep" else [])), x.dtype):
             bad |= zero.crossed(x, y)
         return bad
 

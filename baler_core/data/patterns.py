@@ -82,3 +82,20 @@ def unmistakable(patterns: Iterable[str], names: Sequence[str]) -> tuple[str, ..
         own = meant.get(pattern, frozenset())
         full += [glob.escape(name) for name in names if name in own] if own else [pattern]
     return tuple(dict.fromkeys(full))
+
+
+def variable_meant(needed: str, beside: str, names: Collection[str]) -> str | None:
+    """Return the variable that a formula means by a name: that very one, one of the group of `beside`, or the only one.
+
+    Parameters
+    ----------
+    beside
+        The variable that the formula is for: `Muon_dxyErr` for `Events/Muon_dxy` is `Events/Muon_dxyErr`.
+    """
+    if needed in names:
+        return needed
+    group, slash, _ = beside.rpartition("/")
+    if f"{group}{slash}{needed}" in names:
+        return f"{group}{slash}{needed}"
+    found = [name for name in names if name.rpartition("/")[2] == needed]
+    return found[0] if len(found) == 1 else None

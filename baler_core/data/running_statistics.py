@@ -98,3 +98,26 @@ class Sample:
 def sample_size(variables: int, *, most: int, total: int = 4_000_000) -> int:
     """Values to sample of each of so many variables: `most`, or fewer so that all together stay below `total`."""
     return max(1000, min(most, total // max(1, variables)))
+
+
+class PairSample:
+    """Samples of two streams of equal length, at the same places."""
+
+    def __init__(self, size: int) -> None:
+        # Which places stay depends on the seed and on how many values there are, not on the values.
+        self._samples = Sample(size), Sample(size)
+
+    def update(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Take in two arrays of the same shape."""
+        for sample, values in zip(self._samples, (first, second), strict=True):
+            sample.update(values)
+
+    @property
+    def seen(self) -> int:
+        """How many pairs were taken in."""
+        return self._samples[0].seen
+
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both samples so far: float64, 1-D, pair by pair."""
+        return self._samples[0].values, self._samples[1].values

@@ -218,6 +218,22 @@ def zero_of(stored: float, dtype: np.dtype[Any]) -> Zero | None:
     return Zero(below, above, as_value(round(stored), dtype) if whole else None)
 
 
+def zeros_of(stored: Sequence[float], dtype: np.dtype[Any]) -> list[Zero]:
+    """Return those of some stored numbers that values of `dtype` can be on both sides of."""
+    found = [zero_of(number, dtype) for number in dict.fromkeys(stored)]
+    return [zero for zero in found if zero is not None]
+
+
+def stored_numbers(physical: Sequence[float], scale: float, offset: float, dtype: np.dtype[Any]) -> Iterator[float]:
+    """Return what numbers in physical units are in stored ones: of integers whole, if they are up to rounding."""
+    for number in physical:
+        stored = (number - offset) / scale
+        if not math.isfinite(stored):
+            continue
+        whole = dtype.kind in "iu" and abs(stored - round(stored)) <= _WHOLE * max(1.0, abs(stored))
+        yield float(round(stored)) if whole else stored
+
+
 def physical_limits(
     low: float, high: float, scale: float, offset: float, dtype: np.dtype[Any]
 ) -> Iterator[tuple[float, bool]]:

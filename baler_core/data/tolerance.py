@@ -6,8 +6,11 @@ import math
 from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
+import numpy as np
+
 from baler_core.data.bounds import ErrorBound, Tolerance, ValueRange
-from baler_core.data.sides import physical_limits, specials_of
+from baler_core.data.noise_steps import NoiseShare
+from baler_core.data.sides import physical_limits, specials_of, stored_numbers
 from baler_core.data.variables import Variable
 
 # Tolerances that follow from a range or a scale factor would have 17 digits. Costs at most 1.4e-6 bits per value, and
@@ -19,18 +22,30 @@ _ROUNDING = Decimal("1e-12")
 _MOST_SPECIALS = 100
 
 
-def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange | None = None) -> Tolerance:
+def make_tolerance(
+    bound: ErrorBound, variable: Variable, *, extent: ValueRange | None = None, most: float = math.inf
+) -> Tolerance:
     """Turn a stated bound into a tolerance in stored units.
 
     Parameters
     ----------
     extent
         Whole-variable range in stored units; needed by `range` bounds only.
+    most
+        The largest tolerance, in stored units, that a formula may give.
     """
     if not variable.is_numeric or not usable_packing(variable):
         return Tolerance("exact")
     scale, offset = variable.scale, variable.offset
-    if bound.kind == "abs":
+    if bound.mean is not None:
+        hard = Tolerance("free") if bound.hard is None else make_tolerance(bound.hard, variable, extent=extent)
+        shift = offset / scale if bound.kind == "mean_rel" else hard.shift
+        return complete_tolerance(Tolerance(hard.kind, hard.value, shift), bound, variable)
+    if bound.kind == "noise":
+        tolerance = Tolerance("each")
+    elif bound.formula:
+        tolerance = Tolerance("each", rounded_down(min(most, 1.7e308)) if most > 0 else 0.0)
+    elif bound.kind == "abs":
         tolerance = _absolute(_rounded(bound.value / abs(scale), given=abs(scale) == 1))
     elif bound.kind == "range":
         width = extent.width if extent is not None else 0.0
@@ -39,6 +54,10 @@ def make_tolerance(bound: ErrorBound, variable: Variable, *, extent: ValueRange 
         tolerance = Tolerance("rel", bound.value, shift=offset / scale)
     elif bound.kind == "bits":
         tolerance = Tolerance("bits", bound.value)
+    elif bound.kind == "ulp":
+        tolerance = _units_in_the_last_place(bound.value, variable)
+    elif bound.kind == "decimals":
+        tolerance = _absolute(_rounded(0.5 * 10.0**-bound.value / abs(scale), given=abs(scale) == 1))
     else:
         return complete_tolerance(Tolerance("free" if bound.kind == "none" else "exact"), bound, variable)
     return complete_tolerance(tolerance, bound, variable)
@@ -60,7 +79,11 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
     if tolerance.kind == "exact" or not usable_packing(variable):
         return Tolerance("exact")
     dtype = variable.numpy_dtype
-    fill = tuple(dict.fromkeys((*variable.fill, *variable.flags)))
+    exact_at, thresholds = (
+        tuple(stored_numbers(numbers, variable.scale, variable.offset, dtype))
+        for numbers in (bound.exact_at, bound.threshold)
+    )
+    fill = tuple(dict.fromkeys((*variable.fill, *variable.flags, *exact_at, *thresholds)))
     if len(specials_of(fill, dtype)) > _MOST_SPECIALS:
         return Tolerance("exact")
     sides = [
@@ -69,19 +92,33 @@ def complete_tolerance(tolerance: Tolerance, bound: ErrorBound, variable: Variab
         for limit, upper in ((low, False), (high, True))
     ]
     sides += physical_limits(*bound.limits, variable.scale, variable.offset, dtype)
-    sign = bound.sign if tolerance.kind != "free" or bound.sign == "keep" else "free"
+    sign = bound.sign if tolerance.kind != "free" or bound.mean or bound.sign == "keep" else "free"
+    other = bound.other if tolerance.kind == "each" else None
     return replace(
         tolerance,
+        other=None if other is None else make_tolerance(other, replace(variable, fill=(), flags=())),
         fill=fill,
         lower=tuple(dict.fromkeys(limit for limit, upper in sides if not upper and math.isfinite(limit))),
         upper=tuple(dict.fromkeys(limit for limit, upper in sides if upper and math.isfinite(limit))),
         sign="keep" if sign == "auto" and len(variable.dims) < 2 else sign,
         zero=-variable.offset / variable.scale,
+        thresholds=thresholds,
+        mean=bound.mean,
+        noise=NoiseShare(bound.value, bound.dither) if bound.kind == "noise" else None,
+        missing=(*variable.fill, *variable.flags),
     )
 
 
 def _absolute(value: float) -> Tolerance:
     return Tolerance("abs", value) if value > 0 else Tolerance("exact")
+
+
+def _units_in_the_last_place(count: float, variable: Variable) -> Tolerance:
+    """Return `bits` of which so many units are half a unit of the last; whole steps of integers."""
+    dtype = variable.numpy_dtype
+    if dtype.kind != "f":
+        return _absolute(count)
+    return Tolerance("bits", max(1.0, np.finfo(dtype).nmant - 1 - math.log2(count)))
 
 
 def _rounded(number: float, *, given: bool) -> float:

@@ -6,15 +6,13 @@ import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from baler_core.data.block import Block, make_block
 from baler_core.data.patterns import matching_names, meant_among
 from baler_core.errors import DataError, did_you_mean
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 Json: TypeAlias = Any  # None, bool, int, float, str, list or dict of the same
 GroupKind = Literal["table", "grid", "other"]
@@ -168,6 +166,8 @@ class Layout:
     lengths
         int64, the rows of each event of this block, which add up to its rows; None where there are no events, or the
         variable `counts` is not stored.
+    stage
+        1 or more for variables that are coded after others of their dimensions, from which their tolerances follow.
     """
 
     kind: GroupKind
@@ -175,11 +175,13 @@ class Layout:
     sizes: Mapping[str, int]
     counts: str = ""
     lengths: np.ndarray | None = field(default=None, compare=False)
+    stage: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
         """How the group is called in reports and files: its dimensions."""
-        return ",".join(self.variables[0].dims) or "values"
+        named = ",".join(self.variables[0].dims) or "values"
+        return f"{named} ({self.stage})" if self.stage else named
 
     def shape(self, variable: Variable) -> tuple[int, ...]:
         """Return shape of one of its variables in this block."""
@@ -190,7 +192,7 @@ class Layout:
         """Bytes of all values in memory."""
         return sum(int(np.prod(self.shape(v), dtype=object)) * v.numpy_dtype.itemsize for v in self.variables)
 
-    def build(self, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+    def build(self, arrays: Mapping[str, np.ndarray]) -> Block:
         """Return a block holding `arrays`, one per variable, cast to each variable's dtype and shape."""
         block: dict[str, tuple[Sequence[str], np.ndarray]] = {}
         with np.errstate(all="ignore"):
@@ -249,26 +251,6 @@ def counts_first(layouts: Sequence[Layout]) -> list[int]:
     return order
 
 
-def make_block(variables: Mapping[str, tuple[Sequence[str], np.ndarray]]) -> xr.Dataset:
-    """Return a block: an xarray.Dataset of plain variables, without indexes.
-
-    A variable named like its dimension stays an ordinary array: xarray would make an index of it, which costs memory
-    and changes some dtypes.
-    """
-    import xarray as xr
-
-    coordinates = {name: xr.Variable(dims, a) for name, (dims, a) in variables.items() if name in dims}
-    data = {name: xr.Variable(dims, a) for name, (dims, a) in variables.items() if name not in dims}
-    if not coordinates:
-        return xr.Dataset(data)
-    return xr.Dataset(data, coords=xr.Coordinates(coordinates, indexes={}))
-
-
-def values_of(block: xr.Dataset, name: str) -> np.ndarray:
-    """Return the plain numpy array of a block's variable."""
-    return np.asarray(block.variables[name].values)
-
-
 def native_bytes(values: np.ndarray) -> bytes:
     """Return the values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
     if values.dtype.kind != "O":
@@ -284,7 +266,7 @@ def native_size(values: np.ndarray) -> int:
     return sum(len(cell if isinstance(cell, bytes) else str(cell).encode()) + 1 for cell in values.ravel())
 
 
-def block_sizes(block: xr.Dataset) -> dict[str, int]:
+def block_sizes(block: Block) -> dict[str, int]:
     """Return length of every dimension of a block."""
     return {str(dim): int(length) for dim, length in block.sizes.items()}
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.drawings import Distribution, Drawings, Histogram, Picture
 from baler_core.evaluate.files import Comparison, evaluate
-from baler_core.evaluate.results import GroupResult, MetricOutcome, OtherCompressor, Results, Sizes, VariableResult
+from baler_core.evaluate.judgement import by_importance, overall, summary
+from baler_core.evaluate.results import (
+    DerivedResult,
+    GroupResult,
+    MetricOutcome,
+    OtherCompressor,
+    Results,
+    Sizes,
+    VariableResult,
+)
 
 __all__ = [
     "Comparison",
+    "DerivedResult",
     "Distribution",
     "Drawings",
     "GroupResult",
@@ -20,6 +30,9 @@ __all__ = [
     "Sizes",
     "VariableResult",
     "Wanted",
+    "by_importance",
     "compare",
     "evaluate",
+    "overall",
+    "summary",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, is_measured, is_missing, pair_values
+from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.sides import zero_of
 from baler_core.data.tolerance import usable_packing
 from baler_core.data.variables import Variable
@@ -39,6 +40,8 @@ class BoundCheck:
     distinct
         Of whole numbers that changed, which may be ids: the values before and after; None beyond a million, and for
         integers that stand for real numbers by a scale factor.
+    mean
+        The sum of errors, where the tolerance limits errors on average.
     """
 
     variable: Variable
@@ -53,9 +56,16 @@ class BoundCheck:
     zeros: int = 0
     zeros_changed: int = 0
     distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
+    mean: MeanError = field(default_factory=MeanError)
 
-    def update(self, original: np.ndarray, restored: np.ndarray) -> None:
-        """Take in the stored values of a block: same shape both."""
+    def update(self, original: np.ndarray, restored: np.ndarray, each: Tolerance | None = None) -> None:
+        """Take in the stored values of a block: same shape both.
+
+        Parameters
+        ----------
+        each
+            The tolerance of these values, where each has its own.
+        """
         self.values += original.size
         different = _different(original, restored)
         count = int(np.count_nonzero(different))
@@ -72,7 +82,15 @@ class BoundCheck:
         if not is_measured(self.variable):
             self.violations += count
         elif original.size:
-            self._judge(original, restored, different)
+            self._judge(original, restored, different, each or self.tolerance)
+
+    @property
+    def on_average(self) -> tuple[float, float] | None:
+        """The error on average and its limit, in physical units or as shares of the values; None without a limit."""
+        if self.tolerance is None or self.tolerance.mean is None:
+            return None
+        kind, limit = self.tolerance.mean
+        return self.mean.value(kind), limit
 
     def _count_zeros(self, original: np.ndarray, restored: np.ndarray) -> None:
         if not is_measured(self.variable) or not usable_packing(self.variable):
@@ -97,13 +115,16 @@ class BoundCheck:
         joined = np.union1d(self.distinct[0], before), np.union1d(self.distinct[1], after)
         self.distinct = joined if joined[0].size <= _MOST_DISTINCT else None
 
-    def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray) -> None:
-        assert self.tolerance is not None
-        self.violations += int(np.count_nonzero(self.tolerance.violations(original, restored)))
-        if self.tolerance.kind in ("exact", "free"):
+    def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray, tolerance: Tolerance) -> None:
+        self.violations += int(np.count_nonzero(tolerance.violations(original, restored)))
+        if tolerance.mean is not None:
+            here = measure(tolerance, original, restored, scale=self.variable.scale)
+            self.mean = self.mean.joined(here)
+        if tolerance.kind in ("exact", "free"):
             return
-        x, y = (original[different], restored[different]) if different.any() else (original, original)
-        allowed = self.tolerance.allowed(x)
+        changed = different.any()
+        x, y = (original[different], restored[different]) if changed else (original, original)
+        allowed = (tolerance.taken(different) if changed else tolerance).allowed(x)
         with np.errstate(all="ignore"):
             error = np.abs(difference(y, x))
             share = np.divide(error, allowed, out=np.zeros_like(error), where=error > 0)

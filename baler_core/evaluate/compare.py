@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from baler_core.data.bounds import ErrorBound
 from baler_core.data.variables import Schema
+from baler_core.derived.quantities import Derived
+from baler_core.evaluate.derived import DerivedRecorders, needed_by
+from baler_core.evaluate.derived_blocks import Cuts
+from baler_core.evaluate.judgement import judged
 from baler_core.evaluate.others import compress_with_others
 from baler_core.evaluate.pairing import paired_blocks
 from baler_core.evaluate.recorders import Recorders
@@ -18,9 +22,9 @@ from baler_core.evaluate.survey import ByteSample, survey
 from baler_core.plugin.interfaces import Metric
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
-Walk = Callable[[], Iterable["xr.Dataset"]]
+Walk = Callable[[], Iterable["Block"]]
 """Gives a file's blocks anew at every call."""
 
 OTHERS_BYTES = 8 << 20
@@ -40,12 +44,18 @@ class Wanted:
         Patterns of the variables to draw.
     others_bytes
         At most about this many native bytes go through gzip, xz and zstd; 0 leaves them out.
+    derived
+        Quantities to compute from both files.
+    ends
+        By leading dimension: the rows where blocks end in which they were kept.
     """
 
     bounds: Mapping[str, ErrorBound] = field(default_factory=dict)
     metrics: Sequence[Metric] = ()
     drawn: Sequence[str] = ("*",)
     others_bytes: int = OTHERS_BYTES
+    derived: Sequence[Derived] = ()
+    ends: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def compare(
@@ -73,13 +83,16 @@ def compare(
     sample = ByteSample(wanted.others_bytes, expected)
     found = survey(original(), schema, sample)
     recorders = Recorders(schema, found, bounds=wanted.bounds, metrics=wanted.metrics, drawn=wanted.drawn)
+    cuts = Cuts(schema, frozenset(needed_by(wanted.derived, schema)), wanted.ends)
+    derived = DerivedRecorders(wanted.derived, schema, original, cuts)
     with tqdm(total=expected, desc=f"compare {names[0]}", unit="B", unit_scale=True, disable=None) as progress:
         for piece in paired_blocks(original(), restored(), schema):
             recorders.update(piece)
+            derived.update(piece)
             progress.update(piece.original.nbytes)
     native = sum(found.native_bytes.values())
     others = compress_with_others(sample.data)
-    return Results(
+    results = Results(
         original=names[0],
         restored=names[1],
         sizes=Sizes(native),
@@ -87,5 +100,7 @@ def compare(
         others=others,
         metrics=recorders.outcomes(),
         notes=recorders.notes(),
-        drawings=recorders.drawings(),
+        derived=derived.results(),
+        drawings=replace(recorders.drawings(), derived=derived.distributions()),
     )
+    return judged(results, recorders.evidence)

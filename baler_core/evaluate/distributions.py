@@ -145,7 +145,8 @@ class DistributionRecorder:
         ends = sorted(value * variable.scale + variable.offset for value in (limits.low, limits.high))
         with np.errstate(all="ignore"):
             stored = (sample.values - variable.offset) / variable.scale
-            allowed = tolerance.allowed(stored) * abs(variable.scale) if tolerance is not None else None
+            alike = tolerance is not None and tolerance.kind != "each"
+            allowed = tolerance.allowed(stored) * abs(variable.scale) if tolerance is not None and alike else None
         bins = choose_bins(sample.values, ends[0], ends[1], allowed)
         self._variable = variable
         self._logarithmic = bins.logarithmic

@@ -100,10 +100,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Drawings:
-    """Distributions and pictures by variable, in the file's order."""
+    """Distributions and pictures by variable, in the file's order, and distributions of derived quantities."""
 
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)
+    derived: Mapping[str, Distribution] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write them as a .npz of plain arrays, one of them an index in JSON."""
@@ -112,6 +113,7 @@ class Drawings:
             "distributions": {name: _put(record, pool) for name, record in self.distributions.items()},
             "pictures": {name: _put(record, pool) for name, record in self.pictures.items()},
         }
+        index["derived"] = {name: _put(record, pool) for name, record in self.derived.items()}
         arrays = {dtype: np.concatenate(parts) for dtype, parts in pool.parts.items()}
         arrays["index"] = np.array(json.dumps(index))
         np.savez_compressed(path, allow_pickle=False, **arrays)
@@ -132,6 +134,7 @@ class Drawings:
             return cls(
                 {name: _take(Distribution, record, arrays) for name, record in index["distributions"].items()},
                 {name: _take(Picture, record, arrays) for name, record in index["pictures"].items()},
+                {name: _take(Distribution, record, arrays) for name, record in index.get("derived", {}).items()},
             )
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: cannot be drawn from ({error}). Run 'baler evaluate' again") from error

@@ -10,16 +10,20 @@ from typing import cast
 
 from baler_core.config import ComponentSpec
 from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.derived import DerivedRule
 from baler_core.data.variables import Schema, Variable
+from baler_core.derived.quantities import Derived
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
+from baler_core.evaluate.derived_rules import block_ends, quantities_of
 from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
 from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
+from baler_core.format.file_info import Info, read_info
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
-from baler_core.pipeline.decompression import Info, read_info
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
 from baler_core.pipeline.input import kept_exact as kept_exact_by
+from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.interfaces import Metric, Reader
 from baler_core.plugin.registry import Registry
@@ -58,6 +62,8 @@ class Comparison:
         At most about this many native bytes go through gzip, xz and zstd; 0 leaves them out.
     lookup
         Where to look for the trained models that the `.bal` file may refer to.
+    derived
+        Quantities to compute from both files; None takes those that the `.bal` file keeps.
     """
 
     reader: ComponentSpec | None = None
@@ -70,6 +76,7 @@ class Comparison:
     plots: Sequence[str] = ("*",)
     others_bytes: int = OTHERS_BYTES
     lookup: Lookup = NOWHERE_ELSE
+    derived: Sequence[DerivedRule] | None = None
 
 
 WHOLE = Comparison()
@@ -99,8 +106,17 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         after = sides.bal(restored) if bal == restored else sides.file(restored, comparison.variables)
         schema, left_out = _common(before, after)
         allowed, exact_anyway = _bounds(schema, comparison.bounds, info, before)
-        wanted = Wanted(allowed, _metrics(comparison, registry), comparison.plots, comparison.others_bytes)
+        quantities, notes = quantities_of(schema, comparison.derived, info, registry)
+        wanted = Wanted(
+            _with_derived(allowed, quantities, comparison.bounds, info),
+            _metrics(comparison, registry),
+            comparison.plots,
+            comparison.others_bytes,
+            quantities,
+            block_ends(info) if info is not None else {},
+        )
         results = compare(before.walk, after.walk, schema, wanted, names=(original.name, restored.name))
+        results = replace(results, notes=(*results.notes, *notes))
     results = replace(
         results,
         sizes=replace(results.sizes, input_file=original.stat().st_size),
@@ -223,12 +239,26 @@ def _bounds(
     """The bound of every variable, as far as it is known, and what is exact in spite of a pattern, with the reason."""
     if rules is not None:
         roles = roles_in(before.schema, before.walk, rules)
-        bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
+        found = with_noise(before.schema, bounds_of(before.schema, rules, roles), before.walk)
+        bounds = dict(zip(before.schema.names, found.bounds, strict=True))
+        bounds = {name: bounds[name] for name in schema.names}
         return bounds, kept_exact_by(schema, rules, roles)
     if info is None:
         return {}, {}
     stated = dict(zip(info.header.schema.names, info.header.bounds, strict=True))
     return {name: stated[name] for name in schema.names if name in stated}, info.header.kept_exact
+
+
+def _with_derived(
+    bounds: Mapping[str, ErrorBound], quantities: Sequence[Derived], rules: BoundRules | None, info: Info | None
+) -> dict[str, ErrorBound]:
+    """The bounds, where variables without one of their own got one for a quantity: it stands in the .bal file alone."""
+    if rules is None:
+        return dict(bounds)
+    known = dict(zip(info.header.schema.names, info.header.bounds, strict=True)) if info is not None else {}
+    among = rules.among(list(bounds))
+    free = {name for one in quantities for name in one.names if among.rule_for(name) is None}
+    return {name: known.get(name, bound) for name, bound in bounds.items() if name not in free or name in known}
 
 
 def _metrics(comparison: Comparison, registry: Registry) -> list[Metric]:

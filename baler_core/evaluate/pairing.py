@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from baler_core.data.variables import Schema, leading_dimension, make_block, values_of
+from baler_core.data.rows import rows_of
+from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,13 @@ class Piece:
     `start` counts rows along the leading dimension `dim` (None for variables without dimensions).
     """
 
-    original: xr.Dataset
-    restored: xr.Dataset
+    original: Block
+    restored: Block
     dim: str | None
     start: int
 
 
-def paired_blocks(original: Iterable[xr.Dataset], restored: Iterable[xr.Dataset], schema: Schema) -> Iterator[Piece]:
+def paired_blocks(original: Iterable[Block], restored: Iterable[Block], schema: Schema) -> Iterator[Piece]:
     """Read both files in step, however each is cut into blocks.
 
     Parameters
@@ -64,7 +63,7 @@ def _some(names: list[str]) -> str:
     return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _same_shapes(before: xr.Dataset, after: xr.Dataset, start: int) -> None:
+def _same_shapes(before: Block, after: Block, start: int) -> None:
     for name in before.variables:
         x, y = before.variables[name].shape, after.variables[name].shape
         if x != y:
@@ -76,10 +75,10 @@ def _same_shapes(before: xr.Dataset, after: xr.Dataset, start: int) -> None:
 class _Walk:
     """One side's blocks, of which any number of leading rows can be taken."""
 
-    def __init__(self, blocks: Iterable[xr.Dataset], schema: Schema) -> None:
+    def __init__(self, blocks: Iterable[Block], schema: Schema) -> None:
         self._blocks = iter(blocks)
         self._schema = schema
-        self._block: xr.Dataset | None = None
+        self._block: Block | None = None
         self.names: list[str] = []
         self.dim: str | None = None
         self.rows = 0
@@ -98,30 +97,13 @@ class _Walk:
                 self.rows = int(block.sizes[self.dim]) if self.dim is not None else 1
         return True
 
-    def take(self, rows: int) -> xr.Dataset:
+    def take(self, rows: int) -> Block:
         """Return the next `rows` rows."""
         block = self._block
         assert block is not None
         self._block = None
         if rows == self.rows or self.dim is None:
             return block
-        self._block = _rows(block, self._schema, self.dim, slice(rows, self.rows))
+        self._block = rows_of(block, self._schema, self.dim, slice(rows, self.rows))
         self.rows -= rows
-        return _rows(block, self._schema, self.dim, slice(0, rows))
-
-
-def _rows(block: xr.Dataset, schema: Schema, dim: str, rows: slice) -> xr.Dataset:
-    """Rows along the leading dimension, and what belongs to them along jagged ones."""
-    slices = {dim: rows}
-
-    def along(name: str) -> slice:
-        if name not in slices:
-            counts = schema[schema.counts[name]]
-            parents = along(counts.dims[0])
-            ends = np.concatenate([[0], np.cumsum(values_of(block, counts.name), dtype=np.int64)])
-            slices[name] = slice(int(ends[parents.start]), int(ends[parents.stop]))
-        return slices[name]
-
-    variables = {str(name): variable for name, variable in block.variables.items()}
-    dims = {name: tuple(map(str, variable.dims)) for name, variable in variables.items()}
-    return make_block({name: (dims[name], values_of(block, name)[along(dims[name][0])]) for name in variables})
+        return rows_of(block, self._schema, self.dim, slice(0, rows))

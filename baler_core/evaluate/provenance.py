@@ -11,8 +11,8 @@ import numpy as np
 
 from baler_core.evaluate.results import GroupResult, VariableResult
 from baler_core.format.container import VERSION as FORMAT_VERSION
+from baler_core.format.file_info import Info
 from baler_core.format.header import ComponentRecord
-from baler_core.pipeline.decompression import Info
 
 
 def listed(names: Sequence[str], shown: int = 8) -> str:

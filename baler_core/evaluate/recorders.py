@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from baler_core.data.bounds import ErrorBound, Tolerance
+import numpy as np
+
+from baler_core.data.block import values_of
+from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance, usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.running_statistics import sample_size
+from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance, usable_packing
-from baler_core.data.variables import Schema, Variable, values_of
+from baler_core.data.uncertainties import errors_beside
+from baler_core.data.variables import Schema, Variable
 from baler_core.evaluate.bound_check import MANY_ZEROS, BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.evidence import Evidence, errors_of
 from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
 from baler_core.evaluate.results import MetricOutcome, VariableResult
@@ -24,6 +31,7 @@ logger = logging.getLogger(__name__)
 _MOST_DISTRIBUTIONS = 2000
 _MOST_PICTURES = 60
 _LOSS_SAMPLE = 50_000
+_EVIDENCE_SAMPLE = 20_000
 
 
 class GuardedMetric:
@@ -86,7 +94,7 @@ class Recorders:
         self._variables = {variable.name: variable for variable in schema.variables}
         self._bounds = bounds
         self._native_bytes = found.native_bytes
-        self._checks = {v.name: BoundCheck(v, _tolerance(v, bounds, found)) for v in schema.variables}
+        self._checks = {name: BoundCheck(v, tolerance) for name, v, tolerance in _tolerances(schema, bounds, found)}
         self._metrics = [GuardedMetric(metric) for metric in metrics]
         self._notes: list[str] = []
         drawn = unmistakable(drawn, schema.names)
@@ -101,7 +109,19 @@ class Recorders:
             if v.name in found.samples and found.samples[v.name].seen
         }
         fields = self._first([v for v in candidates if can_be_pictured(v, schema)], _MOST_PICTURES, "2-D slices")
+        self.evidence = self._gather(found)
         self._pictures = {v.name: PictureRecorder(v, schema, found.coordinates) for v in fields}
+
+    def _gather(self, found: Survey) -> dict[str, Evidence]:
+        """What tells whether a loss matters, of all variables that may have one."""
+        lossy = [v for v in self._schema.variables if is_measured(v) and usable_packing(v) and self._may_differ(v.name)]
+        size = sample_size(2 * len(lossy), most=_EVIDENCE_SAMPLE)
+        beside = errors_beside(self._schema.names)
+        return {v.name: Evidence(v, self._checks[v.name].tolerance, size, errors_of(v.name, beside)) for v in lossy}
+
+    def _may_differ(self, name: str) -> bool:
+        tolerance = self._checks[name].tolerance
+        return tolerance is None or tolerance.lossy
 
     def _first(self, candidates: list[Variable], most: int, what: str) -> list[Variable]:
         if len(candidates) > most:
@@ -115,15 +135,32 @@ class Recorders:
     def update(self, piece: Piece) -> None:
         """Take in the same rows of both files."""
         present = {name: v for name, v in self._variables.items() if name in piece.original.variables}
+        for name in present.keys() & self.evidence.keys():
+            lengths = [self._schema.sizes[dim] for dim in self._variables[name].dims]
+            self.evidence[name].update(piece, lengths)
         for name in present:
             before, after = values_of(piece.original, name), values_of(piece.restored, name)
-            self._checks[name].update(before, after)
+            self._checks[name].update(before, after, self._each(name, piece))
             if name in self._distributions:
                 self._distributions[name].update(before, after)
             if name in self._pictures:
                 self._pictures[name].update(before, after, piece.start)
         for metric in self._metrics:
             metric.update(piece, present)
+
+    def _each(self, name: str, piece: Piece) -> Tolerance | None:
+        """Return the tolerance of each value of a piece by what its formula gives before and after, the smaller."""
+        tolerance = self._checks[name].tolerance
+        if tolerance is not None and tolerance.noise is not None:
+            values = values_of(piece.original, name)
+            return replace(tolerance, each=tolerance.noise.levels(values, usable(values, tolerance.fill)))
+        if tolerance is None or tolerance.scale is None:
+            return None
+        needs = tolerance.scale.needs
+        sides = [{need: values_of(block, need) for need in needs} for block in (piece.original, piece.restored)]
+        before, after = (tolerance.scale.stated(side) for side in sides)
+        each = np.where((before > 0) & (after > 0), np.minimum(before, after), np.maximum(before, after))
+        return replace(tolerance, each=each.reshape(values_of(piece.original, name).shape))
 
     def variables(self) -> tuple[VariableResult, ...]:
         """Return errors against bounds, per variable."""
@@ -148,6 +185,8 @@ class Recorders:
             allowed=check.allowed,
             share=check.share,
             violations=check.violations,
+            mean_error=check.on_average[0] if check.on_average is not None else None,
+            mean_limit=check.on_average[1] if check.on_average is not None else None,
             mask_changed=check.mask_changed,
             zeros=check.zeros if check.zeros >= MANY_ZEROS * check.values else 0,
             zeros_changed=check.zeros_changed if check.zeros >= MANY_ZEROS * check.values else 0,
@@ -166,11 +205,20 @@ class Recorders:
         )
 
 
-def _tolerance(variable: Variable, bounds: Mapping[str, ErrorBound], found: Survey) -> Tolerance | None:
-    bound = bounds.get(variable.name)
-    if bound is None:
-        return None
-    return make_tolerance(bound, variable, extent=found.limits.get(variable.name))
+def _tolerances(
+    schema: Schema, bounds: Mapping[str, ErrorBound], found: Survey
+) -> Iterator[tuple[str, Variable, Tolerance | None]]:
+    """Yield the variables with their tolerances; None where no bound is known."""
+    known = {
+        v.name: make_tolerance(bounds[v.name], v, extent=found.limits.get(v.name))
+        for v in schema.variables
+        if v.name in bounds
+    }
+    if any(tolerance.kind == "each" for tolerance in known.values()):
+        stated = [bounds.get(name, UNBOUNDED) for name in schema.names]
+        scaled = with_scales(schema, stated, [known.get(name, Tolerance("exact")) for name in schema.names])
+        known = {name: tolerance for name, tolerance in zip(schema.names, scaled, strict=True) if name in known}
+    return ((v.name, v, known.get(v.name)) for v in schema.variables)
 
 
 def _worth_drawing(variable: Variable, bounds: Mapping[str, ErrorBound], drawn: Sequence[str]) -> bool:

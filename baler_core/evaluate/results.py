@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
+from baler_core.data.mean_errors import within
 from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.evaluate.drawings import Drawings
@@ -44,6 +45,11 @@ class VariableResult:
         Values that were exactly 0, and how many of them are not any more, of variables that have many; else 0.
     distinct
         Number of distinct values before and after, of whole numbers of which some changed; else None.
+    mean_error, mean_limit
+        The error on average that the bound limits, and the limit, in physical units or as shares of the values; None
+        where it limits none.
+    level, words
+        The verdict on its loss: whether it is good, has to be looked at or is bad, and why.
     """
 
     name: str
@@ -65,11 +71,59 @@ class VariableResult:
     zeros_changed: int = 0
     distinct: tuple[int, int] | None = None
     native_bytes: int = 0
+    mean_error: float | None = None
+    mean_limit: float | None = None
+    level: Literal["good", "fair", "bad"] = "good"
+    words: str = ""
+
+    @property
+    def mean_share(self) -> float | None:
+        """The error on average as a share of its limit."""
+        if self.mean_error is None or not self.mean_limit:
+            return None
+        return self.mean_error / self.mean_limit
+
+    @property
+    def is_broken_on_average(self) -> bool:
+        """Whether the error on average exceeds its limit."""
+        return (
+            self.mean_error is not None and self.mean_limit is not None and not within(self.mean_error, self.mean_limit)
+        )
 
     @property
     def merged(self) -> bool:
         """Whether distinct values became equal."""
         return self.distinct is not None and self.distinct[1] < self.distinct[0]
+
+
+@dataclass(frozen=True)
+class DerivedResult:
+    """A quantity computed from original and restored values, compared cell by cell.
+
+    Attributes
+    ----------
+    inputs
+        The variables that it is computed from.
+    cells, judged
+        How many there are, and how many are finite in both.
+    largest_error, allowed, share, violations
+        As of a variable.
+    means
+        Of the judged cells, before and after.
+    """
+
+    name: str
+    formula: str
+    bound: str
+    inputs: tuple[str, ...]
+    units: str = ""
+    cells: int = 0
+    judged: int = 0
+    largest_error: float = 0.0
+    allowed: float | None = None
+    share: float = 0.0
+    violations: int = 0
+    means: tuple[float, float] = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -187,6 +241,8 @@ class Results:
         Variables that were kept exactly in spite of a lossy bound under a pattern with wildcards: `{name: reason}`.
     notes
         What a reader of the numbers has to know: what was sampled, not compared, not drawn.
+    derived
+        Quantities computed from the variables, compared.
     drawings
         Histograms and pictures; kept in a file of their own beside the JSON.
     """
@@ -203,6 +259,7 @@ class Results:
     left_out: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    derived: tuple[DerivedResult, ...] = ()
     drawings: Annotated[InstanceOf[Drawings], Field(exclude=True)] = field(default_factory=Drawings, compare=False)
 
     @property
@@ -220,6 +277,11 @@ class Results:
             return Verdict(False, "not known", "no bound was set: errors are stated, not judged")
         if self.violations:
             return Verdict(False, "broken", f"{self.violations:,} values lie outside their bound")
+        if on_average := [v.name for v in self.variables if v.is_broken_on_average]:
+            return Verdict(False, "broken", f"the errors on average exceed their limits in {', '.join(on_average)}")
+        failed = [one.name for one in self.derived if one.violations]
+        if failed:
+            return Verdict(False, "broken", f"derived quantities moved too far: {', '.join(failed)}")
         masked = sum(v.mask_changed for v in self.variables)
         if masked:
             return Verdict(False, "missing values changed", f"{masked:,} values changed between valid and missing")

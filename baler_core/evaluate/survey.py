@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import ValueRange, value_range
 from baler_core.data.comparison import is_measured, measured
 from baler_core.data.running_statistics import Sample, sample_size
-from baler_core.data.variables import Schema, Variable, native_bytes, values_of
+from baler_core.data.variables import Schema, Variable, native_bytes
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 _SAMPLE = 20_000
 _COORDINATE = 100_000
@@ -42,7 +43,7 @@ class Survey:
     native_bytes: dict[str, int] = field(default_factory=dict)
 
 
-def survey(blocks: Iterable[xr.Dataset], schema: Schema, kept: ByteSample) -> Survey:
+def survey(blocks: Iterable[Block], schema: Schema, kept: ByteSample) -> Survey:
     """Read the blocks of the original once; `kept` collects bytes for other compressors."""
     found = Survey()
     size = sample_size(len(schema.variables), most=_SAMPLE)

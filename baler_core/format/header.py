@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
 
 
@@ -56,6 +57,36 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True)
+class DerivedRecord:
+    """A quantity that was computed from the restored values of every block, and kept.
+
+    Attributes
+    ----------
+    formula
+        As the user stated it.
+    bound
+        Of the kind `abs`, `rel` or `range`.
+    cells
+        How many were compared.
+    exact
+        How many values of its variables are stored exactly for it.
+    largest, share
+        The largest error, and the largest share of what was allowed to a cell.
+    units
+        Empty where they are not known.
+    """
+
+    name: str
+    formula: str
+    bound: ErrorBound
+    cells: int = 0
+    exact: int = 0
+    largest: float = 0.0
+    share: float = 0.0
+    units: str = ""
+
+
+@dataclass(frozen=True)
 class TrainedRecord:
     """A file of trained models without which this one cannot be decoded.
 
@@ -101,8 +132,14 @@ class Header:
     kept_exact
         Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why; when read from a
         file, in a few words (`time`).
+    means
+        The error on average of each variable that has a limit of it, in physical units or as a share of the values.
+    target
+        What the file was to reach, and the factor on all bounds that did it.
     shares
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
+    derived
+        Derived quantities that were kept.
     """
 
     version: str
@@ -126,6 +163,9 @@ class Header:
     zeros: Mapping[str, int] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
+    target: Target | None = None
+    derived: tuple[DerivedRecord, ...] = ()
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

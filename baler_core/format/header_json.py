@@ -11,11 +11,14 @@ from typing import cast, get_args
 
 import numpy as np
 
-from baler_core.data.bound_syntax import NO_LIMITS, BoundKind, Sign
+from baler_core.data.bound_syntax import HARD_KINDS, NO_LIMITS, BoundKind, Sign, numbers_of
 from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
+from baler_core.data.scales import with_scales
+from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
+from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
@@ -28,6 +31,8 @@ from baler_core.format.header import (
 from baler_core.format.json_columns import count_of, ranges_of, unranged
 
 MOST_BLOCKS = 2**22
+# What bounds state beside limits and sign: lists of numbers.
+_KEPT = ("exact_at", "threshold")
 
 # ---- to JSON
 
@@ -47,12 +52,19 @@ def header_to_json(header: Header) -> Json:
     for name, counts in (("flips", header.flips), ("zeros", header.zeros)):
         if counts:
             extras[name] = [[schema.names.index(variable), count] for variable, count in counts.items()]
+    if header.target is not None:
+        extras["target"] = [header.target.kind, header.target.value, header.target.factor]
+    if header.means:
+        names = schema.names
+        extras["means"] = [[names.index(name), _short(mean)] for name, mean in header.means.items()]
     if header.left_out:
         extras["left_out"] = list(header.left_out)
     if header.elsewhere:
         extras["elsewhere"] = list(header.elsewhere)
     if header.kept_exact:
         extras["kept_exact"] = _kept_exact_to_json(header)
+    if header.derived:
+        extras["derived"] = [derived_to_json(record) for record in header.derived]
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -86,8 +98,13 @@ def _kept_exact_to_json(header: Header) -> Json:
 
 
 def _bound_to_json(bound: ErrorBound) -> Json:
-    sides = [list(bound.limits), bound.sign] if (bound.limits, bound.sign) != (NO_LIMITS, "auto") else []
-    return [bound.kind, bound.value, *sides]
+    kept: dict[str, Json] = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
+    kept |= {"most": list(bound.most)} if bound.most else {}
+    kept |= {"dither": True} if bound.dither else {}
+    other = [] if bound.other is None else [_bound_to_json(bound.other)]
+    stated = other or kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
+    sides = [list(bound.limits), bound.sign, *other] if stated else []
+    return [bound.kind, bound.formula or bound.value, *sides, *([kept] if kept else [])]
 
 
 def _errors_to_json(header: Header) -> Json:
@@ -100,9 +117,14 @@ def _errors_to_json(header: Header) -> Json:
     ]
     return [
         ranges_of([place for place, _ in known]),
-        [_short(e.largest) for place, e in known if header.tolerances[place].kind != "abs"],
+        [_short(e.largest) for place, e in known if not _tells_error(header.tolerances[place])],
         [_short(e.share) for _, e in known],
     ]
+
+
+def _tells_error(tolerance: Tolerance) -> bool:
+    """Whether the largest error follows from its share of the tolerance: blocks state no tolerances of their own."""
+    return tolerance.kind == "abs" and tolerance.mean is None
 
 
 def _short(number: float) -> float:
@@ -183,12 +205,13 @@ def _header(record: Json, sections: int) -> Header:
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
     bounds = tuple(_bound(stated) for stated in _unrun(record["bounds"], len(variables)))
-    tolerances = _tolerances(record["tolerances"], variables, bounds)
+    schema = Schema(variables, sizes, counts, dict(record["skeleton"]))
+    tolerances = _tolerances(record["tolerances"], schema, bounds)
     return Header(
         version=str(record["baler"]),
         input_name=str(name),
         reader=_component(record["reader"]),
-        schema=Schema(variables, sizes, counts, dict(record["skeleton"])),
+        schema=schema,
         bounds=bounds,
         tolerances=tolerances,
         preprocess=tuple(
@@ -209,6 +232,9 @@ def _header(record: Json, sections: int) -> Header:
         kept_exact=_kept_exact(record.get("kept_exact", ()), variables),
         flips=_counts(record.get("flips", ()), variables),
         zeros=_counts(record.get("zeros", ()), variables),
+        target=_target(record["target"]) if "target" in record else None,
+        means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
+        derived=derived_from_json(record.get("derived", ())),
     )
 
 
@@ -220,17 +246,51 @@ def _bound(record: Json) -> ErrorBound:
     kind, value, *sides = record
     if kind not in get_args(BoundKind):
         raise ValueError(f"{kind!r} is not a kind of bound")
-    (low, high), sign = sides or (NO_LIMITS, "auto")
+    (low, high), sign, *others = sides or (NO_LIMITS, "auto")
     if sign not in get_args(Sign):
         raise ValueError(f"{sign!r} is not a rule for signs")
-    return ErrorBound(kind, float(value), (float(low), float(high)), cast(Sign, sign))
+    kept = others.pop() if others and isinstance(others[-1], dict) else {}
+    if len(others) > 1 or (others and others[0][3:]):
+        raise ValueError("a bound has a single other one beside it")
+    formula = value if isinstance(value, str) else ""
+    if formula and kind != "abs":
+        raise ValueError(f"a bound of kind {kind!r} takes no formula")
+    return ErrorBound(
+        kind,
+        0.0 if formula else float(value),
+        (float(low), float(high)),
+        cast(Sign, sign),
+        **{what: numbers_of(kept[what], what) for what in _KEPT if what in kept},
+        most=_hard_limit(kept["most"]) if "most" in kept else None,
+        dither=bool(kept.get("dither", False)),
+        formula=formula,
+        other=_bound(others[0]) if others else None,
+    )
 
 
-def _tolerances(runs: Json, variables: Sequence[Variable], bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
-    """Special values, limits and signs follow from the variables and their bounds."""
-    records = _unrun(runs, len(variables))
-    triples = zip(records, variables, bounds, strict=len(records) > 0)
-    return tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+def _gives_each(bound: ErrorBound) -> bool:
+    return bool(bound.formula) or bound.kind == "noise"
+
+
+def _hard_limit(record: Json) -> tuple[BoundKind, float]:
+    kind, value = record
+    if kind not in HARD_KINDS:
+        raise ValueError(f"{kind!r} is not a limit of single errors")
+    return kind, float(value)
+
+
+def _tolerances(runs: Json, schema: Schema, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
+    """Special values, limits, signs and scales follow from the variables and their bounds."""
+    records = _unrun(runs, len(schema.variables))
+    triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
+    found = tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+    scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (_gives_each(b) and t.lossy)]
+    if any(not _gives_each(bound) or tolerance.kind != "each" for tolerance, bound in scaled):
+        raise ValueError("a tolerance of each value and a formula or noise belong together")
+    for tolerance, variable in zip(found, schema.variables, strict=False):
+        if tolerance.noise is not None and len(variable.dims) < 2:
+            raise ValueError(f"{variable.name!r} has no tiles of its own noise")
+    return with_scales(schema, bounds, found) if scaled else found
 
 
 def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
@@ -249,13 +309,20 @@ def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[To
     errors = {}
     for place, share in zip(places, map(float, shares), strict=True):
         variable, tolerance = variables[place], tolerances[place]
-        if tolerance.kind == "abs":
+        if _tells_error(tolerance):
             allowed = replace(tolerance, fill=()).allowed(np.zeros(1, variable.numpy_dtype))[0]
             most = share * float(allowed) * abs(variable.scale)
         else:
             most = float(next(stated, math.nan))
         errors[variable.name] = ErrorRecord(most, share)
     return errors
+
+
+def _target(record: Json) -> Target:
+    kind, value, factor = record
+    if kind not in TARGET_KINDS or not (factor is None or 0 <= float(factor) < math.inf):
+        raise ValueError(f"{record!r} is not a target")
+    return Target(kind, float(value), None if factor is None else float(factor))
 
 
 def _trained(record: Json) -> TrainedRecord:

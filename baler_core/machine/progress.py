@@ -1,4 +1,4 @@
-"""Show progress of training, choosing and compiling; silent without a terminal."""
+"""Show progress of training and choosing; silent without a terminal."""
 
 from __future__ import annotations
 
@@ -29,24 +29,6 @@ def shown(title: str, unit: str, total: int | None = None) -> Iterator[Callable[
             bar.set_postfix_str(rate)
 
         yield step
-
-
-@contextmanager
-def compiling_shown() -> Iterator[None]:
-    """A bar while loops are compiled in the body, which takes minutes on the first use after installation, and only then."""
-    from numba.core import event
-
-    with tqdm(desc="compile, once after installation", unit=" loops", disable=None, leave=False, delay=1) as bar:
-
-        class Counter(event.Listener):
-            def on_start(self, _: event.Event) -> None:
-                bar.update()
-
-            def on_end(self, _: event.Event) -> None:
-                pass
-
-        with event.install_listener("numba:compile", Counter()):
-            yield
 
 
 def rate(layout: Layout, size: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from baler_core.errors import ConfigError
 from baler_core.pipeline.candidates import Candidates, Chosen, estimated, fitted, is_small
 from baler_core.pipeline.task import Task, sample_of
-from baler_core.plugin.interfaces import Effort, Model
+from baler_core.plugin.interfaces import Effort, Model, Tolerances
 
 logger = logging.getLogger(__name__)
 # A model that the user named gives way to the baseline if it takes so many times its bytes, of groups of so many bytes.
@@ -24,6 +24,11 @@ _UP_TO: Mapping[Effort, tuple[Effort, ...]] = {
 def comparable(model: Model | type[Model], baseline: Model | type[Model], task: Task) -> bool:
     """Whether bytes decide between a model and the baseline; a model that `auto` would never try is the user's choice."""
     return model.automatic and task.layout.kind in baseline.kinds
+
+
+def takes(kind: type[Model], tolerances: Tolerances) -> bool:
+    """Whether a model takes these tolerances: some follow from other variables of the group."""
+    return kind.takes_scales or all(tolerance.kind != "each" for tolerance in tolerances.values())
 
 
 def fitted_or_baseline(model: Model, baseline: Model, task: Task) -> Chosen:
@@ -60,7 +65,7 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     ConfigError
         If no model codes this kind of group.
     """
-    suitable = [kind for kind in kinds if task.layout.kind in kind.kinds]
+    suitable = [kind for kind in kinds if task.layout.kind in kind.kinds and takes(kind, task.tolerances)]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
     if is_small(task):

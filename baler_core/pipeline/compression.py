@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from baler_core.config import Config
+from baler_core.data.block import values_of
+from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.digests import block_digest
-from baler_core.format.header import BlockRecord, ErrorRecord
+from baler_core.format.header import BlockRecord, DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
-from baler_core.machine.progress import compiling_shown
 from baler_core.machine.threads import one_thread
+from baler_core.pipeline.derived_held import DerivedKeeper
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
 from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.pipeline.scaled_groups import restored_first
+from baler_core.pipeline.targets import reach, told
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
@@ -58,6 +64,12 @@ class Compressed:
         How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
     zeros
         How many exact zeros of a variable that has many became something else, for the same reason.
+    means
+        The error on average of each variable that has a limit of it, in physical units or as a share of the values.
+    target
+        What was reached of a target, in a sentence.
+    derived
+        Derived quantities that were kept, each with its largest error.
     """
 
     path: Path
@@ -71,6 +83,9 @@ class Compressed:
     flips: Mapping[str, int] = field(default_factory=dict)
     zeros: Mapping[str, int] = field(default_factory=dict)
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
+    target: str = ""
+    derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -78,7 +93,6 @@ class Compressed:
         return self.input_bytes / self.file_bytes
 
 
-@compiling_shown()
 @one_thread
 def compress(
     config: Config, registry: Registry, *, source: Path | Input, output: Path, model: Path | None = None
@@ -103,15 +117,38 @@ def compress(
         If a bound cannot be held, which is a bug.
     """
     given = input_of(source, config, registry)
-    with given.source, completed(output) as temporary, temporary.open("wb") as file:
-        job = prepare(config, registry, given.source, model)
+    with given.source, completed(output) as temporary:
+        if config.target is None:
+            return replace(write_file(config, registry, given, temporary, model), path=output)
+        first = [True]  # of several tries, one warns
+
+        def write(tried: Config, part: Input, place: Path) -> Compressed:
+            quiet = not first.pop() if first and part is given else True
+            return write_file(tried, registry, part, place, model, quiet=quiet)
+
+        return replace(reach(config, given, temporary, write), path=output)
+
+
+def write_file(
+    config: Config, registry: Registry, given: Input, output: Path, model: Path | None = None, *, quiet: bool = False
+) -> Compressed:
+    """Write an open input to a file.
+
+    Parameters
+    ----------
+    quiet
+        Whether warnings of the bounds have been told already.
+    """
+    with output.open("wb") as file:
+        job = prepare(config, registry, given.source, model, quiet=quiet)
         writer = BalWriter(file)
         coded = _write_blocks(job, writer, given.name)
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
-    _warn_of_flips(coded.flips)
-    _warn_of_zeros(coded.zeros)
-    return Compressed(
+    if not quiet:
+        _warn_of_flips(coded.flips)
+        _warn_of_zeros(coded.zeros)
+    done = Compressed(
         output,
         header.input_bytes,
         file_bytes,
@@ -123,7 +160,11 @@ def compress(
         coded.flips,
         coded.zeros,
         job.kept_exact,
+        coded.means,
+        derived={record.name: record for record in coded.derived},
     )
+    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
+    return replace(done, target=told(done, config.target, values)) if config.target is not None else done
 
 
 def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
@@ -133,12 +174,16 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     errors: Mapping[str, ErrorRecord] = {}
     flips: Counter[str] = Counter()
     zeros: Counter[str] = Counter()
+    means: dict[str, MeanError] = {}
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
     with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
+        keeper = DerivedKeeper(job) if job.held.quantities else None
         for place, block in enumerate(job.blocks):
             given = job.prepared(block)
-            coded = [_encode(job, coders, one) for one in given]
+            coded = _coded(job, coders, given)
+            coded = coded if keeper is None else keeper.hold(block, given, coded)
+            coded = [replace(one, restored={}) for one in coded]
             packed = pack_streams([one.streams for one in coded])
             writer.add(packed + block_digest(place, [one.digest for one in coded]))
             numbers = {key: number for number, key in enumerate(coders)}
@@ -148,9 +193,33 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
                 errors = joined_errors(errors, one.errors)
                 flips.update(one.flips)
                 zeros.update(one.zeros)
+                means.update({name: means.get(name, MeanError()).joined(mean) for name, mean in one.means.items()})
             native += sum(one.original.native_size for one in given)
             progress.update(sum(one.original.layout.nbytes for one in given))
-    return CodedFile(_stored_groups(list(coders.values()), records), records, native, errors, dict(flips), dict(zeros))
+    stored = _stored_groups(list(coders.values()), records)
+    derived = () if keeper is None else keeper.records()
+    return CodedFile(
+        stored, records, native, errors, dict(flips), dict(zeros), means=_on_average(job, means), derived=derived
+    )
+
+
+def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
+    """Return the errors on average over all blocks."""
+    kinds = {name: job.tolerances[name].mean for name in means}
+    return {name: means[name].value(kind[0]) for name, kind in kinds.items() if kind is not None}
+
+
+def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[PreparedBlock]) -> list[CodedBlock]:
+    """Encode the groups of a block, each after those from which its tolerances follow."""
+    needs = [one.needs for one in given]
+    if not any(needs):
+        return [_encode(job, coders, one.scaled({})) for one in given]
+    restored: dict[str, np.ndarray] = {}
+    coded: dict[int, CodedBlock] = {}
+    for place in restored_first([one.original.layout for one in given], needs):
+        coded[place] = _encode(job, coders, given[place].scaled(restored))
+        restored |= coded[place].restored
+    return [coded[place] for place in range(len(given))]
 
 
 def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:
@@ -179,7 +248,6 @@ def _stored_groups(coders: Sequence[GroupCoder], records: Sequence[BlockRecord])
     ]
 
 
-@compiling_shown()
 @one_thread
 def train(config: Config, registry: Registry, *, output: Path, source: Input | None = None) -> Path:
     """Fit models to the configuration's first input, or to an object in memory, and store them for use on other files.
@@ -205,7 +273,8 @@ def _learned(job: Job) -> CodedFile:
         for given in job.prepared(block):
             if given.key in found:
                 continue
-            task = task_for(job, given)
+            originals = {need: values_of(block, need) for need in given.needs}
+            task = task_for(job, given.scaled(originals))
             chosen, _ = choose_model(job, task)
             logger.info("group %s: model %s", task.layout.name, chosen.model.name)
             state = encode_state({**chosen.model.state(), **chosen.model.encoder_state()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +13,34 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import ValidationError
 
-from baler_core.data.variables import Layout, Schema, counts_first, make_block, with_events
+from baler_core.data.block import make_block
+from baler_core.data.variables import Layout, Schema, counts_first, with_events
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
 from baler_core.format.arrays import decode_state
 from baler_core.format.container import BalReader, unpack_streams
 from baler_core.format.digests import DIGEST_BYTES, block_digest, group_digest
+from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
-from baler_core.format.header_json import header_from_json
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline, Step
+from baler_core.pipeline.scaled_groups import (
+    SCALED_STREAM,
+    is_apart,
+    needs_of,
+    restored_first,
+    seen_by_models,
+    unscaled,
+)
+from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Kind, Registry, load_plugins
 from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 
@@ -70,6 +80,19 @@ def memory_limit() -> int:
         return 4 << 30
 
 
+def plugins_for(header: Header) -> Registry:
+    """Load the plugins that a file was made with, or all where that is not plain or a component is another's by now."""
+    needed: list[tuple[Kind, str, str]] = [("reader", header.reader.name, header.reader.package)]
+    needed += [("preprocessor", record.component.name, record.component.package) for record in header.preprocess]
+    needed += [("model", model.name, model.package) for group in header.groups for model in group.models]
+    skeleton = header.schema.skeleton
+    if header.reader.name == "python":
+        needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
+    registry = load_plugins({package for _, _, package in needed})
+    offered = all(name in registry.offers[kind] for kind, name, _ in needed)
+    return registry if offered and header.trained is None else load_plugins()
+
+
 def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path) -> Component:
     """The component a file names, with its options.
 
@@ -94,20 +117,26 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
         ) from error
 
 
+def _checked(needs: Collection[str], layout: Layout, restored: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Return restored variables, which hold all that a group needs, in its shape.
+
+    Raises
+    ------
+    FormatError
+        If they do not.
+    """
+    for need in needs:
+        if need not in restored or restored[need].shape != layout.shape(layout.variables[0]):
+            raise FormatError(f"it follows from {need!r}, which is not beside it")
+    return restored
+
+
 def _first_line(error: Exception) -> str:
     """What is wrong with options: the first complaint, in one line."""
     if isinstance(error, ValidationError):
         complaint = error.errors()[0]
         return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
     return " ".join(str(error).split())
-
-
-def header_of(stored: BalReader) -> Header:
-    """The checked header of an open file."""
-    try:
-        return header_from_json(stored.header, len(stored.sections))
-    except BalerError as error:
-        raise FormatError(f"{stored.path}: {' '.join(str(error).split())}") from error
 
 
 def _state(stored: BalReader, section: int, memory: int) -> State:
@@ -177,7 +206,8 @@ class BalFile:
                     preprocessor.load_state(_state(self._bal, record.state_section, self._memory))
                 steps.append(Step(preprocessor, record.variables))
             pairs = zip(self.header.schema.names, self.header.tolerances, strict=bool(steps))
-            self._pipeline = Pipeline(steps, [name for name, tolerance in pairs if not tolerance.lossy])
+            exact = [name for name, tolerance in pairs if not tolerance.lossy or tolerance.kind == "each"]
+            self._pipeline = Pipeline(steps, exact)
         return self._pipeline
 
     def model(self, group: int, number: int) -> Model:
@@ -198,7 +228,7 @@ class BalFile:
             return _state(self._trained, trained.sections[group], self._memory)
         return _state(self._bal, self.header.groups[group].state_sections[number], self._memory)
 
-    def blocks(self) -> Iterator[xr.Dataset]:
+    def blocks(self) -> Iterator[Block]:
         """The restored blocks, in the order and cut of the original's.
 
         Raises
@@ -210,7 +240,7 @@ class BalFile:
             yield self._block(number, record)
 
     @one_thread
-    def _block(self, number: int, record: BlockRecord) -> xr.Dataset:
+    def _block(self, number: int, record: BlockRecord) -> Block:
         layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
         limit = self._memory
         claimed = sum(layout.nbytes for layout in layouts)
@@ -237,28 +267,44 @@ class BalFile:
         digests = [b""] * len(layouts)
         name = ""
         try:
-            for place in counts_first(layouts):
+            for place in self._order(layouts):
                 layout = layouts[place]
                 name = layout.name
                 if layout.counts and layout.counts in arrays:
                     layout = with_events(layout, arrays[layout.counts])
                 model = self.model(record.groups[place], record.models[place])
                 with not_believed(self.path, f"the model {model.name!r}"):
-                    restored, digests[place] = self._group(model, streams[place], layout)
+                    restored, digests[place] = self._group(model, streams[place], layout, arrays)
                     arrays |= restored
         except (FormatError, DataError) as error:
             known = str(error).removeprefix(f"{self.path}: ")
             raise FormatError(f"{self.path}: group {name!r}: {known}") from error
         return arrays, digests
 
-    def _group(self, model: Model, streams: Streams, layout: Layout) -> tuple[dict[str, np.ndarray], bytes]:
-        tolerances = self.header.tolerance_of(layout)
+    def _order(self, layouts: Sequence[Layout]) -> list[int]:
+        """Places of groups, each after its counts and after those from which its tolerances follow."""
+        needs = [needs_of(layout, self.header.tolerance_of(layout)) for layout in layouts]
+        if not any(needs):
+            return counts_first(layouts)
+        return restored_first(
+            layouts, [{*needed, layout.counts} for needed, layout in zip(needs, layouts, strict=True)]
+        )
+
+    def _group(
+        self, model: Model, streams: Streams, layout: Layout, before: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], bytes]:
+        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.header.tolerance_of(layout))
+        beside = streams.pop(SCALED_STREAM, b"")
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
         zeros = streams.pop(ZERO_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
-        if not self.pipeline.touches(layout):
+        if is_apart(layout, tolerances):
+            needs = needs_of(layout, tolerances)
+            tolerances = {name: t.among(_checked(needs, layout, before)) for name, t in tolerances.items()}
+            decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
+        elif not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)
         else:
             encoded_layout = self.pipeline.encoded_layout(layout)

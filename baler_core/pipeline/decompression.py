@@ -5,46 +5,20 @@ from __future__ import annotations
 import logging
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from baler_core.config.inputs import split_name
 from baler_core.errors import DataError, FormatError
-from baler_core.format.container import BalReader
 from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
-from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, header_of, make_component, not_believed
+from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.interfaces import Reader, Sink
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a .bal file says about itself, without decoding a value.
-
-    Attributes
-    ----------
-    file_bytes
-        Length of the file.
-    block_bytes, state_bytes
-        Bytes of each block, and of all that models learned.
-    """
-
-    path: Path
-    header: Header
-    file_bytes: int
-    block_bytes: tuple[int, ...]
-    state_bytes: int
-
-    @property
-    def ratio(self) -> float:
-        """Compression ratio against the native bytes of all values, everything in the file counted."""
-        return self.header.input_bytes / self.file_bytes
 
 
 def decompress(
@@ -184,13 +158,3 @@ def verify(path: Path, registry: Registry, *, lookup: Lookup = NOWHERE_ELSE, mem
             for block in stored.blocks():
                 progress.update(block.nbytes)
     return total
-
-
-def read_info(path: Path) -> Info:
-    """What the file says about itself; needs none of the plugins it was made with."""
-    with BalReader(path) as stored:
-        header = header_of(stored)
-        lengths = [section.length for section in stored.sections]
-        blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
-        states = sum(lengths[section] for group in header.groups for section in group.state_sections)
-        return Info(path, header, path.stat().st_size, blocks, states)

@@ -11,6 +11,7 @@ from baler_core.format.container import BalWriter, pack_streams
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
+    DerivedRecord,
     ErrorRecord,
     GroupRecord,
     Header,
@@ -62,8 +63,12 @@ class CodedFile:
         How many values changed their sign, by variable.
     zeros
         How many exact zeros became something else, by variable.
+    means
+        The errors on average of variables that have a limit of them.
     shares
         What part of the baseline's bytes each model takes, in files of trained models.
+    derived
+        Derived quantities that were kept.
     """
 
     groups: Sequence[StoredGroup]
@@ -73,6 +78,8 @@ class CodedFile:
     flips: Mapping[str, int] = field(default_factory=dict)
     zeros: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
+    derived: tuple[DerivedRecord, ...] = ()
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
@@ -107,6 +114,9 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         zeros=coded.zeros,
         kept_exact=job.kept_exact,
         shares=coded.shares,
+        means=coded.means,
+        target=job.config.target,
+        derived=coded.derived,
     )
 
 

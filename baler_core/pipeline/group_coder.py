@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from baler_core.data.block import values_of
+from baler_core.data.bounds import Tolerance
+from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.format.container import pack_streams
 from baler_core.format.digests import group_digest
 from baler_core.format.header import ErrorRecord
-from baler_core.pipeline.candidates import BASELINE, with_effort
+from baler_core.pipeline.candidates import BASELINE, Chosen, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
     EXACT_STREAM,
+    Corrections,
+    correct,
+    decode_corrections,
     encode_corrections,
-    find_corrections,
+    mean_errors,
     restored_arrays,
     verify,
-    with_corrections,
+    with_streams,
 )
 from baler_core.pipeline.job import Job, PreparedBlock
 from baler_core.pipeline.preprocess import Pipeline
+from baler_core.pipeline.scaled_groups import SCALED_STREAM, unscaled
+from baler_core.pipeline.step_stream import STEP_STREAM, encode_steps
+from baler_core.pipeline.tuning import tuned
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
-from baler_core.quantise.exact_zeros import keep_zeros
-from baler_core.quantise.settle import settle
+from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros
+from baler_core.quantise.settle import SETTLE_STREAM, settle
 
 if TYPE_CHECKING:
     from baler_core.pipeline.trained_file import TrainedModel
@@ -52,6 +63,12 @@ class CodedBlock:
         How many exact zeros became something else, by variable, of those that have many.
     digest
         That of what the streams restore to.
+    means
+        The errors on average of the variables that have a limit of them.
+    tolerances
+        What each value may lose in this block, by variable.
+    restored
+        What the streams restore to, by variable, until the block is complete.
     """
 
     streams: Streams
@@ -60,6 +77,36 @@ class CodedBlock:
     flips: Mapping[str, int]
     zeros: Mapping[str, int]
     digest: bytes
+    means: Mapping[str, MeanError] = field(default_factory=dict)
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict, compare=False, repr=False)
+    restored: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+
+    def with_exact(self, given: PreparedBlock, places: Mapping[str, np.ndarray]) -> CodedBlock:
+        """Return the same with more values stored exactly.
+
+        Parameters
+        ----------
+        places
+            By variable, which of its values: boolean, of its shape.
+        """
+        block, layout = given.original.block, given.original.layout
+        before = decode_corrections(self.streams.get(EXACT_STREAM, b""), layout).places
+        together = dict(before)
+        for name, mask in places.items():
+            known = before[name][0] if name in before else np.zeros(0, np.int64)
+            positions = np.union1d(known, np.flatnonzero(mask))
+            together[name] = positions, values_of(block, name).ravel()[positions]
+        corrections, arrays = Corrections(together), dict(self.restored)
+        stream = encode_corrections(corrections, layout)
+        corrections.apply(arrays)
+        return replace(
+            self,
+            streams={**self.streams, EXACT_STREAM: stream},
+            errors=verify(block, arrays, layout, self.tolerances, together),
+            digest=group_digest(arrays, layout, self.tolerances, stream),
+            means=mean_errors(block, arrays, layout, self.tolerances),
+            restored=arrays,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +127,8 @@ class GroupCoder:
         The model that takes over blocks on which it is smaller; None if there is no other.
     section
         Where the state lies in the file of trained models, if this file refers to that.
+    steps
+        Where the search begins for steps of variables whose errors are limited on average.
     """
 
     layout: Layout
@@ -90,9 +139,20 @@ class GroupCoder:
     pipeline: Pipeline
     baseline: Model | None = None
     section: int | None = None
+    steps: Mapping[str, float] = field(default_factory=dict)
 
     def encode(self, given: PreparedBlock) -> CodedBlock:
-        """Encode a block by the chosen model, and by the baseline if that may be smaller."""
+        """Encode a block by the chosen model, or by the baseline if that is smaller, with steps that meet all limits."""
+        if not given.steps:
+            return self.encode_once(given)
+
+        def encode(steps: Mapping[str, float]) -> CodedBlock:
+            return self.encode_once(given.with_steps(steps, self.pipeline))
+
+        return tuned(given.stated, _whole(given), self.steps or given.steps, encode)[0]
+
+    def encode_once(self, given: PreparedBlock) -> CodedBlock:
+        """Encode a block with the steps that it has."""
         seen = given.encoded
         streams = self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=self.hints, plan=None)
         return self._or_baseline(given, self._held(given, 0, streams))
@@ -119,30 +179,69 @@ class GroupCoder:
         decoder = self.baseline if model and self.baseline is not None else self.decoder
         block, layout, tolerances = given.original.block, given.original.layout, given.original.tolerances
         decoded = decoder.decode(streams, given.encoded.layout, given.encoded.tolerances)
-        arrays = restored_arrays(decoder, self.pipeline.decode(decoded, layout), layout)
+        if given.beside is not None:
+            decoded = unscaled(decoded, layout, tolerances, given.beside)
+        else:
+            decoded = self.pipeline.decode(decoded, layout)
+        arrays = restored_arrays(decoder, decoded, layout)
         settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
         kept, zeros = keep_zeros(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
-        corrections = find_corrections(block, arrays, tolerances)
+        corrections, tolerances = correct(block, arrays, tolerances)
         if corrections.places:
             lost = sum(positions.size for positions, _ in corrections.places.values())
             logger.debug("group %s: %d values are stored exactly", layout.name, lost)
         stream = encode_corrections(corrections, layout)
-        corrections.apply(arrays)
         errors = verify(block, arrays, layout, tolerances, corrections.places)
         digest = group_digest(arrays, layout, tolerances, stream)
-        return CodedBlock(with_corrections(streams, settled, kept, stream), model, errors, flips, zeros, digest)
+        means = mean_errors(block, arrays, layout, tolerances)
+        beside = {STEP_STREAM: encode_steps(given.steps, tolerances), SCALED_STREAM: given.beside or b""}
+        beside |= {SETTLE_STREAM: settled, ZERO_STREAM: kept, EXACT_STREAM: stream}
+        complete = with_streams(streams, beside)
+        return CodedBlock(complete, model, errors, flips, zeros, digest, means, tolerances, arrays)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
     """Choose and fit the models of a group that is met first, and encode this block of it."""
     chosen, referred = choose_model(job, task_for(job, given))
+    coder = _coder(job, given, chosen, referred)
+    if not given.steps:
+        return coder, coder.encode_first(given, chosen.streams)
+    coders: dict[tuple[float, ...], GroupCoder] = {}
+
+    def encode(steps: Mapping[str, float]) -> CodedBlock:
+        tried, made = given.with_steps(steps, job.pipeline), coder
+        if steps == given.steps:
+            coded = coder.encode_first(tried, chosen.streams)
+        elif job.trained is not None:
+            coded = coder.encode_once(tried)
+        else:  # what is learned may depend on the steps
+            again = fitted(type(chosen.model)(chosen.model.options), task_for(job, tried))
+            made = _coder(job, tried, again, referred)
+            coded = made.encode_first(tried, again.streams)
+        coders[tuple(steps.values())] = replace(made, steps=steps)
+        return coded
+
+    coded, steps = tuned(given.stated, _whole(given), given.steps, encode)
+    return coders[tuple(steps.values())], coded
+
+
+def _whole(given: PreparedBlock) -> dict[str, bool]:
+    """Whether the steps of variables are whole numbers."""
+    tolerances = given.original.tolerances
+    return {
+        v.name: v.numpy_dtype.kind in "iu" and tolerances[v.name].kind == "abs" for v in given.original.layout.variables
+    }
+
+
+def _coder(job: Job, given: PreparedBlock, chosen: Chosen, referred: TrainedModel | None) -> GroupCoder:
+    """Make the coder of a group from the chosen model."""
     layout, model = given.original.layout, chosen.model
     baseline: Model | None = None
     if job.config.model.name == "auto" and model.name != BASELINE and layout.kind != "other":
         baseline = with_effort(job.registry.model(BASELINE), effort_of(job))
     logger.info("group %s: model %s", layout.name, model.name)
     state = encode_state(model.state())
-    coder = GroupCoder(
+    return GroupCoder(
         layout,
         model,
         _as_restored(model, state, referred),
@@ -152,7 +251,6 @@ def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]
         baseline,
         None if referred is None else referred.section,
     )
-    return coder, coder.encode_first(given, chosen.streams)
 
 
 def _as_restored(model: Model, state: bytes, referred: TrainedModel | None) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from baler_core.pipeline.candidates import BASELINE, Chosen, fitted
-from baler_core.pipeline.choose import choose, comparable, fitted_or_baseline
+from baler_core.pipeline.choose import choose, comparable, fitted_or_baseline, takes
 from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock, named_model
 from baler_core.pipeline.task import Task
 from baler_core.pipeline.trained_file import TrainedModel
@@ -20,7 +20,9 @@ def task_for(job: Job, first: PreparedBlock) -> Task:
     layout, seen = first.original.layout, first.encoded
     formulas = job.registry.formulas([variable.name for variable in layout.variables])
     hints = Hints(formulas=formulas, for_other_files=job.for_other_files)
-    return Task(GroupBlocks(job, layout), seen.block, seen.layout, seen.tolerances, job.config.training, hints)
+    # What models see of a group that was set apart is known of one block at a time.
+    blocks = GroupBlocks(job, layout) if first.beside is None else [seen.block]
+    return Task(blocks, seen.block, seen.layout, seen.tolerances, job.config.training, hints)
 
 
 def choose_model(job: Job, task: Task) -> tuple[Chosen, TrainedModel | None]:
@@ -28,8 +30,8 @@ def choose_model(job: Job, task: Task) -> tuple[Chosen, TrainedModel | None]:
     if job.trained is None:
         return _anew(job, task), None
     known = job.trained.model_for(task.layout)
-    if known is None:
-        why = job.trained.difference(task.layout)
+    if known is None or not takes(type(known.model), task.tolerances):
+        why = job.trained.difference(task.layout) if known is None else "its bounds follow from other variables"
         logger.warning("group %s: the trained models do not know it (%s): it is learned anew", task.layout.name, why)
         return _anew(job, task), None
     chosen, is_trained = reuse(job).chosen(known, task)

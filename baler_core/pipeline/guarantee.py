@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, distance
-from baler_core.data.variables import Layout, Variable, values_of
+from baler_core.data.mean_errors import MeanError, measure
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, FormatError, PluginError
 from baler_core.format.header import ErrorRecord
 from baler_core.plugin.interfaces import Model, Streams
-from baler_core.quantise.exact_zeros import ZERO_STREAM
-from baler_core.quantise.settle import SETTLE_STREAM
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 EXACT_STREAM = "!"
 _PIECE = 1 << 16
@@ -47,7 +47,7 @@ class Corrections:
 
 
 def find_corrections(
-    original: xr.Dataset, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+    original: Block, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
 ) -> Corrections:
     """Where restored values break their tolerance; both hold the same variables, shapes and dtypes."""
     places = {}
@@ -57,7 +57,8 @@ def find_corrections(
         if before.dtype.kind == "O":
             bad = np.array([a != b for a, b in zip(before.ravel(), values.ravel(), strict=True)], bool)
         elif before.dtype.kind in "biuf" and before.dtype.itemsize <= 8:
-            bad = np.concatenate([tolerance.violations(x, y) for x, y in _pieces(before, values)])
+            parts = zip(_slices(before.size), _pieces(before, values), strict=True)
+            bad = np.concatenate([tolerance.taken(part).violations(x, y) for part, (x, y) in parts])
         else:
             bad = _rows_of_bytes(before) != _rows_of_bytes(values)
             bad = bad.any(axis=1) if bad.ndim == 2 else bad
@@ -67,11 +68,48 @@ def find_corrections(
     return Corrections(places)
 
 
+def correct(
+    original: Block, arrays: dict[str, np.ndarray], tolerances: Mapping[str, Tolerance]
+) -> tuple[Corrections, dict[str, Tolerance]]:
+    """Find where restored values break their tolerance, and put the exact values there.
+
+    Variables from which the tolerances of others follow come first, so that these follow from their final values.
+
+    Returns
+    -------
+    The corrections, and the tolerances with all that followed.
+    """
+    places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    known: dict[str, Tolerance] = {}
+    while len(known) < len(tolerances):
+        waiting = {name for name in tolerances if name not in known}
+        ready = [name for name in waiting if not _follows_from(tolerances[name], waiting)]
+        if not ready:
+            raise PluginError(f"the tolerance of {min(waiting)!r} follows from itself")
+        found = {name: t if (t := tolerances[name]).each is not None else t.among(arrays) for name in ready}
+        corrections = find_corrections(original, {name: arrays[name] for name in ready}, found)
+        corrections.apply(arrays)
+        places |= corrections.places
+        known |= found
+    return Corrections(places), known
+
+
+def _follows_from(tolerance: Tolerance, names: Collection[str]) -> bool:
+    if tolerance.scale is None or tolerance.each is not None:
+        return False
+    return any(need in names for need in tolerance.scale.needs)
+
+
+def _slices(size: int) -> Iterator[slice]:
+    """Places of pieces, so short that what is computed of them stays in the processor's cache."""
+    return (slice(first, first + _PIECE) for first in range(0, max(1, size), _PIECE))
+
+
 def _pieces(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Flat pieces of arrays of one shape, so short that what is computed of them stays in the processor's cache."""
+    """Flat pieces of arrays of one shape."""
     flat = [array.ravel() for array in arrays]
-    for first in range(0, max(1, flat[0].size), _PIECE):
-        yield tuple(array[first : first + _PIECE] for array in flat)
+    for part in _slices(flat[0].size):
+        yield tuple(array[part] for array in flat)
 
 
 def _rows_of_bytes(values: np.ndarray) -> np.ndarray:
@@ -133,7 +171,7 @@ def _unpack(data: bytes, variable: Variable, count: int) -> np.ndarray:
     return unpack_integers(data, count).astype(f"i{dtype.itemsize}").view(native).astype(dtype)
 
 
-def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str, np.ndarray]:
+def restored_arrays(model: Model, block: Block, layout: Layout) -> dict[str, np.ndarray]:
     """A decoded block as arrays of the layout's names, dtypes and shapes.
 
     Raises
@@ -156,7 +194,7 @@ def restored_arrays(model: Model, block: xr.Dataset, layout: Layout) -> dict[str
 
 
 def verify(
-    original: xr.Dataset,
+    original: Block,
     restored: Mapping[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],
@@ -186,12 +224,23 @@ def verify(
     return errors
 
 
+def mean_errors(
+    original: Block, restored: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+) -> dict[str, MeanError]:
+    """The errors on average of the variables that have a limit of them."""
+    return {
+        v.name: measure(tolerances[v.name], values_of(original, v.name), restored[v.name], scale=v.scale)
+        for v in layout.variables
+        if tolerances[v.name].mean is not None
+    }
+
+
 def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, scale: float) -> ErrorRecord:
     largest = ErrorRecord(0.0, 0.0)
-    for x, y in _pieces(before, after):
+    for part, (x, y) in zip(_slices(before.size), _pieces(before, after), strict=True):
         with np.errstate(all="ignore"):
             error = distance(x, y) if x.dtype.kind in "iuf" else np.zeros(x.shape)
-            share = error / tolerance.allowed(x)
+            share = error / tolerance.taken(part).allowed(x)
         found = (float(each[np.isfinite(each)].max(initial=0.0)) for each in (error, share))
         largest = ErrorRecord(*map(max, (largest.largest, largest.share), found))
     return ErrorRecord(largest.largest * scale, largest.share)
@@ -206,10 +255,9 @@ def joined_errors(first: Mapping[str, ErrorRecord], second: Mapping[str, ErrorRe
     return joined
 
 
-def with_corrections(streams: Streams, settled: bytes, zeros: bytes, corrections: bytes) -> Streams:
-    """A model's streams and, if there are any, how values were settled, which are zero, and the corrections."""
-    added = {SETTLE_STREAM: settled, ZERO_STREAM: zeros, EXACT_STREAM: corrections}
-    for name in added:
+def with_streams(streams: Streams, beside: Streams) -> Streams:
+    """A model's streams and, of those that the core needs beside them, the ones that are not empty."""
+    for name in beside:
         if name in streams:
             raise PluginError(f"a model must not name a stream {name!r}")
-    return {**streams, **{name: data for name, data in added.items() if data}}
+    return {**streams, **{name: data for name, data in beside.items() if data}}

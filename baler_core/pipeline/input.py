@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.config import ComponentSpec, Config
-from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.data.block import values_of
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, usable, value_range
 from baler_core.data.patterns import names_in_full
 from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
 from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance, usable_packing
-from baler_core.data.variables import (
-    Layout,
-    Schema,
-    Variable,
-    block_sizes,
-    counts_first,
-    group_variables,
-    values_of,
-    with_events,
-)
+from baler_core.data.variables import Layout, Schema, Variable, block_sizes, counts_first, group_variables, with_events
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Reader, Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 WHOLE_FILE = "whole_file"
@@ -42,6 +35,8 @@ _TEXT_IN_MEMORY = 8
 SEEN_VALUES = 16384
 _SEEN_TOGETHER = 1 << 23
 _FEWEST_VALUES = 1024
+# Values beyond these shares say nothing of how far the others spread.
+_OUTERMOST = (0.001, 0.999)
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,7 @@ def _why_protected(variable: Variable, schema: Schema, roles: Mapping[str, Findi
     return SINGLE if all(schema.sizes[dim] == 1 for dim in variable.dims) else ""
 
 
-def roles_in(schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], rules: BoundRules) -> dict[str, Finding]:
+def roles_in(schema: Schema, walk: Callable[[], Iterable[Block]], rules: BoundRules) -> dict[str, Finding]:
     """The roles of variables, as far as they matter to these bounds; `walk` begins to read the file's blocks.
 
     The first values of a variable are looked at where a lossy pattern with wildcards matches it, unless it is the only
@@ -174,14 +169,14 @@ def _is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
 
 
 def sentinels_under(
-    schema: Schema, walk: Callable[[], Iterable[xr.Dataset]], bounds: Sequence[ErrorBound]
+    schema: Schema, walk: Callable[[], Iterable[Block]], bounds: Sequence[ErrorBound]
 ) -> dict[str, Sentinel]:
     """What looks like undeclared missing values among the first values of the variables that may lose something."""
     lossy = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.kind != "lossless"]
     return sentinels_in(schema, first_values(walk, lossy))
 
 
-def first_values(walk: Callable[[], Iterable[xr.Dataset]], names: Sequence[str]) -> dict[str, np.ndarray]:
+def first_values(walk: Callable[[], Iterable[Block]], names: Sequence[str]) -> dict[str, np.ndarray]:
     """About the first `SEEN_VALUES` values of each variable, in whole rows: the same however the file is cut into blocks.
 
     Reads on until all have been met; a variable of many columns beside it is seen in fewer rows.
@@ -213,23 +208,41 @@ def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Toleran
                 "%r is kept exactly: its scale factor %g and offset %g turn stored values into no numbers",
                 *(v.name, v.scale, v.offset),
             )
-    ranges = _ranges(blocks, bounds) if any(bound.kind == "range" for bound in bounds) else {}
+    needing = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.needs_range]
+    ranges = ranges_of(blocks, needing)
+    spreads = _spreads(blocks, bounds) if any(bound.formula for bound in bounds) else {}
     return tuple(
-        make_tolerance(bound, v, extent=ranges.get(v.name)) for v, bound in zip(schema.variables, bounds, strict=True)
+        make_tolerance(bound, v, extent=ranges.get(v.name), most=spreads.get(v.name, math.inf))
+        for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
-def _ranges(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, ValueRange]:
-    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.kind == "range"}
-    found = {name: ValueRange() for name in wanted}
+def _spreads(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, float]:
+    """How far apart the values of variables with a formula lie, but for the few outermost: no error is larger."""
+    wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.formula}
+    found: dict[str, ValueRange] = {name: ValueRange() for name in wanted}
     for block in blocks:
+        for name in found.keys() & {str(key) for key in block.variables}:
+            v, values = wanted[name], values_of(block, name)
+            values = values[usable(values, (*v.fill, *v.flags), v.limits)]
+            if values.size:
+                low, high = np.quantile(values.astype(np.float64), _OUTERMOST).tolist()
+                found[name] = found[name].joined(ValueRange(low, high))
+    return {name: extent.width for name, extent in found.items()}
+
+
+def ranges_of(blocks: Blocks, names: Sequence[str]) -> dict[str, ValueRange]:
+    """The ranges of some variables, in stored units; reads the whole file once if there are any."""
+    wanted = {name: blocks.schema[name] for name in names}
+    found = {name: ValueRange() for name in wanted}
+    for block in blocks if wanted else ():
         for name in found.keys() & {str(key) for key in block.variables}:
             v = wanted[name]
             found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))
     return found
 
 
-def layouts_of(block: xr.Dataset, schema: Schema) -> list[Layout]:
+def layouts_of(block: Block, schema: Schema) -> list[Layout]:
     """The groups of a block, with the rows of each event where they are jagged.
 
     Raises
@@ -257,9 +270,9 @@ class Blocks:
         self.elsewhere = tuple(source.elsewhere)
         self._source = source
         self._block_bytes = block_bytes
-        self._kept: list[xr.Dataset] | None = None
+        self._kept: list[Block] | None = None
 
-    def __iter__(self) -> Iterator[xr.Dataset]:
+    def __iter__(self) -> Iterator[Block]:
         if self._kept is None and self._memory() <= self._block_bytes:
             self._kept = list(self._source.blocks(self._block_bytes))
         return self._source.blocks(self._block_bytes) if self._kept is None else iter(self._kept)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from baler_core.config import Config
+from baler_core.data.block import values_of
 from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
 from baler_core.data.patterns import unmistakable
-from baler_core.data.variables import GroupKind, Layout, Schema, native_size, values_of
+from baler_core.data.scales import with_scales
+from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
+from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
     bounds_of,
@@ -23,29 +28,32 @@ from baler_core.pipeline.input import (
     tolerances_of,
 )
 from baler_core.pipeline.matching import told_of, told_of_sentinels
+from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.preprocess import Pipeline, Step
+from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
+from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model, Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
-GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...]]
+GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int]
 """What tells a group from the others of the file, the same in every block."""
 
 
 def group_key(layout: Layout) -> GroupKey:
     """Return the key of a group."""
-    return layout.kind, layout.variables[0].dims
+    return layout.kind, layout.variables[0].dims, layout.stage
 
 
 @dataclass(frozen=True)
 class GroupBlock:
     """A group of one block: values, layout and tolerances."""
 
-    block: xr.Dataset
+    block: Block
     layout: Layout
     tolerances: Mapping[str, Tolerance]
 
@@ -57,15 +65,55 @@ class GroupBlock:
 
 @dataclass(frozen=True)
 class PreparedBlock:
-    """A group of one block, as it is and as models see it after preprocessing."""
+    """A group of one block, as it is and as models see it after preprocessing.
+
+    Attributes
+    ----------
+    stated
+        Tolerances as they follow from the bounds; those of `original` have steps where errors are limited on average.
+    steps
+        These steps, by variable.
+    beside
+        Of a group that was set apart, the stream of values that models do not see; None for others.
+    """
 
     original: GroupBlock
     encoded: GroupBlock
+    stated: Mapping[str, Tolerance] = field(default_factory=dict)
+    steps: Mapping[str, float] = field(default_factory=dict)
+    beside: bytes | None = None
+
+    @property
+    def needs(self) -> set[str]:
+        """Variables that must be restored before models can see this group."""
+        return needs_of(self.original.layout, self.original.tolerances)
+
+    def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
+        """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
+        given = self.original
+        if not is_apart(given.layout, given.tolerances):
+            return self
+        known = {
+            name: tolerance.among(restored).in_tiles(values_of(given.block, name))
+            for name, tolerance in given.tolerances.items()
+        }
+        found = scaled_group(given.block, given.layout, known)
+        seen = GroupBlock(found.block, found.layout, found.tolerances)
+        return PreparedBlock(replace(given, tolerances=known), seen, beside=found.beside)
 
     @property
     def key(self) -> GroupKey:
         """Which group of the file it belongs to."""
         return group_key(self.original.layout)
+
+    def with_steps(self, steps: Mapping[str, float], pipeline: Pipeline) -> PreparedBlock:
+        """Return the same with other steps."""
+        tolerances = {name: with_step(one, steps.get(name, 0.0)) for name, one in self.stated.items()}
+        original = replace(self.original, tolerances=tolerances)
+        seen = {name: one.for_models for name, one in tolerances.items()}
+        if pipeline.touches(original.layout):
+            seen = pipeline.tolerances(seen)
+        return PreparedBlock(original, replace(self.encoded, tolerances=seen), self.stated, steps)
 
 
 @dataclass(frozen=True)
@@ -80,6 +128,8 @@ class Job:
         Whether what is learned will serve other files.
     kept_exact
         Variables that are exact in spite of a lossy pattern with wildcards, and why.
+    held
+        Derived quantities that are kept.
     """
 
     config: Config
@@ -91,6 +141,7 @@ class Job:
     trained: TrainedModels | None = None
     for_other_files: bool = False
     kept_exact: Mapping[str, str] = field(default_factory=dict)
+    held: HeldQuantities = NOTHING_HELD
 
     @property
     def schema(self) -> Schema:
@@ -107,20 +158,34 @@ class Job:
         """Whether the file refers to trained models instead of holding their states."""
         return self.trained is not None and self.config.model_storage == "reference"
 
-    def prepared(self, block: xr.Dataset) -> list[PreparedBlock]:
+    def prepared(self, block: Block) -> list[PreparedBlock]:
         """Split a block into its groups, and preprocess it, once for all of them."""
-        layouts = layouts_of(block, self.schema)
+        layouts = [
+            part
+            for layout in layouts_of(block, self.schema)
+            for part in set_apart(layout, self.tolerances, direct=self._direct(layout))
+        ]
         touched = [self.pipeline.touches(layout) for layout in layouts]
         encoded = self.pipeline.encode(block) if any(touched) else block
         found = []
         for layout, is_touched in zip(layouts, touched, strict=True):
-            tolerances = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
-            seen = GroupBlock(block, layout, {name: one.for_models for name, one in tolerances.items()})
+            stated = {variable.name: self.tolerances[variable.name] for variable in layout.variables}
+            seen = GroupBlock(block, layout, stated)
             if is_touched:
-                changed = self.pipeline.tolerances(seen.tolerances)
-                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), changed)
-            found.append(PreparedBlock(GroupBlock(block, layout, tolerances), seen))
+                seen = GroupBlock(encoded, self.pipeline.encoded_layout(layout), stated)
+            given = PreparedBlock(GroupBlock(block, layout, stated), seen, stated, {})
+            found.append(given.with_steps(first_steps(stated, layout.variables), self.pipeline))
         return found
+
+    def _direct(self, layout: Layout) -> bool:
+        """Whether the model of a group restores first what tolerances follow from."""
+        named = self.config.model.name
+        if layout.kind != "table":
+            return False
+        if named == "auto":
+            return True
+        model = self.registry.model(named)
+        return model.takes_scales or layout.kind not in model.kinds
 
 
 class GroupBlocks:
@@ -130,7 +195,7 @@ class GroupBlocks:
         self._job = job
         self._layout = layout
 
-    def __iter__(self) -> Iterator[xr.Dataset]:
+    def __iter__(self) -> Iterator[Block]:
         pipeline, touched = self._job.pipeline, self._job.pipeline.touches(self._layout)
         for block in self._job.blocks:
             if self._layout.variables[0].name in block.variables:
@@ -138,30 +203,58 @@ class GroupBlocks:
 
 
 def prepare(
-    config: Config, registry: Registry, source: Source, model: Path | None = None, *, for_other_files: bool = False
+    config: Config,
+    registry: Registry,
+    source: Source,
+    model: Path | None = None,
+    *,
+    for_other_files: bool = False,
+    quiet: bool = False,
 ) -> Job:
-    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range."""
+    """Find bounds, tolerances, preprocessors and trained models for one source; read it once if a bound needs a range.
+
+    Parameters
+    ----------
+    quiet
+        Whether warnings of the bounds have been told already.
+    """
     if model is None:
         named_model(config, registry)
     schema = source.schema
-    _warn_of_text(source, config.bounds)
+    if not quiet:
+        _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
+    places = config.bounds.among(schema.names).places_of(schema.names)
+    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
+    only_derived = bool(config.derived) and not config.bounds.rules
     for sentence in (
-        *told_of(schema, config.bounds, bounds, exact_anyway, source.aliases),
+        *(told_of(schema, config.bounds, bounds, exact_anyway, source.aliases) if not only_derived else ()),
         *told_of_sentinels(sentinels),
+        *noise.told,
     ):
-        logger.warning("%s", sentence)
+        logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     tolerances = tolerances_of(blocks, bounds)
-    settled = source.settle(dict(zip(schema.names, tolerances, strict=True)))
+    held = NOTHING_HELD
+    if config.derived:
+        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        bounds, tolerances = held.bounds, held.tolerances
+    stated = dict(zip(schema.names, tolerances, strict=True))
+    settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
     blocks.schema, named = settled.schema, dict(settled.tolerances)
-    exact = [name for name, tolerance in named.items() if not tolerance.lossy]
+    if any(tolerance.kind == "each" for tolerance in named.values()):
+        scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
+        named = dict(zip(schema.names, scaled, strict=True))
+        _refuse_moving_parents(named, held.inputs)
+    # A change of variables would come between values and what their tolerances follow from.
+    exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
-    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway)
+    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway, held)
 
 
 def named_model(config: Config, registry: Registry) -> Model | None:
@@ -213,3 +306,20 @@ def _pipeline(config: Config, registry: Registry, blocks: Blocks, exact: Sequenc
         if not waiting:
             break
     return pipeline
+
+
+def _refuse_moving_parents(tolerances: Mapping[str, Tolerance], inputs: Collection[str]) -> None:
+    """Refuse lossy inputs of derived quantities that bounds follow from: some become exact after these were used.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+    """
+    for name, tolerance in tolerances.items():
+        for parent in () if tolerance.scale is None else tolerance.scale.needs:
+            if parent in inputs and tolerances[parent].lossy:
+                raise ConfigError(
+                    f"the bound of {name!r} follows from {parent!r}, of which a derived quantity needs some values exactly: "
+                    f"keep {parent!r} lossless, or leave it out of 'derived'"
+                )

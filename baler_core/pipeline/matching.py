@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from baler_core.config import Config
+from baler_core.data.angles import angle_warning
 from baler_core.data.bounds import BoundRules, ErrorBound
 from baler_core.data.patterns import names_in_full
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Schema
+from baler_core.derived.quantities import bind_rules
 from baler_core.errors import did_you_mean
 from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
 from baler_core.plugin.registry import Registry
@@ -53,6 +55,10 @@ class Matches:
         Variables that no pattern matches: they are exact.
     sentinels
         Lossy variables with what looks like missing values that nothing declares.
+    angles
+        What to say of relative bounds on angles, one sentence each.
+    derived
+        Derived quantities, with the variables that they are computed from.
     """
 
     path: Path
@@ -62,6 +68,8 @@ class Matches:
     whole: tuple[str, ...]
     uncovered: tuple[str, ...]
     sentinels: Mapping[str, Sentinel] = field(default_factory=dict)
+    angles: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
 
 
 def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
@@ -80,6 +88,8 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         exact = kept_exact(schema, rules, roles)
         stated = [bounds[name] for name in schema.names]
         sentinels = sentinels_under(schema, lambda: source.blocks(config.block_bytes), stated)
+    angles = tuple(s for v in schema.variables if (s := angle_warning(v, bounds[v.name])))
+    derived = tuple(f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry))
     members_of = _decided(schema, rules)
     unmatched = set(rules.unmatched(schema.names))
     patterns = []
@@ -96,7 +106,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
     )
     uncovered = tuple(members_of[""])
-    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels)
+    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels, angles, derived)
 
 
 def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
@@ -137,6 +147,8 @@ def told_of(
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
     sentences = _of_unmatched(schema, rules, aliases or {})
+    warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
+    sentences += [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
     members_of = _decided(schema, rules)
     text = {variable.name for variable in schema.variables if variable.is_text}

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.patterns import name_matches
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import PluginError
 from baler_core.plugin.interfaces import Preprocessor
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Pipeline:
         self.steps = tuple(steps)
         self._exact = frozenset(exact)
 
-    def fit(self, block: xr.Dataset) -> None:
+    def fit(self, block: Block) -> None:
         """Let each preprocessor learn from the block as it will see it."""
         for step in self.steps:
             part = self._part(block, step)
@@ -48,7 +49,7 @@ class Pipeline:
                 step.preprocessor.fit(part)
                 block = _with(block, step.preprocessor.encode(part), part)
 
-    def encode(self, block: xr.Dataset) -> xr.Dataset:
+    def encode(self, block: Block) -> Block:
         """The block that models see."""
         for step in self.steps:
             part = self._part(block, step)
@@ -56,7 +57,7 @@ class Pipeline:
                 block = _with(block, step.preprocessor.encode(part), part)
         return block
 
-    def decode(self, block: xr.Dataset, layout: Layout) -> xr.Dataset:
+    def decode(self, block: Block, layout: Layout) -> Block:
         """The inverse, in the layout's own dtypes."""
         for step in reversed(self.steps):
             part = self._part(block, step)
@@ -64,7 +65,7 @@ class Pipeline:
                 block = _with(block, step.preprocessor.decode(part), part)
         return self._rounded(block, layout)
 
-    def _rounded(self, block: xr.Dataset, layout: Layout) -> xr.Dataset:
+    def _rounded(self, block: Block, layout: Layout) -> Block:
         """The block with integers at the nearest whole number, where a cast would cut them off."""
         whole = [v.name for v in layout.variables if self._touched(v) and v.numpy_dtype.kind in "iu"]
         if not whole:
@@ -106,7 +107,7 @@ class Pipeline:
         applies = any(step.applies(variable.name) for step in self.steps)
         return applies and variable.is_numeric and variable.name not in self._exact
 
-    def _part(self, block: xr.Dataset, step: Step) -> xr.Dataset | None:
+    def _part(self, block: Block, step: Step) -> Block | None:
         """The variables of a block that a step applies to."""
         wanted = [name for name in map(str, block.variables) if step.applies(name) and name not in self._exact]
         names = [name for name in wanted if values_of(block, name).dtype.kind in "biuf"]
@@ -115,7 +116,7 @@ class Pipeline:
         return make_block({n: (tuple(map(str, block.variables[n].dims)), values_of(block, n)) for n in names})
 
 
-def _with(block: xr.Dataset, changed: xr.Dataset, part: xr.Dataset) -> xr.Dataset:
+def _with(block: Block, changed: Block, part: Block) -> Block:
     """The block with the variables of `part` replaced."""
     new = {}
     for key in block.variables:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, values_of, with_events
+from baler_core.data.variables import Layout, with_events
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Training
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
 SAMPLE_BYTES = 12 << 20
@@ -33,8 +34,8 @@ class Task:
         What holds for every candidate.
     """
 
-    blocks: Iterable[xr.Dataset]
-    first: xr.Dataset
+    blocks: Iterable[Block]
+    first: Block
     layout: Layout
     tolerances: Mapping[str, Tolerance]
     training: Training

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.data.variables import Schema, leading_slices, make_block
+from baler_core.data.block import make_block
+from baler_core.data.variables import Schema, leading_slices
 from baler_core.plugin.interfaces import Source
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 class ArraySource(Source):
@@ -31,7 +32,7 @@ class ArraySource(Source):
         for dim, counts in schema.counts.items():
             self._starts[dim] = np.concatenate([[0], np.cumsum(np.asarray(arrays[counts]), dtype=np.int64)])
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         for dim, variables, rows in leading_slices(self.schema, max_bytes):
             block = {}
             for v in variables:

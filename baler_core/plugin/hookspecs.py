@@ -6,6 +6,7 @@ import pluggy
 
 from baler_core.plugin.interfaces import Loss, Metric, Model, Preprocessor, Reader
 from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.quantity import Quantity
 
 hookspec = pluggy.HookspecMarker("baler")
 hookimpl = pluggy.HookimplMarker("baler")
@@ -34,6 +35,11 @@ def baler_losses() -> list[type[Loss]]:  # type: ignore[empty-body]
 @hookspec
 def baler_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
     """Return classes that compare original and restored values."""
+
+
+@hookspec
+def baler_quantities() -> list[type[Quantity]]:  # type: ignore[empty-body]
+    """Return classes that formulas of derived quantities may call."""
 
 
 @hookspec

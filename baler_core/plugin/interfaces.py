@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +19,9 @@ from baler_core.plugin.options import AutoOptions, Effort, Options, Training
 
 if TYPE_CHECKING:
     import torch
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core.data.block import Block
 
 Streams: TypeAlias = dict[str, bytes]
 State: TypeAlias = dict[str, np.ndarray]
@@ -68,11 +69,18 @@ class Source(ABC):
     """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
     @abstractmethod
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
 
-    def settle(self, tolerances: Tolerances) -> Settled:
-        """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care."""
+    def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
+        """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care.
+
+        Parameters
+        ----------
+        in_full
+            Variables whose restored values the file must show as they are, to the last bit: others are computed from
+            them. Passed only if there are any.
+        """
         return Settled(self.schema, tolerances)
 
     def close(self) -> None:
@@ -95,7 +103,7 @@ class Sink(ABC):
     returned; shown to the user."""
 
     @abstractmethod
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Append a block; blocks come in the order, and cut the way, `Source.blocks` gave them."""
 
     @abstractmethod
@@ -149,15 +157,15 @@ class Preprocessor(Component, ABC):
     It need not be exactly invertible: the core checks the bound on the original values and stores what misses it.
     """
 
-    def fit(self, block: xr.Dataset) -> None:
+    def fit(self, block: Block) -> None:
         """Learn from a first block, if there is something to learn."""
 
     @abstractmethod
-    def encode(self, block: xr.Dataset) -> xr.Dataset:
+    def encode(self, block: Block) -> Block:
         """Return the block the model will see: same variables and shapes, any float dtype."""
 
     @abstractmethod
-    def decode(self, block: xr.Dataset) -> xr.Dataset:
+    def decode(self, block: Block) -> Block:
         """Return the inverse of `encode`."""
 
     def tolerance(self, name: str, tolerance: Tolerance) -> Tolerance:
@@ -240,10 +248,13 @@ class Model(Component, ABC):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic: ClassVar[bool] = False
     """Whether `model: auto` may try and choose it."""
+    takes_scales: ClassVar[bool] = False
+    """Whether it restores first what tolerances of kind `each` follow from (`Tolerance.scale`), where that is in the
+    same group. Others are given such variables in a group apart, divided by their tolerances."""
 
     def fit(
         self,
-        blocks: Iterable[xr.Dataset],
+        blocks: Iterable[Block],
         *,
         layout: Layout,
         tolerances: Tolerances,
@@ -262,7 +273,7 @@ class Model(Component, ABC):
         """
 
     def estimate(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
     ) -> Estimate | None:
         """Estimate the bytes that `encode` would make of the block, if that is much faster than encoding it.
 
@@ -274,7 +285,7 @@ class Model(Component, ABC):
 
     @abstractmethod
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode the block as byte streams by short name, from which `decode` restores it.
 
@@ -285,7 +296,7 @@ class Model(Component, ABC):
         """
 
     @abstractmethod
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block: use `layout.build({name: array})`.
 
         Whether the file refers to a model file is known from what `load_state` was given.
@@ -343,7 +354,7 @@ class Metric(Component, ABC):
     """Compares original and restored values; fed block by block so that files may exceed memory."""
 
     @abstractmethod
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each; the two hold the same variables and shapes."""
 
     @abstractmethod

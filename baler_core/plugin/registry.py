@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, packages_distributions, version
 from pathlib import Path
@@ -14,17 +14,19 @@ from typing import Any, Literal, TypeVar, cast
 
 import pluggy
 
+from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.plugin import hookspecs
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
+from baler_core.plugin.quantity import Quantity
 from baler_core.plugin.signatures import check_signatures
 
 GROUP = "baler"
 CORE = "baler-core"
-Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "object"]
+Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "quantity", "object"]
 logger = logging.getLogger(__name__)
 KINDS: dict[Kind, type[Component]] = {
     "reader": Reader,
@@ -32,6 +34,7 @@ KINDS: dict[Kind, type[Component]] = {
     "model": Model,
     "loss": Loss,
     "metric": Metric,
+    "quantity": Quantity,
     "object": ObjectKind,
 }
 ComponentClass = TypeVar("ComponentClass", bound=Component)
@@ -127,6 +130,16 @@ class Registry:
         """Return the metric class `name`."""
         return cast(type[Metric], self.offer("metric", name).component)
 
+    def quantity(self, name: str) -> type[Quantity]:
+        """Return the class of the function `name` of formulas."""
+        return cast(type[Quantity], self.offer("quantity", name).component)
+
+    def functions(self) -> dict[str, Function]:
+        """Return what formulas of derived quantities may call: plain arithmetic, and the quantities of all plugins."""
+        quantities = [self.quantity(name) for name in self.names("quantity")]
+        offered = {q.name: Function(_not_alone, q.least, q.most, q.takes_names) for q in quantities}
+        return {**FUNCTIONS, **offered}
+
     def object_kind(self, name: str, package: str = "") -> type[ObjectKind]:
         """Return the class of the kind of Python objects `name`."""
         return cast(type[ObjectKind], self.offer("object", name, package=package).component)
@@ -182,10 +195,20 @@ class Registry:
         return message
 
 
-def load_plugins() -> Registry:
+def _not_alone(*_: object) -> Any:
+    """Quantities need more than the values of their arguments."""
+    raise NotImplementedError
+
+
+def load_plugins(packages: Collection[str] | None = None) -> Registry:
     """Load every entry point of the group `baler`, one by one under guard.
 
     `BALER_DISABLE_PLUGINS=a,b` leaves entry points out by name; `BALER_STRICT_PLUGINS=1` makes a broken one an error.
+
+    Parameters
+    ----------
+    packages
+        Only the plugins of these, and the core's: what a file needs loads faster than all that there is.
 
     Raises
     ------
@@ -196,6 +219,8 @@ def load_plugins() -> Registry:
     strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
     registry = Registry()
     for entry, (package, package_version) in _entries():
+        if packages is not None and package not in packages and package != CORE:
+            continue
         if entry.name in disabled and entry.name != "core":
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
             continue
@@ -290,7 +315,7 @@ def _offered(entry: EntryPoint) -> list[tuple[Kind, type[Component]]]:
 
 
 def _plural(kind: Kind) -> str:
-    return "losses" if kind == "loss" else f"{kind}s"
+    return {"loss": "losses", "quantity": "quantities"}.get(kind, f"{kind}s")
 
 
 def _refuse_misspelt(plugin: object) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.sides import specials_of, zero_of
-from baler_core.data.variables import Layout, values_of
+from baler_core.data.variables import Layout
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.masks import decode_classes, encode_classes
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
@@ -20,7 +21,7 @@ from baler_core.errors import FormatError
 from baler_core.quantise.settle import SIGN_BYTES, SIGN_SHARE
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 ZERO_STREAM = "0"
 # How the zeros are told: all values within a band but those listed; those listed; a mask of the whole variable.
@@ -63,7 +64,7 @@ class Kept:
 
 
 def keep_zeros(
-    original: xr.Dataset,
+    original: Block,
     arrays: dict[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],

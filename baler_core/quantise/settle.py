@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zero_of
-from baler_core.data.variables import Layout, values_of
+from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zeros_of
+from baler_core.data.variables import Layout
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
 from baler_core.quantise.sign_flags import pack_flags, unpack_flags
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SETTLE_STREAM = "~"
 NONE, ALL, LISTED, FLAGGED = range(4)
+# How far values with tolerances of their own are moved off a special one, in units in the last place.
+_AWAY = 16
 # What a wrong value costs where it is stored exactly, about, in bytes.
 _EXACT_BYTES = 4
 # What all signs of a group of grids may cost, beside its streams.
@@ -49,6 +52,8 @@ class Rule:
         The mode that is not stored.
     reach
         About the error that values there may have.
+    demanded
+        Whether it is to hold at any cost.
     """
 
     side: Any
@@ -57,10 +62,11 @@ class Rule:
     target: Any
     usual: int = NONE
     reach: float = 0.0
+    demanded: bool = False
 
     @property
     def for_sign(self) -> bool:
-        """Whether it keeps signs."""
+        """Whether it keeps signs, or the sides of a threshold."""
         return isinstance(self.side, Zero)
 
     def concerned(self, values: np.ndarray) -> np.ndarray:
@@ -95,21 +101,27 @@ def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
         target = _off(edge.inside, tolerance, specials, up=not edge.upper)
         rules.append(_beyond(edge, edge.inside, target, tolerance, upper=edge.upper, usual=ALL))
     # Point by point relative errors are smaller than the values: they change no sign.
-    signed = tolerance.sign != "free" and tolerance.kind in ("abs", "free")
-    zero = zero_of(tolerance.zero, dtype) if signed else None
-    for upper in (False, True) if zero is not None else ():
-        assert zero is not None
+    signed = tolerance.sign != "free" and tolerance.kind in ("abs", "each", "free")
+    for zero in zeros_of((tolerance.zero,), dtype) if signed and tolerance.zero not in tolerance.thresholds else ():
+        rules += _across(zero, tolerance, specials)
+    for threshold in zeros_of(tolerance.thresholds, dtype):
+        rules += [replace(rule, demanded=True) for rule in _across(threshold, tolerance, specials) if rule is not None]
+    return [rule for rule in rules if rule is not None]
+
+
+def _across(zero: Zero, tolerance: Tolerance, specials: Sequence[Any]) -> Iterator[Rule | None]:
+    """Yield the rules for values that came to the other side of zero, or of a threshold."""
+    for upper in (False, True):
         bound = zero.value if zero.value is not None else zero.below if upper else zero.above
         target = _off(bound, tolerance, specials, up=not upper)
-        rules.append(_beyond(zero, bound, target, tolerance, upper=upper, usual=NONE))
-    return [rule for rule in rules if rule is not None]
+        yield _beyond(zero, bound, target, tolerance, upper=upper, usual=NONE)
 
 
 def _beyond(
     side: Edge | Zero, bound: Any, target: Any, tolerance: Tolerance, *, upper: bool, usual: int
 ) -> Rule | None:
     """Return the rule for values beyond `bound` by no more than their tolerance."""
-    band = math.inf if tolerance.kind == "free" else 2 * _reach(tolerance, bound)
+    band = math.inf if tolerance.kind in ("free", "each") else 2 * _reach(tolerance, bound)
     if isinstance(bound, np.floating):
         dtype = bound.dtype
         with np.errstate(all="ignore"):
@@ -139,6 +151,8 @@ def _reach(tolerance: Tolerance, value: Any) -> float:
         return max(abs(float(value)), 1.0)
     if tolerance.kind == "abs":
         return tolerance.value
+    if tolerance.kind == "each":  # some units in the last place, as no value stands for all
+        return _AWAY * float(np.spacing(np.abs(value))) if isinstance(value, np.floating) else 1.0
     magnitude = abs(float(value) + tolerance.shift)
     return tolerance.value * magnitude if tolerance.kind == "rel" else math.ldexp(magnitude, -int(tolerance.value))
 
@@ -178,7 +192,7 @@ class Applied:
 
 
 def settle(
-    original: xr.Dataset,
+    original: Block,
     arrays: dict[str, np.ndarray],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],
@@ -204,7 +218,8 @@ def settle(
         x = values_of(original, variable.name).ravel()
         for place, rule in enumerate(rules_of(tolerance, variable.numpy_dtype)):
             found = _how(rule, x, arrays[variable.name].ravel(), number, place)
-            if found is not None and found.packed and rule.for_sign and tolerance.sign == "auto":
+            may_flip = rule.for_sign and tolerance.sign == "auto" and not rule.demanded
+            if found is not None and found.packed and may_flip:
                 costly.append(found)
             elif found is not None:
                 _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.report.style import AFTER, BEFORE, GRID, LOSS, plain
+from baler_core.report.style import COLOURS, GRID, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_COLOURS = (BEFORE, AFTER, LOSS, "#7a5195", "#b08800")
 
 
 def draw_training(figure: Figure, group: str, curves: Mapping[str, Sequence[float]]) -> None:
@@ -20,7 +18,7 @@ def draw_training(figure: Figure, group: str, curves: Mapping[str, Sequence[floa
     axes = figure.subplots()
     for number, (name, values) in enumerate(curves.items()):
         epochs = np.arange(1, len(values) + 1)
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         style = "o-" if len(values) < 3 else "-"
         axes.plot(epochs, values, style, color=colour, linewidth=1.2, markersize=3, label=plain(name))
     everything = np.concatenate([np.asarray(values, np.float64) for values in curves.values()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,8 +104,12 @@ def _residual(axes: Axes, variable: VariableResult, shown: Distribution) -> None
 
 
 def _bound(variable: VariableResult) -> tuple[str, float]:
-    kind, _, value = variable.bound.partition(" ")
-    return kind, float(value) if value else math.nan
+    """Return kind and number of a bound; no number, and no kind that draws one, where a formula stands for it."""
+    kind, _, rest = variable.bound.partition(" ")
+    stated = re.match(r"[-+.\de]+(?=,| and |$)", rest)
+    if stated is None:
+        return ("formula" if rest else kind), math.nan
+    return kind, float(stated[0])
 
 
 def _loss(axes: Axes, histogram: Histogram, moments: tuple[float, float], *, limit: float | None, remark: str) -> None:

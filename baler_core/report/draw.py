@@ -26,6 +26,8 @@ class Figures:
     ----------
     variables
         By variable: its field if there is one, and its distribution.
+    derived
+        By derived quantity: its distribution.
     training
         By group.
     metrics
@@ -33,6 +35,7 @@ class Figures:
     """
 
     variables: Mapping[str, Sequence[Path]]
+    derived: Mapping[str, Path]
     training: Mapping[str, Path]
     metrics: Mapping[str, Mapping[str, Path | str]]
 
@@ -41,6 +44,7 @@ def draw_all(results: Results, names: Sequence[str], folder: Path) -> Figures:
     """Draw the named variables, and everything else there is to draw."""
     return Figures(
         draw_variables(results, names, folder),
+        _draw_derived(results, folder),
         _draw_training(results, folder),
         {outcome.name: _draw_metric(outcome, folder) for outcome in results.metrics},
     )
@@ -66,6 +70,30 @@ def _draw_variable(results: Results, variable: VariableResult, stem: Path) -> li
         with new_figure(*DISTRIBUTION_SIZE, fitted=False) as figure:
             draw_distribution(figure, variable, distribution)
             paths.append(save(figure, stem.with_name(f"{stem.name}.png"), colours=LINES))
+    return paths
+
+
+def _draw_derived(results: Results, folder: Path) -> dict[str, Path]:
+    """The distributions of derived quantities, under their formulas."""
+    stems = file_names([one.name for one in results.derived])
+    paths = {}
+    for one in results.derived:
+        distribution = results.drawings.derived.get(one.name)
+        if distribution is None:
+            continue
+        shown = VariableResult(
+            name=one.name,
+            dtype="<f8",
+            dims=(),
+            shape=(),
+            units=one.units,
+            label=f"{one.name} = {one.formula}",
+            bound=one.bound,
+            allowed=one.allowed,
+        )
+        with new_figure(*DISTRIBUTION_SIZE, fitted=False) as figure:
+            draw_distribution(figure, shown, distribution)
+            paths[one.name] = save(figure, folder / f"derived.{stems[one.name]}.png", colours=LINES)
     return paths
 
 

@@ -11,18 +11,21 @@ from baler_core.report.style import number, plain, with_units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+# Slices that are wider than this many times their height get a wider figure.
 _WIDE = 1.9
+# A field of which a few values stand so many times its ordinary spread above the middle hides the rest on a linear scale.
+_STEEP = 15.0
 
 
 def figure_size(picture: Picture) -> tuple[float, float]:
-    """Return width and height in inches that suit the slice's shape."""
+    """Return width and height in inches that suit three panels of the slice's shape, side by side."""
     shape = _proportion(picture)
-    if shape > _WIDE:
-        return 7.0, min(11.0, 3 * (5.3 / shape + 0.3) + 0.8)
-    return 11.5, min(7.0, max(2.6, 2.9 / shape + 1.05))
+    width = 15.0 if shape > _WIDE else 11.5
+    return width, min(7.0, max(2.4, 0.25 * width / shape + 1.05))
 
 
 def _proportion(picture: Picture) -> float:
@@ -48,20 +51,21 @@ def _stem(units: str) -> str:
 
 def draw_field(figure: Figure, variable: VariableResult, picture: Picture) -> None:
     """Fill an empty figure of `figure_size` inches."""
-    stacked = _proportion(picture) > _WIDE
-    axes = figure.subplots(3, 1, sharex=True) if stacked else figure.subplots(1, 3, sharey=True)
+    axes = figure.subplots(1, 3, sharey=True)
     original = picture.original
     restored = original + picture.difference
     low, high, extend = _limits(original)
+    stretch = _stretch(original, low, high)
     for panel, values, title in ((axes[0], original, "original"), (axes[1], restored, "restored")):
-        image = _panel(panel, picture, values, title, (low, high))
-        if stacked or title == "restored":
-            _colour_bar(panel, image, extend, variable.units)
+        image = _panel(panel, picture, values, title, stretch or (low, high))
+        if title == "restored":
+            _colour_bar(panel, image, extend, variable.units, stretch)
     _difference(axes[2], picture, variable)
     for place, panel in enumerate(axes):
-        panel.set_xlabel(_axis_label(picture, 1) if not stacked or place == 2 else "")
-        panel.set_ylabel(_axis_label(picture, 0) if stacked or place == 0 else "")
-    figure.suptitle(_title(variable, picture), fontsize=10.5, x=0.01, ha="left")
+        panel.set_xlabel(_axis_label(picture, 1))
+        panel.set_ylabel(_axis_label(picture, 0) if place == 0 else "")
+    scale = "    colours by asinh" if stretch is not None else ""
+    figure.suptitle(_title(variable, picture) + scale, fontsize=10.5, x=0.01, ha="left")
 
 
 def _title(variable: VariableResult, picture: Picture) -> str:
@@ -85,18 +89,19 @@ def _panel(
     picture: Picture,
     values: np.ndarray,
     title: str,
-    limits: tuple[float, float],
+    limits: tuple[float, float] | Normalize,
     cmap: str = "viridis",
 ) -> AxesImage:
     """One image; missing values are grey."""
+    from matplotlib.colors import Normalize as Linear
+
     left, right, bottom, top = picture.extent
     image = axes.imshow(
         np.ma.masked_invalid(values),
         origin="lower",
         extent=(left, right, bottom, top),
         aspect="equal" if _equal_aspect(picture) else "auto",
-        vmin=limits[0],
-        vmax=limits[1],
+        norm=Linear(*limits) if isinstance(limits, tuple) else limits,
         cmap=cmap,
     )
     axes.set_xlim(min(left, right), max(left, right))
@@ -107,9 +112,13 @@ def _panel(
     return image
 
 
-def _colour_bar(axes: Axes, image: AxesImage, extend: str, units: str) -> None:
+def _colour_bar(axes: Axes, image: AxesImage, extend: str, units: str, stretch: Normalize | None = None) -> None:
     """A colour bar as high as the image."""
     bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.045, 1.0)), extend=extend)
+    if stretch is not None:
+        # Evenly spaced colours: the ticks of a linear scale would crowd.
+        places = np.asarray(stretch.inverse(np.linspace(0.05, 0.95, 6)))
+        bar.set_ticks(list(dict.fromkeys(float(f"{place:.2g}") for place in places)))
     bar.ax.minorticks_off()
     bar.set_label(plain(units))
 
@@ -124,6 +133,22 @@ def _limits(values: np.ndarray) -> tuple[float, float, str]:
     if high - low > 2.5 * (inner[1] - inner[0]) > 0:
         return float(inner[0]), float(inner[1]), "both"
     return (low, high, "neither") if high > low else (low - 0.5, high + 0.5, "neither")
+
+
+def _stretch(values: np.ndarray, low: float, high: float) -> Normalize | None:
+    """A scale that shows the sky as well as the sources on it; None where a linear one shows all."""
+    from matplotlib.colors import FuncNorm
+
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return None
+    lower, middle, upper = np.quantile(finite, [0.16, 0.5, 0.995])
+    width = float(middle - lower)
+    if not upper - middle > _STEEP * width > 0:
+        return None
+    forward = lambda v: np.arcsinh((np.asarray(v) - middle) / (2 * width))  # noqa: E731
+    inverse = lambda v: np.sinh(np.asarray(v)) * 2 * width + middle  # noqa: E731
+    return FuncNorm((forward, inverse), vmin=low, vmax=high)
 
 
 def _difference(axes: Axes, picture: Picture, variable: VariableResult) -> None:

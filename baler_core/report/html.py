@@ -5,25 +5,16 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from baler_core.evaluate import Results, VariableResult
+from baler_core.evaluate import MetricOutcome, Results, overall, summary
 from baler_core.report.draw import Figures
+from baler_core.report.rows import collections_of, rows_of
 
-
-@dataclass(frozen=True)
-class VariableRow:
-    """One variable in the table of the page."""
-
-    variable: VariableResult
-    model: str
-    residual: tuple[float, float]
-    response: tuple[float, float]
-    undefined: int | None
-    holds: bool
-    drawn: bool
+SHOWN_ABOVE = ("residual", "response")
+VERDICTS = {"good": "good", "fair": "look at it", "bad": "bad"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,8 @@ def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(number=number, size=size_text, integer=lambda value: f"{value:,}", image=_image)
     text = files("baler_core.report").joinpath("report.html.j2").read_text("utf-8")
-    rows = _rows(results, figures)
+    rows = rows_of(results, figures)
+    exact = [row for row in rows if row.variable.lossy is False and row.holds]
     return environment.from_string(text).render(
         results=results,
         sizes=results.sizes,
@@ -54,34 +46,27 @@ def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -
         masked=[variable for variable in results.variables if variable.mask_changed],
         unzeroed=[variable for variable in results.variables if variable.zeros_changed],
         lossy=[row for row in rows if row.variable.lossy is not False or not row.holds],
-        exact=[row for row in rows if row.variable.lossy is False and row.holds],
+        exact=exact,
+        collections=collections_of(exact),
+        judged=[row for row in rows if row.variable.changed],
+        words=VERDICTS,
+        levels={variable.name: variable for variable in results.variables},
+        summary=summary(results),
+        overall=overall(results),
         bars=_bars(results),
         sampled=next((o.sampled_bytes for o in results.others if o.sampled_bytes < results.sizes.native), None),
         figures=figures,
         undrawn=undrawn,
-        listed=[outcome for outcome in results.metrics if outcome.name not in ("residual", "response")],
+        listed=[_changed_alone(outcome, results) for outcome in results.metrics if outcome.name not in SHOWN_ABOVE],
         failed=[outcome for outcome in results.metrics if outcome.problem],
     )
 
 
-def _rows(results: Results, figures: Figures) -> list[VariableRow]:
-    residual, response = results.metric("residual"), results.metric("response")
-    models = {name: group.model for group in results.groups for name in group.variables}
-    rows = []
-    for variable in results.variables:
-        lost, relative = residual.get(variable.name, {}), response.get(variable.name, {})
-        rows.append(
-            VariableRow(
-                variable,
-                models.get(variable.name, ""),
-                (lost.get("mean", math.nan), lost.get("rms", math.nan)),
-                (relative.get("mean", math.nan), relative.get("rms", math.nan)),
-                int(relative["inf"] + relative["nan"]) if "nan" in relative else None,
-                variable.violations == 0,
-                variable.name in figures.variables,
-            )
-        )
-    return rows
+def _changed_alone(outcome: MetricOutcome, results: Results) -> MetricOutcome:
+    """What a metric found, without the variables that did not change, if any did."""
+    exact = {variable.name for variable in results.variables if not variable.changed}
+    left = {name: values for name, values in outcome.values.items() if name not in exact}
+    return replace(outcome, values=left) if left else outcome
 
 
 def _bars(results: Results) -> list[Bar]:

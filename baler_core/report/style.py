@@ -19,6 +19,9 @@ LOSS = "#4a7c59"
 GRID = "#d9dee3"
 INK = "#1f2933"
 
+COLOURS = (BEFORE, AFTER, LOSS, "#7a5195", "#b08800")
+"""Original, restored, what was lost, and more: what metrics of plugins get as C0, C1, C2 ..."""
+
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -36,6 +39,7 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.right": True,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
+    "axes.titlelocation": "left",
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "image.cmap": "viridis",
@@ -52,11 +56,12 @@ def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[
     `fitted` lets matplotlib find the margins, which takes longer than drawing.
     """
     import matplotlib as mpl
+    from matplotlib.rcsetup import cycler
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        mpl.rcParams.update({**_SETTINGS, "axes.prop_cycle": cycler(color=COLOURS)})
         yield Figure(figsize=(width, height), layout="constrained" if fitted else None)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from baler_core.data.patterns import matching_names
 from baler_core.errors import DataError, MissingPackage, did_you_mean
-from baler_core.evaluate import Drawings, Results
+from baler_core.evaluate import Drawings, Results, by_importance
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.optional import need
 from baler_core.report.draw import draw_all, draw_variables
@@ -143,22 +143,15 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
 
 
 def chosen(results: Results, plots: Plots) -> list[str]:
-    """Return names of the variables to draw, in the file's order."""
-    recorded = _recorded(results)
+    """Return names of the variables to draw, the most important first."""
+    recorded = by_importance(results, _recorded(results))
     if isinstance(plots, int):
-        return _first(results, recorded, plots)
+        return recorded[:plots]
     if isinstance(plots, str):
         return recorded if plots == "all" else matching_names([plots], recorded)
     if list(plots) == ["*"]:
-        return _first(results, recorded, PLOTS)
+        return recorded[:PLOTS]
     return matching_names(plots, recorded)
-
-
-def _first(results: Results, recorded: Sequence[str], most: int) -> list[str]:
-    """In the file's order, the first that changed; where there is room, others too."""
-    changed = {v.name for v in results.variables if v.changed}
-    wanted = set(sorted(recorded, key=lambda name: name not in changed)[:most])
-    return [name for name in recorded if name in wanted]
 
 
 def _recorded(results: Results) -> list[str]:

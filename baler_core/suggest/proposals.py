@@ -9,12 +9,13 @@ from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 
+from baler_core.data.angles import names_direction
 from baler_core.data.bounds import usable
+from baler_core.data.noise import noise_of
 from baler_core.data.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
 from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
-from baler_core.suggest.noise import noise_of
 
 LOSSLESS = "lossless"
 OTHERS = "{rel: 1.0e-3}"
@@ -25,8 +26,6 @@ UNCERTAINTIES = "{rel: 1.0e-2}"
 _COMMON = 2.0
 _OF_ERROR = 0.1
 _OF_NOISE = 0.25
-_ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*$", re.IGNORECASE)
-_ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta)\d*$")
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
 # Differences of two magnitudes, of Gaia, Johnson and Cousins, SDSS and Pan-STARRS, 2MASS; they pass through zero.
 _COLOUR = re.compile(
@@ -181,10 +180,9 @@ def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, i
 def _angle(variable: Variable) -> Proposal | None:
     """The same small angle everywhere: values near zero mean no more than others."""
     units = variable.units.lower()
-    name = variable.name.rpartition("/")[2]
     if units in ("deg", "degree", "degrees", "arcdegrees"):
         return Proposal("{abs: 5.0e-3}", "an angle in degrees")
-    if units in ("rad", "radian", "radians") or _ANGLE.search(name) or _ANGLE_CAMEL.search(name):
+    if units in ("rad", "radian", "radians") or names_direction(variable.name):
         return Proposal("{abs: 1.0e-4}", "an angle")
     return None
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block
+from baler_core.data.variables import Layout, Variable
 from baler_core.format.arrays import encode_state
 from baler_core.pipeline.guarantee import restored_arrays
 from baler_core.plugin.interfaces import NO_HINTS, Model, State, Streams, Training
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 MEMORY = 1 << 28
 
 
-def difficult_blocks(kind: str) -> Iterator[tuple[xr.Dataset, Layout, dict[str, Tolerance]]]:
+def difficult_blocks(kind: str) -> Iterator[tuple[Block, Layout, dict[str, Tolerance]]]:
     """Blocks that models stumble over, with layouts and tolerances: specials, constants, integers, few and no rows."""
     rng = np.random.default_rng(0)
     if kind == "other":
@@ -44,7 +45,7 @@ def difficult_blocks(kind: str) -> Iterator[tuple[xr.Dataset, Layout, dict[str, 
         yield make_block({name: (dims, array) for name, array in arrays.items()}), layout, tolerances
 
 
-def _texts() -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
+def _texts() -> tuple[Block, Layout, dict[str, Tolerance]]:
     """What is neither a table nor a grid of numbers."""
     arrays = {
         "text": np.array(["", "a", "longer text"] * 5, object),
@@ -58,7 +59,7 @@ def _texts() -> tuple[xr.Dataset, Layout, dict[str, Tolerance]]:
 
 
 def coded(
-    model: Model, block: xr.Dataset, layout: Layout, tolerances: Mapping[str, Tolerance], training: Training | None
+    model: Model, block: Block, layout: Layout, tolerances: Mapping[str, Tolerance], training: Training | None
 ) -> tuple[Streams, bytes]:
     """Return what a fresh model makes of a block: its streams, and its state as a file holds it."""
     fitted = type(model)(model.options)
@@ -68,7 +69,7 @@ def coded(
 
 def fit(
     model: Model,
-    blocks: Sequence[xr.Dataset],
+    blocks: Sequence[Block],
     layout: Layout,
     tolerances: Mapping[str, Tolerance],
     training: Training | None,

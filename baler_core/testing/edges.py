@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.format.arrays import decode_state
 from baler_core.pipeline.guarantee import find_corrections
 from baler_core.plugin.interfaces import Model, Training
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 from baler_core.testing.blocks import MEMORY, coded, decoded
 
@@ -80,7 +81,7 @@ def _allowed(values: np.ndarray, dtype: np.dtype, kind: str, value: float) -> np
     return np.asarray(np.ldexp(np.longdouble(0.5), exponents - int(value)))
 
 
-def edge_blocks(kind: str) -> Iterator[tuple[xr.Dataset, Layout, dict[str, Tolerance]]]:
+def edge_blocks(kind: str) -> Iterator[tuple[Block, Layout, dict[str, Tolerance]]]:
     """Blocks of every number type, byte order and rank, some empty, with the ends of the types and random bits in them."""
     rng = np.random.default_rng(0)
     for shape in _EDGE_SHAPES[kind]:

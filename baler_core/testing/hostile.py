@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.objects import Columns
-from baler_core.data.variables import Json, Schema, values_of
+from baler_core.data.variables import Json, Schema
 from baler_core.errors import BalerError
 from baler_core.format.arrays import decode_state
 from baler_core.pipeline.decode import not_believed
@@ -23,7 +24,7 @@ from baler_core.plugin.object_kind import ObjectKind
 from baler_core.testing.damage import ODD, containers, damaged, forge
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 from baler_core.testing.blocks import MEMORY, coded, decoded, difficult_blocks
 
@@ -160,7 +161,7 @@ def _damage_a_text(
     return bool(texts)
 
 
-def _restore(reader: Reader, target: Path, schema: Schema, blocks: list[xr.Dataset]) -> None:
+def _restore(reader: Reader, target: Path, schema: Schema, blocks: list[Block]) -> None:
     sink = reader.create(target, schema)
     try:
         for block in blocks:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Variable, make_block, values_of
+from baler_core.data.variables import Variable
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.pipeline.guarantee import find_corrections
 from baler_core.plugin.interfaces import Metric, Model, Preprocessor, Reader, Training
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 from baler_core.testing.blocks import MEMORY, coded, decoded, difficult_blocks
 
@@ -52,7 +53,7 @@ def check_reader(reader: Reader, path: Path, folder: Path) -> Path:
     return target
 
 
-def _assert_same(first: xr.Dataset, second: xr.Dataset) -> None:
+def _assert_same(first: Block, second: Block) -> None:
     assert set(first.variables) == set(second.variables)
     for name in map(str, first.variables):
         before, after = values_of(first, name), values_of(second, name)
@@ -103,7 +104,7 @@ def check_preprocessor(preprocessor: Preprocessor, values: np.ndarray, tolerance
     assert tolerance.violations(values, restored).mean() <= 1e-3
 
 
-def check_metric(metric: Metric, block: xr.Dataset, variables: dict[str, Variable]) -> None:
+def check_metric(metric: Metric, block: Block, variables: dict[str, Variable]) -> None:
     """Feed a block twice, against itself and against a changed copy; every number must be a float.
 
     Raises

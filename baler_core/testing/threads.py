@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import GroupKind, Layout, Variable, make_block, values_of
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.machine.threads import one_thread
 from baler_core.plugin.interfaces import NO_HINTS, Model, Streams, Tolerances, Training
 from baler_core.testing.blocks import MEMORY, fit
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 _BLOCKS = 4
 _THREADS = 4
@@ -25,7 +26,7 @@ _ROUNDS = 2
 _SHAPES = {"table": (150,), "grid": (12, 10, 14), "other": (30,)}
 
 
-def alike_blocks(kind: GroupKind) -> Iterator[tuple[xr.Dataset, Layout, dict[str, Tolerance]]]:
+def alike_blocks(kind: GroupKind) -> Iterator[tuple[Block, Layout, dict[str, Tolerance]]]:
     """Make blocks of one layout that differ in their values and in what is easy to code of them."""
     shape, random = _SHAPES[kind], np.random.default_rng(5)
     dims = ("row", "y", "x")[: len(shape)]
@@ -76,7 +77,7 @@ def _loaded(model: Model, state: bytes) -> Model:
 
 
 def _results(
-    encoder: Model, decoder: Model, given: tuple[xr.Dataset, Layout, Tolerances]
+    encoder: Model, decoder: Model, given: tuple[Block, Layout, Tolerances]
 ) -> tuple[object, Streams, Streams, dict[str, list[object]]]:
     """Collect what a model expects of a block, writes by its plan and without one, and restores."""
     block, layout, tolerances = given

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.comparison import is_measured, pair_values
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 class Correlation(Metric):
@@ -30,7 +31,7 @@ class Correlation(Metric):
         super().__init__(options)
         self._sums: dict[str, _Covariance] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable in variables.values():
             if is_measured(variable):

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from baler_core.data.block import values_of
 from baler_core.data.comparison import is_measured, pair_values
 from baler_core.data.running_statistics import Moments
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 class PeakSignalToNoise(Metric):
@@ -31,7 +32,7 @@ class PeakSignalToNoise(Metric):
         self._originals: dict[str, Moments] = {}
         self._residuals: dict[str, Moments] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable in variables.values():
             if is_measured(variable):

@@ -13,7 +13,7 @@ from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import MetricResult
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 class Residual(SpreadMetric):
@@ -34,7 +34,7 @@ class Residual(SpreadMetric):
         """Take the residuals."""
         return pairs.residual, {"left_out": pairs.not_finite + pairs.fill}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         super().update(original, restored, variables)
         self._units.update({name: variable.units for name, variable in variables.items() if variable.units})

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from baler_core.data.block import values_of
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.running_statistics import Moments, Sample, sample_size
-from baler_core.data.variables import Variable, values_of
+from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult, Options
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 _QUANTILES = {"p05": 0.05, "median": 0.5, "p95": 0.95}
 
@@ -73,7 +74,7 @@ class SpreadMetric(Metric):
     def measure(self, pairs: Pairs) -> tuple[np.ndarray, dict[str, int]]:
         """Compute the finite numbers of a block (float64), and counts of pairs that have none, by name."""
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         measured = [v for v in variables.values() if is_measured(v)]
         size = sample_size(len(measured), most=self.options.sample)

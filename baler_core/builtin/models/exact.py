@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.data.variables import GroupKind, Layout, Variable, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
@@ -14,7 +15,7 @@ from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams, Tolerances
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 BYTES, CELLS, DICTIONARY = range(3)
 
@@ -28,13 +29,13 @@ class ExactModel(Model):
     automatic = True
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as one stream, `values`, holding the variables one after the other."""
         parts = [_encode(values_of(block, variable.name), variable) for variable in layout.variables]
         return {"values": b"".join(write_sized(part) for part in parts)}
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Decode the block, every bit as it was."""
         reader = ByteReader(streams.get("values", b""), "a group of exact values")
         return layout.build({v.name: _decode(reader.sized(), v, layout.shape(v)) for v in layout.variables})

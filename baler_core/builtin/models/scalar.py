@@ -10,8 +10,9 @@ import numpy as np
 import xxhash
 from pydantic import Field as Option
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import GroupKind, Layout, Variable, values_of
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy import bytes as squeeze
 from baler_core.entropy.integers import (
     STRONGER,
@@ -28,13 +29,21 @@ from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Options, Streams, Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
+from baler_core.quantise.scaled import (
+    Steps,
+    code_in_steps,
+    estimated_in_steps,
+    read_steps,
+    restore_in_steps,
+    scale_needs,
+)
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 # How a variable is stored: its integers packed by themselves; its integers, or its values as they lie in memory, in the
-# stream that variables share; or as a repetition of an earlier variable.
-OWN, SHARED_CODES, SHARED_VALUES, REPEATED = range(4)
+# stream that variables share; as a repetition of an earlier variable; or in steps as wide as each value's own tolerance.
+OWN, SHARED_CODES, SHARED_VALUES, REPEATED, SCALED = range(5)
 # Up to this many bytes compressors are run in full to compare; above, fast ones stand in for them.
 _SMALL = 1 << 20
 # Values of the piece that an estimate looks at; of the beginning of a row; and the share of rows that are usually distinct.
@@ -68,7 +77,7 @@ class _Coded:
 
     def form(self, method: int) -> bytes:
         """Return what it would add to the shared stream by a method."""
-        return {OWN: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[method]
+        return {OWN: b"", SCALED: b"", SHARED_CODES: self.codes, SHARED_VALUES: self.values}[method]
 
 
 class ScalarOptions(Options):
@@ -84,31 +93,40 @@ class ScalarModel(Model):
     summary = "each variable by itself: quantise, difference, pack; no learning"
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic = True
+    takes_scales = True
     Options = ScalarOptions
 
-    def estimate(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
-    ) -> Estimate:
+    def estimate(self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS) -> Estimate:
         """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""
         apart: dict[tuple[str, ...], float] = {}
+        tolerances, scaled = {name: t.where_none for name, t in tolerances.items()}, tolerances
         for variable in layout.variables:
             name = variable.name
+            if scaled[name].scale is not None:
+                apart[(name,)] = estimated_in_steps(block, name, scaled[name])
+                continue
             fast = self.options.effort == "fast" and layout.kind == "grid"
             apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], fast=fast)
         if layout.kind == "grid":
+            return Estimate(apart)
+        if any(tolerance.scale is not None for tolerance in scaled.values()):
             return Estimate(apart)
         together = _together(block, layout, tolerances)
         names = tuple(variable.name for variable in layout.variables)
         return Estimate(apart if sum(apart.values()) < together else {names: together})
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as streams `index` (how each variable is stored), `own` and `shared` (the integers)."""
         seen: dict[bytes, int] = {}
         entries: list[_Coded | int] = []
+        restored = _restored_as_coded(block, layout, tolerances)
         for position, variable in enumerate(layout.variables):
             values = values_of(block, variable.name)
+            if tolerances[variable.name].scale is not None:
+                entries.append(_code_in_steps(values, tolerances[variable.name].among(restored)))
+                continue
             key = repr((values.dtype.str, tolerances[variable.name])).encode() + values.tobytes()
             earlier = seen.setdefault(key, position)
             repeated = earlier != position
@@ -121,10 +139,10 @@ class ScalarModel(Model):
             entry.index if isinstance(entry, _Coded) else bytes([REPEATED]) + write_varint(entry) for entry in entries
         )
         index += _joined([one.digest for one in coded if one.method != SHARED_VALUES])
-        own = b"".join(write_sized(one.own) for one in coded if one.method == OWN)
+        own = b"".join(write_sized(one.own) for one in coded if one.method in (OWN, SCALED))
         return {"index": index, "own": own, "shared": b"".join(one.shared for one in coded)}
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given, within its tolerances."""
         missing = {"index", "own", "shared"} - streams.keys()
         if missing:
@@ -134,11 +152,16 @@ class ScalarModel(Model):
         shared = ByteReader(streams["shared"], "the shared stream of a scalar group")
         arrays: dict[str, np.ndarray] = {}
         digests: list[bytes] = []
+        scaled: dict[str, Steps] = {}
         for position, variable in enumerate(layout.variables):
-            method = index.varint(4)
-            if method == REPEATED:
+            method = index.varint(5)
+            if method == SCALED:
+                scaled[variable.name] = read_steps(index, own.sized(), variable.dtype, layout.shape(variable))
+                digests.append(_digest(scaled[variable.name].integers))
+            elif method == REPEATED:
                 earlier = layout.variables[index.varint(position)]
-                if layout.shape(earlier) != layout.shape(variable) or earlier.dtype != variable.dtype:
+                alike = layout.shape(earlier) == layout.shape(variable) and earlier.dtype == variable.dtype
+                if not alike or earlier.name not in arrays:
                     raise FormatError(f"{variable.name!r} is said to repeat {earlier.name!r}, which is of another kind")
                 arrays[variable.name] = arrays[earlier.name]
             elif method == SHARED_VALUES:
@@ -150,7 +173,7 @@ class ScalarModel(Model):
                 arrays[variable.name] = restore(*integers)
         if _joined(digests) != index.rest():
             raise FormatError("a scalar group is damaged: its integers have another checksum")
-        return layout.build(arrays)
+        return layout.build(restore_in_steps(arrays, scaled, tolerances))
 
 
 def _digest(integers: Sequence[np.ndarray]) -> bytes:
@@ -197,7 +220,7 @@ def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
     return len(np.unique(codes @ factors)) < _DISTINCT * len(codes)
 
 
-def _together(block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> float:
+def _together(block: Block, layout: Layout, tolerances: Tolerances) -> float:
     """Estimate the bytes of all variables in one stream, which repetitions across variables make small."""
     codes, values = [], []
     for variable in layout.variables:
@@ -242,13 +265,43 @@ def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
     return codes.ravel()[np.maximum.accumulate(places)].reshape(codes.shape)
 
 
+def _restored_as_coded(block: Block, layout: Layout, tolerances: Tolerances) -> dict[str, np.ndarray]:
+    """Return what will be restored of variables that tolerances follow from, and of what these follow from."""
+    needed: list[str] = []
+    waiting = [name for variable in layout.variables for name in scale_needs(tolerances[variable.name])]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.append(name)
+            waiting += scale_needs(tolerances[name])
+    restored: dict[str, np.ndarray] = {}
+    for name in needed:
+        if tolerances[name].scale is None:
+            values = values_of(block, name)
+            lattice = fit_lattice(values, tolerances[name])
+            restored[name] = lattice.restore(lattice.codes(values))
+    left = [name for name in needed if name not in restored]
+    while left:
+        name = next(n for n in left if not any(p in left for p in scale_needs(tolerances[n])))
+        values, tolerance = values_of(block, name), tolerances[name].among(restored)
+        restored[name] = code_in_steps(values, tolerance).restore(tolerance)
+        left.remove(name)
+    return restored
+
+
+def _code_in_steps(values: np.ndarray, tolerance: Tolerance) -> _Coded:
+    """Code a variable in steps as wide as each value's own tolerance."""
+    steps = code_in_steps(values, tolerance)
+    return _Coded(steps.head(), steps.packed(), b"", b"", b"", _digest(steps.integers), method=SCALED)
+
+
 def _choose_sharing(coded: Sequence[_Coded]) -> None:
     """Move variables into the shared stream where general compression of all of them together is smaller.
 
     Candidates are: none; those that compress about as well there by themselves; all; and all with their values as they lie
     in memory, where variables that repeat each other in part look alike.
     """
-    candidates = [one for one in coded if len(one.own) > 8]
+    candidates = [one for one in coded if len(one.own) > 8 and one.method == OWN]
     choices = _partial_choices(candidates) if len(candidates) > 1 else []
     if all(one.values for one in candidates):
         choices.append([SHARED_VALUES] * len(candidates))

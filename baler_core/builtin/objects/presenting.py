@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.data.block import make_block
 from baler_core.data.objects.columns import dimension_names
-from baler_core.data.variables import Variable, make_block
+from baler_core.data.variables import Variable
 from baler_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def dataset_of(variables: Named, attributes: Mapping[str, Mapping[str, Any]] | N
         held = _held(values)
         plain[name] = (named(values.shape) if dims is None else dims, held)
         odd |= {name: values.dtype.str} if held.dtype.kind != values.dtype.kind else {}
-    dataset = make_block(plain)
+    dataset = make_block(plain).to_xarray()
     for name, dtype in odd.items():
         dataset[name].attrs["dtype"] = dtype
     for name, properties in (attributes or {}).items():

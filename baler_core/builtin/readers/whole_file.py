@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.data.variables import Schema, Variable, leading_slices, make_block, select_names, values_of
+from baler_core.data.block import make_block, values_of
+from baler_core.data.variables import Schema, Variable, leading_slices, select_names
 from baler_core.errors import DataError
 from baler_core.plugin.interfaces import Reader, Sink, Source
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 NAME = "whole_file"
 # Records of one byte, which no model takes for numbers.
@@ -46,7 +47,7 @@ class _WholeFileSource(Source):
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
         self.schema = Schema((_BYTE,), {"byte": length})
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         for _, _, rows in leading_slices(self.schema, max_bytes):
             self._file.seek(rows.start)
             found = self._file.read(rows.stop - rows.start)
@@ -62,7 +63,7 @@ class _WholeFileSink(Sink):
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         self._file.write(values_of(block, _BYTE.name).tobytes())
 
     def close(self) -> None:

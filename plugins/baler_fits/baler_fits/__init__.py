@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Metric, ObjectKind, Reader, hookimpl
+from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
 
 
 @hookimpl
@@ -21,6 +21,15 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_fits.metrics.source_counts import SourceCountsMetric
 
     return [NoiseMetric, PhotometryMetric, SourceCountsMetric]
+
+
+@hookimpl
+def baler_quantities() -> list[type[Quantity]]:
+    """Return fluxes of sources, and what is computed from columns of catalogues."""
+    from baler_fits.quantities.apertures import ApertureFlux
+    from baler_fits.quantities.catalogues import Colour, Distance, Magnitude, Separation
+
+    return [ApertureFlux, Colour, Distance, Magnitude, Separation]
 
 
 @hookimpl

@@ -17,7 +17,7 @@ from baler_fits.values.heap import MAX_UNUSED, places_in
 from baler_fits.values.numbers import to_stored
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class Target:
@@ -50,7 +50,7 @@ class Target:
         self._next = dict(zip(jagged, np.cumsum([0, *bones.lengths]).tolist(), strict=False))
         self._counts = {n: schema.counts.get(self._variables[n].dims[0], "") for n in jagged}
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Put the rows of a block behind the earlier ones."""
         first = self._variables[0].name if self._variables else ""
         rows = self._row_count(block, first)
@@ -68,12 +68,12 @@ class Target:
         self._scratch.write(table.tobytes())
         self._row += rows
 
-    def _row_count(self, block: xr.Dataset, name: str) -> int:
+    def _row_count(self, block: Block, name: str) -> int:
         """Rows of this HDU in a block."""
         counts = self._counts.get(0)
         return len(values_of(block, counts if counts else name))
 
-    def _split(self, block: xr.Dataset, n: int, values: np.ndarray) -> list[bytes]:
+    def _split(self, block: Block, n: int, values: np.ndarray) -> list[bytes]:
         """The bytes of each array of a variable-length field."""
         if self._variables[n].is_text:
             return [bytes(text) for text in values]

@@ -17,7 +17,7 @@ from baler_fits.values.checksums import has_checksums, with_checksums
 from baler_fits.values.packing import is_packing, write_packed
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class FitsSink(Sink):
@@ -64,7 +64,7 @@ class FitsSink(Sink):
             self._targets.append(target)
             start += target.size
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Take in the next rows of some HDUs."""
         for target in self._targets:
             if any(name in block.variables for name in target.bones.variables):

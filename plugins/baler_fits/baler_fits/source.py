@@ -20,7 +20,7 @@ from baler_fits.values.numbers import to_native
 from baler_fits.values.packing import open_plain
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class FitsSource(Source):
@@ -99,7 +99,7 @@ class FitsSource(Source):
             warning for entry, name in zip(self._entries, names, strict=True) for warning in _warn(entry, name)
         ]
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, cut along tables' rows and images' slowest axes."""
         for _, variables, rows in leading_slices(self.schema, max_bytes):
             names = {variable.name for variable in variables}

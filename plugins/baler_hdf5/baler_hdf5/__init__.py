@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Metric, Reader, hookimpl
+from baler_core import Metric, Quantity, Reader, hookimpl
 
 
 @hookimpl
@@ -21,3 +21,12 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_hdf5.metrics.vorticity import Divergence, Vorticity
 
     return [Vorticity, Divergence, Gradient, EnergySpectrum]
+
+
+@hookimpl
+def baler_quantities() -> list[type[Quantity]]:
+    """Return derivatives, and energies."""
+    from baler_hdf5.quantities.derivatives import DerivativeX, DerivativeY, DerivativeZ, Divergence, Vorticity
+    from baler_hdf5.quantities.energies import KineticEnergy, Spectrum
+
+    return [DerivativeX, DerivativeY, DerivativeZ, Divergence, KineticEnergy, Spectrum, Vorticity]

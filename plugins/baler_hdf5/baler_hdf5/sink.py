@@ -19,7 +19,7 @@ from baler_hdf5.values.elements import empty_elements, write_elements
 from baler_hdf5.values.fields import Field, element_size, fields_of, fits_shown, insert
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class Hdf5Sink(Sink):
@@ -51,12 +51,12 @@ class Hdf5Sink(Sink):
             self._file.close()
             raise
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Append the block's rows to their datasets."""
         with refusing_damaged_records():
             self._write(block)
 
-    def _write(self, block: xr.Dataset) -> None:
+    def _write(self, block: Block) -> None:
         paths = dict.fromkeys(self._owners[str(name)] for name in block.variables)
         for path in paths:
             if self._records[path]["shape"]:

@@ -19,7 +19,8 @@ from baler_hdf5.values.fields import as_shown, element_size, extract
 
 if TYPE_CHECKING:
     import h5py
-    import xarray as xr
+
+    from baler_core import Block
 
 
 class Hdf5Source(Source):
@@ -68,7 +69,7 @@ class Hdf5Source(Source):
         self.schema = replace(self._contents.schema, attachments=found)
         self._shown = {variable.name: variable.dtype for variable in self.schema.variables}
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, block by block: numbers little-endian, packed values as stored."""
         owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
         for _, variables, rows in leading_slices(self.schema, max_bytes):

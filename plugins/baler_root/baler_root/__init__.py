@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core import Metric, ObjectKind, Reader, hookimpl
+from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
 
 
 @hookimpl
@@ -20,6 +20,15 @@ def baler_metrics() -> list[type[Metric]]:
     from baler_root.metrics.sums import EventSums
 
     return [EventSums, PairMass]
+
+
+@hookimpl
+def baler_quantities() -> list[type[Quantity]]:
+    """Return masses of pairs, and sums of transverse momenta."""
+    from baler_root.quantities.pairs import LeadingMass, PairMass
+    from baler_root.quantities.sums import HT, MET
+
+    return [HT, MET, LeadingMass, PairMass]
 
 
 @hookimpl

@@ -26,7 +26,7 @@ from baler_root.values.writing.records import Names, add_object
 from baler_root.values.writing.streamers import add_streamers
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -126,7 +126,7 @@ class RootSink(Sink):
             outputs.append(_output(tree, self._folders.of(place_of[n]), key, outputs))
         return outputs
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Append the events of a block."""
         for tree, output in zip(self._trees, self._outputs, strict=True):
             names = tree.schema.names

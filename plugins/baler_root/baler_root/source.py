@@ -21,7 +21,7 @@ from baler_root.values.flatten import Arrays, take_apart
 from baler_root.values.reading import read_layouts
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class RootSource(Source):
@@ -74,7 +74,7 @@ class RootSource(Source):
         joined = [Part(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
         part_of = {part.prefix + name: part for part in self._parts for name in part.schema.names}
         for _, variables, rows in leading_slices(self.schema, max_bytes):
@@ -86,7 +86,7 @@ class RootSource(Source):
         self._file.close()
 
 
-def _block(part: TreePart, variables: Sequence[Variable], rows: slice) -> xr.Dataset:
+def _block(part: TreePart, variables: Sequence[Variable], rows: slice) -> Block:
     layouts = read_layouts(part.tree, part.branches, rows, part.where)
     values: Arrays = {}
     counts: Arrays = {}

@@ -26,8 +26,9 @@ from baler_core.builtin.models.autoencoder.samples import (
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
 from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import usable
-from baler_core.data.variables import Layout, Variable, make_block, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
 from baler_core.machine.optional import need
@@ -36,7 +37,8 @@ from baler_core.quantise.residual import decode_residual, encode_residual
 
 if TYPE_CHECKING:
     import torch
-    import xarray as xr
+
+    from baler_core.data.block import Block
 
 # Ways of storing are measured on about this many values.
 _PROBE_VALUES = 1 << 16
@@ -82,7 +84,7 @@ class Autoencoder(Model):
 
     def fit(
         self,
-        blocks: Iterable[xr.Dataset],
+        blocks: Iterable[Block],
         *,
         layout: Layout,
         tolerances: Tolerances,
@@ -111,7 +113,7 @@ class Autoencoder(Model):
         self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
 
     def _choose_storage(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, pair: NetworkPair, total: int
+        self, block: Block, layout: Layout, tolerances: Tolerances, pair: NetworkPair, total: int
     ) -> None:
         """Take the weights and steps of latents that make the file smallest, measured on the start of a block."""
         variables = learned_variables(layout, tolerances)
@@ -134,7 +136,7 @@ class Autoencoder(Model):
 
     def _free_error(
         self,
-        block: xr.Dataset,
+        block: Block,
         predictions: Mapping[str, np.ndarray],
         variables: Sequence[Variable],
         tolerances: Tolerances,
@@ -154,7 +156,7 @@ class Autoencoder(Model):
     # ---- coding
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as streams `latents` and, where there are bounds, `residual`."""
         variables = learned_variables(layout, tolerances) if self._weights is not None else []
@@ -172,7 +174,7 @@ class Autoencoder(Model):
             streams["residual"] = b"".join(map(write_sized, parts))
         return streams
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """The restored block.
 
         Raises
@@ -194,9 +196,7 @@ class Autoencoder(Model):
             arrays[v.name] = decode_residual(reader.sized(), prediction, tolerances[v.name], v.numpy_dtype)
         return layout.build(arrays)
 
-    def _latents(
-        self, block: xr.Dataset, layout: Layout, variables: list[Variable], tolerances: Tolerances
-    ) -> np.ndarray:
+    def _latents(self, block: Block, layout: Layout, variables: list[Variable], tolerances: Tolerances) -> np.ndarray:
         """The block's rounded latents: int64, (samples, channels, ...)."""
         if self._encoder_weights is None:
             raise DataError(
@@ -290,7 +290,7 @@ def _sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
     return math.prod(shape[:-2]) if form == "image" else shape[0]
 
 
-def probe_of(block: xr.Dataset, layout: Layout, form: SampleForm) -> tuple[xr.Dataset, Layout]:
+def probe_of(block: Block, layout: Layout, form: SampleForm) -> tuple[Block, Layout]:
     """The first samples of a block, enough to measure on."""
     dims = layout.variables[0].dims
     rows = max(1, _PROBE_VALUES // max(1, layout.nbytes // (8 * layout.sizes[dims[0]])))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from baler_core.data.block import values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
-from baler_core.data.variables import Layout, Variable, values_of
+from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Tolerances
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SampleForm = Literal["row", "image"]
 # Outliers of later blocks must not drown a network.
@@ -61,7 +62,7 @@ def learned_variables(layout: Layout, tolerances: Tolerances) -> list[Variable]:
     return [v for v in layout.variables if tolerances[v.name].lossy and v.numpy_dtype.kind in "iuf"]
 
 
-def scaling_of(blocks: Iterable[xr.Dataset], variables: Sequence[Variable], tolerances: Tolerances) -> Normalisation:
+def scaling_of(blocks: Iterable[Block], variables: Sequence[Variable], tolerances: Tolerances) -> Normalisation:
     """The normalisation of the variables over all blocks."""
     ranges = [ValueRange() for _ in variables]
     for block in blocks:
@@ -83,7 +84,7 @@ def sample_shape(layout: Layout, variables: Sequence[Variable], form: SampleForm
 
 
 def to_samples(
-    block: xr.Dataset, variables: Sequence[Variable], scaling: Normalisation, tolerances: Tolerances, form: SampleForm
+    block: Block, variables: Sequence[Variable], scaling: Normalisation, tolerances: Tolerances, form: SampleForm
 ) -> np.ndarray:
     """The block's samples: float32, (samples, *sample shape). Holes and fill values become the variable's mean."""
     normalised = []
@@ -101,7 +102,7 @@ def to_samples(
 
 
 def training_samples(
-    blocks: Iterable[xr.Dataset],
+    blocks: Iterable[Block],
     variables: Sequence[Variable],
     scaling: Normalisation,
     tolerances: Tolerances,

@@ -14,7 +14,8 @@ from pydantic import Field as Option
 from baler_core.builtin.models.fields.codec import FieldCodec, JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
-from baler_core.data.variables import GroupKind, Layout, Variable, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
 from baler_core.errors import FormatError
 from baler_core.format.container import pack_streams
@@ -32,7 +33,7 @@ from baler_core.plugin.interfaces import (
 )
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 STREAM = "fields"
 # Joint fields this much smaller than `scalar` is expected to make them, by pieces or by all values, need no exact comparison.
@@ -68,7 +69,7 @@ class FieldModel(Model):
 
     def fit(
         self,
-        blocks: Iterable[xr.Dataset],
+        blocks: Iterable[Block],
         *,
         layout: Layout,
         tolerances: Tolerances,
@@ -118,7 +119,7 @@ class FieldModel(Model):
     # ---- planning
 
     def estimate(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
     ) -> Estimate | None:
         """Plan joint fields, and sum up what they are expected to take; the plan serves `fit` and `encode`."""
         planned = self._joint_fields(block, layout, tolerances, hints)
@@ -126,7 +127,7 @@ class FieldModel(Model):
         return Estimate(sizes, planned)
 
     def _joint_fields(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, hints: Hints
+        self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints
     ) -> tuple[JointFields, ...]:
         """Plan the fields of a block: as in another file, or anew."""
         members = self._members(block, layout, tolerances)
@@ -135,7 +136,7 @@ class FieldModel(Model):
         known = self._known_fields(members, layout, hints)
         return tuple(known or self.codec().plan(members, self.options.effort, hints.rival))
 
-    def _members(self, block: xr.Dataset, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
+    def _members(self, block: Block, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
         """Prepare the variables that this model can hold."""
         prepare, members = self.codec().prepare, []
         for variable in layout.variables:
@@ -170,7 +171,7 @@ class FieldModel(Model):
     # ---- coding
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as the stream `fields`, and the streams of `scalar` for variables that are smaller there."""
         planned = plan if isinstance(plan, tuple) else self._joint_fields(block, layout, tolerances, hints)
@@ -189,7 +190,7 @@ class FieldModel(Model):
     def _pays(
         self,
         pair: tuple[JointFields, bytes],
-        block: xr.Dataset,
+        block: Block,
         layout: Layout,
         tolerances: Tolerances,
         hints: Hints,
@@ -217,7 +218,7 @@ class FieldModel(Model):
 
     # ---- restoring
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given, within its tolerances."""
         return layout.build(self._decoded(streams, layout, tolerances, {}))
 

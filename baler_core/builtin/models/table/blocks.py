@@ -13,6 +13,7 @@ from baler_core.builtin.models.table.columns import to_symbols, to_values
 from baler_core.builtin.models.table.contexts.symbols import Symbols
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
+from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales
 from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
 from baler_core.builtin.models.table.warm_start import WarmStart
 from baler_core.data.bounds import Tolerance
@@ -53,11 +54,12 @@ def encode_block(
     contexts: int,
     events: Events | None = None,
     warm_start: WarmStart = COLD_START,
+    scales: Scales = NO_SCALES,
 ) -> bytes:
     """Write the columns of a block (1-D arrays of equal length) as bytes."""
     rows = len(values[0])
     warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
-    symbols, stored = all_symbols(values, tolerances, plan)
+    symbols, stored = all_symbols(values, tolerances, plan, scales)
     coded_columns = CodedColumns(warm_start.rows + rows, len(values), events, plan.pointer)
     checksum = 0
     for number in plan.order:
@@ -77,7 +79,7 @@ def encode_block(
 
 
 def all_symbols(
-    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan
+    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan, scales: Scales = NO_SCALES
 ) -> tuple[dict[int, Symbols], dict[int, Stored]]:
     """Return symbols of the columns that follow the plan, and the others as they are stored."""
     symbols: dict[int, Symbols] = {}
@@ -85,13 +87,16 @@ def all_symbols(
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(len(values)) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
-        found = to_symbols(values[number], column, restored, tolerances[number])
-        restored[number] = to_values(found, column, restored)
-        wrong = tolerances[number].violations(values[number], restored[number])
+        tolerance = tolerances[number] if column.own_steps is None else scales.of(number, restored)
+        # what follows from nothing here is kept as if it had no error of its own
+        tolerance = tolerance if column.own_steps is not None else tolerance.where_none
+        found = to_symbols(values[number], column, restored, tolerance)
+        restored[number] = to_values(found, column, restored, tolerance)
+        wrong = tolerance.violations(values[number], restored[number])
         if wrong.sum() <= _FEW + _WRONG * len(wrong):
             symbols[number] = found
             continue
-        lattice = fit_lattice(values[number], tolerances[number])
+        lattice = fit_lattice(values[number], tolerances[number].where_none)
         codes = lattice.codes(values[number])
         apart[number] = Stored(APART, lattice.to_bytes() + pack_integers(codes))
         restored[number] = lattice.restore(codes)
@@ -122,6 +127,7 @@ def decode_block(
     contexts: int,
     events: Events | None = None,
     warm_start: WarmStart = COLD_START,
+    scales: Scales = NO_SCALES,
 ) -> list[np.ndarray]:
     """Decode the restored columns.
 
@@ -145,7 +151,7 @@ def decode_block(
         coded_columns.add(number, column, _values(symbols.get(number), warm_start.of(number)))
     if found != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
-    return _restored(symbols, stored, rows, dtypes, plan)
+    return _restored(symbols, stored, rows, dtypes, plan, scales)
 
 
 def _read_columns(reader: ByteReader, count: int) -> list[Stored]:
@@ -180,12 +186,19 @@ def _read(
 
 
 def _restored(
-    symbols: Mapping[int, Symbols], stored: Sequence[Stored], rows: int, dtypes: Sequence[str], plan: TablePlan
+    symbols: Mapping[int, Symbols],
+    stored: Sequence[Stored],
+    rows: int,
+    dtypes: Sequence[str],
+    plan: TablePlan,
+    scales: Scales,
 ) -> list[np.ndarray]:
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(len(dtypes)) if j not in plan.derived), *plan.derived]:
         if number in symbols:
-            restored[number] = to_values(symbols[number], plan.columns[number], restored)
+            column = plan.columns[number]
+            tolerance = None if column.own_steps is None else scales.of(number, restored)
+            restored[number] = to_values(symbols[number], column, restored, tolerance)
         else:
             reader = ByteReader(stored[number].data, "a column of a table")
             lattice = Lattice.read(reader, dtypes[number])

@@ -13,6 +13,7 @@ from baler_core.builtin.models.table.events import HERE, POINTED, POSITION, Colu
 from baler_core.builtin.models.table.network.inference import mixture_of
 from baler_core.builtin.models.table.network.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
+from baler_core.quantise.lattice import IntegerLattice
 
 _COUNTED = 15
 """Positions in an event and sizes of events are distinguished up to here; larger ones share the last bin."""
@@ -132,7 +133,8 @@ class CodedColumns:
         values = known.values[rows]
         if plan.marginal is None or known.count == 1:
             return np.zeros((FEATURES, len(values)), np.int16)
-        return features(values, known.bins[rows], plan.marginal, plan.lattice, plan.symbols)
+        lattice = plan.lattice if plan.own_steps is None else IntegerLattice("<i8")
+        return features(values, known.bins[rows], plan.marginal, lattice, plan.symbols)
 
     def head(self, rows: int) -> CodedColumns:
         """Return the same of the first rows."""

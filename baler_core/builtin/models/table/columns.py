@@ -9,8 +9,10 @@ import numpy as np
 from baler_core.builtin.models.table.contexts.symbols import Symbols
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.relations.residuals import FAR, Prediction, predict, residuals, restore
+from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.data.bounds import Tolerance
 from baler_core.errors import FormatError
+from baler_core.quantise.own_steps import from_codes, to_codes
 
 
 def to_symbols(
@@ -22,14 +24,65 @@ def to_symbols(
     ----------
     restored
         Restored values of its parents, by column number.
+    tolerance
+        Known for each value, where the plan has steps of their own.
     """
+    if plan.own_steps is not None:
+        return _own_symbols(values, plan, plan.own_steps, restored, tolerance)
     if plan.relation is not None:
         return _residual_symbols(values, plan, predicted(plan, restored), tolerance)
     return plan.symbols.forward(plan.lattice.codes(values))
 
 
-def to_values(symbols: Symbols, plan: ColumnPlan, restored: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Return restored values from symbols."""
+def _own_symbols(
+    values: np.ndarray, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+) -> Symbols:
+    """Return codes in steps of their own, below them the special values, below these the escape."""
+    codes, good = to_codes(values, tolerance, steps.points, steps.centre(restored))
+    specials, low = len(plan.lattice.specials), plan.symbols.low
+    special = plan.lattice.quantise(values)[1].astype(np.int64)
+    inside = good & (codes >= low + specials) & (codes <= plan.symbols.high)
+    outside = ~inside & ((special == 0) | good)
+    symbols = np.where(inside, codes, low - 1 + special)
+    symbols[outside] = low - 1
+    return Symbols(symbols, plan.lattice.codes(values[outside]))
+
+
+def own_codes(
+    values: np.ndarray, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+) -> np.ndarray:
+    """Return the codes of values that have one: int64, any length."""
+    codes, good = to_codes(values, tolerance, steps.points, steps.centre(restored))
+    return codes[good]
+
+
+def _values_by_own(
+    symbols: Symbols, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+) -> np.ndarray:
+    if tolerance.each is None or len(tolerance.each) != len(symbols.values):
+        raise FormatError("a column of a table counts in steps that follow from nothing")
+    specials, low = len(plan.lattice.specials), plan.symbols.low
+    dtype = np.dtype(plan.lattice.dtype)
+    special = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
+    escaped = symbols.values == low - 1
+    if int(escaped.sum()) != len(symbols.escapes):
+        raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
+    codes = np.where(special > 0, 0, symbols.values)
+    values = from_codes(codes, tolerance.each, steps.points, dtype, steps.centre(restored))
+    for index, value in enumerate(plan.lattice.specials):
+        values[special == index + 1] = value
+    values[escaped] = plan.lattice.restore(symbols.escapes)
+    return values
+
+
+def to_values(
+    symbols: Symbols, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance | None = None
+) -> np.ndarray:
+    """Return restored values from symbols; the tolerance is needed where the plan has steps of their own."""
+    if plan.own_steps is not None:
+        if tolerance is None:
+            raise FormatError("a column of a table counts in steps that follow from nothing")
+        return _values_by_own(symbols, plan, plan.own_steps, restored, tolerance)
     if plan.relation is None:
         return plan.lattice.restore(plan.symbols.backward(symbols))
     return _values_by_residual(symbols, plan, predicted(plan, restored))

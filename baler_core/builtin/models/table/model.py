@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,18 +13,19 @@ from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, deco
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
-from baler_core.builtin.models.table.relations.search import SampledColumn
+from baler_core.builtin.models.table.relations.scales import scales_of
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
-from baler_core.builtin.models.table.sample import gather
+from baler_core.builtin.models.table.sample import TableSample, gather
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, read_warm_start
-from baler_core.data.variables import GroupKind, Layout, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 SHORT_ROWS = 1 << 16
 EFFORTS = {
@@ -75,6 +76,7 @@ class TableModel(Model):
     summary = "columns by what other columns say about them: relations, a linear predictor, context mixing"
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
+    takes_scales = True
     Options = TableOptions
 
     def __init__(self, options: Any = None) -> None:
@@ -84,7 +86,7 @@ class TableModel(Model):
 
     def fit(
         self,
-        blocks: Iterable[xr.Dataset],
+        blocks: Iterable[Block],
         *,
         layout: Layout,
         tolerances: Tolerances,
@@ -98,24 +100,25 @@ class TableModel(Model):
         sample = replace(sample, whole=sample.whole and not hints.for_other_files)
         found = make_plan(sample, hints.formulas, _effort(self.options, training))
         keeps_rows = hints.for_other_files and len(sample.columns[0].values)
-        primer = _primer(sample.columns, found) if keeps_rows else COLD_START
+        primer = _primer(sample, found) if keeps_rows else COLD_START
         self._learned = _Learned(found, primer)
         self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
 
     def encode(
-        self, block: xr.Dataset, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
+        self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
     ) -> Streams:
         """Encode as the streams `columns` and, where there are several row blocks, `cuts`."""
         learned = self._learned_for(layout)
         values = [values_of(block, v.name) for v in layout.variables]
         limits = [tolerances[v.name] for v in layout.variables]
         effort, events = EFFORTS[self.options.effort], _events(layout)
+        scales = scales_of([v.name for v in layout.variables], tolerances)
         primer = learned.primer if hints.by_reference else COLD_START
 
         def coded(rows: slice) -> RowBlock:
             own = None if events is None else events.part(rows)
             part = [v[rows] for v in values]
-            return RowBlock(rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer))
+            return RowBlock(rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer, scales))
 
         def encoded(rows: int) -> Streams:
             return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, rows)))
@@ -126,17 +129,18 @@ class TableModel(Model):
         # what is packed adapts to nothing: pieces of it may well be smaller
         return min(longest, encoded(SHORT_ROWS), key=lambda streams: sum(map(len, streams.values())))
 
-    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> xr.Dataset:
+    def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given."""
         learned = self._learned_for(layout)
         (rows,) = layout.shape(layout.variables[0])
         names = [v.name for v in layout.variables]
         dtypes = [v.dtype for v in layout.variables]
         contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
+        scales = scales_of(names, tolerances)
 
         def restored(part: RowBlock) -> list[np.ndarray]:
             own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer)
+            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, scales)
 
         parts = in_parallel(restored, split_blocks(streams, rows))
         if not parts:
@@ -171,10 +175,12 @@ class TableModel(Model):
         return learned
 
 
-def _primer(columns: Sequence[SampledColumn], plan: TablePlan) -> WarmStart:
+def _primer(sample: TableSample, plan: TablePlan) -> WarmStart:
     """Symbols of some rows of the sample; none if a column does not follow the plan."""
+    columns = sample.columns
     rows = chosen_rows(len(columns[0].values))
-    symbols, _ = all_symbols([c.values[rows] for c in columns], [c.tolerance for c in columns], plan)
+    values, tolerances = [c.values[rows] for c in columns], [c.tolerance for c in columns]
+    symbols, _ = all_symbols(values, tolerances, plan, sample.scales)
     return (
         WarmStart(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else COLD_START
     )

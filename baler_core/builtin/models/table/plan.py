@@ -15,6 +15,7 @@ from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINT
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.relations.residuals import Steps
+from baler_core.builtin.models.table.relations.scales import OwnSteps, read_own_steps
 from baler_core.builtin.models.table.relations.search import LINEAR, Relation
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
@@ -24,6 +25,7 @@ from baler_core.quantise.lattice import Lattice
 
 REFERENCES = (BEFORE, IN_EVENT, POINTED)
 STEP_KINDS = ("log", "plain", "whole", "codes")
+_OWN_STEPS = 1 + len(STEP_KINDS)
 _MOST_KNOTS = 1 << 12
 _MOST_DECISIONS = 1 << 17
 """What bins and their halves may need: more than twice as many as those that are made."""
@@ -56,6 +58,8 @@ class ColumnPlan:
         From which columns it follows, and how its residuals count; None for a column by itself.
     references
         Places of earlier rows whose distance from each cut is a context: of REFERENCES, in that order.
+    own_steps
+        How it counts in steps as wide as each value's own tolerance; None for a column with one tolerance.
     """
 
     lattice: Lattice
@@ -69,6 +73,19 @@ class ColumnPlan:
     relation: Relation | None = None
     steps: Steps | None = None
     references: tuple[int, ...] = ()
+    own_steps: OwnSteps | None = None
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether values follow from restored ones of other columns."""
+        return self.relation is not None or self.own_steps is not None
+
+    @property
+    def derived_from(self) -> tuple[int, ...]:
+        """Columns that its relation, or the sum that its steps count from, needs."""
+        if self.own_steps is not None:
+            return self.own_steps.parents
+        return () if self.relation is None else self.relation.parents
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,7 @@ class TablePlan:
     order
         Column numbers in the order in which symbols are coded.
     derived
-        Columns with a relation, parents first.
+        Columns that follow from others by a relation or by their tolerances, parents first.
     pointer
         The column that points to earlier rows of the same event.
     """
@@ -151,6 +168,8 @@ def _seen(network: Network) -> list[int]:
 
 def _relation_bytes(column: ColumnPlan) -> bytes:
     relation, steps = column.relation, column.steps
+    if column.own_steps is not None:
+        return bytes([_OWN_STEPS]) + column.own_steps.to_bytes()
     if relation is None or steps is None:
         return b"\0"
     out = bytes([1 + STEP_KINDS.index(steps.kind)]) + struct.pack("<d", steps.step)
@@ -199,11 +218,11 @@ def _check_order(plan: TablePlan, what: str) -> None:
         pointed = POINTED in (*(s.place for s in used), *column.references)
         if pointed and (plan.pointer is None or place[plan.pointer] >= place[number]):
             raise FormatError(f"{what} is damaged: a column looks where nothing points yet")
-    relations = {number for number, column in enumerate(plan.columns) if column.relation is not None}
+    relations = {number for number, column in enumerate(plan.columns) if column.is_derived}
     ready: set[int] = set()
     for number in plan.derived:
-        relation = plan.columns[number].relation
-        if relation is None or any(p in relations and p not in ready for p in relation.parents):
+        parents = plan.columns[number].derived_from
+        if number not in relations or any(p in relations and p not in ready for p in parents):
             raise FormatError(f"{what} is damaged: its relations are out of order")
         ready.add(number)
     if ready != relations:
@@ -287,18 +306,31 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):
         raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
     marginal = arrays.marginal(bins, low, high) if bins else None
-    relation, steps = _read_relation(extra, count)
+    relation, steps, own_steps = _read_relation(extra, count)
     references = tuple(place for k, place in enumerate(REFERENCES) if looks_back >> k & 1)
     predictor = arrays.predictor(looked)
     return ColumnPlan(
-        lattice, symbols, marginal, parents, inner, bool(packed), predictor, network, relation, steps, references
+        lattice,
+        symbols,
+        marginal,
+        parents,
+        inner,
+        bool(packed),
+        predictor,
+        network,
+        relation,
+        steps,
+        references,
+        own_steps,
     )
 
 
-def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Steps | None]:
-    kind = extra.varint(1 + len(STEP_KINDS))
+def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Steps | None, OwnSteps | None]:
+    kind = extra.varint(1 + _OWN_STEPS)
     if not kind:
-        return None, None
+        return None, None, None
+    if kind == _OWN_STEPS:
+        return None, None, read_own_steps(extra, count)
     (step,) = struct.unpack("<d", extra.take(8))
     name = extra.sized().decode("utf-8", "replace")
     parents = tuple(extra.varint(count) for _ in range(extra.varint(65)))
@@ -309,4 +341,4 @@ def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Step
         constants = struct.unpack(f"<{length}d", extra.take(8 * length))
     if not (np.isfinite(step) and step > 0) or (name == LINEAR and length != len(parents)) or not parents:
         raise FormatError(f"{extra.what} is damaged: a relation makes no sense")
-    return Relation(name, parents, constants), Steps(STEP_KINDS[kind - 1], step)
+    return Relation(name, parents, constants), Steps(STEP_KINDS[kind - 1], step), None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from baler_core.builtin.models.table.coded_columns import CodedColumns
-from baler_core.builtin.models.table.columns import predicted, to_symbols, to_values
+from baler_core.builtin.models.table.columns import own_codes, predicted, to_symbols, to_values
 from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.contexts.predictor import Scatter
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_map
@@ -29,13 +29,16 @@ from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
+from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
 from baler_core.builtin.models.table.schedule import NetworkTarget, most_informative, train_networks
 from baler_core.builtin.models.table.trials import ColumnTrial, TableEffort
+from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.machine.progress import bits_per_row, shown
 from baler_core.quantise.lattice import IntegerLattice
+from baler_core.quantise.own_steps import own_points
 
 _MEASURED = 1 << 14
 """Rows that are encoded to compare ways to code a column."""
@@ -53,8 +56,9 @@ _MOST_STRAY = 0.001
 
 def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEffort) -> TablePlan:
     """Return the plan for a table."""
-    relations = find_relations(sample.columns, formulas)
-    derived = (number in relations for number in range(len(sample.columns)))
+    scaled = sample.scales.tolerances
+    relations = find_relations(sample.columns, formulas, scaled)
+    derived = (number in relations or number in scaled for number in range(len(sample.columns)))
     differences = False
     if not all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
         fast = replace(effort, network_seconds=0.0)
@@ -87,23 +91,29 @@ def _plan_with(
     plans: dict[int, ColumnPlan] = {}
     symbols: dict[int, np.ndarray] = {}
     restored: dict[int, np.ndarray] = {}
-    for number in [*(j for j in range(len(columns)) if j not in relations), *relations]:
-        plan = ColumnPlan(columns[number].lattice, SymbolMap("codes", 0, 0))
-        if number in relations:
+    scales = sample.scales
+    scaled = scales.parents_first(list(scales.tolerances))
+    for number in [*(j for j in range(len(columns)) if j not in {*relations, *scaled}), *relations, *scaled]:
+        plan, tolerance = ColumnPlan(columns[number].lattice, SymbolMap("codes", 0, 0)), columns[number].tolerance
+        if number in scales.tolerances:
+            tolerance = scales.of(number, restored)
+            plan = _in_own_steps(columns[number], plan, restored, tolerance)
+        elif number in relations:
             plan = replace(plan, relation=relations[number], steps=columns[number].steps)
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
         else:
             codes = plan.lattice.codes(columns[number].values)
             plan = replace(plan, symbols=choose_map(codes, whole=sample.whole, differences=differences))
-        found = to_symbols(columns[number].values, plan, restored, columns[number].tolerance)
-        restored[number] = to_values(found, plan, restored)
+        found = to_symbols(columns[number].values, plan, restored, tolerance)
+        restored[number] = to_values(found, plan, restored, tolerance)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
     pointer = None if sample.events is None else _find_pointer(plans, symbols, sample.events)
     order.sort(key=lambda j: j != pointer)
+    order = scales.parents_first(order)
     size = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
     return _SizedPlan(
-        TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), tuple(relations), pointer), size
+        TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), (*relations, *scaled), pointer), size
     )
 
 
@@ -138,6 +148,16 @@ def _residual_map(column: SampledColumn, plan: ColumnPlan, restored: Mapping[int
     found = found[(found != FAR) & (special == 0)]
     low, high = min(int(found.min(initial=0)), 0), max(int(found.max(initial=0)), 0)
     return SymbolMap("codes", low - len(plan.lattice.specials), high)
+
+
+def _in_own_steps(
+    column: SampledColumn, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+) -> ColumnPlan:
+    """Return the plan of a column in steps of its own, with the range of their numbers and places for special values."""
+    steps = OwnSteps(own_points(column.values))
+    found = own_codes(column.values, steps, restored, tolerance)
+    low, high = min(int(found.min(initial=0)), 0), max(int(found.max(initial=0)), 0)
+    return replace(plan, own_steps=steps, symbols=SymbolMap("codes", low - len(plan.lattice.specials), high))
 
 
 def _choose_contexts(

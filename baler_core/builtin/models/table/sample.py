@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
+from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
+from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Layout, event_lengths, values_of
+from baler_core.data.variables import Layout, event_lengths
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
@@ -37,14 +39,17 @@ class TableSample:
         How the rows of the sample are cut into events; None where that is not known.
     whole
         Whether the sample is the whole table.
+    scales
+        Tolerances that follow from other columns; such columns have the tolerance and the lattice of values without.
     """
 
     columns: list[SampledColumn]
     events: Events | None
     whole: bool
+    scales: Scales = NO_SCALES
 
 
-def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances) -> TableSample:
+def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:
     """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
     counts = layout.counts if layout.lengths is not None else ""
     sample = _pieces(blocks, [v.name for v in layout.variables], counts)
@@ -52,7 +57,7 @@ def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances)
     for variable in layout.variables:
         pieces = sample.values[variable.name]
         values = np.concatenate(pieces) if pieces else np.zeros(0, variable.numpy_dtype)
-        tolerance = tolerances[variable.name]
+        tolerance = tolerances[variable.name].where_none
         columns.append(SampledColumn(variable.name, values, fit_lattice(values, tolerance), tolerance))
     whole = sample.total == len(columns[0].values)
     if not whole:
@@ -62,7 +67,8 @@ def gather(blocks: Iterable[xr.Dataset], layout: Layout, tolerances: Tolerances)
                 for c in columns
             ]
     lengths = [np.zeros(0, np.int64), *sample.lengths]
-    return TableSample(columns, Events(np.concatenate(lengths)) if counts else None, whole)
+    scales = scales_of([variable.name for variable in layout.variables], tolerances)
+    return TableSample(columns, Events(np.concatenate(lengths)) if counts else None, whole, scales)
 
 
 @dataclass
@@ -80,7 +86,7 @@ class _Pieces:
         return sum(len(part) for part in next(iter(self.values.values())))
 
 
-def _pieces(blocks: Iterable[xr.Dataset], names: list[str], counts: str) -> _Pieces:
+def _pieces(blocks: Iterable[Block], names: list[str], counts: str) -> _Pieces:
     """Return pieces thinned out evenly as the table proves longer."""
     pieces = _Pieces({name: [] for name in names}, [])
     every, seen, kept = 1, 0, 0

@@ -202,10 +202,15 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     -------
     how
         `~3`: rounded to three decimals. `~g6`: to six digits. `~g6r2:0.001`: or to fewer where originals of two decimals
-        stay inside the tolerance. Empty: not at all.
+        stay inside the tolerance. Empty: not at all, as where some values stay exact or on their side.
     tolerance
         For whatever restores the values: its error and that of the rounding stay within the one given.
     """
+    if tolerance.fill or tolerance.thresholds or tolerance.mean:
+        return (
+            "",
+            tolerance,
+        )  # a cut may put a value on a special one, or on the other side, and adds to errors on average
     if tolerance.kind == "free":
         return "~g7", tolerance
     value = tolerance.value
@@ -234,6 +239,8 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
     Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
     """
+    if tolerance.fill or tolerance.thresholds or tolerance.mean:
+        return "", Tolerance("exact")
     if tolerance.kind == "free" and decimals < _NO_GRID:
         return f"~{decimals}", tolerance
     if tolerance.kind != "abs" or decimals == _NO_GRID:

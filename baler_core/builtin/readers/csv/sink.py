@@ -11,13 +11,14 @@ from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.side import Beside, BesideWriter, Spellings
 from baler_core.builtin.readers.csv.source import CELLS, LINES, ROW
-from baler_core.data.variables import Schema, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import Schema
 from baler_core.entropy.varint import ByteReader
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Sink
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 _WRITE_ROWS = 16384
 
@@ -54,7 +55,7 @@ class CsvSink(Sink):
         except UnicodeEncodeError as error:
             raise FormatError(f"the text of a table cannot be written as {self._dialect.encoding}: {error}") from error
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Append the rows of a block."""
         rows = block.sizes[ROW]
         for start in range(0, rows, _WRITE_ROWS):

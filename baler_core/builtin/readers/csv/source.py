@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +28,15 @@ from baler_core.builtin.readers.csv.text import (
     lines_of,
     open_text,
 )
-from baler_core.data.variables import Json, Schema, Variable, leading_slices, make_block, select_names
+from baler_core.data.block import make_block
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Json, Schema, Variable, leading_slices, select_names
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.plugin.interfaces import Settled, Source, Tolerances
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 ROW = "row"
@@ -77,13 +79,19 @@ class CsvSource(Source):
         self.schema = self._schema(variables, {})
         self.obstacles = {names[i]: self._columns[i].why_text for i in self._kept if self._columns[i].why_text}
 
-    def settle(self, tolerances: Tolerances) -> Settled:
+    def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
         """Keep the spelling of cells only where values stay exact, and have digits cut where they do not."""
         how: dict[str, str] = {}
         settled = dict(tolerances)
         for place in self._kept:
             name, column = self._dialect.names[place], self._columns[place]
-            if tolerances[name].lossy and column.form.kind == "float64":
+            if name in in_full and tolerances[name].lossy:
+                how[name] = ""
+                if self._dialect.cuts:
+                    settled[name] = Tolerance("exact")
+                    logger.warning("%r stays exact: a table of fixed width has no room for other digits", name)
+                    del how[name]
+            elif tolerances[name].lossy and column.form.kind == "float64":
                 shorten = shortened_in_place if self._dialect.cuts else shortened
                 cut, settled[name] = shorten(tolerances[name], column.decimals)
                 if not settled[name].lossy:
@@ -256,7 +264,7 @@ class CsvSource(Source):
 
     # ---- values
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, from memory if they were kept."""
         parts = self._kept_parts(max_bytes) if self._values is not None else self._read_parts(max_bytes)
         for variables, arrays in parts:

@@ -16,7 +16,7 @@ from baler_core.errors import DataError
 from baler_core.plugin.interfaces import Reader, Sink, Source
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 # Deflate never shrinks by more than 1032.
 _LARGEST_DEFLATE_RATIO = 1040
@@ -72,7 +72,7 @@ class _NpySource(Source):
         self._forms = chosen_arrays([whole], patterns, str(path))
         self.schema = arrays_schema(self._forms, {"array": self._forms[0].to_json()})
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         return array_blocks(self.schema, self._forms, self._opened, max_bytes)
 
     def _opened(self, form: ArrayForm) -> ArrayRows:
@@ -131,7 +131,7 @@ class _NpzSource(Source):
             raise DataError(f"{where}: damaged, wanted {form.nbytes} bytes of values, found {found}")
         return stream, form
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         try:
             yield from array_blocks(self.schema, self._forms, self._opened, max_bytes)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:

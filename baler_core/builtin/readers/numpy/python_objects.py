@@ -11,12 +11,13 @@ import numpy as np
 from baler_core.builtin.objects.numpy_arrays import ALONE, NumpyArrays
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, split_fields
 from baler_core.builtin.readers.numpy.sinks import NpzSink
-from baler_core.data.variables import Json, Schema, Variable, make_block, values_of
+from baler_core.data.block import make_block, values_of
+from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import DataError
 from baler_core.plugin.interfaces import Reader, Sink, Source
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 # How much larger texts may become that are all as long as the longest.
 _LONGEST_ARCHIVE = 64
@@ -46,7 +47,7 @@ class _ObjectSink(Sink):
         self._path, self._schema = path, schema
         self._pieces: dict[str, list[np.ndarray]] = {name: [] for name in schema.names}
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         for name in map(str, block.variables):
             self._pieces[name].append(values_of(block, name))
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, split_fields
-from baler_core.data.variables import Json, Schema, Variable, leading_slices, make_block, select_names
+from baler_core.data.block import make_block
+from baler_core.data.variables import Json, Schema, Variable, leading_slices, select_names
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 
 def arrays_schema(forms: Sequence[ArrayForm], skeleton: dict[str, Json]) -> Schema:
@@ -47,7 +48,7 @@ def chosen_arrays(forms: Sequence[ArrayForm], patterns: Sequence[str] | None, wh
 
 def array_blocks(
     schema: Schema, forms: Sequence[ArrayForm], opened: Callable[[ArrayForm], ArrayRows], max_bytes: int
-) -> Iterator[xr.Dataset]:
+) -> Iterator[Block]:
     """Yield blocks of the arrays along the plan of `leading_slices`; `opened` starts an array's row stream."""
     owner = {leaf.name: form for form in forms for leaf in form.leaves()}
     streams: dict[str, ArrayRows] = {}

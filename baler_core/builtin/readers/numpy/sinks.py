@@ -11,12 +11,13 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, join_fields, write_header
-from baler_core.data.variables import Schema, values_of
+from baler_core.data.block import values_of
+from baler_core.data.variables import Schema
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Sink
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core.data.block import Block
 
 _PIECE = 1 << 22
 
@@ -55,7 +56,7 @@ class _ArrayWriter:
             self._position += values.nbytes
 
 
-def _values_of_form(block: xr.Dataset, form: ArrayForm) -> dict[str, np.ndarray]:
+def _values_of_form(block: Block, form: ArrayForm) -> dict[str, np.ndarray]:
     return {leaf.name: values_of(block, leaf.name) for leaf in form.leaves() if leaf.name in block.variables}
 
 
@@ -68,7 +69,7 @@ class NpySink(Sink):
         write_header(self._file, form)
         self._writer = _ArrayWriter(self._file, self._file.tell(), form)
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         self._writer.append(_values_of_form(block, self._writer.form))
 
     def close(self) -> None:
@@ -98,7 +99,7 @@ class NpzSink(Sink):
             self._writers.append(_ArrayWriter(self._rows, offset, form))
             offset += form.nbytes
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         for writer in self._writers:
             values = _values_of_form(block, writer.form)
             if values:

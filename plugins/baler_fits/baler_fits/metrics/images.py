@@ -10,7 +10,7 @@ import numpy as np
 from baler_core import Variable, values_of
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 def is_image(variable: Variable) -> bool:
@@ -18,7 +18,7 @@ def is_image(variable: Variable) -> bool:
     return variable.is_numeric and variable.dtype != "|b1" and {"y", "x"} <= set(variable.axes.values())
 
 
-def planes(block: xr.Dataset, variable: Variable) -> Iterator[np.ndarray]:
+def planes(block: Block, variable: Variable) -> Iterator[np.ndarray]:
     """Yield the images of a variable in a block: float64, shape (y, x), one after the other for a cube.
 
     Values are physical ones; fill values and infinities are NaN. A block may hold only some rows of a large image.
@@ -34,7 +34,7 @@ def planes(block: xr.Dataset, variable: Variable) -> Iterator[np.ndarray]:
 
 
 def pairs(
-    original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]
+    original: Block, restored: Block, variables: Mapping[str, Variable]
 ) -> Iterator[tuple[Variable, np.ndarray, np.ndarray]]:
     """Yield all images of two equal blocks side by side: (variable, original plane, restored plane)."""
     for name, variable in variables.items():

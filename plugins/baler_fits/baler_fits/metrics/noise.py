@@ -12,8 +12,9 @@ from baler_core import Metric, MetricResult, Variable
 from baler_fits.metrics.images import pairs
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 # Pixel histograms run from -10 to 10,000 times the noise about the median, in steps even in asinh.
 EDGES = np.sinh(np.linspace(np.arcsinh(-10.0), np.arcsinh(1.0e4), 141))
@@ -77,7 +78,7 @@ class NoiseMetric(Metric):
         self._sums: dict[str, _Sums] = {}
         self._units: dict[str, str] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         for variable, before, after in pairs(original, restored, variables):
             sigma, good = noise_sigma(before), np.isfinite(before)
@@ -125,12 +126,12 @@ class NoiseMetric(Metric):
         name, _, what = title.rpartition(": ")
         sums = self._sums[name]
         if what == "pixels":
-            axes.stairs(sums.before, EDGES, fill=True, color="0.8", label="original")
-            axes.stairs(sums.after, EDGES, color="C0", label="restored")
+            axes.stairs(sums.before, EDGES, fill=True, color="C0", alpha=0.45, label="original")
+            axes.stairs(sums.after, EDGES, color="C1", linestyle=(0, (3, 1.5)), label="restored")
             axes.set_xscale("symlog", linthresh=10.0)
             axes.set_xlabel("(pixel - median) / noise")
         else:
-            axes.stairs(sums.residuals, RESIDUALS, color="C3", label="restored - original")
+            axes.stairs(sums.residuals, RESIDUALS, color="C2", label="restored - original")
             axes.axvspan(-1, 1, color="0.9", zorder=0, label="noise")
             axes.set_xlabel("residual / noise")
         axes.set_yscale("log")

@@ -14,8 +14,9 @@ from baler_fits.metrics.images import pairs
 from baler_fits.metrics.source_finding import aperture_fluxes, find_sources, ring_reach, sky
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 MAGNITUDE = 2.5 / np.log(10)
 
@@ -45,7 +46,7 @@ class PhotometryMetric(Metric):
         super().__init__(options)
         self._fluxes: dict[str, list[np.ndarray]] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         radius = self.options.radius
         for variable, before, after in pairs(original, restored, variables):
@@ -88,7 +89,7 @@ class PhotometryMetric(Metric):
         """Magnitude difference against instrumental magnitude, bright sources on the left."""
         before, after, _ = self._measured(title.rpartition(": ")[0])
         positive = (before > 0) & (after > 0)
-        axes.plot(-2.5 * np.log10(before[positive]), _magnitudes(before, after), ".", color="C0", alpha=0.6)
+        axes.plot(-2.5 * np.log10(before[positive]), _magnitudes(before, after), ".", color="C2", alpha=0.6)
         axes.axhline(0.0, color="0.5", linewidth=0.8)
         axes.set_xlabel("instrumental magnitude of the original (mag)")
         axes.set_ylabel("restored - original (mag)")

@@ -14,8 +14,9 @@ from baler_fits.metrics.images import pairs
 from baler_fits.metrics.source_finding import Sources, find_sources, sky
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 
 class SourceCountsOptions(baler_core.Options):
@@ -42,7 +43,7 @@ class SourceCountsMetric(Metric):
         super().__init__(options)
         self._found: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         lowest = min(self.options.thresholds)
         for variable, before, after in pairs(original, restored, variables):
@@ -78,8 +79,8 @@ class SourceCountsMetric(Metric):
         """Number of sources brighter than a height, both axes logarithmic."""
         was, now, _ = self._heights(title.rpartition(": ")[0])
         for heights, style in (
-            (was, {"color": "0.6", "linewidth": 3.0, "label": "original"}),
-            (now, {"color": "C0", "label": "restored"}),
+            (was, {"color": "C0", "linewidth": 3.0, "label": "original"}),
+            (now, {"color": "C1", "linestyle": "--", "label": "restored"}),
         ):
             axes.step(np.sort(heights)[::-1], np.arange(1, len(heights) + 1), where="post", **style)
         axes.set_xscale("log")

@@ -14,7 +14,7 @@ from baler_hdf5.contents.surroundings import TRAILING
 from baler_hdf5.values.fields import as_shown, fits_shown
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 # Space that a header may leave between itself and the values.
 LARGEST_GAP = 2**26
@@ -41,12 +41,12 @@ class ClassicSink(Sink):
         self._file.truncate(end_of_values(self._header, max(records, default=0)))
         self._trailing = schema.attachments.get(TRAILING, b"")
 
-    def write(self, block: xr.Dataset) -> None:
+    def write(self, block: Block) -> None:
         """Put the block's rows where they belong."""
         with refusing_damaged_records():
             self._write(block)
 
-    def _write(self, block: xr.Dataset) -> None:
+    def _write(self, block: Block) -> None:
         variables = [self._stored[str(name)] for name in block.variables]
         records = [variable for variable in variables if self._header.is_record(variable)]
         for variable in variables:

@@ -21,7 +21,7 @@ from baler_hdf5.schema.dimensions import DatasetDimensions
 from baler_hdf5.values.fields import Field, as_shown
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class ClassicSource(Source):
@@ -54,7 +54,7 @@ class ClassicSource(Source):
         self.schema = replace(schema, attachments={TRAILING: trailing} if trailing else {})
         self._stored = {variable.name: variable for variable in self._header.variables}
 
-    def blocks(self, max_bytes: int) -> Iterator[xr.Dataset]:
+    def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, block by block: numbers little-endian, packed values as stored."""
         for _, variables, rows in leading_slices(self.schema, max_bytes):
             yield make_block(

@@ -14,7 +14,7 @@ from baler_hdf5.metrics.physical import fields_of_block
 from baler_hdf5.metrics.velocity import derivative
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class GradientOptions(Options):
@@ -37,7 +37,7 @@ class Gradient(Metric):
         self._differences: dict[str, Difference] = {}
         self._units: dict[str, str] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         chosen = fields_of_block(original, restored, variables, self.options.variables, max(2, self.options.dimensions))
         for variable, one, other in chosen:

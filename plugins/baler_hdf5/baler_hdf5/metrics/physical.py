@@ -10,7 +10,7 @@ import numpy as np
 from baler_core import Variable, matching_names, values_of
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 def physical(values: np.ndarray, variable: Variable) -> np.ndarray:
@@ -24,7 +24,7 @@ def physical(values: np.ndarray, variable: Variable) -> np.ndarray:
 
 
 def fields_of_block(
-    original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable], patterns: Sequence[str], rank: int
+    original: Block, restored: Block, variables: Mapping[str, Variable], patterns: Sequence[str], rank: int
 ) -> Iterator[tuple[Variable, np.ndarray, np.ndarray]]:
     """Yield the real fields of a block that patterns choose, original and restored, as physical values.
 

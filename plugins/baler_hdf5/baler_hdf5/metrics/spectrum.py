@@ -13,8 +13,9 @@ from baler_core import Metric, MetricResult, Options, Variable
 from baler_hdf5.metrics.physical import fields_of_block
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 SMALLEST = 8
 # Wavenumbers with less than this part of the strongest one's energy are not compared: there is nothing but rounding.
@@ -60,7 +61,7 @@ class EnergySpectrum(Metric):
         self._spectra: dict[str, Spectra] = {}
         self._images: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each; a single image waits until all of its rows have come."""
         for variable, one, other in fields_of_block(original, restored, variables, self.options.variables, 2):
             if one.ndim == 2:
@@ -87,7 +88,7 @@ class EnergySpectrum(Metric):
     def plot(self, title: str, axes: Axes) -> None:
         """Draw the spectra of one field on logarithmic axes."""
         spectra = self._spectra[title.removeprefix(TITLE)]
-        styles = {"original": "k-", "restored": "C1--", "difference": "C0:"}
+        styles = {"original": "C0-", "restored": "C1--", "difference": "C2:"}
         for label, style in styles.items():
             energies = spectra.mean(label)[1:]
             shown = energies > 0

@@ -15,8 +15,9 @@ from baler_hdf5.metrics.physical import physical
 from baler_hdf5.metrics.spool import Spool
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 AXES = ("x", "y", "z")
 
@@ -62,7 +63,7 @@ class VelocityMetric(Metric):
     def quantity(self, components: Sequence[np.ndarray], steps: Sequence[float | np.ndarray]) -> list[np.ndarray]:
         """Return the components of the quantity, from those of the velocity (u, v, w) and the grid (x, y, z)."""
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each; a block of the velocity waits until the coordinates have come."""
         self._names.update(map(str, original.variables))
         for axis in AXES:

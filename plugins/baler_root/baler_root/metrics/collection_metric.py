@@ -14,8 +14,9 @@ from baler_root.metrics.events import ObjectCollection, find_objects
 from baler_root.metrics.spectrum import Spectrum
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
+
+    from baler_core import Block
 
 
 class CollectionOptions(Options):
@@ -43,11 +44,11 @@ class CollectionMetric(Metric):
 
     @abstractmethod
     def compute(
-        self, objects: ObjectCollection, original: xr.Dataset, restored: xr.Dataset
+        self, objects: ObjectCollection, original: Block, restored: Block
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """The quantity before and after, float64, one value per event that has it; None if components are missing."""
 
-    def update(self, original: xr.Dataset, restored: xr.Dataset, variables: Mapping[str, Variable]) -> None:
+    def update(self, original: Block, restored: Block, variables: Mapping[str, Variable]) -> None:
         """Take in one block of each."""
         everything = find_objects(original, variables)
         chosen = set(matching_names(self.options.collections, [objects.momentum.name for objects in everything]))

@@ -12,7 +12,7 @@ from baler_core import Variable, values_of
 from baler_root.metrics.momenta import Momentum, find_momenta
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class ObjectCollection:
     momentum: Momentum
     counts: np.ndarray
 
-    def components(self, block: xr.Dataset) -> dict[str, np.ndarray]:
+    def components(self, block: Block) -> dict[str, np.ndarray]:
         """Return values of all components: 1-D, one per object."""
         return {component: values_of(block, name) for component, name in self.momentum.variables.items()}
 
-    def transverse(self, block: xr.Dataset) -> np.ndarray:
+    def transverse(self, block: Block) -> np.ndarray:
         """pT of every object: float64."""
         values = self.components(block)
         if "pt" in values:
@@ -47,7 +47,7 @@ class ObjectCollection:
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
 
-def find_objects(block: xr.Dataset, variables: Mapping[str, Variable]) -> list[ObjectCollection]:
+def find_objects(block: Block, variables: Mapping[str, Variable]) -> list[ObjectCollection]:
     """Return the collections whose counts are in the block too."""
     by_dim: dict[str, list[str]] = {}
     for variable in variables.values():
@@ -62,7 +62,7 @@ def find_objects(block: xr.Dataset, variables: Mapping[str, Variable]) -> list[O
     return found
 
 
-def _counts_along(dim: str, block: xr.Dataset, variables: Mapping[str, Variable]) -> np.ndarray | None:
+def _counts_along(dim: str, block: Block, variables: Mapping[str, Variable]) -> np.ndarray | None:
     """How many rows of a dimension each event has: the integers along another dimension that add up to its length.
 
     A variable named for the dimension (`nJet`) goes before others that happen to add up.

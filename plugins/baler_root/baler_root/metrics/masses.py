@@ -11,7 +11,7 @@ from baler_root.metrics.events import ObjectCollection
 from baler_root.metrics.momenta import cartesian
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class PairMass(CollectionMetric):
@@ -25,7 +25,7 @@ class PairMass(CollectionMetric):
     quantity = "m({}, {})"
 
     def compute(
-        self, objects: ObjectCollection, original: xr.Dataset, restored: xr.Dataset
+        self, objects: ObjectCollection, original: Block, restored: Block
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Return masses of the pairs of all events with at least two objects."""
         if not objects.momentum.is_complete:
@@ -34,7 +34,7 @@ class PairMass(CollectionMetric):
         return _masses(objects, original, *pairs), _masses(objects, restored, *pairs)
 
 
-def leading_pairs(objects: ObjectCollection, block: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+def leading_pairs(objects: ObjectCollection, block: Block) -> tuple[np.ndarray, np.ndarray]:
     """Return rows of the first and second object, by transverse momentum, of all events that have two."""
     order = np.lexsort((-objects.transverse(block), objects.event))
     starts = np.cumsum(objects.counts) - objects.counts
@@ -42,7 +42,7 @@ def leading_pairs(objects: ObjectCollection, block: xr.Dataset) -> tuple[np.ndar
     return order[starts], order[starts + 1]
 
 
-def _masses(objects: ObjectCollection, block: xr.Dataset, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _masses(objects: ObjectCollection, block: Block, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Mass of each pair; 0 where rounding makes it imaginary."""
     vectors = cartesian(objects.components(block))
     energy, *momentum = vectors[:, first] + vectors[:, second]

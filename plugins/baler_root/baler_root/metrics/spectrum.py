@@ -98,15 +98,15 @@ class Spectrum:
         lower = axes.inset_axes((0.0, 0.0, 1.0, 0.24))
         upper = axes.inset_axes((0.0, 0.28, 1.0, 0.72), sharex=lower)
         axes.set_axis_off()
-        upper.stairs(before, self.edges, fill=True, color="#92b4d4", label="original")
-        upper.stairs(after, self.edges, color="#b32222", label="restored")
+        upper.stairs(before, self.edges, fill=True, color="C0", alpha=0.45, label="original")
+        upper.stairs(after, self.edges, color="C1", linestyle=(0, (3, 1.5)), label="restored")
         with np.errstate(all="ignore"):
             ratio, uncertainty = after / before, 1 / np.sqrt(before)
         centres = (self.edges[1:] + self.edges[:-1]) / 2
         band = np.nan_to_num(uncertainty, nan=0.0, posinf=0.0)
         lower.stairs(1 + band, self.edges, baseline=1 - band, fill=True, color="#dddddd")
         lower.axhline(1, color="#555555", linewidth=0.8)
-        lower.plot(centres, np.where(np.isfinite(ratio), ratio, np.nan), ".", color="#b32222", markersize=4)
+        lower.plot(centres, np.where(np.isfinite(ratio), ratio, np.nan), ".", color="C1", markersize=4)
         reach = min(0.5, max(0.02, 1.3 * float(np.nan_to_num(np.abs(ratio - 1), nan=0.0, posinf=0.0).max())))
         lower.set_ylim(1 - reach, 1 + reach)
         lower.set_xlim(self.edges[0], self.edges[-1])

@@ -10,7 +10,7 @@ from baler_root.metrics.collection_metric import CollectionMetric
 from baler_root.metrics.events import ObjectCollection
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 
 class EventSums(CollectionMetric):
@@ -21,7 +21,7 @@ class EventSums(CollectionMetric):
     quantity = "HT({})"
 
     def compute(
-        self, objects: ObjectCollection, original: xr.Dataset, restored: xr.Dataset
+        self, objects: ObjectCollection, original: Block, restored: Block
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Return sums of all events with at least one object."""
         if not (objects.momentum.has("pt") or objects.momentum.has("px", "py")):
@@ -29,6 +29,6 @@ class EventSums(CollectionMetric):
         return _sums(objects, original), _sums(objects, restored)
 
 
-def _sums(objects: ObjectCollection, block: xr.Dataset) -> np.ndarray:
+def _sums(objects: ObjectCollection, block: Block) -> np.ndarray:
     sums = np.bincount(objects.event, np.abs(objects.transverse(block)), minlength=len(objects.counts))
     return sums[objects.counts > 0]

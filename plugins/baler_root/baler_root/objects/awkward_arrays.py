@@ -11,7 +11,7 @@ import numpy as np
 from baler_core import Columns, DataError, ObjectKind, packed, rebuild, select_names, unpacked
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from baler_core import Block
 
 Json = Any
 TEXTS = {"string": "str", "bytestring": "bytes"}
@@ -43,7 +43,7 @@ class AwkwardArrays(ObjectKind):
             raise ValueError(f"an array of {len(layout)} entries, not {stored['length']}")
         return ak.Array(layout, attrs=unpacked(stored["attrs"]) or None)
 
-    def dataset(self, value: Any) -> xr.Dataset | None:
+    def dataset(self, value: Any) -> Block | None:
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,16 +82,28 @@ class SampledColumn:
         return steps_for(self.lattice, self.tolerance, largest)
 
 
-def find_relations(columns: Sequence[SampledColumn], formulas: Sequence[Formula] = ()) -> dict[int, Relation]:
-    """Relations worth using, by target column, in an order in which parents come before what is derived from them."""
+def find_relations(
+    columns: Sequence[SampledColumn], formulas: Sequence[Formula] = (), scaled: Collection[int] = ()
+) -> dict[int, Relation]:
+    """Relations worth using, by target column, in an order in which parents come before what is derived from them.
+
+    Parameters
+    ----------
+    scaled
+        Columns that have no part in any: they are restored after all others.
+    """
     tested = [SampledColumn(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
     if not tested or len(tested[0].values) < 8:
         return {}
     codes = [c.lattice.codes(c.values) for c in tested]
     restored = {j: c.lattice.restore(codes[j]) for j, c in enumerate(tested)}
-    own = [entropy(c) for c in codes]
+    own = [0.0 if j in scaled else entropy(c) for j, c in enumerate(codes)]
     candidates = _offered(columns, formulas) + _copies(codes, tested) + _linear(columns, own)
-    savings = [(_saving(target, relation, tested, restored, own), target, relation) for target, relation in candidates]
+    savings = [
+        (_saving(target, relation, tested, restored, own), target, relation)
+        for target, relation in candidates
+        if not any(parent in scaled for parent in relation.parents)
+    ]
     chosen: dict[int, Relation] = {}
     for saving, target, relation in sorted(savings, key=lambda s: -s[0]):
         free = saving > 0 and target not in chosen and not _reaches(chosen, relation.parents, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ _NOISY = 0.4
 # Planes that are looked at in a cube, and the fewest differences that say anything.
 _PLANES = 32
 _FEWEST = 30
+# So many values of a tile are enough.
+_MOST_IN_TILE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,40 @@ def _of_plane(plane: np.ndarray) -> Noise | None:
     return Noise(first, is_noise)
 
 
-def _along(plane: np.ndarray, axis: int) -> list[float] | None:
+def noise_of_tiles(values: np.ndarray) -> np.ndarray:
+    """The noise of each row of an image or table, of each plane of a cube: float64, 1-D; 0 where there is none to be seen.
+
+    The deviation of white noise that would explain the second differences of neighbours, as `noise_of` finds it: along
+    rows, of planes along whichever axis it is less.
+
+    Parameters
+    ----------
+    values
+        Of two or more dimensions, NaN where nothing is known. Tiles are rows of two dimensions, and planes of the last
+        two of more.
+    """
+    tiles = values.reshape(-1, *values.shape[-2:]) if values.ndim > 2 else values
+    found = np.zeros(len(tiles))
+    for number, tile in enumerate(tiles):
+        tile = _thinned(tile).astype(np.float64)
+        along = [_along(tile, axis, _ORDERS[:1]) for axis in range(tile.ndim)]
+        found[number] = min((sigmas[0] for sigmas in along if sigmas is not None), default=0.0)
+    return found
+
+
+def _thinned(tile: np.ndarray) -> np.ndarray:
+    """Return some bands of neighbouring rows of a large plane."""
+    if tile.ndim < 2 or tile.size <= _MOST_IN_TILE:
+        return tile
+    rows = max(_ORDERS[-1] + 2, _MOST_IN_TILE // tile.shape[1])
+    first = max(0, (len(tile) - rows) // 2)
+    return tile[first : first + rows]
+
+
+def _along(plane: np.ndarray, axis: int, orders: Sequence[int] = _ORDERS) -> list[float] | None:
     """Deviation of white noise that would explain the differences of each order along an axis."""
     sigmas = []
-    for order in _ORDERS:
+    for order in orders:
         differences = np.diff(plane, order, axis=axis)
         known = np.abs(differences[np.isfinite(differences)])
         if known.size < _FEWEST:

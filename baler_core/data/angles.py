@@ -1,0 +1,54 @@
+"""Recognise angles by name and units: a bound relative to their value means nothing, since their zero is a convention."""
+
+from __future__ import annotations
+
+import re
+
+from baler_core.data.bounds import ErrorBound
+from baler_core.data.conventions import base_name, spoken
+from baler_core.data.variables import Variable
+
+_ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*$", re.IGNORECASE)
+_ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta)\d*$")
+_ON_SKY = re.compile(
+    r"(?:.+_)?(?:ra|dec|raj2000|dej2000|ra_icrs|de_icrs|right_ascension|declination|g?lon|g?lat|longitude|latitude|"
+    r"nav_lon|nav_lat|l_?on|alpha|delta)(?:_(?:deg|degrees|j2000|icrs|mean))?"
+)
+_DEGREES = ("deg", "degree", "degrees", "arcdegrees")
+_RADIANS = ("rad", "radian", "radians")
+_ETA = re.compile(r"eta_?\d*$", re.IGNORECASE)
+# A large value of each, and a bound that suits.
+_LARGE = {"degrees": (360.0, "{abs: 1.0e-3}"), "radians": (3.0, "{abs: 1.0e-4}")}
+
+
+def names_direction(name: str) -> bool:
+    """Return whether a name is that of an angle of a direction in a detector: phi, eta, theta."""
+    last = name.rpartition("/")[2]
+    return bool(_ANGLE.search(last) or _ANGLE_CAMEL.search(last))
+
+
+def angle_units(name: str, units: str = "") -> str:
+    """Return `degrees` or `radians` for an angle (pseudorapidities count as such), else nothing."""
+    stated = units.strip().lower()
+    if stated in _DEGREES or stated.startswith(("degrees_", "degree_")):
+        return "degrees"
+    if stated in _RADIANS:
+        return "radians"
+    if stated:
+        return ""
+    if names_direction(base_name(name)):
+        return "radians"
+    return "degrees" if _ON_SKY.fullmatch(spoken(name)) else ""
+
+
+def angle_warning(variable: Variable, bound: ErrorBound) -> str:
+    """Return what to say of a relative bound on an angle; empty for anything else."""
+    units = angle_units(variable.name, variable.units) if bound.kind == "rel" else ""
+    if not units:
+        return ""
+    large, proposed = _LARGE[units]
+    unit = "" if _ETA.search(base_name(variable.name)) else f" {units}"
+    return (
+        f"rel {bound.value:g} on the angle {variable.name!r} moves values near {large:g} by {bound.value * large:.2g}{unit} and "
+        f"those near 0 not at all: use abs, such as {proposed}"
+    )

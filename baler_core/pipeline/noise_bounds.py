@@ -1,0 +1,194 @@
+"""Find what the noise of variables is, where a bound is a share of it: an error plane, one number, or each tile's own."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.data.block import values_of
+from baler_core.data.bounds import ErrorBound, usable
+from baler_core.data.noise import noise_of, noise_of_tiles
+from baler_core.data.tolerance import rounded_down
+from baler_core.data.uncertainties import Measure, errors_beside
+from baler_core.data.variables import Schema, Variable
+from baler_core.errors import ConfigError
+from baler_core.pipeline.input import first_values
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
+
+Walk = Callable[[], Iterable["Block"]]
+# Names of planes beside images: HST, JWST, DESI, SDSS, MUSE, ESO, Spitzer, ALMA. Weights may be others than inverse
+# variances, which is found by comparing.
+_PLANES: Mapping[str, Measure] = {
+    **dict.fromkeys(
+        ("err", "error", "errors", "stat_err", "sigma", "sigmadat", "uncert", "uncertainty", "unc"), "sigma"
+    ),
+    **dict.fromkeys(("var", "variance", "stat"), "variance"),
+    **dict.fromkeys(("ivar", "wht", "weight"), "inverse variance"),
+}
+_SIGNALS = ("sci", "data", "image", "signal", "flux", "primary", "hdu0", "")
+_FORMULAS: Mapping[Measure, str] = {
+    "sigma": "{share:g} * `{plane}`",
+    "variance": "{share:g} * sqrt(`{plane}`)",
+    "inverse variance": "{share:g} / sqrt(`{plane}`)",
+}
+# A plane that says something else than the differences of neighbours by more than this factor holds no errors.
+_ALIKE = 3.0
+# So many tiles are enough to say about how large it is.
+_NOISY_TILES = 16
+# Shorter rows tell no noise of their own.
+_SHORTEST = 64
+
+
+@dataclass(frozen=True)
+class NoiseFound:
+    """What the bounds of a file mean once the noise is known, and what to tell of it."""
+
+    bounds: tuple[ErrorBound, ...]
+    told: Sequence[str]
+
+
+def with_noise(
+    schema: Schema, bounds: Sequence[ErrorBound], walk: Walk, places: Mapping[str, str] | None = None
+) -> NoiseFound:
+    """Return the bounds with those that are shares of a noise as formulas or numbers, unless tiles have their own.
+
+    Parameters
+    ----------
+    walk
+        Begins to read the file's blocks.
+    places
+        Where the bounds of variables stand in a configuration, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If the noise of a variable cannot be estimated.
+    """
+    stated = dict(zip(schema.names, bounds, strict=True))
+    shares = {name: bound for name, bound in stated.items() if bound.kind == "noise"}
+    if not shares:
+        return NoiseFound(tuple(bounds), ())
+    planes = {name: _planes(schema, name) for name in shares}
+    wanted = {*shares, *(plane for found in planes.values() for plane, _ in found)}
+    values = first_values(walk, [name for name in schema.names if name in wanted])
+    told = []
+    for name, bound in shares.items():
+        place = (places or {}).get(name, "")
+        own = _first_noisy(schema[name], values.get(name, np.zeros(0)), walk)
+        stated[name], sentence = _resolved(schema[name], bound, planes[name], {**values, name: own}, place)
+        told.append(sentence)
+    return NoiseFound(tuple(stated.values()), told)
+
+
+def _resolved(
+    variable: Variable,
+    bound: ErrorBound,
+    planes: Sequence[tuple[str, Measure]],
+    values: Mapping[str, np.ndarray],
+    place: str,
+) -> tuple[ErrorBound, str]:
+    """Return what a bound means for one variable, and what to tell."""
+    start = f"{place + ': ' if place else ''}the noise of {variable.name!r}"
+    own = values[variable.name]
+    measured = noise_of(own).sigma if own.size else 0.0
+    for plane, measure in planes if not bound.dither else ():
+        sizes = _sizes(values.get(plane, np.zeros(0)), measure)
+        is_error = sizes.size and (measured == 0 or 1 / _ALIKE < float(np.median(sizes)) / measured < _ALIKE)
+        if is_error or (sizes.size and measure == "sigma"):
+            formula = _FORMULAS[measure].format(share=bound.value, plane=plane)
+            return replace(bound, kind="abs", value=0.0, formula=formula), f"{start} is what {plane!r} says ({measure})"
+    if not measured > 0:
+        raise ConfigError(
+            f"{start} cannot be estimated: {_why(own)}. State a bound with a number, such as {{abs: 0.1}}, or lossless"
+        )
+    if _has_tiles(variable, own.shape[-2:]):
+        what = "row" if len(variable.dims) == 2 else f"plane of {' x '.join(variable.dims[-2:])}"
+        return bound, f"{start} is measured in each {what}: about {measured:.3g} {variable.units}".rstrip()
+    if bound.dither:
+        raise ConfigError(
+            f"{start} is one number for all of it, and only images and cubes are dithered: leave 'dither' out"
+        )
+    value = rounded_down(bound.value * measured)
+    sentence = (
+        f"{start} is {measured:.3g} {variable.units}".rstrip() + f", by {own.size:,} of its values: abs {value:g}"
+    )
+    return replace(bound, kind="abs", value=value), sentence
+
+
+def _first_noisy(variable: Variable, first: np.ndarray, walk: Walk) -> np.ndarray:
+    """Return the first physical values, or those of the first block with any noise: images may begin with an empty border."""
+    own = _physical(variable, first)
+    if not own.size or noise_of(own).sigma > 0:
+        return own
+    for block in walk():
+        if variable.name in block.variables:
+            values = _physical(variable, values_of(block, variable.name))
+            tiles = noise_of_tiles(values) if values.ndim > 1 and values.size else np.zeros(0)
+            if (tiles > 0).any():
+                return values.reshape(-1, *values.shape[-2 if values.ndim > 2 else -1 :])[tiles > 0][:_NOISY_TILES]
+            if values.ndim < 2 and values.size and noise_of(values).sigma > 0:
+                return values
+    return own
+
+
+def _why(values: np.ndarray) -> str:
+    known = values[np.isfinite(values)]
+    if known.size < 2:
+        return "there are no values"
+    return "its first values are all the same" if known.min() == known.max() else "its first values tell none"
+
+
+def _has_tiles(variable: Variable, shape: tuple[int, ...]) -> bool:
+    if len(variable.dims) < 2:
+        return False
+    return shape[-1] >= _SHORTEST if len(variable.dims) == 2 else math.prod(shape) >= _SHORTEST * _SHORTEST // 4
+
+
+def _physical(variable: Variable, values: np.ndarray) -> np.ndarray:
+    """Return physical values, float64; NaN where they are missing."""
+    known = usable(values, (*variable.fill, *variable.flags), variable.limits)
+    return np.where(known, values.astype(np.float64) * variable.scale + variable.offset, np.nan)
+
+
+def _sizes(values: np.ndarray, measure: Measure) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        sizes = np.abs(values.astype(np.float64)).ravel()
+        if measure != "sigma":
+            sizes = np.sqrt(sizes) if measure == "variance" else 1 / np.sqrt(sizes)
+    return np.asarray(sizes[np.isfinite(sizes) & (sizes > 0)])
+
+
+def _planes(schema: Schema, name: str) -> list[tuple[str, Measure]]:
+    """Return variables of the same dimensions that may hold the errors of one: by names of columns, and of planes."""
+    by_columns = [(errors.name, errors.measure) for errors in errors_beside(schema.names).get(name, [])]
+    folder, _, last = name.rpartition("/")
+    by_planes = []
+    for other in schema.names:
+        inside, _, plane = other.rpartition("/")
+        measure = _PLANES.get(_bare(plane))
+        if measure is not None and inside == folder and _bare(last) in _SIGNALS and _version(plane) == _version(last):
+            by_planes.append((other, measure))
+    dims = schema[name].dims
+    found = dict.fromkeys([*by_columns, *by_planes])
+    return [
+        (other, measure)
+        for other, measure in found
+        if schema[other].dims == dims and schema[other].is_numeric and schema[other].numpy_dtype.kind == "f"
+    ]
+
+
+def _bare(name: str) -> str:
+    """Return a name in small letters without the number of its version: `SCI,2` as `sci`."""
+    return re.sub(r"[,_ ]?\d*$", "", name.casefold()) if name.casefold() != "hdu0" else "hdu0"
+
+
+def _version(name: str) -> str:
+    found = re.search(r"[,_ ](\d+)$", name)
+    return found[1] if found else ""

@@ -1,0 +1,82 @@
+"""Draw the curves of a scan: bits per value against the error, the stated bound and the knee marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from baler_core.machine.optional import need
+from baler_core.report.style import AFTER, BEFORE, GRID, INK, new_figure, plain, save
+from baler_core.suggest.scan import Scan, VariableScan
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_DRAWN = 24
+_COLUMNS = 3
+_LINES = 48
+
+
+def draw_scan(scan: Scan, path: Path) -> Path:
+    """Write one PNG with a panel for each variable, the first `MOST_DRAWN` of them, and one for all together.
+
+    Raises
+    ------
+    MissingPackage
+        If matplotlib is not installed.
+    """
+    need("the picture of a scan", "matplotlib")
+    drawn = scan.variables[:MOST_DRAWN]
+    panels = len(drawn) + bool(scan.together)
+    rows = -(-panels // _COLUMNS)
+    with new_figure(3.4 * min(_COLUMNS, panels), 2.7 * rows) as figure:
+        axes = list(figure.subplots(rows, min(_COLUMNS, panels), squeeze=False).ravel())
+        for panel, variable in zip(axes, drawn, strict=False):
+            _draw_variable(panel, variable)
+        if scan.together:
+            _draw_together(axes[len(drawn)], scan)
+        for panel in axes[panels:]:
+            panel.set_visible(False)
+        return save(figure, path, colours=_LINES)
+
+
+def _draw_variable(axes: Axes, variable: VariableScan) -> None:
+    # An error of nothing has no place on a logarithmic axis: the factor then stands for it.
+    shown = [rung for rung in variable.rungs if rung.rms > 0]
+    axes.set_title(plain(variable.name), loc="left")
+    axes.set_ylabel("bits per value")
+    axes.grid(color=GRID, linewidth=0.6)
+    if not shown:
+        axes.text(0.5, 0.5, "nothing is lost by any bound", transform=axes.transAxes, ha="center")
+        return
+    axes.set_xscale("log")
+    axes.plot([rung.rms for rung in shown], [rung.bits for rung in shown], "o-", color=BEFORE, markersize=3.5)
+    stated = next((rung for rung in shown if rung.factor == 1), None)
+    if stated is not None:
+        axes.axvline(stated.rms, color=INK, linewidth=0.8, linestyle="--")
+        axes.annotate(
+            plain(variable.stated),
+            (stated.rms, 0.98),
+            xycoords=("data", "axes fraction"),
+            fontsize=7.5,
+            va="top",
+            rotation=90,
+            ha="right",
+        )
+    knee = variable.rungs[variable.knee] if variable.knee is not None else None
+    if knee is not None and knee.rms > 0:
+        axes.plot([knee.rms], [knee.bits], "o", color=AFTER, markersize=8, fillstyle="none", markeredgewidth=1.6)
+        axes.annotate("knee", (knee.rms, knee.bits), textcoords="offset points", xytext=(7, 5), color=AFTER)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(plain(f"RMS error [{variable.units}]" if variable.units else "RMS error"))
+
+
+def _draw_together(axes: Axes, scan: Scan) -> None:
+    axes.set_title("all together", loc="left")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.plot(list(scan.together), list(scan.together.values()), "o-", color=BEFORE, markersize=3.5)
+    axes.axvline(1, color=INK, linewidth=0.8, linestyle="--")
+    axes.set_xlabel("factor on all bounds")
+    axes.set_ylabel("ratio")

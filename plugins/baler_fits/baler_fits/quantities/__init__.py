@@ -1,0 +1,1 @@
+"""Quantities of astronomy that formulas of derived quantities may call."""

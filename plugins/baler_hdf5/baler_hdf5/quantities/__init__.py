@@ -1,0 +1,1 @@
+"""Quantities of fields that formulas of derived quantities may call."""

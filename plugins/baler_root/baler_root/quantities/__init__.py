@@ -1,0 +1,1 @@
+"""Quantities of particle physics that formulas of derived quantities may call."""

@@ -1,0 +1,89 @@
+"""Loops run as machine code where it was made, uncompiled with a warning where not, and give the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baler_core.machine import compiled, loop_library
+from baler_core.machine.compiled import Loop, describe
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.bal"))
+_DIGESTS = """
+import hashlib, sys, baler_core
+for path in sys.argv[1:]:
+    opened = baler_core.open(path)
+    print({name: hashlib.sha256(opened[name].values.tobytes()).hexdigest() for name in opened})
+"""
+
+
+@pytest.fixture(scope="module")
+def restored() -> str:
+    return digests("")
+
+
+def digests(loops: str) -> str:
+    """What files restore to, with the loops of a target."""
+    environment = {**os.environ, "BALER_LOOPS": loops}
+    files = [str(path) for path in GOLDEN if "autoencoder" not in path.name]
+    command = [sys.executable, "-W", "error", "-c", _DIGESTS, *files]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("target", ["python", *json.loads((loop_library.FOLDER / "loops.json").read_text())["targets"]])
+def test_all_targets_restore_the_same_bits(target: str, restored: str) -> None:
+    assert restored.count("{") == 4
+    assert digests(target) == restored
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for machine code that holds none."""
+    monkeypatch.setattr(loop_library, "FOLDER", tmp_path / "baler_core" / "machine" / "loops")
+    monkeypatch.delenv("BALER_LOOPS", raising=False)
+    loop_library.FOLDER.mkdir(parents=True)
+    monkeypatch.setattr(compiled, "open_library", loop_library.open_library.__wrapped__)
+    return tmp_path
+
+
+def double(values: np.ndarray, wide: int) -> int:
+    for place in range(values.size):
+        values[place] += values[place] * wide
+    return int(values[-1])
+
+
+def test_without_machine_code_loops_run_in_python_after_a_warning(installation: Path) -> None:
+    values = np.array([1, 2**30], np.int32)
+    with pytest.warns(RuntimeWarning, match="not compiled.*install a C compiler"):
+        Loop(double)(values, 5)
+    assert values.tolist() == [6, -(2**31)]  # wrapped around, as in machine code
+
+
+def test_machine_code_of_changed_sources_is_not_run(installation: Path) -> None:
+    (installation / "a.py").write_text("changed")
+    listing = {"sources": {"a.py": loop_library.digest_of(b"as it was")}, "targets": {}}
+    (loop_library.FOLDER / "loops.json").write_text(json.dumps(listing))
+    with pytest.warns(RuntimeWarning, match=r"before a\.py was changed.*compile_loops"):
+        assert loop_library.open_library.__wrapped__() is None
+
+
+def test_types_without_machine_code_are_named() -> None:
+    with pytest.warns(RuntimeWarning, match="test_loop_library.double is not compiled for i2:1C int"):
+        assert Loop(double)(np.array([3], np.int16), 1) == 6
+
+
+def test_code_is_chosen_by_order_and_leave_to_write() -> None:
+    frozen = np.zeros((4, 4), np.float32)[:, ::2]
+    frozen.setflags(write=False)
+    assert describe(frozen) == "f4:2Ar"
+    assert describe((np.zeros(2, "u1"), 3, True, None)) == "(u1:1C,int,bool,NoneType)"
+    assert compiled._fit("f4:2C int", "f4:2Ar int") == "copied"
+    assert compiled._fit("f4:2A int", "f4:2C int") == "as it is"
+    assert compiled._fit("f4:2C int", "f4:2A int") is None
+    assert compiled._fit("f8:2C int", "f4:2C int") is None

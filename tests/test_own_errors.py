@@ -1,0 +1,186 @@
+"""Bounds in units of each value's own error hold by the original errors and by the restored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core import ConfigError
+from baler_core.cli import main
+from baler_core.data.bounds import BoundRules, ErrorBound
+
+N = 3000
+BOUNDS: dict[str, Any] = {
+    "x": {"abs": "0.1 * e", "else": {"rel": 1e-3}},
+    "d": {"abs": "0.25 * e2"},
+    "f": {"abs": "0.2 * hypot(e, e2)", "sign": "keep"},
+    "count": {"abs": "e3", "limits": [0, 100]},
+    "e": {"rel": 0.05},
+    "e2": {"rel": 0.05},
+}
+
+
+def messy() -> dict[str, np.ndarray]:
+    """Values and errors as they are in catalogues: NaN, 0, negative, infinite, marks, and short decimals."""
+    rng = np.random.default_rng(7)
+    e, e2 = np.exp(rng.normal(-2, 1, N)), np.round(np.exp(rng.normal(-1, 1, N)), 4)
+    x, f = rng.normal(3, 1, N), rng.normal(0, 0.2, N).astype(np.float32)
+    e[:40], e[40:50], e[60:70], e[70:75], e[75:90] = np.nan, 0, -e[60:70], -np.inf, 1e5
+    x[80:82] = x[200] = np.nan
+    x[300] = np.inf
+    return {
+        "x": x,
+        "d": np.round(rng.normal(0, 4, N), 3),
+        "f": f,
+        "count": rng.integers(0, 100, N),
+        "e": e,
+        "e2": e2,
+        "e3": np.exp(rng.normal(1, 1, N)),
+        "other": 2 * x + rng.normal(0, 0.1, N),
+    }
+
+
+def assert_within(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> None:
+    """Check every value by errors of the original and by errors of the restored file."""
+    for errors in (before, after):
+        e, e2, e3 = (np.asarray(errors[name], np.float64) for name in ("e", "e2", "e3"))
+        allowed = {"x": 0.1 * np.abs(e), "d": 0.25 * e2, "f": 0.2 * np.hypot(e, e2), "count": e3}
+        for name, most in allowed.items():
+            x, y = np.asarray(before[name], np.float64), np.asarray(after[name], np.float64)
+            known = np.isfinite(most) & (most > 0) & np.isfinite(x)
+            assert (np.abs(y[known] - x[known]) <= most[known]).all(), name
+            x, y = x[~known], y[~known]
+            with np.errstate(invalid="ignore"):
+                near = np.abs(y - x) <= (1e-3 * np.abs(x) if name == "x" else 0)
+            assert (near | (x == y) | (np.isnan(x) & np.isnan(y))).all(), name
+    # A mark of 100,000 is no error, although it is a number.
+    marked = slice(75, 90)
+    np.testing.assert_allclose(after["x"][marked], before["x"][marked], rtol=1e-3)
+    np.testing.assert_array_equal(after["e3"], before["e3"])
+    assert (np.asarray(before["f"]) * np.asarray(after["f"]) >= 0).all()
+    assert (np.asarray(after["count"]) >= 0).all()
+
+
+@pytest.mark.parametrize("model", ["auto", "scalar", "table", {"name": "dense_autoencoder", "ratio": 4}])
+def test_every_model_holds_them(tmp_path: Path, model: Any) -> None:
+    arrays = messy()
+    training = {"epochs": 1} if isinstance(model, dict) else None
+    baler_core.compress(arrays, tmp_path / "t.bal", bounds=BOUNDS, model=model, training=training, block_bytes=100_000)
+    restored = {name: values.values for name, values in baler_core.open(tmp_path / "t.bal").items()}
+    assert_within(arrays, restored)
+    assert np.unique(restored["x"]).size < N  # something was lost
+
+
+@pytest.mark.parametrize("model", ["auto", "scalar", "predictive", "transform"])
+def test_planes_of_images_hold_them(tmp_path: Path, model: str) -> None:
+    rng = np.random.default_rng(1)
+    error = np.exp(rng.normal(0, 1, (50, 40))).astype(np.float32)
+    image = (np.hypot(*np.mgrid[-5:5:50j, -5:5:40j]) + rng.normal(0, 1, (50, 40)) * error).astype(np.float32)  # type: ignore[misc]
+    counts = rng.integers(-300, 300, (50, 40)).astype(np.int16)
+    image[3, 4:9], error[7, :5], error[8, 8] = np.nan, np.nan, 0
+    bounds = {"image": {"abs": "0.25 * error"}, "counts": {"abs": "3 * error"}, "error": {"rel": 0.05}}
+    arrays = {"image": image, "error": error, "counts": counts}
+    baler_core.compress(arrays, tmp_path / "i.bal", bounds=bounds, model=model)
+    restored = {name: values.values for name, values in baler_core.open(tmp_path / "i.bal").items()}
+    for errors in (error, restored["error"]):
+        for name, share in (("image", 0.25), ("counts", 3.0)):
+            x, y = (np.asarray(one[name], np.float64) for one in (arrays, restored))
+            known = np.isfinite(errors) & (errors > 0) & np.isfinite(x)
+            assert (np.abs(y[known] - x[known]) <= share * np.asarray(errors, np.float64)[known]).all()
+            np.testing.assert_array_equal(y[~known], x[~known])
+
+
+def test_errors_may_have_errors_of_their_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    c = np.exp(rng.normal(0, 1, 2000))
+    b, a = rng.normal(0, 3, 2000) * c, rng.normal(0, 10, 2000)
+    bounds = {"a": {"abs": "0.1 * abs(b)"}, "b": {"abs": "0.01 * c"}, "c": {"rel": 0.02}}
+    baler_core.compress({"a": a, "b": b, "c": c}, tmp_path / "c.bal", bounds=bounds)
+    restored = baler_core.open(tmp_path / "c.bal")
+    for side in ({"b": b, "c": c}, restored):
+        assert (np.abs(restored["a"] - a) <= 0.1 * np.abs(side["b"])).all()
+        assert (np.abs(restored["b"] - b) <= 0.01 * side["c"]).all()
+
+
+def test_one_formula_serves_many_variables() -> None:
+    rules = BoundRules(
+        (("*Err", ErrorBound.parse({"rel": 0.05})), ("Muon_*", ErrorBound.parse({"abs": "0.1 * {}Err"})))
+    ).among(["Muon_dxy", "Muon_dxyErr", "Muon_dz", "Muon_dzErr", "Muon_eta"])
+    assert rules.bound_for("Muon_dxy", "<f4").formula == "0.1 * Muon_dxyErr"
+    assert rules.bound_for("Muon_dz", "<f4").formula == "0.1 * Muon_dzErr"
+    assert rules.bound_for("Muon_eta", "<f4").kind == "lossless"
+    assert str(rules.bound_for("Muon_dzErr", "<f4")) == "rel 0.05"
+
+
+def test_a_wildcard_passes_by_what_its_formula_needs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    arrays = {"x": rng.normal(0, 9, 500), "y": rng.normal(0, 9, 500), "sigma": rng.uniform(1, 2, 500)}
+    baler_core.compress(arrays, tmp_path / "w.bal", bounds={"*": {"abs": "sigma"}})
+    restored = baler_core.open(tmp_path / "w.bal")
+    np.testing.assert_array_equal(restored["sigma"], arrays["sigma"])
+    assert all(0 < np.abs(restored[name] - arrays[name]).max() < 2 for name in ("x", "y"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    np.savez("d.npz", x=np.linspace(1, 9, 50), xErr=np.ones(50), yErr=np.ones(50), e=np.ones(7), m=np.ones((5, 4)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ('  x: {abs: "0.1 * xEr"}', "c.yaml:3: the bound of 'x', '0.1 * xEr', needs 'xEr', which is not in this file"),
+        ('  x: {abs: "0.1 * xEr"}', "'xErr'"),
+        ('  x: {abs: "0.1 * e"}', "lies along other rows"),
+        ('  x: {abs: "0.1 * m"}', "lies along other rows"),
+        ('  x: {abs: "0.1 * x"}', "c.yaml:3: the bound of 'x' depends on itself"),
+        ('  x: {abs: "xErr"}\n  xErr: {abs: "yErr"}\n  yErr: {abs: "0.1 * x"}', "x needs xErr needs yErr needs x"),
+        ('  x: {abs: "0.1 *"}', "c.yaml:3: bounds.x"),
+        ('  x: {abs: "open(xErr)"}', "c.yaml:3: bounds.x"),
+        ('  x: {abs: "0.1"}', "names no variable"),
+        ("  x: {abs: 0.1, else: lossless}", "'else' is for values without an error of their own"),
+        ('  x: {abs: "xErr", else: {range: 0.1}}', "else is lossless, or"),
+        ('  x: {rel: "xErr"}', "needs a number"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], bounds: str, said: str
+) -> None:
+    (folder / "c.yaml").write_text(f"input: d.npz\nbounds:\n{bounds}\n")
+    with pytest.raises(SystemExit) as caught:
+        main(["compress", "c.yaml"])
+    assert caught.value.code == 1
+    assert said in capsys.readouterr().err
+    assert not list(folder.glob("**/*.bal"))
+
+
+def test_text_is_no_error(tmp_path: Path) -> None:
+    arrays = {"x": np.ones(3), "name": np.array(["a", "b", "c"])}
+    with pytest.raises(ConfigError, match="holds text, not numbers"):
+        baler_core.compress(arrays, tmp_path / "x.bal", bounds={"x": {"abs": "name"}})
+
+
+def test_results_tell_the_share_of_each_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(5)
+    np.savez("d.npz", x=rng.normal(0, 9, 900), xErr=np.exp(rng.normal(0, 1, 900)))
+    (folder / "c.yaml").write_text('input: d.npz\nbounds:\n  x: {abs: "0.1 * xErr"}\nplots: []\noutput: out\n')
+    for command in (["run", "c.yaml"], ["info", "out/d.bal"], ["evaluate", "d.npz", "out/d.bal"]):
+        with pytest.raises(SystemExit) as caught:
+            main(command)
+        assert caught.value.code == 0
+    said = capsys.readouterr().out
+    assert "abs 0.1 * xErr" in said
+    assert said.count("100%") + said.count("99%") + said.count("99.") >= 2
+    with np.load("d.npz") as arrays:  # a value that is off by half of what is allowed more than it may be
+        broken = {**arrays, "x": arrays["x"] + 0.15 * arrays["xErr"]}
+    np.savez("broken.npz", **broken)  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", "d.npz", "broken.npz", "--config", "c.yaml"])
+    assert caught.value.code == 3
