@@ -14,6 +14,8 @@ import numpy as np
 import zstandard
 
 from reference.container import block_digest, block_streams, group_digest, header, sections, state, unranged, unrun
+from reference.fields import decode_group
+from reference.predictive import decode_predictive
 from reference.reading import Bytes, Damaged
 from reference.scalar import Shapes, decode_exact, decode_scalar
 from reference.settling import correct, make_zeros, settle
@@ -23,6 +25,7 @@ Decode = Callable[[dict[str, bytes], list[Variable], Shapes, dict[str, np.ndarra
 MODELS: dict[str, Decode] = {
     "exact": lambda streams, own, shapes, _: decode_exact(streams, own, shapes),
     "scalar": lambda streams, own, shapes, _: decode_scalar(streams, own, shapes),
+    "predictive": lambda streams, own, shapes, _: decode_group(streams, own, shapes, decode_predictive),
 }
 # What numpy and the libraries raise for bytes that make no sense.
 NONSENSE = (
