@@ -30,6 +30,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"model_storage": "outside"}, r"compress\(model_storage=...\)"),
     ({"bounds": 5}, r"compress\(bounds=...\)"),
     ({"bounds": {"x": {"rel": "a"}}}, r"compress\(bounds=...\): x: "),
+    ({"bounds": {"x": {"abs": [1]}}}, r"compress\(bounds=...\): x: "),
+    ({"bounds": {"x": {"abs": "a"}}}, r"the bound of .x., .a., needs .a., which is not in this file"),
     ({"bounds": {"*": {"abs": 1}, "x": "lossless"}}, r"compress\(bounds=...\): x: never used"),
     ({"reader": "npz"}, r"compress\(reader=...\): only files"),
     ({"variables": [3]}, r"compress\(variables=...\): wanted a pattern"),

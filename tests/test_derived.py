@@ -139,17 +139,6 @@ def test_a_quantity_holds_beside_bounds_that_follow_from_errors_or_means(tmp_pat
         assert error.mean() <= 0.05
 
 
-def test_a_lossy_parent_of_a_bound_cannot_be_mended_for_a_quantity(tmp_path: Path) -> None:
-    columns = table()
-    with pytest.raises(ConfigError, match=r"bound of 'a' follows from 'c'.*keep 'c' lossless"):
-        round_trip(
-            columns,
-            tmp_path,
-            bounds={"a": {"abs": "0.1 * c"}, "c": {"rel": 0.05}, "b": {"abs": 1e-3}},
-            derived={"q": {"of": "c * b", "abs": 1e-3}},
-        )
-
-
 def test_two_quantities_of_the_same_variables_both_hold_in_every_block(tmp_path: Path) -> None:
     data = table(rows=20_000)
     derived = {"d": {"of": "a - b", "rel": 1e-2}, "s": {"of": "a + b", "abs": 2e-3}, "r": {"of": "a / c", "rel": 1e-3}}

@@ -88,7 +88,7 @@ def plugins_for(header: Header) -> Registry:
     skeleton = header.schema.skeleton
     if header.reader.name == "python":
         needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
-    registry = load_plugins({package for _, _, package in needed})
+    registry = load_plugins({package for _, _, package in needed}, {kind for kind, _, _ in needed})
     offered = all(name in registry.offers[kind] for kind, name, _ in needed)
     return registry if offered and header.trained is None else load_plugins()
 
