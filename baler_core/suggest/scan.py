@@ -127,7 +127,7 @@ def scan(
         {name: known for name, (_, known) in both.items()},
         {name: str(one) for name, (one, _) in both.items()},
     )
-    coder = _Coder(quickly(replace(config, target=None)), registry, given, bounds, stated)
+    coder = _Coder(quickly(replace(config, target=None, derived=())), registry, given, bounds, stated)
     names = coder.lossy(patterns)
     schema = given.source.schema
     with shown(f"scan {given.name}", "curve", len(LADDER) * (len(names) + 1)) as step:
