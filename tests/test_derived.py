@@ -12,7 +12,7 @@ import pytest
 import baler_core
 from baler_core import BalerError, ConfigError, FormatError
 from baler_core.config import load_config
-from baler_core.data.bounds import ErrorBound
+from baler_core.data.error_bound import ErrorBound
 from baler_core.evaluate import Comparison, evaluate
 from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.file_info import read_info

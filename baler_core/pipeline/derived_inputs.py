@@ -11,7 +11,8 @@ import numpy as np
 from baler_core.config import Config
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.block import Block, values_of
-from baler_core.data.bounds import LOSSLESS, ErrorBound, Tolerance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import variable_meant
 from baler_core.data.rows import rows_of
 from baler_core.data.tolerance import make_tolerance
@@ -63,6 +64,11 @@ def held_quantities(
     quiet: bool = False,
 ) -> HeldQuantities:
     """Bind the derived quantities to the file, and find what their inputs may lose; reads the file as far as needed.
+
+    Parameters
+    ----------
+    quiet
+        Whether this has been told already.
 
     Raises
     ------
