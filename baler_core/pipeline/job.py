@@ -189,7 +189,8 @@ class Job:
     def _direct(self, layout: Layout) -> bool:
         """Whether the model of a group restores first what tolerances follow from."""
         named = self.config.model.name
-        if layout.kind != "table":
+        # What models restore is what tolerances follow from only where nothing comes between.
+        if layout.kind != "table" or self.pipeline.touches(layout):
             return False
         if named == "auto":
             return True
