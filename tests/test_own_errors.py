@@ -272,3 +272,17 @@ def test_trained_models_know_own_errors(tmp_path: Path, storage: str) -> None:
     restored = baler_core.open(tmp_path / "t.bal")
     for errors in (arrays["e"], restored["e"].values):
         assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
+
+
+def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    arrays = {"x": rng.normal(0, 1, 2000), "e": rng.uniform(1, 2, 2000)}
+    arrays["e"][:20] = 99999
+    sizes = []
+    for share in (1, 10, 100):
+        bounds = {"x": {"abs": f"{share} * e"}, "e": {"rel": 0.05}}
+        sizes.append(baler_core.compress(arrays, tmp_path / f"{share}.bal", bounds=bounds, model="scalar").file_bytes)
+        restored = baler_core.open(tmp_path / f"{share}.bal")["x"].values
+        np.testing.assert_array_equal(restored[:20], arrays["x"][:20])
+        assert (np.abs(restored - arrays["x"]) <= share * arrays["e"]).all()
+    assert sizes[0] >= sizes[1] >= sizes[2]
