@@ -13,7 +13,8 @@ import xarray as xr
 import baler_core
 from baler_core import ConfigError
 from baler_core.cli import main
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 
 N = 3000
 BOUNDS: dict[str, Any] = {

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from baler_core.data.arithmetic import Arithmetic, parse_arithmetic
-from baler_core.data.bounds import ErrorBound, Tolerance, usable
+from baler_core.data.bounds import Tolerance, usable
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.intervals import Interval, absolute, enclose
 from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Schema, Variable

@@ -12,7 +12,8 @@ import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
@@ -239,7 +240,7 @@ def prepare(
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
     places = config.bounds.among(schema.names).places_of(schema.names)
-    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    noise = with_noise(schema, bounds, blocks.__iter__, config.bounds)
     bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
     only_derived = bool(config.derived) and not config.bounds.rules
@@ -252,7 +253,7 @@ def prepare(
     tolerances = tolerances_of(blocks, bounds)
     held = NOTHING_HELD
     if config.derived:
-        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        held = held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)
         bounds, tolerances = held.bounds, held.tolerances
     stated = dict(zip(schema.names, tolerances, strict=True))
     settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)

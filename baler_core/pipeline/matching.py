@@ -9,7 +9,8 @@ from pathlib import Path
 from baler_core.config import Config
 from baler_core.data.angles import angle_warning
 from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import names_in_full, variable_meant
 from baler_core.data.scales import with_scales
 from baler_core.data.sentinels import Sentinel
