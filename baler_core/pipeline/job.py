@@ -239,7 +239,6 @@ def prepare(
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
-    places = config.bounds.among(schema.names).places_of(schema.names)
     noise = with_noise(schema, bounds, blocks.__iter__, config.bounds)
     bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
@@ -259,16 +258,24 @@ def prepare(
     settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     if any(tolerance.kind == "each" for tolerance in named.values()):
-        scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
-        largest = with_largest(blocks, dict(zip(schema.names, scaled, strict=True)))
-        scaled = with_scales(blocks.schema, bounds, tuple(largest.values()), places)
-        named = dict(zip(schema.names, scaled, strict=True))
+        named = _with_scales(blocks, bounds, named, config.bounds)
         _refuse_moving_parents(named, held.inputs)
     # A change of variables would come between values and what their tolerances follow from.
     exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
     return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway, held)
+
+
+def _with_scales(
+    blocks: Blocks, bounds: Sequence[ErrorBound], tolerances: Mapping[str, Tolerance], rules: BoundRules
+) -> dict[str, Tolerance]:
+    """Complete tolerances that follow from other variables by what finds them."""
+    names = blocks.schema.names
+    places = rules.among(names).places_of(names)
+    scaled = with_scales(blocks.schema, bounds, [tolerances[name] for name in names], places)
+    largest = with_largest(blocks, dict(zip(names, scaled, strict=True)))
+    return dict(zip(names, with_scales(blocks.schema, bounds, tuple(largest.values()), places), strict=True))
 
 
 def named_model(config: Config, registry: Registry) -> Model | None:

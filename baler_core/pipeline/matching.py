@@ -154,8 +154,7 @@ def told_of(
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
     sentences = _of_unmatched(schema, rules, aliases or {})
-    warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
-    sentences += [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
+    sentences += _of_angles(schema, bounds)
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
     members_of = _decided(schema, rules)
     text = {variable.name for variable in schema.variables if variable.is_text}
@@ -177,6 +176,12 @@ def told_of(
             f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
+
+
+def _of_angles(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:
+    """What to say of angles under `rel`: of the first, and how many more there are."""
+    warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
+    return [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
 
 
 def exact_errors(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:

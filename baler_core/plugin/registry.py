@@ -231,9 +231,8 @@ def load_plugins(packages: Collection[str] | None = None, kinds: Collection[Kind
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if strict:
-                raise PluginError(
-                    f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
-                ) from error
+                message = f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
+                raise PluginError(message) from error
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "broken", problem))
             continue
         registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
