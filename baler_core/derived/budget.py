@@ -51,7 +51,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Sample:
+class TriedRows:
     """Original values of a part of a block, stored ones by variable, with what lies around them."""
 
     arrays: Mapping[str, np.ndarray]
@@ -59,7 +59,7 @@ class Sample:
 
 
 def shares_of(
-    one: Derived, sample: Sample, kinds: Mapping[str, Sequence[str]], own: Mapping[str, float] = NO_BOUNDS
+    one: Derived, sample: TriedRows, kinds: Mapping[str, Sequence[str]], own: Mapping[str, float] = NO_BOUNDS
 ) -> dict[str, Share]:
     """Return what each input may lose: equal shares of what the quantity may, then one factor for all.
 
@@ -98,7 +98,7 @@ def _two_digits(number: float) -> float:
 class _Trial:
     """Tries errors of inputs on a sample."""
 
-    def __init__(self, one: Derived, sample: Sample, inputs: int, own: Mapping[str, float]) -> None:
+    def __init__(self, one: Derived, sample: TriedRows, inputs: int, own: Mapping[str, float]) -> None:
         self._one = one
         self._own = own
         self._sample = sample

@@ -77,13 +77,13 @@ def correct(
 
     Returns
     -------
-    The corrections, and the tolerances with all that followed.
+    The corrections, and the tolerances with all that followed, in the order they were given in.
     """
     places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     known: dict[str, Tolerance] = {}
     while len(known) < len(tolerances):
         waiting = {name for name in tolerances if name not in known}
-        ready = [name for name in waiting if not _follows_from(tolerances[name], waiting)]
+        ready = [name for name in tolerances if name in waiting and not _follows_from(tolerances[name], waiting)]
         if not ready:
             raise PluginError(f"the tolerance of {min(waiting)!r} follows from itself")
         found = {name: t if (t := tolerances[name]).each is not None else t.among(arrays) for name in ready}
@@ -91,7 +91,8 @@ def correct(
         corrections.apply(arrays)
         places |= corrections.places
         known |= found
-    return Corrections(places), known
+    # In the order of the variables: steps of tiles are written one after the other.
+    return Corrections(places), {name: known[name] for name in tolerances}
 
 
 def _follows_from(tolerance: Tolerance, names: Collection[str]) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
@@ -57,6 +58,10 @@ class GroupBlock:
     layout: Layout
     tolerances: Mapping[str, Tolerance]
 
+    def knowing(self, restored: Mapping[str, np.ndarray]) -> GroupBlock:
+        """Return the same, with restored variables that its tolerances follow from."""
+        return replace(self, tolerances={name: t.knowing(restored) for name, t in self.tolerances.items()})
+
     @property
     def native_size(self) -> int:
         """Bytes that the values take as their dtypes hold them."""
@@ -89,10 +94,15 @@ class PreparedBlock:
         return needs_of(self.original.layout, self.original.tolerances)
 
     def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
-        """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
+        """Return the same, with what its tolerances follow from; divided by them, if it was set apart."""
         given = self.original
         if not is_apart(given.layout, given.tolerances):
-            return self
+            if not self.needs:
+                return self
+            stated = {name: tolerance.knowing(restored) for name, tolerance in self.stated.items()}
+            return replace(
+                self, original=given.knowing(restored), encoded=self.encoded.knowing(restored), stated=stated
+            )
         known = {
             name: tolerance.among(restored).in_tiles(values_of(given.block, name))
             for name, tolerance in given.tolerances.items()
@@ -228,7 +238,7 @@ def prepare(
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
     places = config.bounds.among(schema.names).places_of(schema.names)
-    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    noise = with_noise(schema, bounds, blocks.__iter__, config.bounds)
     bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
     only_derived = bool(config.derived) and not config.bounds.rules
@@ -241,7 +251,7 @@ def prepare(
     tolerances = tolerances_of(blocks, bounds)
     held = NOTHING_HELD
     if config.derived:
-        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        held = held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)
         bounds, tolerances = held.bounds, held.tolerances
     stated = dict(zip(schema.names, tolerances, strict=True))
     settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)

@@ -128,8 +128,9 @@ def restore_in_steps(
 
 
 def scale_needs(tolerance: Tolerance) -> tuple[str, ...]:
-    """Return the variables that a tolerance follows from; none of other kinds."""
-    return () if tolerance.scale is None else tolerance.scale.needs
+    """Return the variables that a tolerance follows from, but for those that are known; none of other kinds."""
+    scale = tolerance.scale
+    return () if scale is None else tuple(name for name in scale.ancestors if name not in scale.known)
 
 
 def estimated_in_steps(block: Block, name: str, tolerance: Tolerance) -> float:

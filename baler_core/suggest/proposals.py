@@ -21,9 +21,9 @@ LOSSLESS = "lossless"
 OTHERS = "{rel: 1.0e-3}"
 _FIELDS = "{range: 1.0e-3}"
 UNCERTAINTIES = "{rel: 1.0e-2}"
+OWN_ERRORS = "{rel: 5.0e-2}"
 
-# How much of the smallest common error (this percentile of the positive ones), and of the noise, a bound may take.
-_COMMON = 2.0
+# How much of each value's own error (of images: as of noise), and of the noise, a bound may take.
 _OF_ERROR = 0.1
 _OF_NOISE = 0.25
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
@@ -58,6 +58,11 @@ class Proposal:
         """Whether anything may be lost."""
         return self.bound != LOSSLESS
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a share of each value's own error."""
+        return self.bound.startswith('{abs: "')
+
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
     """Return a bound for every variable.
@@ -79,12 +84,26 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
     }
     kept = {name: proposal for name, proposal in kept.items() if not roles.get(name, Finding()).is_exact}
-    return {
+    found = {
         v.name: kept[v.name]
         if v.name in kept
-        else _proposal(v, roles.get(v.name, Finding()), physical, beside.get(v.name, ()), series)
+        else _proposal(v, roles.get(v.name, Finding()), physical, _suited(beside.get(v.name, ()), v, schema), series)
         for v in schema.variables
     }
+    used = {e.name for name, errors in beside.items() if found[name].is_own for e in errors}
+    return {
+        name: Proposal(OWN_ERRORS, f"{p.reason}, of which bounds are a part")
+        if name in used and p.bound == UNCERTAINTIES
+        else p
+        for name, p in found.items()
+    }
+
+
+def _suited(errors: Sequence[Errors], variable: Variable, schema: Schema) -> list[Errors]:
+    """Return the errors that have the shape of the values, or also lower and upper sides."""
+    known = {v.name: v for v in schema.variables if v.is_numeric}
+    rank = len(variable.dims)
+    return [e for e in errors if e.name in known and rank and known[e.name].dims[:rank] == variable.dims]
 
 
 def _proposal(
@@ -190,20 +209,35 @@ def _angle(variable: Variable) -> Proposal | None:
 def _below_errors(
     errors: Sequence[Errors], physical: Mapping[str, np.ndarray], values: np.ndarray | None, variable: Variable
 ) -> Proposal | None:
-    """At most a tenth of the smallest common error, where a variable of errors stands beside it."""
-    found = [
-        (float(np.percentile(sizes, _COMMON)), e.name)
-        for e in errors
-        if e.name in physical and (sizes := e.sizes(physical[e.name])).size
-    ]
+    """A share of each value's own error, where a variable of errors stands beside it."""
+    found = [(e, sizes) for e in errors if e.name in physical and (sizes := e.sizes(physical[e.name])).size]
     if values is None or not found:
         return None
-    smallest, name = min(found)
-    if _OF_ERROR * smallest < _rounding(values, variable):
-        return Proposal(LOSSLESS, f"common errors, {smallest:.3g} in {_short(name)}, are finer than its numbers")
-    return Proposal(
-        _absolute(_OF_ERROR * smallest), f"a tenth of the smallest common error, {smallest:.3g} in {_short(name)}"
-    )
+    named = " and ".join(_short(e.name) for e, _ in found)
+    common = min(float(np.median(sizes)) for _, sizes in found)
+    image = _is_grid(variable, values)
+    share = _OF_NOISE if image else _OF_ERROR
+    if share * common < _rounding(values, variable):
+        return Proposal(LOSSLESS, f"common errors, {common:.3g} in {named}, are finer than its numbers")
+    terms = [term for e, _ in found if (term := _term(e))]
+    if len(terms) < len(found):
+        return None
+    if len(terms) == 1:
+        formula = f"{share} {terms[0]}" if terms[0].startswith("/") else f"{share} * {terms[0]}"
+    else:
+        least = [f"1 {term}" if term.startswith("/") else f"abs({term})" for term in terms]
+        formula = f"{share} * min({', '.join(least)})"
+    reason = f"a {'quarter' if image else 'tenth'} of each value's own error, in {named}"
+    return Proposal(f'{{abs: "{formula}"}}', reason)
+
+
+def _term(errors: Errors) -> str | None:
+    """Return the size of errors as a formula has it, after a product's sign; None for names that no formula can hold."""
+    name = _short(errors.name)
+    if re.search(r"[`\"\\\n{}]", name):
+        return None
+    word = name if all(part.isidentifier() for part in name.split(".")) else f"`{name}`"
+    return {"sigma": word, "variance": f"sqrt({word})", "inverse variance": f"/ sqrt({word})"}[errors.measure]
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:

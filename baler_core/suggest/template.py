@@ -13,7 +13,7 @@ import yaml
 from baler_core.data.variables import Schema, Variable
 from baler_core.plugin.interfaces import Training
 from baler_core.plugin.registry import Registry
-from baler_core.suggest.proposals import LOSSLESS, UNCERTAINTIES, Proposal, proposals_for
+from baler_core.suggest.proposals import LOSSLESS, OWN_ERRORS, UNCERTAINTIES, Proposal, proposals_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +76,7 @@ def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal]) -> list[s
     lines = [
         "# The allowed error of each variable; the first match wins. The forms are",
         "#   {abs: x}    at most x, in the variable's units",
+        '#   {abs: "0.1 * e"}  at most what a formula of other variables gives, value by value',
         "#   {rel: x}    at most x times the value, point by point",
         "#   {range: x}  at most x times (largest - smallest value)",
         "#   {bits: n}   n bits of the mantissa are kept",
@@ -146,7 +147,7 @@ def _of_collection(
     others = [v.name[len(prefix) :] for v in members if v not in exceptions and _may_lose(v)]
     if common == LOSSLESS:
         return entries
-    kind = "uncertainties: " if common == UNCERTAINTIES else ""
+    kind = "uncertainties: " if common in (UNCERTAINTIES, OWN_ERRORS) else ""
     return [*entries, (f"  {_pattern(prefix, rest='*')}: {common}", _plain(kind + _listed(others)))]
 
 
