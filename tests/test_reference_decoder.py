@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 import struct
@@ -14,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from reference import table_formulas as formulas
 from reference.arithmetic import decode_classes
 from reference.container import header, sections, unrun
 from reference.lattice import Lattice
 from reference.reading import Bytes, unpack
 
 import baler_core
+from baler_core.data.formulas import FORMULAS, evaluate_formula
 from baler_core.entropy.varint import write_varint
 from baler_core.errors import BalerError
 from baler_core.testing.damage import damaged
@@ -201,3 +204,20 @@ def test_examples_on_the_pages_are_true() -> None:
     assert tenths.points(np.array([3])) == 3 * 0.1
     merged = Lattice(Bytes(bytes.fromhex("09 10 01 01 00 00 00 00 00 00 f8 7f")), np.dtype("<f8"))
     assert np.array_equal(merged.restore(*merged.split(np.array([-2, -3]))), [np.nan, -2.0], equal_nan=True)
+
+
+def test_formulas_give_the_same_bits() -> None:
+    rng, compared = np.random.default_rng(8), 0
+    assert {name.decode() for name in formulas.FORMULAS} == set(FORMULAS)
+    for name in FORMULAS:
+        for count, constants in itertools.product((1, 2, 3, 4), ((), (1.7,))):
+            parents = [rng.normal(size=40) for _ in range(count)]
+            try:
+                expected = evaluate_formula(name, parents, constants)
+            except (BalerError, IndexError, ValueError):  # it takes another number of columns
+                continue
+            with np.errstate(all="ignore"):
+                found, _ = formulas.evaluate(name.encode(), parents, constants)
+            assert found.tobytes() == expected.tobytes(), name
+            compared += 1
+    assert compared > len(FORMULAS)

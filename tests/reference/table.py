@@ -10,6 +10,7 @@ from reference.lattice import BITS, Lattice
 from reference.reading import Bytes, Damaged, unpack
 from reference.scalar import Shapes
 from reference.table_contexts import Known
+from reference.table_formulas import evaluate
 from reference.table_plan import BY_CODES, DICTIONARY, DIFFERENCES, LOG, WHOLE, Column, Plan, read_plan
 from reference.table_symbols import decode_symbols
 from reference.tolerances import Variable
@@ -101,11 +102,8 @@ def _by_relation(
     column: Column, symbols: np.ndarray, outside: np.ndarray, escapes: np.ndarray, restored: dict[int, np.ndarray]
 ) -> np.ndarray:
     assert column.relation is not None
-    (kind, step, parents, factors), lattice = column.relation, column.lattice
-    total, scale = np.zeros(len(symbols)), np.zeros(len(symbols))
-    for factor, parent in zip(factors, parents, strict=True):
-        term = factor * restored[parent].astype("<f8")
-        total, scale = total + term, scale + np.abs(term)
+    (kind, step, name, parents, constants), lattice = column.relation, column.lattice
+    total, scale = evaluate(name, [restored[parent] for parent in parents], constants)
     total = np.where(np.abs(total) <= 1e-9 * scale, 0.0, total)
     foreseen = np.zeros(len(symbols), "<i8")
     for number, special in enumerate(lattice.specials, 1):

@@ -43,7 +43,7 @@ class Column:
     looks_back: int = 0
     predictor: dict[int, np.ndarray] = field(default_factory=dict)
     network: Network | None = None
-    relation: tuple[int, float, list[int], list[float]] | None = None
+    relation: tuple[int, float, bytes, list[int], list[float]] | None = None
 
     @property
     def bins(self) -> int:
@@ -157,7 +157,7 @@ def _matrices(parts: Parts, inputs: int, width: int) -> list[np.ndarray]:
     return found
 
 
-def _relation(stream: Bytes, count: int) -> tuple[int, float, list[int], list[float]] | None:
+def _relation(stream: Bytes, count: int) -> tuple[int, float, bytes, list[int], list[float]] | None:
     kind = stream.below(6)
     if not kind:
         return None
@@ -166,6 +166,7 @@ def _relation(stream: Bytes, count: int) -> tuple[int, float, list[int], list[fl
     step, name = stream.double(), stream.sized()
     parents = [stream.below(count) for _ in range(stream.below(65))]
     length = stream.below(65)
-    if name or length != len(parents) or not parents or not 0 < step < math.inf:
-        raise Damaged("this decoder knows no such relation")
-    return kind, step, parents, [stream.zigzag() / 4 for _ in range(length)]
+    if (not name and length != len(parents)) or not parents or not 0 < step < math.inf:
+        raise Damaged("a relation is impossible")
+    constants = [stream.double() if name else stream.zigzag() / 4 for _ in range(length)]
+    return kind, step, name, parents, constants
