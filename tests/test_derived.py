@@ -21,7 +21,7 @@ from baler_core.pipeline.compression import compress, train
 from baler_core.pipeline.decompression import decompress
 from baler_core.plugin.registry import load_plugins
 
-FAST: dict[str, Any] = {"name": "auto", "effort": "fast"}
+FAST = "scalar"
 
 
 def table(rows: int = 4000, seed: int = 1) -> dict[str, np.ndarray]:

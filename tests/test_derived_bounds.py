@@ -110,3 +110,41 @@ def test_a_target_keeps_its_quantities(tmp_path: Path) -> None:
     assert done.ratio >= 2.5
     assert np.abs((found["g"] - found["r"]) - (data["g"] - data["r"])).max() <= 0.05
     assert read_info(tmp_path / "x.bal").header.derived[0].share <= 1
+
+
+def test_packed_fields_keep_a_quantity_of_the_numbers_that_readers_show(tmp_path: Path) -> None:
+    netcdf = pytest.importorskip("netCDF4")
+    rng = np.random.default_rng(1)
+    with netcdf.Dataset(tmp_path / "x.nc", "w") as file:
+        for dim, size in (("time", 6), ("y", 30), ("x", 40)):
+            file.createDimension(dim, size)
+        for name in "ab":
+            variable = file.createVariable(name, "i2", ("time", "y", "x"), fill_value=-32767)
+            variable.scale_factor, variable.add_offset = 0.01, 280.0
+            values = np.ma.array(280 + rng.normal(size=(6, 30, 40)).cumsum(1))
+            values[:, 3, 4] = np.ma.masked
+            variable[:] = values
+    done = baler_core.compress(
+        tmp_path / "x.nc", tmp_path / "x.bal", bounds={"a": {"abs": 0.5}}, derived={"d": {"of": "a - b", "abs": 0.2}}
+    )
+    restored = baler_core.decompress(tmp_path / "x.bal", tmp_path / "y.nc")
+    with netcdf.Dataset(tmp_path / "x.nc") as one, netcdf.Dataset(restored) as other:
+        before, after = (file["a"][:] - file["b"][:] for file in (one, other))
+        np.testing.assert_array_equal(before.mask, after.mask)
+        assert np.abs(after - before).max() <= 0.2 + 1e-9
+        assert all((one[name][:] != other[name][:]).any() for name in "ab")
+    assert done.derived["d"].cells == before.size
+
+
+def test_a_scan_leaves_derived_quantities_aside(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from baler_core.cli import cli
+
+    np.savez(tmp_path / "x.npz", **stars(500))
+    (tmp_path / "x.yaml").write_text(
+        "input: x.npz\nbounds: {g: {rel: 1.0e-3}}\nderived:\n  c: {of: g - r, abs: 0.05}\noutput: out\n"
+    )
+    done = CliRunner().invoke(cli, ["scan", str(tmp_path / "x.yaml")])
+    assert done.exit_code == 0, done.output
+    assert "ratio" in done.output

@@ -164,7 +164,7 @@ def test_damaged_plans_of_tables_are_refused_or_restore(table: Path) -> None:
         packed = file._bal.section(file.header.first_block)[:-8]
         tolerances = {name: t.for_models for name, t in file.header.tolerance_of(layout).items()}
         model = file.model(0, 0)
-        for _ in range(200):
+        for _ in range(400):
             damaged = plan.copy()
             damaged[rng.integers(len(damaged))] ^= np.uint8(1 << int(rng.integers(8)))
             (streams,) = unpack_streams(packed, memory_limit=1 << 30)

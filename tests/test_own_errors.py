@@ -237,3 +237,53 @@ def test_what_init_proposes_holds(folder: Path, capsys: pytest.CaptureFixture[st
             assert (off <= share * after[side]).all()
             assert (off > 0).mean() > 0.5
             assert 0.01 < np.abs(after[side] / before[side] - 1).max() <= 0.05
+
+
+def test_errors_may_be_preprocessed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    arrays = {"x": rng.normal(0, 5, 2000), "e": np.exp(rng.normal(0, 1, 2000)), "y": rng.exponential(9, 2000)}
+    bounds = {"x": {"abs": "0.1 * e"}, "e": {"rel": 0.05}, "y": {"rel": 1e-3}}
+    baler_core.compress(arrays, tmp_path / "plain.bal", bounds=bounds)
+    done = baler_core.compress(
+        arrays, tmp_path / "p.bal", bounds=bounds, preprocess=[{"name": "log", "variables": ["x", "e", "y"]}]
+    )
+    restored = baler_core.open(tmp_path / "p.bal")
+    for errors in (arrays["e"], restored["e"].values):
+        assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
+    assert done.file_bytes < 1.3 * (tmp_path / "plain.bal").stat().st_size
+
+
+@pytest.mark.parametrize("storage", ["inside", "reference"])
+def test_trained_models_know_own_errors(tmp_path: Path, storage: str) -> None:
+    def some(seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        e = np.exp(rng.normal(0, 1, 3000))
+        return {"x": rng.normal(0, 5, 3000), "e": e, "y": rng.exponential(9, 3000) * e}
+
+    bounds = {"x": {"abs": "0.1 * e"}, "e": {"rel": 0.05}, "y": {"rel": 1e-2}}
+    baler_core.train(some(1), tmp_path / "m.bal", bounds=bounds)
+    arrays = some(2)
+    baler_core.compress(
+        arrays,
+        tmp_path / "t.bal",
+        bounds=bounds,
+        trained=tmp_path / "m.bal",
+        model_storage=storage,  # type: ignore[arg-type]
+    )
+    restored = baler_core.open(tmp_path / "t.bal")
+    for errors in (arrays["e"], restored["e"].values):
+        assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
+
+
+def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    arrays = {"x": rng.normal(0, 1, 2000), "e": rng.uniform(1, 2, 2000)}
+    arrays["e"][:20] = 99999
+    sizes = []
+    for share in (1, 10, 100):
+        bounds = {"x": {"abs": f"{share} * e"}, "e": {"rel": 0.05}}
+        sizes.append(baler_core.compress(arrays, tmp_path / f"{share}.bal", bounds=bounds, model="scalar").file_bytes)
+        restored = baler_core.open(tmp_path / f"{share}.bal")["x"].values
+        np.testing.assert_array_equal(restored[:20], arrays["x"][:20])
+        assert (np.abs(restored - arrays["x"]) <= share * arrays["e"]).all()
+    assert sizes[0] >= sizes[1] >= sizes[2]

@@ -14,6 +14,7 @@ from baler_core.data.bound_syntax import (
     MeanKind,
     Sign,
 )
+from baler_core.data.distances import apart, bits_of, distance, exponent_of
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise_steps import NoiseShare, NoiseSteps
 from baler_core.data.patterns import meant_among, name_matches, names_in_full
@@ -321,7 +322,7 @@ class Tolerance:
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "bits":
                 whole = math.ceil(self.value)
-                return np.ldexp(2.0 ** (whole - self.value - 1), _exponent(magnitude, values.dtype) - whole)
+                return np.ldexp(2.0 ** (whole - self.value - 1), exponent_of(magnitude, values.dtype) - whole)
             factor = self.value * SAFETY
             allowed = magnitude * factor
             tiny = (allowed < _TINY) & (magnitude > 0)
@@ -337,7 +338,7 @@ class Tolerance:
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
         value becomes one; no value crosses a limit, or zero where `sign` is `keep`, or a threshold.
         """
-        different = _bits(original) != _bits(restored)
+        different = bits_of(original) != bits_of(restored)
         if self.kind == "exact" or not different.any():
             return different
         bad = np.zeros(original.shape, bool)
@@ -352,7 +353,7 @@ class Tolerance:
             return np.full(x.shape, self.kind == "free")
         allowed = self.allowed(x)
         if self.kind in ("abs", "each") and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
-            return np.asarray(_apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
+            return np.asarray(apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
         with np.errstate(all="ignore"):
             inside = distance(x, y) <= allowed
         if x.dtype.kind == "f":
@@ -377,35 +378,3 @@ def whole_steps(allowed: float) -> float:
     """How many whole steps an allowed error of integers is; what rounding has taken from a whole number is given back."""
     steps = math.floor(min(allowed, _MOST_WHOLE))
     return float(steps + (allowed < 2.0**32 and allowed * (1 + ROUNDING) >= steps + 1))
-
-
-def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """|x - y| as float64 without integer overflow."""
-    if x.dtype.kind == "f":
-        return np.asarray(np.abs(x.astype(np.float64) - y.astype(np.float64)))
-    return _apart(x, y).astype(np.float64)
-
-
-def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """|x - y| of integers, exactly, as unsigned integers of their size."""
-    larger, smaller = np.maximum(x, y), np.minimum(x, y)
-    unsigned = np.dtype(f"u{x.dtype.itemsize}")
-    return np.asarray(larger.astype(unsigned) - smaller.astype(unsigned))
-
-
-def _bits(values: np.ndarray) -> np.ndarray:
-    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare; booleans as bytes."""
-    if values.dtype.kind == "b":
-        return np.ascontiguousarray(values).view(np.uint8)  # files hold others than 0 and 1, all of them true
-    if values.dtype.kind != "f":
-        return values
-    return np.ascontiguousarray(values).view(np.dtype(f"u{values.dtype.itemsize}").newbyteorder(values.dtype.byteorder))
-
-
-def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype; that for zero."""
-    exponent = np.frexp(magnitude)[1] - 1
-    if dtype.kind == "f":
-        lowest = np.finfo(dtype).minexp
-        exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
-    return exponent

@@ -131,7 +131,9 @@ class _Inputs:
             return {"abs": ("abs",), "rel": ("rel",), "bits": ("rel",), "free": ("abs", "rel")}[tolerance.kind]
         free = name not in self._own and is_possible(variable) and name not in self._schema.counts.values()
         several = any(self._schema.sizes[dim] > 1 for dim in variable.dims)
-        return ("abs", "rel") if free and several and variable.dims != (name,) else ()
+        if not (free and several and variable.dims != (name,)):
+            return ()
+        return ("abs",) if variable.is_packed else ("abs", "rel")
 
     def own_values(self) -> dict[str, float]:
         """What inputs may lose by bounds of their own; `bits` as a part of the value."""

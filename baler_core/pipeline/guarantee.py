@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.block import values_of
-from baler_core.data.bounds import Tolerance, distance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.distances import distance
 from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze

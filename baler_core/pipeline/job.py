@@ -18,6 +18,7 @@ from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
+from baler_core.pipeline.absurd_errors import with_largest
 from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
@@ -190,7 +191,8 @@ class Job:
     def _direct(self, layout: Layout) -> bool:
         """Whether the model of a group restores first what tolerances follow from."""
         named = self.config.model.name
-        if layout.kind != "table":
+        # What models restore is what tolerances follow from only where nothing comes between.
+        if layout.kind != "table" or self.pipeline.touches(layout):
             return False
         if named == "auto":
             return True
@@ -258,6 +260,8 @@ def prepare(
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     if any(tolerance.kind == "each" for tolerance in named.values()):
         scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
+        largest = with_largest(blocks, dict(zip(schema.names, scaled, strict=True)))
+        scaled = with_scales(blocks.schema, bounds, tuple(largest.values()), places)
         named = dict(zip(schema.names, scaled, strict=True))
         _refuse_moving_parents(named, held.inputs)
     # A change of variables would come between values and what their tolerances follow from.

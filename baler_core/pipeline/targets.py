@@ -98,11 +98,11 @@ def reach(config: Config, given: Input, output: Path, write: Write) -> Compresse
     values = sum(math.prod(schema.sizes[dim] for dim in v.dims) for v in schema.variables)
     with shown(f"reach {target}", "try") as step:
         curve.step = step
-        return _tried(config, given, output, write, _Search(target, curve, share, native, values))
+        return _tried(config, given, output, write, _Aim(target, curve, share, native, values))
 
 
 @dataclass
-class _Search:
+class _Aim:
     """The search for the factor of the whole file."""
 
     target: Target
@@ -116,7 +116,7 @@ class _Search:
         return self.target.largest_file(done.input_bytes if done is not None else self.native, self.values)
 
 
-def _tried(config: Config, given: Input, output: Path, write: Write, search: _Search) -> Compressed:
+def _tried(config: Config, given: Input, output: Path, write: Write, search: _Aim) -> Compressed:
     share, wanted = search.share, search.wanted(None)
     held: dict[float, float] = {}  # what share of the allowed size the factors take that reach the target
     done: Compressed | None = None
@@ -149,7 +149,7 @@ def _with_factor(config: Config, factor: float) -> Config:
     return replace(config, bounds=multiplied(config.bounds, factor), target=replace(config.target, factor=factor))
 
 
-def _unreached(search: _Search, done: Compressed | None) -> str:
+def _unreached(search: _Aim, done: Compressed | None) -> str:
     least = search.share * min(search.curve.size(_MOST), search.curve.size(_LARGE))
     if done is not None:
         least = done.file_bytes

@@ -79,7 +79,9 @@ def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal]) -> list[s
         '#   {abs: "0.1 * e"}  at most what a formula of other variables gives, value by value',
         "#   {rel: x}    at most x times the value, point by point",
         "#   {range: x}  at most x times (largest - smallest value)",
-        "#   {bits: n}   n bits of the mantissa are kept",
+        "#   {noise: x}  at most x times the noise of its row or channel, or of an error plane",
+        "#   {rms: x}    at most x on average (mean_abs, mean_rel, rms); {rms: 0.1, abs: 0.5} limits single errors, too",
+        "#   {bits: n}   n bits of the mantissa are kept; also {ulp: n}, {decimals: n}",
         "#   lossless    every bit is kept",
         "# A loss is proposed only for measured quantities. Ids, times and positions lose digits only under their full names.",
     ]

@@ -54,8 +54,9 @@ StepWay = Literal["plain", "octaves", "quarters", "centre"]
 """How steps of their own count: as wide as may be, in few widths, or from a sum of other columns."""
 _RUNGS: Mapping[StepWay, int] = {"octaves": 1, "quarters": 4}
 _CENTRES: tuple[StepWay, ...] = ("centre",)
-_COMMON = 0.02
-"""Share of rows whose steps are below the one that widths count from."""
+_COMMON, _BELOW = 0.02, 0.99
+"""Share of rows whose steps are below the one that widths count from; and what part of that, so that no step that
+another machine may restore by a last bit otherwise lies where widths change."""
 _WAY_BYTES, _WORTH = 12.0, 0.01
 """What another way than the plain one takes in the plan, about, and what share of such columns it must save."""
 _FEWEST_POINTING = 0.2
@@ -210,7 +211,7 @@ def _in_own_steps(
     assert tolerance.each is not None
     known = tolerance.each[tolerance.each > 0]
     if way in _RUNGS and known.size:
-        steps = replace(steps, rungs=_RUNGS[way], base=float(np.quantile(known, _COMMON)))
+        steps = replace(steps, rungs=_RUNGS[way], base=_BELOW * float(np.quantile(known, _COMMON)))
     elif way == "centre":
         steps = fit_centre(column.values, tolerance, restored, steps.points) or steps
     found = own_codes(column.values, steps, restored, tolerance)

@@ -46,9 +46,10 @@ class OwnSteps:
         if not self.factors:
             return None
         total = np.full(len(restored[self.parents[0]]), self.factors[-1])
-        for parent, factor, fill in zip(self.parents, self.factors, self.fills, strict=False):
-            values = restored[parent].astype(np.float64)
-            total = total + factor * np.where(np.isfinite(values), values, fill)
+        with np.errstate(all="ignore"):  # of a damaged file
+            for parent, factor, fill in zip(self.parents, self.factors, self.fills, strict=False):
+                values = restored[parent].astype(np.float64)
+                total = total + factor * np.where(np.isfinite(values), values, fill)
         return total
 
     def rounded(self, tolerance: Tolerance) -> Tolerance:
