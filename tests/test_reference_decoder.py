@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 import struct
@@ -14,19 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from reference import table_formulas as formulas
 from reference.arithmetic import decode_classes
 from reference.container import header, sections, unrun
 from reference.lattice import Lattice
 from reference.reading import Bytes, unpack
 
 import baler_core
+from baler_core.data.formulas import FORMULAS, evaluate_formula
 from baler_core.entropy.varint import write_varint
 from baler_core.errors import BalerError
 from baler_core.testing.damage import damaged
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE / "golden"
-DESCRIBED = ("scalar", "predictive")
+DESCRIBED = ("scalar", "predictive", "table")
 FILES = [path for path in sorted(GOLDEN.glob("*.bal")) if path.stem.split("-")[0] in DESCRIBED]
 # Numbers of the standard library, and of the libraries that the pages name.
 ALLOWED = {"numpy", "zstandard", "pcodec", "xxhash", "reference", *sys.stdlib_module_names}
@@ -104,11 +107,40 @@ def small_fields() -> dict[str, np.ndarray]:
     }
 
 
+def small_table() -> dict[str, np.ndarray]:
+    """Few rows of columns that say something about each other: sums, series, classes, special values."""
+    rng, rows = np.random.default_rng(4), 160
+    first = rng.normal(size=rows)
+    walk = np.cumsum(rng.normal(size=rows))
+    log = np.exp(first)
+    log[[5, 7]] = np.nan, 0.0
+    return {
+        "first": np.round(first, 2),
+        "log": log,
+        "walk": np.round(walk, 1),
+        "sum": np.round(first, 2) + np.round(walk, 1),
+        "time": 25 * np.arange(rows) + rng.integers(0, 3, rows),
+        "odd": rng.choice([1.5, 7.25, 1e6], rows),
+        "repeated": np.repeat(rng.integers(0, 300, rows // 4), 4),
+    }
+
+
 SMALL: dict[str, tuple[Callable[[], dict[str, np.ndarray]], tuple[str, ...]]] = {
     "scalar": (small_fields, ("max",)),
     "predictive": (small_fields, ("fast", "max")),
+    "table": (small_table, ("fast", "balanced", "max")),
 }
-BOUNDS = {"log": {"rel": 1e-2}, "whole": {"abs": 3}, "decimal": "lossless", "*": {"abs": 0.05}}
+BOUNDS = {
+    "log": {"rel": 1e-2},
+    "whole": {"abs": 3},
+    "decimal": "lossless",
+    "time": "lossless",
+    "odd": "lossless",
+    "smooth": {"abs": 0.05},
+    "holed": {"abs": 0.05},
+    "zeros": {"abs": 0.05},
+    "*": {"abs": 0.01},
+}
 
 
 @pytest.fixture(scope="module", params=[(model, effort) for model in SMALL for effort in SMALL[model][1]], ids="-".join)
@@ -131,7 +163,7 @@ def test_small_files_are_restored_bit_for_bit(small: Path) -> None:
 
 def test_damaged_files_are_refused_or_restored_as_the_product_does(small: Path, tmp_path: Path) -> None:
     """Most have right checksums, so that the damage reaches models and header."""
-    data, random, refused, cases = small.read_bytes(), np.random.default_rng(14), 0, 100
+    data, random, refused, cases = small.read_bytes(), np.random.default_rng(14), 0, 80
     parts, blocks = sections(data), len(unrun(header(sections(data)[-1])["blocks"][1], 99))
     for case in range(cases):
         if case % 4:
@@ -172,3 +204,20 @@ def test_examples_on_the_pages_are_true() -> None:
     assert tenths.points(np.array([3])) == 3 * 0.1
     merged = Lattice(Bytes(bytes.fromhex("09 10 01 01 00 00 00 00 00 00 f8 7f")), np.dtype("<f8"))
     assert np.array_equal(merged.restore(*merged.split(np.array([-2, -3]))), [np.nan, -2.0], equal_nan=True)
+
+
+def test_formulas_give_the_same_bits() -> None:
+    rng, compared = np.random.default_rng(8), 0
+    assert {name.decode() for name in formulas.FORMULAS} == set(FORMULAS)
+    for name in FORMULAS:
+        for count, constants in itertools.product((1, 2, 3, 4), ((), (1.7,))):
+            parents = [rng.normal(size=40) for _ in range(count)]
+            try:
+                expected = evaluate_formula(name, parents, constants)
+            except (BalerError, IndexError, ValueError):  # it takes another number of columns
+                continue
+            with np.errstate(all="ignore"):
+                found, _ = formulas.evaluate(name.encode(), parents, constants)
+            assert found.tobytes() == expected.tobytes(), name
+            compared += 1
+    assert compared > len(FORMULAS)

@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,32 @@ from reference.predictive import decode_predictive
 from reference.reading import Bytes, Damaged
 from reference.scalar import Shapes, decode_exact, decode_scalar
 from reference.settling import correct, make_zeros, settle
+from reference.table import decode_table
 from reference.tolerances import Variable, variables
 
-Decode = Callable[[dict[str, bytes], list[Variable], Shapes, dict[str, np.ndarray]], list[np.ndarray]]
-MODELS: dict[str, Decode] = {
+
+@dataclass(frozen=True)
+class Model:
+    """The model that coded a group: its options, its state, and the rows of the group's events if these are known."""
+
+    name: str
+    options: dict[str, Any]
+    state: dict[str, np.ndarray]
+    lengths: np.ndarray | None
+
+
+def _table(streams: dict[str, bytes], own: list[Variable], shapes: Shapes, model: Model) -> list[np.ndarray]:
+    if set(model.state) != {"plan"}:
+        raise Damaged("this decoder knows no tables that begin with rows of other files")
+    plan, effort = model.state["plan"].astype("u1").tobytes(), model.options.get("effort", "max")
+    return decode_table(streams, own, shapes, plan, effort, model.lengths)
+
+
+MODELS: dict[str, Callable[[dict[str, bytes], list[Variable], Shapes, Model], list[np.ndarray]]] = {
     "exact": lambda streams, own, shapes, _: decode_exact(streams, own, shapes),
     "scalar": lambda streams, own, shapes, _: decode_scalar(streams, own, shapes),
     "predictive": lambda streams, own, shapes, _: decode_group(streams, own, shapes, decode_predictive),
+    "table": _table,
 }
 # What numpy and the libraries raise for bytes that make no sense.
 NONSENSE = (
@@ -59,18 +78,22 @@ def _restore(data: bytes, limit: int) -> dict[str, np.ndarray]:
     for number, (groups, models, sizes) in enumerate(unrun(runs, len(parts))):
         section = parts[first + number]
         streams = block_streams(section[:-8], limit)
-        digests = []
-        for group, model, found in zip(groups, models, streams, strict=True):
-            _, ranges, components, states = head["groups"][group]
-            own = [known[place] for place in unranged(ranges, len(known))]
+        digests, done = [b""] * len(groups), dict[str, np.ndarray]()
+        if not len(groups) == len(models) == len(streams):
+            raise Damaged("a block has other groups than the header says")
+        for place in _counts_first(head, known, groups):
+            _, ranges, components, states = head["groups"][groups[place]]
+            own = [known[number] for number in unranged(ranges, len(known))]
             shapes = [tuple(_length(sizes[dim]) for dim in variable.dims) for variable in own]
             if sum(math.prod(s) * v.dtype.itemsize for s, v in zip(shapes, own, strict=True)) > limit:
                 raise Damaged("a block takes more memory than is allowed")
-            learned = state(parts[states[model]], limit)
-            values, digest = _group(components[model][0], found, own, shapes, learned)
-            digests.append(digest)
-            for variable, array in zip(own, values, strict=True):
-                pieces.setdefault(variable.name, []).append(array)
+            (name, options, *_), learned = components[models[place]], state(parts[states[models[place]]], limit)
+            counts = head["counts"].get(own[0].dims[0], "") if own[0].dims else ""
+            model = Model(name, options, learned, done.get(counts))
+            values, digests[place] = _group(model, streams[place], own, shapes)
+            done |= {variable.name: array for variable, array in zip(own, values, strict=True)}
+        for name, array in done.items():
+            pieces.setdefault(name, []).append(array)
         if section[-8:] != block_digest(number, digests):
             raise Damaged(f"block {number} restores to something else than was written")
     return {name: np.concatenate(arrays) if arrays[0].ndim else arrays[0] for name, arrays in pieces.items()}
@@ -82,14 +105,21 @@ def _length(size: Any) -> int:
     return size
 
 
+def _counts_first(head: Any, known: list[Variable], groups: list[int]) -> list[int]:
+    """The places of groups, those of jagged dimensions last."""
+    first = [known[head["groups"][group][1][0][0]] for group in groups]
+    jagged = [bool(variable.dims) and variable.dims[0] in head["counts"] for variable in first]
+    return sorted(range(len(groups)), key=lambda place: jagged[place])
+
+
 def _group(
-    model: str, streams: dict[str, bytes], own: list[Variable], shapes: Shapes, learned: dict[str, np.ndarray]
+    model: Model, streams: dict[str, bytes], own: list[Variable], shapes: Shapes
 ) -> tuple[list[np.ndarray], bytes]:
     """The restored values of a group, and its digest."""
-    if model not in MODELS:
-        raise Damaged(f"this decoder knows no model {model!r}")
+    if model.name not in MODELS:
+        raise Damaged(f"this decoder knows no model {model.name!r}")
     own = _with_steps(streams.get("&", b""), own)
-    decoded = MODELS[model](streams, own, shapes, learned)
+    decoded = MODELS[model.name](streams, own, shapes, model)
     values = [np.array(array, order="C") for array in decoded]
     settle(streams.get("~", b""), values, own)
     make_zeros(streams.get("0", b""), values, own)
