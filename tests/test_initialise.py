@@ -63,7 +63,7 @@ def schema_of(*variables: Variable) -> Schema:
         (Variable("pt [GeV]", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
         (Variable("phi [rad]", "<f4", ("event",), units="rad"), ErrorBound("abs", 1e-4)),
         (Variable("e_total", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
-        (Variable("pt_error", "<f4", ("event",)), ErrorBound("rel", 1e-2)),
+        (Variable("pt_error", "<f4", ("event",)), ErrorBound("rel", 0.05)),
         (Variable("gmag", "<f4", ("star",)), ErrorBound("abs", 1e-3)),
         (Variable("ok", "|b1", ("event",)), LOSSLESS),
         (Variable("name", "str", ("event",)), LOSSLESS),

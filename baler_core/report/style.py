@@ -56,8 +56,8 @@ def new_figure(width: float, height: float, *, fitted: bool = True) -> Iterator[
     `fitted` lets matplotlib find the margins, which takes longer than drawing.
     """
     import matplotlib as mpl
-    from matplotlib.rcsetup import cycler
     from matplotlib.figure import Figure
+    from matplotlib.rcsetup import cycler
 
     with mpl.rc_context():
         mpl.rcdefaults()

@@ -13,7 +13,8 @@ import yaml
 from baler_core.data.variables import Schema, Variable
 from baler_core.plugin.interfaces import Training
 from baler_core.plugin.registry import Registry
-from baler_core.suggest.proposals import LOSSLESS, UNCERTAINTIES, Proposal, proposals_for
+from baler_core.suggest.proposal import LOSSLESS, UNCERTAINTIES, Proposal
+from baler_core.suggest.proposals import proposals_for
 
 if TYPE_CHECKING:
     import numpy as np
