@@ -264,6 +264,6 @@ def test_colours_are_magnitudes_whatever_the_format_says_of_units(name: str) -> 
     assert proposed(**{name: RANDOM.normal(0.7, 0.9, N)})[name].bound == "{abs: 1.0e-3}"
 
 
-@pytest.mark.parametrize("name", ["q_r", "bp", "g_rate", "x_y"])
+@pytest.mark.parametrize("name", ["q_r", "bp", "g_rate", "x_t"])
 def test_what_only_looks_like_a_colour_is_none(name: str) -> None:
     assert proposed(**{name: RANDOM.normal(0.7, 0.9, N)})[name].bound == "{rel: 1.0e-3}"

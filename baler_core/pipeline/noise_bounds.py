@@ -162,22 +162,30 @@ def agrees_with_noise(sizes: np.ndarray, noise: float) -> bool:
     return bool(noise == 0 or 1 / _ALIKE < float(np.median(sizes)) / noise < _ALIKE)
 
 
-def error_planes(schema: Schema, name: str) -> list[tuple[str, Measure]]:
-    """Return variables of the same dimensions that may hold the errors of one: by names of columns and planes, by metadata."""
-    by_columns = [(errors.name, errors.measure) for errors in errors_beside(schema.names).get(name, [])]
+def error_planes(
+    schema: Schema, name: str, beside: Mapping[str, Sequence[Errors]] | None = None
+) -> list[tuple[str, Measure]]:
+    """Return variables of the same dimensions that may hold the errors of one: by names of columns and planes, by metadata.
+
+    Parameters
+    ----------
+    beside
+        What `errors_beside` finds, if it was asked already.
+    """
+    by_columns = (errors_beside(schema.names) if beside is None else beside).get(name, [])
     folder, _, last = name.rpartition("/")
-    by_planes = []
-    for other in schema.names:
+    by_planes: list[tuple[str, Measure]] = []
+    for other in schema.names if _bare(last) in _SIGNALS else ():
         inside, _, plane = other.rpartition("/")
         measure = _PLANES.get(_bare(plane))
-        if measure is not None and inside == folder and _bare(last) in _SIGNALS and _version(plane) == _version(last):
+        if measure is not None and inside == folder and _version(plane) == _version(last):
             by_planes.append((other, measure))
     dims, standard = schema[name].dims, schema[name].standard_name
     # CF conventions, appendix C: the modifier of a standard name
     by_standard: list[tuple[str, Measure]] = [
         (v.name, "sigma") for v in schema.variables if standard and v.standard_name == f"{standard} standard_error"
     ]
-    found = dict.fromkeys([*by_columns, *by_planes, *by_standard])
+    found = dict.fromkeys([*((errors.name, errors.measure) for errors in by_columns), *by_planes, *by_standard])
     return [
         (other, measure)
         for other, measure in found

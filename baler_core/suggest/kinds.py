@@ -18,6 +18,11 @@ _COLOUR = re.compile(
     r"(bp[-_]rp|bp[-_]g|g[-_]rp|[ubvri][-_][bvri]|[ugrizy][-_][grizy]|[jhk]s?[-_][hk]s?)(_?0|_mean|_corr)?",
     re.IGNORECASE,
 )
+# Coordinates of vertices and points: their zero is a convention. Not px, py, pz.
+_PLACE = re.compile(r"(.*[_.])?(v|vtx|vertex|pos|point)?_?[xyz]", re.IGNORECASE)
+# Astrometry in milliarcseconds (a year): bright stars move a thousand times as fast as their errors.
+_ASTROMETRY = re.compile(r"pm|pm_?ra|pm_?dec|pmra_?cosdec|parallax|plx", re.IGNORECASE)
+_MILLIARCSECONDS = ("", "mas", "mas/yr", "mas / yr", "mas.yr**-1", "mas yr-1")
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
 _NARROW = 0.05
 _SMALL = 0.01
@@ -77,8 +82,12 @@ def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
     name = variable.name.rpartition("/")[2]
     if _MAGNITUDE.search(name) or _COLOUR.fullmatch(name) or variable.units.lower() == "mag":
         return Proposal("{abs: 1.0e-3}", "a magnitude")
+    if _ASTROMETRY.fullmatch(name) and variable.units.lower() in _MILLIARCSECONDS:
+        return Proposal("{abs: 1.0e-3}", "a proper motion or parallax, in milliarcseconds")
     if variable.units.lower() in PIXELS:
         return Proposal("{abs: 1.0e-3}", "a place on an image")
+    if _PLACE.fullmatch(name):
+        return Proposal("{range: 1.0e-5}", "a coordinate, whose zero means nothing")
     if variable.numpy_dtype.kind != "f":
         return Proposal(FIELDS, "packed: represents real numbers by a scale factor")
     if values is not None and _is_narrow(values):

@@ -14,7 +14,7 @@ from baler_core.data.noise import noise_of
 from baler_core.data.uncertainties import Errors
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.noise_bounds import FORMULAS, agrees_with_noise, error_planes
-from baler_core.suggest.proposal import LOSSLESS, Proposal
+from baler_core.suggest.proposal import LOSSLESS, Proposal, absolute
 
 _OF_COLUMN, _OF_PLANE = 0.1, 0.25
 # Of the values, so many must have an error: a column that is mostly empty says nothing about the others.
@@ -23,7 +23,9 @@ _MOSTLY = 0.5
 _MOST = 3
 
 
-def errors_of(schema: Schema, name: str, physical: Mapping[str, np.ndarray]) -> list[Errors]:
+def errors_of(
+    schema: Schema, name: str, physical: Mapping[str, np.ndarray], beside: Mapping[str, Sequence[Errors]]
+) -> list[Errors]:
     """Return the columns or planes of a variable's errors, as far as their values are errors of most of its values.
 
     Of standard deviations and their squares or inverses beside one variable, the standard deviations count.
@@ -32,12 +34,14 @@ def errors_of(schema: Schema, name: str, physical: Mapping[str, np.ndarray]) -> 
     ----------
     physical
         Values, float64, NaN where there are none.
+    beside
+        Columns of errors by their names.
     """
     own = physical.get(name)
     if own is None:
         return []
     found = []
-    for plane, measure in error_planes(schema, name):
+    for plane, measure in error_planes(schema, name, beside):
         errors = Errors(plane, measure)
         values = physical.get(plane)
         if values is None or values.shape != own.shape:
@@ -74,6 +78,22 @@ def of_own_errors(
     which = "each value's error" if len(errors) == 1 else "the smaller of each value's errors"
     reason = f"{part} of {which}, in {names} (commonly {common:.3g})"
     return Proposal(f"{{abs: {quoted(formula)}}}", reason, is_below_noise=True, suffix=_suffix(variable, errors))
+
+
+def of_significance(variable: Variable, physical: Mapping[str, np.ndarray]) -> Proposal | None:
+    """Return the proposal for a variable whose ratio to its error stands beside it, as Gaia's `parallax_over_error`.
+
+    A tenth of the error is a share of the value, of the most significant ones but for a thousandth; the error is no column.
+    """
+    ratios = physical.get(f"{variable.name}_over_error")
+    if ratios is None or not np.isfinite(ratios).any():
+        return None
+    largest = float(np.percentile(np.abs(ratios[np.isfinite(ratios)]), 99.9))
+    if largest <= 1:
+        return None
+    share = absolute(_OF_COLUMN / largest).replace("abs", "rel")
+    name = f"{variable.name}_over_error".rpartition("/")[2]
+    return Proposal(share, f"a tenth of the error, by {name} up to {largest:.3g}", is_below_noise=True)
 
 
 def _formula(errors: Sequence[Errors], share: float) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from baler_core.data.bounds import usable
 from baler_core.data.noise import Noise, noise_of
 from baler_core.data.roles import GRID_AXIS, SINGLE, Finding, roles_of
 from baler_core.data.sentinels import sentinels_in
-from baler_core.data.uncertainties import Errors
+from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.pipeline.noise_bounds import has_tiles
@@ -19,8 +19,8 @@ from baler_core.suggest.allowed import allowed_in
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.kinds import of_column, of_field
 from baler_core.suggest.objections import objection
-from baler_core.suggest.own_errors import errors_of, of_own_errors
-from baler_core.suggest.proposal import LOSSLESS, UNCERTAINTIES, Proposal, absolute
+from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
+from baler_core.suggest.proposal import LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
 from baler_core.suggest.recommended import recommendation
 
 _OF_NOISE = 0.25
@@ -49,6 +49,8 @@ class Seen:
         Dimensions along which times stand in even steps.
     names
         Of all variables, without groups.
+    own
+        Variables that hold the errors of others.
     """
 
     roles: Mapping[str, Finding]
@@ -57,7 +59,7 @@ class Seen:
     errors: Mapping[str, Sequence[Errors]]
     series: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
-    own: frozenset[str] = field(default_factory=frozenset)
+    own: frozenset[str] = frozenset()
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
@@ -82,7 +84,8 @@ def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
     roles = roles_of(schema, values)
     physical = {v.name: _physical(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values}
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
-    errors = {v.name: errors_of(schema, v.name, physical) for v in schema.variables if _may_lose(v)}
+    beside = errors_beside(schema.names)
+    errors = {v.name: errors_of(schema, v.name, physical, beside) for v in schema.variables if _may_lose(v)}
     names = frozenset(name.rpartition("/")[2] for name in schema.names)
     return Seen(
         roles,
@@ -112,7 +115,9 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else SINGLE)
     is_uncertainty = finding.role == "uncertainty" or variable.name in seen.own
     is_grid = _is_grid(variable, values)
-    by_error = None if is_uncertainty or values is None else _below_errors(variable, seen, is_grid=is_grid)
+    by_error = None
+    if not is_uncertainty and values is not None:
+        by_error = _below_errors(variable, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
     in_series = variable.dims[0] in seen.series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable, seen) if finding.is_guess and in_series else None
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
@@ -126,7 +131,17 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if not by_kind.is_lossy:
         return by_error or by_kind
     has_zeros = is_grid and "exactly 0" in by_kind.reason
-    return by_error or (None if has_zeros else by_noise) or recommendation(variable, seen.names) or by_kind
+    stated = recommendation(variable, seen.names)
+    by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
+    return by_error or by_noise or stated or by_kind
+
+
+def _finer_of(by_noise: Proposal | None, stated: Proposal | None, variable: Variable, seen: Seen) -> Proposal | None:
+    """The proposal by noise, unless a recommendation allows less: fields of models have structure that looks like noise."""
+    if by_noise is None or stated is None:
+        return by_noise
+    allowed = [float(np.nanmedian(allowed_in(one.bound, variable, seen.physical))) for one in (by_noise, stated)]
+    return by_noise if allowed[0] <= allowed[1] else stated
 
 
 def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
@@ -141,13 +156,15 @@ def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
     coarse = stored_coarsely(variable, seen.stored[variable.name], values)
     if coarse is not None and _gains_nothing(values, allowed, coarse, chosen=not proposal.is_below_noise):
         return Proposal(LOSSLESS, f"stored {coarse} already, so exact costs little more ({proposal.reason})")
-    noise = noise_of(values) if _has_neighbours(variable, seen) else Noise()
+    noise = _noise_seen(values, variable, coarse) if _has_neighbours(variable, seen) else Noise()
     why = objection(values, allowed, noise, is_below_noise=proposal.is_below_noise)
     if not why:
         return proposal
-    finer = _finer(proposal, variable, seen)
-    if finer is not None and not objection(values, allowed / _FINER, noise, is_below_noise=False):
-        return replace(finer, reason=f"{proposal.reason}; {proposal.bound} {why}")
+    for other in (_finer(proposal), replace(proposal, bound=OTHERS)) if not proposal.is_below_noise else ():
+        if other is not None and other.bound != proposal.bound:
+            allowed = allowed_in(other.bound, variable, seen.physical)
+            if not objection(values, allowed, noise, is_below_noise=False):
+                return replace(other, reason=f"{proposal.reason}; {proposal.bound} {why}")
     return Proposal(LOSSLESS, f"{proposal.bound} {why}")
 
 
@@ -160,7 +177,7 @@ def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, 
     return bool(np.median(allowed[known] / coarse.half_step(values[known])) < factor)
 
 
-def _finer(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal | None:
+def _finer(proposal: Proposal) -> Proposal | None:
     """The same bound, ten times finer; None if it is none with a number."""
     kind, _, number = proposal.bound.strip("{}").partition(": ")
     if kind not in ("abs", "range", "rel"):
@@ -200,11 +217,7 @@ def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> P
     """A quarter of the noise, if there is any beyond the rounding of the numbers as they are stored."""
     if values is None or not np.isfinite(values).any():
         return None
-    known = np.abs(values[np.isfinite(values)])
-    coarse = stored_coarsely(variable, seen.stored[variable.name], values)
-    step = coarse.step if coarse is not None else 0.0
-    eps = float(np.finfo(variable.numpy_dtype).eps) if variable.numpy_dtype.kind == "f" else 0.0
-    noise = noise_of(values, rounding=max(4 * eps * float(known.max()), step / 2))
+    noise = _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values))
     if not noise.is_noise:
         return None
     about = f"{noise.sigma:.3g} {variable.units}".rstrip()
@@ -214,6 +227,13 @@ def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> P
             f"{{noise: {_OF_NOISE}}}", f"a quarter of the noise in each {tile}, about {about}", is_below_noise=True
         )
     return Proposal(absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {about}", is_below_noise=True)
+
+
+def _noise_seen(values: np.ndarray, variable: Variable, coarse: Coarseness | None) -> Noise:
+    """The noise beyond the rounding of the type, and beyond the steps in which values are stored."""
+    largest = float(np.abs(values[np.isfinite(values)]).max())
+    eps = float(np.finfo(variable.numpy_dtype).eps) if variable.numpy_dtype.kind == "f" else 0.0
+    return noise_of(values, rounding=max(4 * eps * largest, coarse.step / 2 if coarse is not None else 0.0))
 
 
 def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:

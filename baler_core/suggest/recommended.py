@@ -32,7 +32,7 @@ def recommendation(variable: Variable, names: Collection[str]) -> Proposal | Non
     if all(needed in names for needed in nanoaod["beside"]):
         _, mark, ending = name.rpartition("_")
         for entry in nanoaod["entries"]:
-            if mark and ending in entry["endings"]:
+            if name in entry.get("names", ()) or (mark and ending in entry.get("endings", ())):
                 return Proposal(entry["bound"], f"the {nanoaod['source']}")
     return None
 
