@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,19 +56,25 @@ def stored_coarsely(variable: Variable, stored: np.ndarray, physical: np.ndarray
     known = stored[np.isfinite(physical) & (stored != 0)]
     if known.size < _FEWEST:
         return None
-    found = _steps(known)
-    if found is not None:
-        return Coarseness(step=found * abs(variable.scale))
+    found = [one for one in (_steps(known), _mantissa(known)) if one is not None]
+    # Numbers of few bits also lie on the steps of the smallest among them.
+    found = [replace(one, step=one.step * abs(variable.scale)) for one in found]
+    shown = np.abs(physical[np.isfinite(physical) & (stored != 0)])
+    return max(found, key=lambda one: float(np.median(one.half_step(shown))), default=None)
+
+
+def _mantissa(known: np.ndarray) -> Coarseness | None:
+    """Return how many bits of the mantissa are used, if somebody set the others to zero."""
     zeros, mantissa = common_trailing_zeros(known), int(np.finfo(known.dtype).nmant)
     rounded = zeros - (_SINGLE_IN_DOUBLE if known.dtype.itemsize == 8 and zeros >= _SINGLE_IN_DOUBLE else 0)
     return Coarseness(bits=max(1, mantissa - zeros)) if rounded >= _ROUNDED else None
 
 
-def _steps(known: np.ndarray) -> float | None:
+def _steps(known: np.ndarray) -> Coarseness | None:
     """Return the distance of values on a lattice: multiples of a step, or a step beside some offset as in GRIB."""
     spacing = find_spacing(known.astype(known.dtype.newbyteorder("="), copy=False))
     if spacing is not None:
-        return spacing[0] / spacing[1]
+        return Coarseness(step=spacing[0] / spacing[1])
     distinct = np.unique(known.astype(np.float64))
     rounding = float(np.finfo(known.dtype).eps) * float(np.abs(distinct).max())
     distances = np.diff(distinct)
@@ -82,4 +88,4 @@ def _steps(known: np.ndarray) -> float | None:
     off = np.abs(few / step - np.rint(few / step))
     # Steps in real numbers are found in all distances, and are larger than what the type rounds.
     is_lattice = step >= _UNITS * rounding and near.size >= _FEWEST and float(off.max()) < 0.25
-    return step if is_lattice and float(np.median(off)) < _OFF_STEP else None
+    return Coarseness(step=step) if is_lattice and float(np.median(off)) < _OFF_STEP else None
