@@ -72,6 +72,14 @@ def test_names_that_are_no_words_stand_between_backticks() -> None:
     assert proposed(**columns)["flux [Jy]"].bound == '{abs: "0.1 * `e_flux [Jy]`"}'
 
 
+def test_errors_that_many_rows_share_stay_exact() -> None:
+    errors = np.where(RANDOM.random(N) < 0.1, 70.0, RANDOM.uniform(50, 200, N))
+    found = proposed(T=RANDOM.normal(5000, 800, N), T_err=errors)
+    assert found["T"].bound == '{abs: "0.1 * T_err"}'
+    assert found["T_err"].bound == "lossless"
+    assert "exactly 70" in found["T_err"].reason
+
+
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_errors_of_few_values_are_not_taken_for_those_of_all(share: float) -> None:
     errors = np.where(RANDOM.random(N) < share, 0.02, np.nan)

@@ -33,6 +33,8 @@ _EVEN = 0.75
 _LONG_AXIS = 64
 # Somebody who rounded values chose their precision: a bound that would take less than so many times that is not worth it.
 _CHOSEN = 4.0
+# Errors of which more than this part are the same number were chosen, not measured.
+_CHOSEN_ERRORS = 0.05
 # Where a bound of a kind does harm, one that is finer by this factor may not.
 _FINER = 10.0
 
@@ -123,7 +125,7 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
         return Proposal(LOSSLESS, str(finding))
     if is_uncertainty:
-        return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
+        return _of_uncertainty(values)
     is_plane = is_grid and values is not None and min(values.shape[-2:]) >= GRID_AXIS
     if by_error is None and (is_plane or in_series):
         by_noise = _below_noise(values, variable, seen)
@@ -134,6 +136,17 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     stated = recommendation(variable, seen.names)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
     return by_error or by_noise or stated or by_kind
+
+
+def _of_uncertainty(values: np.ndarray | None) -> Proposal:
+    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution."""
+    known = values[np.isfinite(values)] if values is not None else np.zeros(0)
+    distinct, counts = np.unique(known, return_counts=True)
+    if known.size >= _FEW and counts.max() > _CHOSEN_ERRORS * known.size:
+        return Proposal(
+            LOSSLESS, f"an uncertainty; {counts.max() / known.size:.0%} are exactly {distinct[counts.argmax()]:.6g}"
+        )
+    return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
 
 
 def _finer_of(by_noise: Proposal | None, stated: Proposal | None, variable: Variable, seen: Seen) -> Proposal | None:
