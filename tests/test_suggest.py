@@ -40,7 +40,7 @@ def suggest(*arguments: str) -> str:
 @pytest.fixture
 def stars(tmp_path: Path) -> Path:
     g = RANDOM.normal(18, 1, N)
-    np.savez(tmp_path / "stars.npz", g=g, r=g - RANDOM.normal(0.5, 0.1, N), e_g=RANDOM.uniform(0.01, 0.05, N))
+    np.savez(tmp_path / "stars.npz", g=g, r=g - RANDOM.normal(0.5, 0.1, N), e_g=RANDOM.lognormal(-4, 1, N))
     return tmp_path / "stars.npz"
 
 
@@ -159,3 +159,20 @@ def test_a_quantity_that_cannot_be_kept_is_refused_in_a_sentence(stars: Path, fo
     result = CliRunner().invoke(cli, ["suggest", str(stars), "--keep", formula], obj=Session())
     assert result.exit_code != 0
     assert said in str(result.exception)
+
+
+def test_the_configuration_of_a_wide_file_has_no_problems(tmp_path: Path) -> None:
+    """Own errors, uncertainties, angles and momenta of one collection: no line may hide another, no key come twice."""
+    columns = {}
+    for part in ("dxy", "dz", "ip"):
+        columns |= {f"Muon_{part}": RANDOM.normal(0, 1, N), f"Muon_{part}Err": RANDOM.lognormal(-4, 1, N)}
+    columns |= {f"Muon_v{number}": RANDOM.lognormal(0, 1, N) for number in range(45)}
+    columns |= {f"{name}_phi": RANDOM.uniform(-3, 3, N) for name in ("Muon", "Jet", "MET")}
+    np.savez(tmp_path / "wide.npz", **columns)
+    (tmp_path / "c.yaml").write_text(suggest(str(tmp_path / "wide.npz")))
+    stated = yaml.safe_load((tmp_path / "c.yaml").read_text())["bounds"]
+    assert stated["Muon_dxy"] == {"abs": "0.1 * Muon_dxyErr"}
+    assert stated["*_phi"] == {"abs": 1e-4}
+    assert len(stated) < 15
+    result = CliRunner().invoke(cli, ["check", str(tmp_path / "c.yaml"), "--data"], obj=Session())
+    assert result.exit_code == 0, result.exception

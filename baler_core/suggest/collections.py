@@ -108,7 +108,6 @@ def _of_collection(prefix: str, members: Sequence[Variable], proposals: Mapping[
 
     Integers, booleans and text need no line: a pattern with wildcards leaves them exact.
     """
-    own, members = _own_errors(prefix, members, proposals)
     lossy = [v for v in members if proposals[v.name].is_lossy]
     counted = Counter(proposals[v.name].bound for v in lossy if not proposals[v.name].bound.startswith("{abs"))
     # A bound relative to values suits others of the collection, too; an absolute one only what it was proposed for.
@@ -119,33 +118,10 @@ def _of_collection(prefix: str, members: Sequence[Variable], proposals: Mapping[
     listed = [v for v in members if proposals[v.name].bound != common]
     entries = [Entry(full(v.name), proposals[v.name].bound, _with_units(v, proposals[v.name])) for v in listed]
     if common == LOSSLESS:
-        return [*own, *entries, *_exact(prefix, members, proposals)]
+        return [*entries, *_exact(prefix, members, proposals)]
     others = [v.name[len(prefix) :] for v in members if v not in listed]
     kind = "uncertainties: " if common == UNCERTAINTIES else ""
-    return [*own, *entries, Entry(full(prefix) + "*", common, kind + _listed(others))]
-
-
-def _own_errors(
-    prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal]
-) -> tuple[list[Entry], list[Variable]]:
-    """One line for all that have errors named alike, `{abs: "0.1 * {}Err"}`, one for those errors, and who is left."""
-    counted = Counter(proposals[v.name].suffix for v in members if proposals[v.name].suffix)
-    entries: list[Entry] = []
-    left = list(members)
-    for suffix, number in counted.items():
-        having = [v for v in left if proposals[v.name].suffix == suffix]
-        if number < 2 or any(v.name + suffix in proposals for v in left if v not in having):
-            continue
-        errors = [v for v in left if v.name in {h.name + suffix for h in having}]
-        names = _listed([v.name[len(prefix) :] for v in having])
-        entries.append(
-            Entry(full(prefix) + "*", f'{{abs: "0.1 * {{}}{suffix}"}}', f"a tenth of each value's error: {names}")
-        )
-        if errors and {proposals[v.name].bound for v in errors} == {UNCERTAINTIES}:
-            entries.append(Entry(f"{full(prefix)}*{suffix}", UNCERTAINTIES, "their uncertainties"))
-            left = [v for v in left if v not in errors]
-        left = [v for v in left if v not in having]
-    return entries, left
+    return [*entries, Entry(full(prefix) + "*", common, kind + _listed(others))]
 
 
 def _exact(prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal]) -> list[Entry]:

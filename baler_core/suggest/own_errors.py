@@ -56,7 +56,7 @@ def errors_of(
 
 
 def of_own_errors(
-    variable: Variable, errors: Sequence[Errors], physical: Mapping[str, np.ndarray], rounding: float, *, is_plane: bool
+    errors: Sequence[Errors], physical: Mapping[str, np.ndarray], rounding: float, *, is_plane: bool
 ) -> Proposal | None:
     """Return the proposal of a tenth of each value's error, of a quarter for planes; None where the names allow no formula.
 
@@ -77,7 +77,7 @@ def of_own_errors(
     part = "a quarter" if is_plane else "a tenth"
     which = "each value's error" if len(errors) == 1 else "the smaller of each value's errors"
     reason = f"{part} of {which}, in {names} (commonly {common:.3g})"
-    return Proposal(f"{{abs: {quoted(formula)}}}", reason, is_below_noise=True, suffix=_suffix(variable, errors))
+    return Proposal(f"{{abs: {quoted(formula)}}}", reason, is_below_noise=True)
 
 
 def of_significance(variable: Variable, physical: Mapping[str, np.ndarray]) -> Proposal | None:
@@ -115,14 +115,6 @@ def _word(name: str) -> str | None:
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and not keyword.iskeyword(name) and name not in FUNCTIONS:
         return name
     return None if "`" in name or "{" in name or not name.isprintable() or len(name) > 200 else f"`{name}`"
-
-
-def _suffix(variable: Variable, errors: Sequence[Errors]) -> str:
-    """Return what is joined to the name of a variable to make that of its only error, if that is so."""
-    if len(errors) != 1 or errors[0].measure != "sigma" or not errors[0].name.startswith(variable.name):
-        return ""
-    suffix = errors[0].name[len(variable.name) :]
-    return suffix if re.fullmatch(r"\w+", suffix, re.ASCII) else ""
 
 
 def quoted(text: str) -> str:

@@ -19,14 +19,11 @@ class Proposal:
     ----------
     is_below_noise
         Whether the bound is a share of errors or noise: what it moves has no meaning.
-    suffix
-        What makes the name of the error from that of the variable, where the bound is a tenth of it: `Err`.
     """
 
     bound: str
     reason: str
     is_below_noise: bool = False
-    suffix: str = ""
 
     @property
     def is_lossy(self) -> bool:

@@ -35,6 +35,8 @@ _LONG_AXIS = 64
 _CHOSEN = 4.0
 # Errors of which more than this part are the same number were chosen, not measured.
 _CHOSEN_ERRORS = 0.05
+# A loss of errors that takes more of their spread would show in their distribution.
+_OF_SPREAD = 0.02
 # Where a bound of a kind does harm, one that is finer by this factor may not.
 _FINER = 10.0
 
@@ -146,6 +148,11 @@ def _of_uncertainty(values: np.ndarray | None) -> Proposal:
         return Proposal(
             LOSSLESS, f"an uncertainty; {counts.max() / known.size:.0%} are exactly {distinct[counts.argmax()]:.6g}"
         )
+    if known.size >= _FEW:
+        low, high = np.percentile(known, (5, 95))
+        if 0 < _OF_SPREAD * (high - low) < 0.05 * abs(float(np.median(known))):
+            bound = absolute(_OF_SPREAD / 2 * (high - low))
+            return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
     return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
 
 
@@ -215,7 +222,7 @@ def _below_errors(variable: Variable, seen: Seen, *, is_grid: bool) -> Proposal 
     """A share of each value's own error, where there are errors beside it."""
     errors = seen.errors.get(variable.name, ())
     rounding = _rounding(seen.physical[variable.name], variable)
-    return of_own_errors(variable, errors, seen.physical, rounding, is_plane=is_grid) if errors else None
+    return of_own_errors(errors, seen.physical, rounding, is_plane=is_grid) if errors else None
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:
