@@ -20,7 +20,7 @@ import zstandard
 
 from baler_core.api.calls import compress
 from baler_core.data.block import values_of
-from baler_core.data.bounds import ErrorBound
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.decode import BalFile
 from baler_core.plugin.interfaces import Source

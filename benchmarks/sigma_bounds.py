@@ -1,6 +1,6 @@
 """Bits per value under bounds of k times each value's own error, against one bound for a column and against peers.
 
-    python benchmarks/sigma_bounds.py [DATA_FOLDER] [--only NAME]
+    python benchmarks/sigma_bounds.py [DATA_FOLDER] [--only NAME] [--quick]
 
 Every bound is checked value by value on what the file restores, with the errors of the original and the restored ones.
 """
@@ -28,7 +28,10 @@ from baler_core.plugin.registry import load_plugins
 SHARES = (0.1, 0.25)
 OTHERWISE = 1e-3
 ERRORS = 0.05
-EFFORT = "balanced"
+MODELS: dict[bool, dict[str, str]] = {
+    False: {"name": "auto", "effort": "balanced"},
+    True: {"name": "table", "effort": "balanced", "network": "off"},
+}
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,13 @@ def _known(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
 def size(
     columns: Mapping[str, np.ndarray],
     bounds: Mapping[str, Any],
+    model: Mapping[str, str],
     check: Callable[[Mapping[str, np.ndarray]], None] | None = None,
 ) -> int:
     """Return the bytes of the .bal file of a table."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.bal"
-        baler_core.compress(dict(columns), path, bounds=dict(bounds), model={"name": "auto", "effort": EFFORT})
+        baler_core.compress(dict(columns), path, bounds=dict(bounds), model=model)
         if check is not None:
             check({str(name): values.values for name, values in baler_core.open(path).items()})
         return path.stat().st_size
@@ -161,7 +165,7 @@ def peers(table: Table, share: float) -> tuple[int, int]:
     return one, divided
 
 
-def measured(table: Table, share: float) -> dict[str, float]:
+def measured(table: Table, share: float, model: Mapping[str, str]) -> dict[str, float]:
     """Return bits per value: ours with own errors, ours with one bound per column, peers."""
     others = {name: values for name, values in table.columns.items() if name not in table.errors}
     errors = {error: {"rel": ERRORS} for error in table.errors.values()}
@@ -171,19 +175,19 @@ def measured(table: Table, share: float) -> dict[str, float]:
         known = _known(table.columns[value], table.columns[error])
         smallest[value] = {"abs": share * float(np.abs(table.columns[error][known].astype(np.float64)).min())}
     count = sum(int(_known(table.columns[v], table.columns[e]).sum()) for v, e in table.errors.items())
-    base = size(others, errors)
+    base = size(others, errors, model)
     one, divided = peers(table, share)
     found = {
-        "own errors": size(table.columns, {**errors, **own}, checker(table, share)) - base,
-        "one bound": size(table.columns, {**errors, **smallest}) - base,
+        "own errors": size(table.columns, {**errors, **own}, model, checker(table, share)) - base,
+        "one bound": size(table.columns, {**errors, **smallest}, model) - base,
         "peer, one bound": one,
         "peer, divided": divided,
     }
     return {name: 8 * bytes_ / count for name, bytes_ in found.items()}
 
 
-def whole(table: Table) -> tuple[int, int]:
-    """Return the bytes of the whole table at a tenth of the errors, these at 0.05, and of all floats at rel 1e-3."""
+def whole(table: Table, share: float, model: Mapping[str, str]) -> tuple[int, int]:
+    """Return the bytes of the whole table at a share of the errors, these at 0.05, and of all floats at rel 1e-3."""
     floats = [name for name, values in table.columns.items() if values.dtype.kind == "f"]
     plain = {name: {"rel": 1e-3} for name in floats}
     errors = {
@@ -191,8 +195,10 @@ def whole(table: Table) -> tuple[int, int]:
         for error in [beside.name for found in errors_beside(table.columns).values() for beside in found]
         if error in floats
     }
-    own = {v: {"abs": f"0.1 * `{e}`", "else": {"rel": OTHERWISE}} for v, e in table.errors.items()}
-    return size(table.columns, {**plain, **errors, **own}, checker(table, 0.1)), size(table.columns, plain)
+    own = {v: {"abs": f"{share} * `{e}`", "else": {"rel": OTHERWISE}} for v, e in table.errors.items()}
+    return size(table.columns, {**plain, **errors, **own}, model, checker(table, share)), size(
+        table.columns, plain, model
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -201,8 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", nargs="?", default="shared/data", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--whole", action="store_true", help="whole tables only")
+    parser.add_argument("--quick", action="store_true", help="by the model table without networks, in minutes")
     options = parser.parse_args(arguments)
-    logs: dict[float, list[dict[str, float]]] = {share: [] for share in SHARES}
+    model = MODELS[options.quick]
+    logs: dict[float, list[tuple[int, dict[str, float]]]] = {share: [] for share in SHARES}
     for table in tables(options.folder):
         if options.only not in table.name:
             continue
@@ -211,19 +219,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
             flush=True,
         )
         for share in () if options.whole else SHARES:
-            found = measured(table, share)
-            logs[share].append(found)
+            found = measured(table, share, model)
+            logs[share].append((len(table.errors), found))
             print(
                 f"  {share}: " + ", ".join(f"{name} {bits:.2f}" for name, bits in found.items()),
                 _factors(found),
                 flush=True,
             )
-        ours, plain = whole(table)
-        print(f"  whole table: {ours} B, at rel 1e-3 {plain} B: {plain / ours:.3f} times smaller", flush=True)
-    for share, found in logs.items():
-        if found:
-            mean = {name: math.fsum(one[name] for one in found) / len(found) for name in found[0]}
-            print(f"mean {share}: " + ", ".join(f"{name} {bits:.2f}" for name, bits in mean.items()), _factors(mean))
+        for share in SHARES:
+            ours, plain = whole(table, share, model)
+            print(
+                f"  whole table at {share}: {ours} B, at rel 1e-3 {plain} B: {plain / ours:.3f} times smaller",
+                flush=True,
+            )
+    for share, rows in logs.items():
+        if rows:
+            columns = sum(count for count, _ in rows)
+            mean = {name: math.fsum(count * one[name] for count, one in rows) / columns for name in rows[0][1]}
+            bits = ", ".join(f"{name} {value:.2f}" for name, value in mean.items())
+            print(f"mean of {columns} columns at {share}: {bits}", _factors(mean))
 
 
 def _factors(found: Mapping[str, float]) -> str:

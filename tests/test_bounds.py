@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, value_range
+from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, value_range
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.tolerance import make_tolerance, rounded_down
 from baler_core.data.variables import Variable
 from baler_core.errors import ConfigError

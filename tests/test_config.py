@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 from baler_core.config import Config, InvalidConfig, load_config
-from baler_core.data.bounds import LOSSLESS, UNBOUNDED, ErrorBound
+from baler_core.data.error_bound import LOSSLESS, UNBOUNDED, ErrorBound
 from baler_core.errors import ConfigError
 from baler_core.plugin.interfaces import Component, Options
 from baler_core.plugin.published import install_for

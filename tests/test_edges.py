@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import baler_core
-from baler_core.data.bounds import ErrorBound, Tolerance, value_range
+from baler_core.data.bounds import Tolerance, value_range
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Variable
 from baler_core.testing.edges import NUMBER_TYPES, worst_share

@@ -10,7 +10,8 @@ import pytest
 
 from baler_core.api.calls import compress, decompress
 from baler_core.config import ComponentSpec
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.errors import DataError, FormatError
 from baler_core.evaluate import Comparison, Results, evaluate
 from baler_core.evaluate.provenance import training_curves

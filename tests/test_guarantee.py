@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core.config import ComponentSpec, Config
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Layout
 from baler_core.pipeline.compression import compress
 from baler_core.pipeline.decode import BalFile

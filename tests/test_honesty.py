@@ -17,8 +17,8 @@ from baler_core import Variable
 from baler_core.api import calls as api
 from baler_core.builtin.readers.whole_file import WholeFileReader
 from baler_core.cli import main
-from baler_core.data.bounds import ErrorBound
 from baler_core.data.comparison import is_missing, measured
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.evaluate.bound_check import BoundCheck
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import baler_core
-from baler_core.data.bounds import ErrorBound
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Variable
 from baler_core.errors import BalerError, ConfigError

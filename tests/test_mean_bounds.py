@@ -10,7 +10,8 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
-from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import ConfigError, FormatError

@@ -9,7 +9,8 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
-from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise_steps import NoiseShare
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import BalerError, ConfigError, FormatError
@@ -124,6 +125,17 @@ def test_tiles_without_noise_stay_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(x[10:20], y[10:20])
     assert 0.2 < np.nanmax(np.abs(y - x)) < 5
     assert np.isnan(y[40]).all()
+
+
+def test_under_a_wildcard_what_has_no_noise_stays_exact(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    arrays = {"a": image(), "flat": np.full((90, 90), 2.5), "none": np.zeros((0, 90)), "nan": np.full((70, 80), np.nan)}
+    baler_core.compress(arrays, tmp_path / "x.bal", bounds={"noise": 0.25}, model=FAST)
+    back = baler_core.open(tmp_path / "x.bal", as_="numpy")
+    for name in ("flat", "none", "nan"):
+        np.testing.assert_array_equal(back[name], arrays[name])
+    assert np.nanmax(np.abs(back["a"] - arrays["a"])) > 0.3
+    assert "the noise of 'flat' cannot be estimated: its first values are all the same" in caplog.text
+    assert "It stays exact" in caplog.text
 
 
 def command(*arguments: object) -> int:

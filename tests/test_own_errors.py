@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import baler_core
 from baler_core import ConfigError
 from baler_core.cli import main
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 
 N = 3000
 BOUNDS: dict[str, Any] = {
@@ -184,3 +186,104 @@ def test_results_tell_the_share_of_each_error(folder: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit) as caught:
         main(["evaluate", "d.npz", "broken.npz", "--config", "c.yaml"])
     assert caught.value.code == 3
+
+
+@pytest.mark.parametrize("model", ["auto", "scalar"])
+def test_lower_and_upper_errors_count_by_the_smaller(tmp_path: Path, model: str) -> None:
+    rng = np.random.default_rng(6)
+    sides = np.exp(rng.normal(0, 1, (2500, 2))) * [-1, 1]
+    sides[:50, 0] = -np.inf  # upper limits
+    flux = rng.normal(0, 3, 2500)
+    curve, errors = rng.normal(0, 3, (2500, 4)), np.exp(rng.normal(0, 1, (2500, 4, 2)))
+    data = xr.Dataset(
+        {
+            "flux": ("row", flux),
+            "other": ("row", flux + rng.normal(0, 0.1, 2500)),
+            "curve": (("row", "bin"), curve),
+            "e_flux": (("row", "side"), sides),
+            "e_curve": (("row", "bin", "side"), errors),
+        }
+    )
+    bounds = {
+        "flux": {"abs": "0.1 * e_flux", "else": {"rel": 1e-3}},
+        "curve": {"abs": "0.1 * e_curve"},
+        "e_flux": {"rel": 0.05},
+        "e_curve": {"abs": 0.1},
+    }
+    baler_core.compress(data, tmp_path / "s.bal", bounds=bounds, model=model, block_bytes=100_000)
+    restored = baler_core.open(tmp_path / "s.bal")
+    for side in (data, restored):
+        least = np.abs(side["e_flux"].values).min(axis=1)
+        off = np.abs(restored["flux"].values - flux)
+        assert (off <= np.where(np.isfinite(sides[:, 0]), 0.1 * least, 1e-3 * np.abs(flux))).all()
+        least = np.abs(side["e_curve"].values).min(axis=2)
+        assert (np.abs(restored["curve"].values - curve) <= 0.1 * least).all()
+    assert np.abs(restored["flux"].values - flux)[50:].max() > 0.01
+
+
+def test_what_init_proposes_holds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(8)
+    pt, error = rng.exponential(30, 700), rng.uniform(0.5, 3, 700)
+    np.savez("d.npz", pt=pt, ptErr=error, sci=rng.normal(5, 1, (40, 50)), sci_err=rng.uniform(0.5, 2, (40, 50)))
+    for command in (["init", "d.npz", "-o", "i.yaml"], ["run", "i.yaml"]):
+        with pytest.raises(SystemExit) as caught:
+            main(command)
+        assert caught.value.code == 0
+    assert 'pt: {abs: "0.1 * ptErr"}' in (folder / "i.yaml").read_text()
+    with np.load("d.npz") as before, np.load("results/d.restored.npz") as after:
+        for value, side, share in (("pt", "ptErr", 0.1), ("sci", "sci_err", 0.25)):
+            off = np.abs(after[value] - before[value])
+            assert (off <= share * before[side]).all()
+            assert (off <= share * after[side]).all()
+            assert (off > 0).mean() > 0.5
+            assert 0.01 < np.abs(after[side] / before[side] - 1).max() <= 0.05
+
+
+def test_errors_may_be_preprocessed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    arrays = {"x": rng.normal(0, 5, 2000), "e": np.exp(rng.normal(0, 1, 2000)), "y": rng.exponential(9, 2000)}
+    bounds = {"x": {"abs": "0.1 * e"}, "e": {"rel": 0.05}, "y": {"rel": 1e-3}}
+    baler_core.compress(arrays, tmp_path / "plain.bal", bounds=bounds)
+    done = baler_core.compress(
+        arrays, tmp_path / "p.bal", bounds=bounds, preprocess=[{"name": "log", "variables": ["x", "e", "y"]}]
+    )
+    restored = baler_core.open(tmp_path / "p.bal")
+    for errors in (arrays["e"], restored["e"].values):
+        assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
+    assert done.file_bytes < 1.3 * (tmp_path / "plain.bal").stat().st_size
+
+
+@pytest.mark.parametrize("storage", ["inside", "reference"])
+def test_trained_models_know_own_errors(tmp_path: Path, storage: str) -> None:
+    def some(seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        e = np.exp(rng.normal(0, 1, 3000))
+        return {"x": rng.normal(0, 5, 3000), "e": e, "y": rng.exponential(9, 3000) * e}
+
+    bounds = {"x": {"abs": "0.1 * e"}, "e": {"rel": 0.05}, "y": {"rel": 1e-2}}
+    baler_core.train(some(1), tmp_path / "m.bal", bounds=bounds)
+    arrays = some(2)
+    baler_core.compress(
+        arrays,
+        tmp_path / "t.bal",
+        bounds=bounds,
+        trained=tmp_path / "m.bal",
+        model_storage=storage,  # type: ignore[arg-type]
+    )
+    restored = baler_core.open(tmp_path / "t.bal")
+    for errors in (arrays["e"], restored["e"].values):
+        assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
+
+
+def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    arrays = {"x": rng.normal(0, 1, 2000), "e": rng.uniform(1, 2, 2000)}
+    arrays["e"][:20] = 99999
+    sizes = []
+    for share in (1, 10, 100):
+        bounds = {"x": {"abs": f"{share} * e"}, "e": {"rel": 0.05}}
+        sizes.append(baler_core.compress(arrays, tmp_path / f"{share}.bal", bounds=bounds, model="scalar").file_bytes)
+        restored = baler_core.open(tmp_path / f"{share}.bal")["x"].values
+        np.testing.assert_array_equal(restored[:20], arrays["x"][:20])
+        assert (np.abs(restored - arrays["x"]) <= share * arrays["e"]).all()
+    assert sizes[0] >= sizes[1] >= sizes[2]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baler_core.data.block import make_block, values_of
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.roles import EXACT_ROLES, Finding, roles_of, told_by_values
 from baler_core.data.variables import Role, Schema, Variable
 from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in

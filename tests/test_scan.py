@@ -124,3 +124,24 @@ def test_samples_hold_whole_events_from_the_middle(tmp_path: Path) -> None:
     small = input_of(loaded.inputs[0], loaded, registry)
     with small.source:
         assert sampled(small, frozenset({"a"}), 1000).source.schema.sizes == small.source.schema.sizes
+
+
+def test_derived_quantities_and_values_with_errors_have_curves(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(2)
+    a, b = generator.normal(0, 5, 3000), generator.normal(0, 5, 3000)
+    np.savez(folder / "q.npz", a=a, b=b, b_err=np.full(3000, 0.5))
+    text = "input: q.npz\nmodel: {name: auto, effort: fast}\nbounds: {a: {abs: 0.01}, b: {abs: '0.2 * b_err'}}\n"
+    (folder / "q.yaml").write_text(text + "derived: {s: {of: a + b, abs: 0.5}}\noutput: out\n")
+    assert command("scan", folder / "q.yaml", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    (quantity,) = found["derived"]
+    beyond = {round(rung["factor"], 4): rung["beyond"] for rung in quantity["rungs"]}
+    assert beyond[1.0] == 0
+    assert beyond[10.0] > 0.1
+    largest = next(rung["largest"] for rung in quantity["rungs"] if rung["factor"] == 1)
+    assert 0.05 < largest <= 0.11 * 1.001
+    bits = {one["name"]: [rung["bits"] for rung in one["rungs"]] for one in found["variables"]}
+    # A value in steps of a fifth of its error: no bits for the error itself, which is constant.
+    assert np.log2(10 / 0.2) - 1.5 < bits["b"][4] < np.log2(10 / 0.2) + 1.5

@@ -17,7 +17,8 @@ from baler_core.builtin.metrics.residual import Residual
 from baler_core.builtin.readers.numpy.files import NpzReader
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.block import make_block
-from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Layout, Schema, Variable
 from baler_core.errors import FormatError
 from baler_core.evaluate.compare import Wanted, compare

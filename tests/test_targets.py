@@ -9,7 +9,8 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.errors import BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
@@ -52,7 +53,8 @@ def test_a_target_is_reached_by_one_factor_on_all_bounds(
 
 
 def test_a_signal_to_noise_ratio_holds_for_every_variable(tmp_path: Path) -> None:
-    baler_core.compress(ARRAYS, tmp_path / "a.bal", bounds=BOUNDS, target={"psnr": 50}, model=FAST)
+    done = baler_core.compress(ARRAYS, tmp_path / "a.bal", bounds=BOUNDS, target={"psnr": 50}, model=FAST)
+    assert done.target.startswith("target psnr 50: reached 50")
     back = baler_core.open(tmp_path / "a.bal", as_="numpy")
     for name in ("wave", "depth"):
         error = back[name].astype("f8") - ARRAYS[name]

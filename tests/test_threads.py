@@ -13,7 +13,8 @@ from baler_core import Hints, Layout, Tolerance, Variable, make_block, values_of
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.config import ComponentSpec, Config
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.group_coder import start_group
 from baler_core.pipeline.input import input_of

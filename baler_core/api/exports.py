@@ -5,8 +5,9 @@ from __future__ import annotations
 from baler_core.api.calls import compress, decompress, open, train
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.comparison import Pairs, is_measured, pair_values
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
 from baler_core.data.objects import Columns, Form, packed, rebuild, unpacked
 from baler_core.data.patterns import matching_names, unmistakable

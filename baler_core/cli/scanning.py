@@ -87,6 +87,11 @@ def _show(found: Scan) -> None:
         header=("factor", "ratio"),
         indent="  ",
     )
+    for quantity in found.derived:
+        units = f" [{quantity.units}]" if quantity.units else ""
+        click.echo(f"\nderived {quantity.stated}{units}; if nothing kept it, with all bounds multiplied by one factor")
+        rows = [(f"{r.factor:.3g}", f"{r.largest:.3g}", f"{r.rms:.3g}", f"{r.beyond:.2%}") for r in quantity.rungs]
+        print_table(rows, header=("factor", "largest error", "RMS error", "beyond its bound"), indent="  ")
 
 
 def _show_variable(variable: VariableScan) -> None:
@@ -108,5 +113,6 @@ def _record(found: Scan) -> dict[str, Any]:
         "native_bytes": found.native_bytes,
         "variables": [{**vars(one), "rungs": [vars(rung) for rung in one.rungs]} for one in found.variables],
         "together": [{"factor": factor, "ratio": ratio} for factor, ratio in found.together.items()],
+        "derived": [{**vars(one), "rungs": [vars(rung) for rung in one.rungs]} for one in found.derived],
         "left_out": list(found.left_out),
     }

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, get_args
 
 from baler_core.config.yaml_nodes import KeyPath
 from baler_core.data.bound_syntax import BoundError, BoundKind
-from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import name_matches
 from baler_core.errors import ConfigError
 

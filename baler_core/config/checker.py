@@ -17,8 +17,9 @@ from baler_core.config.settings import ComponentSpec, Config, PreprocessSpec
 from baler_core.config.target import WITHOUT_BOUNDS, parse_target
 from baler_core.config.wording import reworded
 from baler_core.config.yaml_nodes import Document, KeyPath, Problem
-from baler_core.data.bounds import UNBOUNDED, BoundRules
+from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
+from baler_core.data.error_bound import UNBOUNDED
 from baler_core.errors import BalerError, nearest_names
 from baler_core.plugin.interfaces import AutoOptions, Options
 from baler_core.plugin.registry import Kind, Registry

@@ -8,8 +8,8 @@ from typing import Any
 from baler_core.config.bound_rules import Complain
 from baler_core.data.arithmetic import Arithmetic, Function, parse_arithmetic
 from baler_core.data.bound_syntax import BoundError
-from baler_core.data.bounds import ErrorBound
 from baler_core.data.derived import BOUNDS, DerivedRule
+from baler_core.data.error_bound import ErrorBound
 from baler_core.errors import ConfigError, did_you_mean
 
 _EXAMPLE = '{m: {of: "pair_mass(Muon)", rel: 1.0e-3}}'

@@ -6,7 +6,8 @@ from typing import Any
 
 from baler_core.config.bound_rules import Complain
 from baler_core.config.schema import parse_size
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import TARGET_KINDS, Target, unsuited
 from baler_core.errors import ConfigError, did_you_mean
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from baler_core.data.bounds import ErrorBound
 from baler_core.data.conventions import base_name, spoken
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Variable
 
 _ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*$", re.IGNORECASE)

@@ -41,16 +41,12 @@ def parse_bound(stated: object) -> dict[str, Any]:
     """
     kinds = list(get_args(BoundKind))
     if isinstance(stated, str):
-        if stated in ("lossless", "none"):
-            return {"kind": stated}
-        if stated in kinds:
-            raise ConfigError(f"the bound {stated!r} needs a value: {{{stated}: 1.0e-3}}")
-        raise ConfigError(f"unknown bound {stated!r}. {did_you_mean(stated, kinds)}")
+        return {"kind": _word(stated, kinds)}
     if not isinstance(stated, Mapping) or not stated:
         raise ConfigError(f"a bound is written 'lossless', 'none' or {{kind: value}}, found {stated!r}")
     valued = [kind for kind in kinds if kind not in ("lossless", "none")]
     kind, value, *hard = _kinds_and_values(stated, valued)
-    found: dict[str, Any] = {"kind": kind, "value": value, "sign": stated.get("sign", "auto")}
+    found: dict[str, Any] = {"kind": kind, "value": value}
     if isinstance(value, str):
         found |= {"value": 0.0, "formula": value}
     if hard:
@@ -59,6 +55,22 @@ def parse_bound(stated: object) -> dict[str, Any]:
         raise BoundError(
             "'else' is for values without an error of their own, beside a formula: {abs: '0.1 * e'}", "else"
         )
+    found |= _beside(stated, kind)
+    return found
+
+
+def _word(stated: str, kinds: Sequence[str]) -> str:
+    """Return a bound that is a single word."""
+    if stated in ("lossless", "none"):
+        return stated
+    if stated in kinds:
+        raise ConfigError(f"the bound {stated!r} needs a value: {{{stated}: 1.0e-3}}")
+    raise ConfigError(f"unknown bound {stated!r}. {did_you_mean(stated, kinds)}")
+
+
+def _beside(stated: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return what stands beside the kind and value of a bound."""
+    found: dict[str, Any] = {"sign": stated.get("sign", "auto")}
     if stated.get("else") is not None:
         found["other"] = stated["else"]
     if found["sign"] not in get_args(Sign):

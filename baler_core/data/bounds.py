@@ -1,28 +1,23 @@
-"""Define the allowed error of a variable: bounds as users state them, and the check of restored values."""
+"""Define bounds by patterns of names, and the tolerances that they come to, against which restored values are checked."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.bound_syntax import (
     NO_LIMITS,
-    BoundError,
-    BoundKind,
     MeanKind,
     Sign,
-    limits_text,
-    numbers_text,
-    parse_bound,
 )
+from baler_core.data.distances import apart, bits_of, distance, exponent_of
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise_steps import NoiseShare, NoiseSteps
-from baler_core.data.patterns import meant_among, name_matches, names_in_full, variable_meant
+from baler_core.data.patterns import meant_among, name_matches, names_in_full
 from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
 
@@ -41,173 +36,6 @@ _TINY = 2.0**-1000
 # Integers are merged by at most so much.
 _MOST_WHOLE = 2.0**62
 _LARGEST = float(np.finfo(np.float64).max)
-# What float64 has at most, and where steps are so coarse that `rel` says it better.
-_MOST_DECIMALS, _MOST_ULPS = 300, 2**20
-
-
-@dataclass(frozen=True)
-class ErrorBound:
-    """An error bound as stated by the user.
-
-    Attributes
-    ----------
-    kind
-        `abs`: |restored - x| <= value. `rel`: |restored - x| <= value * |x|, point-wise.
-        `range`: |restored - x| <= value * (max - min of the variable's finite, non-fill values).
-        `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
-        `ulp`: `value` units in the last place of x in its own type; of integers, units.
-        `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
-        `mean_abs`, `mean_rel`, `rms`: the mean of |restored - x|, of |restored - x| / |x| over all x but 0, and the root of
-        the mean of (restored - x)^2, of every block and so of the variable, are at most `value`.
-        `noise`: `value` times the noise, of each row of two dimensions and each plane of more.
-        `lossless`: every bit is kept. `none`: no bound at all.
-    value
-        The number belonging to the kind; 0 for `lossless` and `none`.
-    limits
-        Smallest and largest valid value, in physical units: what lies within stays within, what lies beyond beyond.
-    sign
-        `keep`: positive values never become negative, nor negative ones positive. `free`: they may, within the bound.
-        `auto`: kept wherever that costs next to nothing, else told.
-    exact_at
-        In physical units: values that equal one of these stay, and no other value becomes one.
-    threshold
-        In physical units: what is below, at or above one of these stays below, at or above it.
-    most
-        Kind (`abs`, `rel` or `range`) and value of what no single error exceeds, beside a limit on average.
-    formula
-        Under `abs`, in place of `value`: arithmetic on other variables of the same rows, whose absolute value is
-        allowed to each value. `{}` in it stands for the variable's own name.
-    other
-        What holds where the formula gives nothing (NaN, infinite, 0, absurd); None keeps these values exact.
-    dither
-        Under `noise`: values are dithered before they are rounded, and zeros stay exact.
-    """
-
-    kind: BoundKind
-    value: float = 0.0
-    limits: tuple[float, float] = NO_LIMITS
-    sign: Sign = "auto"
-    exact_at: tuple[float, ...] = ()
-    threshold: tuple[float, ...] = ()
-    most: tuple[BoundKind, float] | None = None
-    formula: str = ""
-    other: ErrorBound | None = None
-    dither: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.limits[0] < self.limits[1]:
-            raise BoundError(
-                f"limits are the smallest and the largest valid value, [0, 100], found {limits_text(self.limits)}",
-                "limits",
-            )
-        if self.kind in ("lossless", "none"):
-            return
-        if self.formula:
-            self._check_formula()
-            return
-        if self.kind == "decimals":
-            if self.value != int(self.value) or abs(self.value) > _MOST_DECIMALS:
-                raise ConfigError(
-                    f"decimals must be a whole number from {-_MOST_DECIMALS} to {_MOST_DECIMALS}, found {self.value!r}"
-                )
-            return
-        if not math.isfinite(self.value) or self.value <= 0:
-            raise ConfigError(f"a bound must be a positive, finite number, found {self.kind}: {self.value!r}")
-        if self.kind == "bits" and (self.value != int(self.value) or self.value > 64):
-            raise ConfigError(f"bits must be a whole number of mantissa bits from 1 to 64, found {self.value!r}")
-        if self.kind == "ulp" and (self.value != int(self.value) or self.value > _MOST_ULPS):
-            raise ConfigError(
-                f"ulp must be a whole number of units in the last place from 1 to {_MOST_ULPS}, found {self.value!r}"
-            )
-        if self.kind in ("rel", "mean_rel") and self.value >= 1:
-            raise ConfigError(f"a {self.kind} bound must be below 1 (1e-3 keeps three digits), found {self.value!r}")
-        if self.most is not None:
-            ErrorBound(*self.most)
-
-    @classmethod
-    def parse(cls, stated: object) -> ErrorBound:
-        """A bound from its configuration form: `lossless`, `none` or `{kind: value}`, with `limits` and the like beside.
-
-        Raises
-        ------
-        ConfigError
-            Saying what is wrong; a `BoundError` names the key.
-        """
-        if isinstance(stated, ErrorBound):
-            return stated
-        fields = parse_bound(stated)
-        other = fields.pop("other", None)
-        return cls(**fields, other=None if other in (None, "lossless") else cls.parse(other))
-
-    @property
-    def hard(self) -> ErrorBound | None:
-        """What holds for every single error: itself, but for limits on average."""
-        if self.kind not in get_args(MeanKind):
-            return self
-        return None if self.most is None else ErrorBound(*self.most)
-
-    @property
-    def mean(self) -> tuple[MeanKind, float] | None:
-        """The kind of what holds on average, and its limit."""
-        return (cast(MeanKind, self.kind), self.value) if self.kind in get_args(MeanKind) else None
-
-    @property
-    def needs_range(self) -> bool:
-        """Whether it refers to the range of the variable."""
-        return "range" in (self.kind, self.most[0] if self.most else "")
-
-    def _check_formula(self) -> None:
-        if not parse_arithmetic(filled_in(self.formula, "x")).names:
-            raise BoundError(f"the formula {self.formula!r} names no variable: write a number without quotes", "abs")
-        other = self.other
-        if other is not None and (
-            other.kind not in ("abs", "rel", "bits") or other != ErrorBound(other.kind, other.value)
-        ):
-            raise BoundError(f"else is lossless, or an abs, rel or bits bound with a number, found {other}", "else")
-
-    def meant_for(self, name: str, names: Collection[str]) -> ErrorBound | None:
-        """Return the bound with its formula for one variable; None where it needs that variable itself, or there is none.
-
-        Parameters
-        ----------
-        names
-            Of all variables; empty where they are not known.
-        """
-        if not self.formula:
-            return self
-        formula = filled_in(self.formula, name)
-        own = "{}" in self.formula
-        for needed in parse_arithmetic(formula).names:
-            meant = variable_meant(needed, name, names)
-            if meant == name or (own and names and meant is None):
-                return None
-        return replace(self, formula=formula)
-
-    def __str__(self) -> str:
-        text = self.kind if self.kind in ("lossless", "none") else f"{self.kind} {self.formula or f'{self.value:g}'}"
-        text += f" and {self.most[0]} {self.most[1]:g}" if self.most else ""
-        if self.other is not None:
-            text += f", else {self.other}"
-        if self.limits != NO_LIMITS:
-            text += f", limits {limits_text(self.limits)}"
-        text += ", dithered" if self.dither else ""
-        text += "" if self.sign == "auto" else f", sign {self.sign}"
-        text += f", exact at {numbers_text(self.exact_at)}" if self.exact_at else ""
-        return f"{text}, threshold {numbers_text(self.threshold)}" if self.threshold else text
-
-
-def filled_in(formula: str, name: str) -> str:
-    """Return a formula with `{}`, and what is joined to it, as the name of a variable: `{}Err` as `Muon_dxyErr`."""
-
-    def filled(match: re.Match[str]) -> str:
-        full = (match.group(1) or match.group(2)).replace("{}", name.replace("`", ""))
-        return full if full.isidentifier() else f"`{full}`"
-
-    return re.sub(r"`([^`]*\{\}[^`]*)`|([\w.]*\{\}[\w.{}]*)", filled, formula)
-
-
-LOSSLESS = ErrorBound("lossless")
-UNBOUNDED = ErrorBound("none")
 
 
 @dataclass(frozen=True)
@@ -435,6 +263,20 @@ class Tolerance:
         """Return the tolerance with what `scale` finds for the values of a block, from restored variables."""
         return self if self.scale is None else replace(self, each=self.scale.each(restored))
 
+    def knowing(self, restored: Mapping[str, np.ndarray]) -> Tolerance:
+        """Return the tolerance with variables that its scale follows from and that are restored already."""
+        if self.scale is None:
+            return self
+        known = {name: restored[name] for name in self.scale.ancestors if name in restored}
+        return replace(self, scale=replace(self.scale, known=known)) if known else self
+
+    def of_rows(self, rows: slice) -> Tolerance:
+        """Return the tolerance of some rows, the first dimension of all that is known."""
+        if self.scale is None or not self.scale.known:
+            return self
+        known = {name: values[rows] for name, values in self.scale.known.items()}
+        return replace(self, scale=replace(self.scale, known=known))
+
     def in_tiles(self, values: np.ndarray) -> Tolerance:
         """Return the tolerance with the steps that follow from the noise of a block of original values."""
         if self.noise is None:
@@ -480,7 +322,7 @@ class Tolerance:
             magnitude = np.abs(values.astype(np.float64) + self.shift)
             if self.kind == "bits":
                 whole = math.ceil(self.value)
-                return np.ldexp(2.0 ** (whole - self.value - 1), _exponent(magnitude, values.dtype) - whole)
+                return np.ldexp(2.0 ** (whole - self.value - 1), exponent_of(magnitude, values.dtype) - whole)
             factor = self.value * SAFETY
             allowed = magnitude * factor
             tiny = (allowed < _TINY) & (magnitude > 0)
@@ -496,7 +338,7 @@ class Tolerance:
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
         value becomes one; no value crosses a limit, or zero where `sign` is `keep`, or a threshold.
         """
-        different = _bits(original) != _bits(restored)
+        different = bits_of(original) != bits_of(restored)
         if self.kind == "exact" or not different.any():
             return different
         bad = np.zeros(original.shape, bool)
@@ -511,7 +353,7 @@ class Tolerance:
             return np.full(x.shape, self.kind == "free")
         allowed = self.allowed(x)
         if self.kind in ("abs", "each") and x.dtype.kind in "iu" and x.dtype.itemsize == 8:
-            return np.asarray(_apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
+            return np.asarray(apart(x, y) <= np.minimum(allowed, _MOST_WHOLE).astype(np.uint64))
         with np.errstate(all="ignore"):
             inside = distance(x, y) <= allowed
         if x.dtype.kind == "f":
@@ -536,35 +378,3 @@ def whole_steps(allowed: float) -> float:
     """How many whole steps an allowed error of integers is; what rounding has taken from a whole number is given back."""
     steps = math.floor(min(allowed, _MOST_WHOLE))
     return float(steps + (allowed < 2.0**32 and allowed * (1 + ROUNDING) >= steps + 1))
-
-
-def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """|x - y| as float64 without integer overflow."""
-    if x.dtype.kind == "f":
-        return np.asarray(np.abs(x.astype(np.float64) - y.astype(np.float64)))
-    return _apart(x, y).astype(np.float64)
-
-
-def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """|x - y| of integers, exactly, as unsigned integers of their size."""
-    larger, smaller = np.maximum(x, y), np.minimum(x, y)
-    unsigned = np.dtype(f"u{x.dtype.itemsize}")
-    return np.asarray(larger.astype(unsigned) - smaller.astype(unsigned))
-
-
-def _bits(values: np.ndarray) -> np.ndarray:
-    """Floats as unsigned integers of the same width, so that NaN payloads and signs of zero compare; booleans as bytes."""
-    if values.dtype.kind == "b":
-        return np.ascontiguousarray(values).view(np.uint8)  # files hold others than 0 and 1, all of them true
-    if values.dtype.kind != "f":
-        return values
-    return np.ascontiguousarray(values).view(np.dtype(f"u{values.dtype.itemsize}").newbyteorder(values.dtype.byteorder))
-
-
-def _exponent(magnitude: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """floor(log2 |x|), not below the exponent of the smallest normal number of the dtype; that for zero."""
-    exponent = np.frexp(magnitude)[1] - 1
-    if dtype.kind == "f":
-        lowest = np.finfo(dtype).minexp
-        exponent = np.where(magnitude > 0, np.maximum(exponent, lowest), lowest)
-    return exponent

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.data.bounds import distance, usable
+from baler_core.data.bounds import usable
+from baler_core.data.distances import distance
 from baler_core.data.variables import Variable
 
 

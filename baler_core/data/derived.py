@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.arithmetic import Arithmetic
-from baler_core.data.bounds import SAFETY, ErrorBound
+from baler_core.data.bounds import SAFETY
+from baler_core.data.error_bound import ErrorBound
 
 BOUNDS = ("abs", "rel", "range")
 """Kinds of bounds that a derived quantity may have."""

@@ -60,7 +60,8 @@ def _divide(a: Interval, b: Interval) -> Interval:
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 
 
-def _absolute(a: Interval) -> Interval:
+def absolute(a: Interval) -> Interval:
+    """Return the interval of absolute values."""
     nearest = np.where((a[0] <= 0) & (a[1] >= 0), 0.0, np.minimum(np.abs(a[0]), np.abs(a[1])))
     largest = np.maximum(np.abs(a[0]), np.abs(a[1]))
     return nearest + 0 * largest, largest  # NaN if either end is
@@ -72,7 +73,7 @@ def _root(a: Interval) -> Interval:
 
 
 def _hypotenuse(*sides: Interval) -> Interval:
-    squares = [_multiply(side, side) for side in map(_absolute, sides)]
+    squares = [_multiply(side, side) for side in map(absolute, sides)]
     return _root(reduce(_add, squares))
 
 
@@ -91,7 +92,7 @@ _OPERATORS: Mapping[str, Callable[[Interval, Interval], Interval]] = {
     "/": _divide,
 }
 _FUNCTIONS: Mapping[str, Callable[..., Interval]] = {
-    "abs": _absolute,
+    "abs": absolute,
     "sqrt": _root,
     "hypot": _hypotenuse,
     "min": _smallest,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.bound_syntax import MeanKind
-from baler_core.data.bounds import Tolerance, distance, usable
+from baler_core.data.bounds import Tolerance, usable
+from baler_core.data.distances import distance
 
 # What adding up in another order may change.
 _ROUNDING = 1e-9

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from baler_core.data.arithmetic import Arithmetic, parse_arithmetic
-from baler_core.data.bounds import ErrorBound, Tolerance, usable
-from baler_core.data.intervals import Interval, enclose
+from baler_core.data.bounds import Tolerance, usable
+from baler_core.data.error_bound import ErrorBound
+from baler_core.data.intervals import Interval, absolute, enclose
 from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
@@ -36,26 +37,38 @@ class Parent:
     bound: ErrorBound
     tolerance: Tolerance
 
-    def values(self, stored: Mapping[str, np.ndarray], rows: slice) -> np.ndarray:
-        """Return physical values, float64; NaN where they are missing."""
-        v = self.variable
-        part = np.asarray(stored[v.name]).reshape(-1)[rows]
+    def values(self, stored: Mapping[str, np.ndarray], rows: slice, size: int) -> np.ndarray:
+        """Return physical values, float64, of some of `size` rows; NaN where they are missing.
+
+        Of a parent with further dimensions, such as lower and upper errors, the smallest size counts.
+        """
         with np.errstate(all="ignore"):
-            values = part.astype(np.float64) * v.scale + v.offset if v.is_packed else part.astype(np.float64)
+            values = self._physical(stored, rows, size)
+            return values[:, 0] if values.shape[1] == 1 else np.asarray(np.abs(values).min(axis=1))
+
+    def _physical(self, stored: Mapping[str, np.ndarray], rows: slice, size: int) -> np.ndarray:
+        """Return the same with all that belong to a row: float64 (rows, members)."""
+        v = self.variable
+        part = np.asarray(stored[v.name]).reshape(size, -1)[rows]
+        values = part.astype(np.float64) * v.scale + v.offset if v.is_packed else part.astype(np.float64)
         return np.where(usable(part, (*v.fill, *v.flags)), values, np.nan)
 
-    def ends(self, restored: Mapping[str, np.ndarray], rows: slice) -> Interval:
+    def ends(self, restored: Mapping[str, np.ndarray], rows: slice, size: int) -> Interval:
         """Return between which physical values the original lies; NaN where it is missing or not finite."""
-        values = self.values(restored, rows)
         with np.errstate(all="ignore"):
+            values = self._physical(restored, rows, size)
             low, high = self._ends(values, restored, rows)
-        return np.fmin(low, high) + 0 * values, np.fmax(low, high) + 0 * values
+            low, high = np.fmin(low, high) + 0 * values, np.fmax(low, high) + 0 * values
+            if values.shape[1] == 1:
+                return low[:, 0], high[:, 0]
+            low, high = absolute((low, high))
+            return low.min(axis=1), high.min(axis=1)
 
     def _ends(self, values: np.ndarray, restored: Mapping[str, np.ndarray], rows: slice) -> Interval:
         if not self.tolerance.lossy:
             return values, values
         if self.tolerance.kind == "each" and self.tolerance.scale is not None:
-            each = self.tolerance.scale.each(restored)[rows] * abs(self.variable.scale)
+            each = self.tolerance.scale.each(restored).reshape(-1, values.shape[1])[rows] * abs(self.variable.scale)
             low, high = _moved(values, self.bound.other)
             return np.where(each > 0, values - each, low), np.where(each > 0, values + each, high)
         hard = self.bound.hard
@@ -87,17 +100,37 @@ class Scale:
         Size of the variable's scale factor: tolerances are in stored units.
     most
         Larger tolerances count as none: marks such as 1000 in place of an error.
+    dims
+        Of the variable.
+    known
+        Stored values that are known already, of some of the variables it follows from.
     """
 
     formula: Arithmetic
     parents: tuple[Parent, ...]
     unit: float = 1.0
     most: float = math.inf
+    dims: tuple[str, ...] = ()
+    known: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the variables it follows from, directly."""
-        return tuple(parent.variable.name for parent in self.parents)
+        """Names of the variables it follows from, directly, but for those that are known."""
+        return tuple(name for parent in self.parents if (name := parent.variable.name) not in self.known)
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Names of all variables it follows from."""
+        found: dict[str, None] = {}
+        for parent in self.parents:
+            found[parent.variable.name] = None
+            if parent.tolerance.scale is not None:
+                found |= dict.fromkeys(parent.tolerance.scale.ancestors)
+        return tuple(found)
+
+    def _size(self, values: Mapping[str, np.ndarray]) -> int:
+        """Return how many values the variable has."""
+        return math.prod(np.asarray(values[self.parents[0].variable.name]).shape[: len(self.dims)])
 
     def each(self, restored: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return what is allowed to each value, in stored units: float64, 1-D.
@@ -110,11 +143,12 @@ class Scale:
         restored
             Stored values of the parents, and of theirs, of one size.
         """
-        size = np.asarray(restored[self.needs[0]]).size
+        restored = {**restored, **self.known}
+        size = self._size(restored)
         found = np.zeros(size)
         for first in range(0, size, _PIECE):
             rows = slice(first, min(first + _PIECE, size))
-            low, high = enclose(self.formula, {p.word: p.ends(restored, rows) for p in self.parents})
+            low, high = enclose(self.formula, {p.word: p.ends(restored, rows, size) for p in self.parents})
             with np.errstate(all="ignore"):
                 least = np.maximum(np.maximum(low, -high), 0.0) / self.unit
                 good = np.isfinite(low) & np.isfinite(high) & (least <= self.most)
@@ -124,13 +158,14 @@ class Scale:
 
     def stated(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return what the formula gives for values as they stand, in stored units: float64, 1-D; 0 where that is nothing."""
-        size = np.asarray(values[self.needs[0]]).size
+        size = self._size(values)
         found = np.zeros(size)
         for first in range(0, size, _PIECE):
             rows = slice(first, min(first + _PIECE, size))
             with np.errstate(all="ignore"):
                 sizes = (
-                    np.abs(self.formula.evaluate({p.word: p.values(values, rows) for p in self.parents})) / self.unit
+                    np.abs(self.formula.evaluate({p.word: p.values(values, rows, size) for p in self.parents}))
+                    / self.unit
                 )
             found[rows] = np.where(np.isfinite(sizes), sizes, 0.0)
         return found
@@ -165,7 +200,7 @@ def with_scales(
     for name in _parents_first(needs, places or {}):
         parents = tuple(Parent(word, schema[p], stated[p], found[p]) for word, p in needs[name].items())
         formula = parse_arithmetic(stated[name].formula)
-        scale = Scale(formula, parents, abs(schema[name].scale), found[name].value)
+        scale = Scale(formula, parents, abs(schema[name].scale), found[name].value, schema[name].dims)
         found[name] = replace(found[name], scale=scale)
     return tuple(found.values())
 
@@ -184,7 +219,7 @@ def _needed(
         parent = schema[meant]
         if not parent.is_numeric:
             raise ConfigError(f"{start} needs {word!r}, which holds {_kind(parent)}, not numbers")
-        if parent.dims != child.dims:
+        if parent.dims[: len(child.dims)] != child.dims or not child.dims:
             raise ConfigError(
                 f"{start} needs {word!r}, which lies along other rows ({_along(parent)} instead of {_along(child)}): "
                 "an error of each value has the shape of the values"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.errors import ConfigError
 
 TargetKind: TypeAlias = Literal["ratio", "bits", "size", "psnr"]

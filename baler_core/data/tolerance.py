@@ -8,7 +8,8 @@ from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 
-from baler_core.data.bounds import ErrorBound, Tolerance, ValueRange
+from baler_core.data.bounds import Tolerance, ValueRange
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise_steps import NoiseShare
 from baler_core.data.sides import physical_limits, specials_of, stored_numbers
 from baler_core.data.variables import Variable

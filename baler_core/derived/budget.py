@@ -23,6 +23,9 @@ NO_BOUNDS: Mapping[str, float] = MappingProxyType({})
 _FEW_CELLS = 0.1
 # About the bits that a value takes that is stored exactly, with its place.
 _EXACT_BITS = 40.0
+_OTHER_SPREAD = 10.0
+# A relative error must save so many bits per value more: equal steps suit models better.
+_LATTICE = 0.3
 # Errors are tried in steps of this factor, over so many of them and so many powers of two.
 _STEP = math.sqrt(2.0)
 _POWERS = 40
@@ -51,7 +54,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Sample:
+class TriedRows:
     """Original values of a part of a block, stored ones by variable, with what lies around them."""
 
     arrays: Mapping[str, np.ndarray]
@@ -59,7 +62,7 @@ class Sample:
 
 
 def shares_of(
-    one: Derived, sample: Sample, kinds: Mapping[str, Sequence[str]], own: Mapping[str, float] = NO_BOUNDS
+    one: Derived, sample: TriedRows, kinds: Mapping[str, Sequence[str]], own: Mapping[str, float] = NO_BOUNDS
 ) -> dict[str, Share]:
     """Return what each input may lose: equal shares of what the quantity may, then one factor for all.
 
@@ -98,7 +101,7 @@ def _two_digits(number: float) -> float:
 class _Trial:
     """Tries errors of inputs on a sample."""
 
-    def __init__(self, one: Derived, sample: Sample, inputs: int, own: Mapping[str, float]) -> None:
+    def __init__(self, one: Derived, sample: TriedRows, inputs: int, own: Mapping[str, float]) -> None:
         self._one = one
         self._own = own
         self._sample = sample
@@ -117,7 +120,8 @@ class _Trial:
         if bound.kind != "abs":
             return min(MOST, bound.value)
         spread = _spread(self._computed.values[self._judged])
-        return min(MOST, bound.value / spread) if spread > 0 else MOST
+        # A difference or a logarithm has another spread than its inputs.
+        return min(MOST, _OTHER_SPREAD * bound.value / spread) if spread > 0 else MOST
 
     def most(self, name: str, kind: str) -> float:
         """Return the largest error that is tried of an input: that of its own bound, if it has one."""
@@ -133,7 +137,8 @@ class _Trial:
     def best_alone(self, name: str, kinds: Sequence[str]) -> Share:
         """Return the largest error of one input with which the quantity keeps its share nearly everywhere."""
         found = [self._largest_alone(name, kind) for kind in kinds]
-        return max(found, key=lambda share: self._bits_saved(name, share))
+        saved = {share: self._bits_saved(name, share) - (_LATTICE if share.kind == "rel" else 0.0) for share in found}
+        return max(found, key=saved.__getitem__)
 
     def _bits_saved(self, name: str, share: Share) -> float:
         allowed = share.of(self._sample.arrays[name], self._variables[name])

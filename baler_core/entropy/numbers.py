@@ -25,13 +25,19 @@ class NumberCoder:
 
     def code(self, number: int, kind: int) -> int:
         """Write `number` (or, decoding, ignore it) and return it; below 2^31 in magnitude."""
-        return int(code_number(*self._coder, self._counters, kind * ROW, number))
+        return int(code_single(*self._coder, self._counters, kind * ROW, number))
 
     def code_series(self, series: np.ndarray, taps: np.ndarray, shift: int) -> np.ndarray:
         """Write or read a series of integers, each predicted from those before: sum(taps * newest first) / 2^shift."""
         values = series.astype(np.int64)
         code_series(*self._coder, self._series, values, taps.astype(np.int64), shift)
         return values
+
+
+@compiled
+def code_single(registers: Array, data: Array, counters: Array, row: Integer, number: Integer) -> Integer:
+    """Code one signed number, called from Python."""
+    return code_number(registers, data, counters, row, number)
 
 
 @inlined

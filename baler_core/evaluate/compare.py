@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from baler_core.data.bounds import ErrorBound
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.derived.quantities import Derived
 from baler_core.evaluate.derived import DerivedRecorders, needed_by

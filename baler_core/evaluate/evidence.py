@@ -125,7 +125,7 @@ class Evidence:
             self._tiles[place] += sums.reshape(_TILES, _TILES)
 
     def _share(self, original: np.ndarray, residual: np.ndarray) -> np.ndarray:
-        """Residuals as parts of what is allowed; of the RMS residual so far where nothing is known of that."""
+        """Residuals as parts of what is allowed; residuals themselves where that is not one number or part of values."""
         if self.tolerance is None or self.tolerance.kind in ("free", "each"):
             return residual
         with np.errstate(all="ignore"):
@@ -198,7 +198,7 @@ class Evidence:
 
     @property
     def _unjudged(self) -> bool:
-        return self.tolerance is None or self.tolerance.kind == "free"
+        return self.tolerance is None or self.tolerance.kind in ("free", "each")
 
 
 def _significant_mean(total: float, squares: float, count: float) -> float:

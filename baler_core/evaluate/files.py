@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import cast
 
 from baler_core.config import ComponentSpec
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema, Variable
 from baler_core.derived.quantities import Derived
 from baler_core.errors import DataError, did_you_mean
@@ -239,7 +240,7 @@ def _bounds(
     """The bound of every variable, as far as it is known, and what is exact in spite of a pattern, with the reason."""
     if rules is not None:
         roles = roles_in(before.schema, before.walk, rules)
-        found = with_noise(before.schema, bounds_of(before.schema, rules, roles), before.walk)
+        found = with_noise(before.schema, bounds_of(before.schema, rules, roles), before.walk, rules)
         bounds = dict(zip(before.schema.names, found.bounds, strict=True))
         bounds = {name: bounds[name] for name in schema.names}
         return bounds, kept_exact_by(schema, rules, roles)

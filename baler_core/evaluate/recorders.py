@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.data.block import values_of
-from baler_core.data.bounds import UNBOUNDED, ErrorBound, Tolerance, usable
+from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.comparison import is_measured
+from baler_core.data.error_bound import UNBOUNDED, ErrorBound
 from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.running_statistics import sample_size
 from baler_core.data.scales import with_scales

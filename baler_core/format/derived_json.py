@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from baler_core.data.bounds import ErrorBound
 from baler_core.data.derived import BOUNDS
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Json
 from baler_core.format.header import DerivedRecord
 from baler_core.format.json_columns import count_of

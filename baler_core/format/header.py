@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from baler_core.data.bounds import ErrorBound, Tolerance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
 

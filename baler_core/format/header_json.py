@@ -7,17 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
-from typing import cast, get_args
 
 import numpy as np
 
-from baler_core.data.bound_syntax import HARD_KINDS, NO_LIMITS, BoundKind, Sign, numbers_of
-from baler_core.data.bounds import ErrorBound, Tolerance, ToleranceKind
-from baler_core.data.scales import with_scales
+from baler_core.data.bounds import Tolerance
 from baler_core.data.targets import TARGET_KINDS, Target
-from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
+from baler_core.format.bounds_json import bound_from_json, bound_to_json, tolerances_from_json
 from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.header import (
     BlockRecord,
@@ -31,8 +28,6 @@ from baler_core.format.header import (
 from baler_core.format.json_columns import count_of, ranges_of, unranged
 
 MOST_BLOCKS = 2**22
-# What bounds state beside limits and sign: lists of numbers.
-_KEPT = ("exact_at", "threshold")
 
 # ---- to JSON
 
@@ -72,7 +67,7 @@ def header_to_json(header: Header) -> Json:
         "dims": [dims, [schema.sizes[dim] for dim in dims]],
         "counts": dict(schema.counts),
         "variables": [_variable_to_json(variable, dims) for variable in schema.variables],
-        "bounds": _runs([_bound_to_json(bound) for bound in header.bounds]),
+        "bounds": _runs([bound_to_json(bound) for bound in header.bounds]),
         "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
         "preprocess": [
             [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
@@ -95,16 +90,6 @@ def _kept_exact_to_json(header: Header) -> Json:
         if name in header.kept_exact:
             found.setdefault(re.split(r": | \(", header.kept_exact[name])[0], []).append(place)
     return [[why, ranges_of(places)] for why, places in found.items()]
-
-
-def _bound_to_json(bound: ErrorBound) -> Json:
-    kept: dict[str, Json] = {what: list(getattr(bound, what)) for what in _KEPT if getattr(bound, what)}
-    kept |= {"most": list(bound.most)} if bound.most else {}
-    kept |= {"dither": True} if bound.dither else {}
-    other = [] if bound.other is None else [_bound_to_json(bound.other)]
-    stated = other or kept or (bound.limits, bound.sign) != (NO_LIMITS, "auto")
-    sides = [list(bound.limits), bound.sign, *other] if stated else []
-    return [bound.kind, bound.formula or bound.value, *sides, *([kept] if kept else [])]
 
 
 def _errors_to_json(header: Header) -> Json:
@@ -204,9 +189,9 @@ def _header(record: Json, sections: int) -> Header:
     variables = tuple(_variable(v, dims) for v in record["variables"])
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
-    bounds = tuple(_bound(stated) for stated in _unrun(record["bounds"], len(variables)))
+    bounds = tuple(bound_from_json(stated) for stated in _unrun(record["bounds"], len(variables)))
     schema = Schema(variables, sizes, counts, dict(record["skeleton"]))
-    tolerances = _tolerances(record["tolerances"], schema, bounds)
+    tolerances = tolerances_from_json(_unrun(record["tolerances"], len(variables)), schema, bounds)
     return Header(
         version=str(record["baler"]),
         input_name=str(name),
@@ -240,66 +225,6 @@ def _header(record: Json, sections: int) -> Header:
 
 def _counts(record: Json, variables: Sequence[Variable]) -> dict[str, int]:
     return {variables[count_of(place)].name: count_of(count) for place, count in record}
-
-
-def _bound(record: Json) -> ErrorBound:
-    kind, value, *sides = record
-    if kind not in get_args(BoundKind):
-        raise ValueError(f"{kind!r} is not a kind of bound")
-    (low, high), sign, *others = sides or (NO_LIMITS, "auto")
-    if sign not in get_args(Sign):
-        raise ValueError(f"{sign!r} is not a rule for signs")
-    kept = others.pop() if others and isinstance(others[-1], dict) else {}
-    if len(others) > 1 or (others and others[0][3:]):
-        raise ValueError("a bound has a single other one beside it")
-    formula = value if isinstance(value, str) else ""
-    if formula and kind != "abs":
-        raise ValueError(f"a bound of kind {kind!r} takes no formula")
-    return ErrorBound(
-        kind,
-        0.0 if formula else float(value),
-        (float(low), float(high)),
-        cast(Sign, sign),
-        **{what: numbers_of(kept[what], what) for what in _KEPT if what in kept},
-        most=_hard_limit(kept["most"]) if "most" in kept else None,
-        dither=bool(kept.get("dither", False)),
-        formula=formula,
-        other=_bound(others[0]) if others else None,
-    )
-
-
-def _gives_each(bound: ErrorBound) -> bool:
-    return bool(bound.formula) or bound.kind == "noise"
-
-
-def _hard_limit(record: Json) -> tuple[BoundKind, float]:
-    kind, value = record
-    if kind not in HARD_KINDS:
-        raise ValueError(f"{kind!r} is not a limit of single errors")
-    return kind, float(value)
-
-
-def _tolerances(runs: Json, schema: Schema, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
-    """Special values, limits, signs and scales follow from the variables and their bounds."""
-    records = _unrun(runs, len(schema.variables))
-    triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
-    found = tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
-    scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (_gives_each(b) and t.lossy)]
-    if any(not _gives_each(bound) or tolerance.kind != "each" for tolerance, bound in scaled):
-        raise ValueError("a tolerance of each value and a formula or noise belong together")
-    for tolerance, variable in zip(found, schema.variables, strict=False):
-        if tolerance.noise is not None and len(variable.dims) < 2:
-            raise ValueError(f"{variable.name!r} has no tiles of its own noise")
-    return with_scales(schema, bounds, found) if scaled else found
-
-
-def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:
-    if kind not in get_args(ToleranceKind):
-        raise ValueError(f"{kind!r} is not a kind of tolerance")
-    tolerance = Tolerance(kind, float(value), float(shift))
-    if not (0 <= tolerance.value < math.inf and math.isfinite(tolerance.shift)):
-        raise ValueError(f"{value!r} and {shift!r} do not form a tolerance")
-    return tolerance
 
 
 def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[Tolerance]) -> dict[str, ErrorRecord]:

@@ -164,7 +164,10 @@ def write_file(
         derived={record.name: record for record in coded.derived},
     )
     values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
-    return replace(done, target=told(done, config.target, values)) if config.target is not None else done
+    if config.target is None:
+        return done
+    limits = {v.name: bound.value for v, bound in zip(job.schema.variables, job.bounds, strict=True)}
+    return replace(done, target=told(done, config.target, values, limits))
 
 
 def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:

@@ -88,7 +88,7 @@ def plugins_for(header: Header) -> Registry:
     skeleton = header.schema.skeleton
     if header.reader.name == "python":
         needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
-    registry = load_plugins({package for _, _, package in needed})
+    registry = load_plugins({package for _, _, package in needed}, {kind for kind, _, _ in needed})
     offered = all(name in registry.offers[kind] for kind, name, _ in needed)
     return registry if offered and header.trained is None else load_plugins()
 
@@ -126,7 +126,8 @@ def _checked(needs: Collection[str], layout: Layout, restored: Mapping[str, np.n
         If they do not.
     """
     for need in needs:
-        if need not in restored or restored[need].shape != layout.shape(layout.variables[0]):
+        shape = layout.shape(layout.variables[0])
+        if need not in restored or restored[need].shape[: len(shape)] != shape:
             raise FormatError(f"it follows from {need!r}, which is not beside it")
     return restored
 
@@ -300,9 +301,11 @@ class BalFile:
         zeros = streams.pop(ZERO_STREAM, b"")
         stored = streams.pop(EXACT_STREAM, b"")
         corrections = decode_corrections(stored, layout)
+        if needs := needs_of(layout, tolerances):
+            tolerances = {name: t.knowing(_checked(needs, layout, before)) for name, t in tolerances.items()}
+            known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         if is_apart(layout, tolerances):
-            needs = needs_of(layout, tolerances)
-            tolerances = {name: t.among(_checked(needs, layout, before)) for name, t in tolerances.items()}
+            tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
             decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
         elif not self.pipeline.touches(layout):
             decoded = model.decode(streams, layout, known)

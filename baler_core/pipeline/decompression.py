@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -68,7 +69,8 @@ def _write_blocks(stored: BalFile, sink: Sink, total: int, title: str) -> None:
         for warning in sink.warnings:
             logger.warning("%s", warning)
     except BaseException:
-        sink.abort()
+        with suppress(Exception):  # of whatever library writes the format: it would hide what went wrong first
+            sink.abort()
         raise
 
 

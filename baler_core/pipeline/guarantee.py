@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.block import values_of
-from baler_core.data.bounds import Tolerance, distance
+from baler_core.data.bounds import Tolerance
+from baler_core.data.distances import distance
 from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
@@ -77,13 +78,13 @@ def correct(
 
     Returns
     -------
-    The corrections, and the tolerances with all that followed.
+    The corrections, and the tolerances with all that followed, in the order they were given in.
     """
     places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     known: dict[str, Tolerance] = {}
     while len(known) < len(tolerances):
         waiting = {name for name in tolerances if name not in known}
-        ready = [name for name in waiting if not _follows_from(tolerances[name], waiting)]
+        ready = [name for name in tolerances if name in waiting and not _follows_from(tolerances[name], waiting)]
         if not ready:
             raise PluginError(f"the tolerance of {min(waiting)!r} follows from itself")
         found = {name: t if (t := tolerances[name]).each is not None else t.among(arrays) for name in ready}
@@ -91,7 +92,8 @@ def correct(
         corrections.apply(arrays)
         places |= corrections.places
         known |= found
-    return Corrections(places), known
+    # In the order of the variables: steps of tiles are written one after the other.
+    return Corrections(places), {name: known[name] for name in tolerances}
 
 
 def _follows_from(tolerance: Tolerance, names: Collection[str]) -> bool:

@@ -13,7 +13,8 @@ import numpy as np
 
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound, Tolerance, ValueRange, usable, value_range
+from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, usable, value_range
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import names_in_full
 from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
 from baler_core.data.sentinels import Sentinel, sentinels_in

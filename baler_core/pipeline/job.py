@@ -12,11 +12,13 @@ import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, Tolerance
+from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
+from baler_core.pipeline.absurd_errors import with_largest
 from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
@@ -57,6 +59,10 @@ class GroupBlock:
     layout: Layout
     tolerances: Mapping[str, Tolerance]
 
+    def knowing(self, restored: Mapping[str, np.ndarray]) -> GroupBlock:
+        """Return the same, with restored variables that its tolerances follow from."""
+        return replace(self, tolerances={name: t.knowing(restored) for name, t in self.tolerances.items()})
+
     @property
     def native_size(self) -> int:
         """Bytes that the values take as their dtypes hold them."""
@@ -89,10 +95,15 @@ class PreparedBlock:
         return needs_of(self.original.layout, self.original.tolerances)
 
     def scaled(self, restored: Mapping[str, np.ndarray]) -> PreparedBlock:
-        """Return the same, divided by the tolerances that follow from restored variables, if it was set apart."""
+        """Return the same, with what its tolerances follow from; divided by them, if it was set apart."""
         given = self.original
         if not is_apart(given.layout, given.tolerances):
-            return self
+            if not self.needs:
+                return self
+            stated = {name: tolerance.knowing(restored) for name, tolerance in self.stated.items()}
+            return replace(
+                self, original=given.knowing(restored), encoded=self.encoded.knowing(restored), stated=stated
+            )
         known = {
             name: tolerance.among(restored).in_tiles(values_of(given.block, name))
             for name, tolerance in given.tolerances.items()
@@ -180,7 +191,8 @@ class Job:
     def _direct(self, layout: Layout) -> bool:
         """Whether the model of a group restores first what tolerances follow from."""
         named = self.config.model.name
-        if layout.kind != "table":
+        # What models restore is what tolerances follow from only where nothing comes between.
+        if layout.kind != "table" or self.pipeline.touches(layout):
             return False
         if named == "auto":
             return True
@@ -227,8 +239,7 @@ def prepare(
     roles = roles_in(schema, blocks.__iter__, config.bounds)
     bounds = bounds_of(schema, config.bounds, roles)
     exact_anyway = kept_exact(schema, config.bounds, roles)
-    places = config.bounds.among(schema.names).places_of(schema.names)
-    noise = with_noise(schema, bounds, blocks.__iter__, places)
+    noise = with_noise(schema, bounds, blocks.__iter__, config.bounds)
     bounds = noise.bounds
     sentinels = sentinels_under(schema, blocks.__iter__, bounds)
     only_derived = bool(config.derived) and not config.bounds.rules
@@ -241,20 +252,30 @@ def prepare(
     tolerances = tolerances_of(blocks, bounds)
     held = NOTHING_HELD
     if config.derived:
-        held = held_quantities(config, registry, blocks, bounds, tolerances)
+        held = held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)
         bounds, tolerances = held.bounds, held.tolerances
     stated = dict(zip(schema.names, tolerances, strict=True))
     settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
     blocks.schema, named = settled.schema, dict(settled.tolerances)
     if any(tolerance.kind == "each" for tolerance in named.values()):
-        scaled = with_scales(blocks.schema, bounds, [named[name] for name in schema.names], places)
-        named = dict(zip(schema.names, scaled, strict=True))
+        named = _with_scales(blocks, bounds, named, config.bounds)
         _refuse_moving_parents(named, held.inputs)
     # A change of variables would come between values and what their tolerances follow from.
     exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
     trained = TrainedModels(model, registry) if model is not None else None
     pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
     return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway, held)
+
+
+def _with_scales(
+    blocks: Blocks, bounds: Sequence[ErrorBound], tolerances: Mapping[str, Tolerance], rules: BoundRules
+) -> dict[str, Tolerance]:
+    """Complete tolerances that follow from other variables by what finds them."""
+    names = blocks.schema.names
+    places = rules.among(names).places_of(names)
+    scaled = with_scales(blocks.schema, bounds, [tolerances[name] for name in names], places)
+    largest = with_largest(blocks, dict(zip(names, scaled, strict=True)))
+    return dict(zip(names, with_scales(blocks.schema, bounds, tuple(largest.values()), places), strict=True))
 
 
 def named_model(config: Config, registry: Registry) -> Model | None:

@@ -8,9 +8,13 @@ from pathlib import Path
 
 from baler_core.config import Config
 from baler_core.data.angles import angle_warning
-from baler_core.data.bounds import BoundRules, ErrorBound
-from baler_core.data.patterns import names_in_full
+from baler_core.data.arithmetic import parse_arithmetic
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
+from baler_core.data.patterns import names_in_full, variable_meant
+from baler_core.data.scales import with_scales
 from baler_core.data.sentinels import Sentinel
+from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema
 from baler_core.derived.quantities import bind_rules
 from baler_core.errors import did_you_mean
@@ -87,6 +91,9 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         bounds = dict(zip(schema.names, bounds_of(schema, rules, roles), strict=True))
         exact = kept_exact(schema, rules, roles)
         stated = [bounds[name] for name in schema.names]
+        if any(bound.formula for bound in stated):
+            tolerances = [make_tolerance(bound, v) for bound, v in zip(stated, schema.variables, strict=True)]
+            with_scales(schema, stated, tolerances, rules.places_of(schema.names))
         sentinels = sentinels_under(schema, lambda: source.blocks(config.block_bytes), stated)
     angles = tuple(s for v in schema.variables if (s := angle_warning(v, bounds[v.name])))
     derived = tuple(f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry))
@@ -147,8 +154,7 @@ def told_of(
     if not rules.rules:
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
     sentences = _of_unmatched(schema, rules, aliases or {})
-    warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
-    sentences += [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
+    sentences += _of_angles(schema, bounds)
     lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
     members_of = _decided(schema, rules)
     text = {variable.name for variable in schema.variables if variable.is_text}
@@ -158,12 +164,36 @@ def told_of(
             sentences.append(
                 f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}"
             )
+    errors = exact_errors(schema, bounds)
+    if errors:
+        sentences.append(
+            f"the errors in whose units bounds are stay exact, as no bound of theirs is stated: {listed(errors)}. "
+            "'{rel: 0.05}' makes them several times smaller, and their values larger by 0.1 bit each"
+        )
     if exact:
         sentences.append(
             f"exact in spite of a wildcard: {listed([f'{name} ({why})' for name, why in exact.items()])}. "
             f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
+
+
+def _of_angles(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:
+    """What to say of angles under `rel`: of the first, and how many more there are."""
+    warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
+    return [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
+
+
+def exact_errors(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:
+    """Return the real numbers that formulas of bounds need and that are exact."""
+    needed = {
+        variable_meant(word, name, schema.names)
+        for name, bound in zip(schema.names, bounds, strict=True)
+        if bound.formula
+        for word in parse_arithmetic(bound.formula).names
+    }
+    pairs = zip(schema.variables, bounds, strict=True)
+    return [v.name for v, b in pairs if v.name in needed and b.kind == "lossless" and v.numpy_dtype.kind == "f"]
 
 
 def _of_unmatched(schema: Schema, rules: BoundRules, aliases: Mapping[str, str]) -> list[str]:

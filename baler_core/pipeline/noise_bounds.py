@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.block import values_of
-from baler_core.data.bounds import ErrorBound, usable
+from baler_core.data.bounds import BoundRules, usable
+from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise import noise_of, noise_of_tiles
+from baler_core.data.patterns import names_in_full
 from baler_core.data.tolerance import rounded_down
 from baler_core.data.uncertainties import Errors, Measure, errors_beside
 from baler_core.data.variables import Schema, Variable
@@ -22,6 +24,7 @@ from baler_core.pipeline.input import first_values
 if TYPE_CHECKING:
     from baler_core.data.block import Block
 
+_NO_RULES = BoundRules()
 Walk = Callable[[], Iterable["Block"]]
 # Names of planes beside images: HST, JWST, DESI, SDSS, MUSE, ESO, Spitzer, ALMA. Weights may be others than inverse
 # variances, which is found by comparing.
@@ -54,23 +57,28 @@ class NoiseFound:
     told: Sequence[str]
 
 
-def with_noise(
-    schema: Schema, bounds: Sequence[ErrorBound], walk: Walk, places: Mapping[str, str] | None = None
-) -> NoiseFound:
+class _NoNoise(ConfigError):
+    """The noise of a variable cannot be estimated."""
+
+
+def with_noise(schema: Schema, bounds: Sequence[ErrorBound], walk: Walk, rules: BoundRules = _NO_RULES) -> NoiseFound:
     """Return the bounds with those that are shares of a noise as formulas or numbers, unless tiles have their own.
+
+    Where there is no noise, a variable stays exact, unless its bound names it in full.
 
     Parameters
     ----------
     walk
         Begins to read the file's blocks.
-    places
-        Where the bounds of variables stand in a configuration, for messages.
+    rules
+        Where the bounds come from: they tell which name a variable in full, and where they stand in a configuration.
 
     Raises
     ------
     ConfigError
-        If the noise of a variable cannot be estimated.
+        If the noise of a variable that a bound names in full cannot be estimated.
     """
+    rules = rules.among(schema.names)
     stated = dict(zip(schema.names, bounds, strict=True))
     shares = {name: bound for name, bound in stated.items() if bound.kind == "noise"}
     if not shares:
@@ -80,9 +88,15 @@ def with_noise(
     values = first_values(walk, [name for name in schema.names if name in wanted])
     told = []
     for name, bound in shares.items():
-        place = (places or {}).get(name, "")
+        rule, place = rules.rule_for(name), rules.places_of([name]).get(name, "")
+        in_full = rule is not None and names_in_full(name, rule[0])
         own = _first_noisy(schema[name], values.get(name, np.zeros(0)), walk)
-        stated[name], sentence = _resolved(schema[name], bound, planes[name], {**values, name: own}, place)
+        try:
+            stated[name], sentence = _resolved(schema[name], bound, planes[name], {**values, name: own}, place)
+        except _NoNoise as error:
+            if in_full and own.size:
+                raise
+            stated[name], sentence = LOSSLESS, f"{error}. It stays exact"
         told.append(sentence)
     return NoiseFound(tuple(stated.values()), told)
 
@@ -104,7 +118,7 @@ def _resolved(
             formula = FORMULAS[measure].format(share=bound.value, plane=plane)
             return replace(bound, kind="abs", value=0.0, formula=formula), f"{start} is what {plane!r} says ({measure})"
     if not measured > 0:
-        raise ConfigError(
+        raise _NoNoise(
             f"{start} cannot be estimated: {_why(own)}. State a bound with a number, such as {{abs: 0.1}}, or lossless"
         )
     if has_tiles(variable, own.shape[-2:]):

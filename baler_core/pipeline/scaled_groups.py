@@ -35,12 +35,12 @@ def scaled_names(layout: Layout, tolerances: Mapping[str, Tolerance]) -> list[st
 
 def needs_of(layout: Layout, tolerances: Mapping[str, Tolerance]) -> set[str]:
     """Return the variables outside a layout that must be restored before it."""
-    needed = {need for name in scaled_names(layout, tolerances) for need in _needs(tolerances[name])}
+    needed = {need for name in scaled_names(layout, tolerances) for need in _ancestors(tolerances[name])}
     return needed - {variable.name for variable in layout.variables}
 
 
-def _needs(tolerance: Tolerance) -> tuple[str, ...]:
-    return () if tolerance.scale is None else tolerance.scale.needs
+def _ancestors(tolerance: Tolerance) -> tuple[str, ...]:
+    return () if tolerance.scale is None else tolerance.scale.ancestors
 
 
 def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bool) -> list[Layout]:
@@ -49,22 +49,17 @@ def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bo
     Parameters
     ----------
     direct
-        Whether the group's model knows how to restore first what such variables need, if that is in the same group.
+        Whether the group's model knows how to restore first what such variables need, where that is in the same group.
     """
-    members = {variable.name for variable in layout.variables}
-    stages: dict[str, int] = {}
     waiting = scaled_names(layout, tolerances)
-    for _ in range(len(waiting) + 1):
+    stages: dict[str, int] = {}
+    if direct and len(waiting) < len(layout.variables):
+        stages = {name: 0 for name in waiting if tolerances[name].noise is None}
+    while len(stages) < len(waiting):
         for name in [n for n in waiting if n not in stages]:
-            needs = _needs(tolerances[name])
-            if any(need in waiting and need not in stages for need in needs):
-                continue
-            inside = (
-                direct
-                and tolerances[name].noise is None
-                and all(need in members and not stages.get(need) for need in needs)
-            )
-            stages[name] = 0 if inside else 1 + max((stages.get(need, 0) for need in needs), default=0)
+            needs = [need for need in _ancestors(tolerances[name]) if need in waiting]
+            if all(need in stages for need in needs):
+                stages[name] = 1 + max((stages[need] for need in needs), default=0)
     found = []
     for stage in sorted({0, *stages.values()}):
         part = tuple(v for v in layout.variables if stages.get(v.name, 0) == stage)
@@ -74,8 +69,11 @@ def set_apart(layout: Layout, tolerances: Mapping[str, Tolerance], *, direct: bo
 
 
 def is_apart(layout: Layout, tolerances: Mapping[str, Tolerance]) -> bool:
-    """Return whether a group holds variables that were set apart, for which any model will do."""
-    return bool(needs_of(layout, tolerances)) or any(tolerances[v.name].noise is not None for v in layout.variables)
+    """Return whether a group holds nothing but variables that were set apart, for which any model will do."""
+    apart = scaled_names(layout, tolerances)
+    members = {variable.name for variable in layout.variables}
+    inside = any(need in members for name in apart for need in _ancestors(tolerances[name]))
+    return len(apart) == len(members) and not inside
 
 
 @dataclass(frozen=True)

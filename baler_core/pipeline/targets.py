@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.config import ComponentSpec, Config
 from baler_core.config.checker import AUTO
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError
@@ -97,11 +98,11 @@ def reach(config: Config, given: Input, output: Path, write: Write) -> Compresse
     values = sum(math.prod(schema.sizes[dim] for dim in v.dims) for v in schema.variables)
     with shown(f"reach {target}", "try") as step:
         curve.step = step
-        return _tried(config, given, output, write, _Search(target, curve, share, native, values))
+        return _tried(config, given, output, write, _Aim(target, curve, share, native, values))
 
 
 @dataclass
-class _Search:
+class _Aim:
     """The search for the factor of the whole file."""
 
     target: Target
@@ -115,7 +116,7 @@ class _Search:
         return self.target.largest_file(done.input_bytes if done is not None else self.native, self.values)
 
 
-def _tried(config: Config, given: Input, output: Path, write: Write, search: _Search) -> Compressed:
+def _tried(config: Config, given: Input, output: Path, write: Write, search: _Aim) -> Compressed:
     share, wanted = search.share, search.wanted(None)
     held: dict[float, float] = {}  # what share of the allowed size the factors take that reach the target
     done: Compressed | None = None
@@ -148,7 +149,7 @@ def _with_factor(config: Config, factor: float) -> Config:
     return replace(config, bounds=multiplied(config.bounds, factor), target=replace(config.target, factor=factor))
 
 
-def _unreached(search: _Search, done: Compressed | None) -> str:
+def _unreached(search: _Aim, done: Compressed | None) -> str:
     least = search.share * min(search.curve.size(_MOST), search.curve.size(_LARGE))
     if done is not None:
         least = done.file_bytes
@@ -222,10 +223,21 @@ def _for_psnr(config: Config, given: Input, target: Target) -> BoundRules:
     )
 
 
-def told(done: Compressed, target: Target, values: int) -> str:
-    """Say what was reached, in one sentence."""
+def told(done: Compressed, target: Target, values: int, limits: Mapping[str, float]) -> str:
+    """Say what was reached, in one sentence.
+
+    Parameters
+    ----------
+    limits
+        What the errors on average were limited to, under `psnr`.
+    """
     if target.kind == "psnr":
-        return f"target {target}: every lossy variable holds the RMS error that follows from it, see the bounds"
+        found = {n: target.value + 20 * math.log10(limits[n] / mean) for n, mean in done.means.items() if mean > 0}
+        if not found:
+            return f"target {target}: reached without any loss"
+        least = min(found, key=lambda name: found[name])
+        error = f"RMS error {done.means[least]:.4g}"
+        return f"target {target}: reached {found[least]:.4g} dB or more, the least in {least!r} ({error})"
     reached = {
         "ratio": f"ratio {done.ratio:.4g}",
         "bits": f"{8 * done.file_bytes / max(1, values):.4g} bits per value",

@@ -200,7 +200,7 @@ def _not_alone(*_: object) -> Any:
     raise NotImplementedError
 
 
-def load_plugins(packages: Collection[str] | None = None) -> Registry:
+def load_plugins(packages: Collection[str] | None = None, kinds: Collection[Kind] = tuple(KINDS)) -> Registry:
     """Load every entry point of the group `baler`, one by one under guard.
 
     `BALER_DISABLE_PLUGINS=a,b` leaves entry points out by name; `BALER_STRICT_PLUGINS=1` makes a broken one an error.
@@ -209,6 +209,8 @@ def load_plugins(packages: Collection[str] | None = None) -> Registry:
     ----------
     packages
         Only the plugins of these, and the core's: what a file needs loads faster than all that there is.
+    kinds
+        Only the components of these kinds.
 
     Raises
     ------
@@ -225,13 +227,12 @@ def load_plugins(packages: Collection[str] | None = None) -> Registry:
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
             continue
         try:
-            offered = _offered(entry)
+            offered = _offered(entry, kinds)
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if strict:
-                raise PluginError(
-                    f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
-                ) from error
+                message = f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
+                raise PluginError(message) from error
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "broken", problem))
             continue
         registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
@@ -299,7 +300,7 @@ def _origin(entry: EntryPoint) -> tuple[str, str]:
         return packages[0], "unknown"
 
 
-def _offered(entry: EntryPoint) -> list[tuple[Kind, type[Component]]]:
+def _offered(entry: EntryPoint, kinds: Collection[Kind]) -> list[tuple[Kind, type[Component]]]:
     """Import one plugin, call its hooks, and check what they return."""
     plugin = entry.load()
     manager = pluggy.PluginManager("baler")
@@ -308,7 +309,8 @@ def _offered(entry: EntryPoint) -> list[tuple[Kind, type[Component]]]:
     _refuse_misspelt(plugin)
     manager.check_pending()
     offered: list[tuple[Kind, type[Component]]] = []
-    for kind, base in KINDS.items():
+    for kind in kinds:
+        base = KINDS[kind]
         for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():
             offered.extend((kind, _checked(component, kind, base)) for component in classes)
     return offered

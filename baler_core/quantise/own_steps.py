@@ -7,8 +7,8 @@ import numpy as np
 from baler_core.data.bounds import ROUNDING, SAFETY, Tolerance, usable
 from baler_core.quantise.lattice_fit import find_spacing
 
-# Of so many points of the data's own spacing a step is made; of more, it does not matter where they lie.
-_MOST_POINTS = 64
+# Of so many points of the data's own spacing a step is made, so that restored values have few decimals.
+_MOST_POINTS = 2.0**30
 _LARGEST = 2.0**40
 # Room for the rounding of products.
 _SHARE = 1 - 2.0**-40

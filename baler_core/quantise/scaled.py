@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepCounts:
     """A variable's values as numbers of steps.
 
     Attributes
@@ -78,18 +78,18 @@ class Steps:
         return values
 
 
-def code_in_steps(values: np.ndarray, tolerance: Tolerance) -> Steps:
+def code_in_steps(values: np.ndarray, tolerance: Tolerance) -> StepCounts:
     """Round values (1-D) to steps; the tolerance is known for each."""
     points = own_points(values)
     codes, good = to_codes(values, tolerance, points)
     low = int(codes.min(initial=0)) - 1
     codes[~good] = low
     lattice = fit_lattice(values[~good], tolerance.where_none)
-    return Steps(lattice, points, low, codes, lattice.codes(values[~good]))
+    return StepCounts(lattice, points, low, codes, lattice.codes(values[~good]))
 
 
-def read_steps(head: ByteReader, packed: bytes, dtype: str, shape: tuple[int, ...]) -> Steps:
-    """Invert `Steps.head` and `Steps.packed` for a variable of one dimension.
+def read_steps(head: ByteReader, packed: bytes, dtype: str, shape: tuple[int, ...]) -> StepCounts:
+    """Invert `StepCounts.head` and `StepCounts.packed` for a variable of one dimension.
 
     Raises
     ------
@@ -104,11 +104,11 @@ def read_steps(head: ByteReader, packed: bytes, dtype: str, shape: tuple[int, ..
     body = ByteReader(packed, "a variable in steps of its own")
     codes = unpack_integers(body.sized(), shape[0])
     others = unpack_integers(body.sized(), int((codes == low).sum()))
-    return Steps(lattice, points, low, codes, others)
+    return StepCounts(lattice, points, low, codes, others)
 
 
 def restore_in_steps(
-    arrays: Mapping[str, np.ndarray], scaled: Mapping[str, Steps], tolerances: Mapping[str, Tolerance]
+    arrays: Mapping[str, np.ndarray], scaled: Mapping[str, StepCounts], tolerances: Mapping[str, Tolerance]
 ) -> dict[str, np.ndarray]:
     """Return arrays with those added that follow from them, each after what its tolerances follow from.
 
@@ -128,8 +128,9 @@ def restore_in_steps(
 
 
 def scale_needs(tolerance: Tolerance) -> tuple[str, ...]:
-    """Return the variables that a tolerance follows from; none of other kinds."""
-    return () if tolerance.scale is None else tolerance.scale.needs
+    """Return the variables that a tolerance follows from, but for those that are known; none of other kinds."""
+    scale = tolerance.scale
+    return () if scale is None else tuple(name for name in scale.ancestors if name not in scale.known)
 
 
 def estimated_in_steps(block: Block, name: str, tolerance: Tolerance) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.machine.optional import need
 from baler_core.report.style import AFTER, BEFORE, GRID, INK, new_figure, plain, save
 from baler_core.suggest.scan import Scan, VariableScan
+from baler_core.suggest.scan_derived import DerivedScan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +29,8 @@ def draw_scan(scan: Scan, path: Path) -> Path:
     """
     need("the picture of a scan", "matplotlib")
     drawn = scan.variables[:MOST_DRAWN]
-    panels = len(drawn) + bool(scan.together)
+    derived = scan.derived[: MOST_DRAWN // 2]
+    panels = len(drawn) + bool(scan.together) + len(derived)
     rows = -(-panels // _COLUMNS)
     with new_figure(3.4 * min(_COLUMNS, panels), 2.7 * rows) as figure:
         axes = list(figure.subplots(rows, min(_COLUMNS, panels), squeeze=False).ravel())
@@ -35,6 +38,8 @@ def draw_scan(scan: Scan, path: Path) -> Path:
             _draw_variable(panel, variable)
         if scan.together:
             _draw_together(axes[len(drawn)], scan)
+        for panel, quantity in zip(axes[panels - len(derived) :], derived, strict=False):
+            _draw_derived(panel, quantity, scan.together)
         for panel in axes[panels:]:
             panel.set_visible(False)
         return save(figure, path, colours=_LINES)
@@ -71,12 +76,39 @@ def _draw_variable(axes: Axes, variable: VariableScan) -> None:
     axes.set_xlabel(plain(f"RMS error [{variable.units}]" if variable.units else "RMS error"))
 
 
+def _draw_derived(axes: Axes, quantity: DerivedScan, together: Mapping[float, float]) -> None:
+    """The ratio of the file against the error of a quantity that nothing keeps."""
+    shown = [rung for rung in quantity.rungs if rung.rms > 0 and rung.factor in together]
+    axes.set_title(plain(f"derived: {quantity.name}"), loc="left")
+    axes.set_ylabel("ratio")
+    axes.grid(color=GRID, linewidth=0.6)
+    if not shown:
+        axes.text(0.5, 0.5, "it does not move", transform=axes.transAxes, ha="center")
+        return
+    ratios = [together[rung.factor] for rung in shown]
+    axes.set_xscale("log")
+    _scale_ratios(axes, ratios)
+    axes.plot([rung.rms for rung in shown], ratios, "o-", color=BEFORE, markersize=3.5)
+    wrong = [rung for rung in shown if rung.beyond > 0]
+    if wrong:
+        axes.plot([r.rms for r in wrong], [together[r.factor] for r in wrong], "o", color=AFTER, markersize=5)
+        axes.annotate("cells beyond its bound", (0.03, 0.9), xycoords="axes fraction", color=AFTER, fontsize=8)
+    axes.set_xlabel(plain(f"RMS error [{quantity.units}]" if quantity.units else "RMS error"))
+
+
 def _draw_together(axes: Axes, scan: Scan) -> None:
     axes.set_title("all together", loc="left")
+    ratios = list(scan.together.values())
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    _scale_ratios(axes, ratios)
     axes.grid(color=GRID, linewidth=0.6)
-    axes.plot(list(scan.together), list(scan.together.values()), "o-", color=BEFORE, markersize=3.5)
+    axes.plot(list(scan.together), ratios, "o-", color=BEFORE, markersize=3.5)
     axes.axvline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set_xlabel("factor on all bounds")
     axes.set_ylabel("ratio")
+
+
+def _scale_ratios(axes: Axes, ratios: Sequence[float]) -> None:
+    """Take a logarithmic axis where ratios differ by much."""
+    if max(ratios) > 5 * min(ratios):
+        axes.set_yscale("log")

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, ErrorBound, usable
+from baler_core.data.bounds import BoundRules, usable
+from baler_core.data.derived import DerivedRule
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import matching_names
 from baler_core.data.targets import MULTIPLIED, multiplied
 from baler_core.data.variables import Schema
@@ -26,6 +29,10 @@ from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds, quickly
 from baler_core.plugin.registry import Registry
+from baler_core.suggest.scan_derived import DerivedScan, Quantities
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
 
 TOGETHER_BYTES, ALONE_BYTES = 2_000_000, 500_000
 # Factors on the stated bounds.
@@ -94,6 +101,8 @@ class Scan:
         The ratio that the file would about have with all bounds multiplied by a factor.
     left_out
         Lossy variables that were not reached in the time there was.
+    derived
+        How far derived quantities move with all bounds multiplied by a factor, if nothing keeps them.
     """
 
     source: str
@@ -102,6 +111,7 @@ class Scan:
     variables: tuple[VariableScan, ...]
     together: Mapping[float, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    derived: tuple[DerivedScan, ...] = ()
 
 
 def scan(
@@ -127,19 +137,20 @@ def scan(
         {name: known for name, (_, known) in both.items()},
         {name: str(one) for name, (one, _) in both.items()},
     )
-    coder = _Coder(quickly(replace(config, target=None)), registry, given, bounds, stated)
+    coder = _Coder(quickly(replace(config, target=None, derived=())), registry, given, bounds, stated)
     names = coder.lossy(patterns)
     schema = given.source.schema
     with shown(f"scan {given.name}", "curve", len(LADDER) * (len(names) + 1)) as step:
-        together, sample_bytes = coder.together(step, lambda: time.monotonic() < started + _SHARE_TOGETHER * seconds)
+        limit = started + _SHARE_TOGETHER * seconds
+        together = coder.together(config.derived, step, lambda: time.monotonic() < limit)
         found = []
-        # Quantities that are derived from variables get curves of their own here, from the same restored samples.
         for number, name in enumerate(names):
             if number and time.monotonic() > started + seconds:
                 break
             found.append(coder.alone(name, step))
     native = sum(map(schema.nbytes, schema.variables))
-    return Scan(given.name, sample_bytes, native, tuple(found), together, tuple(names[len(found) :]))
+    left_out = tuple(names[len(found) :])
+    return replace(together, native_bytes=native, variables=tuple(found), left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -165,28 +176,36 @@ class _Coder:
             raise ConfigError(f"{patterns[0]!r} matches no lossy variable. {did_you_mean(patterns[0], names)}")
         return list(chosen)
 
-    def together(self, step: Callable[[str], None], in_time: Callable[[], bool]) -> tuple[dict[float, float], int]:
-        """Return ratios by factor of a sample of all variables, and its bytes; from the stated bounds outwards."""
+    def together(self, rules: Sequence[DerivedRule], step: Callable[[str], None], in_time: Callable[[], bool]) -> Scan:
+        """Return a scan of all variables together, with what becomes of derived quantities; from stated bounds outwards."""
         sample = sampled(self.given, frozenset(self.bounds), TOGETHER_BYTES)
         native = sum(map(sample.source.schema.nbytes, sample.source.schema.variables))
+        quantities = Quantities.of(rules, sample, self.registry)
         found: dict[float, float] = {}
+        moved = {}
         for factor in sorted(LADDER, key=lambda one: abs(math.log(one))):
             if found and not in_time():
                 break
-            size, _ = self._coded(sample, tuple(self.bounds.items()), factor)
+            size, blocks = self._coded(sample, tuple(self.bounds.items()), factor)
             found[factor] = native / size
+            moved[factor] = quantities.rungs(factor, blocks)
             step(f"all x {factor:.3g}")
-        return dict(sorted(found.items())), native
+        derived = quantities.scans([moved[factor] for factor in sorted(moved)])
+        return Scan(self.given.name, native, 0, (), dict(sorted(found.items())), derived=derived)
 
     def alone(self, name: str, step: Callable[[str], None]) -> VariableScan:
         """Return the curve of one variable."""
         bound = self.bounds[name]
-        needed = frozenset({name, *_parents(bound, self.given.source.schema)})
-        sample = sampled(self.given, needed, ALONE_BYTES)
+        parents = frozenset(_parents(bound, self.given.source.schema)) - {name}
+        sample = sampled(self.given, parents | {name}, ALONE_BYTES)
         v = sample.source.schema[name]
+        # What the errors take that a formula needs is not to be counted.
+        beside = self._coded(sampled(self.given, parents, ALONE_BYTES), (), 1.0)[0] if parents else 0
         rungs = []
         for factor in LADDER:
-            size, restored = self._coded(sample, ((name, bound),), factor, name)
+            size, blocks = self._coded(sample, ((name, bound),), factor)
+            size = max(0, size - beside)
+            restored = np.concatenate([values_of(block, name).ravel() for block in blocks if name in block.variables])
             rungs.append(
                 _rung(
                     sample, name, multiplied(BoundRules(((name, bound),)), factor).rules[0][1], factor, size, restored
@@ -197,21 +216,16 @@ class _Coder:
             name, v.units, self.stated[name], 8.0 * v.numpy_dtype.itemsize, tuple(rungs), knee_of(rungs)
         )
 
-    def _coded(
-        self, sample: Input, bounds: Sequence[tuple[str, ErrorBound]], factor: float, name: str = ""
-    ) -> tuple[int, np.ndarray]:
-        """Return bytes of blocks and states, and the restored values of one variable."""
+    def _coded(self, sample: Input, bounds: Sequence[tuple[str, ErrorBound]], factor: float) -> tuple[int, list[Block]]:
+        """Return bytes of blocks and states, and the restored blocks."""
         rules = multiplied(BoundRules(tuple(bounds)), factor)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "sample.bal"
             write_file(replace(self.config, bounds=rules), self.registry, sample, path, quiet=True)
             info = read_info(path)
             size = sum(info.block_bytes) + info.state_bytes
-            parts = []
-            if name:
-                with BalFile(path, self.registry) as stored:
-                    parts = [values_of(block, name) for block in stored.blocks() if name in block.variables]
-        return size, np.concatenate([part.ravel() for part in parts]) if parts else np.zeros(0)
+            with BalFile(path, self.registry) as stored:
+                return size, list(stored.blocks())
 
 
 def _parents(bound: ErrorBound, schema: Schema) -> list[str]:

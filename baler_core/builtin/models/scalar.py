@@ -30,7 +30,7 @@ from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Mode
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.scaled import (
-    Steps,
+    StepCounts,
     code_in_steps,
     estimated_in_steps,
     read_steps,
@@ -152,7 +152,7 @@ class ScalarModel(Model):
         shared = ByteReader(streams["shared"], "the shared stream of a scalar group")
         arrays: dict[str, np.ndarray] = {}
         digests: list[bytes] = []
-        scaled: dict[str, Steps] = {}
+        scaled: dict[str, StepCounts] = {}
         for position, variable in enumerate(layout.variables):
             method = index.varint(5)
             if method == SCALED:

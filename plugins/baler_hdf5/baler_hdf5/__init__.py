@@ -26,7 +26,7 @@ def baler_metrics() -> list[type[Metric]]:
 @hookimpl
 def baler_quantities() -> list[type[Quantity]]:
     """Return derivatives, and energies."""
-    from baler_hdf5.quantities.derivatives import DerivativeX, DerivativeY, DerivativeZ, Divergence, Vorticity
+    from baler_hdf5.quantities.derivatives import DerivativeX, DerivativeY, DerivativeZ, DivergenceField, VorticityField
     from baler_hdf5.quantities.energies import KineticEnergy, Spectrum
 
-    return [DerivativeX, DerivativeY, DerivativeZ, Divergence, KineticEnergy, Spectrum, Vorticity]
+    return [DerivativeX, DerivativeY, DerivativeZ, DivergenceField, KineticEnergy, Spectrum, VorticityField]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +93,21 @@ def test_booleans_of_other_numbers_come_back(code: h5t.TypeIntegerID, members: t
         file["flag"].id.read(h5s.ALL, h5s.ALL, stored, mtype=kind)
         assert [kind.get_member_value(n) for n in range(2)] == list(members)
     np.testing.assert_array_equal(stored, raw)
+
+
+@pytest.mark.parametrize("limit", [2000, 100_000])
+def test_a_full_disk_is_called_so_and_leaves_nothing(limit: int, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = np.random.default_rng(1).normal(size=(300, 200))
+    baler_core.compress(tmp_path / "data.h5", tmp_path / "data.bal", model="scalar")
+    done = subprocess.run(
+        [sys.executable, "-m", "baler_core", "decompress", tmp_path / "data.bal", "-o", tmp_path / "out.h5"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 1
+    assert "a file exceeds the size limit of this process" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.bal", "data.h5"]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import baler_core
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.pipeline.input import bounds_of, first_values, kept_exact, roles_in
 from baler_core.suggest.proposals import proposals_for
 from baler_hdf5.reader import Hdf5Reader, NetcdfReader

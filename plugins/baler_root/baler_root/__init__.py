@@ -25,10 +25,10 @@ def baler_metrics() -> list[type[Metric]]:
 @hookimpl
 def baler_quantities() -> list[type[Quantity]]:
     """Return masses of pairs, and sums of transverse momenta."""
-    from baler_root.quantities.pairs import LeadingMass, PairMass
+    from baler_root.quantities.pairs import LeadingMass, PairMasses
     from baler_root.quantities.sums import HT, MET
 
-    return [HT, MET, LeadingMass, PairMass]
+    return [HT, MET, LeadingMass, PairMasses]
 
 
 @hookimpl

@@ -105,10 +105,11 @@ def test_the_bytes_of_the_header_are_those_of_the_original(records: Path, tmp_pa
 
 def test_changed_values_are_written_into_the_pages_they_came_from(tmp_path: Path) -> None:
     def change(block: Any) -> Any:
+        changed = block.to_xarray()
         for name in ("Jet_pt", "truncated"):
-            if name in block.variables:
-                block[name] = block[name] + np.float32(0.3)
-        return block
+            if name in changed.variables:
+                changed[name] = changed[name] + np.float32(0.3)
+        return changed
 
     restored(DATA / "ntuple.root", tmp_path / "out.root", change)
     with uproot.open(DATA / "ntuple.root") as before, uproot.open(tmp_path / "out.root") as after:

@@ -139,8 +139,9 @@ def test_changed_values_are_written_into_a_kept_tree(tmp_path: Path) -> None:
     with reader.open(DATA / "collections.root") as source:
         sink = reader.create(tmp_path / "out.root", source.schema)
         for block in source.blocks(300):
-            block["v_float"] = block["v_float"] + np.float32(1)
-            sink.write(block)
+            changed = block.to_xarray()
+            changed["v_float"] = changed["v_float"] + np.float32(1)
+            sink.write(changed)
         sink.close()
     old, new = (
         uproot.open(path)["events/v_float"].array() for path in (DATA / "collections.root", tmp_path / "out.root")

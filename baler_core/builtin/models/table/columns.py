@@ -38,7 +38,7 @@ def _own_symbols(
     values: np.ndarray, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
 ) -> Symbols:
     """Return codes in steps of their own, below them the special values, below these the escape."""
-    codes, good = to_codes(values, tolerance, steps.points, steps.centre(restored))
+    codes, good = to_codes(values, steps.rounded(tolerance), steps.points, steps.centre(restored))
     specials, low = len(plan.lattice.specials), plan.symbols.low
     special = plan.lattice.quantise(values)[1].astype(np.int64)
     inside = good & (codes >= low + specials) & (codes <= plan.symbols.high)
@@ -52,14 +52,15 @@ def own_codes(
     values: np.ndarray, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
 ) -> np.ndarray:
     """Return the codes of values that have one: int64, any length."""
-    codes, good = to_codes(values, tolerance, steps.points, steps.centre(restored))
+    codes, good = to_codes(values, steps.rounded(tolerance), steps.points, steps.centre(restored))
     return codes[good]
 
 
 def _values_by_own(
     symbols: Symbols, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
 ) -> np.ndarray:
-    if tolerance.each is None or len(tolerance.each) != len(symbols.values):
+    each = steps.rounded(tolerance).each
+    if each is None or len(each) != len(symbols.values):
         raise FormatError("a column of a table counts in steps that follow from nothing")
     specials, low = len(plan.lattice.specials), plan.symbols.low
     dtype = np.dtype(plan.lattice.dtype)
@@ -68,7 +69,7 @@ def _values_by_own(
     if int(escaped.sum()) != len(symbols.escapes):
         raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
     codes = np.where(special > 0, 0, symbols.values)
-    values = from_codes(codes, tolerance.each, steps.points, dtype, steps.centre(restored))
+    values = from_codes(codes, each, steps.points, dtype, steps.centre(restored))
     for index, value in enumerate(plan.lattice.specials):
         values[special == index + 1] = value
     values[escaped] = plan.lattice.restore(symbols.escapes)

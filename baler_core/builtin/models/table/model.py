@@ -118,7 +118,9 @@ class TableModel(Model):
         def coded(rows: slice) -> RowBlock:
             own = None if events is None else events.part(rows)
             part = [v[rows] for v in values]
-            return RowBlock(rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer, scales))
+            return RowBlock(
+                rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer, scales.part(rows))
+            )
 
         def encoded(rows: int) -> Streams:
             return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, rows)))
@@ -140,7 +142,8 @@ class TableModel(Model):
 
         def restored(part: RowBlock) -> list[np.ndarray]:
             own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, scales)
+            known = scales.part(part.rows)
+            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, known)
 
         parts = in_parallel(restored, split_blocks(streams, rows))
         if not parts:
@@ -180,7 +183,8 @@ def _primer(sample: TableSample, plan: TablePlan) -> WarmStart:
     columns = sample.columns
     rows = chosen_rows(len(columns[0].values))
     values, tolerances = [c.values[rows] for c in columns], [c.tolerance for c in columns]
-    symbols, _ = all_symbols(values, tolerances, plan, sample.scales)
+    scales = sample.scales.knowing({name: values[rows] for name, values in sample.known.items()})
+    symbols, _ = all_symbols(values, tolerances, plan, scales)
     return (
         WarmStart(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else COLD_START
     )

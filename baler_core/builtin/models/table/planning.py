@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from baler_core.builtin.models.table.events import (
 )
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
+from baler_core.builtin.models.table.relations.centre import fit_centre
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.scales import OwnSteps
@@ -48,6 +50,15 @@ _FEWEST_ROWS = 64
 """Shorter tables are packed: they are too short to learn from."""
 _WIDE = 500
 """Columns beyond which products of the features of all columns would fill the memory."""
+StepWay = Literal["plain", "octaves", "quarters", "centre"]
+"""How steps of their own count: as wide as may be, in few widths, or from a sum of other columns."""
+_RUNGS: Mapping[StepWay, int] = {"octaves": 1, "quarters": 4}
+_CENTRES: tuple[StepWay, ...] = ("centre",)
+_COMMON, _BELOW = 0.02, 0.99
+"""Share of rows whose steps are below the one that widths count from; and what part of that, so that no step that
+another machine may restore by a last bit otherwise lies where widths change."""
+_WAY_BYTES, _WORTH = 12.0, 0.01
+"""What another way than the plain one takes in the plan, about, and what share of such columns it must save."""
 _FEWEST_POINTING = 0.2
 """Share of rows that must point somewhere."""
 _MOST_STRAY = 0.001
@@ -59,12 +70,40 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEff
     scaled = sample.scales.tolerances
     relations = find_relations(sample.columns, formulas, scaled)
     derived = (number in relations or number in scaled for number in range(len(sample.columns)))
+    ways = _cheapest_ways(sample, relations, effort) if scaled else {}
     differences = False
     if not all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
         fast = replace(effort, network_seconds=0.0)
-        sizes = [_plan_with(sample, relations, fast, differences=eager).size for eager in (False, True)]
+        sizes = [_plan_with(sample, relations, fast, differences=eager, ways=ways).size for eager in (False, True)]
         differences = sizes[1] < sizes[0]
-    return _plan_with(sample, relations, effort, differences=differences).plan
+    return _plan_with(sample, relations, effort, differences=differences, ways=ways).plan
+
+
+def _cheapest_ways(sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort) -> dict[int, StepWay]:
+    """Return for each column that counts in steps of its own, how it does so in the fewest bytes.
+
+    Others learn less from columns that count from a sum: these must be worth it for the whole table.
+    """
+    fast, scaled = replace(effort, network_seconds=0.0), tuple(sample.scales.tolerances)
+    plain: dict[int, StepWay] = dict.fromkeys(scaled, "plain")
+    if effort.contexts <= 1:
+        return plain
+
+    def sizes(ways: Mapping[int, StepWay]) -> Mapping[int, float]:
+        return _plan_with(sample, relations, fast, differences=False, ways=ways).sizes
+
+    best, least = plain, sizes(plain)
+    for alternatives in (_RUNGS, _CENTRES):
+        found = {way: sizes({**best, **dict.fromkeys(scaled, way)}) for way in alternatives}
+        chosen = dict(best)
+        for number in scaled:
+            way, size = min(((w, s.get(number, np.inf)) for w, s in found.items()), key=lambda pair: pair[1])
+            if size + _WAY_BYTES < least.get(number, np.inf):
+                chosen[number] = way
+        together = sizes(chosen) if chosen != best else least
+        if sum(together.values()) < sum(least.values()) - _WORTH * sum(least.get(n, 0.0) for n in scaled):
+            best, least = chosen, together
+    return best
 
 
 def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
@@ -77,14 +116,24 @@ def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
 
 @dataclass(frozen=True)
 class _SizedPlan:
-    """A plan, and how many bytes the first rows took with it."""
+    """A plan, and how many bytes the first rows took with it, by column."""
 
     plan: TablePlan
-    size: float
+    sizes: Mapping[int, float]
+
+    @property
+    def size(self) -> float:
+        """Bytes of all columns."""
+        return sum(self.sizes.values())
 
 
 def _plan_with(
-    sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort, *, differences: bool
+    sample: TableSample,
+    relations: Mapping[int, Relation],
+    effort: TableEffort,
+    *,
+    differences: bool,
+    ways: Mapping[int, StepWay],
 ) -> _SizedPlan:
     """Return the plan that takes differences of rows gladly or reluctantly."""
     columns = sample.columns
@@ -97,7 +146,7 @@ def _plan_with(
         plan, tolerance = ColumnPlan(columns[number].lattice, SymbolMap("codes", 0, 0)), columns[number].tolerance
         if number in scales.tolerances:
             tolerance = scales.of(number, restored)
-            plan = _in_own_steps(columns[number], plan, restored, tolerance)
+            plan = _in_own_steps(columns[number], plan, restored, tolerance, ways[number])
         elif number in relations:
             plan = replace(plan, relation=relations[number], steps=columns[number].steps)
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
@@ -111,9 +160,9 @@ def _plan_with(
     pointer = None if sample.events is None else _find_pointer(plans, symbols, sample.events)
     order.sort(key=lambda j: j != pointer)
     order = scales.parents_first(order)
-    size = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
+    sizes = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
     return _SizedPlan(
-        TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), (*relations, *scaled), pointer), size
+        TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), (*relations, *scaled), pointer), sizes
     )
 
 
@@ -151,10 +200,20 @@ def _residual_map(column: SampledColumn, plan: ColumnPlan, restored: Mapping[int
 
 
 def _in_own_steps(
-    column: SampledColumn, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+    column: SampledColumn,
+    plan: ColumnPlan,
+    restored: Mapping[int, np.ndarray],
+    tolerance: Tolerance,
+    way: StepWay,
 ) -> ColumnPlan:
     """Return the plan of a column in steps of its own, with the range of their numbers and places for special values."""
     steps = OwnSteps(own_points(column.values))
+    assert tolerance.each is not None
+    known = tolerance.each[tolerance.each > 0]
+    if way in _RUNGS and known.size:
+        steps = replace(steps, rungs=_RUNGS[way], base=_BELOW * float(np.quantile(known, _COMMON)))
+    elif way == "centre":
+        steps = fit_centre(column.values, tolerance, restored, steps.points) or steps
     found = own_codes(column.values, steps, restored, tolerance)
     low, high = min(int(found.min(initial=0)), 0), max(int(found.max(initial=0)), 0)
     return replace(plan, own_steps=steps, symbols=SymbolMap("codes", low - len(plan.lattice.specials), high))
@@ -167,12 +226,12 @@ def _choose_contexts(
     events: Events | None,
     pointer: int | None,
     effort: TableEffort,
-) -> float:
+) -> dict[int, float]:
     """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
     rows, count = len(symbols[0]), len(plans)
     mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
     if not mixed:
-        return 0.0
+        return {}
     coded = CodedColumns(rows, count, events, pointer)
     for j in mixed:
         limits = plans[j].symbols
@@ -189,9 +248,9 @@ def _choose_contexts(
     networks = _networks(coded, plans, mixed, shared, effort) if effort.network_seconds else {}
     trial = ColumnTrial(coded.head(min(rows, _MEASURED)), scatter, networks, effort)
     past = (BEFORE,) if events is None else (BEFORE, IN_EVENT)
-    total = _try_columns(plans, mixed, trial, rows, past, pointer)
+    sizes = _try_columns(plans, mixed, trial, rows, past, pointer)
     _drop_unused(plans, mixed)
-    return total
+    return sizes
 
 
 def _try_columns(
@@ -201,16 +260,17 @@ def _try_columns(
     rows: int,
     past: Sequence[int],
     pointer: int | None,
-) -> float:
+) -> dict[int, float]:
     """Replace the plan of each mixed column by its cheapest variant; return the bytes of the first rows."""
-    total = 0.0
+    total, sizes = 0.0, {}
     with shown("learn table", "column", len(mixed)) as step:
         for place, j in enumerate(mixed):
             places = (*past, POINTED) if pointer in mixed[:place] else past
             plans[j], size = trial.cheapest(j, plans[j], mixed[:place], places, rows)
             total += size
+            sizes[j] = size
             step(bits_per_row(total, trial.head.rows))
-    return total
+    return sizes
 
 
 def _networks(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,18 +41,23 @@ class TableSample:
         Whether the sample is the whole table.
     scales
         Tolerances that follow from other columns; such columns have the tolerance and the lattice of values without.
+    known
+        The sample of variables outside the table that tolerances follow from: their originals.
     """
 
     columns: list[SampledColumn]
     events: Events | None
     whole: bool
     scales: Scales = NO_SCALES
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:
     """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
     counts = layout.counts if layout.lengths is not None else ""
-    sample = _pieces(blocks, [v.name for v in layout.variables], counts)
+    scales = scales_of([variable.name for variable in layout.variables], tolerances)
+    sample = _pieces(blocks, [*(v.name for v in layout.variables), *scales.known], counts)
+    known = {name: np.concatenate(sample.values[name]) for name in scales.known}
     columns = []
     for variable in layout.variables:
         pieces = sample.values[variable.name]
@@ -67,8 +72,8 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> T
                 for c in columns
             ]
     lengths = [np.zeros(0, np.int64), *sample.lengths]
-    scales = scales_of([variable.name for variable in layout.variables], tolerances)
-    return TableSample(columns, Events(np.concatenate(lengths)) if counts else None, whole, scales)
+    events = Events(np.concatenate(lengths)) if counts else None
+    return TableSample(columns, events, whole, scales.knowing(known), known)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +23,10 @@ _PROVOKED = (
 )
 
 
+# How HDF5 cites what the system refused.
+_NUMBER = re.compile(r"errno = (\d+)")
+
+
 @contextmanager
 def refusing_damaged_records() -> Iterator[None]:
     """Let errors of the system pass (no space left), and report all others as damage.
@@ -34,12 +40,13 @@ def refusing_damaged_records() -> Iterator[None]:
         yield
     except FormatError:
         raise
-    except OSError as error:
+    except (OSError, *_PROVOKED) as error:
         # h5py raises OSError for most of HDF5's own complaints; those of the system carry their number
-        if error.errno or "errno" in str(error):
+        if isinstance(error, OSError) and error.errno:
             raise
-        raise _damage(error) from error
-    except _PROVOKED as error:
+        found = _NUMBER.search(str(error))
+        if found:
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
         raise _damage(error) from error
 
 

@@ -157,7 +157,7 @@ class DerivativeZ(Derivatives):
     sums: ClassVar[dict[int, tuple[tuple[Slope, ...], ...]]] = {1: ((Slope(0, 2),),)}
 
 
-class Vorticity(Derivatives):
+class VorticityField(Derivatives):
     """Curl of a velocity: dv/dx - du/dy, and all three components of (u, v, w)."""
 
     name = "vorticity"
@@ -173,8 +173,8 @@ class Vorticity(Derivatives):
     }
 
 
-class Divergence(Derivatives):
-    """Divergence of a velocity: du/dx + dv/dy (+ dw/dz)."""
+class DivergenceField(Derivatives):
+    """DivergenceField of a velocity: du/dx + dv/dy (+ dw/dz)."""
 
     name = "divergence"
     summary = "divergence of a velocity field (u, v or u, v, w)"
@@ -185,4 +185,4 @@ class Divergence(Derivatives):
     }
 
 
-__all__ = ["DerivativeX", "DerivativeY", "DerivativeZ", "Divergence", "Vorticity"]
+__all__ = ["DerivativeX", "DerivativeY", "DerivativeZ", "DivergenceField", "VorticityField"]

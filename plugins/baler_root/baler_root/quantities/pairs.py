@@ -32,7 +32,7 @@ class Pairs:
     split: int
 
 
-class PairMass(Quantity):
+class PairMasses(Quantity):
     """Invariant mass of every pair of objects of an event: of one collection, or one object of each of two."""
 
     name = "pair_mass"
@@ -85,7 +85,7 @@ class PairMass(Quantity):
         return units[0]
 
 
-class LeadingMass(PairMass):
+class LeadingMass(PairMasses):
     """Invariant mass of the two objects of highest transverse momentum of each event that has two."""
 
     name = "leading_mass"

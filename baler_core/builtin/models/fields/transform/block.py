@@ -68,7 +68,7 @@ def read_recipe(reader: ByteReader) -> Recipe:
     return Recipe(time, number % (_MOST_LEVELS + 1), step // len(MIXED), mixed, shared_modes == 1)
 
 
-class Block(Protocol):
+class TiledFrames(Protocol):
     """Frames whose tiles are prepared when they are asked for."""
 
     @property

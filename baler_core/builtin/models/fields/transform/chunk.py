@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.layout import Box, tiles
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
-from baler_core.builtin.models.fields.transform.block import Block, Recipe, read_recipe
+from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
 from baler_core.builtin.models.fields.transform.shared_modes import Explained, SharedModes
 from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
@@ -25,7 +25,7 @@ _CHECKSUM = 3
 _FEW_CUT_OFF = 2
 
 
-def learn(block: Block) -> Basis:
+def learn(block: TiledFrames) -> Basis:
     """Learn the basis of all frames, from all of their points."""
     boxes = tiles(block.shape[0], block.shape[2:])
 
@@ -52,7 +52,7 @@ class AnalysedBlock:
     integers: TileIntegers
 
 
-def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> AnalysedBlock:
+def analyse_middle(block: TiledFrames, recipe: Recipe, basis: Basis | None) -> AnalysedBlock:
     """Return the middle one of a block's tiles, transformed."""
     boxes = tiles(block.shape[0], block.shape[2:])
     box = boxes[len(boxes) // 2]
@@ -62,7 +62,11 @@ def analyse_middle(block: Block, recipe: Recipe, basis: Basis | None) -> Analyse
 
 
 def encode_chunk(
-    block: Block, recipe: Recipe, basis: Basis | None, explained: bytes = b"", analysed: AnalysedBlock | None = None
+    block: TiledFrames,
+    recipe: Recipe,
+    basis: Basis | None,
+    explained: bytes = b"",
+    analysed: AnalysedBlock | None = None,
 ) -> tuple[bytes, bytes]:
     """What is common to all tiles (recipe, shared modes, basis), and the tiles, each with a checksum of its integers.
 

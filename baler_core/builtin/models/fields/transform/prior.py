@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baler_core.builtin.models.fields.transform.block import Block, Recipe, read_recipe
+from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames, read_recipe
 from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform, suits
@@ -74,14 +74,16 @@ class Coding:
         What has been transformed to estimate that.
     """
 
-    block: Block
+    block: TiledFrames
     recipe: Recipe
     explained: bytes = b""
     size: float = 0.0
     analysed: AnalysedBlock | None = None
 
 
-def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, shared_modes: SharedModes | None) -> Coding:
+def choose_coding(
+    block: TiledFrames, effort: Effort, recipe: Recipe | None, shared_modes: SharedModes | None
+) -> Coding:
     """Choose the coding of fewest bytes, with or without shared modes; `recipe` suited another file."""
     sampled = SampledBlock(block, effort)
     known = recipe is not None and suits(recipe, block)
@@ -93,7 +95,7 @@ def choose_coding(block: Block, effort: Effort, recipe: Recipe | None, shared_mo
     return min(plain, _without(block, shared_modes, effort), key=lambda coding: coding.size)
 
 
-def _without(block: Block, shared_modes: SharedModes, effort: Effort) -> Coding:
+def _without(block: TiledFrames, shared_modes: SharedModes, effort: Effort) -> Coding:
     """Return the best coding of what is left of a block without its shared modes."""
     tried = []
     for fineness in range(len(FINENESS)):
@@ -106,7 +108,7 @@ def _without(block: Block, shared_modes: SharedModes, effort: Effort) -> Coding:
     return Coding(sampled.block, recipe, explained, sampled.size(recipe) + len(explained))
 
 
-def learn_prior(block: Block, halves: tuple[Block, Block], recipe: Recipe | None) -> Prior:
+def learn_prior(block: TiledFrames, halves: tuple[TiledFrames, TiledFrames], recipe: Recipe | None) -> Prior:
     """Return what suited a block; and modes, if those of the first half of its frames save bytes in the second."""
     first, second = halves
     if first.shape[0] < _FEWEST_FRAMES:

@@ -8,7 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.layout import Box
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis
-from baler_core.builtin.models.fields.transform.block import Block
+from baler_core.builtin.models.fields.transform.block import TiledFrames
 from baler_core.plugin.interfaces import Effort
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 15, "balanced": 1 << 17, "max": 1 << 18}
@@ -52,7 +52,7 @@ def spread_points(shape: tuple[int, ...]) -> Box:
         steps[counts.index(max(counts))] += 1
 
 
-def learn_basis_fast(block: Block) -> Basis:
+def learn_basis_fast(block: TiledFrames) -> Basis:
     """Learn a basis from points spread over the block."""
     points = block.tile(spread_points(block.shape))
     frames = points.field.reshape(block.shape[0], -1)

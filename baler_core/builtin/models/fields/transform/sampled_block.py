@@ -8,7 +8,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform import tile
 from baler_core.builtin.models.fields.transform.basis import Basis, bytes_by_modes
-from baler_core.builtin.models.fields.transform.block import Block, Recipe
+from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames
 from baler_core.builtin.models.fields.transform.chunk import (
     AnalysedBlock,
     analyse_middle,
@@ -28,7 +28,7 @@ from baler_core.plugin.interfaces import Effort
 class SampledBlock:
     """A sample of a block, and what was found out about it, which is remembered."""
 
-    def __init__(self, block: Block, effort: Effort) -> None:
+    def __init__(self, block: TiledFrames, effort: Effort) -> None:
         self.block = block
         self._effort = effort
         self._sample = [block.tile(box) for box in sample_boxes(block.shape, effort)]
@@ -113,7 +113,7 @@ def _counted(parts: list[TileIntegers], share: float) -> float:
     return counted_size(coefficients, share) + counted_size(corrections, share)
 
 
-def whole_size(block: Block, recipe: Recipe) -> float:
+def whole_size(block: TiledFrames, recipe: Recipe) -> float:
     """Return bytes of a block, all of it coded."""
     found = encode_chunk(block, recipe, learn(block) if recipe.time == "basis" else None)
     return float(sum(map(len, found))) if found[0] else math.inf

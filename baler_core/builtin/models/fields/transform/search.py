@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from baler_core.builtin.models.fields.transform import wavelet
-from baler_core.builtin.models.fields.transform.block import STEPS, Block, Recipe
+from baler_core.builtin.models.fields.transform.block import STEPS, Recipe, TiledFrames
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.machine.progress import bits_per_value, shown
@@ -34,7 +34,7 @@ def choose_transform(sampled: SampledBlock, times: Sequence[TimeTransform] = TIM
     return best
 
 
-def suits(recipe: Recipe, block: Block) -> bool:
+def suits(recipe: Recipe, block: TiledFrames) -> bool:
     """Return whether a recipe from elsewhere can be used for a block."""
     frames, _, *space = block.shape
     return recipe.levels <= wavelet.useful_levels(tuple(space)) and (frames > 1 or recipe.time == "none")

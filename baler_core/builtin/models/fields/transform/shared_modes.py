@@ -13,7 +13,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.layout import Box, tiles
 from baler_core.builtin.models.fields.transform.basis import best_taps, code_mode, gram
-from baler_core.builtin.models.fields.transform.block import Block, Chunk
+from baler_core.builtin.models.fields.transform.block import Chunk, TiledFrames
 from baler_core.entropy.arithmetic import OVERRUN, finish, new_decoder, new_encoder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
@@ -29,7 +29,7 @@ FINENESS = (0.25, 0.0625)
 """Steps of the coefficients, by number: the error that one makes at a typical place, in tolerances."""
 
 
-def learn_modes(block: Block) -> np.ndarray:
+def learn_modes(block: TiledFrames) -> np.ndarray:
     """Learn modes of frames in units of the tolerance: int16 (modes, variables, z, y, x), those that matter anywhere."""
     frames, *shape = block.shape
     boxes = tiles(frames, tuple(shape[1:]))
@@ -61,7 +61,7 @@ class SharedModes:
             return None
         return cls(np.ascontiguousarray(np.linalg.qr(rows.T)[0].T).reshape(-1, *shape))
 
-    def find(self, block: Block, fineness: int) -> Explained:
+    def find(self, block: TiledFrames, fineness: int) -> Explained:
         """Return how much of each mode is in each frame of a block."""
         found = np.zeros((block.shape[0], len(self.modes)))
         for box in tiles(block.shape[0], block.shape[2:]):
@@ -132,7 +132,7 @@ class Explained:
 class Remainder:
     """A block without what the shared modes explain of it."""
 
-    block: Block
+    block: TiledFrames
     explained: Explained
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError, PluginError
 
 _MOST_PARENTS = 16
+# Quarters of an octave, as mantissas.
+_WIDTHS = np.array([0.5, 0.5946035575013605, 0.7071067811865476, 0.8408964152537145])
 
 
 @dataclass(frozen=True)
@@ -27,26 +29,47 @@ class OwnSteps:
         Columns whose weighted sum steps count from, and weights; the last factor is a constant. Without factors, from 0.
     fills
         What stands for a parent's value that is not finite.
+    rungs, base
+        Steps are rounded down to one of so many widths per octave, `base` among them: neighbouring rows then count alike.
+        0 for no rounding.
     """
 
     points: float
     parents: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
     fills: tuple[float, ...] = ()
+    rungs: int = 0
+    base: float = 1.0
 
     def centre(self, restored: Mapping[int, np.ndarray]) -> np.ndarray | None:
         """Return from where steps count, float64; None for 0. The same sums in the same order everywhere."""
         if not self.factors:
             return None
         total = np.full(len(restored[self.parents[0]]), self.factors[-1])
-        for parent, factor, fill in zip(self.parents, self.factors, self.fills, strict=False):
-            values = restored[parent].astype(np.float64)
-            total = total + factor * np.where(np.isfinite(values), values, fill)
+        with np.errstate(all="ignore"):  # of a damaged file
+            for parent, factor, fill in zip(self.parents, self.factors, self.fills, strict=False):
+                values = restored[parent].astype(np.float64)
+                total = total + factor * np.where(np.isfinite(values), values, fill)
         return total
 
+    def rounded(self, tolerance: Tolerance) -> Tolerance:
+        """Return the tolerance that steps are made of. Products and comparisons alone: the same everywhere."""
+        if not self.rungs or tolerance.each is None:
+            return tolerance
+        with np.errstate(all="ignore"):
+            mantissa, exponent = np.frexp(tolerance.each / self.base)
+            widths = _WIDTHS[:: 4 // self.rungs]
+            place = np.clip(np.searchsorted(widths, mantissa, side="right") - 1, 0, len(widths) - 1)
+            rounded = np.ldexp(widths[place], exponent) * self.base
+        return replace(
+            tolerance, each=np.where(tolerance.each > 0, np.minimum(rounded, tolerance.each), tolerance.each)
+        )
+
     def to_bytes(self) -> bytes:
-        """Return nine bytes, and a few per parent."""
-        out = struct.pack("<d", self.points) + write_varint(len(self.parents))
+        """Return ten bytes, and a few per parent."""
+        out = struct.pack("<d", self.points) + write_varint(self.rungs)
+        out += struct.pack("<d", self.base) if self.rungs else b""
+        out += write_varint(len(self.parents))
         out += b"".join(write_varint(parent) for parent in self.parents)
         numbers = (*self.factors, *self.fills)
         return out + struct.pack(f"<{len(numbers)}f", *numbers)
@@ -55,12 +78,14 @@ class OwnSteps:
 def read_own_steps(data: ByteReader, columns: int) -> OwnSteps:
     """Invert `OwnSteps.to_bytes`; FormatError if the bytes are no such thing."""
     (points,) = struct.unpack("<d", data.take(8))
+    rungs = data.varint(5)
+    (base,) = struct.unpack("<d", data.take(8)) if rungs else (1.0,)
     count = data.varint(_MOST_PARENTS + 1)
     parents = tuple(data.varint(columns) for _ in range(count))
     numbers = struct.unpack(f"<{2 * count + 1}f", data.take(4 * (2 * count + 1))) if count else ()
-    if not np.isfinite([points, *numbers]).all():
+    if not np.isfinite([points, base, *numbers]).all() or base <= 0 or rungs == 3:
         raise FormatError(f"{data.what} is damaged: a column counts in impossible steps")
-    return OwnSteps(points, parents, numbers[: count + 1], numbers[count + 1 :])
+    return OwnSteps(points, parents, numbers[: count + 1], numbers[count + 1 :], rungs, base)
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,7 @@ class Scales:
         tolerance = self.tolerances.get(number)
         if tolerance is None or tolerance.scale is None:
             return ()
-        return tuple(self.numbers[name] for name in tolerance.scale.needs)
+        return tuple(self.numbers[name] for name in tolerance.scale.ancestors if name in self.numbers)
 
     def of(self, number: int, restored: Mapping[int, np.ndarray]) -> Tolerance:
         """Return the tolerance of a column, known for each value.
@@ -97,6 +122,20 @@ class Scales:
         if tolerance is None or tolerance.scale is None or any(p not in restored for p in self.needs(number)):
             raise FormatError("a column of a table counts in steps that follow from nothing")
         return tolerance.among({name: restored[n] for name, n in self.numbers.items() if n in restored})
+
+    def part(self, rows: slice) -> Scales:
+        """Return the same for some of the rows."""
+        return Scales(self.numbers, {n: tolerance.of_rows(rows) for n, tolerance in self.tolerances.items()})
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Variables outside the table that are restored before it."""
+        scales = [t.scale for t in self.tolerances.values() if t.scale is not None]
+        return tuple(dict.fromkeys(name for scale in scales for name in scale.known))
+
+    def knowing(self, values: Mapping[str, np.ndarray]) -> Scales:
+        """Return the same with other values of what is outside."""
+        return Scales(self.numbers, {n: tolerance.knowing(values) for n, tolerance in self.tolerances.items()})
 
     def parents_first(self, order: Sequence[int]) -> list[int]:
         """Return the same order, but columns after those that their tolerances follow from."""

@@ -1,0 +1,130 @@
+"""Take a file apart: sections, header, the streams of a block, states (file_format.md: file layout ... a block, states)."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from reference.reading import Bytes, Damaged, decompress, unpack
+
+MAGIC, END = b"\x89BAL\x01", b"BAL\x1a"
+LONGEST_HEADER = 1 << 26
+DIGEST_BYTES = 8
+
+
+def sections(data: bytes) -> list[bytes]:
+    if len(data) < 17 or data[:5] != MAGIC or data[-4:] != END:
+        raise Damaged("this is no .bal file of version 1, or it is cut short")
+    length, checksum = struct.unpack("<II", data[-12:-4])
+    if length > len(data) - 17 or zlib.crc32(data[len(data) - 12 - length : -12]) != checksum:
+        raise Damaged("the index is damaged")
+    stream, start, found = Bytes(data[len(data) - 12 - length : -12]), 5, []
+    for _ in range(stream.below(length + 1)):
+        size, checksum = stream.below(len(data)), int.from_bytes(stream.take(4), "little")
+        found.append(data[start : start + size])
+        start += size
+        if zlib.crc32(found[-1]) != checksum:
+            raise Damaged(f"section {len(found) - 1} is damaged")
+    if start != len(data) - 12 - length or not found:
+        raise Damaged("the index does not fit the length of the file")
+    return found
+
+
+def header(section: bytes) -> Any:
+    stream = Bytes(section)
+    length = stream.below(LONGEST_HEADER)
+    return records(json.loads(decompress(stream.rest(), length)))
+
+
+def records(stored: Any) -> Any:
+    """Lists of records from columns, at any depth."""
+    if isinstance(stored, list):
+        return [records(item) for item in stored]
+    if not isinstance(stored, dict):
+        return stored
+    if list(stored) != ["\0columns"]:
+        return {key: records(value) for key, value in stored.items()}
+    columns = {key: records(column) for key, column in stored["\0columns"].items()}
+    rows = max((len(column) for column in columns.values()), default=0)
+    return [{k: c[row] for k, c in columns.items() if c[row] != "\0absent"} for row in range(rows)]
+
+
+def unrun(runs: Any, limit: int) -> list[Any]:
+    """Runs [times, record] of at most so many records."""
+    if any(type(times) is not int or times < 0 for times, _ in runs) or sum(times for times, _ in runs) > limit:
+        raise Damaged(f"more than {limit} records where no more can be")
+    return [record for times, record in runs for _ in range(times)]
+
+
+def unranged(ranges: Any, count: int) -> list[int]:
+    """Ranges [first, number] of variables, of which there are `count`."""
+    if any(first < 0 or many < 0 or first + many > count for first, many in ranges):
+        raise Damaged("a variable outside the file is named")
+    numbers = [number for first, many in ranges for number in range(first, first + many)]
+    if len(set(numbers)) != len(numbers):
+        raise Damaged("a variable is named twice")
+    return numbers
+
+
+def block_streams(section: bytes, limit: int) -> list[dict[str, bytes]]:
+    """For each group, its streams by name; no more than `limit` bytes."""
+    stream = Bytes(section)
+    length = stream.below(limit)
+    index = Bytes(decompress(stream.sized(), length))
+    length = stream.below(limit)
+    squeezed = stream.sized()
+    common = Bytes(decompress(squeezed, length) if length else b"")
+    groups: list[list[tuple[str, int, int]]] = []
+    for _ in range(index.below(len(index.data) + 1)):
+        count = index.below(len(index.data) + 1)
+        groups.append([(index.sized().decode(), *divmod(index.varint(), 2)) for _ in range(count)])
+    places = [(g, name, size) for g, group in enumerate(groups) for name, size, together in group if together]
+    found: dict[tuple[int, str], bytes] = {}
+    for g, name, size in sorted(places, key=lambda place: -place[2]):
+        found[g, name] = common.take(size)
+    for g, group in enumerate(groups):
+        for name, size, together in group:
+            if not together:
+                found[g, name] = stream.take(size)
+    return [{name: found[g, name] for name, _, _ in group} for g, group in enumerate(groups)]
+
+
+def state(section: bytes, limit: int) -> dict[str, np.ndarray]:
+    """The named arrays of a state, of at most `limit` bytes together."""
+    stream, found = Bytes(section), {}
+    while stream.left:
+        name, kind = stream.sized().decode(), np.dtype(stream.sized().decode("ascii"))
+        shape = tuple(stream.below(1 << 32) for _ in range(stream.below(9)))
+        count = int(np.prod(shape, dtype=object))
+        limit -= count * max(1, kind.itemsize)
+        if limit < 0 or kind.kind not in "biuf":
+            raise Damaged(f"a state claims {count} values of {kind}")
+        data = Bytes(stream.sized())
+        if data.byte():
+            values = np.frombuffer(decompress(data.rest(), count * kind.itemsize), kind)
+        else:
+            values = unpack(data.rest(), count).astype(kind)
+        found[name] = values.reshape(shape)
+    return found
+
+
+def group_digest(corrections: bytes, exact: list[np.ndarray]) -> bytes:
+    """The digest of a group: its stream `!` and the values of its exact variables."""
+    digest = xxhash.xxh3_64(corrections)
+    for values in exact:
+        if values.dtype.kind == "O":
+            for cell in values.ravel():
+                raw = cell if isinstance(cell, bytes) else cell.encode("utf-8", "surrogatepass")
+                digest.update(len(raw).to_bytes(8, "little") + raw)
+        else:
+            digest.update(values.tobytes())
+    return digest.digest()
+
+
+def block_digest(number: int, groups: list[bytes]) -> bytes:
+    return xxhash.xxh3_64(b"".join(groups), seed=number).digest()

@@ -1,0 +1,120 @@
+"""The model `predictive`: each value predicted from its neighbours (format/predictive.md)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.arithmetic import Decoder, Numbers
+from reference.fields import (
+    Box,
+    Units,
+    cut_frames,
+    put_back,
+    read_arrangement,
+    read_classes,
+    read_specials,
+    tiles,
+)
+from reference.lattice import Lattice
+from reference.predictive_fast import code_fast
+from reference.predictive_mixed import code_mixed
+from reference.predictive_series import FEATURES, FRACTION_BITS, Series, used_features
+from reference.reading import Bytes, Damaged
+from reference.tolerances import Variable
+
+PER_TOLERANCE = 512.5
+MOST_SPECIALS, MOST_CHUNK_BITS, FEWEST_FRAMES = 128, 29, 16
+LARGEST, MOST_CLASSES = 1 << 24, 3
+WEIGHT, LIMIT, EDGE_KIND = range(3)
+
+
+@dataclass
+class Head:
+    scale: Units | Lattice
+    middle: int
+    specials: list[float]
+    classes: np.ndarray | None
+
+
+def decode_predictive(stream: Bytes, members: list[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+    arrangement, bits = read_arrangement(stream, len(shape)), stream.below(MOST_CHUNK_BITS + 1)
+    arranged = arrangement.shape(shape)
+    heads = [_head(stream, member, arranged) for member in members]
+    steps = np.zeros((len(members), *arranged), "<i8")
+    for place in chunks(arranged, len(members), bits):
+        steps[(slice(None), *place)] = _chunk(stream.sized(), heads, place)
+    restored = [_values(head, found) for head, found in zip(heads, steps, strict=True)]
+    return [arrangement.backward(values, shape) for values in restored]
+
+
+def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int]) -> Head:
+    closed, stored = stream.below(2), stream.sized()
+    scale = Units(stored, member.dtype) if closed else Lattice(Bytes(stored), member.dtype)
+    middle, specials = stream.zigzag(), read_specials(stream, member.dtype, MOST_SPECIALS)
+    return Head(scale, middle, specials, read_classes(stream, arranged, len(specials)))
+
+
+def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> list[Box]:
+    largest, per_frame = 1 << bits, max(1, count * shape[1] * shape[2] * shape[3])
+    blocks = max(1, min(shape[0], -(-shape[0] * per_frame // largest)))
+    if per_frame * FEWEST_FRAMES > largest:
+        blocks = max(1, shape[0] // FEWEST_FRAMES)
+    return [
+        (part, *box)
+        for part in cut_frames(shape[0], blocks)
+        for box in tiles((part.stop - part.start) * count, shape[1:], 2 * largest)
+    ]
+
+
+def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:
+    """The steps of a chunk: int64 (variables, frames, z, y, x)."""
+    frames, depth, ny, nx = (part.stop - part.start for part in place)
+    holes = np.zeros((frames, depth, len(heads), ny, nx), bool)
+    for number, head in enumerate(heads):
+        if head.classes is not None:
+            holes[:, :, number] = head.classes[place] > 0
+    mixed = data[0] if len(data) >= 4 else -1
+    if mixed not in (0, 3, 7):
+        raise Damaged("a predicted field is cut short")
+    stream = Bytes(data[4:])
+    coder = Decoder(stream.rest() if mixed else stream.sized())
+    series = _series(coder, frames * depth, len(heads), ny, nx)
+    series.closed, series.stack = isinstance(heads[0].scale, Units), depth
+    series.holes = holes.reshape(-1).tolist()
+    if mixed:
+        code_mixed(coder, series, mixed)
+    else:
+        code_fast(coder, stream, series)
+    values = series.restored()
+    if zlib.crc32(values.tobytes()).to_bytes(4, "little")[:3] != data[1:4]:
+        raise Damaged("the integers of a predicted field have another checksum")
+    return np.moveaxis(values, 1, 0).reshape(len(heads), frames, depth, ny, nx)
+
+
+def _series(coder: Decoder, slices: int, variables: int, ny: int, nx: int) -> Series:
+    """Limits and stencils."""
+    numbers = Numbers(coder, 3)
+    low, high, classes = numbers.next(LIMIT), numbers.next(LIMIT), numbers.next(LIMIT)
+    if not (-LARGEST < low <= high < LARGEST and 1 <= classes <= MOST_CLASSES):
+        raise Damaged("the limits of a predicted field are impossible")
+    stencils = [[[[0] * FEATURES for _ in range(classes)] for _ in range(2)] for _ in range(variables)]
+    edges = [[[0] * classes for _ in range(2)] for _ in range(variables)]
+    for variable in range(variables):
+        for temporal in (0, 1) if slices > 1 else (0,):
+            for number in range(classes):
+                for feature in used_features(temporal > 0, variable > 0):
+                    stencils[variable][temporal][number][feature] = numbers.next(WEIGHT)
+                if number + 1 < classes:
+                    edges[variable][temporal][number] = numbers.next(EDGE_KIND)
+    return Series(slices, variables, ny, nx, stencils, edges, low << FRACTION_BITS, high << FRACTION_BITS)
+
+
+def _values(head: Head, steps: np.ndarray) -> np.ndarray:
+    if isinstance(head.scale, Units):
+        return put_back(head.scale.values(steps / PER_TOLERANCE), head.classes, head.specials, head.scale.reach())
+    codes = (steps >> FRACTION_BITS) + np.int64(head.middle)
+    values = head.scale.restore(codes, np.zeros(codes.shape, "u1"))
+    return put_back(values, head.classes, head.specials, (0.0, 0.0))

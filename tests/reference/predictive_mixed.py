@@ -1,0 +1,172 @@
+"""Values with mixed contexts (format/predictive.md: mixed)."""
+
+from __future__ import annotations
+
+from reference.arithmetic import HALF, Decoder
+from reference.mixing import BINS, Magnitudes, bin_of
+from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, WEIGHT_BITS, Series
+
+STATISTICS = 4
+SIZES = (4 * BINS, 1024, 1024, 1024, 1024, 1024, 2048)
+OFFSETS = [sum(SIZES[:number]) for number in range(len(SIZES))]
+SIGNS = 17 * 8 * 9
+LARGEST_ERROR = 1 << 40
+STEP, HALF_STEP = 1 << FRACTION_BITS, 1 << (FRACTION_BITS - 1)
+COARSE_BITS, MOST_COARSE = 4, 1 << 26
+CORRECTION_BITS, SHIFTS, MOST_CORRECTION = 16, (13, 16), 1 << 24
+
+
+def coarse(value: int) -> int:
+    return min(max(value >> COARSE_BITS, -MOST_COARSE), MOST_COARSE)
+
+
+def code_mixed(coder: Decoder, series: Series, contexts: int) -> None:
+    statistics = [(Magnitudes(coder, sum(SIZES)), [HALF] * SIGNS) for _ in range(min(series.variables, STATISTICS))]
+    corrections = {
+        (variable, temporal): [[0] * len(NEIGHBOURS) for _ in range(2)]
+        for variable in range(series.variables)
+        for temporal in (0, 1)
+    }
+    for number in range(series.slices):
+        for variable in range(series.variables):
+            sources = series.sources(number, variable)
+            temporal = int(sources[BEFORE] >= 0)
+            own = statistics[min(variable, STATISTICS - 1)]
+            SliceDecoder(coder, series, sources, variable, *own, corrections[variable, temporal], contexts).run()
+            series.close_plane(sources[OWN])
+
+
+class SliceDecoder:
+    """One slice of one variable."""
+
+    def __init__(
+        self, coder: Decoder, series: Series, sources: list[int], variable: int,
+        magnitudes: Magnitudes, signs: list[int], corrections: list[list[int]], contexts: int,
+    ) -> None:  # fmt: skip
+        self.coder, self.series, self.magnitudes, self.signs = coder, series, magnitudes, signs
+        self.contexts, self.own, self.before, self.beside = contexts, sources[OWN], sources[BEFORE], sources[BESIDE]
+        self.temporal = int(self.before >= 0)
+        stencils, self.edges = series.stencils[variable][self.temporal], series.edges[variable][self.temporal]
+        self.steps, used = [], []
+        for feature, (source, y, x) in enumerate(NEIGHBOURS):
+            if sources[source] >= 0 and any(stencil[feature] for stencil in stencils):
+                self.steps.append((sources[source] - self.own) * series.size + y * series.width + x)
+                used.append(feature)
+        self.stencils = [[stencil[feature] for feature in used] for stencil in stencils]
+        self.used, self.corrections = used, corrections
+        self.back = (self.before - self.own) * series.size if self.temporal else -1
+        self.recent = [[[0] * (series.nx + 4) for _ in range(2)] for _ in range(3)]
+        self.residuals = [[0] * (series.nx + 4) for _ in range(2)]
+
+    def run(self) -> None:
+        series = self.series
+        series.open_slice(self.own, self.before)
+        for y in range(series.ny):
+            series.open_row(self.own, y)
+            for x in range(series.nx):
+                self._value(y, x)
+            series.close_row(self.own, y)
+
+    def _value(self, y: int, x: int) -> None:
+        series, planes = self.series, self.series.planes
+        place = series.place(self.own, y, x)
+        base = planes[place + self.back]
+        inputs = [planes[place + step] - base for step in self.steps]
+        near = [coarse(value) for value in inputs]
+        predictions = self._predictions(place, base, inputs, near)
+        mean = self._blend(predictions, y % 2, x + 2)
+        guess = mean if series.closed else (mean + HALF_STEP) >> FRACTION_BITS << FRACTION_BITS
+        planes[place] = guess
+        if series.holes[(self.own * series.ny + y) * series.nx + x]:
+            return
+        fraction = (mean - guess) >> (FRACTION_BITS - 6)
+        chosen, places = self._places(y, x, place, predictions, fraction, guess - series.low)
+        size = self.magnitudes.next(places[: self.contexts], chosen)
+        if size and self._negative(fraction, chosen, y % 2, x + 2):
+            size = -size
+        actual = guess + size * STEP
+        planes[place], self.residuals[y % 2][x + 2] = actual, size
+        series.errors[series.error_place(self.own, y, x)] = min(
+            abs(actual - mean) >> (FRACTION_BITS - 4), LARGEST_ERROR
+        )
+        for k, prediction in enumerate(predictions):
+            self.recent[k][y % 2][x + 2] = abs(actual - prediction)
+        self._adapt(near, predictions, actual)
+
+    def _predictions(self, place: int, base: int, inputs: list[int], near: list[int]) -> list[int]:
+        stencil = self.stencils[self._class(place)]
+        low, high = self.series.low, self.series.high
+        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> WEIGHT_BITS)
+        plain = min(max(plain, low), high)
+        found = [plain]
+        for weights in self.corrections:
+            moved = sum(weights[f] * v for f, v in zip(self.used, near, strict=True)) >> CORRECTION_BITS
+            found.append(min(max(plain + moved, low), high))
+        return found
+
+    def _class(self, place: int) -> int:
+        """The class of stencils by how much neighbours differ."""
+        if len(self.stencils) == 1:
+            return 0
+        planes, width = self.series.planes, self.series.width
+        west, north, corner, east = (planes[place - step] for step in (1, width, width + 1, width - 1))
+        activity = abs(west - corner) + abs(north - corner) + abs(north - east)
+        if self.temporal:
+            past = [planes[place + self.back - step] for step in (1, width, width + 1, width - 1)]
+            activity += 2 * (abs(west - past[0]) + abs(north - past[1])) + abs(corner - past[2]) + abs(east - past[3])
+        number = 0
+        while number < len(self.stencils) - 1 and activity >= self.edges[number]:
+            number += 1
+        return number
+
+    def _blend(self, predictions: list[int], row: int, x: int) -> int:
+        near = []
+        for errors in self.recent:
+            here, above = errors[row], errors[1 - row]
+            near.append(2 * here[x - 1] + here[x - 2] + 2 * above[x] + above[x - 1] + above[x + 1])
+        shares = [(((min(near) + 128) << 8) // (each + 128)) ** 2 for each in near]
+        total = sum(share * (each - predictions[0]) for share, each in zip(shares, predictions, strict=True))
+        return predictions[0] + total // sum(shares)
+
+    def _places(
+        self, y: int, x: int, place: int, predictions: list[int], fraction: int, level: int
+    ) -> tuple[int, list[int]]:
+        """The bin of the expected error, and the counters of all contexts."""
+        errors, planes, pitch, width = self.series.errors, self.series.planes, self.series.pitch, self.series.width
+        here = self.series.error_place(self.own, y, x)
+        local = 4 * errors[here - 1] + errors[here - 2] + 4 * errors[here - pitch] + errors[here - 2 * pitch]
+        local = (local + 2 * (errors[here - pitch - 1] + errors[here - pitch + 1])) // 14
+        others, sources = [], (self.before, self.beside)
+        for source in sources:
+            there = here + (source - self.own) * self.series.area
+            edge = [errors[there + step] for step in (-1, 1, -pitch, pitch)] if source >= 0 else []
+            others.append((4 * errors[there] + sum(edge)) // 8 if edge else 0)
+        ahead, aside = others
+        expected = bin_of((3 * local + 2 * ahead + 2 * aside) // (3 + 2 * sum(source >= 0 for source in sources)))
+        apart = abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])
+        west, north, corner, east = (planes[place - step] for step in (1, width, width + 1, width - 1))
+        texture = abs(west - corner) + abs(north - corner) + abs(north - east)
+        half = expected >> 1
+        found = (
+            min(3, abs(fraction) >> 3) * BINS + expected,
+            (bin_of(local) >> 1) * 32 + (bin_of(ahead) >> 1),
+            (bin_of(errors[here - 1]) >> 1) * 32 + (bin_of(errors[here - pitch]) >> 1),
+            (bin_of(apart >> (FRACTION_BITS - 4)) >> 1) * 32 + half,
+            (bin_of((local + ahead) >> 1) >> 1) * 32 + (bin_of(aside) >> 1),
+            (bin_of(texture >> (FRACTION_BITS - 3)) >> 1) * 32 + half,
+            min(2 * (max(0, level) >> FRACTION_BITS).bit_length(), 63) * 32 + half,
+        )
+        return expected, [offset + number for offset, number in zip(OFFSETS, found, strict=True)]
+
+    def _negative(self, fraction: int, chosen: int, row: int, x: int) -> int:
+        sides = [(n > 0) + 2 * (n < 0) for n in (self.residuals[row][x - 1], self.residuals[1 - row][x])]
+        place = (((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)) * 9 + 3 * sides[0] + sides[1]
+        return self.coder.counted(self.signs, place, 16, 400)
+
+    def _adapt(self, near: list[int], predictions: list[int], actual: int) -> None:
+        norm = 256 + sum(value * value for value in near)
+        for weights, shift, prediction in zip(self.corrections, SHIFTS, predictions[1:], strict=True):
+            ratio = (coarse(actual - prediction) << 28) // norm
+            for feature, value in zip(self.used, near, strict=True):
+                moved = weights[feature] + ((ratio * value + (1 << (shift - 1))) >> shift)
+                weights[feature] = min(max(moved, -MOST_CORRECTION), MOST_CORRECTION)

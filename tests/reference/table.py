@@ -1,0 +1,153 @@
+"""The model `table`: row blocks, columns, and values from their symbols (format/table.md)."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from reference.lattice import BITS, Lattice
+from reference.reading import Bytes, Damaged, unpack
+from reference.scalar import Shapes
+from reference.table_contexts import Known
+from reference.table_formulas import evaluate
+from reference.table_plan import BY_CODES, DICTIONARY, DIFFERENCES, LOG, WHOLE, Column, Plan, read_plan
+from reference.table_symbols import decode_symbols
+from reference.tolerances import Variable
+
+CONSTANT, MIXED, PACKED, APART = range(4)
+CONTEXTS = {"fast": 1, "balanced": 5, "max": 16}
+Part = tuple[np.ndarray, np.ndarray]
+
+
+def decode_table(
+    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, plan_bytes: bytes, effort: str,
+    lengths: np.ndarray | None,
+) -> list[np.ndarray]:  # fmt: skip
+    plan, rows = read_plan(plan_bytes, [variable.dtype for variable in variables]), shapes[0][0]
+    data, cuts, blocks, start = Bytes(streams["columns"]), Bytes(streams.get("cuts", b"")), [], 0
+    while start < rows:
+        count, size = (cuts.below(rows - start + 1), cuts.varint()) if cuts.data else (rows, data.left)
+        if not count:
+            raise Damaged("a row block without rows")
+        own = np.array([count]) if lengths is None else _inside(lengths, start, start + count)
+        blocks.append(_row_block(Bytes(data.take(size)), plan, count, own, CONTEXTS[effort]))
+        start += count
+    if not blocks:
+        return [np.zeros(0, variable.dtype) for variable in variables]
+    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+
+def _inside(lengths: np.ndarray, start: int, end: int) -> np.ndarray:
+    """The events of some rows, cut at the borders."""
+    borders = np.concatenate([[0], np.cumsum(lengths)])
+    if borders[-1] < end or (lengths < 0).any():
+        raise Damaged("events do not have as many rows as their table")
+    return np.diff(np.clip(borders, start, end))
+
+
+def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contexts: int) -> list[np.ndarray]:
+    checksum, count = int.from_bytes(stream.take(4), "little"), len(plan.columns)
+    heads = unpack(stream.sized(), count).tolist()
+    if any(not 0 <= head < 8 for head in heads):
+        raise Damaged("a column is stored in an unknown way")
+    parts = [(head & 3 != CONSTANT, head >= 4) for head in heads]
+    sizes = iter(unpack(stream.sized(), sum(map(sum, parts))).tolist())
+    stored = [tuple(stream.take(next(sizes)) if there else b"" for there in part) for part in parts]
+    known, symbols, found = Known(plan, rows, lengths), {}, 0
+    for number in plan.order:
+        if heads[number] & 3 != APART:
+            symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, contexts)
+            found = zlib.crc32(symbols[number][0].tobytes(), found)
+        known.add(number, symbols[number][0] if number in symbols else None)
+    if found != checksum:
+        raise Damaged("the symbols of a table have another checksum")
+    restored: dict[int, np.ndarray] = {}
+    for number in [*(j for j in range(count) if j not in plan.derived), *plan.derived]:
+        column = plan.columns[number]
+        if number in symbols:
+            restored[number] = _values(column, *symbols[number], restored)
+        else:
+            data = Bytes(stored[number][0])
+            lattice = Lattice(data, column.lattice.dtype)
+            restored[number] = lattice.restore(*lattice.split(unpack(data.rest(), rows)))
+    return [restored[number] for number in range(count)]
+
+
+def _symbols(number: int, method: int, data: bytes, escapes: bytes, known: Known, contexts: int) -> Part:
+    column = known.plan.columns[number]
+    if method == MIXED:
+        values = decode_symbols(data, number, known, contexts)
+    else:
+        values = unpack(data, known.rows) if method == PACKED else np.full(known.rows, column.low, "<i8")
+    if values.size and not column.low - 1 <= int(values.min()) <= int(values.max()) <= column.high:
+        raise Damaged("a symbol is out of its range")
+    return values, unpack(escapes, int((values == column.low - 1).sum())) if escapes else np.zeros(0, "<i8")
+
+
+def _values(column: Column, symbols: np.ndarray, escapes: np.ndarray, restored: dict[int, np.ndarray]) -> np.ndarray:
+    outside, lattice = symbols == column.low - 1, column.lattice
+    if int(outside.sum()) != len(escapes):
+        raise Damaged("there are not as many escapes as they have places")
+    if column.relation is not None:
+        return _by_relation(column, symbols, outside, escapes, restored)
+    codes = symbols.copy()
+    if column.kind == DICTIONARY:
+        codes = column.dictionary[np.clip(codes, 0, len(column.dictionary) - 1)]
+    codes[outside] = escapes
+    return lattice.restore(*lattice.split(np.cumsum(codes) if column.kind == DIFFERENCES else codes))
+
+
+def _by_relation(
+    column: Column, symbols: np.ndarray, outside: np.ndarray, escapes: np.ndarray, restored: dict[int, np.ndarray]
+) -> np.ndarray:
+    assert column.relation is not None
+    (kind, step, name, parents, constants), lattice = column.relation, column.lattice
+    total, scale = evaluate(name, [restored[parent] for parent in parents], constants)
+    total = np.where(np.abs(total) <= 1e-9 * scale, 0.0, total)
+    foreseen = np.zeros(len(symbols), "<i8")
+    for number, special in enumerate(lattice.specials, 1):
+        hit = np.isnan(total) if np.isnan(special) else (total == special) & ~(np.signbit(special) & (special == 0))
+        foreseen[hit] = number
+    known = np.isfinite(total) & (foreseen == 0) & (np.abs(total) < 2.0**52 * max(step, 1e-300))
+    if kind == LOG:
+        known = np.isfinite(total) & (foreseen == 0) & (total != 0)
+    guess = np.where(known, total, 1.0)
+    stated = np.where(symbols < column.low + len(lattice.specials), symbols - column.low + 1, 0)
+    special = np.where((symbols == 0) & (foreseen > 0), foreseen, stated)
+    values = _from_residuals(np.where(special > 0, 0, symbols), guess, kind, step, lattice)
+    for number, value in enumerate(lattice.specials, 1):
+        values[special == number] = value
+    values[outside] = lattice.restore(*lattice.split(escapes))
+    return values
+
+
+def _from_residuals(r: np.ndarray, guess: np.ndarray, kind: int, step: float, lattice: Lattice) -> np.ndarray:
+    dtype = lattice.dtype
+    if kind == BY_CODES:
+        codes = _code(guess.astype(dtype), lattice) + r
+        return lattice.restore(codes, np.zeros(len(r), "u1"))
+    if kind == LOG:
+        return (guess * np.exp(r * step)).astype(dtype)
+    if kind == WHOLE:
+        ends, whole = np.iinfo(dtype), np.rint(guess) + r * step
+        return np.clip(whole, float(ends.min), np.nextafter(float(ends.max), 0)).astype(dtype)
+    return (guess + r * step).astype(dtype)
+
+
+def _code(values: np.ndarray, lattice: Lattice) -> np.ndarray:
+    """The code next to each value, 0 for special values: of lattices of kinds 1 (without merging) and 3."""
+    if lattice.kind == BITS:
+        native = values.astype(values.dtype.newbyteorder("="))
+        bits, sign = native.view(f"u{native.itemsize}").astype("<u8"), np.uint64(1 << (8 * native.itemsize - 1))
+        size = bits & (sign - np.uint64(1))
+        size = (size + np.uint64((1 << lattice.merge) >> 1)) >> np.uint64(lattice.merge)
+        codes = np.where(bits >= sign, ~size.astype("<i8"), size.astype("<i8"))
+    else:
+        points = np.rint(values.astype("<f8") * lattice.divisor / lattice.step)
+        codes = np.where(np.abs(points) < 2.0**62, points, 0.0).astype("<i8")
+    for special in lattice.specials:
+        same = values == np.asarray(special).astype(values.dtype)
+        same &= np.signbit(values) == np.signbit(special) if special == 0 else True
+        codes[np.isnan(values) if np.isnan(special) else same] = 0
+    return codes
