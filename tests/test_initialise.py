@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from baler_core.config.bound_rules import parse_bounds
 from baler_core.config.yaml_nodes import KeyPath, parse_yaml
-from baler_core.data.bounds import BoundRules
-from baler_core.data.error_bound import LOSSLESS, ErrorBound
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.data.roles import roles_of
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.input import bounds_of

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import yaml
 
-from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import noise_of
 from baler_core.data.uncertainties import errors_beside
 from baler_core.data.variables import Schema, Variable

@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.bounds import ErrorBound
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import noise_of, noise_of_tiles
 from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Variable

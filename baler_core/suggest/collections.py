@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from baler_core.data.bounds import BoundRules, ErrorBound
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.roles import Finding
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.input import bounds_of

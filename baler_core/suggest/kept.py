@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import yaml
 
 from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.bounds import ErrorBound
 from baler_core.data.derived import DerivedRule
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.derived.quantities import bind_rules
 from baler_core.plugin.registry import Registry

@@ -65,11 +65,6 @@ class Seen:
     names: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
 
-    @property
-    def is_own(self) -> bool:
-        """Whether it is a share of each value's own error."""
-        return self.bound.startswith('{abs: "')
-
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
     """Return a bound for every variable.
