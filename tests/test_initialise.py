@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from baler_core.config.bound_rules import parse_bounds
 from baler_core.config.yaml_nodes import KeyPath, parse_yaml
-from baler_core.data.bounds import BoundRules
-from baler_core.data.error_bound import LOSSLESS, ErrorBound
+from baler_core.data.bounds import LOSSLESS, BoundRules, ErrorBound
 from baler_core.data.roles import roles_of
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.input import bounds_of
@@ -64,7 +63,7 @@ def schema_of(*variables: Variable) -> Schema:
         (Variable("pt [GeV]", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
         (Variable("phi [rad]", "<f4", ("event",), units="rad"), ErrorBound("abs", 1e-4)),
         (Variable("e_total", "<f4", ("event",)), ErrorBound("rel", 1e-3)),
-        (Variable("pt_error", "<f4", ("event",)), ErrorBound("rel", 1e-2)),
+        (Variable("pt_error", "<f4", ("event",)), ErrorBound("rel", 0.05)),
         (Variable("gmag", "<f4", ("star",)), ErrorBound("abs", 1e-3)),
         (Variable("ok", "|b1", ("event",)), LOSSLESS),
         (Variable("name", "str", ("event",)), LOSSLESS),

@@ -17,7 +17,8 @@ from baler_core.errors import did_you_mean
 # The commands in the order of use: the module of each, and what it does. Only the module of the command that is run is
 # imported, since what it needs takes longer to load than the command line.
 COMMANDS = {
-    "init": ("preparation", "Write a configuration for a data file."),
+    "init": ("suggesting", "Write a configuration for a data file."),
+    "suggest": ("suggesting", "Print proposed bounds for a data file."),
     "check": ("preparation", "Check a configuration; with --data, against its inputs."),
     "scan": ("scanning", "Show what errors cost, for a ladder of bounds."),
     "run": ("workflow", "Train, compress, decompress, evaluate and report."),

@@ -1,9 +1,8 @@
-"""Implement `baler init` and `baler check`: write a configuration for a data file, and check a configuration."""
+"""Implement `baler check`: check a configuration, with its inputs or without."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +11,17 @@ import click
 
 from baler_core.cli.coverage import matches_of, matches_record, show_matches
 from baler_core.cli.options import common_options
-from baler_core.cli.outputs import ready, say_new_folder
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.angles import angle_warning
 from baler_core.data.variables import Variable
-from baler_core.errors import ConfigError, DataError, MissingPackage
-from baler_core.machine.atomic_write import completed
-from baler_core.plugin.registry import Registry, load_plugins
+from baler_core.errors import ConfigError, MissingPackage
+from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
     from baler_core.pipeline.matching import Matches
 
 _log = logging.getLogger(__name__)
-_BLOCK_BYTES = 64_000_000
 
 
 @click.command()
@@ -119,68 +115,3 @@ def _text(value: Any) -> str:
     parts = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else list(value)
     more = f", and {len(parts) - 6} more" if len(parts) > 6 else ""
     return ", ".join(parts[:6]) + more
-
-
-@click.command()
-@click.argument("data_file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
-@click.option("--force", is_flag=True, help="Overwrite it if it exists.")
-@click.option("--reader", "reader_name", help="Name of the reader, if the suffix does not determine it.")
-@click.option("--reader-option", "stated", multiple=True, metavar="KEY=VALUE", help="An option of the reader.")
-@common_options
-def init(data_file: Path, output: Path | None, force: bool, reader_name: str | None, stated: tuple[str, ...]) -> None:
-    """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
-    from baler_core.config.inputs import no_such_file, split_name
-    from baler_core.pipeline.input import first_values
-    from baler_core.suggest.template import configuration_for
-
-    registry = load_plugins()
-    if data_file.is_dir():
-        raise DataError(f"{data_file} is a folder: name one data file in it")
-    if not data_file.exists():
-        raise DataError(no_such_file(data_file))
-    if not data_file.is_file():
-        raise DataError(f"{data_file}: is a pipe or a device, not a data file")
-    target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
-    if target.exists() and not force:
-        raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
-    name = reader_name or registry.reader_for(data_file)
-    options = _reader_options(registry, name, stated)
-    with registry.reader(name)(options).open(data_file) as source:
-        for warning in (*source.warnings, *source.elsewhere):
-            _log.warning("%s", warning)
-        input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
-        options_set = options.model_dump(mode="json", exclude_unset=True)
-        numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
-        values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        text = configuration_for(
-            source.schema, registry, values, input_name=input_name, reader=name, options=options_set
-        )
-    ready(target, [data_file])
-    if output is not None:
-        say_new_folder(target)
-    with completed(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {target}: review it, then run 'baler run {target}'")
-
-
-def _reader_options(registry: Registry, name: str, stated: tuple[str, ...]) -> Any:
-    """KEY=VALUE texts as the reader's own options; values are read as YAML reads them."""
-    from pydantic import ValidationError
-
-    from baler_core.config.wording import reworded
-    from baler_core.config.yaml_nodes import parse_yaml
-
-    values = {}
-    for text in stated:
-        key, mark, value = text.partition("=")
-        if not mark:
-            raise ConfigError(f"--reader-option: wanted KEY=VALUE, found {text!r}")
-        values[key] = parse_yaml(value, "--reader-option").value
-    schema = registry.reader(name).Options
-    try:
-        return schema.model_validate(values)
-    except ValidationError as error:
-        complaint = error.errors()[0]
-        key = ".".join(map(str, complaint["loc"]))
-        raise ConfigError(f"--reader-option {key}: {reworded(complaint, schema)}") from error

@@ -68,6 +68,8 @@ class Variable:
     role, reason
         What the variable is to its field, and how the file's metadata tell (`units 'days since 1850-01-01'`). A lossy
         bound reaches some roles only by name. Not stored in `.bal` files.
+    standard_name
+        The name of its quantity in the CF table, with a modifier if there is one. Not stored in `.bal` files.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Variable:
     role: Role = field(default="", compare=False)
     reason: str = field(default="", compare=False)
     stated_limits: tuple[float, float] = (-math.inf, math.inf)
+    standard_name: str = field(default="", compare=False)
 
     @property
     def is_text(self) -> bool:

@@ -16,7 +16,7 @@ from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise import noise_of, noise_of_tiles
 from baler_core.data.patterns import names_in_full
 from baler_core.data.tolerance import rounded_down
-from baler_core.data.uncertainties import Measure, errors_beside
+from baler_core.data.uncertainties import Errors, Measure, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import first_values
@@ -36,7 +36,7 @@ _PLANES: Mapping[str, Measure] = {
     **dict.fromkeys(("ivar", "wht", "weight"), "inverse variance"),
 }
 _SIGNALS = ("sci", "data", "image", "signal", "flux", "primary", "hdu0", "")
-_FORMULAS: Mapping[Measure, str] = {
+FORMULAS: Mapping[Measure, str] = {
     "sigma": "{share:g} * `{plane}`",
     "variance": "{share:g} * sqrt(`{plane}`)",
     "inverse variance": "{share:g} / sqrt(`{plane}`)",
@@ -83,7 +83,7 @@ def with_noise(schema: Schema, bounds: Sequence[ErrorBound], walk: Walk, rules: 
     shares = {name: bound for name, bound in stated.items() if bound.kind == "noise"}
     if not shares:
         return NoiseFound(tuple(bounds), ())
-    planes = {name: _planes(schema, name) for name in shares}
+    planes = {name: error_planes(schema, name) for name in shares}
     wanted = {*shares, *(plane for found in planes.values() for plane, _ in found)}
     values = first_values(walk, [name for name in schema.names if name in wanted])
     told = []
@@ -113,16 +113,15 @@ def _resolved(
     own = values[variable.name]
     measured = noise_of(own).sigma if own.size else 0.0
     for plane, measure in planes if not bound.dither else ():
-        sizes = _sizes(values.get(plane, np.zeros(0)), measure)
-        is_error = sizes.size and (measured == 0 or 1 / _ALIKE < float(np.median(sizes)) / measured < _ALIKE)
-        if is_error or (sizes.size and measure == "sigma"):
-            formula = _FORMULAS[measure].format(share=bound.value, plane=plane)
+        sizes = Errors(plane, measure).sizes(values.get(plane, np.zeros(0)))
+        if sizes.size and (measure == "sigma" or agrees_with_noise(sizes, measured)):
+            formula = FORMULAS[measure].format(share=bound.value, plane=plane)
             return replace(bound, kind="abs", value=0.0, formula=formula), f"{start} is what {plane!r} says ({measure})"
     if not measured > 0:
         raise _NoNoise(
             f"{start} cannot be estimated: {_why(own)}. State a bound with a number, such as {{abs: 0.1}}, or lossless"
         )
-    if _has_tiles(variable, own.shape[-2:]):
+    if has_tiles(variable, own.shape[-2:]):
         what = "row" if len(variable.dims) == 2 else f"plane of {' x '.join(variable.dims[-2:])}"
         return bound, f"{start} is measured in each {what}: about {measured:.3g} {variable.units}".rstrip()
     if bound.dither:
@@ -159,7 +158,8 @@ def _why(values: np.ndarray) -> str:
     return "its first values are all the same" if known.min() == known.max() else "its first values tell none"
 
 
-def _has_tiles(variable: Variable, shape: tuple[int, ...]) -> bool:
+def has_tiles(variable: Variable, shape: tuple[int, ...]) -> bool:
+    """Return whether noise is measured in each row of a variable, or each plane of the last two dimensions' shape."""
     if len(variable.dims) < 2:
         return False
     return shape[-1] >= _SHORTEST if len(variable.dims) == 2 else math.prod(shape) >= _SHORTEST * _SHORTEST // 4
@@ -171,26 +171,35 @@ def _physical(variable: Variable, values: np.ndarray) -> np.ndarray:
     return np.where(known, values.astype(np.float64) * variable.scale + variable.offset, np.nan)
 
 
-def _sizes(values: np.ndarray, measure: Measure) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        sizes = np.abs(values.astype(np.float64)).ravel()
-        if measure != "sigma":
-            sizes = np.sqrt(sizes) if measure == "variance" else 1 / np.sqrt(sizes)
-    return np.asarray(sizes[np.isfinite(sizes) & (sizes > 0)])
+def agrees_with_noise(sizes: np.ndarray, noise: float) -> bool:
+    """Return whether errors by a variance or weight are those that the differences of neighbours show, if they show any."""
+    return bool(noise == 0 or 1 / _ALIKE < float(np.median(sizes)) / noise < _ALIKE)
 
 
-def _planes(schema: Schema, name: str) -> list[tuple[str, Measure]]:
-    """Return variables of the same dimensions that may hold the errors of one: by names of columns, and of planes."""
-    by_columns = [(errors.name, errors.measure) for errors in errors_beside(schema.names).get(name, [])]
+def error_planes(
+    schema: Schema, name: str, beside: Mapping[str, Sequence[Errors]] | None = None
+) -> list[tuple[str, Measure]]:
+    """Return variables of the same dimensions that may hold the errors of one: by names of columns and planes, by metadata.
+
+    Parameters
+    ----------
+    beside
+        What `errors_beside` finds, if it was asked already.
+    """
+    by_columns = (errors_beside(schema.names) if beside is None else beside).get(name, [])
     folder, _, last = name.rpartition("/")
-    by_planes = []
-    for other in schema.names:
+    by_planes: list[tuple[str, Measure]] = []
+    for other in schema.names if _bare(last) in _SIGNALS else ():
         inside, _, plane = other.rpartition("/")
         measure = _PLANES.get(_bare(plane))
-        if measure is not None and inside == folder and _bare(last) in _SIGNALS and _version(plane) == _version(last):
+        if measure is not None and inside == folder and _version(plane) == _version(last):
             by_planes.append((other, measure))
-    dims = schema[name].dims
-    found = dict.fromkeys([*by_columns, *by_planes])
+    dims, standard = schema[name].dims, schema[name].standard_name
+    # CF conventions, appendix C: the modifier of a standard name
+    by_standard: list[tuple[str, Measure]] = [
+        (v.name, "sigma") for v in schema.variables if standard and v.standard_name == f"{standard} standard_error"
+    ]
+    found = dict.fromkeys([*((errors.name, errors.measure) for errors in by_columns), *by_planes, *by_standard])
     return [
         (other, measure)
         for other, measure in found

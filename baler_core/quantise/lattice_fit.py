@@ -184,10 +184,11 @@ def _lossless_lattices(values: np.ndarray) -> tuple[BitsLattice, list[StepLattic
     dtype = values.dtype.str
     spacing = find_spacing(values)
     regular = [] if spacing is None else [StepLattice(dtype, *spacing)]
-    return BitsLattice(dtype, _common_trailing_zeros(values)), regular
+    return BitsLattice(dtype, common_trailing_zeros(values)), regular
 
 
-def _common_trailing_zeros(values: np.ndarray) -> int:
+def common_trailing_zeros(values: np.ndarray) -> int:
+    """Return how many low bits of the mantissa are zero in all values: floats, 1-D."""
     native = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
     combined = int(np.bitwise_or.reduce(native.view(f"u{native.dtype.itemsize}")))
     mantissa = int(np.finfo(native.dtype).nmant)
@@ -276,7 +277,7 @@ def _log_lattice(values: np.ndarray, relative: float) -> Lattice:
     """Return points in geometric progression: cells [y/(1+e), y/(1-e)] around each point y."""
     eps = relative_half_step(relative, values.dtype, 0.55)
     if eps <= float(np.finfo(values.dtype).eps):
-        return BitsLattice(values.dtype.str, _common_trailing_zeros(values))
+        return BitsLattice(values.dtype.str, common_trailing_zeros(values))
     step = float(2 * np.arctanh(eps))
     centre = float(np.sqrt((1 - eps) * (1 + eps)))
     with np.errstate(all="ignore"):

@@ -2,66 +2,68 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.data.angles import names_direction
 from baler_core.data.bounds import usable
-from baler_core.data.noise import noise_of
-from baler_core.data.roles import GRID_AXIS, PIXELS, SINGLE, Finding, roles_of
+from baler_core.data.noise import Noise, noise_of
+from baler_core.data.roles import GRID_AXIS, SINGLE, Finding, roles_of
 from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
+from baler_core.errors import ConfigError
+from baler_core.pipeline.noise_bounds import has_tiles
+from baler_core.suggest.allowed import allowed_in
+from baler_core.suggest.coarse import Coarseness, stored_coarsely
+from baler_core.suggest.kinds import of_column, of_field
+from baler_core.suggest.objections import objection
+from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
+from baler_core.suggest.proposal import LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
+from baler_core.suggest.recommended import recommendation
 
-LOSSLESS = "lossless"
-OTHERS = "{rel: 1.0e-3}"
-_FIELDS = "{range: 1.0e-3}"
-UNCERTAINTIES = "{rel: 1.0e-2}"
-OWN_ERRORS = "{rel: 5.0e-2}"
-
-# How much of each value's own error (of images: as of noise), and of the noise, a bound may take.
-_OF_ERROR = 0.1
 _OF_NOISE = 0.25
-_MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
-# Differences of two magnitudes, of Gaia, Johnson and Cousins, SDSS and Pan-STARRS, 2MASS; they pass through zero.
-_COLOUR = re.compile(
-    r"(bp[-_]rp|bp[-_]g|g[-_]rp|[ubvri][-_][bvri]|[ugrizy][-_][grizy]|[jhk]s?[-_][hk]s?)(_?0|_mean|_corr)?",
-    re.IGNORECASE,
-)
-# A loss relative to the value takes too much of a spread that is smaller than this part of it.
-_NARROW = 0.05
-_SMALL = 0.01
 # So few values cost next to nothing, and small matrices and coefficients are no measurements.
 _FEWEST = 17
-# Where so many values are exactly zero, zero has a meaning (land, sparsity) that only a relative bound keeps.
-_MANY_ZEROS = 0.05
-# Fewer values than these do not tell a spread or a rhythm; a rhythm is kept by this part of the steps.
+# Fewer values than these do not tell a rhythm; a rhythm is kept by this part of the steps.
 _FEW = 30
 _EVEN = 0.75
 # Vectors in the rows of a table are shorter than this.
 _LONG_AXIS = 64
+# Somebody who rounded values chose their precision: a bound that would take less than so many times that is not worth it.
+_CHOSEN = 4.0
+# Errors of which more than this part are the same number were chosen, not measured.
+_CHOSEN_ERRORS = 0.05
+# A loss of errors that takes more of their spread would show in their distribution.
+_OF_SPREAD = 0.02
+# Where a bound of a kind does harm, one that is finer by this factor may not.
+_FINER = 10.0
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A bound as the configuration writes it, and why."""
+class Seen:
+    """What proposals go by: a file's variables, what they are, and their first values.
 
-    bound: str
-    reason: str
+    Attributes
+    ----------
+    physical
+        float64, as readers show them, NaN where there are none.
+    series
+        Dimensions along which times stand in even steps.
+    names
+        Of all variables, without groups.
+    own
+        Variables that hold the errors of others.
+    """
 
-    @property
-    def is_lossy(self) -> bool:
-        """Whether anything may be lost."""
-        return self.bound != LOSSLESS
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is a share of each value's own error."""
-        return self.bound.startswith('{abs: "')
+    roles: Mapping[str, Finding]
+    stored: Mapping[str, np.ndarray]
+    physical: Mapping[str, np.ndarray]
+    errors: Mapping[str, Sequence[Errors]]
+    series: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
@@ -72,79 +74,143 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     values
         The first values of each, any shape, in stored units; where there are none, name and metadata must do.
     """
+    seen = _seen(schema, values)
+    kept = {name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()}
+    kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in schema.counts.values()}
+    kept |= {
+        v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
+    }
+    kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
+    return {v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables}
+
+
+def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
     roles = roles_of(schema, values)
     physical = {v.name: _physical(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values}
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
     beside = errors_beside(schema.names)
-    counts = set(schema.counts.values())
-    sentinels = sentinels_in(schema, values)
-    kept = {name: Proposal(LOSSLESS, f"{sentinel}: missing values?") for name, sentinel in sentinels.items()}
-    kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in counts}
-    kept |= {
-        v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
-    }
-    kept = {name: proposal for name, proposal in kept.items() if not roles.get(name, Finding()).is_exact}
-    found = {
-        v.name: kept[v.name]
-        if v.name in kept
-        else _proposal(v, roles.get(v.name, Finding()), physical, _suited(beside.get(v.name, ()), v, schema), series)
-        for v in schema.variables
-    }
-    used = {e.name for name, errors in beside.items() if found[name].is_own for e in errors}
-    return {
-        name: Proposal(OWN_ERRORS, f"{p.reason}, of which bounds are a part")
-        if name in used and p.bound == UNCERTAINTIES
-        else p
-        for name, p in found.items()
-    }
+    errors = {v.name: errors_of(schema, v.name, physical, beside) for v in schema.variables if _may_lose(v)}
+    names = frozenset(name.rpartition("/")[2] for name in schema.names)
+    return Seen(
+        roles,
+        values,
+        physical,
+        errors,
+        frozenset(series),
+        names,
+        frozenset(error.name for found in errors.values() for error in found),
+    )
 
 
-def _suited(errors: Sequence[Errors], variable: Variable, schema: Schema) -> list[Errors]:
-    """Return the errors that have the shape of the values, or also lower and upper sides."""
-    known = {v.name: v for v in schema.variables if v.is_numeric}
-    rank = len(variable.dims)
-    return [e for e in errors if e.name in known and rank and known[e.name].dims[:rank] == variable.dims]
+def _may_lose(variable: Variable) -> bool:
+    """Whether it holds real numbers, packed or not."""
+    return variable.is_numeric and (
+        variable.numpy_dtype.kind == "f" or (variable.numpy_dtype.kind in "iu" and variable.scale != 1.0)
+    )
 
 
-def _proposal(
-    variable: Variable,
-    finding: Finding,
-    physical: Mapping[str, np.ndarray],
-    errors: Sequence[Errors],
-    series: set[str],
-) -> Proposal:
-    """What suits one variable: by what it is, else its errors, its noise, its kind."""
-    packed = variable.is_numeric and variable.numpy_dtype.kind in "iu" and variable.scale != 1.0
-    if not variable.is_numeric or not (variable.numpy_dtype.kind == "f" or packed):
+def _proposal(variable: Variable, seen: Seen) -> Proposal:
+    """What suits one variable: by its errors, its noise, what others recommend, its kind."""
+    finding = seen.roles.get(variable.name, Finding())
+    if not _may_lose(variable):
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else "")
-    values = physical.get(variable.name)
+    values = seen.physical.get(variable.name)
     if not variable.dims or (values is not None and values.size == 1):
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else SINGLE)
-    by_error = _below_errors(errors, physical, values, variable)
-    in_series = variable.dims[0] in series and values is not None and values.ndim == 1
-    by_noise = _below_noise(values, variable) if finding.is_guess and in_series else None
+    is_uncertainty = finding.role == "uncertainty" or variable.name in seen.own
+    is_grid = _is_grid(variable, values)
+    by_error = None
+    if not is_uncertainty and values is not None:
+        by_error = _below_errors(variable, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
+    in_series = variable.dims[0] in seen.series and values is not None and values.ndim == 1
+    by_noise = _below_noise(values, variable, seen) if finding.is_guess and in_series else None
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
         return Proposal(LOSSLESS, str(finding))
-    if finding.role == "uncertainty":
-        return Proposal(UNCERTAINTIES, "an uncertainty")
-    if by_error is not None:
-        return by_error
-    if _is_grid(variable, values):
-        is_plane = values is not None and min(values.shape[-2:]) >= GRID_AXIS
-        if values is not None and _has_many_zeros(values):
-            return Proposal(OTHERS, "many values are exactly 0, which a bound relative to each value keeps")
-        by_noise = _below_noise(values, variable) if is_plane else None
-        return by_noise or _of_field(values, is_plane=is_plane)
-    return _of_column(variable, values, packed=packed, in_series=variable.dims[0] in series)
+    if is_uncertainty:
+        return _of_uncertainty(values)
+    is_plane = is_grid and values is not None and min(values.shape[-2:]) >= GRID_AXIS
+    if by_error is None and (is_plane or in_series):
+        by_noise = _below_noise(values, variable, seen)
+    by_kind = of_field(values, is_plane=is_plane) if is_grid else of_column(variable, values)
+    if not by_kind.is_lossy:
+        return by_error or by_kind
+    has_zeros = is_grid and "exactly 0" in by_kind.reason
+    stated = recommendation(variable, seen.names)
+    by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
+    return by_error or by_noise or stated or by_kind
 
 
-def _of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
-    """What suits a field without noise: of a range, unless much of it is far smaller than its largest values."""
-    if values is not None and not is_plane and _is_whole(values):
-        return Proposal(LOSSLESS, "whole numbers, which may be indices")
-    if values is not None and _is_mostly_small(values):
-        return Proposal(OTHERS, "never negative, and mostly far smaller than its largest values")
-    return Proposal(_FIELDS, _why_no_noise(values if is_plane else None))
+def _of_uncertainty(values: np.ndarray | None) -> Proposal:
+    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution."""
+    known = values[np.isfinite(values)] if values is not None else np.zeros(0)
+    distinct, counts = np.unique(known, return_counts=True)
+    if known.size >= _FEW and counts.max() > _CHOSEN_ERRORS * known.size:
+        return Proposal(
+            LOSSLESS, f"an uncertainty; {counts.max() / known.size:.0%} are exactly {distinct[counts.argmax()]:.6g}"
+        )
+    if known.size >= _FEW:
+        low, high = np.percentile(known, (5, 95))
+        if 0 < _OF_SPREAD * (high - low) < 0.05 * abs(float(np.median(known))):
+            bound = absolute(_OF_SPREAD / 2 * (high - low))
+            return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
+    return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
+
+
+def _finer_of(by_noise: Proposal | None, stated: Proposal | None, variable: Variable, seen: Seen) -> Proposal | None:
+    """The proposal by noise, unless a recommendation allows less: fields of models have structure that looks like noise."""
+    if by_noise is None or stated is None:
+        return by_noise
+    allowed = [float(np.nanmedian(allowed_in(one.bound, variable, seen.physical))) for one in (by_noise, stated)]
+    return by_noise if allowed[0] <= allowed[1] else stated
+
+
+def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
+    """The proposal, unless the values speak against it, or nothing would be gained since they are stored coarsely."""
+    values = seen.physical.get(variable.name)
+    if not proposal.is_lossy or values is None or not np.isfinite(values).any():
+        return proposal
+    try:
+        allowed = allowed_in(proposal.bound, variable, seen.physical)
+    except ConfigError as error:  # a name that formulas cannot spell
+        return Proposal(LOSSLESS, f"no formula could be made: {error}")
+    coarse = stored_coarsely(variable, seen.stored[variable.name], values)
+    if coarse is not None and _gains_nothing(values, allowed, coarse, chosen=not proposal.is_below_noise):
+        return Proposal(LOSSLESS, f"stored {coarse} already, so exact costs little more ({proposal.reason})")
+    noise = _noise_seen(values, variable, coarse) if _has_neighbours(variable, seen) else Noise()
+    why = objection(values, allowed, noise, is_below_noise=proposal.is_below_noise)
+    if not why:
+        return proposal
+    for other in (_finer(proposal), replace(proposal, bound=OTHERS)) if not proposal.is_below_noise else ():
+        if other is not None and other.bound != proposal.bound:
+            allowed = allowed_in(other.bound, variable, seen.physical)
+            if not objection(values, allowed, noise, is_below_noise=False):
+                return replace(other, reason=f"{proposal.reason}; {proposal.bound} {why}")
+    return Proposal(LOSSLESS, f"{proposal.bound} {why}")
+
+
+def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, *, chosen: bool) -> bool:
+    """Whether most values would lose nothing, or little beyond what somebody chose to keep of the mantissa."""
+    known = np.isfinite(values) & (values != 0) & np.isfinite(allowed) & (allowed > 0)
+    if not known.any():
+        return False
+    factor = _CHOSEN if chosen and coarse.bits else 1.0
+    return bool(np.median(allowed[known] / coarse.half_step(values[known])) < factor)
+
+
+def _finer(proposal: Proposal) -> Proposal | None:
+    """The same bound, ten times finer; None if it is none with a number."""
+    kind, _, number = proposal.bound.strip("{}").partition(": ")
+    if kind not in ("abs", "range", "rel"):
+        return None
+    return replace(
+        proposal, bound=f"{{{kind}: {float(number) / _FINER:.1e}}}".replace("e-0", "e-").replace("e+0", "e+")
+    )
+
+
+def _has_neighbours(variable: Variable, seen: Seen) -> bool:
+    """Whether values that stand beside each other are neighbours in space or time."""
+    values = seen.physical[variable.name]
+    return _is_grid(variable, values) or (variable.dims[0] in seen.series and values.ndim == 1)
 
 
 def _is_tiny(variable: Variable, schema: Schema) -> bool:
@@ -152,92 +218,11 @@ def _is_tiny(variable: Variable, schema: Schema) -> bool:
     return variable.is_numeric and 1 < schema.nbytes(variable) // variable.numpy_dtype.itemsize < _FEWEST
 
 
-def _has_many_zeros(values: np.ndarray) -> bool:
-    """Whether zero stands among other numbers far more often than any measurement gives it."""
-    known = values[np.isfinite(values)]
-    zeros = int((known == 0).sum())
-    return _FEW <= zeros < known.size and zeros >= _MANY_ZEROS * known.size and not _is_whole(values)
-
-
-def _is_whole(values: np.ndarray) -> bool:
-    known = values[np.isfinite(values)]
-    return known.size > 0 and bool((known == np.rint(known)).all())
-
-
-def _is_mostly_small(values: np.ndarray) -> bool:
-    """Whether a bound of the range would flatten most values, as of rain: half of those above zero are below a hundredth."""
-    known = values[np.isfinite(values)]
-    positive = known[known > 0]
-    if not positive.size or (known < 0).any():
-        return False
-    return float(np.median(positive)) < _SMALL * float(positive.max())
-
-
-def _of_column(variable: Variable, values: np.ndarray | None, *, packed: bool, in_series: bool) -> Proposal:
-    """What suits a column of a table, or a series."""
-    if values is not None and _is_constant(values):
-        return Proposal(LOSSLESS, "a single value in all that was read")
-    angle = _angle(variable)
-    if angle is not None:
-        return angle
-    if in_series and values is not None and values.ndim == 1:
-        by_noise = _below_noise(values, variable)
-        if by_noise is not None:
-            return by_noise
-    name = variable.name.rpartition("/")[2]
-    if _MAGNITUDE.search(name) or _COLOUR.fullmatch(name) or variable.units.lower() == "mag":
-        return Proposal("{abs: 1.0e-3}", "a magnitude")
-    if variable.units.lower() in PIXELS:
-        return Proposal("{abs: 1.0e-3}", "a place on an image")
-    if packed:
-        return Proposal(_FIELDS, "packed: represents real numbers by a scale factor")
-    if values is not None and _is_narrow(values):
-        return Proposal(_FIELDS, "its spread is small compared with its values")
-    return Proposal(OTHERS, "three digits")
-
-
-def _angle(variable: Variable) -> Proposal | None:
-    """The same small angle everywhere: values near zero mean no more than others."""
-    units = variable.units.lower()
-    if units in ("deg", "degree", "degrees", "arcdegrees"):
-        return Proposal("{abs: 5.0e-3}", "an angle in degrees")
-    if units in ("rad", "radian", "radians") or names_direction(variable.name):
-        return Proposal("{abs: 1.0e-4}", "an angle")
-    return None
-
-
-def _below_errors(
-    errors: Sequence[Errors], physical: Mapping[str, np.ndarray], values: np.ndarray | None, variable: Variable
-) -> Proposal | None:
-    """A share of each value's own error, where a variable of errors stands beside it."""
-    found = [(e, sizes) for e in errors if e.name in physical and (sizes := e.sizes(physical[e.name])).size]
-    if values is None or not found:
-        return None
-    named = " and ".join(_short(e.name) for e, _ in found)
-    common = min(float(np.median(sizes)) for _, sizes in found)
-    image = _is_grid(variable, values)
-    share = _OF_NOISE if image else _OF_ERROR
-    if share * common < _rounding(values, variable):
-        return Proposal(LOSSLESS, f"common errors, {common:.3g} in {named}, are finer than its numbers")
-    terms = [term for e, _ in found if (term := _term(e))]
-    if len(terms) < len(found):
-        return None
-    if len(terms) == 1:
-        formula = f"{share} {terms[0]}" if terms[0].startswith("/") else f"{share} * {terms[0]}"
-    else:
-        least = [f"1 {term}" if term.startswith("/") else f"abs({term})" for term in terms]
-        formula = f"{share} * min({', '.join(least)})"
-    reason = f"a {'quarter' if image else 'tenth'} of each value's own error, in {named}"
-    return Proposal(f'{{abs: "{formula}"}}', reason)
-
-
-def _term(errors: Errors) -> str | None:
-    """Return the size of errors as a formula has it, after a product's sign; None for names that no formula can hold."""
-    name = _short(errors.name)
-    if re.search(r"[`\"\\\n{}]", name):
-        return None
-    word = name if all(part.isidentifier() for part in name.split(".")) else f"`{name}`"
-    return {"sigma": word, "variance": f"sqrt({word})", "inverse variance": f"/ sqrt({word})"}[errors.measure]
+def _below_errors(variable: Variable, seen: Seen, *, is_grid: bool) -> Proposal | None:
+    """A share of each value's own error, where there are errors beside it."""
+    errors = seen.errors.get(variable.name, ())
+    rounding = _rounding(seen.physical[variable.name], variable)
+    return of_own_errors(errors, seen.physical, rounding, is_plane=is_grid) if errors else None
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:
@@ -248,26 +233,27 @@ def _rounding(values: np.ndarray, variable: Variable) -> float:
     return float(np.finfo(variable.numpy_dtype).eps) / 2 * float(np.median(known)) if known.size else 0.0
 
 
-def _below_noise(values: np.ndarray | None, variable: Variable) -> Proposal | None:
-    """A quarter of the noise, if there is any beyond the rounding of floating-point numbers."""
+def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> Proposal | None:
+    """A quarter of the noise, if there is any beyond the rounding of the numbers as they are stored."""
     if values is None or not np.isfinite(values).any():
         return None
-    is_float = variable.numpy_dtype.kind == "f"
-    step = float(np.finfo(variable.numpy_dtype).eps) if is_float else 0.0
-    noise = noise_of(values, rounding=4 * step * float(np.nanmax(np.abs(values[np.isfinite(values)]))))
+    noise = _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values))
     if not noise.is_noise:
         return None
-    return Proposal(_absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {noise.sigma:.3g}")
+    about = f"{noise.sigma:.3g} {variable.units}".rstrip()
+    if has_tiles(variable, values.shape[-2:]):
+        tile = "row" if values.ndim == 2 else "plane"
+        return Proposal(
+            f"{{noise: {_OF_NOISE}}}", f"a quarter of the noise in each {tile}, about {about}", is_below_noise=True
+        )
+    return Proposal(absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {about}", is_below_noise=True)
 
 
-def _why_no_noise(values: np.ndarray | None) -> str:
-    if values is None:
-        return "a field"
-    return (
-        "a smooth field, without visible noise"
-        if noise_of(values).sigma > 0
-        else "no noise is visible in its first values"
-    )
+def _noise_seen(values: np.ndarray, variable: Variable, coarse: Coarseness | None) -> Noise:
+    """The noise beyond the rounding of the type, and beyond the steps in which values are stored."""
+    largest = float(np.abs(values[np.isfinite(values)]).max())
+    eps = float(np.finfo(variable.numpy_dtype).eps) if variable.numpy_dtype.kind == "f" else 0.0
+    return noise_of(values, rounding=max(4 * eps * largest, coarse.step / 2 if coarse is not None else 0.0))
 
 
 def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:
@@ -295,34 +281,7 @@ def _is_time_axis(variable: Variable, roles: Mapping[str, Finding], physical: Ma
     return bool(np.mean(np.abs(steps - middle) <= 0.05 * middle) >= _EVEN)
 
 
-def _is_constant(values: np.ndarray) -> bool:
-    """Whether all values that are there are the same."""
-    known = values[np.isfinite(values)]
-    return known.size > 1 and bool((known == known[0]).all())
-
-
-def _is_narrow(values: np.ndarray) -> bool:
-    """Whether values stand far from zero beside their spread, as pressures and temperatures do."""
-    known = values[np.isfinite(values)]
-    if known.size < _FEW:
-        return False
-    middle = abs(float(np.median(known)))
-    low, high = np.percentile(known, (5, 95))
-    return bool(0 < high - low < _NARROW * middle)
-
-
 def _physical(values: np.ndarray, variable: Variable) -> np.ndarray:
     """Values as readers show them, NaN where there is none; float64, the same shape."""
     known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
     return np.asarray(known * variable.scale + variable.offset)
-
-
-def _absolute(size: float) -> str:
-    """An absolute bound of two digits, rounded down."""
-    number = Decimal(size)
-    short = number.quantize(Decimal(1).scaleb(number.adjusted() - 1), ROUND_FLOOR)
-    return f"{{abs: {float(short):.1e}}}".replace("e-0", "e-").replace("e+0", "e+")
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]

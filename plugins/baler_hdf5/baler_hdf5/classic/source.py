@@ -12,7 +12,7 @@ import numpy as np
 
 from baler_core import DataError, Role, Schema, Source, Variable, leading_slices, make_block
 from baler_hdf5.classic.header import ClassicHeader, ClassicVariable, end_of_values, header_with, parse_header
-from baler_hdf5.contents.conventions import axis_role, described
+from baler_hdf5.contents.conventions import axis_role, described, standard_name
 from baler_hdf5.contents.roles import Described, roles_of
 from baler_hdf5.contents.special_values import special_values
 from baler_hdf5.contents.surroundings import TRAILING, read_behind
@@ -170,4 +170,5 @@ def _variable(
         stated_limits=special.stated_limits,
         role=role,
         reason=reason,
+        standard_name=standard_name(variable.attributes),
     )

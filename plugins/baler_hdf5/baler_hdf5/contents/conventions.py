@@ -54,6 +54,11 @@ def described(attributes: Mapping[str, Any]) -> tuple[str, str]:
     return _word(attributes, "units"), label
 
 
+def standard_name(attributes: Mapping[str, Any]) -> str:
+    """Return the CF standard name of a variable with its modifier, empty where the file has none."""
+    return " ".join(_word(attributes, "standard_name").split())
+
+
 def _word(attributes: Mapping[str, Any], name: str) -> str:
     value = attributes.get(name, "")
     return value if isinstance(value, str) else ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core import Role, Variable
 from baler_hdf5.contents.attributes import plain_values
-from baler_hdf5.contents.conventions import DESCRIPTION, axis_role, described
+from baler_hdf5.contents.conventions import DESCRIPTION, axis_role, described, standard_name
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.roles import TELLING, Described, fitting_axes, roles_of
 from baler_hdf5.contents.special_values import SPECIAL, Special, special_values
@@ -75,6 +75,7 @@ def _variable(
         stated_limits=special.stated_limits,
         role=role[0],
         reason=role[1],
+        standard_name=standard_name(attributes),
     )
 
 

@@ -1,0 +1,198 @@
+"""Implement `baler init` and `baler suggest`: propose bounds for a data file, as a configuration or as a table."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from baler_core.cli.options import common_options
+from baler_core.cli.outputs import ready, say_new_folder
+from baler_core.cli.text import print_json, print_table
+from baler_core.errors import ConfigError, DataError
+from baler_core.machine.atomic_write import completed
+from baler_core.plugin.registry import Registry, load_plugins
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from baler_core.data.variables import Schema
+
+_log = logging.getLogger(__name__)
+_BLOCK_BYTES = 64_000_000
+_reader = click.option("--reader", "reader_name", help="Name of the reader, if the suffix does not determine it.")
+_stated = click.option("--reader-option", "stated", multiple=True, metavar="KEY=VALUE", help="An option of the reader.")
+_keep = click.option(
+    "--keep", multiple=True, metavar="FORMULA", help="Keep a derived quantity, as 'pair_mass(Muon)'; may be repeated."
+)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data file as proposals need it: its schema, its first values, and how it was opened."""
+
+    schema: Schema
+    values: dict[str, np.ndarray]
+    reader: str
+    options: dict[str, Any]
+
+
+@click.command()
+@click.argument("data_file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
+@click.option("--force", is_flag=True, help="Overwrite it if it exists.")
+@_keep
+@_reader
+@_stated
+@common_options
+def init(
+    data_file: Path,
+    output: Path | None,
+    force: bool,
+    keep: tuple[str, ...],
+    reader_name: str | None,
+    stated: tuple[str, ...],
+) -> None:
+    """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
+    from baler_core.config.inputs import split_name
+
+    registry = load_plugins()
+    _check_file(data_file)
+    target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
+    if target.exists() and not force:
+        raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
+    with _opened(data_file, registry, reader_name, stated) as opened:
+        input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
+        text = _configuration(opened, registry, input_name, keep)
+    ready(target, [data_file])
+    if output is not None:
+        say_new_folder(target)
+    with completed(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {target}: review it, then run 'baler run {target}'")
+
+
+@click.command()
+@click.argument("data_file", type=click.Path(path_type=Path))
+@click.option(
+    "--for", "form", type=click.Choice(["yaml", "table"], case_sensitive=False), default="yaml", show_default=True,
+    help="What to print: a configuration, or a table of all variables.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_keep
+@_reader
+@_stated
+@common_options
+def suggest(
+    data_file: Path, form: str, as_json: bool, keep: tuple[str, ...], reader_name: str | None, stated: tuple[str, ...]
+) -> None:
+    """Print a bound for each variable of DATA_FILE, with the reason; nothing is written."""
+    registry = load_plugins()
+    _check_file(data_file)
+    with _opened(data_file, registry, reader_name, stated) as opened:
+        if form.lower() == "yaml" and not as_json:
+            click.echo(_configuration(opened, registry, data_file.as_posix(), keep), nl=False)
+            return
+        rows = _rows(opened)
+        kept = _kept(opened, registry, keep)
+    if as_json:
+        keys = ("variable", "type", "units", "bound", "reason")
+        derived = [{"name": k.name, "of": k.formula, "bound": k.bound, "reason": k.reason} for k in kept]
+        print_json(
+            {"file": str(data_file), "bounds": [dict(zip(keys, row, strict=True)) for row in rows], "derived": derived}
+        )
+        return
+    print_table(rows, header=("variable", "type", "units", "bound", "reason"))
+    if kept:
+        click.echo()
+        print_table([(k.name, k.formula, k.bound, k.reason) for k in kept], header=("derived", "of", "bound", "reason"))
+
+
+def _check_file(path: Path) -> None:
+    from baler_core.config.inputs import no_such_file
+
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name one data file in it")
+    if not path.exists():
+        raise DataError(no_such_file(path))
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, not a data file")
+
+
+@contextmanager
+def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tuple[str, ...]) -> Iterator[Opened]:
+    """Open a data file and read its first values."""
+    from baler_core.pipeline.input import first_values
+
+    name = reader_name or registry.reader_for(path)
+    options = _reader_options(registry, name, stated)
+    with registry.reader(name)(options).open(path) as source:
+        for warning in (*source.warnings, *source.elsewhere):
+            _log.warning("%s", warning)
+        numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
+        values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
+        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True))
+
+
+def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Sequence[str]) -> str:
+    from baler_core.suggest.template import configuration_for
+
+    return configuration_for(
+        opened.schema,
+        registry,
+        opened.values,
+        input_name=input_name,
+        reader=opened.reader,
+        options=opened.options,
+        kept=_kept(opened, registry, keep),
+    )
+
+
+def _kept(opened: Opened, registry: Registry, keep: Sequence[str]) -> list[Any]:
+    from baler_core.suggest.kept import kept_quantities
+
+    return list(kept_quantities(keep, opened.schema, registry))
+
+
+def _rows(opened: Opened) -> list[tuple[str, str, str, str, str]]:
+    from baler_core.suggest.proposals import proposals_for
+
+    proposals = proposals_for(opened.schema, opened.values)
+    return [
+        (
+            v.name,
+            v.dtype if v.is_text else v.numpy_dtype.name,
+            v.units,
+            proposals[v.name].bound,
+            proposals[v.name].reason,
+        )
+        for v in opened.schema.variables
+    ]
+
+
+def _reader_options(registry: Registry, name: str, stated: tuple[str, ...]) -> Any:
+    """KEY=VALUE texts as the reader's own options; values are read as YAML reads them."""
+    from pydantic import ValidationError
+
+    from baler_core.config.wording import reworded
+    from baler_core.config.yaml_nodes import parse_yaml
+
+    values = {}
+    for text in stated:
+        key, mark, value = text.partition("=")
+        if not mark:
+            raise ConfigError(f"--reader-option: wanted KEY=VALUE, found {text!r}")
+        values[key] = parse_yaml(value, "--reader-option").value
+    schema = registry.reader(name).Options
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        complaint = error.errors()[0]
+        key = ".".join(map(str, complaint["loc"]))
+        raise ConfigError(f"--reader-option {key}: {reworded(complaint, schema)}") from error

@@ -1,0 +1,49 @@
+"""Compute what a proposed bound would allow to each value of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import yaml
+
+from baler_core.data.arithmetic import parse_arithmetic
+from baler_core.data.error_bound import ErrorBound
+from baler_core.data.noise import noise_of, noise_of_tiles
+from baler_core.data.patterns import variable_meant
+from baler_core.data.variables import Variable
+from baler_core.pipeline.noise_bounds import has_tiles
+
+
+def allowed_in(bound: str, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the error that a bound, as the configuration writes it, allows to each value, in physical units.
+
+    float64, the shape of the values; 0 or NaN where nothing is allowed.
+    """
+    stated = ErrorBound.parse(yaml.safe_load(bound))
+    values = physical[variable.name]
+    with np.errstate(all="ignore"):
+        if stated.formula:
+            formula = parse_arithmetic(stated.formula)
+            meant = {word: str(variable_meant(word, variable.name, physical)) for word in formula.names}
+            return np.abs(formula.evaluate({word: physical[name] for word, name in meant.items()}))
+        if stated.kind == "noise":
+            return stated.value * _noise(variable, values)
+        if stated.kind == "abs":
+            return np.full(values.shape, stated.value)
+        if stated.kind == "range":
+            known = values[np.isfinite(values)]
+            return np.full(values.shape, stated.value * float(np.ptp(known)) if known.size else 0.0)
+        if stated.kind == "rel":
+            return stated.value * np.abs(values)
+        if stated.kind == "bits":
+            return np.ldexp(0.5, np.frexp(values)[1] - 1 - int(stated.value))
+    return np.zeros(values.shape)
+
+
+def _noise(variable: Variable, values: np.ndarray) -> np.ndarray:
+    if not has_tiles(variable, values.shape[-2:]):
+        return np.full(values.shape, noise_of(values).sigma)
+    axes = 1 if values.ndim == 2 else 2
+    sigmas = noise_of_tiles(values).reshape(values.shape[:-axes] + (1,) * axes)
+    return np.broadcast_to(sigmas, values.shape)

@@ -1,0 +1,131 @@
+"""Propose a bound by what kind of quantity a variable is: an angle, a magnitude, a field, a momentum."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from baler_core.data.angles import names_direction
+from baler_core.data.noise import noise_of
+from baler_core.data.roles import PIXELS
+from baler_core.data.variables import Variable
+from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal
+
+_MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
+# Differences of two magnitudes, of Gaia, Johnson and Cousins, SDSS and Pan-STARRS, 2MASS; they pass through zero.
+_COLOUR = re.compile(
+    r"(bp[-_]rp|bp[-_]g|g[-_]rp|[ubvri][-_][bvri]|[ugrizy][-_][grizy]|[jhk]s?[-_][hk]s?)(_?0|_mean|_corr)?",
+    re.IGNORECASE,
+)
+# Coordinates of vertices and points: their zero is a convention. Not px, py, pz.
+_PLACE = re.compile(r"(.*[_.])?(v|vtx|vertex|pos|point)?_?[xyz]", re.IGNORECASE)
+# Astrometry in milliarcseconds (a year): bright stars move a thousand times as fast as their errors.
+_ASTROMETRY = re.compile(r"pm|pm_?ra|pm_?dec|pmra_?cosdec|parallax|plx", re.IGNORECASE)
+_MILLIARCSECONDS = ("", "mas", "mas/yr", "mas / yr", "mas.yr**-1", "mas yr-1")
+# A loss relative to the value takes too much of a spread that is smaller than this part of it.
+_NARROW = 0.05
+_SMALL = 0.01
+# Where so many values are exactly zero, zero has a meaning (land, sparsity) that only a relative bound keeps.
+_MANY_ZEROS = 0.05
+# Fewer values than these do not tell a spread.
+_FEW = 30
+
+
+def of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
+    """Return what suits a field without noise: a share of its range, unless much of it is far smaller than its largest values.
+
+    Parameters
+    ----------
+    values
+        Physical ones, float64, NaN where there are none.
+    is_plane
+        Whether its last two dimensions are those of a grid.
+    """
+    if values is not None and _has_many_zeros(values):
+        return Proposal(OTHERS, "many values are exactly 0, which a bound relative to each value keeps")
+    if values is not None and not is_plane and _is_whole(values):
+        return Proposal(LOSSLESS, "whole numbers, which may be indices")
+    if values is not None and _is_mostly_small(values):
+        return Proposal(OTHERS, "never negative, and mostly far smaller than its largest values")
+    return Proposal(FIELDS, _why_no_noise(values if is_plane else None))
+
+
+def _has_many_zeros(values: np.ndarray) -> bool:
+    """Whether zero stands among other numbers far more often than any measurement gives it."""
+    known = values[np.isfinite(values)]
+    zeros = int((known == 0).sum())
+    return _FEW <= zeros < known.size and zeros >= _MANY_ZEROS * known.size and not _is_whole(values)
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return known.size > 0 and bool((known == np.rint(known)).all())
+
+
+def _is_mostly_small(values: np.ndarray) -> bool:
+    """Whether a bound of the range would flatten most values, as of rain: half of those above zero are below a hundredth."""
+    known = values[np.isfinite(values)]
+    positive = known[known > 0]
+    if not positive.size or (known < 0).any():
+        return False
+    return float(np.median(positive)) < _SMALL * float(positive.max())
+
+
+def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
+    """Return what suits a column of a table, or a series without noise."""
+    if values is not None and _is_constant(values):
+        return Proposal(LOSSLESS, "a single value in all that was read")
+    angle = _angle(variable)
+    if angle is not None:
+        return angle
+    name = variable.name.rpartition("/")[2]
+    if _MAGNITUDE.search(name) or _COLOUR.fullmatch(name) or variable.units.lower() == "mag":
+        return Proposal("{abs: 1.0e-3}", "a magnitude")
+    if _ASTROMETRY.fullmatch(name) and variable.units.lower() in _MILLIARCSECONDS:
+        return Proposal("{abs: 1.0e-3}", "a proper motion or parallax, in milliarcseconds")
+    if variable.units.lower() in PIXELS:
+        return Proposal("{abs: 1.0e-3}", "a place on an image")
+    if _PLACE.fullmatch(name):
+        return Proposal("{range: 1.0e-5}", "a coordinate, whose zero means nothing")
+    if variable.numpy_dtype.kind != "f":
+        return Proposal(FIELDS, "packed: represents real numbers by a scale factor")
+    if values is not None and _is_narrow(values):
+        return Proposal(FIELDS, "its spread is small compared with its values")
+    return Proposal(OTHERS, "three digits")
+
+
+def _angle(variable: Variable) -> Proposal | None:
+    """The same small angle everywhere: values near zero mean no more than others."""
+    units = variable.units.lower()
+    if units in ("deg", "degree", "degrees", "arcdegrees"):
+        return Proposal("{abs: 5.0e-3}", "an angle in degrees")
+    if units in ("rad", "radian", "radians") or names_direction(variable.name):
+        return Proposal("{abs: 1.0e-4}", "an angle")
+    return None
+
+
+def _why_no_noise(values: np.ndarray | None) -> str:
+    if values is None:
+        return "a field"
+    return (
+        "a smooth field, without visible noise"
+        if noise_of(values).sigma > 0
+        else "no noise is visible in its first values"
+    )
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    """Whether all values that are there are the same."""
+    known = values[np.isfinite(values)]
+    return known.size > 1 and bool((known == known[0]).all())
+
+
+def _is_narrow(values: np.ndarray) -> bool:
+    """Whether values stand far from zero beside their spread, as pressures and temperatures do."""
+    known = values[np.isfinite(values)]
+    if known.size < _FEW:
+        return False
+    middle = abs(float(np.median(known)))
+    low, high = np.percentile(known, (5, 95))
+    return bool(0 < high - low < _NARROW * middle)

@@ -1,0 +1,56 @@
+"""Object to proposals by the values at hand: those that would merge ids, turn signs, or lose more than noise."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baler_core.data.noise import Noise
+
+# Of the values: so many signs turned, and so many moved by more than their noise, are too many.
+_SIGNS = 0.005
+_MOVED = 0.05
+# Whole numbers of which so many are distinct name things.
+_DISTINCT = 0.9
+_FEW = 100
+# Beside the largest value, a value this small is the rounding of a calculation in single precision.
+_ROUNDING = 1e-7
+# A loss may take this part of the spread of all values but the outermost.
+_OF_SPREAD = 0.04
+
+
+def objection(values: np.ndarray, allowed: np.ndarray, noise: Noise, *, is_below_noise: bool) -> str:
+    """Return why a proposal is withdrawn, found by rounding a sample as far as it allows; empty if nothing is wrong.
+
+    Parameters
+    ----------
+    values, allowed
+        Physical values, and the error allowed to each; float64, one shape, NaN where there is none.
+    noise
+        That of the values, if any is seen.
+    is_below_noise
+        Whether the bound is a share of errors or noise: signs then mean nothing, and the spread may be all noise.
+    """
+    known = np.isfinite(values) & np.isfinite(allowed) & (allowed > 0)
+    x, e = values[known], allowed[known]
+    if x.size < _FEW:
+        return ""
+    rounded = 2 * e * np.rint(x / (2 * e))
+    if (x == np.rint(x)).all():
+        before, after = np.unique(x).size, np.unique(rounded).size
+        if before >= _DISTINCT * x.size and after < before:
+            return f"would make {before - after:,} of {before:,} different whole numbers equal: ids?"
+    if is_below_noise:
+        return ""
+    rounding = _ROUNDING * float(np.abs(x).max())
+    if (x < 0).any() and (x > 0).any():
+        turned = float(np.mean((np.abs(x) < e) & (np.abs(x) > rounding)))
+        if turned > _SIGNS:
+            return f"could turn the sign of {turned:.1%} of the values"
+    if noise.is_noise:
+        moved = float(np.mean(np.abs(rounded - x) > noise.sigma))
+        if moved > _MOVED:
+            return f"would move {moved:.0%} of the values by more than their noise, {noise.sigma:.3g}"
+    low, high = np.percentile(x, (5, 95))
+    if 0 < _OF_SPREAD * (high - low) < float(np.median(e)):
+        return f"would take more than {_OF_SPREAD:.0%} of the spread of most values, {high - low:.3g}"
+    return ""

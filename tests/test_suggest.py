@@ -1,0 +1,178 @@
+"""`baler suggest`: what values say against a proposal, what is stored coarsely, what communities recommend, what is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from baler_core.cli import cli
+from baler_core.cli.options import Session
+from baler_core.data.noise import Noise
+from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.coarse import stored_coarsely
+from baler_core.suggest.objections import objection
+from baler_core.suggest.proposal import Proposal
+from baler_core.suggest.proposals import proposals_for
+
+RANDOM = np.random.default_rng(4)
+N = 2000
+COLUMN = Variable("v", "<f4", ("row",))
+
+
+def only(variable: Variable, values: np.ndarray, *others: str) -> Proposal:
+    """The proposal for one variable, beside integers of other names."""
+    beside = tuple(Variable(name, "<i4", ("event",)) for name in others)
+    sizes = {**dict(zip(variable.dims, values.shape, strict=True)), **({"event": 5} if others else {})}
+    return proposals_for(Schema((variable, *beside), sizes), {variable.name: values})[variable.name]
+
+
+def suggest(*arguments: str) -> str:
+    result = CliRunner().invoke(cli, ["suggest", *arguments], obj=Session(), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.fixture
+def stars(tmp_path: Path) -> Path:
+    g = RANDOM.normal(18, 1, N)
+    np.savez(tmp_path / "stars.npz", g=g, r=g - RANDOM.normal(0.5, 0.1, N), e_g=RANDOM.lognormal(-4, 1, N))
+    return tmp_path / "stars.npz"
+
+
+def test_ids_that_would_become_equal_are_objected_to() -> None:
+    ids = np.arange(1e6, 1e6 + N)
+    assert "equal" in objection(ids, np.full(N, 5.0), Noise(), is_below_noise=False)
+    assert not objection(ids, np.full(N, 0.4), Noise(), is_below_noise=False)
+
+
+def test_signs_that_would_turn_are_objected_to_unless_they_are_noise() -> None:
+    velocity = np.where(RANDOM.random(N) < 0.5, -1, 1) * RANDOM.uniform(0.5, 9, N)
+    velocity[:20] = 0.01
+    assert "sign" in objection(velocity, np.full(N, 0.1), Noise(), is_below_noise=False)
+    assert not objection(velocity, np.full(N, 0.1), Noise(), is_below_noise=True)
+    assert not objection(velocity, np.full(N, 0.005), Noise(), is_below_noise=False)
+    assert not objection(np.abs(velocity), np.full(N, 0.1), Noise(), is_below_noise=False)
+
+
+def test_moving_values_by_more_than_their_noise_is_objected_to() -> None:
+    values = RANDOM.normal(100, 30, N)
+    assert "noise" in objection(values, np.full(N, 3.0), Noise(1.0, is_noise=True), is_below_noise=False)
+    assert not objection(values, np.full(N, 0.9), Noise(1.0, is_noise=True), is_below_noise=False)
+
+
+def test_a_field_whose_signs_would_turn_gets_a_finer_bound_and_says_why() -> None:
+    y, x = np.mgrid[:150, :200]
+    field = (np.sin(x / 17) * np.cos(y / 11)) ** 3
+    found = only(Variable("u", "<f8", ("y", "x")), field)
+    assert found.bound in ("{range: 1.0e-4}", "{rel: 1.0e-3}")
+    assert "{range: 1.0e-3} could turn the sign of" in found.reason
+
+
+@pytest.mark.parametrize("step", [0.01, 0.25])
+def test_what_is_stored_in_steps_is_not_asked_to_be_finer(step: float) -> None:
+    values = np.rint(RANDOM.normal(5, 1, N)) * step
+    found = only(COLUMN, values.astype("f4"))
+    assert found.bound == "lossless"
+    assert "stored in steps of" in found.reason
+
+
+@pytest.mark.parametrize("bits", [6, 8, 10])
+def test_a_rounded_mantissa_is_seen_and_stays(bits: int) -> None:
+    drop = np.uint32(0xFFFFFFFF << (23 - bits) & 0xFFFFFFFF)
+    values = (RANDOM.lognormal(3, 1, N).astype("<f4").view("<u4") & drop).view("<f4")
+    found = only(COLUMN, values)
+    assert found.bound == "lossless"
+    assert f"stored with {bits} bits of the mantissa" in found.reason
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_what_nobody_rounded_is_not_coarse(dtype: str) -> None:
+    values = RANDOM.normal(280, 9, N).astype(dtype)
+    assert stored_coarsely(Variable("v", values.dtype.str, ("row",)), values, values.astype("f8")) is None
+
+
+def test_the_steps_of_grib_are_seen_beside_their_offset() -> None:
+    values = (231.37219 + RANDOM.integers(0, 5000, 9000) * 2.0**-6).astype("f4")
+    coarse = stored_coarsely(COLUMN, values, values.astype("f8"))
+    assert coarse is not None
+    assert coarse.step == pytest.approx(2.0**-6, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("variable", "bound"),
+    [
+        (Variable("ta", "<f4", ("y", "x"), units="K", standard_name="air_temperature"), "{abs: 0.01}"),
+        (Variable("msl", "<f4", ("y", "x"), units="Pa"), "{abs: 1.0}"),
+        (Variable("z", "<f4", ("y", "x"), units="m**2 s**-2"), "{abs: 10.0}"),
+    ],
+)
+def test_recommendations_are_found_by_standard_name_or_short_name_with_units(variable: Variable, bound: str) -> None:
+    y, x = np.mgrid[:60, :80]
+    field = (90000 + 500 * np.sin(x / 13) * np.cos(y / 17)).astype("f4")
+    assert only(variable, field).bound == bound
+    assert "compression-recommendations" in only(variable, field).reason
+    other = Variable(variable.name, "<f4", ("y", "x"), units="GeV")
+    assert "recommend" not in only(other, field).reason
+
+
+def test_branches_get_the_precision_of_nanoaod_in_such_files_alone() -> None:
+    phi = RANDOM.uniform(-3, 3, N).astype("f4")
+    variable = Variable("Muon_phi", "<f4", ("muon",))
+    assert only(variable, phi, "run", "luminosityBlock", "event").bound == "{bits: 12}"
+    assert only(variable, phi).bound == "{abs: 1.0e-4}"
+
+
+def test_a_parallax_loses_a_tenth_of_the_error_that_its_significance_tells() -> None:
+    parallax, error = RANDOM.lognormal(1, 1, N), 0.02
+    variables = (Variable("parallax", "<f8", ("star",)), Variable("parallax_over_error", "<f8", ("star",)))
+    values = {"parallax": parallax, "parallax_over_error": parallax / error}
+    share = yaml.safe_load(proposals_for(Schema(variables, {"star": N}), values)["parallax"].bound)["rel"]
+    assert np.quantile(share * parallax, 0.999) <= 0.1 * error * 1.001
+    assert share * parallax.max() > 0.05 * error
+
+
+def test_a_configuration_is_printed_and_can_be_run(stars: Path, tmp_path: Path) -> None:
+    text = suggest(str(stars), "--keep", "g - r")
+    stated = yaml.safe_load(text)
+    assert stated["bounds"]["g"] == {"abs": "0.1 * e_g"}
+    assert stated["derived"] == {"g_r": {"of": "g - r", "range": 1e-3}}
+    (tmp_path / "c.yaml").write_text(text)
+    result = CliRunner().invoke(cli, ["check", str(tmp_path / "c.yaml"), "--data"], obj=Session())
+    assert result.exit_code == 0, result.output
+
+
+def test_a_table_and_json_name_all_variables_and_reasons(stars: Path) -> None:
+    table = suggest(str(stars), "--for", "table")
+    assert [line.split()[0] for line in table.splitlines()] == ["variable", "g", "r", "e_g"]
+    assert "a tenth of each value's error" in table
+    record = json.loads(suggest(str(stars), "--json"))
+    assert [one["bound"] for one in record["bounds"]][2] == "{rel: 0.05}"
+
+
+@pytest.mark.parametrize(("formula", "said"), [("g - q", "'q'"), ("g -", "g -"), ("nothing(g)", "nothing")])
+def test_a_quantity_that_cannot_be_kept_is_refused_in_a_sentence(stars: Path, formula: str, said: str) -> None:
+    result = CliRunner().invoke(cli, ["suggest", str(stars), "--keep", formula], obj=Session())
+    assert result.exit_code != 0
+    assert said in str(result.exception)
+
+
+def test_the_configuration_of_a_wide_file_has_no_problems(tmp_path: Path) -> None:
+    """Own errors, uncertainties, angles and momenta of one collection: no line may hide another, no key come twice."""
+    columns = {}
+    for part in ("dxy", "dz", "ip"):
+        columns |= {f"Muon_{part}": RANDOM.normal(0, 1, N), f"Muon_{part}Err": RANDOM.lognormal(-4, 1, N)}
+    columns |= {f"Muon_v{number}": RANDOM.lognormal(0, 1, N) for number in range(45)}
+    columns |= {f"{name}_phi": RANDOM.uniform(-3, 3, N) for name in ("Muon", "Jet", "MET")}
+    np.savez(tmp_path / "wide.npz", **columns)
+    (tmp_path / "c.yaml").write_text(suggest(str(tmp_path / "wide.npz")))
+    stated = yaml.safe_load((tmp_path / "c.yaml").read_text())["bounds"]
+    assert stated["Muon_dxy"] == {"abs": "0.1 * Muon_dxyErr"}
+    assert stated["*_phi"] == {"abs": 1e-4}
+    assert len(stated) < 15
+    result = CliRunner().invoke(cli, ["check", str(tmp_path / "c.yaml"), "--data"], obj=Session())
+    assert result.exit_code == 0, result.exception
