@@ -39,7 +39,7 @@ _DIGEST_BYTES = 3
 
 
 @dataclass(frozen=True)
-class Kept:
+class ZerosKept:
     """How the zeros of a variable of a block are told.
 
     Attributes
@@ -82,7 +82,7 @@ def keep_zeros(
     What the decoder must know, empty where nothing; and how many zeros became something else, by variable, where
     keeping them would have cost more. Both leave out variables without many zeros.
     """
-    found: list[Kept] = []
+    found: list[ZerosKept] = []
     for number, variable in enumerate(layout.variables):
         tolerance = tolerances[variable.name]
         zero = _zero(tolerance, variable.numpy_dtype)
@@ -92,7 +92,7 @@ def keep_zeros(
         lost = np.flatnonzero((x == zero) & (y != zero))
         if lost.size and _has_many(x, zero, tolerance.fill):
             found.append(_cheapest(number, x, y, zero, lost))
-    kept: list[Kept] = []
+    kept: list[ZerosKept] = []
     spare = SIGN_BYTES + SIGN_SHARE * size() if found else 0.0
     for one in sorted(found, key=lambda one: len(one.packed)):
         spare -= len(one.to_bytes())
@@ -125,22 +125,22 @@ def _has_many(x: np.ndarray, zero: Any, fill: Sequence[float]) -> bool:
     return bool(count > _OVER_NEIGHBOURS * max(beside, default=0))
 
 
-def _cheapest(number: int, x: np.ndarray, y: np.ndarray, zero: Any, lost: np.ndarray) -> Kept:
+def _cheapest(number: int, x: np.ndarray, y: np.ndarray, zero: Any, lost: np.ndarray) -> ZerosKept:
     """Return the zeros told in the fewest bytes."""
     forms = [_as_band(number, x, y, zero, lost)]
     if lost.size <= _LISTED_SHARE * x.size:
-        forms.append(Kept(number, LISTED, _listed(lost), lost, lost.size))
+        forms.append(ZerosKept(number, LISTED, _listed(lost), lost, lost.size))
     known = [form for form in forms if form is not None]
     best = min(known, key=lambda form: len(form.packed), default=None)
     if best is not None and len(best.packed) <= _SMALL:
         return best
     mask = np.asarray(x == zero, np.uint8)
     packed = _digest(mask) + encode_classes(mask.reshape(_planes(mask.shape)), 1)
-    masked = Kept(number, MASKED, packed, np.flatnonzero(mask), lost.size)
+    masked = ZerosKept(number, MASKED, packed, np.flatnonzero(mask), lost.size)
     return masked if best is None or len(packed) < len(best.packed) else best
 
 
-def _as_band(number: int, x: np.ndarray, y: np.ndarray, zero: Any, lost: np.ndarray) -> Kept | None:
+def _as_band(number: int, x: np.ndarray, y: np.ndarray, zero: Any, lost: np.ndarray) -> ZerosKept | None:
     """All values up to a distance from zero but some; None if these are many, or no distance is safe."""
     away = _distances(y.ravel(), zero)
     nearest = float(away[lost].max())
@@ -157,7 +157,7 @@ def _as_band(number: int, x: np.ndarray, y: np.ndarray, zero: Any, lost: np.ndar
         return None
     inside[others] = False
     packed = np.array([band], "<f8").tobytes() + _listed(others)
-    return Kept(number, BAND, packed, np.flatnonzero(inside), lost.size)
+    return ZerosKept(number, BAND, packed, np.flatnonzero(inside), lost.size)
 
 
 def _distances(values: np.ndarray, zero: Any) -> np.ndarray:
