@@ -201,3 +201,15 @@ def test_booleans_come_back_byte_for_byte(model: str, shape: tuple[int, ...], tm
     restored = round_trip(arrays, ErrorBound("abs", 0.1), tmp_path, model, load_plugins())
     assert restored["flag"].dtype == bool
     np.testing.assert_array_equal(restored["flag"].view(np.uint8), raw)
+
+
+def test_corrections_keep_the_order_of_the_variables() -> None:
+    """Steps of tiles are written in that order, and read in the order of the layout."""
+    from baler_core.data.block import make_block as block_of
+    from baler_core.data.bounds import Tolerance as Allowed
+    from baler_core.pipeline.guarantee import correct
+
+    names = [f"v{number}" for number in range(40)]
+    block = block_of({name: (("x",), np.arange(3.0)) for name in names})
+    arrays = {name: np.arange(3.0) for name in names}
+    assert list(correct(block, arrays, {name: Allowed("abs", 0.1) for name in names})[1]) == names

@@ -9,13 +9,13 @@ import click
 
 from baler_core.cli.options import common_options, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
-from baler_core.config import ComponentSpec, load_config
+from baler_core.config import ComponentSpec, Config, load_config
 from baler_core.errors import BoundBroken
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.evaluate import Results, VariableResult
+    from baler_core.evaluate import Comparison, Results, VariableResult
     from baler_core.report import Report
 
 _PATH = click.Path(path_type=Path)
@@ -43,21 +43,9 @@ def evaluate(
     registry = load_plugins()
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
     checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
-    from baler_core.evaluate import Comparison
     from baler_core.evaluate import evaluate as compare
 
-    comparison = Comparison(metrics=metrics, lookup=Lookup(model))
-    if checked is not None and config is not None:
-        comparison = Comparison(
-            reader=checked.reader,
-            variables=checked.variables,
-            bounds=checked.bounds,
-            metrics=metrics or checked.metrics,
-            plots=checked.plots,
-            lookup=Lookup(model, (config.parent,)),
-            derived=checked.derived or None,
-        )
-    results = compare(original, restored, registry, comparison)
+    results = compare(original, restored, registry, _comparison(checked, metrics, model))
     if as_json:
         print_json(results.to_json())
     else:
@@ -71,6 +59,23 @@ def evaluate(
         click.echo(f"wrote {report.page or report.results}", err=as_json)
         show_undrawn(report, "Then run this command again", err=as_json)
     refuse_violations(results)
+
+
+def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, model: Path | None) -> Comparison:
+    """Return what to compare, and how, by a configuration if there is one."""
+    from baler_core.evaluate import Comparison
+
+    if config is None or config.path is None:
+        return Comparison(metrics=metrics, lookup=Lookup(model))
+    return Comparison(
+        reader=config.reader,
+        variables=config.variables,
+        bounds=config.bounds,
+        metrics=metrics or config.metrics,
+        plots=config.plots,
+        lookup=Lookup(model, (config.path.parent,)),
+        derived=config.derived or None,
+    )
 
 
 def _show(results: Results) -> None:

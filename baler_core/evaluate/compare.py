@@ -90,14 +90,12 @@ def compare(
             recorders.update(piece)
             derived.update(piece)
             progress.update(piece.original.nbytes)
-    native = sum(found.native_bytes.values())
-    others = compress_with_others(sample.data)
     results = Results(
         original=names[0],
         restored=names[1],
-        sizes=Sizes(native),
+        sizes=Sizes(sum(found.native_bytes.values())),
         variables=recorders.variables(),
-        others=others,
+        others=compress_with_others(sample.data),
         metrics=recorders.outcomes(),
         notes=recorders.notes(),
         derived=derived.results(),

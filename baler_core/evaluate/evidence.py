@@ -148,14 +148,20 @@ class Evidence:
         return float(np.sqrt(np.mean(self._pairs.pairs[1] ** 2)) / self.noise.sigma)
 
     @property
+    def has_distribution(self) -> bool:
+        """Whether there are enough values, and different ones, to compare distributions."""
+        original, _ = self._pairs.pairs
+        return original.size >= _FEWEST_COMPARED and np.unique(original).size >= _FEWEST_DISTINCT
+
+    @property
     def distance(self) -> float:
         """Kolmogorov-Smirnov distance of the two distributions, both smoothed by the steps of restored values.
 
         Without that, it would be steps that count, and values that many rows share, however little these moved.
         """
-        original, residual = self._pairs.pairs
-        if original.size < _FEWEST_COMPARED or np.unique(original).size < _FEWEST_DISTINCT:
+        if not self.has_distribution:
             return 0.0
+        original, residual = self._pairs.pairs
         relative = self.tolerance is not None and self.tolerance.kind in ("rel", "bits")
         before, after = (_signed_log(v) if relative else v for v in (original, original + residual))
         spread = float(before.std())

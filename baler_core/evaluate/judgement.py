@@ -95,7 +95,8 @@ def _praise(variable: VariableResult, evidence: Evidence | None) -> str:
     noise = evidence.noise_share if evidence is not None else None
     if noise is not None:
         return f"errors are {noise:.2g} of the noise"
-    return f"within the bound (up to {variable.share:.0%} of it), distributions agree"
+    compared = ", distributions agree" if evidence is not None and evidence.has_distribution else ""
+    return f"within the bound (up to {variable.share:.0%} of it){compared}"
 
 
 def by_importance(results: Results, names: Sequence[str]) -> list[str]:

@@ -36,30 +36,6 @@ def header_to_json(header: Header) -> Json:
     """Return the header as plain lists and dicts, short where defaults hold."""
     schema = header.schema
     dims = list(schema.sizes)
-    extras: dict[str, Json] = {}
-    if header.trained is not None:
-        places = [[group, section] for group, section in header.trained.sections.items()]
-        extras["trained"] = [header.trained.name, header.trained.sha256, places]
-    if header.shares:
-        extras["shares"] = [_short(share) for share in header.shares]
-    if header.attachments_section is not None:
-        extras["attachments"] = header.attachments_section
-    for name, counts in (("flips", header.flips), ("zeros", header.zeros)):
-        if counts:
-            extras[name] = [[schema.names.index(variable), count] for variable, count in counts.items()]
-    if header.target is not None:
-        extras["target"] = [header.target.kind, header.target.value, header.target.factor]
-    if header.means:
-        names = schema.names
-        extras["means"] = [[names.index(name), _short(mean)] for name, mean in header.means.items()]
-    if header.left_out:
-        extras["left_out"] = list(header.left_out)
-    if header.elsewhere:
-        extras["elsewhere"] = list(header.elsewhere)
-    if header.kept_exact:
-        extras["kept_exact"] = _kept_exact_to_json(header)
-    if header.derived:
-        extras["derived"] = [derived_to_json(record) for record in header.derived]
     return {
         "baler": header.version,
         "input": [header.input_name, header.input_bytes, header.input_file_bytes],
@@ -79,8 +55,37 @@ def header_to_json(header: Header) -> Json:
         "blocks": [header.first_block, _runs([[list(b.groups), list(b.models), dict(b.sizes)] for b in header.blocks])],
         "errors": _errors_to_json(header),
         "skeleton": dict(schema.skeleton),
-        **extras,
+        **_extras(header),
     }
+
+
+def _extras(header: Header) -> dict[str, Json]:
+    """Return what most headers have nothing of."""
+    names = header.schema.names
+    extras: dict[str, Json] = {}
+    if header.trained is not None:
+        places = [[group, section] for group, section in header.trained.sections.items()]
+        extras["trained"] = [header.trained.name, header.trained.sha256, places]
+    if header.shares:
+        extras["shares"] = [_short(share) for share in header.shares]
+    if header.attachments_section is not None:
+        extras["attachments"] = header.attachments_section
+    for name, counts in (("flips", header.flips), ("zeros", header.zeros)):
+        if counts:
+            extras[name] = [[names.index(variable), count] for variable, count in counts.items()]
+    if header.target is not None:
+        extras["target"] = [header.target.kind, header.target.value, header.target.factor]
+    if header.means:
+        extras["means"] = [[names.index(name), _short(mean)] for name, mean in header.means.items()]
+    if header.left_out:
+        extras["left_out"] = list(header.left_out)
+    if header.elsewhere:
+        extras["elsewhere"] = list(header.elsewhere)
+    if header.kept_exact:
+        extras["kept_exact"] = _kept_exact_to_json(header)
+    if header.derived:
+        extras["derived"] = [derived_to_json(record) for record in header.derived]
+    return extras
 
 
 def _kept_exact_to_json(header: Header) -> Json:

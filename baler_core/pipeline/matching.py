@@ -155,15 +155,7 @@ def told_of(
         return ["no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds"]
     sentences = _of_unmatched(schema, rules, aliases or {})
     sentences += _of_angles(schema, bounds)
-    lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
-    members_of = _decided(schema, rules)
-    text = {variable.name for variable in schema.variables if variable.is_text}
-    for pattern, bound in rules.rules:
-        members = [name for name in members_of[pattern] if name not in text]
-        if bound.kind != "lossless" and members and lossy.isdisjoint(members):
-            sentences.append(
-                f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}"
-            )
+    sentences += _of_bounds_without_loss(schema, rules, bounds)
     errors = exact_errors(schema, bounds)
     if errors:
         sentences.append(
@@ -176,6 +168,19 @@ def told_of(
             f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
+
+
+def _of_bounds_without_loss(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound]) -> list[str]:
+    """What to say of lossy bounds under which all variables are exact."""
+    lossy = {name for name, bound in zip(schema.names, bounds, strict=True) if bound.kind != "lossless"}
+    members_of = _decided(schema, rules)
+    text = {variable.name for variable in schema.variables if variable.is_text}
+    found = []
+    for pattern, bound in rules.rules:
+        members = [name for name in members_of[pattern] if name not in text]
+        if bound.kind != "lossless" and members and lossy.isdisjoint(members):
+            found.append(f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}")
+    return found
 
 
 def _of_angles(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:

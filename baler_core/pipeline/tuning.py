@@ -159,12 +159,21 @@ def tuned(
         found = [search.learn(errors[name]) for name, search in searches.items()]
         if all(found):
             break
-    # Several variables need not have met their limits at once: their largest known steps, and at last no loss.
+    return best if best is not None else _safest(stated, searches, encode)
+
+
+def _safest(
+    stated: Mapping[str, Tolerance],
+    searches: Mapping[str, _Search],
+    encode: Callable[[Mapping[str, float]], CodedBlock],
+) -> tuple[CodedBlock, dict[str, float]]:
+    """Encode a block of several variables that did not meet their limits at once.
+
+    By the largest steps that are known to hold for each, and at last without loss.
+    """
     for last in ({name: search.held for name, search in searches.items()}, dict.fromkeys(searches, 0.0)):
-        if best is None:
-            coded = encode(last)
-            errors = {name: coded.means[name].value(_limit(stated[name])[0]) for name in searches}
-            best = (coded, last) if all(within(errors[n], search.limit) for n, search in searches.items()) else None
-    if best is None:
-        raise BoundBroken(f"{', '.join(map(repr, searches))}: a limit on average is broken by exact values")
-    return best
+        coded = encode(last)
+        errors = {name: coded.means[name].value(_limit(stated[name])[0]) for name in searches}
+        if all(within(errors[name], search.limit) for name, search in searches.items()):
+            return coded, last
+    raise BoundBroken(f"{', '.join(map(repr, searches))}: a limit on average is broken by exact values")

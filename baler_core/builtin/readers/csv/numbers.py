@@ -206,25 +206,15 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     tolerance
         For whatever restores the values: its error and that of the rounding stay within the one given.
     """
+    # A cut may put a value on a special one, or on the other side, and adds to errors on average.
     if tolerance.fill or tolerance.thresholds or tolerance.mean:
-        return (
-            "",
-            tolerance,
-        )  # a cut may put a value on a special one, or on the other side, and adds to errors on average
+        return "", tolerance
     if tolerance.kind == "free":
         return "~g7", tolerance
     value = tolerance.value
     grid = Grid(decimals, tolerance.kind[0], value) if decimals < _NO_GRID else ""
     if tolerance.kind == "abs" and value > 0:
-        places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
-        # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
-        steps = min(value * SAFETY * 10.0**decimals, _MANY_STEPS)
-        half = math.floor(steps) + 0.49
-        if decimals < _NO_GRID and decimals <= places and steps >= 1 and steps <= half * _WORTH:
-            return f"~{decimals}", replace(tolerance, value=min(value, rounded_down(half * 10.0**-decimals)))
-        if places <= 15:
-            less = rounded_down(value - max(0.5 * 10.0**-places, value * 1e-6))
-            return f"~{places}{grid if places > decimals else ''}", replace(tolerance, value=less)
+        return _shortened_to_places(tolerance, decimals, grid)
     if tolerance.kind == "rel" and value > 0:
         digits = 1 - math.floor(math.log10(2 * _SHARE * value / (1 + value) * (1 + 1e-9)))
         if digits < _DIGITS:
@@ -232,6 +222,21 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
     if tolerance.kind == "bits" and grid:
         return f"~g{_DIGITS}{grid}", tolerance
     return "", tolerance
+
+
+def _shortened_to_places(tolerance: Tolerance, decimals: int, grid: Grid | str) -> tuple[str, Tolerance]:
+    """Return the same for an absolute tolerance: rounded to decimals."""
+    value = tolerance.value
+    places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
+    # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
+    steps = min(value * SAFETY * 10.0**decimals, _MANY_STEPS)
+    half = math.floor(steps) + 0.49
+    if decimals < _NO_GRID and decimals <= places and steps >= 1 and steps <= half * _WORTH:
+        return f"~{decimals}", replace(tolerance, value=min(value, rounded_down(half * 10.0**-decimals)))
+    if places > 15:
+        return "", tolerance
+    less = rounded_down(value - max(0.5 * 10.0**-places, value * 1e-6))
+    return f"~{places}{grid if places > decimals else ''}", replace(tolerance, value=less)
 
 
 def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
