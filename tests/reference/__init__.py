@@ -1,4 +1,4 @@
-"""A plain decoder of .bal files, written from docs/file_format.md and docs/format alone: slow, short, without `baler_core`.
+"""A plain decoder of .bal files after docs/file_format.md and docs/format: slow, without any import of `baler_core`.
 
 `restore` takes the bytes of a file and returns its variables; whatever is wrong with them, it raises `Damaged`.
 """
