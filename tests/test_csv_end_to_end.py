@@ -254,8 +254,12 @@ def test_any_table_of_the_csv_module_comes_back_to_the_letter(tmp_path_factory, 
     writer.writerows([["one", "two", "three"], *rows])
     path = tmp_path_factory.mktemp("any") / "t.csv"
     path.write_bytes(buffer.getvalue().encode())
-    # Python leaves out empty cells between blanks.
-    odd = separator == " " and quoting == csv.QUOTE_MINIMAL and any("" in row for row in rows)
+    # Python leaves out empty cells between blanks, and quotes no tabs, which separate cells as blanks do.
+    odd = (
+        separator == " "
+        and quoting == csv.QUOTE_MINIMAL
+        and any("\t" in cell or not cell for row in rows for cell in row)
+    )
     # Python does not quote a line end that is not the table's own, so that nobody can tell what it ends.
     odd |= quoting == csv.QUOTE_MINIMAL and any("\r" in cell or "\n" in cell for row in rows for cell in row)
     assume(not odd)

@@ -14,7 +14,7 @@ import pytest
 from baler_core.machine import compiled, loop_library
 from baler_core.machine.compiled import Loop, describe
 
-GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.bal"))
+GOLDEN = [path for path in sorted((Path(__file__).parent / "golden").glob("*.bal")) if "autoencoder" not in path.name]
 _DIGESTS = """
 import hashlib, sys, baler_core
 for path in sys.argv[1:]:
@@ -31,14 +31,13 @@ def restored() -> str:
 def digests(loops: str) -> str:
     """What files restore to, with the loops of a target."""
     environment = {**os.environ, "BALER_LOOPS": loops}
-    files = [str(path) for path in GOLDEN if "autoencoder" not in path.name]
-    command = [sys.executable, "-W", "error", "-c", _DIGESTS, *files]
+    command = [sys.executable, "-W", "error", "-c", _DIGESTS, *map(str, GOLDEN)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("target", ["python", *json.loads((loop_library.FOLDER / "loops.json").read_text())["targets"]])
 def test_all_targets_restore_the_same_bits(target: str, restored: str) -> None:
-    assert restored.count("{") == 4
+    assert restored.count("{") == len(GOLDEN)
     assert digests(target) == restored
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from baler_core import Sink, values_of
+from baler_core import Sink, make_block, values_of
 from baler_fits.contents.fields import table_unit
 from baler_fits.contents.hdus import scan
 from baler_fits.contents.headers import Keywords, header_bytes
@@ -36,9 +36,8 @@ def through(path: Path, out: Path, change: Change | None = None) -> Sequence[str
     with FitsReader().open(path) as source:
         sink: Sink = FitsReader().create(out, source.schema)
         for block in source.blocks(10_000):
-            for name in map(str, block.variables):
-                if change is not None:
-                    block.variables[name].values = change(name, values_of(block, name))
+            if change is not None:
+                block = make_block({name: (block[name].dims, change(name, values_of(block, name))) for name in block})
             sink.write(block)
         sink.close()
     return sink.warnings

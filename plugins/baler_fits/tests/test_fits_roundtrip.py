@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from baler_core import DataError, Schema, compress, values_of
+from baler_core import DataError, Schema, compress, make_block, values_of
 from baler_fits.reader import FitsOptions, FitsReader
 
 Change = Callable[[str, np.ndarray], np.ndarray]
@@ -37,8 +37,8 @@ def restore(
                     assert values.dtype == source.schema[name].numpy_dtype
                     assert block.variables[name].dims == source.schema[name].dims
                     read.setdefault(name, []).append(values)
-                    if change is not None:
-                        block.variables[name].values = change(name, values)
+                if change is not None:
+                    block = make_block({name: (block[name].dims, change(name, block[name].values)) for name in block})
                 sink.write(block)
             sink.close()
         except BaseException:
