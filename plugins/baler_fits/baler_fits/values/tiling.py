@@ -25,6 +25,8 @@ LOSSLESS = "GZIP_2"
 # Cards that describe the table of compressed tiles, and those that tell how they are compressed.
 _TABLE = r"BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|T(TYPE|FORM|UNIT|DIM|NULL|SCAL|ZERO|DISP)\d+"
 _COMPRESSION = r"ZTILE\d+|ZCMPTYPE|ZNAME\d+|ZVAL\d+|ZQUANTIZ|ZDITHER0|ZSCALE|ZZERO|ZMASKCMP"
+# Length of what begins a gzipped tile, and the place of the time in it (RFC 1952).
+_GZIP_HEADER, _GZIP_TIME = 10, 4
 _PRIMARY = "".join(
     f"{card:<80}"
     for card in (
@@ -114,7 +116,29 @@ def encode(pixels: np.ndarray, folder: Path, **options: Any) -> Tiled:
         whole.seek(written.start)
         shutil.copyfileobj(whole, data)
         data.truncate(written.size)
-    return Tiled(written.header, data)
+    made = Tiled(written.header, data)
+    _clear_times(made, {"COMPRESSED_DATA"} if str(options.get("compression_type")).startswith("GZIP") else set())
+    return made
+
+
+def _clear_times(made: Tiled, gzipped: set[str]) -> None:
+    """Set the time that gzip notes in each tile to 0, as CFITSIO does, so that the same pixels always make the same file.
+
+    Parameters
+    ----------
+    gzipped
+        Columns of gzipped tiles beside that of floats that had to be gzipped.
+    """
+    unit = table_unit(Keywords(made.header))
+    made.data.seek(0)
+    table = np.frombuffer(made.data.read(unit.rows * unit.row_bytes), unit.row_dtype)
+    for n, field in enumerate(unit.fields):
+        if field.name not in gzipped | {"GZIP_COMPRESSED_DATA"}:
+            continue
+        for length, place in table[f"f{n}"].reshape(-1, 2).tolist():
+            if length >= _GZIP_HEADER:
+                made.data.seek(unit.heap + place + _GZIP_TIME)
+                made.data.write(bytes(4))
 
 
 def tile_shape(keywords: Keywords, shape: tuple[int, ...]) -> tuple[int, ...]:
