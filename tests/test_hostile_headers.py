@@ -102,8 +102,21 @@ def _no_text(header: Any) -> None:
     header["variables"][0]["form"] = "(2,3)f4,O"
 
 
+def _list_as_type(header: Any) -> None:
+    header["variables"][0]["form"] = []
+
+
 @pytest.mark.parametrize(
-    "change", [_many_blocks, _section_outside, _attachments_outside, _one_variable_twice, _many_members, _no_text]
+    "change",
+    [
+        _many_blocks,
+        _section_outside,
+        _attachments_outside,
+        _one_variable_twice,
+        _many_members,
+        _no_text,
+        _list_as_type,
+    ],
 )
 def test_headers_that_point_astray_are_refused(bal: Path, tmp_path: Path, change: Callable[[Any], None]) -> None:
     path = forged(bal, tmp_path / "astray.bal", change=change)

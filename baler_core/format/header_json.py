@@ -276,7 +276,7 @@ def _component(record: Json) -> ComponentRecord:
 
 def _variable(record: Json, dims: Sequence[str]) -> Variable:
     name, dtype, places = record["key"], record["form"], record["dims"]
-    if dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject:
+    if not isinstance(dtype, str) or (dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject):
         raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
     scale, offset = record.get("packing", (1.0, 0.0))
     low, high = record.get("limits", (-math.inf, math.inf))
