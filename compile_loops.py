@@ -48,6 +48,16 @@ def targets_here() -> tuple[str, ...]:
     return ("x86-64-v3", "x86-64-v2") if platform.machine() in ("x86_64", "AMD64") else ("generic",)
 
 
+def _name_of(area: str, target: str) -> str:
+    """Name the extension module of an area for a target."""
+    return f"{area}_{target.replace('-', '_')}"
+
+
+def _instructions(target: str) -> str:
+    """Name the set of instructions that a target's code may use; checked code runs on all processors of this kind."""
+    return targets_here()[-1] if target == "checked" else target
+
+
 def read_loops(area: str) -> list[Loop]:
     """Read which loops of an area Python calls, and with what types of arguments."""
     lines = [line.split() for line in TYPES.read_text().splitlines() if line and not line.startswith("#")]
@@ -135,10 +145,10 @@ def compile_area(area: str, target: str) -> None:
     for module in {loop.module for loop in loops}:
         importlib.import_module(module)
     put_numba_in(checked=target == "checked")
-    name = f"{area}_{target.replace('-', '_')}"
+    name = _name_of(area, target)
     extension = CC(name, source_module=sys.modules[__name__])
     extension.output_dir = str(FOLDER)
-    extension.target_cpu = target if target.startswith("x86") else "x86-64-v2" if "x86-64-v2" in targets_here() else ""
+    extension.target_cpu = "" if _instructions(target) == "generic" else _instructions(target)
     codes: dict[str, dict[str, tuple[str, str]]] = {}
     for number, loop in enumerate(loops):
         function = getattr(sys.modules[loop.module], loop.function).py_func
@@ -168,7 +178,7 @@ def up_to_date(area: str, target: str) -> bool:
     """Whether an extension module is there, and made from the sources as they are."""
     from baler_core.machine.loop_library import digest_of
 
-    path = FOLDER / f"{area}_{target.replace('-', '_')}.json"
+    path = FOLDER / f"{_name_of(area, target)}.json"
     if not path.exists():
         return False
     described = json.loads(path.read_text())
@@ -202,7 +212,7 @@ def compile_all(targets: tuple[str, ...], *, with_sources: bool) -> None:
     for target in (*targets_here(), "checked"):
         if target not in targets and not all(up_to_date(area, target) for area in AREAS):
             continue
-        listed = [json.loads((FOLDER / f"{area}_{target.replace('-', '_')}.json").read_text()) for area in AREAS]
+        listed = [json.loads((FOLDER / f"{_name_of(area, target)}.json").read_text()) for area in AREAS]
         listing["targets"][target] = {name: codes for each in listed for name, codes in each["codes"].items()}
         for each in listed:
             listing["sources"] |= each["sources"] if with_sources else {}
@@ -220,8 +230,12 @@ def files_of(targets: tuple[str, ...]) -> list[Path]:
 
 def _in_own_process(area: str, target: str) -> subprocess.CompletedProcess[str]:
     """Compile an area, with numba told to use no instructions beyond the target's."""
-    instructions = target if target.startswith("x86") else "x86-64-v2" if "x86-64-v2" in targets_here() else "generic"
-    environment = {**os.environ, "NUMBA_CPU_NAME": instructions, "NUMBA_CPU_FEATURES": "", "BALER_LOOPS": "python"}
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": _instructions(target),
+        "NUMBA_CPU_FEATURES": "",
+        "BALER_LOOPS": "python",
+    }
     command = [sys.executable, str(Path(__file__)), "--area", area, target]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
 

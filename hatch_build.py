@@ -7,7 +7,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-REMEDY = "baler-core is installed with uncompiled loops: all works, about 100 times slower. Install a C compiler, then baler-core again"
+REMEDY = "baler-core is installed with uncompiled loops: all works, about 200 times slower. Install a C compiler, then baler-core again"
 
 
 class CompiledLoops(BuildHookInterface[Any]):

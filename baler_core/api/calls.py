@@ -13,11 +13,9 @@ from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
-from baler_core.format.file_info import read_info
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
-from baler_core.pipeline.decode import plugins_for
 from baler_core.pipeline.decompression import decompress as decompress_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.trained_lookup import Lookup
@@ -165,7 +163,7 @@ def decompress(path: str | Path, output: str | Path, *, trained: str | Path | No
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
     """
-    return decompress_file(Path(path), _plugins_for(Path(path)), output=Path(output), lookup=_lookup(trained))
+    return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
 
 
 @_with_known_arguments
@@ -190,7 +188,7 @@ def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | Non
     BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
-    return opened(Path(path), _plugins_for(Path(path)), _lookup(trained), as_)
+    return opened(Path(path), _lookup(trained), as_)
 
 
 def _prepared(
@@ -200,10 +198,6 @@ def _prepared(
     path = Path(data) if isinstance(data, str | Path) else None
     config = config_of_arguments(function, arguments, registry, source=path, output=output)
     return config, path if path is not None else input_of_object(data, config, registry)
-
-
-def _plugins_for(path: Path) -> Registry:
-    return plugins_for(read_info(path).header)
 
 
 def _lookup(trained: str | Path | None) -> Lookup:

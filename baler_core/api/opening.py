@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Form = Literal["original", "xarray", "numpy", "pandas"]
 
 
-def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) -> Any:
+def opened(path: Path, lookup: Lookup, form: Form | None) -> Any:
     """Return all that a .bal file holds.
 
     Parameters
@@ -41,7 +41,7 @@ def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) ->
     """
     if form is not None and form not in get_args(Form):
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
-    with BalFile(path, registry, lookup) as stored:
+    with BalFile(path, None, lookup) as stored:
         schema = stored.schema()
         if not stored.header.blocks:
             raise DataError(f"{path}: holds trained models and no data; use it with compress(trained=...)")
@@ -50,7 +50,7 @@ def opened(path: Path, registry: Registry, lookup: Lookup, form: Form | None) ->
     with not_believed(path, f"the kind of object {schema.skeleton.get('kind', reader.name)!r}"):
         try:
             if reader.name == "python":
-                return _object(schema, arrays, registry, form)
+                return _object(schema, arrays, stored.registry, form)
             dates = dates_of(schema.skeleton) if reader.name in ("npy", "npz") else {}
             return _file(schema, arrays, dates, form)
         except DataError as error:

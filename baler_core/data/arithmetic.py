@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, TypeAlias, TypeVar, cast
@@ -20,11 +20,11 @@ _LONGEST = 1000
 _DEEPEST = 50
 _QUOTED = re.compile(r"`([^`]*)`")
 _SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-_OPERATORS: Mapping[type[ast.operator], Callable[[Values, Values], Values]] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
+_OPERATORS: Mapping[str, Callable[[Values, Values], Values]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
 }
 
 
@@ -90,12 +90,13 @@ class Arithmetic:
         As the user wrote it.
     names
         The variables it needs, each once, in order of appearance.
+    term
+        The formula as a tree.
     """
 
     text: str
     names: tuple[str, ...]
-    _tree: ast.expr = field(repr=False, compare=False)
-    _quoted: Mapping[str, str] = field(repr=False, compare=False)
+    term: Term = field(repr=False, compare=False)
     _functions: Mapping[str, Function] = field(repr=False, compare=False)
 
     def evaluate(self, values: Mapping[str, Values]) -> Values:
@@ -109,8 +110,12 @@ class Arithmetic:
             Arrays by the names in `names`, of shapes that broadcast.
         """
         known = {name: np.asarray(values[name], np.float64) for name in self.names}
+        functions = {name: function.evaluate for name, function in self._functions.items()}
         with np.errstate(all="ignore"):
-            return np.asarray(self._value(self._tree, known), np.float64)
+            found = self.fold(
+                known, constant=np.asarray, negative=np.negative, operators=_OPERATORS, functions=functions
+            )
+        return np.asarray(found, np.float64)
 
     def fold(
         self,
@@ -129,52 +134,19 @@ class Arithmetic:
             By their signs: + - * /.
         """
 
-        def value(node: ast.expr) -> _Kind:
-            if isinstance(node, ast.Constant):
-                return constant(float(node.value))  # type: ignore[arg-type]
-            if isinstance(node, ast.BinOp):
-                return operators[_SIGNS[type(node.op)]](value(node.left), value(node.right))
-            if isinstance(node, ast.UnaryOp):
-                return negative(value(node.operand)) if isinstance(node.op, ast.USub) else value(node.operand)
-            if isinstance(node, ast.Call):
-                return functions[_name_of(node.func, self._quoted) or ""](*map(value, node.args))
-            return known[_name_of(node, self._quoted) or ""]
+        def value(term: Term) -> Any:
+            if term.operation == "number":
+                return constant(term.number)
+            if term.operation == "name":
+                return known[term.names[0]]
+            parts = [value(part) for part in term.parts]
+            if term.operation == "negative":
+                return negative(*parts)
+            if term.operation in operators:
+                return operators[term.operation](*parts)
+            return functions[term.operation](*parts, *term.names)
 
-        return value(self._tree)
-
-    def term(self) -> Term:
-        """Return the formula as a tree."""
-        return self._term(self._tree)
-
-    def _term(self, node: ast.expr) -> Term:
-        if isinstance(node, ast.Constant):
-            return Term("number", number=float(cast(float, node.value)))
-        if isinstance(node, ast.BinOp):
-            return Term(_SIGNS[type(node.op)], (self._term(node.left), self._term(node.right)))
-        if isinstance(node, ast.UnaryOp):
-            part = self._term(node.operand)
-            return Term("negative", (part,)) if isinstance(node.op, ast.USub) else part
-        if isinstance(node, ast.Call):
-            called = _name_of(node.func, self._quoted) or ""
-            if self._functions[called].of_names:
-                return Term(called, names=tuple(_name_of(one, self._quoted) or "" for one in node.args))
-            return Term(called, tuple(self._term(one) for one in node.args))
-        return Term("name", names=(_name_of(node, self._quoted) or "",))
-
-    def _value(self, node: ast.expr, known: Mapping[str, Values]) -> Values:
-        if isinstance(node, ast.Constant):
-            return np.asarray(node.value, np.float64)
-        if isinstance(node, ast.BinOp):
-            return _OPERATORS[type(node.op)](self._value(node.left, known), self._value(node.right, known))
-        if isinstance(node, ast.UnaryOp):
-            value = self._value(node.operand, known)
-            return np.negative(value) if isinstance(node.op, ast.USub) else value
-        if isinstance(node, ast.Call):
-            function = self._functions[_name_of(node.func, self._quoted) or ""]
-            if function.of_names:
-                return function.evaluate(*[_name_of(one, self._quoted) for one in node.args])
-            return function.evaluate(*[self._value(one, known) for one in node.args])
-        return known[_name_of(node, self._quoted) or ""]
+        return cast(_Kind, value(self.term))
 
 
 def parse_arithmetic(text: str, functions: Mapping[str, Function] = FUNCTIONS) -> Arithmetic:
@@ -206,7 +178,24 @@ def parse_arithmetic(text: str, functions: Mapping[str, Function] = FUNCTIONS) -
             f"the formula {text!r} is not understood; write it like '0.1 * sqrt(e_x + e_y)', with + - * / and "
             f"{', '.join(functions)}; names with other signs than letters, digits and _ stand between backticks"
         ) from error
-    return Arithmetic(text, tuple(dict.fromkeys(names)), tree, quoted, functions)
+    return Arithmetic(text, tuple(dict.fromkeys(names)), _term(tree, quoted, functions), functions)
+
+
+def _term(node: ast.expr, quoted: Mapping[str, str], functions: Mapping[str, Function]) -> Term:
+    """Return a checked formula as a tree."""
+    if isinstance(node, ast.Constant):
+        return Term("number", number=float(cast(float, node.value)))
+    if isinstance(node, ast.BinOp):
+        return Term(_SIGNS[type(node.op)], tuple(_term(one, quoted, functions) for one in (node.left, node.right)))
+    if isinstance(node, ast.UnaryOp):
+        part = _term(node.operand, quoted, functions)
+        return Term("negative", (part,)) if isinstance(node.op, ast.USub) else part
+    if isinstance(node, ast.Call):
+        called = _name_of(node.func, quoted) or ""
+        if functions[called].of_names:
+            return Term(called, names=tuple(_name_of(one, quoted) or "" for one in node.args))
+        return Term(called, tuple(_term(one, quoted, functions) for one in node.args))
+    return Term("name", names=(_name_of(node, quoted) or "",))
 
 
 def _checked(node: ast.expr, quoted: Mapping[str, str], functions: Mapping[str, Function], text: str) -> Iterator[str]:
@@ -214,7 +203,7 @@ def _checked(node: ast.expr, quoted: Mapping[str, str], functions: Mapping[str, 
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         if not np.isfinite(float(node.value)):
             raise ConfigError(f"the formula {text!r} holds a number that is not finite")
-    elif isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+    elif isinstance(node, ast.BinOp) and type(node.op) in _SIGNS:
         yield from _checked(node.left, quoted, functions, text)
         yield from _checked(node.right, quoted, functions, text)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
@@ -267,11 +256,3 @@ def _name_of(node: ast.expr, quoted: Mapping[str, str]) -> str | None:
     if not isinstance(node, ast.Name):
         return None
     return ".".join([quoted.get(node.id, node.id), *reversed(parts)])
-
-
-def missing_names(formula: Arithmetic, known: Sequence[str]) -> str:
-    """Say which variables a formula needs that there are not, with the nearest names; empty if all are there."""
-    absent = [name for name in formula.names if name not in known]
-    if not absent:
-        return ""
-    return f"the formula {formula.text!r} needs {absent[0]!r}, which is not there. {did_you_mean(absent[0], known)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from baler_core.data import patterns
 from baler_core.data.arithmetic import Term
 from baler_core.data.block import values_of
 from baler_core.data.bounds import usable
@@ -181,7 +182,7 @@ def _bound(rule: DerivedRule, schema: Schema, registry: Registry) -> Derived:
         return registry.quantity(name)() if name in registry.offers["quantity"] else None
 
     try:
-        term = _with_variables(rule.formula.term(), schema, quantity_of)
+        term = _with_variables(rule.formula.term, schema, quantity_of)
         node = bind(term, lambda name: variable_meant(name, schema), quantity_of)
         inputs = tuple(schema[name] for name in dict.fromkeys(n.variable for n in node.walk() if n.variable))
         _check(inputs, schema)
@@ -209,15 +210,13 @@ def variable_meant(name: str, schema: Schema) -> str:
     ConfigError
         If there is none, or several.
     """
-    names = schema.names
-    if name in names:
-        return name
-    found = [known for known in names if "/" in known and known.rpartition("/")[2] == name]
-    if len(found) == 1:
-        return found[0]
+    meant = patterns.variable_meant(name, "", schema.names)
+    if meant is not None:
+        return meant
+    found = [known for known in schema.names if known.rpartition("/")[2] == name]
     if found:
         raise ConfigError(f"{name!r} may be {' or '.join(found[:3])}: write the whole name between backticks")
-    raise ConfigError(f"there is no variable {name!r}. {did_you_mean(name, names)}")
+    raise ConfigError(f"there is no variable {name!r}. {did_you_mean(name, schema.names)}")
 
 
 def _check(inputs: Sequence[Variable], schema: Schema) -> None:

@@ -81,7 +81,7 @@ class Loop:
                 return known[types] if fit == "as it is" else functools.partial(_run_on_copies, known[types])
         warnings.warn(
             f"{self.function.__module__}.{self.function.__qualname__} is not compiled for {found}: it runs in Python, "
-            "about 100 times slower; please report this",
+            "about 200 times slower; please report this",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -60,13 +60,13 @@ def open_library() -> Library | None:
         return None
     path = FOLDER / "loops.json"
     if not path.exists():
-        _warn(f"the loops of baler are not compiled: all works, about 100 times slower. To mend it, {_REMEDY}")
+        _warn(f"the loops of baler are not compiled: all works, about 200 times slower. To mend it, {_REMEDY}")
         return None
     contents: dict[str, Any] = json.loads(path.read_text())
     changed = next((name for name, digest in contents["sources"].items() if _digest(name) != digest), None)
     if changed is not None:
         _warn(
-            f"the loops of baler were compiled before {changed} was changed, and run uncompiled, about 100 times slower: "
+            f"the loops of baler were compiled before {changed} was changed, and run uncompiled, about 200 times slower: "
             "run `python compile_loops.py` in the source tree of baler-core"
         )
         return None

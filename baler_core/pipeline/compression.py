@@ -146,8 +146,16 @@ def write_file(
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
     if not quiet:
-        _warn_of_flips(coded.flips)
-        _warn_of_zeros(coded.zeros)
+        _warn_of_changed(
+            coded.flips,
+            "change their sign",
+            "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
+        )
+        _warn_of_changed(
+            coded.zeros,
+            "that were exactly 0 are not any more",
+            "A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
+        )
     done = Compressed(
         output,
         header.input_bytes,
@@ -286,25 +294,15 @@ def _learned(job: Job) -> CodedFile:
     return CodedFile([group for group, _ in found.values()], shares=tuple(share for _, share in found.values()))
 
 
-def _warn_of_flips(flips: Mapping[str, int]) -> None:
-    """Warn of variables that hold values that changed their sign."""
-    if flips:
+def _warn_of_changed(counts: Mapping[str, int], what: str, remedy: str) -> None:
+    """Warn of variables some of whose values lost what would have cost too much to keep."""
+    if counts:
         logger.warning(
-            "some values change their sign, within the bound, since keeping it would cost more than %g %% of the file: %s. "
-            "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
+            "some values %s, within the bound, since keeping that would cost more than %g %% of the file: %s. %s",
+            what,
             100 * SIGN_SHARE,
-            ", ".join(f"{count:,} of {name!r}" for name, count in flips.items()),
-        )
-
-
-def _warn_of_zeros(zeros: Mapping[str, int]) -> None:
-    """Warn of variables that hold exact zeros that became something else."""
-    if zeros:
-        logger.warning(
-            "some values that were exactly 0 are not any more, within the bound, since keeping them would cost more than "
-            "%g %% of the file: %s. A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
-            100 * SIGN_SHARE,
-            ", ".join(f"{count:,} of {name!r}" for name, count in zeros.items()),
+            ", ".join(f"{count:,} of {name!r}" for name, count in counts.items()),
+            remedy,
         )
 
 

@@ -149,6 +149,8 @@ class BalFile:
 
     Parameters
     ----------
+    registry
+        None loads the plugins that the file was made with.
     lookup
         Where to look for the trained models that the file may refer to.
     memory
@@ -161,17 +163,17 @@ class BalFile:
     """
 
     def __init__(
-        self, path: Path, registry: Registry, lookup: Lookup = NOWHERE_ELSE, *, memory: int | None = None
+        self, path: Path, registry: Registry | None, lookup: Lookup = NOWHERE_ELSE, *, memory: int | None = None
     ) -> None:
         self.path = path
         self._memory = memory_limit() if memory is None else memory
-        self._registry = registry
         self._trained: BalReader | None = None
         self._models: dict[tuple[int, int], Model] = {}
         self._pipeline: Pipeline | None = None
         self._bal = BalReader(path)
         try:
             self.header: Header = header_of(self._bal)
+            self.registry = plugins_for(self.header) if registry is None else registry
             if self.header.trained is not None:
                 self._trained = BalReader(find_trained(self.header.trained, path, lookup))
         except BaseException:
@@ -201,7 +203,7 @@ class BalFile:
         if self._pipeline is None:
             steps = []
             for record in self.header.preprocess:
-                preprocessor = make_component("preprocessor", record.component, self._registry, self.path)
+                preprocessor = make_component("preprocessor", record.component, self.registry, self.path)
                 assert isinstance(preprocessor, Preprocessor)
                 with not_believed(self.path, f"the preprocessor {record.component.name!r}"):
                     preprocessor.load_state(_state(self._bal, record.state_section, self._memory))
@@ -215,7 +217,7 @@ class BalFile:
         """A group's model, with its state."""
         if (group, number) not in self._models:
             record = self.header.groups[group]
-            model = make_component("model", record.models[number], self._registry, self.path)
+            model = make_component("model", record.models[number], self.registry, self.path)
             assert isinstance(model, Model)
             with not_believed(self.path, f"the model {model.name!r}"):
                 model.load_state(self.state(group, number))

@@ -22,12 +22,14 @@ logger = logging.getLogger(__name__)
 
 
 def decompress(
-    path: Path, registry: Registry, *, output: Path, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None
+    path: Path, registry: Registry | None, *, output: Path, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None
 ) -> Path:
     """Restore a .bal file.
 
     Parameters
     ----------
+    registry
+        None loads the plugins that the file was made with.
     output
         The restored file; appears when complete.
     lookup
@@ -46,7 +48,7 @@ def decompress(
         header = stored.header
         if not header.blocks:
             raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
-        reader = make_component("reader", header.reader, registry, path)
+        reader = make_component("reader", header.reader, stored.registry, path)
         assert isinstance(reader, Reader)
         check_suffix(reader, header.input_name, output)
         total = checked_size(header, path)
@@ -140,7 +142,7 @@ def _refuse_full_disk(total: int, path: Path, output: Path) -> None:
         raise FormatError(f"{path}: restores to {total} bytes, but only {free} are free in {folder}")
 
 
-def verify(path: Path, registry: Registry, *, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None) -> int:
+def verify(path: Path, registry: Registry | None, *, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None) -> int:
     """Restore every block in memory, which checks all that can be checked; the bytes of the restored values.
 
     Parameters are those of `decompress`.

@@ -49,7 +49,7 @@ def kept_quantities(formulas: Iterable[str], schema: Schema, registry: Registry)
     rules = []
     for text in formulas:
         formula = parse_arithmetic(text, registry.functions())
-        operation = formula.term().operation
+        operation = formula.term.operation
         bound, reason = _BOUNDS.get(operation, _DIFFERENCE if operation in "+-" else _OTHERS)
         name = _named(text, [kept.name for kept in found])
         found.append(Kept(name, text, bound, reason))
