@@ -14,9 +14,9 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state, encode_state
-from baler_core.format.container import pack_streams
 from baler_core.format.digests import group_digest
 from baler_core.format.header import ErrorRecord
+from baler_core.format.streams import pack_streams
 from baler_core.pipeline.candidates import BASELINE, Chosen, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
