@@ -105,7 +105,7 @@ def compare(path: Path, tries: int = 25) -> None:
     everything, rng = whole(path), np.random.default_rng(3)
     for cache in (0, 30_000, "256 MB"):
         file = baler_core.open_file(path, cache=cache)
-        assert list(file) and set(file) == set(everything)
+        assert set(file) == set(everything)
         for _ in range(tries):
             name = str(rng.choice(list(everything)))
             key = some_key(rng, everything[name].shape)
@@ -166,7 +166,7 @@ def test_zeros_of_a_part_are_those_of_the_whole(kind: str) -> None:
     noisy = values + rng.uniform(-2.9, 2.9, values.shape)
     dims = ("t", "y", "x")
     layout = Layout("grid", (Variable("v", "<f8", dims),), dict(zip(dims, values.shape, strict=True)))
-    tolerances, whole_of = {"v": Tolerance("abs", 3.0)}, {"v": noisy.copy()}
+    tolerances, whole_of = {"v": Tolerance("abs", 3.0, sign="auto")}, {"v": noisy.copy()}
     stored, _ = keep_zeros(make_block({"v": (dims, values)}), whole_of, layout, tolerances, lambda: 10**9)
     assert stored
     for region in ({"t": slice(2, 5), "x": slice(7, 31)}, {"y": slice(39, 40)}, {"x": slice(4, 4)}):
@@ -200,17 +200,16 @@ def test_rows_of_events_bring_their_jagged_values(tmp_path: Path) -> None:
 def test_a_copy_in_another_process_opens_the_file_again(tmp_path: Path) -> None:
     path = written(tmp_path, columns(), "scalar", "lossless")
     file = baler_core.open_file(path, cache="1 MB")
-    again = pickle.loads(pickle.dumps(file))
+    again = pickle.loads(pickle.dumps(file))  # noqa: S301
     same(again["pt"], file["pt"])
-    array = pickle.loads(pickle.dumps(file["y"]))
+    array = pickle.loads(pickle.dumps(file["y"]))  # noqa: S301
     same(array[5:9], file["y"][5:9])
     assert len(pickle.dumps(file)) < 1000
     stored = pickle.dumps(file)
     written(tmp_path, {"pt": columns()["pt"][:-1]}, "scalar", "lossless")
-    same(file["pt"], whole_of_columns := columns()["pt"].astype("<f4"))
-    assert whole_of_columns.size == N
+    same(file["pt"], columns()["pt"])
     with pytest.raises(OSError, match="has changed since"):
-        pickle.loads(stored)
+        pickle.loads(stored)  # noqa: S301
 
 
 def test_several_threads_get_the_same(tmp_path: Path) -> None:
