@@ -30,6 +30,10 @@ class FormatError(BalerError):
     """A `.bal` file is damaged, cut short, hostile, or of a newer format."""
 
 
+class MissingFile(FormatError, FileNotFoundError):
+    """A `.bal` file is not there."""
+
+
 class CutShort(FormatError, OSError):
     """A `.bal` file ends too early."""
 

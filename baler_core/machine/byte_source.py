@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeAlias
 
-from baler_core.errors import BalerError, FormatError, MissingPackage, SourceError
+from baler_core.errors import BalerError, FormatError, MissingFile, MissingPackage, SourceError
 from baler_core.machine.optional import need
 
 Place: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -78,7 +78,7 @@ class LocalFile(ByteSource):
         try:
             self._number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError as error:
-            raise FormatError(f"{path}: there is no such file") from error
+            raise MissingFile(f"{path}: there is no such file") from error
         self._release = weakref.finalize(self, os.close, self._number)
         if path.is_dir():
             self.close()
