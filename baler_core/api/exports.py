@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, open, train
+from baler_core.api.codec import Decoder, Encoder, decode, encode
 from baler_core.api.file import File, StoredArray, open_file
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
@@ -69,6 +70,8 @@ __all__ = [
     "Columns",
     "ConfigError",
     "DataError",
+    "Decoder",
+    "Encoder",
     "ErrorBound",
     "Estimate",
     "File",
@@ -108,9 +111,11 @@ __all__ = [
     "UnsuitedError",
     "Variable",
     "compress",
+    "decode",
     "decode_array",
     "decompress",
     "did_you_mean",
+    "encode",
     "encode_array",
     "evaluate_formula",
     "hookimpl",

@@ -30,7 +30,7 @@ def pack_streams(groups: BlockStreams) -> bytes:
     part; the lengths of the common parts; these, squeezed; then the other streams.
     """
     streams = [data for group in groups for _, data in sorted(group.items())]
-    shared = [_worth_squeezing(data) for data in streams]
+    shared = [worth_squeezing(data) for data in streams]
     together = [data for data, common in zip(streams, shared, strict=True) if common]
     parts = [
         squeeze(b"".join(together[number] for number in part)) for part in _common_parts([len(d) for d in together])
@@ -65,7 +65,7 @@ def _common_parts(lengths: Sequence[int]) -> list[list[int]]:
     return [sorted(part, key=lambda number: lengths[number], reverse=True) for part in parts]
 
 
-def _worth_squeezing(data: bytes) -> bool:
+def worth_squeezing(data: bytes) -> bool:
     """Whether general compression still finds something in a stream."""
     if len(data) > 4 * _PIECE:
         middle = len(data) // 2

@@ -309,7 +309,7 @@ class BalFile:
     @property
     def decoder(self) -> GroupDecoder:
         """What decodes groups."""
-        return GroupDecoder(self.header, self.pipeline)
+        return GroupDecoder(self.header.tolerance_of, self.pipeline)
 
     def order(self, layouts: Sequence[Layout]) -> list[int]:
         """Places of groups, each after its counts and after those from which its tolerances follow."""

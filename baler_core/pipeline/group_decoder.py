@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable, with_events
 from baler_core.errors import FormatError, PluginError
 from baler_core.format.digests import group_digest
-from baler_core.format.header import Header
 from baler_core.format.ranged import Stream
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline
@@ -28,13 +28,13 @@ class GroupDecoder:
 
     Attributes
     ----------
-    header
-        Of the file.
+    tolerance_of
+        Returns the tolerances of a layout's variables, as the header states them.
     pipeline
-        Its preprocessors.
+        The preprocessors.
     """
 
-    header: Header
+    tolerance_of: Callable[[Layout], Mapping[str, Tolerance]]
     pipeline: Pipeline
 
     def whole(
@@ -54,7 +54,7 @@ class GroupDecoder:
         if layout.counts and layout.counts in before:
             layout = with_events(layout, before[layout.counts])
         streams = dict(streams)
-        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.header.tolerance_of(layout))
+        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.tolerance_of(layout))
         beside = streams.pop(SCALED_STREAM, b"")
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         settled = streams.pop(SETTLE_STREAM, b"")
@@ -94,14 +94,14 @@ class GroupDecoder:
         The part's values by variable, of whole variables maybe further ones; None where only the whole group can be restored.
         """
         wanted = tuple(variable for variable in layout.variables if variable.name in part.names)
-        own = self.header.tolerance_of(replace(layout, variables=wanted))
+        own = self.tolerance_of(replace(layout, variables=wanted))
         if SCALED_STREAM in streams or self.pipeline.touches(layout) or any(t.kind == "each" for t in own.values()):
             return None
         if layout.counts and layout.counts in before:
             layout = with_events(layout, before[layout.counts])
         streams = dict(streams)
         beside = {n: bytes(streams.pop(n, b"")) for n in (STEP_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)}
-        tolerances = decode_steps(beside[STEP_STREAM], layout, self.header.tolerance_of(layout))
+        tolerances = decode_steps(beside[STEP_STREAM], layout, self.tolerance_of(layout))
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         wanted_whole = part.names & flagged(beside[SETTLE_STREAM], layout)
         # Where only all values of a variable tell which of them are settled, it is restored whole and cut then.
