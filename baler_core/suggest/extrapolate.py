@@ -84,7 +84,7 @@ def effect_of(shares: Mapping[str, float]) -> Effect:
     return Effect(sum(s * e.nbytes for s, e in found), sum(s * e.seconds for s, e in found))
 
 
-def with_interval(middle: float, fold: float, fixed: float = 0.0) -> Range:
+def with_interval(middle: float, fold: float, fixed: float = 0.0, beside: float = 0.0) -> Range:
     """Return an expected number with its interval.
 
     Parameters
@@ -93,6 +93,8 @@ def with_interval(middle: float, fold: float, fixed: float = 0.0) -> Range:
         How many times the sample the whole is.
     fixed
         Bytes that are known and not uncertain.
+    beside
+        By how much the fixed part may be off.
     """
     width = math.exp(_SPREAD + _PER_FOLD * math.log(max(1.0, fold)))
-    return Range(fixed + middle / width, fixed + middle, fixed + middle * width)
+    return Range(max(0.0, fixed + middle / width - beside), fixed + middle, fixed + middle * width + beside)

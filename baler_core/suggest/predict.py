@@ -17,8 +17,9 @@ from baler_core.data.block import values_of
 from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
-from baler_core.format.container import pack_json, pack_streams
+from baler_core.format.container import pack_json
 from baler_core.format.file_info import read_info
+from baler_core.format.streams import pack_streams
 from baler_core.machine.progress import shown
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.input import Input
@@ -36,6 +37,8 @@ _WHOLE_BYTES, _SMALL, _LARGE = 200_000, 125_000, 500_000
 # Fields are coded faster, and differ more from place to place.
 _FIELDS = 4_000_000
 _PIECES = 3
+# Parts of the header differ between a sample and the whole by about so many bytes.
+_BESIDE = 100
 # The paper's two ratios of columns to latents.
 _RATIOS = (1.7, 6.0)
 
@@ -158,7 +161,7 @@ class _Predictor:
         fixed = self._fixed()
         if self.native <= _WHOLE_BYTES:
             coded, beside, models = _coded(config, self.registry, sample)
-            size, seconds = with_interval(coded.nbytes, 1, fixed + beside), with_interval(coded.seconds, 2)
+            size, seconds = with_interval(coded.nbytes, 1, fixed + beside, _BESIDE), with_interval(coded.seconds, 2)
         else:
             quick = replace(config, model=ComponentSpec(AUTO, AutoOptions(effort="fast")))
             large, beside, models = _coded(quick, self.registry, sample)
@@ -167,7 +170,7 @@ class _Predictor:
             fold = self.native / max(1, large.native)
             learning = models.get("table", 0.0) / max(1.0, sum(models.values()))
             middle = extrapolated(small, large, self.native, learning) * effect.nbytes
-            size = with_interval(middle, fold, fixed + beside)
+            size = with_interval(middle, fold, fixed + beside, _BESIDE)
             seconds = with_interval(large.seconds * fold * effect.seconds, fold * 10)
         schema = self.given.source.schema
         allowed = allowed_by(schema, bounds, arrays)

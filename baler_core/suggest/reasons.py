@@ -74,7 +74,7 @@ def dependent(names: Sequence[str], columns: np.ndarray) -> Iterator[str]:
 
 
 def _parents(correlation: np.ndarray, place: int) -> list[int]:
-    """Return the fewest columns that explain one, chosen one by one (forward selection)."""
+    """Return the few columns that explain one: added one by one, then left out again where the others do without."""
     chosen: list[int] = []
     for _ in range(_MOST_PARENTS):
         rest = [other for other in range(len(correlation)) if other != place and other not in chosen]
@@ -83,6 +83,10 @@ def _parents(correlation: np.ndarray, place: int) -> list[int]:
         chosen.append(min(rest, key=lambda other: _unexplained(correlation, place, [*chosen, other])))
         if _unexplained(correlation, place, chosen) < _LEFT:
             break
+    for parent in chosen[:-1]:
+        others = [other for other in chosen if other != parent]
+        if _unexplained(correlation, place, others) < _LEFT:
+            chosen = others
     return chosen
 
 
