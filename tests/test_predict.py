@@ -11,7 +11,7 @@ import pytest
 import baler_core
 from baler_core.cli import main
 from baler_core.suggest.autoencoders import expected_autoencoder, variation
-from baler_core.suggest.extrapolate import Coded, effect_of, extrapolated, with_interval
+from baler_core.suggest.extrapolate import CodedSample, effect_of, extrapolated, with_interval
 from baler_core.suggest.reasons import constants, dependent, noise_bits
 
 RANDOM = np.random.default_rng(12)
@@ -71,7 +71,7 @@ def test_of_a_large_file_only_samples_are_coded(tmp_path: Path, capsys: pytest.C
 
 def test_samples_of_a_table_are_extrapolated_by_what_it_still_learns() -> None:
     # bytes per value fall as 0.1 + 0.1 / sqrt(n)
-    small, large = (Coded(n, round(n * (0.1 + 10 / n**0.5)), 1.0) for n in (10_000, 40_000))
+    small, large = (CodedSample(n, round(n * (0.1 + 10 / n**0.5)), 1.0) for n in (10_000, 40_000))
     assert extrapolated(small, large, 1_000_000, 1.0) == pytest.approx(1_000_000 * (0.1 + 0.01), rel=0.01)
     assert extrapolated(small, large, 1_000_000, 0.0) == pytest.approx(1_000_000 * 0.15, rel=0.01)
     assert extrapolated(large, large, 40_000, 1.0) == large.nbytes

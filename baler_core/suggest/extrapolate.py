@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Coded(NamedTuple):
+class CodedSample(NamedTuple):
     """A sample coded with the effort `fast`.
 
     Attributes
@@ -57,7 +57,7 @@ _LEARNING = 0.5
 _SPREAD, _PER_FOLD = 0.05, 0.03
 
 
-def extrapolated(small: Coded, large: Coded, native: int, learning: float) -> float:
+def extrapolated(small: CodedSample, large: CodedSample, native: int, learning: float) -> float:
     """Return the bytes that a file of `native` bytes would take with the effort of the samples.
 
     Parameters

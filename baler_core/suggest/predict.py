@@ -28,7 +28,7 @@ from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import Autoencoder, variation
-from baler_core.suggest.extrapolate import Coded, Range, effect_of, extrapolated, with_interval
+from baler_core.suggest.extrapolate import CodedSample, Range, effect_of, extrapolated, with_interval
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables, physical
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
@@ -198,7 +198,7 @@ class _Predictor:
         return len(pack_json(dict(schema.skeleton))) + attachments
 
 
-def _coded(config: Config, registry: Registry, sample: Input) -> tuple[Coded, int, dict[str, float]]:
+def _coded(config: Config, registry: Registry, sample: Input) -> tuple[CodedSample, int, dict[str, float]]:
     """Code a sample: bytes of values and states, those beside, and native bytes by kind of model."""
     schema = sample.source.schema
     with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +214,7 @@ def _coded(config: Config, registry: Registry, sample: Input) -> tuple[Coded, in
         models[name] = models.get(name, 0.0) + sum(map(schema.nbytes, members))
     size = sum(info.block_bytes) + info.state_bytes
     native = sum(map(schema.nbytes, schema.variables))
-    return Coded(native, size, seconds), info.file_bytes - size, models
+    return CodedSample(native, size, seconds), info.file_bytes - size, models
 
 
 def _arrays(sample: Input) -> dict[str, np.ndarray]:
