@@ -39,6 +39,7 @@ from baler_core.errors import (
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
+    NO_HINTS,
     Estimate,
     Hints,
     Loss,
@@ -60,6 +61,7 @@ from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 
 __all__ = [
+    "NO_HINTS",
     "Around",
     "Autoencoder",
     "BalerError",
