@@ -6,6 +6,14 @@ from baler_core.api.calls import compress, decompress, open, train
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.cf.attributes import DESCRIPTION as CF_DESCRIPTION
+from baler_core.data.cf.attributes import axis_role, described, standard_name
+from baler_core.data.cf.roles import TELLING as CF_TELLING
+from baler_core.data.cf.roles import Described as CfDescribed
+from baler_core.data.cf.roles import cf_roles, fitting_axes
+from baler_core.data.cf.special_values import SPECIAL as CF_SPECIAL
+from baler_core.data.cf.special_values import Special as CfSpecial
+from baler_core.data.cf.special_values import special_values
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
@@ -54,6 +62,9 @@ from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 
 __all__ = [
+    "CF_DESCRIPTION",
+    "CF_SPECIAL",
+    "CF_TELLING",
     "Around",
     "Autoencoder",
     "BalerError",
@@ -61,6 +72,8 @@ __all__ = [
     "BoundRules",
     "CellByCell",
     "Cells",
+    "CfDescribed",
+    "CfSpecial",
     "Columns",
     "ConfigError",
     "DataError",
@@ -96,12 +109,16 @@ __all__ = [
     "Training",
     "UnsuitedError",
     "Variable",
+    "axis_role",
+    "cf_roles",
     "compress",
     "decode_array",
     "decompress",
+    "described",
     "did_you_mean",
     "encode_array",
     "evaluate_formula",
+    "fitting_axes",
     "hookimpl",
     "is_measured",
     "leading_slices",
@@ -112,6 +129,8 @@ __all__ = [
     "pair_values",
     "rebuild",
     "select_names",
+    "special_values",
+    "standard_name",
     "train",
     "unmistakable",
     "unpacked",
