@@ -6,12 +6,9 @@ from baler_core.api.calls import compress, decompress, open, train
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
-from baler_core.data.cf.attributes import DESCRIPTION as CF_DESCRIPTION
 from baler_core.data.cf.attributes import axis_role, described, standard_name
-from baler_core.data.cf.roles import TELLING as CF_TELLING
 from baler_core.data.cf.roles import Described as CfDescribed
-from baler_core.data.cf.roles import cf_roles, fitting_axes
-from baler_core.data.cf.special_values import SPECIAL as CF_SPECIAL
+from baler_core.data.cf.roles import cf_roles, conventional_attributes, fitting_axes
 from baler_core.data.cf.special_values import Special as CfSpecial
 from baler_core.data.cf.special_values import special_values
 from baler_core.data.comparison import Pairs, is_measured, pair_values
@@ -62,9 +59,6 @@ from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 
 __all__ = [
-    "CF_DESCRIPTION",
-    "CF_SPECIAL",
-    "CF_TELLING",
     "Around",
     "Autoencoder",
     "BalerError",
@@ -112,6 +106,7 @@ __all__ = [
     "axis_role",
     "cf_roles",
     "compress",
+    "conventional_attributes",
     "decode_array",
     "decompress",
     "described",

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from baler_core.data.cf.attributes import EAST, NORTH
+from baler_core.data.cf.attributes import DESCRIPTION, EAST, NORTH
+from baler_core.data.cf.special_values import SPECIAL
 from baler_core.data.variables import Role
 
 # Attributes that name other variables, and what those are to the one that names them.
@@ -120,6 +121,11 @@ class Described:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     is_scale: bool = False
     fits: str = ""
+
+
+def conventional_attributes() -> frozenset[str]:
+    """Return the names of all attributes that are looked at."""
+    return DESCRIPTION | SPECIAL | TELLING
 
 
 def cf_roles(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:

@@ -17,7 +17,7 @@ from baler_parquet.reader import ParquetReader
 from .arrow_tables import assert_same_files
 
 
-def catalogue(rows: int = 2000) -> pa.Table:
+def catalogue(rows: int = 500) -> pa.Table:
     """A part of a HATS catalogue, as LSDB writes it."""
     draw = np.random.default_rng(3)
     ra, dec = draw.uniform(40, 41, rows), draw.uniform(-6, -5, rows)
@@ -46,7 +46,7 @@ def test_a_catalogue_is_proposed_losses_in_what_was_measured_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pq.write_table(catalogue(), "part0.snappy.parquet", row_group_size=700)
+    pq.write_table(catalogue(), "part0.snappy.parquet", row_group_size=200)
     with pytest.raises(SystemExit) as ended:
         main(["init", "part0.snappy.parquet"])
     assert not ended.value.code

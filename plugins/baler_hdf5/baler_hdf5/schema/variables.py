@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from baler_core import (
-    CF_DESCRIPTION,
-    CF_SPECIAL,
-    CF_TELLING,
     CfDescribed,
     CfSpecial,
     Role,
     Variable,
     axis_role,
     cf_roles,
+    conventional_attributes,
     described,
     fitting_axes,
     special_values,
@@ -28,7 +26,7 @@ from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.schema.datasets import StoredDataset
 from baler_hdf5.schema.dimensions import DatasetDimensions
 
-CONVENTIONAL = CF_DESCRIPTION | CF_SPECIAL | CF_TELLING
+CONVENTIONAL = conventional_attributes()
 
 
 def make_variables(
