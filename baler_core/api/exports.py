@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, open, train
+from baler_core.api.codec import Decoder, Encoder, decode, encode
+from baler_core.api.file import File, StoredArray, open_file
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
@@ -15,6 +17,7 @@ from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
 from baler_core.data.objects import Columns, Form, packed, rebuild, unpacked
+from baler_core.data.part import Part
 from baler_core.data.patterns import matching_names, unmistakable
 from baler_core.data.running_statistics import Moments, Sample
 from baler_core.data.variables import (
@@ -32,7 +35,10 @@ from baler_core.errors import (
     ConfigError,
     DataError,
     FormatError,
+    OutsideError,
     PluginError,
+    SourceError,
+    UnknownVariable,
     UnsuitedError,
     did_you_mean,
 )
@@ -71,8 +77,11 @@ __all__ = [
     "Columns",
     "ConfigError",
     "DataError",
+    "Decoder",
+    "Encoder",
     "ErrorBound",
     "Estimate",
+    "File",
     "Form",
     "FormatError",
     "Formula",
@@ -85,7 +94,9 @@ __all__ = [
     "Moments",
     "ObjectKind",
     "Options",
+    "OutsideError",
     "Pairs",
+    "Part",
     "PluginError",
     "Preprocessor",
     "Quantity",
@@ -96,21 +107,26 @@ __all__ = [
     "Settled",
     "Sink",
     "Source",
+    "SourceError",
     "State",
+    "StoredArray",
     "Streams",
     "Tolerance",
     "Tolerances",
     "Training",
+    "UnknownVariable",
     "UnsuitedError",
     "Variable",
     "axis_role",
     "cf_roles",
     "compress",
     "conventional_attributes",
+    "decode",
     "decode_array",
     "decompress",
     "described",
     "did_you_mean",
+    "encode",
     "encode_array",
     "evaluate_formula",
     "fitting_axes",
@@ -120,6 +136,7 @@ __all__ = [
     "make_block",
     "matching_names",
     "open",
+    "open_file",
     "packed",
     "pair_values",
     "rebuild",
