@@ -8,6 +8,11 @@ from baler_core.api.file import File, StoredArray, open_file
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.cf.attributes import axis_role, described, standard_name
+from baler_core.data.cf.roles import Described as CfDescribed
+from baler_core.data.cf.roles import cf_roles, conventional_attributes, fitting_axes
+from baler_core.data.cf.special_values import Special as CfSpecial
+from baler_core.data.cf.special_values import special_values
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
@@ -69,6 +74,8 @@ __all__ = [
     "BoundRules",
     "CellByCell",
     "Cells",
+    "CfDescribed",
+    "CfSpecial",
     "Columns",
     "ConfigError",
     "DataError",
@@ -112,14 +119,19 @@ __all__ = [
     "UnknownVariable",
     "UnsuitedError",
     "Variable",
+    "axis_role",
+    "cf_roles",
     "compress",
+    "conventional_attributes",
     "decode",
     "decode_array",
     "decompress",
+    "described",
     "did_you_mean",
     "encode",
     "encode_array",
     "evaluate_formula",
+    "fitting_axes",
     "hookimpl",
     "is_measured",
     "leading_slices",
@@ -131,6 +143,8 @@ __all__ = [
     "pair_values",
     "rebuild",
     "select_names",
+    "special_values",
+    "standard_name",
     "train",
     "unmistakable",
     "unpacked",

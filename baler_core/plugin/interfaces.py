@@ -122,6 +122,9 @@ class Reader(Component, ABC):
     """Lower-case, with the dot (`.root`, `.fits.gz`)."""
     written: ClassVar[tuple[str, ...]] = ()
     """Suffixes of the files it writes, where these are not the ones it reads."""
+    folders: ClassVar[tuple[str, ...]] = ()
+    """Names of files one of which makes a folder an input (`zarr.json`), for formats that are folders. `create` then makes
+    a folder where the original was one."""
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
