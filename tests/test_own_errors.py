@@ -13,8 +13,10 @@ import xarray as xr
 import baler_core
 from baler_core import ConfigError
 from baler_core.cli import main
-from baler_core.data.bounds import BoundRules
+from baler_core.data.bounds import LOSSLESS, BoundRules
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.variables import Schema, Variable
+from baler_core.pipeline.matching import told_of
 
 N = 3000
 BOUNDS: dict[str, Any] = {
@@ -273,6 +275,38 @@ def test_trained_models_know_own_errors(tmp_path: Path, storage: str) -> None:
     restored = baler_core.open(tmp_path / "t.bal")
     for errors in (arrays["e"], restored["e"].values):
         assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
+
+
+def test_trained_models_know_groups_that_were_set_apart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def some(seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        shape = (40, 50)
+        return {"sci": rng.normal(0, 5, shape).astype("f4"), "err": rng.uniform(1, 2, shape).astype("f4")}
+
+    own = {"sci": {"abs": "0.1 * err"}, "err": {"rel": 0.05}}
+    plain = {"sci": {"abs": 0.1}, "err": {"rel": 0.05}}
+    trained = {"own": own, "plain": plain}
+    for name, bounds in trained.items():
+        baler_core.train(some(1), tmp_path / f"{name}.balm", bounds=bounds, model="predictive")
+    arrays = some(2)
+    for name, says in (("own", ""), ("plain", "they hold none for a grid whose bounds follow from errors or noise")):
+        caplog.clear()
+        baler_core.compress(arrays, tmp_path / "t.bal", bounds=own, trained=tmp_path / f"{name}.balm")
+        told = [record.getMessage() for record in caplog.records if "do not know" in record.getMessage()]
+        assert bool(told) == bool(says)
+        assert "of another type" not in "".join(told)
+        assert not says or any(says in one for one in told)
+        restored = baler_core.open(tmp_path / "t.bal")
+        assert (np.abs(restored["sci"].values - arrays["sci"]) <= 0.1 * np.abs(restored["err"].values)).all()
+
+
+@pytest.mark.parametrize(("last", "is_told"), [({"e": "lossless"}, False), ({"*": "lossless"}, True), ({}, True)])
+def test_errors_are_said_to_stay_exact_where_nobody_asked_for_that(last: dict[str, str], is_told: bool) -> None:
+    schema = Schema((Variable("x", "<f8", ("row",)), Variable("e", "<f8", ("row",))), {"row": 9})
+    stated = {"x": {"abs": "0.1 * e"}, **last}
+    rules = BoundRules(tuple((name, ErrorBound.parse(bound)) for name, bound in stated.items()))
+    sentences = told_of(schema, rules, [ErrorBound.parse({"abs": "0.1 * e"}), LOSSLESS], {})
+    assert any("stay exact" in one for one in sentences) == is_told
 
 
 def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:

@@ -80,6 +80,14 @@ def test_errors_that_many_rows_share_stay_exact() -> None:
     assert "exactly 70" in found["T_err"].reason
 
 
+@pytest.mark.parametrize(("spread", "allowed"), [(0.001, 0.01 * 1.8 * 0.001), (3.0, 0.05)])
+def test_errors_that_are_often_zero_keep_their_zeros_and_lose_digits(spread: float, allowed: float) -> None:
+    errors = np.where(np.arange(N) % 12 == 0, 0.0, np.exp(np.linspace(-spread, spread, N)))
+    bound = proposed(flux=RANDOM.normal(500, 8, N), flux_err=errors)["flux_err"].bound
+    assert bound.startswith("{rel: ")
+    assert float(bound[6:-1]) == pytest.approx(allowed, rel=0.06)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_errors_of_few_values_are_not_taken_for_those_of_all(share: float) -> None:
     errors = np.where(RANDOM.random(N) < share, 0.02, np.nan)

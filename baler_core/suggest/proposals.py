@@ -141,18 +141,26 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
 
 
 def _of_uncertainty(values: np.ndarray | None) -> Proposal:
-    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution."""
+    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution.
+
+    Zeros are kept by bounds that are relative to values.
+    """
     known = values[np.isfinite(values)] if values is not None else np.zeros(0)
-    distinct, counts = np.unique(known, return_counts=True)
-    if known.size >= _FEW and counts.max() > _CHOSEN_ERRORS * known.size:
+    some = known[known != 0]
+    if some.size < _FEW:
+        return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
+    distinct, counts = np.unique(some, return_counts=True)
+    if counts.max() > _CHOSEN_ERRORS * known.size:
         return Proposal(
             LOSSLESS, f"an uncertainty; {counts.max() / known.size:.0%} are exactly {distinct[counts.argmax()]:.6g}"
         )
-    if known.size >= _FEW:
-        low, high = np.percentile(known, (5, 95))
-        if 0 < _OF_SPREAD * (high - low) < 0.05 * abs(float(np.median(known))):
-            bound = absolute(_OF_SPREAD / 2 * (high - low))
-            return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
+    low, high = np.percentile(some, (5, 95))
+    middle = abs(float(np.median(some)))
+    if 0 < _OF_SPREAD * (high - low) < 0.05 * middle:
+        allowed = _OF_SPREAD / 2 * (high - low)
+        has_zeros = known.size - some.size >= _CHOSEN_ERRORS * known.size
+        bound = absolute(allowed / middle).replace("abs", "rel") if has_zeros else absolute(allowed)
+        return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
     return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
 
 
