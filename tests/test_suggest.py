@@ -73,6 +73,14 @@ def test_a_field_whose_signs_would_turn_gets_a_finer_bound_and_says_why() -> Non
     assert "{range: 1.0e-3} could turn the sign of" in found.reason
 
 
+@pytest.mark.parametrize(("mixed", "bound"), [(0.0, "{noise: 0.25}"), (0.3, "{range: ")])
+def test_fine_structure_that_may_be_noise_is_bounded_as_a_field_too(mixed: float, bound: str) -> None:
+    white = RANDOM.normal(40, 2, (150, 200))
+    for axis in (0, 1):
+        white = white + mixed * (np.roll(white, 1, axis) + np.roll(white, -1, axis))
+    assert only(Variable("w", "<f8", ("y", "x")), white).bound.startswith(bound)
+
+
 @pytest.mark.parametrize("step", [0.01, 0.25])
 def test_what_is_stored_in_steps_is_not_asked_to_be_finer(step: float) -> None:
     values = np.rint(RANDOM.normal(5, 1, N)) * step

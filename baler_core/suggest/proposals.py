@@ -20,7 +20,7 @@ from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.kinds import of_column, of_field
 from baler_core.suggest.objections import objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
-from baler_core.suggest.proposal import LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
+from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
 from baler_core.suggest.recommended import recommendation
 
 _OF_NOISE = 0.25
@@ -37,8 +37,9 @@ _CHOSEN = 4.0
 _CHOSEN_ERRORS = 0.05
 # A loss of errors that takes more of their spread would show in their distribution.
 _OF_SPREAD = 0.02
-# Where a bound of a kind does harm, one that is finer by this factor may not.
-_FINER = 10.0
+_FINE_STRUCTURE = "a field with fine structure, which may be noise"
+# Where a bound of a kind does harm, one that is finer by these factors may not.
+_FINER = (0.3, 0.1)
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     has_zeros = is_grid and "exactly 0" in by_kind.reason
     stated = recommendation(variable, seen.names)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
+    if by_noise is not None and is_grid and by_kind.bound == FIELDS and not _is_white(variable, seen):
+        by_noise = _finer_of(by_noise, replace(by_kind, reason=_FINE_STRUCTURE), variable, seen)
     return by_error or by_noise or stated or by_kind
 
 
@@ -165,7 +168,7 @@ def _of_uncertainty(values: np.ndarray | None) -> Proposal:
 
 
 def _finer_of(by_noise: Proposal | None, stated: Proposal | None, variable: Variable, seen: Seen) -> Proposal | None:
-    """The proposal by noise, unless a recommendation allows less: fields of models have structure that looks like noise."""
+    """The proposal by noise, unless another allows less: fields of models have structure that looks like noise."""
     if by_noise is None or stated is None:
         return by_noise
     allowed = [float(np.nanmedian(allowed_in(one.bound, variable, seen.physical))) for one in (by_noise, stated)]
@@ -188,8 +191,8 @@ def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
     why = objection(values, allowed, noise, is_below_noise=proposal.is_below_noise)
     if not why:
         return proposal
-    for other in (_finer(proposal), replace(proposal, bound=OTHERS)) if not proposal.is_below_noise else ():
-        if other is not None and other.bound != proposal.bound:
+    for other in (*_finer(proposal), replace(proposal, bound=OTHERS)) if not proposal.is_below_noise else ():
+        if other.bound != proposal.bound:
             allowed = allowed_in(other.bound, variable, seen.physical)
             if not objection(values, allowed, noise, is_below_noise=False):
                 return replace(other, reason=f"{proposal.reason}; {proposal.bound} {why}")
@@ -205,14 +208,19 @@ def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, 
     return bool(np.median(allowed[known] / coarse.half_step(values[known])) < factor)
 
 
-def _finer(proposal: Proposal) -> Proposal | None:
-    """The same bound, ten times finer; None if it is none with a number."""
+def _finer(proposal: Proposal) -> list[Proposal]:
+    """The same bound, three and ten times finer; none if it has no number."""
     kind, _, number = proposal.bound.strip("{}").partition(": ")
     if kind not in ("abs", "range", "rel"):
-        return None
-    return replace(
-        proposal, bound=f"{{{kind}: {float(number) / _FINER:.1e}}}".replace("e-0", "e-").replace("e+0", "e+")
-    )
+        return []
+    bounds = [f"{{{kind}: {float(number) * factor:.1e}}}" for factor in _FINER]
+    return [replace(proposal, bound=bound.replace("e-0", "e-").replace("e+0", "e+")) for bound in bounds]
+
+
+def _is_white(variable: Variable, seen: Seen) -> bool:
+    """Whether the noise of a field cannot be fine structure, since neighbours have nothing in common."""
+    values = seen.physical[variable.name]
+    return _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values)).is_white
 
 
 def _has_neighbours(variable: Variable, seen: Seen) -> bool:
