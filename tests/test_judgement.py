@@ -218,3 +218,16 @@ def test_errors_at_the_edge_of_a_distribution_do_not_move_all_of_it() -> None:
         assert "distributions" not in found.words.replace("distributions agree", "")
     shifted = evaluated({"e": (before, before * 1.049, ErrorBound("rel", 0.05))}).variables[0]
     assert "distributions differ" in shifted.words
+
+
+def test_short_lists_in_the_rows_of_a_table_have_no_parts_of_a_plane() -> None:
+    before = np.random.default_rng(7).normal(50, 1, (3000, 40))
+    after = before + np.where(np.arange(40) < 20, 0.09, -0.09)
+    column = before[:, 0].copy()
+    judged = {}
+    for columns in (0, 3):
+        arrays = {"hits": (before, after, ErrorBound("abs", 0.1))}
+        arrays |= {f"c{n}": (column, column, ErrorBound("lossless", 0.0)) for n in range(columns)}
+        judged[columns] = next(v for v in evaluated(arrays).variables if v.name == "hits").words
+    assert "parts of the plane" in judged[0]
+    assert "parts of the plane" not in judged[3]

@@ -184,3 +184,26 @@ def test_the_configuration_of_a_wide_file_has_no_problems(tmp_path: Path) -> Non
     assert len(stated) < 15
     result = CliRunner().invoke(cli, ["check", str(tmp_path / "c.yaml"), "--data"], obj=Session())
     assert result.exit_code == 0, result.exception
+
+
+def test_what_would_change_a_distribution_is_made_finer() -> None:
+    peaked = np.where(RANDOM.random(N) < 0.8, RANDOM.uniform(0.999, 1, N), RANDOM.uniform(0.8, 1, N))
+    found = only(Variable("cosPA", "<f8", ("row",)), peaked)
+    assert "would change how values are distributed" in found.reason
+    assert float(found.bound.strip("{}").split(": ")[1]) <= 3e-4
+
+
+@pytest.mark.parametrize("columns", [0, 4])
+def test_short_lists_in_the_rows_of_a_table_are_no_image(columns: int) -> None:
+    lists = np.where(RANDOM.random((300, 40)) < 0.02, 1000.0, 0.0) + RANDOM.normal(50, 1, (300, 40))
+    beside = tuple(Variable(f"c{number}", "<f8", ("event",)) for number in range(columns))
+    schema = Schema((Variable("hits", "<f8", ("event", "list")), *beside), {"event": 300, "list": 40})
+    proposed = proposals_for(schema, {"hits": lists})["hits"]
+    assert ("noise" in proposed.reason) == (columns == 0)
+
+
+def test_errors_that_stay_exact_are_named_where_bounds_follow_from_them(tmp_path: Path) -> None:
+    columns = {f"Jet_{n}": RANDOM.normal(50, 3, N) for n in range(45)}
+    np.savez(tmp_path / "w.npz", **columns, Spot_z=RANDOM.normal(0, 1, N), Spot_zErr=np.full(N, 0.25))
+    text = suggest(str(tmp_path / "w.npz"))
+    assert yaml.safe_load(text)["bounds"]["Spot_zErr"] == "lossless"

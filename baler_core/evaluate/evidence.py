@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, measured, pair_values
-from baler_core.evaluate.distribution_distance import distribution_distance, has_distribution
+from baler_core.data.distribution_distance import distribution_distance, has_distribution
 from baler_core.data.noise import Noise, noise_of
 from baler_core.data.running_statistics import PairSample
 from baler_core.data.uncertainties import Errors
@@ -41,6 +41,8 @@ class Evidence:
         Pairs of values to sample.
     errors
         The variable of the same rows that holds its errors, if there is one.
+    has_planes
+        Whether the last two dimensions are those of images or fields.
     noise
         Of the first planes; None until one has come.
     sources, lost
@@ -51,6 +53,7 @@ class Evidence:
     tolerance: Tolerance | None
     size: int
     errors: Errors | None = None
+    has_planes: bool = True
     noise: Noise | None = None
     sources: int = 0
     lost: int = 0
@@ -73,7 +76,7 @@ class Evidence:
         self.zeros[2] += pairs.original.size
         if self.errors is not None and self.errors.name in piece.original.variables:
             self._compare_with_errors(piece, before, after)
-        if before.ndim >= 2 and min(lengths[-2:]) >= _SMALLEST:
+        if self.has_planes and before.ndim >= 2 and min(lengths[-2:]) >= _SMALLEST:
             self._look_at_planes(before, after, piece.start, lengths)
 
     def _compare_with_errors(self, piece: Piece, before: np.ndarray, after: np.ndarray) -> None:
