@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -321,3 +322,29 @@ def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:
         np.testing.assert_array_equal(restored[:20], arrays["x"][:20])
         assert (np.abs(restored - arrays["x"]) <= share * arrays["e"]).all()
     assert sizes[0] >= sizes[1] >= sizes[2]
+
+
+def test_a_table_of_text_keeps_bounds_by_its_own_errors_in_every_cell(tmp_path: Path) -> None:
+    """Cells are written with few digits: bounds hold by the errors as they stand in either file."""
+    rng = np.random.default_rng(12)
+    rows = []
+    for number in range(1500):
+        e = float(np.exp(rng.normal(-2, 1)))
+        error = {0: "", 1: "0", 2: "-inf"}.get(number % 50, f"{e:.{int(rng.integers(2, 6))}g}")
+        rows.append(f"s{number},{rng.normal(30, 9):.{int(rng.integers(2, 7))}f},{error},{rng.integers(3, 99)}")
+    (tmp_path / "t.csv").write_text("name,flux,e_flux,n\n" + "\n".join(rows) + "\n")
+    bounds = {"flux": {"abs": "0.2 * e_flux", "else": {"rel": 1e-3}}, "e_flux": {"rel": 0.05}}
+    baler_core.compress(tmp_path / "t.csv", tmp_path / "t.bal", bounds=bounds, block_bytes=20_000)
+    baler_core.decompress(tmp_path / "t.bal", tmp_path / "r.csv")
+    before, after = (pd.read_csv(tmp_path / name) for name in ("t.csv", "r.csv"))
+    for name in ("name", "n"):
+        assert (before[name] == after[name]).all()
+    off = np.abs(after["flux"] - before["flux"])
+    for table in (before, after):
+        known = np.isfinite(table["e_flux"]) & (table["e_flux"] != 0)
+        assert (off[known] <= 0.2 * np.abs(table["e_flux"][known]) * (1 + 1e-9)).all()
+        assert (off[~known] <= 1e-3 * np.abs(before["flux"][~known]) * (1 + 1e-9)).all()
+    assert (before["e_flux"].isna() == after["e_flux"].isna()).all()
+    assert (before["e_flux"][2::50] == after["e_flux"][2::50]).all()
+    assert (off > 0).mean() > 0.8
+    assert (tmp_path / "r.csv").stat().st_size <= 1.25 * (tmp_path / "t.csv").stat().st_size
