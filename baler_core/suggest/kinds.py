@@ -24,7 +24,7 @@ _PLACE = re.compile(r"(.*[_.])?(v|vtx|vertex|pos|point)?_?[xyz]", re.IGNORECASE)
 _ASTROMETRY = re.compile(r"pm|pm_?ra|pm_?dec|pmra_?cosdec|parallax|plx", re.IGNORECASE)
 _MILLIARCSECONDS = ("", "mas", "mas/yr", "mas / yr", "mas.yr**-1", "mas yr-1")
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
-_NARROW = 0.05
+_NARROW = 0.1
 _SMALL = 0.01
 # Where so many values are exactly zero, zero has a meaning (land, sparsity) that only a relative bound keeps.
 _MANY_ZEROS = 0.05
