@@ -284,3 +284,10 @@ def test_colours_are_magnitudes_whatever_the_format_says_of_units(name: str) -> 
 @pytest.mark.parametrize("name", ["q_r", "bp", "g_rate", "x_t"])
 def test_what_only_looks_like_a_colour_is_none(name: str) -> None:
     assert proposed(**{name: RANDOM.normal(0.7, 0.9, N)})[name].bound == "{rel: 1.0e-3}"
+
+
+def test_a_field_of_many_orders_of_magnitude_is_bounded_relative_to_its_values() -> None:
+    levels = 10.0 ** (-8 + np.arange(9)[:, None, None] / 4)
+    tracer = levels * (1 + 0.1 * np.sin(np.mgrid[0:6:30j, 0:6:60j].sum(0)))
+    assert _proposed(tracer).bound == "{rel: 1.0e-3}"
+    assert _proposed(tracer[:3]).bound == "{range: 1.0e-3}"
