@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from reference.container import block_digest, block_streams, group_digest, header, sections, state, unranged, unrun
+from reference.container import (
+    block_digest,
+    block_streams,
+    group_digest,
+    header,
+    sections,
+    state,
+    stored_digest,
+    unranged,
+    unrun,
+    version,
+)
 from reference.fields import decode_group
 from reference.predictive import decode_predictive
 from reference.reading import Bytes, Damaged
@@ -69,15 +80,16 @@ def restore(data: bytes, *, limit: int = 1 << 30) -> dict[str, np.ndarray]:
 
 
 def _restore(data: bytes, limit: int) -> dict[str, np.ndarray]:
-    parts = sections(data)
+    parts, old = sections(data), version(data) == 1
     head = header(parts[-1])
     known, (first, runs) = variables(head), head["blocks"]
     if head["preprocess"] or "trained" in head:
         raise Damaged("this decoder knows no preprocessors, and no models of other files")
     pieces: dict[str, list[np.ndarray]] = {}
     for number, (groups, models, sizes) in enumerate(unrun(runs, len(parts))):
-        section = parts[first + number]
-        streams = block_streams(section[:-8], limit)
+        section, before = parts[first + number], 4 * len(groups)
+        body, stored = (section[:-8], section[-8:]) if old else (section[before:], section[:before])
+        streams = block_streams(body, limit, together=old)
         digests, done = [b""] * len(groups), dict[str, np.ndarray]()
         if not len(groups) == len(models) == len(streams):
             raise Damaged("a block has other groups than the header says")
@@ -94,7 +106,8 @@ def _restore(data: bytes, limit: int) -> dict[str, np.ndarray]:
             done |= {variable.name: array for variable, array in zip(own, values, strict=True)}
         for name, array in done.items():
             pieces.setdefault(name, []).append(array)
-        if section[-8:] != block_digest(number, digests):
+        right = block_digest(number, digests) if old else b"".join(stored_digest(number, one) for one in digests)
+        if stored != right:
             raise Damaged(f"block {number} restores to something else than was written")
     return {name: np.concatenate(arrays) if arrays[0].ndim else arrays[0] for name, arrays in pieces.items()}
 
