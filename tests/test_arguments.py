@@ -76,7 +76,9 @@ def test_a_number_makes_a_bound_and_anything_else_a_variable(
 
 
 def test_options_without_a_name_are_those_of_auto(tmp_path: Path) -> None:
-    named = baler_core.compress(DATA, tmp_path / "n.bal", bounds={"rel": 1e-3}, model={"name": "auto", "effort": "fast"})
+    named = baler_core.compress(
+        DATA, tmp_path / "n.bal", bounds={"rel": 1e-3}, model={"name": "auto", "effort": "fast"}
+    )
     unnamed = baler_core.compress(DATA, tmp_path / "u.bal", bounds={"rel": 1e-3}, model={"effort": "fast"})
     assert unnamed.path.read_bytes() == named.path.read_bytes()
 

@@ -197,7 +197,8 @@ def test_damaged_notes_on_zeros_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "bound", [{"noise": 0.5}, {"abs": "0.5 * e"}, {"mean_abs": 1.0}, {"rms": 1.0, "abs": 4.0}, {"noise": 0.5, "dither": True}]
+    "bound",
+    [{"noise": 0.5}, {"abs": "0.5 * e"}, {"mean_abs": 1.0}, {"rms": 1.0, "abs": 4.0}, {"noise": 0.5, "dither": True}],
 )
 def test_zeros_survive_bounds_by_errors_by_noise_and_on_average(bound: dict[str, Any], tmp_path: Path) -> None:
     rng = np.random.default_rng(9)

@@ -232,9 +232,7 @@ def _parents(schema: Schema, bounds: Sequence[ErrorBound]) -> set[str]:
     return {name for name in found if name is not None}
 
 
-def _sample(
-    blocks: Blocks, one: Derived, around: Surroundings, tolerances: Mapping[str, Tolerance]
-) -> TriedRows:
+def _sample(blocks: Blocks, one: Derived, around: Surroundings, tolerances: Mapping[str, Tolerance]) -> TriedRows:
     """Rows from the middle of the first block that holds the inputs.
 
     Parameters
@@ -259,9 +257,7 @@ def _sample(
     raise ConfigError(f"{one.rule.where}: there are no rows of {one.names[0]!r}")
 
 
-def _each(
-    arrays: Mapping[str, np.ndarray], block: Block, tolerances: Mapping[str, Tolerance]
-) -> dict[str, np.ndarray]:
+def _each(arrays: Mapping[str, np.ndarray], block: Block, tolerances: Mapping[str, Tolerance]) -> dict[str, np.ndarray]:
     """What own bounds that follow from errors or noise allow to each value, in stored units, the shape of the values."""
     found = {}
     for name, values in arrays.items():
