@@ -279,8 +279,9 @@ class BitsLattice(Lattice):
         unsigned, sign_bit = _float_bits(values)
         magnitude = unsigned & np.uint64(sign_bit - 1)
         if self.dropped:
-            half = np.uint64((1 << self.dropped) >> 1)
-            magnitude = (magnitude + half) >> np.uint64(self.dropped)
+            # Halfway values go to the even neighbour: values of two bits more than are kept would all grow otherwise.
+            dropped, below_half = np.uint64(self.dropped), np.uint64(((1 << self.dropped) >> 1) - 1)
+            magnitude = (magnitude + below_half + (magnitude >> dropped & np.uint64(1))) >> dropped
         codes = magnitude.astype(np.int64)
         return np.where(unsigned >= np.uint64(sign_bit), ~codes, codes)
 

@@ -157,7 +157,7 @@ def make_zeros(data: bytes, values: list[np.ndarray], variables: list[Variable])
 
 def _zero(variable: Variable) -> Any:
     tolerance, dtype = variable.tolerance, variable.dtype
-    if tolerance.kind != "abs" or not tolerance.signed:
+    if not (tolerance.kind == "abs" or (tolerance.kind == "free" and tolerance.average)) or not tolerance.signed:
         return None
     whole = dtype.kind in "iu" and abs(tolerance.zero - round(tolerance.zero)) <= 1e-9 * max(1.0, abs(tolerance.zero))
     zero = as_value(float(round(tolerance.zero)) if whole else tolerance.zero, dtype)
