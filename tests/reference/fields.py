@@ -132,10 +132,8 @@ def read_specials(stream: Bytes, dtype: np.dtype[Any], most: int) -> list[float]
     return specials
 
 
-def read_classes(stream: Bytes, shape: tuple[int, int, int, int], count: int) -> np.ndarray | None:
-    """Classes of special values of (frames, z, y, x), or None if all values are ordinary."""
-    if not stream.below(2):
-        return None
+def read_classes(stream: Bytes, shape: tuple[int, int, int, int], count: int) -> np.ndarray:
+    """Classes of special values of (frames, z, y, x)."""
     return decode_classes(stream.sized(), (shape[0] * shape[1], *shape[2:]), count).reshape(shape)
 
 

@@ -54,7 +54,7 @@ def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int]) 
     closed, stored = stream.below(2), stream.sized()
     scale = Units(stored, member.dtype) if closed else Lattice(Bytes(stored), member.dtype)
     middle, specials = stream.zigzag(), read_specials(stream, member.dtype, MOST_SPECIALS)
-    return Head(scale, middle, specials, read_classes(stream, arranged, len(specials)))
+    return Head(scale, middle, specials, read_classes(stream, arranged, len(specials)) if stream.below(2) else None)
 
 
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> list[Box]:

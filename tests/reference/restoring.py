@@ -21,6 +21,7 @@ from reference.scalar import Shapes, decode_exact, decode_scalar
 from reference.settling import correct, make_zeros, settle
 from reference.table import decode_table
 from reference.tolerances import Variable, variables
+from reference.transform import decode_transform
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ MODELS: dict[str, Callable[[dict[str, bytes], list[Variable], Shapes, Model], li
     "scalar": lambda streams, own, shapes, _: decode_scalar(streams, own, shapes),
     "predictive": lambda streams, own, shapes, _: decode_group(streams, own, shapes, decode_predictive),
     "table": _table,
+    "transform": lambda streams, own, shapes, _: decode_group(streams, own, shapes, decode_transform),
 }
 # What numpy and the libraries raise for bytes that make no sense.
 NONSENSE = (
