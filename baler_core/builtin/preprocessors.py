@@ -12,6 +12,7 @@ from pydantic import Field
 
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
+from baler_core.data.exponential import exp
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Options, Preprocessor, State
 
@@ -148,7 +149,7 @@ class Log(_PerVariable):
         return np.log(values)
 
     def backward(self, values: np.ndarray, learned: np.ndarray) -> np.ndarray:
-        return np.exp(values)
+        return exp(values)
 
     def largest(self, learned: np.ndarray) -> float:
         return float(learned[0])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from baler_core.data.exponential import exp
 from baler_core.data.sides import Reach, as_value, keep_off
 from baler_core.entropy.varint import ByteReader, unzigzag, write_varint, zigzag
 from baler_core.errors import FormatError
@@ -258,7 +259,7 @@ class LogLattice(Lattice):
         return np.where(np.signbit(values), -magnitude, magnitude)
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-        magnitude = np.exp((np.abs(codes) + self.smallest) * self.step) * self.centre
+        magnitude = exp((np.abs(codes) + self.smallest) * self.step) * self.centre
         return np.where(codes < 0, -magnitude, magnitude).astype(dtype)
 
     def reach(self) -> Reach:
@@ -315,7 +316,7 @@ class LogIntegerLattice(Lattice):
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         size = np.abs(codes)
-        far = np.exp((size - self.near - 1) * self.step) * (self.near * self.centre)
+        far = exp((size - self.near - 1) * self.step) * (self.near * self.centre)
         magnitude = np.rint(np.where(size <= self.near, size, far))
         limits = np.iinfo(dtype)
         return np.clip(np.where(codes < 0, -magnitude, magnitude), float(limits.min), _below(limits.max)).astype(dtype)

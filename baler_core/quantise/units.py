@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
+from baler_core.data.exponential import exp
 from baler_core.data.sides import Reach
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
@@ -65,7 +66,7 @@ class Units:
             if self.kind == "lattice" and self.lattice is not None:
                 return _points(numbers, self.lattice, dtype)
             if self.kind == "log":
-                numbers = self.sign * np.exp(numbers)
+                numbers = self.sign * exp(numbers)
             return numbers.astype(dtype)
 
     def reach(self) -> Reach:

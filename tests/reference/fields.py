@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reference.arithmetic import decode_classes
+from reference.exponential import exp
 from reference.lattice import INTEGER, STEP, Lattice, keep_off, put_specials
 from reference.reading import Bytes, Damaged
 from reference.scalar import Shapes, decode_scalar
@@ -105,7 +106,7 @@ class Units:
         numbers = field * self.radius + self.centre
         if self.lattice is not None:
             return self._points(numbers, self.lattice)
-        return (self.sign * np.exp(numbers) if self.kind == LOGARITHMS else numbers).astype(self.dtype)
+        return (self.sign * exp(numbers) if self.kind == LOGARITHMS else numbers).astype(self.dtype)
 
     def _points(self, numbers: np.ndarray, lattice: Lattice) -> np.ndarray:
         half = 0.0 if lattice.merge % 2 else 0.5

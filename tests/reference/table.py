@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 
+from reference.exponential import exp
 from reference.lattice import BITS, Lattice
 from reference.reading import Bytes, Damaged, unpack
 from reference.scalar import Shapes
@@ -128,7 +129,7 @@ def _from_residuals(r: np.ndarray, guess: np.ndarray, kind: int, step: float, la
         codes = _code(guess.astype(dtype), lattice) + r
         return lattice.restore(codes, np.zeros(len(r), "u1"))
     if kind == LOG:
-        return (guess * np.exp(r * step)).astype(dtype)
+        return (guess * exp(r * step)).astype(dtype)
     if kind == WHOLE:
         ends, whole = np.iinfo(dtype), np.rint(guess) + r * step
         return np.clip(whole, float(ends.min), np.nextafter(float(ends.max), 0)).astype(dtype)

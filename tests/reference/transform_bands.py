@@ -133,10 +133,12 @@ def means_of(values: np.ndarray) -> np.ndarray:
 
 def beside_sum(sizes: np.ndarray) -> np.ndarray:
     """The sum of the neighbours along all axes, 0 outside."""
-    padded = np.pad(sizes, 1)
-    inside = slice(1, -1)
-    around = [np.roll(padded, step, axis)[inside, inside, inside] for axis in range(3) for step in (1, -1)]
-    return np.asarray(np.sum(around, axis=0))
+    found = np.zeros_like(sizes)
+    for axis in range(3):
+        one, sums = np.moveaxis(sizes, axis, 0), np.moveaxis(found, axis, 0)
+        sums[1:] += one[:-1]
+        sums[:-1] += one[1:]
+    return found
 
 
 @dataclass
@@ -191,7 +193,11 @@ def decode_field(
 
 
 def _views(
-    values: np.ndarray, means: np.ndarray, bands: list[Band], slices: tuple[int, int, int, int], hints: np.ndarray | None
+    values: np.ndarray,
+    means: np.ndarray,
+    bands: list[Band],
+    slices: tuple[int, int, int, int],
+    hints: np.ndarray | None,
 ) -> Iterator[View]:
     number, nearest, second, member = slices
     there = (nearest >= 0, second >= 0 and hints is None, member > 0)
@@ -211,9 +217,7 @@ def _views(
         yield View(band, number, first[at], other[at], third[at], parent, sibling, ahead[at], beside[at], there, hinted)
 
 
-def _taken(
-    values: np.ndarray, box: tuple[tuple[int, int], ...], shape: Shape, halved: tuple[bool, ...]
-) -> np.ndarray:
+def _taken(values: np.ndarray, box: tuple[tuple[int, int], ...], shape: Shape, halved: tuple[bool, ...]) -> np.ndarray:
     """The values of another band at the places of a band, the last ones where it ends."""
     shifts = halved or (False,) * len(shape)
     places = [

@@ -65,7 +65,9 @@ class BandCoder:
         while x < self.nx:
             run = 0
             if near[x + 1] == near[x] == 0:
-                while run < LONGEST_RUN and x + run < self.nx and not above[x + run][0] and not self.known[z][y][x + run]:
+                while (
+                    run < LONGEST_RUN and x + run < self.nx and not above[x + run][0] and not self.known[z][y][x + run]
+                ):
                     run += 1
             if run >= SHORTEST_RUN and x >= resume:
                 taken = min(run, LONGEST_RUN)
