@@ -39,7 +39,9 @@ class Head:
     classes: np.ndarray | None
 
 
-def decode_predictive(stream: Bytes, members: list[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+def decode_predictive(
+    stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None = None
+) -> list[np.ndarray]:
     arrangement, bits = read_arrangement(stream, len(shape)), stream.below(MOST_CHUNK_BITS + 1)
     arranged = arrangement.shape(shape)
     heads = [_head(stream, member, arranged) for member in members]

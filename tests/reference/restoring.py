@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import math
 import struct
@@ -35,18 +36,15 @@ class Model:
 
 
 def _table(streams: dict[str, bytes], own: list[Variable], shapes: Shapes, model: Model) -> list[np.ndarray]:
-    if set(model.state) != {"plan"}:
-        raise Damaged("this decoder knows no tables that begin with rows of other files")
-    plan, effort = model.state["plan"].astype("u1").tobytes(), model.options.get("effort", "max")
-    return decode_table(streams, own, shapes, plan, effort, model.lengths)
+    return decode_table(streams, own, shapes, model.state, model.options.get("effort", "max"), model.lengths)
 
 
 MODELS: dict[str, Callable[[dict[str, bytes], list[Variable], Shapes, Model], list[np.ndarray]]] = {
     "exact": lambda streams, own, shapes, _: decode_exact(streams, own, shapes),
     "scalar": lambda streams, own, shapes, _: decode_scalar(streams, own, shapes),
-    "predictive": lambda streams, own, shapes, _: decode_group(streams, own, shapes, decode_predictive),
+    "predictive": lambda streams, own, shapes, _: decode_group(streams, own, shapes, {}, decode_predictive),
     "table": _table,
-    "transform": lambda streams, own, shapes, _: decode_group(streams, own, shapes, decode_transform),
+    "transform": lambda streams, own, shapes, model: decode_group(streams, own, shapes, model.state, decode_transform),
 }
 # What numpy and the libraries raise for bytes that make no sense.
 NONSENSE = (
@@ -55,27 +53,29 @@ NONSENSE = (
 )
 
 
-def restore(data: bytes, *, limit: int = 1 << 30) -> dict[str, np.ndarray]:
+def restore(data: bytes, *, trained: bytes = b"", limit: int = 1 << 30) -> dict[str, np.ndarray]:
     """The variables of a file, their blocks joined.
 
     Parameters
     ----------
+    trained
+        The file of trained models that it refers to, if it does.
     limit
         Bytes that a block may take in memory.
     """
     try:
         with np.errstate(all="ignore"):
-            return _restore(data, limit)
+            return _restore(data, trained, limit)
     except NONSENSE as error:
         raise Damaged(f"{type(error).__name__}: {error}") from error
 
 
-def _restore(data: bytes, limit: int) -> dict[str, np.ndarray]:
+def _restore(data: bytes, trained: bytes, limit: int) -> dict[str, np.ndarray]:
     parts = sections(data)
     head = header(parts[-1])
-    known, (first, runs) = variables(head), head["blocks"]
-    if head["preprocess"] or "trained" in head:
-        raise Damaged("this decoder knows no preprocessors, and no models of other files")
+    known, (first, runs), elsewhere = variables(head), head["blocks"], _elsewhere(head, trained)
+    if head["preprocess"]:
+        raise Damaged("this decoder knows no preprocessors")
     pieces: dict[str, list[np.ndarray]] = {}
     for number, (groups, models, sizes) in enumerate(unrun(runs, len(parts))):
         section = parts[first + number]
@@ -89,7 +89,9 @@ def _restore(data: bytes, limit: int) -> dict[str, np.ndarray]:
             shapes = [tuple(_length(sizes[dim]) for dim in variable.dims) for variable in own]
             if sum(math.prod(s) * v.dtype.itemsize for s, v in zip(shapes, own, strict=True)) > limit:
                 raise Damaged("a block takes more memory than is allowed")
-            (name, options, *_), learned = components[models[place]], state(parts[states[models[place]]], limit)
+            stored = elsewhere[groups[place]] if models[place] == 0 and groups[place] in elsewhere else None
+            learned = state(parts[states[models[place]]] if stored is None else stored, limit)
+            name, options, *_ = components[models[place]]
             counts = head["counts"].get(own[0].dims[0], "") if own[0].dims else ""
             model = Model(name, options, learned, done.get(counts))
             values, digests[place] = _group(model, streams[place], own, shapes)
@@ -99,6 +101,17 @@ def _restore(data: bytes, limit: int) -> dict[str, np.ndarray]:
         if section[-8:] != block_digest(number, digests):
             raise Damaged(f"block {number} restores to something else than was written")
     return {name: np.concatenate(arrays) if arrays[0].ndim else arrays[0] for name, arrays in pieces.items()}
+
+
+def _elsewhere(head: Any, trained: bytes) -> dict[int, bytes]:
+    """The states that are in a file of trained models, by group."""
+    if "trained" not in head:
+        return {}
+    name, digest, places = head["trained"]
+    if hashlib.sha256(trained).hexdigest() != digest:
+        raise Damaged(f"this file needs the trained models of {name!r}, SHA-256 {digest}")
+    parts = sections(trained)
+    return {group: parts[section] for group, section in places}
 
 
 def _length(size: Any) -> int:

@@ -17,22 +17,25 @@ from reference.table_symbols import decode_symbols
 from reference.tolerances import Variable
 
 CONSTANT, MIXED, PACKED, APART = range(4)
+WORTH = 8
 CONTEXTS = {"fast": 1, "balanced": 5, "max": 16}
 Part = tuple[np.ndarray, np.ndarray]
 
 
 def decode_table(
-    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, plan_bytes: bytes, effort: str,
+    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, state: dict[str, np.ndarray], effort: str,
     lengths: np.ndarray | None,
 ) -> list[np.ndarray]:  # fmt: skip
-    plan, rows = read_plan(plan_bytes, [variable.dtype for variable in variables]), shapes[0][0]
+    plan_bytes, rows = state["plan"].astype("u1").tobytes(), shapes[0][0]
+    plan = read_plan(plan_bytes, [variable.dtype for variable in variables])
+    primer = _primer(state, plan) if lengths is None else []
     data, cuts, blocks, start = Bytes(streams["columns"]), Bytes(streams.get("cuts", b"")), [], 0
     while start < rows:
         count, size = (cuts.below(rows - start + 1), cuts.varint()) if cuts.data else (rows, data.left)
         if not count:
             raise Damaged("a row block without rows")
         own = np.array([count]) if lengths is None else _inside(lengths, start, start + count)
-        blocks.append(_row_block(Bytes(data.take(size)), plan, count, own, CONTEXTS[effort]))
+        blocks.append(_row_block(Bytes(data.take(size)), plan, count, own, CONTEXTS[effort], primer))
         start += count
     if not blocks:
         return [np.zeros(0, variable.dtype) for variable in variables]
@@ -47,7 +50,20 @@ def _inside(lengths: np.ndarray, start: int, end: int) -> np.ndarray:
     return np.diff(np.clip(borders, start, end))
 
 
-def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contexts: int) -> list[np.ndarray]:
+def _primer(state: dict[str, np.ndarray], plan: Plan) -> list[np.ndarray]:
+    """Symbols of rows of another file; nothing if there are none."""
+    found = [state[f"primer {number}"] for number in range(len(plan.columns)) if f"primer {number}" in state]
+    if found and (len(found) != len(plan.columns) or len({values.shape for values in found}) > 1 or found[0].ndim != 1):
+        raise Damaged("rows of another file are damaged")
+    for values, column in zip(found, plan.columns, strict=False):
+        if values.size and not column.low - 1 <= int(values.min()) <= int(values.max()) <= column.high:
+            raise Damaged("a symbol of another file is out of its range")
+    return found
+
+
+def _row_block(
+    stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contexts: int, primer: list[np.ndarray]
+) -> list[np.ndarray]:
     checksum, count = int.from_bytes(stream.take(4), "little"), len(plan.columns)
     heads = unpack(stream.sized(), count).tolist()
     if any(not 0 <= head < 8 for head in heads):
@@ -55,12 +71,15 @@ def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contex
     parts = [(head & 3 != CONSTANT, head >= 4) for head in heads]
     sizes = iter(unpack(stream.sized(), sum(map(sum, parts))).tolist())
     stored = [tuple(stream.take(next(sizes)) if there else b"" for there in part) for part in parts]
-    known, symbols, found = Known(plan, rows, lengths), {}, 0
+    before = len(primer[0]) if primer and rows <= WORTH * len(primer[0]) else 0
+    lengths = np.array([before + rows]) if before else lengths
+    known, symbols, found = Known(plan, before + rows, lengths, primer if before else []), {}, 0
     for number in plan.order:
         if heads[number] & 3 != APART:
             symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, contexts)
             found = zlib.crc32(symbols[number][0].tobytes(), found)
-        known.add(number, symbols[number][0] if number in symbols else None)
+        own = np.array(known.primer_of(number), "<i8")
+        known.add(number, np.concatenate([own, symbols[number][0]]) if number in symbols else None)
     if found != checksum:
         raise Damaged("the symbols of a table have another checksum")
     restored: dict[int, np.ndarray] = {}
@@ -76,11 +95,12 @@ def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contex
 
 
 def _symbols(number: int, method: int, data: bytes, escapes: bytes, known: Known, contexts: int) -> Part:
-    column = known.plan.columns[number]
+    column, before = known.plan.columns[number], len(known.primer_of(number))
     if method == MIXED:
-        values = decode_symbols(data, number, known, contexts)
+        values = decode_symbols(data, number, known, contexts)[before:]
     else:
-        values = unpack(data, known.rows) if method == PACKED else np.full(known.rows, column.low, "<i8")
+        rows = known.rows - before
+        values = unpack(data, rows) if method == PACKED else np.full(rows, column.low, "<i8")
     if values.size and not column.low - 1 <= int(values.min()) <= int(values.max()) <= column.high:
         raise Damaged("a symbol is out of its range")
     return values, unpack(escapes, int((values == column.low - 1).sum())) if escapes else np.zeros(0, "<i8")

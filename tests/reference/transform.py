@@ -14,7 +14,7 @@ from reference.tolerances import Variable
 from reference.transform_bands import BandDecoder, bands_of, decode_field, hints_of, links_of, whole
 from reference.transform_fast import FastBands, FastStream
 from reference.transform_mixed import MixedBands
-from reference.transform_values import combined, joined, joined_in_time, read_basis
+from reference.transform_values import combined, joined, joined_in_time, read_basis, shared_rows, shares_of
 
 LONGEST_BLOCK, LARGEST_TILE, MOST_SPECIALS = 256, 1 << 22, 255
 NONE, WAVELET, BASIS = range(3)
@@ -31,7 +31,7 @@ class Head:
 
 @dataclass
 class Recipe:
-    """How a block is transformed and coded; `matrix` is that of the basis, if there is one."""
+    """How a block is transformed and coded; the matrix of the basis and shares of modes of another file, if there are any."""
 
     time: int
     levels: int
@@ -39,16 +39,20 @@ class Recipe:
     mixed: int
     slices: int
     matrix: np.ndarray | None
+    shared: np.ndarray | None
     checksum: int
 
 
-def decode_transform(stream: Bytes, members: list[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+def decode_transform(
+    stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None
+) -> list[np.ndarray]:
     arrangement = read_arrangement(stream, len(shape))
     arranged = arrangement.shape(shape)
     heads = [_head(stream, member, arranged) for member in members]
     numbers = np.zeros((len(members), *arranged))
+    rows = None if modes is None else shared_rows(modes, (len(members), *arranged[1:]))
     for part in cut_frames(arranged[0], max(1, -(-arranged[0] // LONGEST_BLOCK))):
-        numbers[:, part] = _block(Bytes(stream.sized()), (part.stop - part.start, len(members), *arranged[1:]))
+        numbers[:, part] = _block(Bytes(stream.sized()), (part.stop - part.start, len(members), *arranged[1:]), rows)
     restored = [
         put_back(head.units.values(found), head.classes, head.specials, head.units.reach())
         for head, found in zip(heads, numbers, strict=True)
@@ -62,12 +66,14 @@ def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int]) 
     return Head(units, specials, read_classes(stream, arranged, len(specials)) if specials else None)
 
 
-def _block(stream: Bytes, shape: tuple[int, ...]) -> np.ndarray:
+def _block(stream: Bytes, shape: tuple[int, ...], rows: np.ndarray | None) -> np.ndarray:
     """Numbers in units of the tolerance: float64 (members, frames, z, y, x)."""
-    recipe, found = _recipe(stream, shape[0]), np.zeros(shape)
+    recipe, found = _recipe(stream, shape, rows), np.zeros(shape)
     for box in tiles(shape[0], shape[2:], LARGEST_TILE):
         place = (slice(None), slice(None), *box)
         found[place] = _tile(stream.sized(), recipe, (*shape[:2], *_lengths(box)))
+    if recipe.shared is not None and rows is not None:
+        found += combined(recipe.shared, rows)
     return np.moveaxis(found, 1, 0)
 
 
@@ -75,17 +81,17 @@ def _lengths(box: Box) -> tuple[int, ...]:
     return tuple(part.stop - part.start for part in box)
 
 
-def _recipe(stream: Bytes, frames: int) -> Recipe:
-    shared, transform = divmod(stream.below(2 * 3 * LEVELS), 3 * LEVELS)
-    if shared:
-        raise Damaged("this decoder knows no modes of other files")
+def _recipe(stream: Bytes, shape: tuple[int, ...], rows: np.ndarray | None) -> Recipe:
+    frames, (uses, transform) = shape[0], divmod(stream.below(2 * 3 * LEVELS), 3 * LEVELS)
     step, mixed = divmod(stream.below(len(STEPS) * len(MIXED)), len(MIXED))
     time, levels = divmod(transform, LEVELS)
-    stored, matrix, slices, checksum = stream.sized(), None, frames, 0
+    told = stream.sized() if uses else b""
+    shared = shares_of(told, frames, rows) if uses else None
+    stored, matrix, slices, checksum = stream.sized(), None, frames, zlib.crc32(told)
     if time == BASIS:
         entries, matrix = read_basis(stored, frames)
-        slices, checksum = entries.shape[1], zlib.crc32(entries.tobytes())
-    return Recipe(time, levels, STEPS[step], MIXED[mixed], slices, matrix, checksum)
+        slices, checksum = entries.shape[1], zlib.crc32(entries.tobytes(), checksum)
+    return Recipe(time, levels, STEPS[step], MIXED[mixed], slices, matrix, shared, checksum)
 
 
 def _tile(data: bytes, recipe: Recipe, shape: tuple[int, ...]) -> np.ndarray:

@@ -15,6 +15,7 @@ GAIN = 1.149604398860241
 COUNT, PRECISION, ORDER, TAP = range(4)
 ORDERS, TAP_BITS, STATES = (0, 2, 4, 8), 10, 24
 FEWEST_BITS, MOST_BITS = 4, 20
+FULL, FINENESS = 32767, (0.25, 0.0625)
 MOST_PREDICTED, MOST_ENTRY = 1 << 40, 1 << 32
 
 
@@ -57,6 +58,24 @@ def read_basis(data: bytes, frames: int) -> tuple[np.ndarray, np.ndarray]:
         entries[:, mode] = modes.next(frames)
         rows[mode] = entries[:, mode] / 2.0**bits
     return entries, orthonormal(rows).T
+
+
+def shared_rows(modes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Orthonormal rows (rows, members, z, y, x) of modes of another file, one that is constant for each member first."""
+    if modes.dtype != np.int16 or modes.shape[1:] != shape or not modes.size:
+        return None
+    constant = np.repeat(np.eye(shape[0]), math.prod(shape[1:]), axis=1)
+    rows = np.concatenate([constant, modes.reshape(len(modes), -1) / FULL])
+    return orthonormal(rows).reshape(-1, *shape) if len(rows) <= rows.shape[1] else None
+
+
+def shares_of(data: bytes, frames: int, rows: np.ndarray | None) -> np.ndarray:
+    """How much of each row is in each frame: float64 (frames, rows)."""
+    if rows is None or not data or data[0] >= len(FINENESS):
+        raise Damaged("modes of another file are used that are not there, or in an unknown way")
+    modes = Modes(data[1:])
+    entries = np.array([modes.next(frames) for _ in rows], "<i8").T
+    return entries * (FINENESS[data[0]] * math.sqrt(rows[0].size))
 
 
 def orthonormal(rows: np.ndarray) -> np.ndarray:
