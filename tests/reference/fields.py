@@ -14,6 +14,7 @@ import numpy as np
 from reference.arithmetic import decode_classes
 from reference.exponential import exp
 from reference.lattice import INTEGER, STEP, Lattice, keep_off, put_specials
+from reference.own_tolerances import OwnTolerances
 from reference.reading import Bytes, Damaged
 from reference.scalar import Shapes, decode_scalar
 from reference.tolerances import Variable
@@ -25,7 +26,12 @@ DecodeFields = Callable[[Bytes, list[Variable], tuple[int, ...], np.ndarray | No
 
 
 def decode_group(
-    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, state: State, decode: DecodeFields
+    streams: dict[str, bytes],
+    variables: list[Variable],
+    shapes: Shapes,
+    state: State,
+    tolerances: OwnTolerances,
+    decode: DecodeFields,
 ) -> list[np.ndarray]:
     """Fields that are coded jointly, and the other variables as by `scalar`."""
     stream, found, known = Bytes(streams["fields"]), {}, _known(state)
@@ -39,7 +45,7 @@ def decode_group(
         found.update(zip(places, decode(Bytes(stream.sized()), members, shape, modes), strict=True))
     others = [place for place in range(len(variables)) if place not in found]
     if others:
-        rest = decode_scalar(streams, [variables[o] for o in others], [shapes[o] for o in others])
+        rest = decode_scalar(streams, [variables[o] for o in others], [shapes[o] for o in others], tolerances)
         found.update(zip(others, rest, strict=True))
     return [found[place] for place in range(len(variables))]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reference.exponential import exp
 from reference.lattice import BITS, Lattice
+from reference.own_tolerances import OwnTolerances, from_steps
 from reference.reading import Bytes, Damaged, unpack
 from reference.scalar import Shapes
 from reference.table_contexts import Known
@@ -24,7 +26,7 @@ Part = tuple[np.ndarray, np.ndarray]
 
 def decode_table(
     streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, state: dict[str, np.ndarray], effort: str,
-    lengths: np.ndarray | None,
+    lengths: np.ndarray | None, tolerances: OwnTolerances,
 ) -> list[np.ndarray]:  # fmt: skip
     plan_bytes, rows = state["plan"].astype("u1").tobytes(), shapes[0][0]
     plan = read_plan(plan_bytes, [variable.dtype for variable in variables])
@@ -35,7 +37,10 @@ def decode_table(
         if not count:
             raise Damaged("a row block without rows")
         own = np.array([count]) if lengths is None else _inside(lengths, start, start + count)
-        blocks.append(_row_block(Bytes(data.take(size)), plan, count, own, CONTEXTS[effort], primer))
+        names, rows_of = [v.name for v in variables], slice(start, start + count)
+        known = replace(tolerances, before={n: a[rows_of] for n, a in tolerances.before.items() if a.ndim})
+        part = Block(Bytes(data.take(size)), count, CONTEXTS[effort], names, known)
+        blocks.append(_row_block(part, plan, own, primer))
         start += count
     if not blocks:
         return [np.zeros(0, variable.dtype) for variable in variables]
@@ -61,9 +66,19 @@ def _primer(state: dict[str, np.ndarray], plan: Plan) -> list[np.ndarray]:
     return found
 
 
-def _row_block(
-    stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contexts: int, primer: list[np.ndarray]
-) -> list[np.ndarray]:
+@dataclass
+class Block:
+    """The bytes of a row block; its rows; contexts; names of columns; tolerances that follow from others."""
+
+    stream: Bytes
+    rows: int
+    contexts: int
+    names: list[str]
+    tolerances: OwnTolerances
+
+
+def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.ndarray]) -> list[np.ndarray]:
+    stream, rows = part.stream, part.rows
     checksum, count = int.from_bytes(stream.take(4), "little"), len(plan.columns)
     heads = unpack(stream.sized(), count).tolist()
     if any(not 0 <= head < 8 for head in heads):
@@ -76,7 +91,7 @@ def _row_block(
     known, symbols, found = Known(plan, before + rows, lengths, primer if before else []), {}, 0
     for number in plan.order:
         if heads[number] & 3 != APART:
-            symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, contexts)
+            symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, part.contexts)
             found = zlib.crc32(symbols[number][0].tobytes(), found)
         own = np.array(known.primer_of(number), "<i8")
         known.add(number, np.concatenate([own, symbols[number][0]]) if number in symbols else None)
@@ -85,7 +100,11 @@ def _row_block(
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(count) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
-        if number in symbols:
+        if number in symbols and column.steps is not None:
+            there = {part.names[n]: values for n, values in restored.items()}
+            each = part.tolerances.each(part.names[number], there)
+            restored[number] = _in_steps(column, *symbols[number], each, restored)
+        elif number in symbols:
             restored[number] = _values(column, *symbols[number], restored)
         else:
             data = Bytes(stored[number][0])
@@ -117,6 +136,28 @@ def _values(column: Column, symbols: np.ndarray, escapes: np.ndarray, restored: 
         codes = column.dictionary[np.clip(codes, 0, len(column.dictionary) - 1)]
     codes[outside] = escapes
     return lattice.restore(*lattice.split(np.cumsum(codes) if column.kind == DIFFERENCES else codes))
+
+
+def _in_steps(
+    column: Column, symbols: np.ndarray, escapes: np.ndarray, each: np.ndarray, restored: dict[int, np.ndarray]
+) -> np.ndarray:
+    """Values counted in steps of their own."""
+    steps, lattice, outside = column.steps, column.lattice, symbols == column.low - 1
+    if steps is None or each.shape != symbols.shape or int(outside.sum()) != len(escapes):
+        raise Damaged("a column counts in steps that follow from nothing")
+    centre = None
+    if steps.factors:
+        centre = np.full(len(symbols), steps.factors[-1])
+        for parent, factor, fill in zip(steps.parents, steps.factors, steps.fills, strict=False):
+            values = restored[parent].astype("<f8")
+            centre = centre + factor * np.where(np.isfinite(values), values, fill)
+    special = np.where(symbols < column.low + len(lattice.specials), symbols - column.low + 1, 0)
+    codes = np.where(special > 0, 0, symbols)
+    values = from_steps(codes, steps.rounded(each), steps.points, lattice.dtype, centre)
+    for number, value in enumerate(lattice.specials, 1):
+        values[special == number] = value
+    values[outside] = lattice.restore(*lattice.split(escapes))
+    return values
 
 
 def _by_relation(

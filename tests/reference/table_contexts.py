@@ -134,7 +134,7 @@ def linear_edges(column: Column) -> np.ndarray:
 
 
 def _linear(code: int, column: Column) -> Decimal:
-    if column.lattice.kind != LOG:
+    if column.lattice.kind != LOG or column.steps is not None:
         return Decimal(code)
     step = column.lattice.step
     exponent = Decimal(step) * min(abs(code) + column.lattice.offset, round(2000 / step))
