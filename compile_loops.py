@@ -27,6 +27,7 @@ LISTING = FOLDER / "loops.json"
 # An extension module each, so that they are compiled side by side, and only those that have changed.
 AREAS = {
     "entropy": "baler_core.entropy",
+    "quantise": "baler_core.quantise",
     "predictive": "baler_core.builtin.models.fields.predictive",
     "transform": "baler_core.builtin.models.fields.transform",
     "table": "baler_core.builtin.models.table",

@@ -23,7 +23,6 @@ from reference.tolerances import Variable as ReferenceVariable
 from baler_core.builtin.models.fields.transform import basis, wavelet
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.exponential import exp
 from baler_core.data.noise_steps import NoiseSteps
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy import magnitudes, masks, mixing
@@ -32,6 +31,7 @@ from baler_core.entropy.integers import unpack_integers
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.entropy.varint import ByteReader, unzigzag
 from baler_core.plugin.registry import load_plugins
+from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import Lattice
 
 VECTORS: dict[str, Any] = json.loads(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 from reference.container import header, sections
+from test_reference_decoder import refused_of
 
 import baler_core
 
@@ -61,6 +62,13 @@ def test_steps_of_each_value(model: str, tmp_path: Path) -> None:
     head = compare(tmp_path / "a.bal")
     assert sum(times for times, (kind, *_) in head["tolerances"] if kind == "each") == 4
     assert head["groups"][0][2][0][0] == model
+
+
+@pytest.mark.parametrize("model", ["scalar", "table"])
+def test_damaged_steps_and_formulas_are_refused_or_restored_as_the_product_does(model: str, tmp_path: Path) -> None:
+    options = {"name": model, "effort": "fast"} if model == "table" else model
+    baler_core.compress(measured(), tmp_path / "a.bal", bounds=FORMULAS, model=options)
+    assert refused_of(tmp_path / "a.bal", 80, tmp_path) > 0.8 * 80
 
 
 def test_groups_set_apart(tmp_path: Path) -> None:

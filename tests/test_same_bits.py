@@ -14,8 +14,8 @@ import pytest
 from numpy._core import _multiarray_umath as numpy_core
 
 import baler_core
-from baler_core.data.exponential import exp
 from baler_core.machine.loop_library import FOLDER
+from baler_core.quantise.exponential import exp
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 # But for networks, and one that is large.

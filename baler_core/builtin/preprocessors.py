@@ -12,9 +12,9 @@ from pydantic import Field
 
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
-from baler_core.data.exponential import exp
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Options, Preprocessor, State
+from baler_core.quantise.exponential import exp
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

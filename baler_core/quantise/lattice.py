@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baler_core.data.exponential import exp
 from baler_core.data.sides import Reach, as_value, keep_off
 from baler_core.entropy.varint import ByteReader, unzigzag, write_varint, zigzag
 from baler_core.errors import FormatError
+from baler_core.quantise.exponential import exp
 
 _CODE_LIMIT = 2.0**62
 # step, divisor, merge, offset, lowest: what bytes can hold of a lattice, whatever its kind

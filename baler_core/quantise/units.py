@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
-from baler_core.data.exponential import exp
 from baler_core.data.sides import Reach
 from baler_core.errors import FormatError
+from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.steps import half_step, relative_half_step

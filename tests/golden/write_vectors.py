@@ -17,13 +17,13 @@ import numpy as np
 
 import baler_core
 from baler_core.builtin.models.fields.transform import basis, wavelet
-from baler_core.data.exponential import exp
 from baler_core.data.noise_steps import NoiseSteps
 from baler_core.entropy import magnitudes, masks, mixing
 from baler_core.entropy.arithmetic import Coder, code_bit, finish, new_encoder
 from baler_core.entropy.integers import pack_integers
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.entropy.varint import write_varint, zigzag
+from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import Lattice
 
 HERE = Path(__file__).resolve().parent

@@ -58,7 +58,17 @@ MODELS: dict[str, Decode] = {
 }
 # What numpy and the libraries raise for bytes that make no sense.
 NONSENSE = (
-    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, RecursionError, MemoryError),
+    *(
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        EOFError,
+        RecursionError,
+        MemoryError,
+        SyntaxError,
+    ),
     *(struct.error, lzma.LZMAError, zlib.error, zstandard.ZstdError),
 )
 

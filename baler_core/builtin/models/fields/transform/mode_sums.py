@@ -34,7 +34,7 @@ def combined(factors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     factors
         float64 (sums, modes).
     """
-    sums = np.zeros((len(factors), rows.shape[1]))
+    sums = np.empty((len(factors), rows.shape[1]))
     add_rows(np.ascontiguousarray(factors), np.ascontiguousarray(rows), sums)
     return sums
 
@@ -60,12 +60,17 @@ def make_orthonormal(rows: Array) -> None:
 
 @compiled
 def add_rows(factors: Array, rows: Array, sums: Array) -> None:
-    """Add to each sum, which is 0 at first, all rows times their factors, in their order."""
+    """Add up all rows times their factors, in their order, for each sum.
+
+    Strips of rows are copied together: rows that are a power of two apart get in each other's way in the cache.
+    """
     for first in range(0, rows.shape[1], _STRIP):
         end = min(first + _STRIP, rows.shape[1])
+        strip, found = np.ascontiguousarray(rows[:, first:end]), np.empty(end - first)
         for number in range(factors.shape[0]):
-            found = sums[number, first:end]
+            found[:] = 0.0
             for mode in range(factors.shape[1]):
-                row, factor = rows[mode, first:end], factors[number, mode]
+                factor = factors[number, mode]
                 for place in range(found.size):
-                    found[place] += factor * row[place]
+                    found[place] += factor * strip[mode, place]
+            sums[number, first:end] = found

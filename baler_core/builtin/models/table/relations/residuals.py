@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
-from baler_core.data.exponential import exp
+from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import BitsLattice, IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.residual import residual_step
 
