@@ -21,9 +21,10 @@ from fuzz import Case
 
 from baler_core import BalerError
 from baler_core.api import calls as api
-from baler_core.format.container import BalReader, BalWriter, pack_streams, unpack_streams
-from baler_core.format.digests import DIGEST_BYTES
+from baler_core.format.container import BalReader, BalWriter
+from baler_core.format.digests import GROUP_DIGEST_BYTES
 from baler_core.format.file_info import read_info
+from baler_core.format.streams import pack_streams, unpack_streams
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.decompression import decompress
 from baler_core.plugin.registry import Registry, load_plugins
@@ -139,7 +140,8 @@ def _other_streams(subject: Subject, random: np.random.Generator, others: list[S
     if not header["blocks"][1]:
         return subject.data
     number = header["blocks"][0]
-    groups = unpack_streams(sections[number][:-DIGEST_BYTES], memory_limit=_MEMORY)
+    before = GROUP_DIGEST_BYTES * len(header["blocks"][1][0][1][0])
+    groups = unpack_streams(sections[number][before:], memory_limit=_MEMORY)
     group = groups[int(random.integers(len(groups)))]
     if not group:
         return subject.data
@@ -148,7 +150,7 @@ def _other_streams(subject: Subject, random: np.random.Generator, others: list[S
         del group[name]
     else:
         group[name] = damaged(group[name], random)
-    sections[number] = pack_streams(groups) + sections[number][-DIGEST_BYTES:]
+    sections[number] = sections[number][:before] + pack_streams(groups)
     return _written(sections, header)
 
 

@@ -8,11 +8,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from baler_core.api.file import CACHE
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.byte_source import Place
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
@@ -167,28 +169,33 @@ def decompress(path: str | Path, output: str | Path, *, trained: str | Path | No
 
 
 @_with_known_arguments
-def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
-    """Return all that a .bal file holds, as a Python object of the kind that was compressed.
+def open(path: Place, *, as_: Form | None = None, trained: str | Path | None = None, cache: str | int = CACHE) -> Any:
+    """Return what a .bal file holds, as a Python object of the kind that was compressed.
 
     numpy arrays and dicts of them come as an `xarray.Dataset` (an array without a name as its variable `data`) unless
     `as_="original"` asks for themselves. A data file comes as a dataset of its variables as they are stored, with units
     and, as attributes, fill values and packing; variables along a jagged dimension stay flat, and the counts variable
-    tells their events.
+    tells their events. Its values are restored when they are used, and only those that are: `ds["t"][5]`. `open_file`
+    gives the same without xarray.
 
     Parameters
     ----------
+    path
+        A path, an address that fsspec opens (`https://...`), the bytes of a file, or a binary file object.
     as_
         `original`: what was compressed. `xarray`: a Dataset. `numpy`: arrays by name (for numpy objects: themselves).
         `pandas`: a DataFrame.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    cache
+        How many bytes of restored values of a dataset are kept for the next question.
 
     Raises
     ------
     BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
-    return opened(Path(path), _lookup(trained), as_)
+    return opened(path, Path(trained) if trained is not None else None, as_, cache)
 
 
 def _prepared(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, open, train
+from baler_core.api.codec import Decoder, Encoder, decode, encode
+from baler_core.api.file import File, StoredArray, open_file
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
@@ -10,6 +12,7 @@ from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
 from baler_core.data.objects import Columns, Form, packed, rebuild, unpacked
+from baler_core.data.part import Part
 from baler_core.data.patterns import matching_names, unmistakable
 from baler_core.data.running_statistics import Moments, Sample
 from baler_core.data.variables import (
@@ -27,7 +30,10 @@ from baler_core.errors import (
     ConfigError,
     DataError,
     FormatError,
+    OutsideError,
     PluginError,
+    SourceError,
+    UnknownVariable,
     UnsuitedError,
     did_you_mean,
 )
@@ -64,8 +70,11 @@ __all__ = [
     "Columns",
     "ConfigError",
     "DataError",
+    "Decoder",
+    "Encoder",
     "ErrorBound",
     "Estimate",
+    "File",
     "Form",
     "FormatError",
     "Formula",
@@ -78,7 +87,9 @@ __all__ = [
     "Moments",
     "ObjectKind",
     "Options",
+    "OutsideError",
     "Pairs",
+    "Part",
     "PluginError",
     "Preprocessor",
     "Quantity",
@@ -89,17 +100,22 @@ __all__ = [
     "Settled",
     "Sink",
     "Source",
+    "SourceError",
     "State",
+    "StoredArray",
     "Streams",
     "Tolerance",
     "Tolerances",
     "Training",
+    "UnknownVariable",
     "UnsuitedError",
     "Variable",
     "compress",
+    "decode",
     "decode_array",
     "decompress",
     "did_you_mean",
+    "encode",
     "encode_array",
     "evaluate_formula",
     "hookimpl",
@@ -108,6 +124,7 @@ __all__ = [
     "make_block",
     "matching_names",
     "open",
+    "open_file",
     "packed",
     "pair_values",
     "rebuild",

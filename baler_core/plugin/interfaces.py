@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsBytes, TypeAlias
 
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
+from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
 from baler_core.plugin.options import AutoOptions, Effort, Options, Training
 
@@ -306,6 +307,27 @@ class Model(Component, ABC):
         FormatError
             If the streams are damaged; never runs code or allocates beyond what `layout` asks for.
         """
+
+    def decode_part(
+        self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part
+    ) -> Mapping[str, np.ndarray]:
+        """Restore some variables, or a region of them, bit for bit as `decode` would.
+
+        Models that can restore a part for less than the whole define this, and may return further variables.
+
+        Parameters
+        ----------
+        streams
+            As for `decode`; `bytes` reads one.
+
+        Raises
+        ------
+        FormatError
+            If what is needed of the streams is damaged.
+        """
+        decoded = self.decode({name: bytes(stream) for name, stream in streams.items()}, layout, tolerances)
+        wanted = [variable for variable in layout.variables if variable.name in part.names]
+        return {v.name: np.asarray(decoded.variables[v.name].values)[part.box(v)] for v in wanted}
 
     def state(self) -> State:
         """Return what was learned, as few small arrays: stored once per file and counted in the compression ratio."""

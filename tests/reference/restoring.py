@@ -14,7 +14,18 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from reference.container import block_digest, block_streams, group_digest, header, sections, state, unranged, unrun
+from reference.container import (
+    block_digest,
+    block_streams,
+    group_digest,
+    header,
+    sections,
+    state,
+    stored_digest,
+    unranged,
+    unrun,
+    version,
+)
 from reference.fields import DecodeFields, decode_group
 from reference.own_tolerances import OwnTolerances
 from reference.predictive import decode_predictive
@@ -93,7 +104,7 @@ def restore(data: bytes, *, trained: bytes = b"", limit: int = 1 << 30) -> dict[
 def _restore(data: bytes, trained: bytes, limit: int) -> dict[str, np.ndarray]:
     parts = sections(data)
     head = header(parts[-1])
-    file = File(head, variables(head), parts, _elsewhere(head, trained), limit)
+    file = File(head, variables(head), parts, version(data) == 1, _elsewhere(head, trained), limit)
     first, runs = head["blocks"]
     pieces: dict[str, list[np.ndarray]] = {}
     for number, (groups, models, sizes) in enumerate(unrun(runs, len(parts))):
@@ -104,11 +115,12 @@ def _restore(data: bytes, trained: bytes, limit: int) -> dict[str, np.ndarray]:
 
 @dataclass
 class File:
-    """Header, variables, sections, states that are in another file, and how much memory a block may take."""
+    """Header, variables, sections, whether it is of version 1, states in another file, and the memory for a block."""
 
     head: Any
     variables: list[Variable]
     parts: list[bytes]
+    old: bool
     elsewhere: dict[int, bytes]
     limit: int
 
@@ -126,7 +138,9 @@ def _block(
     file: File, number: int, section: bytes, groups: list[int], models: list[int], sizes: Any
 ) -> dict[str, np.ndarray]:
     """The restored variables of a block."""
-    streams = block_streams(section[:-8], file.limit)
+    before = 4 * len(groups)
+    body, stored = (section[:-8], section[-8:]) if file.old else (section[before:], section[:before])
+    streams = block_streams(body, file.limit, together=file.old)
     digests, done = [b""] * len(groups), dict[str, np.ndarray]()
     if not len(groups) == len(models) == len(streams):
         raise Damaged("a block has other groups than the header says")
@@ -142,7 +156,8 @@ def _block(
         model = file.model(groups[place], models[place], done.get(counts), known)
         values, digests[place] = _group(model, streams[place], own, shapes, steps)
         done = done | {variable.name: array for variable, array in zip(own, values, strict=True)}
-    if section[-8:] != block_digest(number, digests):
+    right = block_digest(number, digests) if file.old else b"".join(stored_digest(number, one) for one in digests)
+    if stored != right:
         raise Damaged(f"block {number} restores to something else than was written")
     return done
 
