@@ -18,7 +18,7 @@ import pytest
 import reference
 from reference import table_formulas as formulas
 from reference.arithmetic import decode_classes
-from reference.container import header, sections, unrun
+from reference.container import PAGE, header, sections, unrun
 from reference.lattice import Lattice
 from reference.reading import Bytes, unpack
 
@@ -46,12 +46,14 @@ def within(original: np.ndarray, restored: np.ndarray, kind: str, value: float) 
     return bool((abs(x - y) <= allowed).all())
 
 
-def joined(parts: list[bytes]) -> bytes:
-    """A file of sections, with right checksums."""
-    index = write_varint(len(parts)) + b"".join(
-        write_varint(len(part)) + zlib.crc32(part).to_bytes(4, "little") for part in parts
-    )
-    return b"\x89BAL\x01" + b"".join(parts) + index + struct.pack("<II", len(index), zlib.crc32(index)) + b"BAL\x1a"
+def joined(parts: list[bytes], number: int) -> bytes:
+    """A file of sections, of a version of the format, with right checksums."""
+    index = write_varint(len(parts))
+    for part in parts:
+        pages = [part[at : at + PAGE] for at in range(0, len(part), PAGE)] if number > 1 else [part]
+        index += write_varint(len(part)) + b"".join(zlib.crc32(page).to_bytes(4, "little") for page in pages)
+    end = struct.pack("<II", len(index), zlib.crc32(index)) + b"BAL\x1a"
+    return b"\x89BAL" + bytes([number]) + b"".join(parts) + index + end
 
 
 def as_the_product(path: Path) -> dict[str, np.ndarray] | None:
@@ -178,7 +180,7 @@ def test_damaged_files_are_refused_or_restored_as_the_product_does(small: Path, 
 
 @pytest.mark.parametrize("name", ["joint-fast", "volume-fast", "image-max"])
 def test_damaged_files_of_transforms_are_refused_or_restored_as_the_product_does(name: str, tmp_path: Path) -> None:
-    assert refused_of(GOLDEN / "branches" / f"transform-{name}.bal", 30, tmp_path) > 0.8 * 30
+    assert refused_of(GOLDEN / "branches" / f"transform-{name}.bal", 20, tmp_path) > 0.8 * 20
 
 
 def refused_of(path: Path, cases: int, tmp_path: Path) -> int:
@@ -190,7 +192,7 @@ def refused_of(path: Path, cases: int, tmp_path: Path) -> int:
             changed = [*parts]
             number = int(random.integers(blocks)) if case % 4 < 3 else len(parts) - 1
             changed[number] = damaged(parts[number], random)
-            broken = joined(changed)
+            broken = joined(changed, data[4])
         else:
             broken = damaged(data, random)
         try:

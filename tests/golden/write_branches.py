@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,4 +120,7 @@ if __name__ == "__main__":
         if not target.exists():
             write_transform(target, *case)
     found = {path.stem: digests(path) for path in sorted(FOLDER.glob("*.bal"))}
+    stated = json.loads((FOLDER / "digests.json").read_text()) if (FOLDER / "digests.json").exists() else {}
+    if changed := [name for name, values in stated.items() if found.get(name) != values]:
+        sys.exit(f"files would restore to other bits: {', '.join(changed)}")
     (FOLDER / "digests.json").write_text(json.dumps(found, indent=1) + "\n")

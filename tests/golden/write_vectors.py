@@ -188,7 +188,7 @@ def models() -> Json:
         head = header(parts[-1])
         (kind, _, ((model, *_), *_), (section, *_)), *more = head["groups"]
         assert (model, more) == (name, []), case
-        streams = block_streams(parts[head["blocks"][0]][:-8], 1 << 20)[0]
+        streams = block_streams(parts[head["blocks"][0]][4:], 1 << 20, together=False)[0]
         assert not set(streams) & set("&~0!%"), case
         arrays = {str(n): np.asarray(block[n].values) for n in block.variables}
         found[case] = {
