@@ -14,6 +14,7 @@ import pytest
 from numpy._core import _multiarray_umath as numpy_core
 
 import baler_core
+from baler_core.builtin.models.fields.transform.mode_sums import combined, orthonormal
 from baler_core.machine.loop_library import FOLDER
 from baler_core.quantise.exponential import exp
 
@@ -82,3 +83,24 @@ def test_exponentials_are_right_to_the_last_bits() -> None:
     ends = exp(np.array([np.nan, np.inf, -np.inf, 1e9, -1e9, -745.1]))
     np.testing.assert_array_equal(ends, [np.nan, np.inf, 0, np.inf, 0, 5e-324])
     assert exp(np.zeros((2, 0, 3))).shape == (2, 0, 3)
+
+
+def test_modes_are_orthonormal_and_those_that_depend_on_others_do_no_harm() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(9, 40))
+    found = orthonormal(rows)
+    np.testing.assert_allclose(found @ found.T, np.eye(9), atol=1e-13)
+    # the same directions as any orthonormalisation in this order
+    np.testing.assert_allclose(np.abs(np.linalg.qr(rows.T)[0].T), np.abs(found), atol=1e-12)
+    dependent = orthonormal(np.stack([rows[0], np.zeros(40), 2 * rows[0], rows[1]]))
+    assert np.isfinite(dependent).all()
+    assert not dependent[1].any()
+    assert orthonormal(np.zeros((0, 5))).shape == (0, 5)
+
+
+def test_sums_are_taken_in_the_order_of_the_rows() -> None:
+    factors = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    rows = np.repeat([[1e16], [1.0], [-1e16]], 700, axis=1)
+    assert (combined(factors, rows) == (1e16 + 1.0) - 1e16).all()
+    assert (combined(factors, rows[::-1]) == (-1e16 + 1.0) + 1e16).all()
+    assert not combined(np.zeros((3, 0)), np.zeros((0, 4))).any()
