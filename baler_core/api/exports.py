@@ -39,6 +39,7 @@ from baler_core.errors import (
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
+    Cut,
     Estimate,
     Hints,
     Loss,
@@ -69,6 +70,7 @@ __all__ = [
     "Cells",
     "Columns",
     "ConfigError",
+    "Cut",
     "DataError",
     "Decoder",
     "Encoder",
