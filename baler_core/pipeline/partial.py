@@ -16,7 +16,7 @@ from baler_core.errors import FormatError
 from baler_core.format.blocks import StoredBlock
 from baler_core.machine.recent import Recent
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.decode import BalFile, not_believed
 from baler_core.pipeline.scaled_groups import needs_of
 
 # From this share of a block's values on, all of them are restored and kept; so they are when a block is asked for again.
@@ -80,6 +80,10 @@ class PartialReader:
         FormatError
             If the blocks do not make up the variable.
         """
+        with not_believed(self.stored.path, "baler-core"):
+            return self._found(name)
+
+    def _found(self, name: str) -> Sequence[Piece]:
         header, number = self.stored.header, self._number[name]
         group = self._group_of.get(number)
         if group is None:
@@ -118,6 +122,10 @@ class PartialReader:
         FormatError
             If what is needed of the file is damaged.
         """
+        with not_believed(self.stored.path, "baler-core"):
+            return self._read(name, box)
+
+    def _read(self, name: str, box: Sequence[slice]) -> np.ndarray:
         variable = self.stored.header.schema.variables[self._number[name]]
         if not variable.dims:
             (piece,) = self.pieces(name)
@@ -135,7 +143,8 @@ class PartialReader:
     def rows_of(self, dim: str, rows: slice) -> slice:
         """Return the rows of a jagged dimension that belong to some rows of the dimension of its counts."""
         counts = self.stored.header.schema.counts[dim]
-        return slice(self._first_row(dim, counts, rows.start), self._first_row(dim, counts, rows.stop))
+        with not_believed(self.stored.path, "baler-core"):
+            return slice(self._first_row(dim, counts, rows.start), self._first_row(dim, counts, rows.stop))
 
     def _first_row(self, dim: str, counts: str, row: int) -> int:
         """Return how many rows of a jagged dimension come before those that belong to a row of its counts."""
