@@ -20,7 +20,6 @@ from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
 from baler_core.pipeline.decompression import decompress as decompress_file
 from baler_core.pipeline.input import Input
-from baler_core.pipeline.part_file import Wanted, decompress_part
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -184,6 +183,8 @@ def decompress(
     """
     if variables is None and rows is None:
         return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
+    from baler_core.pipeline.part_file import Wanted, decompress_part
+
     patterns = [variables] if isinstance(variables, str) else variables
     return decompress_part(Path(path), None, Wanted(patterns, rows), output=Path(output), lookup=_lookup(trained))
 
