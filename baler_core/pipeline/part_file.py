@@ -154,13 +154,14 @@ class _Part:
     def blocks(self) -> Iterator[Block]:
         """Yield the values, cut as a file of them would be."""
         for leading, variables, rows in leading_slices(self.schema, _BLOCK_BYTES):
-            block = {}
+            boxes = {}
             for variable in variables:
                 box = [self._along(dim) for dim in variable.dims]
                 if variable.dims and leading is not None:
                     box[0] = self._inside(variable.dims[0], leading, rows)
-                block[variable.name] = (variable.dims, self._parts.read(variable.name, box))
-            yield make_block(block)
+                boxes[variable.name] = box
+            values = self._parts.read_together(boxes)
+            yield make_block({v.name: (v.dims, values[v.name]) for v in variables})
 
     def _inside(self, dim: str, leading: str, rows: slice) -> slice:
         """Return the rows of a dimension, counted in the whole file, that belong to rows of the part's leading one."""
