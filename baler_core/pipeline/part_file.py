@@ -122,7 +122,7 @@ class _Part:
         self._parts, self._whole = parts, whole
         variables = tuple(variable for variable in whole.variables if variable.name in names)
         self._dim = _leading(whole, variables, path) if rows is not None else ""
-        self._rows = {}
+        self._rows: dict[str, slice] = {}
         if rows is not None:
             first, last = rows
             self._cut_rows(slice(first, self._whole.sizes[self._dim] if last is None else last), path)

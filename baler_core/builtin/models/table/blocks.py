@@ -30,6 +30,8 @@ CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
 _FEW, _WRONG = 2, 0.001
 """How many values may break the tolerance before a column is stored apart: a few, and a share of all."""
+_FEW_COLUMNS = 0.25
+"""From this share of the columns on, a row block is read in one go."""
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,14 @@ def decode_block(
     FormatError
         If the bytes are damaged.
     """
-    reader = RangeReader(data, "a block of a table")
+    restored = range(len(dtypes)) if wanted is None else columns_restored(plan, wanted)
+    decoded = restored if wanted is None else columns_decoded(plan, restored)
+    few = len(decoded) < _FEW_COLUMNS * len(dtypes)
+    reader = RangeReader(data if few else bytes(data), "a block of a table")
     checksum = int.from_bytes(reader.take(4), "little")
     symbols: dict[int, Symbols] = {}
     warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
     coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), events, plan.pointer)
-    restored = range(len(dtypes)) if wanted is None else columns_restored(plan, wanted)
-    decoded = restored if wanted is None else columns_decoded(plan, restored)
     stored = _read_columns(reader, len(dtypes), decoded)
     found = 0
     for number in (n for n in plan.order if n in decoded):

@@ -28,7 +28,7 @@ def cut_hdus(schema: Schema, whole: Schema) -> Cut:
             kept.append((n, _cut(bones, schema, whole)))
         elif n == 0:
             kept.append((n, Bones(without_image(bones.header) if bones.variables else bones.header)))
-    attachments = {}
+    attachments: dict[str, bytes] = {}
     for place, (n, bones) in enumerate(kept):
         if bones == records[n]:
             prefix = attached_name(n, "")
