@@ -19,8 +19,10 @@ from baler_core.errors import did_you_mean
 COMMANDS = {
     "init": ("suggesting", "Write a configuration for a data file."),
     "suggest": ("suggesting", "Print proposed bounds for a data file."),
+    "predict": ("predicting", "Predict sizes and times from a sample."),
     "check": ("preparation", "Check a configuration; with --data, against its inputs."),
     "scan": ("scanning", "Show what errors cost, for a ladder of bounds."),
+    "compare": ("comparing", "Compare with other compressors at the same bounds."),
     "run": ("workflow", "Train, compress, decompress, evaluate and report."),
     "train": ("steps", "Train the model of a configuration."),
     "compress": ("steps", "Compress data files to .bal files."),

@@ -24,6 +24,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results
+    from baler_core.evaluate.peer_results import PeerComparison
     from baler_core.pipeline.compression import Compressed
     from baler_core.report import Report
 
@@ -93,7 +94,15 @@ class _Run:
             kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )
-        return evaluate(source, restored, self.registry, comparison)
+        results = evaluate(source, restored, self.registry, comparison)
+        return replace(results, peers=self._peers(source, compressed, results))
+
+    def _peers(self, source: Path, compressed: Compressed, results: Results) -> PeerComparison | None:
+        """Return what others make of a sample at the same bounds; None where nothing may be lost."""
+        from baler_core.peers.comparison import beside_file
+
+        lossy = any(v.lossy and v.allowed is not None for v in results.variables)
+        return beside_file(self.config, self.registry, source, compressed.path, results) if lossy else None
 
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""

@@ -76,6 +76,8 @@ def no_such_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{path}: no such file; there is no folder {path.parent}"
     names = [p.name for p in path.parent.iterdir() if p.is_file() and not p.name.startswith(".")]
+    if not names:
+        return f"{path}: no such file; its folder holds none"
     return f"{path}: no such file. {did_you_mean(path.name, names)}"
 
 
