@@ -88,7 +88,7 @@ def test_damage_matters_to_what_needs_the_page_and_to_nothing_else(bal: Path, tm
         (tmp_path / "x.bal").write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
         with baler_core.open_file(tmp_path / "x.bal", cache=0) as file:
             for name, array in file.items():
-                for part in (slice(0, 5), slice(-5, None)):
+                for part in (slice(0, 5), slice(None, None, 7)):
                     try:
                         found = array[part]
                     except FormatError:
