@@ -45,6 +45,7 @@ from baler_core.errors import (
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
     NO_HINTS,
+    Cut,
     Estimate,
     Hints,
     Loss,
@@ -78,6 +79,7 @@ __all__ = [
     "CfSpecial",
     "Columns",
     "ConfigError",
+    "Cut",
     "DataError",
     "Decoder",
     "Encoder",
