@@ -34,6 +34,10 @@ class MissingFile(FormatError, FileNotFoundError):
     """A `.bal` file is not there."""
 
 
+class DamagedFile(FormatError, OSError):
+    """A `.bal` file is damaged, for libraries whose users expect an OSError."""
+
+
 class CutShort(FormatError, OSError):
     """A `.bal` file ends too early."""
 

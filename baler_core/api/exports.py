@@ -58,6 +58,7 @@ from baler_core.plugin.interfaces import (
 )
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
+from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 __all__ = [
     "Around",
@@ -98,6 +99,9 @@ __all__ = [
     "Sample",
     "Schema",
     "Settled",
+    "Shown",
+    "ShownGroup",
+    "ShownVariable",
     "Sink",
     "Source",
     "SourceError",

@@ -17,6 +17,7 @@ from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
 from baler_core.plugin.options import AutoOptions, Effort, Options, Training
+from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
     import torch
@@ -150,6 +151,14 @@ class Reader(Component, ABC):
     @abstractmethod
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` as `schema` and its skeleton describe it."""
+
+    def shown(self, schema: Schema) -> Shown | None:
+        """Return how the libraries of this format show the file that `create` would make, from its schema alone.
+
+        Libraries that open `.bal` files, such as xarray, show it so. None, the default, has them take names, dimensions,
+        units, fill values and packing from the schema.
+        """
+        return None
 
 
 class Preprocessor(Component, ABC):
