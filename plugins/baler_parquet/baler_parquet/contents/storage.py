@@ -68,7 +68,7 @@ def columns_of(facts: Facts, group: int = 0) -> list[list[Any]]:
         If the facts are damaged.
     """
     groups = facts["groups"]
-    usual = next((row for row in groups if row), [])
+    usual: list[int] = next((row for row in groups if row), [])
     row = groups[group] if group < len(groups) and groups[group] else usual
     return [list(facts["kinds"][int(one)]) for one in row]
 
