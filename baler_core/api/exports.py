@@ -44,6 +44,8 @@ from baler_core.errors import (
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
+    NO_HINTS,
+    Cut,
     Estimate,
     Hints,
     Loss,
@@ -65,6 +67,7 @@ from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 
 __all__ = [
+    "NO_HINTS",
     "Around",
     "Autoencoder",
     "BalerError",
@@ -76,6 +79,7 @@ __all__ = [
     "CfSpecial",
     "Columns",
     "ConfigError",
+    "Cut",
     "DataError",
     "Decoder",
     "Encoder",

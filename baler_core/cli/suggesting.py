@@ -159,7 +159,7 @@ def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Se
 def _kept(opened: Opened, registry: Registry, keep: Sequence[str]) -> list[Any]:
     from baler_core.suggest.kept import kept_quantities
 
-    return list(kept_quantities(keep, opened.schema, registry))
+    return list(kept_quantities(keep, opened.schema, registry, opened.values))
 
 
 def _rows(opened: Opened) -> list[tuple[str, str, str, str, str]]:

@@ -16,6 +16,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
+from baler_core.errors import DataError
 from baler_core.plugin.options import AutoOptions, Effort, Options, Training
 
 if TYPE_CHECKING:
@@ -115,6 +116,22 @@ class Sink(ABC):
         """Release everything after a failure; the core removes the temporary file."""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What a reader makes of a part of a file.
+
+    Attributes
+    ----------
+    schema
+        The one to create the file by.
+    warnings
+        What of the whole file will not be there, besides the variables and rows left out, one sentence each.
+    """
+
+    schema: Schema
+    warnings: Sequence[str] = ()
+
+
 class Reader(Component, ABC):
     """Reads and writes one file format."""
 
@@ -153,6 +170,25 @@ class Reader(Component, ABC):
     @abstractmethod
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` as `schema` and its skeleton describe it."""
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file that holds a part of another: fewer variables, or fewer rows of the leading dimension.
+
+        Parameters
+        ----------
+        schema
+            That of the part: variables, sizes and counts are right; skeleton and attachments are still those of the whole.
+        whole
+            That of the whole file.
+
+        Raises
+        ------
+        DataError
+            If files of this format cannot be cut so; the message says what can be done instead.
+        """
+        raise DataError(
+            f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
+        )
 
 
 class Preprocessor(Component, ABC):
@@ -398,6 +434,7 @@ __all__ = [
     "NO_HINTS",
     "AutoOptions",
     "Component",
+    "Cut",
     "Effort",
     "Estimate",
     "Hints",
