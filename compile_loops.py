@@ -31,6 +31,7 @@ AREAS = {
     "predictive": "baler_core.builtin.models.fields.predictive",
     "transform": "baler_core.builtin.models.fields.transform",
     "table": "baler_core.builtin.models.table",
+    "csv": "baler_core.builtin.readers.csv",
 }
 _ARRAY = re.compile(r"([a-zA-Z]\d+):(\d+)([CA])(r?)")
 _CONSTANTS = {"int": 1, "float": 1.0, "bool": True, "NoneType": None}
