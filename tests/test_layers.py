@@ -67,7 +67,7 @@ def test_every_module_is_named_on_its_layer() -> None:
             names.add(path.stem)
     page = {layer: set(modules) for layer, modules in layers().items()}
     assert found == page, "docs/architecture.md names the modules of each layer"
-    assert len([path for path in CORE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]) < 20
+    assert len([path for path in CORE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]) <= 20
 
 
 def test_a_layer_imports_only_from_itself_and_from_below() -> None:

@@ -11,6 +11,7 @@ from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.cf.attributes import axis_role, described, standard_name
 from baler_core.data.cf.roles import Described as CfDescribed
 from baler_core.data.cf.roles import cf_roles, conventional_attributes, fitting_axes
+from baler_core.data.cf.special_values import DEFAULT_FILL as CF_DEFAULT_FILL
 from baler_core.data.cf.special_values import Special as CfSpecial
 from baler_core.data.cf.special_values import special_values
 from baler_core.data.comparison import Pairs, is_measured, pair_values
@@ -65,8 +66,10 @@ from baler_core.plugin.interfaces import (
 )
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
+from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 __all__ = [
+    "CF_DEFAULT_FILL",
     "NO_HINTS",
     "Around",
     "Autoencoder",
@@ -109,6 +112,9 @@ __all__ = [
     "Sample",
     "Schema",
     "Settled",
+    "Shown",
+    "ShownGroup",
+    "ShownVariable",
     "Sink",
     "Source",
     "SourceError",

@@ -318,7 +318,9 @@ class PartialReader:
         model = self.stored.model(record.groups[piece.place], record.models[piece.place])
         with self.stored.naming(layout, model):
             streams = self._block(piece.block).ranged(piece.place)
-            return self.stored.decoder.part(model, streams, layout, before, part)
+            found = self.stored.decoder.part(model, streams, layout, before, part)
+        # A single value that a model indexed is a number by now.
+        return None if found is None else {name: np.asarray(values) for name, values in found.items()}
 
     def _whole(self, piece: Piece, layout: Layout, before: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         record = self.stored.header.blocks[piece.block]
