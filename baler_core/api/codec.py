@@ -5,28 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baler_core.api.given import input_of_object
-from baler_core.config import Config
+from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import DataError, FormatError
 from baler_core.format.bare import BARE, NAME, fits, unpack_bare
-from baler_core.pipeline.bare import (
-    ArrayCoder,
-    array_coder,
-    decode_bare,
-    encode_bare,
-    model_of,
-    restored,
-    state_digest,
-)
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.decode import memory_limit, not_believed
 from baler_core.plugin.interfaces import Effort, Model
 from baler_core.plugin.registry import Registry, load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.pipeline.bare import ArrayCoder
 
 Stated = str | Mapping[str, Any]
 # A stream of one array is one block, whatever its size.
@@ -40,6 +34,7 @@ def encode(
     effort: Effort | None = None,
     model: Stated = "auto",
     trained: str | Path | None = None,
+    by_reference: bool = False,
 ) -> bytes:
     """Return an array or another object as compressed bytes, which `decode` restores.
 
@@ -56,14 +51,18 @@ def encode(
         A model's name, or a mapping with `name` and its options.
     trained
         A file of trained models to use where they suit.
+    by_reference
+        Whether the bytes refer to that file instead of holding what they use of it.
 
     Raises
     ------
     BalerError
         If something the caller gave cannot be used.
     """
+    from baler_core.pipeline.bare import encode_bare
+
     registry = load_plugins()
-    config = _config("encode", data, bounds, effort, model, registry)
+    config = _config("encode", data, bounds, effort, model, registry, "reference" if by_reference else None)
     source = input_of_object(data, config, registry)
     if trained is None and _is_bare(data):
         with source.source:
@@ -94,6 +93,8 @@ def decode(data: bytes | bytearray | memoryview, *, memory: int | None = None) -
     data = bytes(data)
     limit = memory_limit() if memory is None else memory
     if data[: len(BARE)] == BARE:
+        from baler_core.pipeline.bare import decode_bare
+
         with not_believed("<bytes>", "baler-core"):
             return decode_bare(data, memory_limit=limit)
     from baler_core.api.opening import opened
@@ -132,6 +133,8 @@ class Encoder:
     ) -> None:
         if not _is_bare(sample):
             raise DataError(f"an Encoder takes plain arrays of numbers, not {_described(sample)}: use encode")
+        from baler_core.pipeline.bare import array_coder
+
         registry = load_plugins()
         config = _config("Encoder", sample, bounds, effort, model, registry)
         with (source := input_of_object(sample, config, registry)).source:
@@ -171,6 +174,8 @@ class Decoder:
     """
 
     def __init__(self, state: bytes | None = None, *, memory: int | None = None) -> None:
+        from baler_core.pipeline.bare import state_digest
+
         self._known = {} if state is None else {state_digest(state): state}
         self._models: dict[tuple[str, str, bytes], Model] = {}
         self._memory = memory_limit() if memory is None else memory
@@ -183,6 +188,8 @@ class Decoder:
         FormatError
             If the bytes are damaged, or need another state.
         """
+        from baler_core.pipeline.bare import model_of, restored
+
         with not_believed("<bytes>", "baler-core"):
             bare = unpack_bare(bytes(data), memory_limit=self._memory)
             state = bare.state if bare.state is not None else self._known.get(bare.state_digest)
@@ -199,13 +206,20 @@ class Decoder:
 
 
 def _config(
-    function: str, data: Any, bounds: Stated | None, effort: Effort | None, model: Stated, registry: Registry
+    function: str,
+    data: Any,
+    bounds: Stated | None,
+    effort: Effort | None,
+    model: Stated,
+    registry: Registry,
+    model_storage: ModelStorage | None = None,
 ) -> Config:
     stated: Stated = {"name": model} if isinstance(model, str) else model
     if effort is not None:
         stated = {**stated, "effort": effort} if isinstance(stated, Mapping) else stated
     named = {NAME: bounds} if bounds is not None and _is_bare(data) else bounds
     arguments = {"bounds": named, "model": stated, "block_size": _ONE_BLOCK if _is_bare(data) else None}
+    arguments["model_storage"] = model_storage
     return config_of_arguments(function, arguments, registry, source=None, output=Path("encoded.bal"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from baler_core.data.variables import Schema, Variable, leading_dimension, selec
 from baler_core.errors import ConfigError, DataError, OutsideError, SourceError, UnknownVariable, did_you_mean
 from baler_core.format.header import Header
 from baler_core.machine.byte_source import ByteSource, Place
-from baler_core.pipeline.decode import BalFile, not_believed
+from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.shown import Shown
 
 CACHE = "256 MB"
 
@@ -131,6 +133,18 @@ class File(Mapping[str, "StoredArray"]):
         """Return the bound of each variable."""
         return dict(zip(self.schema.names, self._stored.header.bounds, strict=True))
 
+    def shown(self) -> Shown | None:
+        """Return how the libraries of the original's format show it; None where nothing but the schema is known.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
+        with not_believed(self.path, self.header.reader.package):
+            return reader.shown(self.schema)
+
     # ---- values
 
     def rows(
@@ -161,7 +175,9 @@ class File(Mapping[str, "StoredArray"]):
             raise OutsideError(
                 f"{self.path}: no variable has rows along {dim!r}. {did_you_mean(str(dim), map(str, leading))}"
             )
-        return {name: self._arrays[name].rows(start, stop) for name in along}
+        boxes = {name: self._arrays[name]._box_of_rows(start, stop) for name in along}
+        found = self._parts.read_together(boxes)
+        return {name: found[name].view(self._arrays[name].dtype) for name in along}
 
     def _leading(self, names: Sequence[str]) -> str:
         found = dict.fromkeys(d for d in (self._arrays[name].leading_dim for name in names) if d is not None)
@@ -272,6 +288,10 @@ class StoredArray:
         OutsideError
             If there are not so many rows (an IndexError, too).
         """
+        return self._read(self._box_of_rows(start, stop))
+
+    def _box_of_rows(self, start: int, stop: int) -> tuple[slice, ...]:
+        """Return where rows of the leading dimension lie."""
         leading = self.leading_dim
         if leading is None:
             raise OutsideError(f"{self.name!r} is a single value and has no rows")
@@ -279,7 +299,7 @@ class StoredArray:
         if not 0 <= start <= stop <= length:
             raise OutsideError(f"{self.name!r} has {length:,} rows along {leading!r}: there are no rows {start}:{stop}")
         rows = self._rows(self.dims[0], slice(start, stop))
-        return self._read((rows, *(slice(0, n) for n in self.shape[1:])))
+        return (rows, *(slice(0, n) for n in self.shape[1:]))
 
     def _rows(self, dim: str, rows: slice) -> slice:
         """Return the rows of a dimension that belong to rows of the leading one."""
