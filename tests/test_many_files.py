@@ -234,9 +234,8 @@ def test_another_version_of_the_package_is_refused(folder: Path) -> None:
 
 
 def test_after_a_kill_there_are_whole_files_no_workers_and_the_rest_is_done_next_time(folder: Path) -> None:
-    rows = 20_000
-    for seed in range(FILES):
-        np.savez(folder / f"run{seed}.npz", **arrays(seed, rows))  # type: ignore[arg-type]
+    for seed in range(FILES - 2, FILES):
+        np.savez(folder / f"run{seed}.npz", **arrays(seed, 20_000))  # type: ignore[arg-type]
     command = [sys.executable, "-m", "baler_core", "compress", "c.yaml", "--workers", "2"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -251,7 +250,7 @@ def test_after_a_kill_there_are_whole_files_no_workers_and_the_rest_is_done_next
     whole = contents(folder / "out")
     assert whole
     for name in whole:
-        assert len(baler_core.open_file(folder / "out" / name)["x"][:]) == rows
+        assert len(baler_core.open_file(folder / "out" / name)["x"][:]) in (300, 301, 20_000)
     assert run_main("compress", "c.yaml", "--workers", "1") == 0
     assert len(contents(folder / "out")) == FILES
     assert {name: contents(folder / "out")[name] for name in whole} == whole

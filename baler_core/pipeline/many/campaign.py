@@ -141,18 +141,19 @@ def run_campaign(
         raise ConfigError(f"{workers} workers: wanted 1 or more")
     tasks = _tasks(campaign, collect=executor is None and workers > 1)
     record = _Record(campaign, tasks)
-    with ExitStack() as stack:
-        chosen: Submits = executor or (stack.enter_context(Processes(workers)) if workers > 1 else Here())
-        at_once = _AT_ONCE_ELSEWHERE if executor is not None else workers + (workers > 1)
-        schedule = Schedule(tasks, chosen, at_once)
-        try:
+    at_once = _AT_ONCE_ELSEWHERE if executor is not None else workers + (workers > 1)
+    try:
+        with ExitStack() as stack:
+            chosen: Submits = executor or (stack.enter_context(Processes(workers)) if workers > 1 else Here())
+            schedule = Schedule(tasks, chosen, at_once)
             for outcome in schedule.outcomes():
                 record.add(outcome)
                 tell(outcome, record.progress)
                 if outcome.state == "failed" and not keep_going:
                     schedule.stop()
-        finally:
-            manifest = record.write()
+    finally:
+        # After the workers have ended, since whoever writes into a folder removes what the dead have left there.
+        manifest = record.write()
     return manifest, [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
 
 

@@ -15,7 +15,8 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, Protocol, Self, TypeVar
 
 Result = TypeVar("Result")
-_SECONDS_TO_CLEAN_UP = 5.0
+# Shorter than the command line waits for what it cleans up.
+_SECONDS_TO_CLEAN_UP = 2.0
 
 
 class Submits(Protocol):
