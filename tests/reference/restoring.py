@@ -129,6 +129,14 @@ def _group(
     model: Model, streams: dict[str, bytes], own: list[Variable], shapes: Shapes
 ) -> tuple[list[np.ndarray], bytes]:
     """The restored values of a group, and its digest."""
+    values, exact = decoded_group(model, streams, own, shapes)
+    return values, group_digest(streams.get("!", b""), exact)
+
+
+def decoded_group(
+    model: Model, streams: dict[str, bytes], own: list[Variable], shapes: Shapes
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The restored values of a group, and those of its exact variables."""
     if model.name not in MODELS:
         raise Damaged(f"this decoder knows no model {model.name!r}")
     own = _with_steps(streams.get("&", b""), own)
@@ -136,10 +144,8 @@ def _group(
     values = [np.array(array, order="C") for array in decoded]
     settle(streams.get("~", b""), values, own)
     make_zeros(streams.get("0", b""), values, own)
-    corrections = streams.get("!", b"")
-    correct(corrections, values, own)
-    exact = [array for array, variable in zip(values, own, strict=True) if variable.tolerance.kind == "exact"]
-    return values, group_digest(corrections, exact)
+    correct(streams.get("!", b""), values, own)
+    return values, [array for array, variable in zip(values, own, strict=True) if variable.tolerance.kind == "exact"]
 
 
 def _with_steps(data: bytes, own: list[Variable]) -> list[Variable]:
