@@ -184,14 +184,14 @@ def decompress(
     BalerError
         If the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
-    from baler_core.pipeline.part_file import Wanted, decompress_part
+    from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     with sent(output) as target:
         if variables is None and rows is None:
             decompress_file(Path(path), None, output=target, lookup=_lookup(trained))
         else:
             patterns = [variables] if isinstance(variables, str) else variables
-            decompress_part(Path(path), None, Wanted(patterns, rows), output=target, lookup=_lookup(trained))
+            decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))
     return Path(output)
 
 
