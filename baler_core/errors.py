@@ -34,6 +34,14 @@ class MissingFile(FormatError, FileNotFoundError):
     """A `.bal` file is not there."""
 
 
+class DamagedFile(FormatError, OSError):
+    """A `.bal` file is damaged, for libraries whose users expect an OSError."""
+
+
+class DamagedChunk(FormatError, ValueError):
+    """A chunk of an array store is damaged, or was encoded by something else."""
+
+
 class CutShort(FormatError, OSError):
     """A `.bal` file ends too early."""
 

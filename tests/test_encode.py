@@ -53,7 +53,7 @@ def test_arrays_come_back_within_their_bounds(array: np.ndarray, bounds: Any, er
 
 
 @pytest.mark.parametrize(("array", "bounds", "_"), ARRAYS, ids=lambda value: getattr(value, "dtype", None))
-@pytest.mark.parametrize("model", ["scalar", "predictive", "table"])
+@pytest.mark.parametrize("model", ["scalar", "predictive", "transform", "table"])
 def test_the_page_is_enough_to_decode_an_array(array: np.ndarray, bounds: Any, _: float, model: str) -> None:
     if (array.ndim == 1) != (model == "table") and model != "scalar":
         return

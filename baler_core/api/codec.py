@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.api.given import input_of_object
-from baler_core.config import Config
+from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import DataError, FormatError
 from baler_core.format.bare import BARE, NAME, fits, unpack_bare
@@ -34,6 +34,7 @@ def encode(
     effort: Effort | None = None,
     model: Stated = "auto",
     trained: str | Path | None = None,
+    by_reference: bool = False,
 ) -> bytes:
     """Return an array or another object as compressed bytes, which `decode` restores.
 
@@ -50,6 +51,8 @@ def encode(
         A model's name, or a mapping with `name` and its options.
     trained
         A file of trained models to use where they suit.
+    by_reference
+        Whether the bytes refer to that file instead of holding what they use of it.
 
     Raises
     ------
@@ -59,7 +62,7 @@ def encode(
     from baler_core.pipeline.bare import encode_bare
 
     registry = load_plugins()
-    config = _config("encode", data, bounds, effort, model, registry)
+    config = _config("encode", data, bounds, effort, model, registry, "reference" if by_reference else None)
     source = input_of_object(data, config, registry)
     if trained is None and _is_bare(data):
         with source.source:
@@ -203,13 +206,20 @@ class Decoder:
 
 
 def _config(
-    function: str, data: Any, bounds: Stated | None, effort: Effort | None, model: Stated, registry: Registry
+    function: str,
+    data: Any,
+    bounds: Stated | None,
+    effort: Effort | None,
+    model: Stated,
+    registry: Registry,
+    model_storage: ModelStorage | None = None,
 ) -> Config:
     stated: Stated = {"name": model} if isinstance(model, str) else model
     if effort is not None:
         stated = {**stated, "effort": effort} if isinstance(stated, Mapping) else stated
     named = {NAME: bounds} if bounds is not None and _is_bare(data) else bounds
     arguments = {"bounds": named, "model": stated, "block_size": _ONE_BLOCK if _is_bare(data) else None}
+    arguments["model_storage"] = model_storage
     return config_of_arguments(function, arguments, registry, source=None, output=Path("encoded.bal"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from baler_core.data.variables import Schema, Variable, leading_dimension, selec
 from baler_core.errors import ConfigError, DataError, OutsideError, SourceError, UnknownVariable, did_you_mean
 from baler_core.format.header import Header
 from baler_core.machine.byte_source import ByteSource, Place
-from baler_core.pipeline.decode import BalFile, not_believed
+from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
+from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.shown import Shown
 
 CACHE = "256 MB"
 
@@ -130,6 +132,18 @@ class File(Mapping[str, "StoredArray"]):
     def bounds(self) -> Mapping[str, ErrorBound]:
         """Return the bound of each variable."""
         return dict(zip(self.schema.names, self._stored.header.bounds, strict=True))
+
+    def shown(self) -> Shown | None:
+        """Return how the libraries of the original's format show it; None where nothing but the schema is known.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
+        with not_believed(self.path, self.header.reader.package):
+            return reader.shown(self.schema)
 
     # ---- values
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "plot": ("results", "Draw chosen variables from the results of a run."),
     "info": ("inspection", "Show what a .bal file holds."),
     "verify": ("inspection", "Check that all of a .bal file can be restored."),
+    "new-plugin": ("scaffolding", "Write a package for a plugin, with tests."),
     "plugins": ("components", "List plugins and components, and what is broken."),
 }
 
@@ -44,7 +45,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"baler_core.cli.{COMMANDS[name][0]}"), name)
+        module = importlib.import_module(f"baler_core.cli.{COMMANDS[name][0]}")
+        command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -17,6 +17,7 @@ from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
+from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -132,7 +133,7 @@ def decompress(
     from baler_core.format.file_info import read_info
     from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
-    from baler_core.pipeline.decompression import restored_suffix
+    from baler_core.pipeline.decompression import folders_of, restored_suffix
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     header = read_info(file).header
@@ -141,7 +142,7 @@ def decompress(
     needed = [file, *([model] if model is not None else [])]
     if header.trained is not None:
         needed.append(find_trained(header.trained, file, Lookup(model)))
-    destination = _destination(output, force, as_json, needed)
+    destination = _destination(output, force, as_json, needed, folders_of(header, registry))
     with destination.path(
         file.with_name(f"{file.stem}.{'part' if variables or rows else 'restored'}{suffix}")
     ) as target:
@@ -150,15 +151,17 @@ def decompress(
             restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
         else:
             restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)
-        size = restored.stat().st_size
+        size = size_of(restored)
     if as_json:
         print_json({"restored": str(restored), "file_bytes": size})
     else:
         _wrote(destination, restored, size)
 
 
-def _destination(output: Path | None, force: bool, as_json: bool, needed: Sequence[Path]) -> Destination:
-    destination = Destination(output, force, tuple(needed))
+def _destination(
+    output: Path | None, force: bool, as_json: bool, needed: Sequence[Path], folders: Sequence[str] = ()
+) -> Destination:
+    destination = Destination(output, force, tuple(needed), tuple(folders))
     if destination.streamed and as_json:
         raise ConfigError("-o - and --json both want standard output: leave one of them out")
     return destination

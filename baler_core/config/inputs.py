@@ -12,6 +12,7 @@ from baler_core.errors import BalerError, DataError, did_you_mean
 from baler_core.machine.addresses import fetched
 from baler_core.machine.byte_source import is_address
 from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.published import published_suffix
 from baler_core.plugin.registry import Registry
 
 
@@ -40,7 +41,7 @@ def find_inputs(
     complaints: list[tuple[int, str]] = []
     for index, text in enumerate(stated):
         try:
-            for path in _expanded(text, folder):
+            for path in _expanded(text, folder, registry):
                 found.setdefault(path, index)
         except DataError as error:
             complaints.append((index, str(error)))
@@ -54,7 +55,7 @@ def plain(path: Path) -> Path:
     return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
-def _expanded(text: str, folder: Path) -> list[Path]:
+def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
     """The files of one path or pattern."""
     if is_address(text):
         try:
@@ -62,13 +63,17 @@ def _expanded(text: str, folder: Path) -> list[Path]:
         except BalerError as error:
             raise DataError(str(error)) from error
     path = plain(folder / Path(text).expanduser())
+    if registry.takes_folder(path):
+        return [path]
     if path.is_dir():
+        if published_suffix(path.name):
+            registry.reader_for(path)
         raise DataError(f"{path} is a folder: name files, such as {Path(text) / '*.root'}")
     if path.exists():
         return [path]
     if glob.has_magic(text):
         matches = sorted(plain(folder / match) for match in glob.glob(text, root_dir=folder, recursive=True))
-        files = [match for match in matches if match.is_file()]
+        files = [match for match in matches if match.is_file() or registry.takes_folder(match)]
         if not files:
             raise DataError(f"no file matches {path}")
         return files

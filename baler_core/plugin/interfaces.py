@@ -18,6 +18,7 @@ from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
 from baler_core.errors import DataError
 from baler_core.plugin.options import AutoOptions, Effort, Options, Training
+from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
     import torch
@@ -139,6 +140,9 @@ class Reader(Component, ABC):
     """Lower-case, with the dot (`.root`, `.fits.gz`)."""
     written: ClassVar[tuple[str, ...]] = ()
     """Suffixes of the files it writes, where these are not the ones it reads."""
+    folders: ClassVar[tuple[str, ...]] = ()
+    """Names of files one of which makes a folder an input (`zarr.json`), for formats that are folders. `create` then makes
+    a folder where the original was one."""
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
@@ -186,6 +190,14 @@ class Reader(Component, ABC):
         raise DataError(
             f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
         )
+
+    def shown(self, schema: Schema) -> Shown | None:
+        """Return how the libraries of this format show the file that `create` would make, from its schema alone.
+
+        Libraries that open `.bal` files, such as xarray, show it so. None, the default, has them take names, dimensions,
+        units, fill values and packing from the schema.
+        """
+        return None
 
 
 class Preprocessor(Component, ABC):

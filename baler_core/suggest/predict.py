@@ -27,7 +27,7 @@ from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
-from baler_core.suggest.autoencoders import Autoencoder, variation
+from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
 from baler_core.suggest.extrapolate import CodedSample, Range, effect_of, extrapolated, with_interval
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables, physical
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
@@ -72,12 +72,12 @@ class Expected:
     nbytes: Range
     seconds: Range
     models: Mapping[str, float]
-    autoencoders: Mapping[tuple[str, float], Autoencoder] = field(default_factory=dict)
+    autoencoders: Mapping[tuple[str, float], ExpectedAutoencoder] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Prediction:
+class FilePrediction:
     """What a file will become.
 
     Attributes
@@ -115,7 +115,7 @@ def usual_bounds(schema: Schema) -> list[Ladder]:
     return found
 
 
-def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[Ladder]) -> Prediction:
+def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[Ladder]) -> FilePrediction:
     """Code samples of an open input under each set of bounds, and extrapolate.
 
     Raises
@@ -139,7 +139,7 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     few = [f"{name}: {count} distinct values in the sample" for name, count in distinct_few(arrays)]
     numbers = {v.name: variation(physical(v, arrays[v.name])) for v in schema.variables if is_number(v, arrays)}
     coded = sum(map(sample.source.schema.nbytes, sample.source.schema.variables))
-    return Prediction(given.name, native, coded, len(names), tuple(found), (*same, *few), numbers)
+    return FilePrediction(given.name, native, coded, len(names), tuple(found), (*same, *few), numbers)
 
 
 @dataclass(frozen=True)

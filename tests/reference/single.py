@@ -8,9 +8,9 @@ import zlib
 
 import numpy as np
 
-from reference.container import group_digest, state
+from reference.container import state
 from reference.reading import Bytes, Damaged, decompress
-from reference.restoring import MODELS, NONSENSE, Model, decoded_group
+from reference.restoring import MODELS, NONSENSE, Model, OwnTolerances, restored_group
 from reference.tolerances import Variable, complete
 
 NUMBERS = ("f2", "f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8")
@@ -48,8 +48,9 @@ def _restored(data: bytes, limit: int) -> np.ndarray:
     if name not in MODELS:
         raise Damaged(f"this decoder knows no model {name!r}")
     options = {"effort": ("", "fast", "balanced", "max")[coder >> 4]} if coder >> 4 else {}
-    values, exact = decoded_group(Model(name, options, learned, None), streams, [variable], [shape])
-    if tolerance.kind == "exact" and group_digest(streams.get("!", b""), exact)[:4] != stream.rest():
+    model = Model(name, options, learned, None, OwnTolerances({variable.name: variable}))
+    values, digest = restored_group(model, streams, [variable], [shape], [])
+    if tolerance.kind == "exact" and digest[:4] != stream.rest():
         raise Damaged("an array restores to something else than was written")
     return values[0]
 
