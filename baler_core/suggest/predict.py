@@ -28,7 +28,7 @@ from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
-from baler_core.suggest.extrapolate import CodedSample, Range, effect_of, extrapolated, with_interval
+from baler_core.suggest.extrapolate import CodedSample, Range, about, effect_of, extrapolated, with_interval
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables, physical
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
@@ -161,7 +161,7 @@ class _Predictor:
         fixed = self._fixed()
         if self.native <= _WHOLE_BYTES:
             coded, beside, models = _coded(config, self.registry, sample)
-            size, seconds = with_interval(coded.nbytes, 1, fixed + beside, _BESIDE), with_interval(coded.seconds, 2)
+            size, seconds = with_interval(coded.nbytes, 1, fixed + beside, _BESIDE), about(coded.seconds)
         else:
             quick = replace(config, model=ComponentSpec(AUTO, AutoOptions(effort="fast")))
             large, beside, models = _coded(quick, self.registry, sample)
@@ -171,7 +171,7 @@ class _Predictor:
             learning = models.get("table", 0.0) / max(1.0, sum(models.values()))
             middle = extrapolated(small, large, self.native, learning) * effect.nbytes
             size = with_interval(middle, fold, fixed + beside, _BESIDE)
-            seconds = with_interval(large.seconds * fold * effect.seconds, fold * 10)
+            seconds = about(large.seconds * fold * effect.seconds)
         schema = self.given.source.schema
         allowed = allowed_by(schema, bounds, arrays)
         tables = list(lossy_tables(schema, arrays, allowed))
