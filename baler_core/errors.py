@@ -30,6 +30,36 @@ class FormatError(BalerError):
     """A `.bal` file is damaged, cut short, hostile, or of a newer format."""
 
 
+class MissingFile(FormatError, FileNotFoundError):
+    """A `.bal` file is not there."""
+
+
+class DamagedFile(FormatError, OSError):
+    """A `.bal` file is damaged, for libraries whose users expect an OSError."""
+
+
+class DamagedChunk(FormatError, ValueError):
+    """A chunk of an array store is damaged, or was encoded by something else."""
+
+
+class CutShort(FormatError, OSError):
+    """A `.bal` file ends too early."""
+
+
+class UnknownVariable(DataError, KeyError):
+    """A variable was asked for that a file does not hold."""
+
+    __str__ = Exception.__str__  # KeyError would put the sentence in quotation marks
+
+
+class OutsideError(DataError, IndexError):
+    """Rows or a region were asked for that a variable does not have."""
+
+
+class SourceError(DataError, OSError):
+    """Bytes cannot be read from where they lie, or are not those that were there before."""
+
+
 class MissingPackage(BalerError):
     """A package that only some work needs is not installed, or cannot be imported."""
 

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 from fuzz import Case
 
+import baler_core
 from baler_core import BalerError
 from baler_core.api import calls as api
-from baler_core.format.container import BalReader, BalWriter, pack_streams, unpack_streams
-from baler_core.format.digests import DIGEST_BYTES
+from baler_core.format.container import BalReader, BalWriter
+from baler_core.format.digests import GROUP_DIGEST_BYTES
 from baler_core.format.file_info import read_info
+from baler_core.format.streams import pack_streams, unpack_streams
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.decompression import decompress
 from baler_core.plugin.registry import Registry, load_plugins
@@ -69,10 +71,12 @@ def _used(
     path, target, victim = place / "x.bal", place / f"restored{subject.suffix}", place / "victim.h5"
     path.write_bytes(data)
     victim.write_bytes(b"somebody else's")
-    what = int(random.integers(3))
+    what = int(random.integers(4))
     try:
         if what == 0:
             read_info(path)
+        elif what == 3:
+            _parts_of(path, random)
         elif what == 1:
             found = _values(path, registry)
             assert not honest or found == subject.values, "damaged, and restored to something else"
@@ -87,6 +91,18 @@ def _used(
         strange = {p.name for p in place.iterdir()} - {path.name, target.name, victim.name}
         assert not strange, f"strange files: {strange}"
     return "restored"
+
+
+def _parts_of(path: Path, random: np.random.Generator) -> None:
+    """Read parts of some variables."""
+    with baler_core.open_file(path, cache="1 MB", memory=_MEMORY) as file:
+        for name in random.permutation(list(file))[:3]:
+            array = file[str(name)]
+            low = [int(random.integers(length + 1)) for length in array.shape]
+            part = array[tuple(slice(start, start + 7) for start in low)]
+            assert part.ndim == array.ndim
+            if array.leading_dim is not None:
+                array.rows(0, min(3, file.sizes[array.leading_dim]))
 
 
 def _values(path: Path, registry: Registry) -> dict[str, bytes]:
@@ -139,7 +155,8 @@ def _other_streams(subject: Subject, random: np.random.Generator, others: list[S
     if not header["blocks"][1]:
         return subject.data
     number = header["blocks"][0]
-    groups = unpack_streams(sections[number][:-DIGEST_BYTES], memory_limit=_MEMORY)
+    before = GROUP_DIGEST_BYTES * len(header["blocks"][1][0][1][0])
+    groups = unpack_streams(sections[number][before:], memory_limit=_MEMORY)
     group = groups[int(random.integers(len(groups)))]
     if not group:
         return subject.data
@@ -148,7 +165,7 @@ def _other_streams(subject: Subject, random: np.random.Generator, others: list[S
         del group[name]
     else:
         group[name] = damaged(group[name], random)
-    sections[number] = pack_streams(groups) + sections[number][-DIGEST_BYTES:]
+    sections[number] = sections[number][:before] + pack_streams(groups)
     return _written(sections, header)
 
 

@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.transform import plan as planning
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.data.bounds import Tolerance
-from baler_core.format.container import pack_streams
+from baler_core.format.streams import pack_streams
 from baler_core.pipeline.candidates import BASELINE
 from baler_core.pipeline.choose import choose
 from baler_core.pipeline.task import Task

@@ -49,19 +49,21 @@ def refused(path: Path, match: str) -> None:
     assert sorted(path.parent.iterdir()) == before
 
 
-def indexed(bal: Path, change: Callable[[list[tuple[int, int]], int], bytes]) -> bytes:
+def indexed(bal: Path, change: Callable[[list[tuple[int, tuple[int, ...]]], int], bytes]) -> bytes:
     """The file with another index, whose own checksum is right."""
     with BalReader(bal) as stored:
-        sections = [(s.length, s.checksum) for s in stored.sections]
+        sections = [(s.length, s.checksums) for s in stored.sections]
     whole = bal.read_bytes()
     body = whole[: START + sum(length for length, _ in sections)]
     index = change(sections, len(body))
     return body + index + len(index).to_bytes(4, "little") + zlib.crc32(index).to_bytes(4, "little") + END
 
 
-def written(sections: list[tuple[int, int]], count: int | None = None) -> bytes:
+def written(sections: list[tuple[int, tuple[int, ...]]], count: int | None = None) -> bytes:
     index = write_varint(len(sections) if count is None else count)
-    return index + b"".join(write_varint(length) + checksum.to_bytes(4, "little") for length, checksum in sections)
+    for length, checksums in sections:
+        index += write_varint(length) + b"".join(checksum.to_bytes(4, "little") for checksum in checksums)
+    return index
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def written(sections: list[tuple[int, int]], count: int | None = None) -> bytes:
     ids=["huge", "many", "overlap", "hole before", "hole", "beyond", "none", "no numbers"],
 )
 def test_sections_neither_overlap_nor_leave_holes(
-    bal: Path, tmp_path: Path, change: Callable[[list[tuple[int, int]], int], bytes]
+    bal: Path, tmp_path: Path, change: Callable[[list[tuple[int, tuple[int, ...]]], int], bytes]
 ) -> None:
     (tmp_path / "bad.bal").write_bytes(indexed(bal, change))
     refused(tmp_path / "bad.bal", "damaged|index")
@@ -108,7 +110,7 @@ def test_a_header_that_claims_more_than_any_header_is_refused(bal: Path, tmp_pat
             writer = BalWriter(file)
             for section in (*sections, write_varint(length) + header[2:]):
                 writer.add(section)
-            index = written([(s.length, s.checksum) for s in writer._sections])
+            index = written([(s.length, s.checksums) for s in writer._sections])
             file.write(index + len(index).to_bytes(4, "little") + zlib.crc32(index).to_bytes(4, "little") + END)
         refused(tmp_path / "bad.bal", "the header")
 

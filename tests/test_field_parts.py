@@ -22,6 +22,7 @@ from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform import chunk as transform_chunk
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.fields.window import window_of
+from baler_core.data.part import Part
 from baler_core.machine import threads as parallel
 from baler_core.plugin.interfaces import Effort
 
@@ -126,7 +127,7 @@ def test_a_region_is_decoded_from_the_tiles_it_touches(
     calls = counted(monkeypatch, *places[kind.name])
     whole = decoded(kind, data, layout)
     total = len(calls)
-    found = kind().decode_region({"fields": data}, layout, TOLERANCES, region)
+    found = kind().decode_part({"fields": data}, layout, TOLERANCES, Part(frozenset(TOLERANCES), region))
     box = tuple(region.get(dim, slice(None)) for dim in DIMS)
     for name in TOLERANCES:
         np.testing.assert_array_equal(found[name], whole[name][box])
@@ -143,7 +144,7 @@ def test_damage_elsewhere_does_not_matter_to_a_region(kind: Kind) -> None:
     with pytest.raises(FormatError):
         decoded(kind, bytes(data), layout)
     region = {"time": slice(0, 6), "y": slice(0, 5), "x": slice(0, 5)}
-    found = kind().decode_region({"fields": bytes(data)}, layout, TOLERANCES, region)
+    found = kind().decode_part({"fields": bytes(data)}, layout, TOLERANCES, Part(frozenset(TOLERANCES), region))
     assert not TOLERANCES["u"].violations(values[:6, :5, :5], found["u"]).any()
 
 

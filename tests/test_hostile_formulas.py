@@ -14,7 +14,7 @@ import pytest
 
 import baler_core
 from baler_core.errors import FormatError
-from baler_core.format.container import BalReader, BalWriter, unpack_streams
+from baler_core.format.container import BalReader, BalWriter
 from baler_core.pipeline.decode import BalFile
 from baler_core.plugin.registry import load_plugins
 
@@ -143,15 +143,16 @@ def test_damaged_streams_are_refused_or_restore(bal: Path, table: Path, stream: 
         record = file.header.blocks[0]
         layouts = [file.header.layout(file.header.groups[g], record.sizes) for g in record.groups]
         for _ in range(60):
-            packed = file._bal.section(file.header.first_block)[:-8]
-            streams = unpack_streams(packed, memory_limit=1 << 30)
+            stored = file.stored_block(0)
+            streams = [stored.streams(place) for place in range(len(layouts))]
             for one in streams:
                 if one.get(stream):
                     data = bytearray(one[stream])
                     data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
                     one[stream] = bytes(data)[: int(rng.integers(1, len(data) + 1))]
             with suppress(FormatError):
-                restored, _ = file._groups(record, streams, layouts)
+                stored.streams = streams.__getitem__  # type: ignore[method-assign]
+                restored, _ = file._groups(record, stored, layouts)
                 assert restored["x"].shape == (N,)
 
 
@@ -161,13 +162,12 @@ def test_damaged_plans_of_tables_are_refused_or_restore(table: Path) -> None:
         group = file.header.groups[0]
         layout = file.header.layout(group, file.header.blocks[0].sizes)
         plan = file.state(0, 0)["plan"]
-        packed = file._bal.section(file.header.first_block)[:-8]
         tolerances = {name: t.for_models for name, t in file.header.tolerance_of(layout).items()}
         model = file.model(0, 0)
         for _ in range(400):
             damaged = plan.copy()
             damaged[rng.integers(len(damaged))] ^= np.uint8(1 << int(rng.integers(8)))
-            (streams,) = unpack_streams(packed, memory_limit=1 << 30)
+            streams = file.stored_block(0).streams(0)
             fresh = type(model)(model.options)
             with suppress(FormatError):
                 fresh.load_state({"plan": damaged})

@@ -75,9 +75,9 @@ def test_a_library_that_unpacks_one_wrong_integer_is_noticed(
 
 
 def test_text_and_exact_numbers_that_changed_in_memory_are_noticed(bal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from baler_core.pipeline import decode
+    from baler_core.pipeline import group_decoder
 
-    honest = decode.restored_arrays
+    honest = group_decoder.restored_arrays
     for name in ("exact", "text"):
 
         def faulty(model: Any, block: Any, layout: Any, wrong: str = name) -> dict[str, np.ndarray]:
@@ -87,7 +87,7 @@ def test_text_and_exact_numbers_that_changed_in_memory_are_noticed(bal: Path, mo
                 arrays[wrong][7] = arrays[wrong][8]
             return arrays
 
-        monkeypatch.setattr(decode, "restored_arrays", faulty)
+        monkeypatch.setattr(group_decoder, "restored_arrays", faulty)
         with pytest.raises(FormatError, match="restores to something else"), BalFile(bal, load_plugins()) as stored:
             list(stored.blocks())
 

@@ -67,7 +67,7 @@ def test_every_module_is_named_on_its_layer() -> None:
             names.add(path.stem)
     page = {layer: set(modules) for layer, modules in layers().items()}
     assert found == page, "docs/architecture.md names the modules of each layer"
-    assert len([path for path in CORE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]) < 20
+    assert len([path for path in CORE.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]) <= 20
 
 
 def test_a_layer_imports_only_from_itself_and_from_below() -> None:
@@ -92,7 +92,10 @@ def test_models_of_different_kinds_do_not_know_each_other() -> None:
 
 def test_plugins_import_only_what_the_core_exports_and_the_core_no_plugin() -> None:
     for path in CORE.rglob("*.py"):
-        assert not any(module.split(".")[0] in ("baler_root", "baler_hdf5", "baler_fits") for module in imports(path))
+        assert not any(
+            module.split(".")[0] in ("baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr")
+            for module in imports(path)
+        )
     for path in (ROOT / "plugins").rglob("*.py"):
         if "tests" in path.parts:
             continue

@@ -19,9 +19,11 @@ from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.fields.transform.shared_modes import Remainder, SharedModes, learn_modes
 from baler_core.builtin.models.table.model import TableModel
+from baler_core.data.part import Part
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state
-from baler_core.format.container import BalReader, BalWriter, unpack_streams
+from baler_core.format.blocks import StoredBlock
+from baler_core.format.container import BalReader, BalWriter
 from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json
 from baler_core.pipeline.compression import Compressed
@@ -209,7 +211,7 @@ def stored_parts(trained: Path, bal: Path) -> tuple[State, Streams, Layout, Tole
         state = decode_state(stored.section(header.groups[0].state_sections[0]), memory_limit=1 << 30)
     with BalReader(bal) as stored:
         coded = header_from_json(stored.header)
-        streams = unpack_streams(stored.section(0), memory_limit=1 << 30)[0]
+        streams = StoredBlock(stored, 0, 0, len(coded.groups), memory_limit=1 << 30).streams(0)
     layout = coded.layout(coded.groups[0], coded.schema.sizes)
     return state, dict(streams), layout, coded.tolerance_of(layout)
 
@@ -238,7 +240,7 @@ def test_a_region_is_decoded_with_modes(flow: Path, tmp_path: Path, monkeypatch:
     model.load_state(state)
     whole = model.decode(streams, layout, tolerances)["u"].values
     region = dict(zip(layout.variables[0].dims, (slice(9, 15), slice(2, 20, 3), slice(30, 32)), strict=True))
-    found = model.decode_region(streams, layout, tolerances, region)["u"]
+    found = model.decode_part(streams, layout, tolerances, Part(frozenset(["u"]), region))["u"]
     np.testing.assert_array_equal(found, whole[9:15, 2:20:3, 30:32])
 
 

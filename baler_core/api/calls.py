@@ -8,11 +8,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from baler_core.api.file import CACHE
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.byte_source import Place
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
@@ -153,42 +155,68 @@ def train(
 
 
 @_with_known_arguments
-def decompress(path: str | Path, output: str | Path, *, trained: str | Path | None = None) -> Path:
+def decompress(
+    path: str | Path,
+    output: str | Path,
+    *,
+    variables: str | Sequence[str] | None = None,
+    rows: tuple[int, int | None] | None = None,
+    trained: str | Path | None = None,
+) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
 
     Parameters
     ----------
     output
         Its suffix must be one of the format.
-    trained
-        The file of trained models that it refers to; without it, that is looked for beside the .bal file.
-    """
-    return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
-
-
-@_with_known_arguments
-def open(path: str | Path, *, as_: Form | None = None, trained: str | Path | None = None) -> Any:
-    """Return all that a .bal file holds, as a Python object of the kind that was compressed.
-
-    numpy arrays and dicts of them come as an `xarray.Dataset` (an array without a name as its variable `data`) unless
-    `as_="original"` asks for themselves. A data file comes as a dataset of its variables as they are stored, with units
-    and, as attributes, fill values and packing; variables along a jagged dimension stay flat, and the counts variable
-    tells their events.
-
-    Parameters
-    ----------
-    as_
-        `original`: what was compressed. `xarray`: a Dataset. `numpy`: arrays by name (for numpy objects: themselves).
-        `pandas`: a DataFrame.
+    variables
+        Patterns of the variables to restore, with which go the counts of jagged ones and the coordinates; None for all.
+    rows
+        From which row or event of their leading dimension to which, as of a slice; None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
 
     Raises
     ------
     BalerError
+        If the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
+    """
+    if variables is None and rows is None:
+        return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
+    from baler_core.pipeline.part_file import Wanted, decompress_part
+
+    patterns = [variables] if isinstance(variables, str) else variables
+    return decompress_part(Path(path), None, Wanted(patterns, rows), output=Path(output), lookup=_lookup(trained))
+
+
+@_with_known_arguments
+def open(path: Place, *, as_: Form | None = None, trained: str | Path | None = None, cache: str | int = CACHE) -> Any:
+    """Return what a .bal file holds, as a Python object of the kind that was compressed.
+
+    numpy arrays and dicts of them come as an `xarray.Dataset` (an array without a name as its variable `data`) unless
+    `as_="original"` asks for themselves. A data file comes as a dataset of its variables as they are stored, with units
+    and, as attributes, fill values and packing; variables along a jagged dimension stay flat, and the counts variable
+    tells their events. Its values are restored when they are used, and only those that are: `ds["t"][5]`. `open_file`
+    gives the same without xarray.
+
+    Parameters
+    ----------
+    path
+        A path, an address that fsspec opens (`https://...`), the bytes of a file, or a binary file object.
+    as_
+        `original`: what was compressed. `xarray`: a Dataset. `numpy`: arrays by name (for numpy objects: themselves).
+        `pandas`: a DataFrame.
+    trained
+        The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    cache
+        How many bytes of restored values of a dataset are kept for the next question.
+
+    Raises
+    ------
+    BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
-    return opened(Path(path), _lookup(trained), as_)
+    return opened(path, Path(trained) if trained is not None else None, as_, cache)
 
 
 def _prepared(

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, open, train
+from baler_core.api.codec import Decoder, Encoder, decode, encode
+from baler_core.api.file import File, StoredArray, open_file
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.cf.attributes import axis_role, described, standard_name
+from baler_core.data.cf.roles import Described as CfDescribed
+from baler_core.data.cf.roles import cf_roles, conventional_attributes, fitting_axes
+from baler_core.data.cf.special_values import DEFAULT_FILL as CF_DEFAULT_FILL
+from baler_core.data.cf.special_values import Special as CfSpecial
+from baler_core.data.cf.special_values import special_values
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
 from baler_core.data.objects import Columns, Form, packed, rebuild, unpacked
+from baler_core.data.part import Part
 from baler_core.data.patterns import matching_names, unmistakable
 from baler_core.data.running_statistics import Moments, Sample
 from baler_core.data.variables import (
@@ -27,12 +36,17 @@ from baler_core.errors import (
     ConfigError,
     DataError,
     FormatError,
+    OutsideError,
     PluginError,
+    SourceError,
+    UnknownVariable,
     UnsuitedError,
     did_you_mean,
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
+    NO_HINTS,
+    Cut,
     Estimate,
     Hints,
     Loss,
@@ -52,8 +66,11 @@ from baler_core.plugin.interfaces import (
 )
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
+from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 __all__ = [
+    "CF_DEFAULT_FILL",
+    "NO_HINTS",
     "Around",
     "Autoencoder",
     "BalerError",
@@ -61,11 +78,17 @@ __all__ = [
     "BoundRules",
     "CellByCell",
     "Cells",
+    "CfDescribed",
+    "CfSpecial",
     "Columns",
     "ConfigError",
+    "Cut",
     "DataError",
+    "Decoder",
+    "Encoder",
     "ErrorBound",
     "Estimate",
+    "File",
     "Form",
     "FormatError",
     "Formula",
@@ -78,7 +101,9 @@ __all__ = [
     "Moments",
     "ObjectKind",
     "Options",
+    "OutsideError",
     "Pairs",
+    "Part",
     "PluginError",
     "Preprocessor",
     "Quantity",
@@ -87,31 +112,47 @@ __all__ = [
     "Sample",
     "Schema",
     "Settled",
+    "Shown",
+    "ShownGroup",
+    "ShownVariable",
     "Sink",
     "Source",
+    "SourceError",
     "State",
+    "StoredArray",
     "Streams",
     "Tolerance",
     "Tolerances",
     "Training",
+    "UnknownVariable",
     "UnsuitedError",
     "Variable",
+    "axis_role",
+    "cf_roles",
     "compress",
+    "conventional_attributes",
+    "decode",
     "decode_array",
     "decompress",
+    "described",
     "did_you_mean",
+    "encode",
     "encode_array",
     "evaluate_formula",
+    "fitting_axes",
     "hookimpl",
     "is_measured",
     "leading_slices",
     "make_block",
     "matching_names",
     "open",
+    "open_file",
     "packed",
     "pair_values",
     "rebuild",
     "select_names",
+    "special_values",
+    "standard_name",
     "train",
     "unmistakable",
     "unpacked",

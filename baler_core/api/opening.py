@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from baler_core.api.file import open_file
 from baler_core.builtin.objects.presenting import dataset_of, frame_of, variable_attributes
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
 from baler_core.data.block import values_of
 from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, FormatError, did_you_mean
+from baler_core.machine.byte_source import Place, open_source
 from baler_core.pipeline.decode import BalFile, not_believed
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.object_kind import ObjectKind
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 Form = Literal["original", "xarray", "numpy", "pandas"]
 
 
-def opened(path: Path, lookup: Lookup, form: Form | None) -> Any:
-    """Return all that a .bal file holds.
+def opened(place: Place, trained: Path | None, form: Form | None, cache: str | int) -> Any:
+    """Return what a .bal file holds; the variables of a data file as a dataset that restores values when they are used.
 
     Parameters
     ----------
@@ -41,20 +43,29 @@ def opened(path: Path, lookup: Lookup, form: Form | None) -> Any:
     """
     if form is not None and form not in get_args(Form):
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
-    with BalFile(path, None, lookup) as stored:
+    source = open_source(place)
+    if form not in ("numpy", "pandas"):
+        file = open_file(source, trained=trained, cache=cache)
+        if file.reader != "python":
+            from baler_core.api.lazy_sets import lazy_dataset
+
+            return lazy_dataset(file)
+        file.close()
+        source = open_source(place)
+    with BalFile(source, None, Lookup(trained)) as stored:
         schema = stored.schema()
         if not stored.header.blocks:
-            raise DataError(f"{path}: holds trained models and no data; use it with compress(trained=...)")
+            raise DataError(f"{stored.path}: holds trained models and no data; use it with compress(trained=...)")
         arrays = _arrays(stored)
     reader = stored.header.reader
-    with not_believed(path, f"the kind of object {schema.skeleton.get('kind', reader.name)!r}"):
+    with not_believed(stored.path, f"the kind of object {schema.skeleton.get('kind', reader.name)!r}"):
         try:
             if reader.name == "python":
                 return _object(schema, arrays, stored.registry, form)
             dates = dates_of(schema.skeleton) if reader.name in ("npy", "npz") else {}
             return _file(schema, arrays, dates, form)
         except DataError as error:
-            raise DataError(f"{path}: {error}") from error
+            raise DataError(f"{stored.path}: {error}") from error
 
 
 def _arrays(stored: BalFile) -> dict[str, np.ndarray]:

@@ -19,11 +19,13 @@ from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
+from baler_core.pipeline.input import make_reader
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results
+    from baler_core.evaluate.peer_results import PeerComparison
     from baler_core.pipeline.compression import Compressed
     from baler_core.report import Report
 
@@ -75,7 +77,8 @@ class _Run:
         target = ready(compressed_path(self.config, source, self.registry), self.needed)
         compressed = compress(self.config, self.registry, source=source, output=target, model=model)
         self.tell(f"restoring {target}")
-        restored = ready(restored_path(self.config, source, self.registry), self.needed)
+        folders = make_reader(source, self.config.reader, self.registry).folders
+        restored = ready(restored_path(self.config, source, self.registry), self.needed, folders=folders)
         decompress(target, self.registry, output=restored, lookup=Lookup(model))
         self.tell(f"comparing {source} and {restored}")
         results = self._evaluate(source, restored, compressed)
@@ -93,7 +96,15 @@ class _Run:
             kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )
-        return evaluate(source, restored, self.registry, comparison)
+        results = evaluate(source, restored, self.registry, comparison)
+        return replace(results, peers=self._peers(source, compressed, results))
+
+    def _peers(self, source: Path, compressed: Compressed, results: Results) -> PeerComparison | None:
+        """Return what others make of a sample at the same bounds; None where nothing may be lost."""
+        from baler_core.peers.comparison import beside_file
+
+        lossy = any(v.lossy and v.allowed is not None for v in results.variables)
+        return beside_file(self.config, self.registry, source, compressed.path, results) if lossy else None
 
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""

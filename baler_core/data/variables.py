@@ -196,7 +196,7 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """Bytes of all values in memory."""
-        return sum(int(np.prod(self.shape(v), dtype=object)) * v.numpy_dtype.itemsize for v in self.variables)
+        return sum(math.prod(self.shape(v)) * v.numpy_dtype.itemsize for v in self.variables)
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> Block:
         """Return a block holding `arrays`, one per variable, cast to each variable's dtype and shape."""

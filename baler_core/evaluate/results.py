@@ -13,6 +13,7 @@ from baler_core.data.mean_errors import within
 from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.peer_results import PeerComparison
 from baler_core.plugin.interfaces import Metric
 
 
@@ -243,6 +244,8 @@ class Results:
         What a reader of the numbers has to know: what was sampled, not compared, not drawn.
     derived
         Quantities computed from the variables, compared.
+    peers
+        What other compressors make of a sample of the same values at the same bounds.
     drawings
         Histograms and pictures; kept in a file of their own beside the JSON.
     """
@@ -260,6 +263,7 @@ class Results:
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     derived: tuple[DerivedResult, ...] = ()
+    peers: PeerComparison | None = None
     drawings: Annotated[InstanceOf[Drawings], Field(exclude=True)] = field(default_factory=Drawings, compare=False)
 
     @property

@@ -1,13 +1,11 @@
-"""Read and write .bal files: header, states and blocks as checksummed sections with an index; independent of models."""
+"""Read and write .bal files: header, states and blocks as sections checksummed page by page; independent of models."""
 
 from __future__ import annotations
 
 import json
-import mmap
-import os
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,35 +13,47 @@ from typing import BinaryIO, Self
 
 from baler_core.data.variables import Json
 from baler_core.entropy.bytes import squeeze, unsqueeze
-from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
-from baler_core.errors import FormatError
+from baler_core.entropy.varint import ByteReader, write_varint
+from baler_core.errors import CutShort, FormatError, SourceError
 from baler_core.format.header_dictionary import header_dictionary
 from baler_core.format.json_columns import from_columns, to_columns
+from baler_core.machine.byte_source import ByteSource, Place, open_source
+from baler_core.machine.recent import Recent
 
 MAGIC = b"\x89BAL"
 END = b"BAL\x1a"
-VERSION = 1
+VERSION = 2
 _TRAILER = 4 + 4 + len(END)  # length of the index, its checksum, end mark
 # A header is text about variables: beyond these it is an attack. Files of 100,000 variables need about a tenth.
 HEADER_LIMIT = 1 << 26
 _FEWEST_RECORDS = 250_000
 _RECORDS_PER_BYTE = 64
-_PIECE = 1 << 14
+# Bytes of a section that have a checksum together, and so are read together.
+PAGE = 1 << 15
+_TAIL = 1 << 16
+_RECENT_BYTES = 1 << 21
 # So many end marks are looked for in a file that ends with none.
 _END_MARKS = 16
+_SEARCHED = 1 << 24
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-
-BlockStreams = Sequence[Mapping[str, bytes]]
-"""For each group of a block: its streams by name."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Where a section lies in the file."""
+    """Where a section lies in the file.
+
+    Attributes
+    ----------
+    page
+        How many bytes have a checksum together, the last ones fewer.
+    checksums
+        That of each page.
+    """
 
     offset: int
     length: int
-    checksum: int
+    page: int
+    checksums: tuple[int, ...]
 
 
 class BalWriter:
@@ -61,22 +71,22 @@ class BalWriter:
 
     def add(self, data: bytes) -> int:
         """Append a section; returns its length in bytes."""
-        self._sections.append(Section(self._position, len(data), zlib.crc32(data)))
+        checksums = tuple(zlib.crc32(data[start : start + PAGE]) for start in range(0, len(data), PAGE))
+        self._sections.append(Section(self._position, len(data), PAGE, checksums))
         self._put(data)
         return len(data)
 
     def finish(self, header: Json) -> int:
         """Write header and index, which come last since they are known last; returns the file's length."""
         self.add(pack_json(header))
-        index = write_varint(len(self._sections))
-        index += b"".join(write_varint(s.length) + s.checksum.to_bytes(4, "little") for s in self._sections)
+        index = index_of(self._sections)
         self._put(index)
         self._put(len(index).to_bytes(4, "little") + zlib.crc32(index).to_bytes(4, "little") + END)
         return self._position
 
 
 class BalReader:
-    """Reads sections of a .bal file, each checked against its checksum.
+    """Reads sections of a .bal file, or parts of them, each page checked against its checksum; by several threads at once.
 
     Raises
     ------
@@ -84,26 +94,37 @@ class BalReader:
         If the file is no .bal file, of a newer version, cut short, or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise FormatError(f"{path}: is a pipe or a device, not a .bal file")
+    def __init__(self, place: Place | ByteSource) -> None:
+        self._source = open_source(place)
+        self.path: Path | str = self._source.name
+        self.file_bytes = self._source.size
+        self._recent: Recent[bytes] = Recent(_RECENT_BYTES)
+        self._tail, self._tail_start = b"", self.file_bytes
         try:
-            self._file: BinaryIO = path.open("rb")
-        except FileNotFoundError as error:
-            raise FormatError(f"{path}: there is no such file") from error
-        except IsADirectoryError as error:
-            raise FormatError(f"{path}: is a folder, not a .bal file") from error
-        try:
-            self.sections = self._read_index()
-            self.header: Json = unpack_json(self.section(len(self.sections) - 1), f"{path}: the header")
+            self.version, self.sections = self._read_index()
+            self.header: Json = unpack_json(self.section(len(self.sections) - 1), f"{self.path}: the header")
         except BaseException:
-            self._file.close()
+            self._source.close()
             raise
+        if self._tail_start:  # a small file is kept whole
+            self._tail, self._tail_start = b"", self.file_bytes
 
-    def _read_index(self) -> list[Section]:
-        length = os.fstat(self._file.fileno()).st_size
-        start = self._file.read(len(MAGIC) + 1)
+    @property
+    def source(self) -> ByteSource:
+        """Where the bytes lie."""
+        return self._source
+
+    def _bytes(self, start: int, stop: int) -> bytes:
+        """Return bytes of the file, unchecked; those of its end have been read in one go."""
+        if start >= self._tail_start:
+            return self._tail[start - self._tail_start : stop - self._tail_start]
+        return self._source.read(start, stop - start)
+
+    def _read_index(self) -> tuple[int, list[Section]]:
+        length = self.file_bytes
+        self._tail_start = max(0, length - _TAIL)
+        self._tail = self._source.read(self._tail_start, length - self._tail_start)
+        start = self._bytes(0, len(MAGIC) + 1)
         if not length:
             raise FormatError(f"{self.path}: is empty, not a .bal file")
         if start[: len(MAGIC)] != MAGIC:
@@ -117,52 +138,85 @@ class BalReader:
         if start[len(MAGIC) :] == b"\0":
             raise FormatError(f"{self.path}: is damaged: there is no .bal format version 0")
         if length < len(MAGIC) + 1 + _TRAILER:
-            raise FormatError(f"{self.path}: is cut short: {length} bytes are too few for a .bal file")
-        self._file.seek(length - _TRAILER)
-        trailer = self._file.read(_TRAILER)
+            raise CutShort(f"{self.path}: is cut short: {length} bytes are too few for a .bal file")
+        trailer = self._bytes(length - _TRAILER, length)
         if trailer[8:] != END:
             self._refuse_more(length)
-            raise FormatError(f"{self.path}: is cut short or damaged: its end mark is missing")
+            raise CutShort(f"{self.path}: is cut short or damaged: its end mark is missing")
         size = int.from_bytes(trailer[:4], "little")
         if size > length - _TRAILER - len(start):
             raise FormatError(f"{self.path}: is damaged: its index cannot be {size} bytes long")
-        self._file.seek(length - _TRAILER - size)
-        index = self._file.read(size)
+        index = self._bytes(length - _TRAILER - size, length - _TRAILER)
         if zlib.crc32(index) != int.from_bytes(trailer[4:8], "little"):
-            raise FormatError(f"{self.path}: is damaged: the checksum of its index is wrong")
-        return _sections(index, len(start), length - _TRAILER - size, self.path)
+            raise self._damaged("the checksum of its index is wrong")
+        self.fingerprint = (length, zlib.crc32(index))
+        version = start[len(MAGIC)]
+        return version, _sections(index, len(start), length - _TRAILER - size, self.path, version)
 
     def _refuse_more(self, length: int) -> None:
         """Say so if what lacks an end mark is a whole file with something behind it."""
-        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            end = length
-            for _ in range(_END_MARKS):
-                end = whole.rfind(END, 0, end)
-                if end < _TRAILER:
-                    return
-                size = int.from_bytes(whole[end - 8 : end - 4], "little")
-                index = whole[max(0, end - 8 - size) : end - 8]
-                if len(index) == size and zlib.crc32(index) == int.from_bytes(whole[end - 4 : end], "little"):
-                    more = length - end - len(END)
-                    raise FormatError(
-                        f"{self.path}: {more:,} bytes that do not belong to it follow its end: get the file anew, or "
-                        f"keep its first {length - more:,} bytes"
-                    )
+        start = max(0, length - _SEARCHED)
+        whole = self._source.read(start, length - start)
+        end = len(whole)
+        for _ in range(_END_MARKS):
+            end = whole.rfind(END, 0, end)
+            if end < _TRAILER:
+                return
+            size = int.from_bytes(whole[end - 8 : end - 4], "little")
+            index = whole[max(0, end - 8 - size) : end - 8]
+            if len(index) == size and zlib.crc32(index) == int.from_bytes(whole[end - 4 : end], "little"):
+                more = len(whole) - end - len(END)
+                raise FormatError(
+                    f"{self.path}: {more:,} bytes that do not belong to it follow its end: get the file anew, or "
+                    f"keep its first {length - more:,} bytes"
+                )
+
+    def _damaged(self, what: str) -> FormatError | SourceError:
+        """Return the error for bytes that are not those that were written: at fault is the file, or who changed it."""
+        if self._source.has_changed():
+            return SourceError(f"{self.path}: has changed since it was opened: open it again")
+        return FormatError(f"{self.path}: is damaged: {what}")
 
     def section(self, number: int) -> bytes:
         """Return the bytes of section `number`."""
+        return self.part(number, 0, self.length(number))
+
+    def length(self, number: int) -> int:
+        """Return how many bytes a section has."""
         if not 0 <= number < len(self.sections):
             raise FormatError(f"{self.path}: section {number} of {len(self.sections)} was asked for")
+        return self.sections[number].length
+
+    def part(self, number: int, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to `stop` of a section, for which the pages that hold them are read."""
+        stop = min(stop, self.length(number))
+        if start >= stop:
+            return b""
+        page = self.sections[number].page
+        first, last = start // page, (stop - 1) // page
+        found = [self._recent.get((number, one)) for one in range(first, last + 1)]
+        missing = [first + place for place, data in enumerate(found) if data is None]
+        if missing:
+            found[missing[0] - first : missing[-1] + 1 - first] = self._pages(number, missing[0], missing[-1])
+        whole = b"".join(data for data in found if data is not None)
+        return whole[start - first * page : stop - first * page]
+
+    def _pages(self, number: int, first: int, last: int) -> list[bytes]:
+        """Read neighbouring pages of a section; the outer ones are likely to be asked for again."""
         section = self.sections[number]
-        self._file.seek(section.offset)
-        data = self._file.read(section.length)
-        if len(data) != section.length or zlib.crc32(data) != section.checksum:
-            raise FormatError(f"{self.path}: is damaged: the checksum of section {number} is wrong")
-        return data
+        start, stop = first * section.page, min((last + 1) * section.page, section.length)
+        data = self._bytes(section.offset + start, section.offset + stop)
+        pages = [data[place : place + section.page] for place in range(0, stop - start, section.page)]
+        checksums = section.checksums[first : last + 1]
+        if len(data) != stop - start or any(zlib.crc32(p) != c for p, c in zip(pages, checksums, strict=True)):
+            raise self._damaged(f"the checksum of section {number} is wrong")
+        for place in {0, len(pages) - 1}:
+            self._recent.put((number, first + place), pages[place], len(pages[place]))
+        return pages
 
     def close(self) -> None:
         """Release the file."""
-        self._file.close()
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,12 +227,25 @@ class BalReader:
         self.close()
 
 
-def _sections(index: bytes, start: int, end: int, path: Path) -> list[Section]:
+def index_of(sections: Sequence[Section]) -> bytes:
+    """Return the index: number of sections; the length of each, and the checksums of its pages."""
+    parts = [write_varint(len(sections))]
+    for section in sections:
+        parts.append(write_varint(section.length))
+        parts += [checksum.to_bytes(4, "little") for checksum in section.checksums]
+    return b"".join(parts)
+
+
+def _sections(index: bytes, start: int, end: int, path: Path | str, version: int) -> list[Section]:
     reader = ByteReader(index, f"{path}: the index")
     sections = []
     for _ in range(reader.varint(len(index))):
         length = reader.varint(end - start + 1)
-        sections.append(Section(start, length, int.from_bytes(reader.take(4), "little")))
+        # In version 1 a section has a single checksum, in spite of its length.
+        page = PAGE if version > 1 else max(1, length)
+        stored = reader.take(4 * (-(-length // page) if version > 1 else 1))
+        checksums = tuple(int.from_bytes(stored[place : place + 4], "little") for place in range(0, len(stored), 4))
+        sections.append(Section(start, length, page, checksums))
         start += length
     if start != end or not sections:
         raise FormatError(f"{path}: is damaged: its index does not fit its length")
@@ -214,79 +281,3 @@ def _refuse_bombs(text: bytes, squeezed: int) -> None:
         found = sum(map(outside.count, (b",", b"[", b"{")))
         if found > most:
             raise FormatError(f"{found} values in {squeezed} bytes, where at most {most} are accepted")
-
-
-def pack_streams(groups: BlockStreams) -> bytes:
-    """Return the streams of one block, those that can still shrink compressed together.
-
-    Layout: number of groups; per group its number of streams and each one's name, length and whether it lies in the
-    common part; the common part, squeezed; then the other streams.
-    """
-    streams = [data for group in groups for _, data in sorted(group.items())]
-    shared = [_worth_squeezing(data) for data in streams]
-    common = b"".join(_common_order([data for data, together in zip(streams, shared, strict=True) if together]))
-    index = [write_varint(len(groups))]
-    position = 0
-    for group in groups:
-        index.append(write_varint(len(group)))
-        for name, data in sorted(group.items()):
-            index.append(write_sized(name.encode()) + write_varint(2 * len(data) + shared[position]))
-            position += 1
-    packed_index = b"".join(index)
-    head = write_varint(len(packed_index)) + write_sized(squeeze(packed_index, thorough=False))
-    squeezed = squeeze(common) if common else b""
-    alone = b"".join(data for data, together in zip(streams, shared, strict=True) if not together)
-    return head + write_varints([len(common), len(squeezed)]) + squeezed + alone
-
-
-def _common_order(streams: list[bytes]) -> list[bytes]:
-    """Longest first: long streams are arrays of numbers, which compress better where they are aligned."""
-    return sorted(streams, key=len, reverse=True)
-
-
-def _worth_squeezing(data: bytes) -> bool:
-    """Whether general compression still finds something in a stream."""
-    if len(data) > 4 * _PIECE:
-        middle = len(data) // 2
-        pieces = data[:_PIECE] + data[middle : middle + _PIECE]
-        # what pieces show to be as random as can be is not looked at whole
-        if len(zlib.compress(pieces, 1)) > 0.999 * len(pieces):
-            return False
-    return len(data) > 0 and (len(data) < 64 or len(zlib.compress(data, 6)) < 0.97 * len(data))
-
-
-def unpack_streams(data: bytes, *, memory_limit: int) -> list[dict[str, bytes]]:
-    """Return the streams that `pack_streams` packed, per group.
-
-    Raises
-    ------
-    FormatError
-        If the bytes are damaged, or would take more than `memory_limit` bytes.
-    """
-    reader = ByteReader(data, "a block")
-    index_length = reader.varint(min(memory_limit, HEADER_LIMIT))
-    index = ByteReader(unsqueeze(reader.sized(), index_length), "the index of a block")
-    common_length = reader.varint(memory_limit + 1)
-    squeezed = reader.sized()
-    common = ByteReader(unsqueeze(squeezed, common_length) if squeezed else b"", "the common part of a block")
-    places: list[list[tuple[str, int, int]]] = []
-    for _ in range(index.varint(index_length + 1)):
-        count = index.varint(index_length + 1)
-        limit = 2 * (len(data) + common_length) + 2
-        places.append([(_text(index.sized()), *divmod(index.varint(limit), 2)) for _ in range(count)])
-    lengths = [length for group in places for _, length, together in group if together]
-    # Sorting is stable, so equal lengths keep their order on both sides.
-    order = sorted(range(len(lengths)), key=lambda number: lengths[number], reverse=True)
-    parts = {number: common.take(lengths[number]) for number in order}
-    taken = iter(range(len(lengths)))
-    return [
-        {name: parts[next(taken)] if together else reader.take(length) for name, length, together in group}
-        for group in places
-    ]
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise FormatError("a stream has no readable name") from error

@@ -10,7 +10,8 @@ import xxhash
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout
 
-DIGEST_BYTES = 8
+GROUP_DIGEST_BYTES = 4
+BLOCK_DIGEST_BYTES = 8
 
 
 def group_digest(
@@ -35,12 +36,22 @@ def group_digest(
     return digest.digest()
 
 
-def block_digest(place: int, groups: Sequence[bytes]) -> bytes:
-    """Join the digests of a block's groups, bound to the block's place in the file.
+def stored_digest(place: int, group: bytes) -> bytes:
+    """Return what a file holds of a group's digest, bound to the place of its block in the file.
 
     Returns
     -------
-    `DIGEST_BYTES` bytes.
+    `GROUP_DIGEST_BYTES` bytes.
+    """
+    return xxhash.xxh3_64(group, seed=place).digest()[:GROUP_DIGEST_BYTES]
+
+
+def block_digest(place: int, groups: Sequence[bytes]) -> bytes:
+    """Join the digests of a block's groups as files of version 1 of the format hold them.
+
+    Returns
+    -------
+    `BLOCK_DIGEST_BYTES` bytes.
     """
     return xxhash.xxh3_64(b"".join(groups), seed=place).digest()
 

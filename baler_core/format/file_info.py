@@ -42,7 +42,7 @@ def read_info(path: Path) -> Info:
         lengths = [section.length for section in stored.sections]
         blocks = tuple(lengths[header.first_block : header.first_block + len(header.blocks)])
         states = sum(lengths[section] for group in header.groups for section in group.state_sections)
-        return Info(path, header, path.stat().st_size, blocks, states)
+        return Info(path, header, stored.file_bytes, blocks, states)
 
 
 def header_of(stored: BalReader) -> Header:

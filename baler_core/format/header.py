@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.error_bound import ErrorBound
@@ -179,7 +180,10 @@ class Header:
             self.schema.counts.get(dims[0], "") if dims else "",
         )
 
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {variable.name: position for position, variable in enumerate(self.schema.variables)}
+
     def tolerance_of(self, layout: Layout) -> dict[str, Tolerance]:
         """Return tolerances of a layout's variables, by name."""
-        number = {variable.name: position for position, variable in enumerate(self.schema.variables)}
-        return {variable.name: self.tolerances[number[variable.name]] for variable in layout.variables}
+        return {variable.name: self.tolerances[self._numbers[variable.name]] for variable in layout.variables}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import wraps
+from threading import Lock
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -33,8 +35,32 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> li
         return list(pool.map(function, items))
 
 
+class _OneThread:
+    """Keeps BLAS on one thread as long as anybody asks for it: what the libraries know is one number per process."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._limits = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                from threadpoolctl import threadpool_limits
+
+                self._limits.enter_context(threadpool_limits(limits=1, user_api="blas"))
+            self._users += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limits.close()
+
+
+_BLAS = _OneThread()
+
+
 def one_thread(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Keep BLAS on one thread while a function runs.
+    """Keep BLAS on one thread while a function runs, in several threads at once or not.
 
     Work is spread over variables and tiles, where waiting threads of BLAS burn time; and sums do not depend on the number
     of cores.
@@ -42,9 +68,7 @@ def one_thread(function: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> Result:
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(limits=1, user_api="blas"):
+        with _BLAS:
             return function(*args, **kwargs)
 
     return limited

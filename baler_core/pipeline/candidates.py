@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
-from baler_core.format.container import pack_streams
+from baler_core.format.streams import pack_streams
 from baler_core.machine.progress import rate, shown
 from baler_core.pipeline.task import Task
 from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams

@@ -16,8 +16,8 @@ from baler_core.data.block import values_of
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
-from baler_core.format.container import BalWriter, pack_streams
-from baler_core.format.digests import block_digest
+from baler_core.format.blocks import pack_block
+from baler_core.format.container import BalWriter
 from baler_core.format.header import BlockRecord, DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
@@ -195,8 +195,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
             coded = _coded(job, coders, given)
             coded = coded if keeper is None else keeper.hold(block, given, coded)
             coded = [replace(one, restored={}) for one in coded]
-            packed = pack_streams([one.streams for one in coded])
-            writer.add(packed + block_digest(place, [one.digest for one in coded]))
+            writer.add(pack_block(place, [one.streams for one in coded], [one.digest for one in coded]))
             numbers = {key: number for number, key in enumerate(coders)}
             groups, models = tuple(numbers[one.key] for one in given), tuple(one.model for one in coded)
             records.append(BlockRecord(groups, models, block_sizes(block)))

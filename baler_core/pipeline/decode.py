@@ -3,50 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 from pydantic import ValidationError
 
 from baler_core.data.block import make_block
-from baler_core.data.variables import Layout, Schema, counts_first, with_events
-from baler_core.errors import BalerError, DataError, FormatError, MissingPackage
+from baler_core.data.variables import Layout, Schema, counts_first
+from baler_core.errors import BalerError, DataError, FormatError, MissingPackage, SourceError
 from baler_core.format.arrays import decode_state
-from baler_core.format.container import BalReader, unpack_streams
-from baler_core.format.digests import DIGEST_BYTES, block_digest, group_digest
+from baler_core.format.blocks import StoredBlock
+from baler_core.format.container import BalReader
 from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
+from baler_core.format.streams import unpack_streams, unpack_together
+from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
+from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
-from baler_core.pipeline.scaled_groups import (
-    SCALED_STREAM,
-    is_apart,
-    needs_of,
-    restored_first,
-    seen_by_models,
-    unscaled,
-)
-from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
+from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
-from baler_core.plugin.interfaces import Component, Model, Preprocessor, State, Streams
+from baler_core.plugin.interfaces import Component, Model, Preprocessor, State
 from baler_core.plugin.registry import Kind, Registry, load_plugins
-from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
-from baler_core.quantise.settle import SETTLE_STREAM, settle_again
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 
 
 @contextmanager
-def not_believed(path: Path, what: str) -> Iterator[None]:
+def not_believed(path: Path | str, what: str) -> Iterator[None]:
     """Turn whatever a file makes a component raise into one sentence.
 
     Checksums keep accidents out; what a stranger wrote into a file, with right checksums, reaches components.
@@ -93,7 +86,7 @@ def plugins_for(header: Header) -> Registry:
     return registry if offered and header.trained is None else load_plugins()
 
 
-def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path) -> Component:
+def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path: Path | str) -> Component:
     """The component a file names, with its options.
 
     Raises
@@ -117,21 +110,6 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
         ) from error
 
 
-def _checked(needs: Collection[str], layout: Layout, restored: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    """Return restored variables, which hold all that a group needs, in its shape.
-
-    Raises
-    ------
-    FormatError
-        If they do not.
-    """
-    for need in needs:
-        shape = layout.shape(layout.variables[0])
-        if need not in restored or restored[need].shape[: len(shape)] != shape:
-            raise FormatError(f"it follows from {need!r}, which is not beside it")
-    return restored
-
-
 def _first_line(error: Exception) -> str:
     """What is wrong with options: the first complaint, in one line."""
     if isinstance(error, ValidationError):
@@ -149,6 +127,8 @@ class BalFile:
 
     Parameters
     ----------
+    place
+        A path, an address, bytes, or a binary file object.
     registry
         None loads the plugins that the file was made with.
     lookup
@@ -163,22 +143,37 @@ class BalFile:
     """
 
     def __init__(
-        self, path: Path, registry: Registry | None, lookup: Lookup = NOWHERE_ELSE, *, memory: int | None = None
+        self,
+        place: Place | ByteSource,
+        registry: Registry | None,
+        lookup: Lookup = NOWHERE_ELSE,
+        *,
+        memory: int | None = None,
     ) -> None:
-        self.path = path
         self._memory = memory_limit() if memory is None else memory
         self._trained: BalReader | None = None
         self._models: dict[tuple[int, int], Model] = {}
         self._pipeline: Pipeline | None = None
-        self._bal = BalReader(path)
+        self._bal = BalReader(place)
+        self.path = self._bal.path
         try:
             self.header: Header = header_of(self._bal)
             self.registry = plugins_for(self.header) if registry is None else registry
             if self.header.trained is not None:
-                self._trained = BalReader(find_trained(self.header.trained, path, lookup))
+                self._trained = BalReader(find_trained(self.header.trained, self.path, lookup))
         except BaseException:
             self._bal.close()
             raise
+
+    @property
+    def source(self) -> ByteSource:
+        """Where its bytes lie."""
+        return self._bal.source
+
+    @property
+    def fingerprint(self) -> tuple[int, ...]:
+        """What tells it from another file in the same place."""
+        return self._bal.fingerprint
 
     def schema(self) -> Schema:
         """The schema with its attachments, which are read now.
@@ -192,7 +187,8 @@ class BalFile:
         if section is None:
             return self.header.schema
         with not_believed(self.path, "baler-core"):
-            parts = unpack_streams(self._bal.section(section), memory_limit=self._memory)
+            unpack = unpack_together if self._bal.version == 1 else unpack_streams
+            parts = unpack(self._bal.section(section), memory_limit=self._memory)
         if len(parts) != 1:
             raise FormatError(f"{self.path}: is damaged: its attachments are not together")
         return replace(self.header.schema, attachments=parts[0])
@@ -239,87 +235,93 @@ class BalFile:
         FormatError
             If a block is damaged or would take more memory than there is.
         """
-        for number, record in enumerate(self.header.blocks):
-            yield self._block(number, record)
+        for number in range(len(self.header.blocks)):
+            yield self.block(number)
 
     @one_thread
-    def _block(self, number: int, record: BlockRecord) -> Block:
-        layouts = [self.header.layout(self.header.groups[group], record.sizes) for group in record.groups]
-        limit = self._memory
-        claimed = sum(layout.nbytes for layout in layouts)
-        if claimed > limit:
-            raise FormatError(f"{self.path}: a block claims {claimed} bytes; {limit} can be restored here (--memory)")
-        packed = self._bal.section(self.header.first_block + number)
-        with not_believed(self.path, "baler-core"):
-            streams = unpack_streams(packed[:-DIGEST_BYTES], memory_limit=limit)
-        if len(streams) != len(layouts):
-            raise FormatError(f"{self.path}: a block holds {len(streams)} groups where {len(layouts)} were expected")
-        restored, digests = self._groups(record, streams, layouts)
-        if block_digest(number, digests) != packed[-DIGEST_BYTES:]:
-            raise FormatError(
-                f"{self.path}: block {number} restores to something else than was written: the file is damaged or "
-                f"forged, or this machine or one of the installed packages is at fault"
-            )
+    def block(self, number: int) -> Block:
+        """Restore a block, every group of it."""
+        record = self.header.blocks[number]
+        layouts = self.layouts(number)
+        self.refuse_more_than_memory(layouts)
+        stored = self.stored_block(number, whole=True)
+        restored, digests = self._groups(record, stored, layouts)
+        if not stored.all_agree(digests):
+            raise self.differs(number)
         return make_block({v.name: (v.dims, restored[v.name]) for layout in layouts for v in layout.variables})
 
+    def layout(self, number: int, place: int) -> Layout:
+        """The layout of a group of a block, by its place there."""
+        record = self.header.blocks[number]
+        return self.header.layout(self.header.groups[record.groups[place]], record.sizes)
+
+    def layouts(self, number: int) -> list[Layout]:
+        """The layouts of a block's groups."""
+        return [self.layout(number, place) for place in range(len(self.header.blocks[number].groups))]
+
+    def refuse_more_than_memory(self, layouts: Sequence[Layout]) -> None:
+        """Refuse to restore groups that would take more memory than there is."""
+        claimed = sum(layout.nbytes for layout in layouts)
+        if claimed > self._memory:
+            raise FormatError(
+                f"{self.path}: a block claims {claimed} bytes; {self._memory} can be restored here (--memory)"
+            )
+
+    def stored_block(self, number: int, *, whole: bool = False) -> StoredBlock:
+        """A block whose streams have not been read yet, but for their index."""
+        count, section = len(self.header.blocks[number].groups), self.header.first_block + number
+        with not_believed(self.path, "baler-core"):
+            return StoredBlock(self._bal, number, section, count, memory_limit=self._memory, whole=whole)
+
+    def differs(self, number: int) -> FormatError:
+        """The error of a block that is not what was written."""
+        return FormatError(
+            f"{self.path}: block {number} restores to something else than was written: the file is damaged or "
+            f"forged, or this machine or one of the installed packages is at fault"
+        )
+
     def _groups(
-        self, record: BlockRecord, streams: Sequence[Streams], layouts: Sequence[Layout]
+        self, record: BlockRecord, stored: StoredBlock, layouts: Sequence[Layout]
     ) -> tuple[dict[str, np.ndarray], list[bytes]]:
         """All restored variables of a block, and a digest per group; a jagged group comes after its counts."""
         arrays: dict[str, np.ndarray] = {}
         digests = [b""] * len(layouts)
-        name = ""
-        try:
-            for place in self._order(layouts):
-                layout = layouts[place]
-                name = layout.name
-                if layout.counts and layout.counts in arrays:
-                    layout = with_events(layout, arrays[layout.counts])
-                model = self.model(record.groups[place], record.models[place])
-                with not_believed(self.path, f"the model {model.name!r}"):
-                    restored, digests[place] = self._group(model, streams[place], layout, arrays)
-                    arrays |= restored
-        except (FormatError, DataError) as error:
-            known = str(error).removeprefix(f"{self.path}: ")
-            raise FormatError(f"{self.path}: group {name!r}: {known}") from error
+        for place in self.order(layouts):
+            model = self.model(record.groups[place], record.models[place])
+            with self.naming(layouts[place], model):
+                streams = stored.streams(place)
+                restored, digests[place] = self.decoder.whole(model, streams, layouts[place], arrays)
+                arrays |= restored
         return arrays, digests
 
-    def _order(self, layouts: Sequence[Layout]) -> list[int]:
+    @contextmanager
+    def naming(self, layout: Layout, model: Model) -> Iterator[None]:
+        """Name the group in whatever decoding it raises."""
+        try:
+            with not_believed(self.path, f"the model {model.name!r}"):
+                yield
+        except SourceError:
+            raise
+        except (FormatError, DataError) as error:
+            known = str(error).removeprefix(f"{self.path}: ")
+            raise FormatError(f"{self.path}: group {layout.name!r}: {known}") from error
+
+    @property
+    def decoder(self) -> GroupDecoder:
+        """What decodes groups."""
+        return GroupDecoder(self.header.tolerance_of, self.pipeline)
+
+    def order(self, layouts: Sequence[Layout]) -> list[int]:
         """Places of groups, each after its counts and after those from which its tolerances follow."""
         needs = [needs_of(layout, self.header.tolerance_of(layout)) for layout in layouts]
-        if not any(needs):
-            return counts_first(layouts)
-        return restored_first(
-            layouts, [{*needed, layout.counts} for needed, layout in zip(needs, layouts, strict=True)]
-        )
-
-    def _group(
-        self, model: Model, streams: Streams, layout: Layout, before: Mapping[str, np.ndarray]
-    ) -> tuple[dict[str, np.ndarray], bytes]:
-        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.header.tolerance_of(layout))
-        beside = streams.pop(SCALED_STREAM, b"")
-        known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
-        settled = streams.pop(SETTLE_STREAM, b"")
-        zeros = streams.pop(ZERO_STREAM, b"")
-        stored = streams.pop(EXACT_STREAM, b"")
-        corrections = decode_corrections(stored, layout)
-        if needs := needs_of(layout, tolerances):
-            tolerances = {name: t.knowing(_checked(needs, layout, before)) for name, t in tolerances.items()}
-            known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
-        if is_apart(layout, tolerances):
-            tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
-            decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
-        elif not self.pipeline.touches(layout):
-            decoded = model.decode(streams, layout, known)
-        else:
-            encoded_layout = self.pipeline.encoded_layout(layout)
-            decoded = model.decode(streams, encoded_layout, self.pipeline.tolerances(known))
-            decoded = self.pipeline.decode(decoded, layout)
-        arrays = restored_arrays(model, decoded, layout)
-        settle_again(settled, arrays, layout, tolerances)
-        keep_zeros_again(zeros, arrays, layout, tolerances)
-        corrections.apply(arrays)
-        return arrays, group_digest(arrays, layout, tolerances, stored)
+        try:
+            if not any(needs):
+                return counts_first(layouts)
+            return restored_first(
+                layouts, [{*needed, layout.counts} for needed, layout in zip(needs, layouts, strict=True)]
+            )
+        except (FormatError, DataError) as error:
+            raise FormatError(f"{self.path}: {error}") from error
 
     def close(self) -> None:
         """Release the file."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import encode_state
-from baler_core.format.container import BalWriter, pack_streams
+from baler_core.format.container import BalWriter
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
@@ -18,6 +18,7 @@ from baler_core.format.header import (
     PreprocessRecord,
     TrainedRecord,
 )
+from baler_core.format.streams import pack_streams
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.job import Job
 from baler_core.plugin.interfaces import Component, Model

@@ -14,9 +14,9 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import decode_state, encode_state
-from baler_core.format.container import pack_streams
 from baler_core.format.digests import group_digest
 from baler_core.format.header import ErrorRecord
+from baler_core.format.streams import pack_streams
 from baler_core.pipeline.candidates import BASELINE, Chosen, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
@@ -203,7 +203,7 @@ class GroupCoder:
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
     """Choose and fit the models of a group that is met first, and encode this block of it."""
     chosen, referred = choose_model(job, task_for(job, given))
-    coder = _coder(job, given, chosen, referred)
+    coder = coder_of(job, given, chosen, referred)
     if not given.steps:
         return coder, coder.encode_first(given, chosen.streams)
     coders: dict[tuple[float, ...], GroupCoder] = {}
@@ -216,7 +216,7 @@ def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]
             coded = coder.encode_once(tried)
         else:  # what is learned may depend on the steps
             again = fitted(type(chosen.model)(chosen.model.options), task_for(job, tried))
-            made = _coder(job, tried, again, referred)
+            made = coder_of(job, tried, again, referred)
             coded = made.encode_first(tried, again.streams)
         coders[tuple(steps.values())] = replace(made, steps=steps)
         return coded
@@ -233,7 +233,7 @@ def _whole(given: PreparedBlock) -> dict[str, bool]:
     }
 
 
-def _coder(job: Job, given: PreparedBlock, chosen: Chosen, referred: TrainedModel | None) -> GroupCoder:
+def coder_of(job: Job, given: PreparedBlock, chosen: Chosen, referred: TrainedModel | None) -> GroupCoder:
     """Make the coder of a group from the chosen model."""
     layout, model = given.original.layout, chosen.model
     baseline: Model | None = None

@@ -12,6 +12,7 @@ from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.distances import distance
 from baler_core.data.mean_errors import MeanError, measure
+from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
@@ -45,6 +46,16 @@ class Corrections:
             corrected = np.ascontiguousarray(arrays[name]).copy()
             corrected.reshape(-1)[positions] = values
             arrays[name] = corrected
+
+    def inside(self, part: Part, layout: Layout) -> Corrections:
+        """Return those of a part of a group."""
+        found = {}
+        for variable in layout.variables:
+            if variable.name in part.names and variable.name in self.places:
+                positions, values = self.places[variable.name]
+                kept, moved = part.places(positions, variable, layout)
+                found[variable.name] = moved, values[kept]
+        return Corrections(found)
 
 
 def find_corrections(

@@ -33,7 +33,7 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def find_trained(wanted: TrainedRecord, bal: Path, lookup: Lookup) -> Path:
+def find_trained(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Path:
     """The file that the .bal file `bal` refers to.
 
     Raises
@@ -53,11 +53,11 @@ def find_trained(wanted: TrainedRecord, bal: Path, lookup: Lookup) -> Path:
     raise FormatError(
         f"{bal}: needs the trained models of {wanted.name!r} (SHA-256 {wanted.sha256}), which it was compressed with. "
         f"Looked for at {' and '.join(tried)}. "
-        f"Put that file beside {bal.name}, or say where it is with --model FILE (from Python: trained=FILE)"
+        f"Put that file beside {Path(bal).name}, or say where it is with --model FILE (from Python: trained=FILE)"
     )
 
 
-def _candidates(wanted: TrainedRecord, bal: Path, lookup: Lookup) -> Iterable[Path]:
+def _candidates(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Iterable[Path]:
     if lookup.path is not None:
         return (lookup.path,)
-    return dict.fromkeys(folder / wanted.name for folder in (bal.parent, *lookup.folders))
+    return dict.fromkeys(folder / wanted.name for folder in (Path(bal).parent, *lookup.folders))

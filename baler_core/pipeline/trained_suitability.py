@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from baler_core.errors import BoundBroken
-from baler_core.format.container import pack_streams
+from baler_core.format.streams import pack_streams
 from baler_core.pipeline.candidates import Chosen
 from baler_core.pipeline.choose import comparable
 from baler_core.pipeline.task import Task, sample_of

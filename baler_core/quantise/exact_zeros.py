@@ -12,8 +12,9 @@ import xxhash
 
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, usable
+from baler_core.data.part import Part
 from baler_core.data.sides import specials_of, zero_of
-from baler_core.data.variables import Layout
+from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.masks import decode_classes, encode_classes
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
@@ -105,7 +106,8 @@ def keep_zeros(
 
 def _zero(tolerance: Tolerance, dtype: np.dtype[Any]) -> Any | None:
     """Return the stored value of zero where bounds may change it; None where they do not, or it has another meaning."""
-    if tolerance.kind != "abs" or tolerance.sign == "free":
+    loses_zeros = tolerance.kind in ("abs", "each") or (tolerance.kind == "free" and tolerance.mean is not None)
+    if not loses_zeros or tolerance.sign == "free":
         return None
     zero = zero_of(tolerance.zero, dtype)
     if zero is None or zero.value is None or zero.value in specials_of(tolerance.fill, dtype):
@@ -192,9 +194,18 @@ def _apply(
 
 
 def keep_zeros_again(
-    data: bytes, arrays: dict[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+    data: bytes,
+    arrays: dict[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    part: Part | None = None,
 ) -> None:
     """Make decoded values zero, in `arrays`, as `keep_zeros` found.
+
+    Parameters
+    ----------
+    part
+        What of the group `arrays` hold, if not all of it.
 
     Raises
     ------
@@ -203,11 +214,19 @@ def keep_zeros_again(
     """
     for number, mode, packed in _read(data, layout):
         variable = layout.variables[number]
+        if variable.name not in arrays:
+            continue
         zero = _zero(tolerances[variable.name], variable.numpy_dtype)
         if zero is None:
             raise FormatError(f"zeros are told of {variable.name!r}, which has none")
         reader = ByteReader(packed, f"the zeros of {variable.name!r}")
-        _apply(_told(reader, mode, arrays[variable.name], zero), arrays, variable.name, tolerances)
+        wanted = part if part is not None else Part(frozenset([variable.name]))
+
+        def inside(positions: np.ndarray, variable: Variable = variable, wanted: Part = wanted) -> np.ndarray:
+            return wanted.places(positions, variable, layout)[1]
+
+        positions = _told(reader, mode, arrays[variable.name], layout.shape(variable), zero, inside)
+        _apply(positions, arrays, variable.name, tolerances)
 
 
 def _read(data: bytes, layout: Layout) -> Iterator[tuple[int, int, bytes]]:
@@ -222,20 +241,38 @@ def _read(data: bytes, layout: Layout) -> Iterator[tuple[int, int, bytes]]:
         yield number, mode, reader.sized()
 
 
-def _told(reader: ByteReader, mode: int, values: np.ndarray, zero: Any) -> np.ndarray:
-    """Return flat positions of the values that become zero."""
+def _told(
+    reader: ByteReader,
+    mode: int,
+    values: np.ndarray,
+    shape: tuple[int, ...],
+    zero: Any,
+    inside: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Return flat positions of the values that become zero.
+
+    Parameters
+    ----------
+    values
+        All of the variable, or a part of it.
+    shape
+        Of all of it.
+    inside
+        Returns flat positions in `values` of those that lie there, from flat positions in all of it.
+    """
+    size = math.prod(shape)
     if mode == MASKED:
         digest = reader.take(_DIGEST_BYTES)
-        mask = decode_classes(reader.rest(), _planes(values.shape), 1)
+        mask = decode_classes(reader.rest(), _planes(shape), 1)
         if _digest(mask) != digest:
             raise FormatError(f"{reader.what} are damaged")
-        return np.flatnonzero(mask)
+        return inside(np.flatnonzero(mask))
     if mode == LISTED:
-        return _positions(reader, values.size)
+        return inside(_positions(reader, size))
     band = float(np.frombuffer(reader.take(8), "<f8")[0])
-    inside = _distances(values.ravel(), zero) <= band
-    inside[_positions(reader, values.size)] = False
-    return np.flatnonzero(inside)
+    within = _distances(values.ravel(), zero) <= band
+    within[inside(_positions(reader, size))] = False
+    return np.flatnonzero(within)
 
 
 def _positions(reader: ByteReader, size: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
+from baler_core.data.part import Part
 from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zeros_of
 from baler_core.data.variables import Layout
 from baler_core.entropy.integers import pack_integers, unpack_integers
@@ -300,18 +301,29 @@ def _apply(
 
 
 def settle_again(
-    data: bytes, arrays: dict[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance]
+    data: bytes,
+    arrays: dict[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    part: Part | None = None,
 ) -> None:
     """Put decoded values where they belong, in `arrays`, as `settle` found.
+
+    Parameters
+    ----------
+    part
+        What of the group `arrays` hold, if not all of it; variables in `flagged` must be whole.
 
     Raises
     ------
     FormatError
         If `data` is damaged.
     """
-    stored = {(one.variable, one.rule): one for one in _read(data, layout)}
+    here = {number for number, variable in enumerate(layout.variables) if variable.name in arrays}
+    stored = {(one.variable, one.rule): one for one in _read(data, layout) if one.variable in here}
     own: set[str] = set()
-    for number, variable in enumerate(layout.variables):
+    for number in sorted(here):
+        variable = layout.variables[number]
         rules = rules_of(tolerances[variable.name], variable.numpy_dtype)
         for place, rule in enumerate(rules):
             found = stored.pop((number, place), None)
@@ -319,9 +331,22 @@ def settle_again(
                 found = Applied(number, place, rule.usual, np.zeros(0, np.int64))
             elif found.mode == FLAGGED:
                 found = _flagged(rule, found, arrays[variable.name].ravel())
+            elif found.mode == LISTED and part is not None:
+                found = replace(found, positions=part.places(found.positions, variable, layout)[1])
             _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
     if stored:
         raise FormatError("values are said to be settled by rules that there are not")
+
+
+def flagged(data: bytes, layout: Layout) -> set[str]:
+    """Return the variables of which only all values together tell which of them are settled.
+
+    Raises
+    ------
+    FormatError
+        If `data` is damaged.
+    """
+    return {layout.variables[one.variable].name for one in _read(data, layout) if one.mode == FLAGGED}
 
 
 def _flagged(rule: Rule, found: Applied, y: np.ndarray) -> Applied:

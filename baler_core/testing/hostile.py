@@ -61,8 +61,10 @@ def check_hostile_model(model: Model, *, cases: int = 200, seed: int = 1, traini
         except BalerError:
             continue
         for variable in layout.variables:
-            assert arrays[variable.name].shape == layout.shape(variable)
-            assert arrays[variable.name].dtype == variable.numpy_dtype
+            found, wanted = arrays[variable.name].shape, layout.shape(variable)
+            assert found == wanted, f"{variable.name}: damaged streams gave the shape {found}, not {wanted}"
+            dtype = arrays[variable.name].dtype
+            assert dtype == variable.numpy_dtype, f"{variable.name}: damaged streams gave {dtype}, not {variable.dtype}"
 
 
 def _disturbed(state: State, random: np.random.Generator) -> State:
@@ -101,9 +103,7 @@ def check_hostile_reader(
         If anything else happens.
     """
     random = np.random.default_rng(seed)
-    with reader.open(path) as source:
-        schema = source.settle({name: Tolerance("exact") for name in source.schema.names}).schema
-        blocks = list(source.blocks(_BLOCK))
+    schema, blocks = _read(reader, path)
     place = folder / "outer" / "inner"
     place.mkdir(parents=True)
     target, victim, original = place / f"restored-{path.name}", place / f"other-{path.name}", path.read_bytes()
@@ -112,19 +112,32 @@ def check_hostile_reader(
     strange, restored = (*ODD, *odd, str(victim), victim.name, f"../inner/{victim.name}"), 0
     for _ in range(cases):
         forged = _forged(schema, random, strange, damage_text)
-        try:
-            with not_believed(target, f"the reader {reader.name!r}"):
-                _restore(reader, target, forged, blocks)
-            assert target.is_file(), f"no file from {forged.skeleton}"
-            restored, said = restored + 1, ""
-        except BalerError as error:
-            said = str(error)
-        assert "\n" not in said, f"a message of several lines from {forged.skeleton}"
-        target.unlink(missing_ok=True)
-        assert victim.read_bytes() == original, f"another file was changed by {forged.skeleton}"
-        assert path.read_bytes() == original, f"the original was changed by {forged.skeleton}"
+        restored += _is_restored(reader, target, forged, blocks)
+        for file in (victim, path):
+            assert file.read_bytes() == original, f"{file.name} was changed by {forged.skeleton}"
         assert sorted(folder.rglob("*")) == before, f"other files were written by {forged.skeleton}"
     return restored
+
+
+def _read(reader: Reader, path: Path) -> tuple[Schema, list[Block]]:
+    """Read a file as a lossless compression does."""
+    with reader.open(path) as source:
+        settled = source.settle({name: Tolerance("exact") for name in source.schema.names})
+        return settled.schema, list(source.blocks(_BLOCK))
+
+
+def _is_restored(reader: Reader, target: Path, forged: Schema, blocks: list[Block]) -> bool:
+    """Restore a file from a forged schema: whether there was one; if not, there was a message of one line."""
+    said = ""
+    try:
+        with not_believed(target, f"the reader {reader.name!r}"):
+            _restore(reader, target, forged, blocks)
+        assert target.is_file(), f"no file from {forged.skeleton}"
+    except BalerError as error:
+        said = str(error)
+    assert "\n" not in said, f"a message of several lines from {forged.skeleton}"
+    target.unlink(missing_ok=True)
+    return not said
 
 
 def _forged(
@@ -187,10 +200,10 @@ def check_object_kind(kind: ObjectKind, value: Any, *, cases: int = 200, seed: i
     assert kind.takes(value), f"{type(value)} is none of {kind.types}"
     stored, arrays = _apart(kind, value)
     restored = kind.put_together(copy.deepcopy(stored), dict(arrays))
-    assert type(restored) is type(value)
+    assert type(restored) is type(value), f"a {type(value).__name__} came back as a {type(restored).__name__}"
     again, values = _apart(kind, restored)
     assert again == stored, f"{again} was {stored}"
-    assert values.keys() == arrays.keys()
+    assert values.keys() == arrays.keys(), f"arrays {sorted(arrays)} came back as {sorted(values)}"
     for name, array in arrays.items():
         assert values[name].dtype == array.dtype, f"{name}: dtype {values[name].dtype}, not {array.dtype}"
         np.testing.assert_array_equal(values[name], array, err_msg=name)

@@ -12,24 +12,32 @@ import xxhash
 
 from reference.reading import Bytes, Damaged, decompress, unpack
 
-MAGIC, END = b"\x89BAL\x01", b"BAL\x1a"
+MAGIC, END = b"\x89BAL", b"BAL\x1a"
 LONGEST_HEADER = 1 << 26
-DIGEST_BYTES = 8
+PAGE = 1 << 15
+COMMON = 1 << 18
+
+
+def version(data: bytes) -> int:
+    if len(data) < 17 or data[:4] != MAGIC or data[4] not in (1, 2) or data[-4:] != END:
+        raise Damaged("this is no .bal file of version 1 or 2, or it is cut short")
+    return data[4]
 
 
 def sections(data: bytes) -> list[bytes]:
-    if len(data) < 17 or data[:5] != MAGIC or data[-4:] != END:
-        raise Damaged("this is no .bal file of version 1, or it is cut short")
+    paged = version(data) == 2
     length, checksum = struct.unpack("<II", data[-12:-4])
     if length > len(data) - 17 or zlib.crc32(data[len(data) - 12 - length : -12]) != checksum:
         raise Damaged("the index is damaged")
     stream, start, found = Bytes(data[len(data) - 12 - length : -12]), 5, []
     for _ in range(stream.below(length + 1)):
-        size, checksum = stream.below(len(data)), int.from_bytes(stream.take(4), "little")
+        size = stream.below(len(data))
         found.append(data[start : start + size])
         start += size
-        if zlib.crc32(found[-1]) != checksum:
-            raise Damaged(f"section {len(found) - 1} is damaged")
+        pages = [found[-1][at : at + PAGE] for at in range(0, size, PAGE)] if paged else [found[-1]]
+        for page in pages:
+            if zlib.crc32(page) != int.from_bytes(stream.take(4), "little"):
+                raise Damaged(f"section {len(found) - 1} is damaged")
     if start != len(data) - 12 - length or not found:
         raise Damaged("the index does not fit the length of the file")
     return found
@@ -71,27 +79,48 @@ def unranged(ranges: Any, count: int) -> list[int]:
     return numbers
 
 
-def block_streams(section: bytes, limit: int) -> list[dict[str, bytes]]:
-    """For each group, its streams by name; no more than `limit` bytes."""
+def block_streams(section: bytes, limit: int, *, together: bool = False) -> list[dict[str, bytes]]:
+    """For each group, its streams by name; no more than `limit` bytes. Together: as in version 1."""
     stream = Bytes(section)
     length = stream.below(limit)
     index = Bytes(decompress(stream.sized(), length))
-    length = stream.below(limit)
-    squeezed = stream.sized()
-    common = Bytes(decompress(squeezed, length) if length else b"")
+    raw = [stream.below(limit)] if together else []
+    squeezed = [stream.sized()] if together else []
     groups: list[list[tuple[str, int, int]]] = []
     for _ in range(index.below(len(index.data) + 1)):
         count = index.below(len(index.data) + 1)
         groups.append([(index.sized().decode(), *divmod(index.varint(), 2)) for _ in range(count)])
-    places = [(g, name, size) for g, group in enumerate(groups) for name, size, together in group if together]
+    places = [(g, name, size) for g, group in enumerate(groups) for name, size, common in group if common]
+    if sum(size for _, _, size in places) > limit:
+        raise Damaged("streams take more memory than is allowed")
+    parts = [places] if together else _parts(places)
+    if not together:
+        raw = [sum(size for _, _, size in part) for part in parts]
+        lengths = [stream.varint() for _ in parts]
+        squeezed = [stream.take(size) for size in lengths]
     found: dict[tuple[int, str], bytes] = {}
-    for g, name, size in sorted(places, key=lambda place: -place[2]):
-        found[g, name] = common.take(size)
+    for part, data, size in zip(parts, squeezed, raw, strict=True):
+        common = Bytes(decompress(data, size) if size else b"")
+        for g, name, taken in sorted(part, key=lambda place: -place[2]):
+            found[g, name] = common.take(taken)
     for g, group in enumerate(groups):
-        for name, size, together in group:
-            if not together:
+        for name, size, common in group:
+            if not common:
                 found[g, name] = stream.take(size)
     return [{name: found[g, name] for name, _, _ in group} for g, group in enumerate(groups)]
+
+
+def _parts(places: list[tuple[int, str, int]]) -> list[list[tuple[int, str, int]]]:
+    """Common parts: neighbours, as many as fit into 2^18 bytes, but at least one."""
+    parts: list[list[tuple[int, str, int]]] = []
+    total = COMMON
+    for place in places:
+        if total + place[2] > COMMON:
+            parts.append([])
+            total = 0
+        parts[-1].append(place)
+        total += place[2]
+    return parts
 
 
 def state(section: bytes, limit: int) -> dict[str, np.ndarray]:
@@ -124,6 +153,10 @@ def group_digest(corrections: bytes, exact: list[np.ndarray]) -> bytes:
         else:
             digest.update(values.tobytes())
     return digest.digest()
+
+
+def stored_digest(number: int, group: bytes) -> bytes:
+    return xxhash.xxh3_64(group, seed=number).digest()[:4]
 
 
 def block_digest(number: int, groups: list[bytes]) -> bytes:

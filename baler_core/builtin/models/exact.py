@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, SupportsBytes
 
 import numpy as np
 
 from baler_core.data.block import values_of
+from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams, Tolerances
 
 if TYPE_CHECKING:
@@ -39,6 +42,15 @@ class ExactModel(Model):
         """Decode the block, every bit as it was."""
         reader = ByteReader(streams.get("values", b""), "a group of exact values")
         return layout.build({v.name: _decode(reader.sized(), v, layout.shape(v)) for v in layout.variables})
+
+    def decode_part(
+        self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part
+    ) -> dict[str, np.ndarray]:
+        """Decode some variables; others are passed over."""
+        reader = RangeReader(streams.get("values", b""), "a group of exact values")
+        stored = {variable.name: reader.sized_part() for variable in layout.variables}
+        wanted = [variable for variable in layout.variables if variable.name in part.names]
+        return {v.name: _decode(bytes(stored[v.name]), v, layout.shape(v))[part.box(v)] for v in wanted}
 
 
 def _encode(values: np.ndarray, variable: Variable) -> bytes:

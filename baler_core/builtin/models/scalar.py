@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, SupportsBytes
 
 import numpy as np
 import xxhash
@@ -12,6 +12,7 @@ from pydantic import Field as Option
 
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
+from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy import bytes as squeeze
 from baler_core.entropy.integers import (
@@ -26,6 +27,7 @@ from baler_core.entropy.integers import (
 from baler_core.entropy.lorenzo import accumulate, best_axes, difference, middle_piece
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Options, Streams, Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
@@ -148,36 +150,119 @@ class ScalarModel(Model):
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given, within its tolerances."""
-        missing = {"index", "own", "shared"} - streams.keys()
-        if missing:
-            raise FormatError(f"a scalar group lacks its streams {sorted(missing)}")
-        index = ByteReader(streams["index"], "the index of a scalar group")
-        own = ByteReader(streams["own"], "a scalar group")
-        shared = ByteReader(streams["shared"], "the shared stream of a scalar group")
-        arrays: dict[str, np.ndarray] = {}
-        digests: list[bytes] = []
-        scaled: dict[str, StepCounts] = {}
-        for position, variable in enumerate(layout.variables):
-            method = index.varint(5)
-            if method == SCALED:
-                scaled[variable.name] = read_steps(index, own.sized(), variable.dtype, layout.shape(variable))
-                digests.append(_digest(scaled[variable.name].integers))
-            elif method == REPEATED:
-                earlier = layout.variables[index.varint(position)]
-                alike = layout.shape(earlier) == layout.shape(variable) and earlier.dtype == variable.dtype
-                if not alike or earlier.name not in arrays:
-                    raise FormatError(f"{variable.name!r} is said to repeat {earlier.name!r}, which is of another kind")
-                arrays[variable.name] = arrays[earlier.name]
-            elif method == SHARED_VALUES:
-                arrays[variable.name] = _decode_values(index, shared, variable, layout.shape(variable))
-            else:
-                lattice, integers = _decode(index, method, own, shared, variable, layout.shape(variable))
-                digests.append(_digest(integers))
-                restore = lattice.restore if len(integers) == 1 else lattice.dequantise
-                arrays[variable.name] = restore(*integers)
-        if _joined(digests) != index.rest():
-            raise FormatError("a scalar group is damaged: its integers have another checksum")
-        return layout.build(restore_in_steps(arrays, scaled, tolerances))
+        return layout.build(_restored(streams, layout, tolerances, None))
+
+    def decode_part(
+        self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part
+    ) -> dict[str, np.ndarray]:
+        """Restore a part: integers of other variables are passed over."""
+        arrays = _restored(streams, layout, tolerances, part.names)
+        return {v.name: arrays[v.name][part.box(v)] for v in layout.variables if v.name in part.names}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One variable of a file whose integers have not been decoded yet.
+
+    Attributes
+    ----------
+    head
+        What the index says of it.
+    data
+        Its part of the stream `own` or `shared`, read when it is needed.
+    repeated
+        Position of the variable that it repeats.
+    """
+
+    method: int
+    head: bytes = b""
+    data: SupportsBytes = b""
+    repeated: int = -1
+
+
+def _read_entry(index: ByteReader, own: RangeReader, shared: RangeReader, layout: Layout, position: int) -> _Entry:
+    """Read what the index says of a variable, and pass over its integers."""
+    method, variable = index.varint(5), layout.variables[position]
+    if method == REPEATED:
+        repeated = index.varint(position)
+        earlier = layout.variables[repeated]
+        if layout.shape(earlier) != layout.shape(variable) or earlier.dtype != variable.dtype:
+            raise FormatError(f"{variable.name!r} is said to repeat {earlier.name!r}, which is of another kind")
+        return _Entry(method, repeated=repeated)
+    start, count = index.position, int(np.prod(layout.shape(variable), dtype=object))
+    if method == SCALED:
+        index.sized()
+        index.take(8)
+        index.varint(2**64)
+        data = own.sized_part()
+    else:
+        Lattice.read(index, variable.dtype)
+        index.varint(1 << max(1, len(variable.dims)))
+        index.sized()
+        if method == OWN:
+            data = own.sized_part()
+        elif method == SHARED_VALUES:
+            data = shared.part(count * variable.numpy_dtype.itemsize)
+        else:
+            data = shared.part(_narrow_size(index, count))
+    return _Entry(method, bytes(index.data[start : index.position]), data)
+
+
+def _narrow_size(index: ByteReader, count: int) -> int:
+    """Return how many bytes `count` integers take that `narrow` wrote, whose head is next."""
+    width = index.varint(9)
+    if count:
+        index.varint(2**64)
+    return width * count
+
+
+def _with_repeated(entries: Sequence[_Entry], layout: Layout, names: Collection[str]) -> list[int]:
+    """Return positions of variables by name and of those that they repeat, in the order of the file."""
+    wanted = [position for position, variable in enumerate(layout.variables) if variable.name in names]
+    found: set[int] = set()
+    while wanted:
+        position = wanted.pop()
+        if position not in found:
+            found.add(position)
+            wanted += [entries[position].repeated] if entries[position].method == REPEATED else []
+    return sorted(found)
+
+
+def _restored(
+    streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, names: Collection[str] | None
+) -> dict[str, np.ndarray]:
+    """Restore all variables, whose checksum is compared, or some by name and those that they repeat."""
+    missing = {"index", "own", "shared"} - streams.keys()
+    if missing:
+        raise FormatError(f"a scalar group lacks its streams {sorted(missing)}")
+    index = ByteReader(bytes(streams["index"]), "the index of a scalar group")
+    own = RangeReader(streams["own"], "a scalar group")
+    shared = RangeReader(streams["shared"], "the shared stream of a scalar group")
+    entries = [_read_entry(index, own, shared, layout, position) for position in range(len(layout.variables))]
+    arrays: dict[str, np.ndarray] = {}
+    digests: list[bytes] = []
+    scaled: dict[str, StepCounts] = {}
+    for position in range(len(entries)) if names is None else _with_repeated(entries, layout, names):
+        variable, entry = layout.variables[position], entries[position]
+        shape, stored = layout.shape(variable), ByteReader(entry.head, index.what)
+        if entry.method == SCALED:
+            scaled[variable.name] = read_steps(stored, bytes(entry.data), variable.dtype, shape)
+            digests.append(_digest(scaled[variable.name].integers))
+        elif entry.method == REPEATED:
+            earlier = layout.variables[entry.repeated]
+            if earlier.name not in arrays:
+                raise FormatError(f"{variable.name!r} is said to repeat {earlier.name!r}, which is of another kind")
+            arrays[variable.name] = arrays[earlier.name]
+        elif entry.method == SHARED_VALUES:
+            arrays[variable.name] = np.frombuffer(bytes(entry.data), variable.numpy_dtype).reshape(shape)
+        else:
+            lattice, integers = _decode(stored, entry.method, bytes(entry.data), variable, shape)
+            digests.append(_digest(integers))
+            restore = lattice.restore if len(integers) == 1 else lattice.dequantise
+            arrays[variable.name] = restore(*integers)
+    if names is None and _joined(digests) != index.rest():
+        raise FormatError("a scalar group is damaged: its integers have another checksum")
+    return restore_in_steps(arrays, scaled, tolerances)
 
 
 def _digest(integers: Sequence[np.ndarray]) -> bytes:
@@ -357,27 +442,18 @@ def _squeezed_size(data: bytes) -> int:
     return len(squeeze.squeeze(data)) if data else 0
 
 
-def _decode_values(index: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]) -> np.ndarray:
-    """Decode values that lie in the shared stream as they are; what stands of a lattice in the index means nothing."""
-    Lattice.read(index, variable.dtype)
-    index.varint(1 << max(1, len(shape)))
-    index.sized()
-    count, dtype = int(np.prod(shape, dtype=object)), variable.numpy_dtype
-    return np.frombuffer(shared.take(count * dtype.itemsize), dtype).reshape(shape)
-
-
 def _decode(
-    index: ByteReader, method: int, own: ByteReader, shared: ByteReader, variable: Variable, shape: tuple[int, ...]
+    head: ByteReader, method: int, data: bytes, variable: Variable, shape: tuple[int, ...]
 ) -> tuple[Lattice, list[np.ndarray]]:
     """Decode the lattice, and the codes and, for grids, the classes of special values."""
-    lattice = Lattice.read(index, variable.dtype)
-    axes_bits, holes = index.varint(1 << max(1, len(shape))), index.sized()
+    lattice = Lattice.read(head, variable.dtype)
+    axes_bits, holes = head.varint(1 << max(1, len(shape))), head.sized()
     axes = tuple(axis for axis in range(len(shape)) if axes_bits >> axis & 1)
     count = int(np.prod(shape, dtype=object))
     if method == SHARED_CODES:
-        codes = widen(index, shared, count).reshape(shape)
+        codes = widen(head, ByteReader(data, "the shared stream of a scalar group"), count).reshape(shape)
     else:
-        codes = accumulate(unpack_integers(own.sized(), count).reshape(shape), axes)
+        codes = accumulate(unpack_integers(data, count).reshape(shape), axes)
     if len(shape) == 1:
         return lattice, [codes]
     special = unpack_integers(holes, count) if holes else np.zeros(count, np.int64)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from baler_core import DataError, FormatError, Options, Reader, Schema, Sink, Source
+from baler_core import Cut, DataError, FormatError, Options, Reader, Schema, Shown, Sink, Source
 
 HDF4 = b"\x0e\x03\x13\x01"
 OLD_MATLAB = b"MATLAB 5"
@@ -44,6 +44,16 @@ class Hdf5Reader(Reader):
         """Start a file at `path` as `schema` describes it."""
         return create_sink(path, schema)
 
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file of fewer datasets or rows; coordinates come along."""
+        from baler_hdf5.schema.cutting import cut_file
+
+        return cut_file(schema, whole)
+
+    def shown(self, schema: Schema) -> Shown | None:
+        """Return how netCDF4 and xarray show the file."""
+        return shown_file(schema)
+
 
 class NetcdfReader(Reader):
     """NetCDF files: NetCDF-4 (which are HDF5) and the classic formats."""
@@ -69,6 +79,16 @@ class NetcdfReader(Reader):
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` as `schema` describes it."""
         return create_sink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file of fewer datasets or rows; coordinates come along."""
+        from baler_hdf5.schema.cutting import cut_file
+
+        return cut_file(schema, whole)
+
+    def shown(self, schema: Schema) -> Shown | None:
+        """Return how netCDF4 and xarray show the file."""
+        return shown_file(schema)
 
 
 def first_bytes(path: Path) -> bytes:
@@ -124,3 +144,13 @@ def create_sink(path: Path, schema: Schema) -> Sink:
         raise FormatError(f"the record of the original file is of the format {kind!r}, wanted hdf5 or netcdf3")
     with refusing_damaged_records():
         return sinks[kind](path, schema)
+
+
+def shown_file(schema: Schema) -> Shown:
+    """Return how netCDF4 and xarray show the file of a schema, whichever format it is of."""
+    from baler_hdf5.classic.shown import shown_classic
+    from baler_hdf5.contents.guard import refusing_damaged_records
+    from baler_hdf5.schema.shown import shown_hdf5
+
+    with refusing_damaged_records():
+        return (shown_classic if schema.skeleton.get("format") == "netcdf3" else shown_hdf5)(schema)

@@ -77,4 +77,4 @@ def test_counts_that_do_not_fit_are_damage(tmp_path: Path, change: Callable[[dic
             writer.add(section)
         writer.finish(header)
     with pytest.raises(baler_core.FormatError, match=r"b\.bal"):
-        baler_core.open(tmp_path / "b.bal")
+        baler_core.open(tmp_path / "b.bal").load()

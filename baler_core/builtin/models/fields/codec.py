@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, SupportsBytes, TypeAlias
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class JointFields:
     by_reference: bool = False
 
 
-Decode: TypeAlias = Callable[[bytes, Sequence[Variable], tuple[int, ...], State, Box | None], list[np.ndarray]]
+Decode: TypeAlias = Callable[[SupportsBytes, Sequence[Variable], tuple[int, ...], State, Box | None], list[np.ndarray]]
 
 
 def _unchanged(fields: JointFields) -> JointFields | None:

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes
 
 import numpy as np
 from pydantic import Field as Option
@@ -15,10 +15,12 @@ from baler_core.builtin.models.fields.codec import FieldCodec, JointFields, Prep
 from baler_core.builtin.models.fields.layout import Arrangement
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.data.block import values_of
+from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
 from baler_core.errors import FormatError
-from baler_core.format.container import pack_streams
+from baler_core.format.ranged import RangeReader
+from baler_core.format.streams import pack_streams
 from baler_core.plugin.interfaces import (
     NO_HINTS,
     Effort,
@@ -220,37 +222,36 @@ class FieldModel(Model):
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given, within its tolerances."""
-        return layout.build(self._decoded(streams, layout, tolerances, {}))
+        return layout.build(self._decoded(streams, layout, tolerances, None))
 
-    def decode_region(
-        self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
+    def decode_part(
+        self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part
     ) -> dict[str, np.ndarray]:
-        """Restore a region of all variables, of which only the blocks and tiles that it touches are decoded.
-
-        Parameters
-        ----------
-        region
-            Slices with positive steps by dimension; dimensions left out are taken whole.
-        """
-        return self._decoded(streams, layout, tolerances, region)
+        """Restore a part, of which only the blocks and tiles that it touches are decoded."""
+        return self._decoded(streams, layout, tolerances, part)
 
     def _decoded(
-        self, streams: Streams, layout: Layout, tolerances: Tolerances, region: Mapping[str, slice]
+        self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part | None
     ) -> dict[str, np.ndarray]:
-        reader = ByteReader(streams.get(STREAM, b""), "the fields of a group")
+        reader = RangeReader(streams.get(STREAM, b""), "the fields of a group")
         arrays: dict[str, np.ndarray] = {}
+        joint: set[str] = set()
         for _ in range(reader.varint(len(layout.variables) + 1)):
             places, members, shape = _read_members(reader, layout)
+            data = reader.sized_part()
+            joint |= {member.name for member in members}
+            if part is not None and not any(member.name in part.names for member in members):
+                continue
             known = self._known[places][1] if places in self._known else {}
-            box = tuple(region.get(dim, slice(None)) for dim in members[0].dims) if region else None
-            restored = self.codec().decode(reader.sized(), members, shape, known, box)
+            box = part.box(members[0]) if part is not None and part.region else None
+            restored = self.codec().decode(data, members, shape, known, box)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
-        rest = _without(layout, set(arrays))
-        if rest.variables:
-            plain = ScalarModel().decode(streams, rest, tolerances)
-            for variable in rest.variables:
-                box = tuple(region.get(dim, slice(None)) for dim in variable.dims)
-                arrays[variable.name] = values_of(plain, variable.name)[box]
+        rest = _without(layout, joint)
+        if part is None and rest.variables:
+            plain = ScalarModel().decode({name: bytes(stream) for name, stream in streams.items()}, rest, tolerances)
+            arrays.update({variable.name: values_of(plain, variable.name) for variable in rest.variables})
+        elif part is not None and any(variable.name in part.names for variable in rest.variables):
+            arrays.update(ScalarModel().decode_part(streams, rest, tolerances, part))
         return arrays
 
 

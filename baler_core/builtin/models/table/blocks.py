@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import SupportsBytes
 
 import numpy as np
 
 from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.columns import to_symbols, to_values
 from baler_core.builtin.models.table.contexts.symbols import Symbols
-from baler_core.builtin.models.table.events import Events
+from baler_core.builtin.models.table.events import POINTED, ColumnSource, Events
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales
 from baler_core.builtin.models.table.streams import decode_symbols, encode_symbols
@@ -20,6 +21,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 
@@ -28,6 +30,8 @@ CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
 _FEW, _WRONG = 2, 0.001
 """How many values may break the tolerance before a column is stored apart: a few, and a share of all."""
+_FEW_COLUMNS = 0.25
+"""From this share of the columns on, a row block is read in one go."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Stored:
     """
 
     method: int
-    data: bytes
-    escapes: bytes = b""
+    data: SupportsBytes
+    escapes: SupportsBytes = b""
 
 
 def encode_block(
@@ -69,13 +73,13 @@ def encode_block(
             stored[number] = _store(number, found, own, coded_columns, contexts, warm_start.of(number))
         coded_columns.add(number, plan.columns[number], _values(symbols.get(number), warm_start.of(number)))
     columns = [stored[number] for number in range(len(values))]
-    head = [c.method + 4 * bool(c.escapes) for c in columns]
+    head = [c.method + 4 * bool(bytes(c.escapes)) for c in columns]
     sizes = []
     for column in columns:
-        sizes += [len(column.data)] if column.method != CONSTANT else []
-        sizes += [len(column.escapes)] if column.escapes else []
+        sizes += [len(bytes(column.data))] if column.method != CONSTANT else []
+        sizes += [len(bytes(column.escapes))] if bytes(column.escapes) else []
     body = write_sized(pack_integers(np.array(head, np.int64))) + write_sized(pack_integers(np.array(sizes, np.int64)))
-    return checksum.to_bytes(4, "little") + body + b"".join(c.data + c.escapes for c in columns)
+    return checksum.to_bytes(4, "little") + body + b"".join(bytes(c.data) + bytes(c.escapes) for c in columns)
 
 
 def all_symbols(
@@ -120,7 +124,7 @@ def _values(symbols: Symbols | None, known: np.ndarray) -> np.ndarray | None:
 
 
 def decode_block(
-    data: bytes,
+    data: SupportsBytes,
     rows: int,
     dtypes: Sequence[str],
     plan: TablePlan,
@@ -128,43 +132,94 @@ def decode_block(
     events: Events | None = None,
     warm_start: WarmStart = COLD_START,
     scales: Scales = NO_SCALES,
-) -> list[np.ndarray]:
+    wanted: Collection[int] | None = None,
+) -> dict[int, np.ndarray]:
     """Decode the restored columns.
+
+    Parameters
+    ----------
+    wanted
+        The columns to restore; others are decoded as far as these follow from them. None restores all, and compares
+        the checksum of all.
 
     Raises
     ------
     FormatError
         If the bytes are damaged.
     """
-    reader = ByteReader(data, "a block of a table")
+    restored = range(len(dtypes)) if wanted is None else columns_restored(plan, wanted)
+    decoded = restored if wanted is None else columns_decoded(plan, restored)
+    few = len(decoded) < _FEW_COLUMNS * len(dtypes)
+    reader = RangeReader(data if few else bytes(data), "a block of a table")
     checksum = int.from_bytes(reader.take(4), "little")
-    stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
     warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
     coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), events, plan.pointer)
+    stored = _read_columns(reader, len(dtypes), decoded)
     found = 0
-    for number in plan.order:
+    for number in (n for n in plan.order if n in decoded):
         column = plan.columns[number]
         if stored[number].method != APART:
             symbols[number] = _read(number, stored[number], column, coded_columns, contexts, warm_start.of(number))
             found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
         coded_columns.add(number, column, _values(symbols.get(number), warm_start.of(number)))
-    if found != checksum:
+    if wanted is None and found != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
-    return _restored(symbols, stored, rows, dtypes, plan, scales)
+    return _restored(symbols, stored, rows, dtypes, plan, scales, restored)
 
 
-def _read_columns(reader: ByteReader, count: int) -> list[Stored]:
+def columns_restored(plan: TablePlan, wanted: Collection[int]) -> set[int]:
+    """Return the columns whose values must be restored for some: these, and all that they are derived from."""
+    found: set[int] = set()
+    waiting = list(wanted)
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting += plan.columns[number].derived_from
+    return found
+
+
+def columns_decoded(plan: TablePlan, restored: Collection[int]) -> set[int]:
+    """Return the columns whose symbols must be decoded to restore some: these, and all that their contexts look at."""
+    found: set[int] = set()
+    waiting = list(restored)
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting += _looked_at(plan, number)
+    return found
+
+
+def _looked_at(plan: TablePlan, number: int) -> set[int]:
+    """Return the columns from whose symbols the contexts of a column are made."""
+    column, count = plan.columns[number], len(plan.columns)
+    sources = [ColumnSource.of(parent, count) for parent in column.parents]
+    found = {source.column for source in sources if not source.of_event}
+    found |= {*column.predictor.columns} if column.predictor is not None else set()
+    found |= {*column.network.columns} if column.network is not None else set()
+    points = POINTED in column.references or any(source.place == POINTED for source in sources)
+    return found | ({plan.pointer} if points and plan.pointer is not None else set())
+
+
+def _read_columns(reader: RangeReader, count: int, wanted: Collection[int]) -> dict[int, Stored]:
+    """Return how the wanted columns are stored, without reading their data."""
     head = unpack_integers(reader.sized(), count)
     if count and not (head.min() >= 0 and head.max() < 8):
         raise FormatError(f"{reader.what} is damaged: a column is stored in an unknown way")
-    parts = [(method & 3 != CONSTANT, bool(method & 4)) for method in head.tolist()]
-    sizes = unpack_integers(reader.sized(), sum(sum(part) for part in parts)).tolist()
-    taken = iter(sizes)
-    columns = []
-    for method, (has_data, has_escapes) in zip(head.tolist(), parts, strict=True):
-        body = reader.take(next(taken)) if has_data else b""
-        columns.append(Stored(method & 3, body, reader.take(next(taken)) if has_escapes else b""))
+    parts = np.stack([head & 3 != CONSTANT, head & 4 > 0], axis=1)
+    lengths = np.zeros((count, 2), np.int64)
+    lengths[parts] = unpack_integers(reader.sized(), int(parts.sum()))
+    if count and not (lengths.min() >= 0 and lengths.sum(dtype=np.float64) <= reader.left):
+        raise FormatError(f"{reader.what} is damaged: more bytes were announced than the {reader.left} that are left")
+    starts = np.concatenate([[0], np.cumsum(lengths.ravel())])
+    start = reader.position
+    columns = {}
+    for number in sorted(wanted):
+        reader.position = start + int(starts[2 * number])
+        data, escapes = (reader.part(length) for length in lengths[number].tolist())
+        columns[number] = Stored(int(head[number]) & 3, data, escapes)
     return columns
 
 
@@ -173,34 +228,36 @@ def _read(
 ) -> Symbols:
     rows = coded_columns.rows - len(known)
     if stored.method == MIXED:
-        values = decode_symbols(stored.data, rows, plan, coded_columns.context_of(number, plan), contexts, known)
+        values = decode_symbols(bytes(stored.data), rows, plan, coded_columns.context_of(number, plan), contexts, known)
     elif stored.method == PACKED:
-        values = unpack_integers(stored.data, rows)
+        values = unpack_integers(bytes(stored.data), rows)
         # bins of values are places in arrays, for the loops that take this column as a context
         if values.size and not (plan.symbols.low - 1 <= values.min() and values.max() <= plan.symbols.high):
             raise FormatError("a column of a table holds a symbol beyond its range")
     else:
         values = np.full(rows, plan.symbols.low, np.int64)
     escaped = int((values == plan.symbols.low - 1).sum())
-    return Symbols(values, unpack_integers(stored.escapes, escaped) if escaped else np.zeros(0, np.int64))
+    return Symbols(values, unpack_integers(bytes(stored.escapes), escaped) if escaped else np.zeros(0, np.int64))
 
 
 def _restored(
     symbols: Mapping[int, Symbols],
-    stored: Sequence[Stored],
+    stored: Mapping[int, Stored],
     rows: int,
     dtypes: Sequence[str],
     plan: TablePlan,
     scales: Scales,
-) -> list[np.ndarray]:
+    wanted: Collection[int],
+) -> dict[int, np.ndarray]:
     restored: dict[int, np.ndarray] = {}
-    for number in [*(j for j in range(len(dtypes)) if j not in plan.derived), *plan.derived]:
+    order = [*(j for j in range(len(dtypes)) if j not in plan.derived), *plan.derived]
+    for number in (n for n in order if n in wanted):
         if number in symbols:
             column = plan.columns[number]
             tolerance = None if column.own_steps is None else scales.of(number, restored)
             restored[number] = to_values(symbols[number], column, restored, tolerance)
         else:
-            reader = ByteReader(stored[number].data, "a column of a table")
+            reader = ByteReader(bytes(stored[number].data), "a column of a table")
             lattice = Lattice.read(reader, dtypes[number])
             restored[number] = lattice.restore(unpack_integers(reader.rest(), rows))
-    return [restored[number] for number in range(len(dtypes))]
+    return restored

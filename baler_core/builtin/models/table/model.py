@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, SupportsBytes
 
 import numpy as np
 from pydantic import Field
@@ -12,12 +12,13 @@ from pydantic import Field
 from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
-from baler_core.builtin.models.table.relations.scales import scales_of
+from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.sample import TableSample, gather
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, read_warm_start
 from baler_core.data.block import values_of
+from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
@@ -134,23 +135,47 @@ class TableModel(Model):
 
     def decode(self, streams: Streams, layout: Layout, tolerances: Tolerances) -> Block:
         """Restore the block that `encode` was given."""
-        learned = self._learned_for(layout)
         (rows,) = layout.shape(layout.variables[0])
+        return layout.build(self._decoded(streams, layout, tolerances, slice(0, rows), None))
+
+    def decode_part(
+        self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part
+    ) -> dict[str, np.ndarray]:
+        """Restore some columns and those that they follow from, in the row blocks that hold some rows."""
+        (dim,) = layout.variables[0].dims
+        return self._decoded(streams, layout, {}, part.rows(dim, layout.sizes[dim]), part.names)
+
+    def _decoded(
+        self,
+        streams: Mapping[str, SupportsBytes],
+        layout: Layout,
+        tolerances: Tolerances,
+        rows: slice,
+        wanted: Collection[str] | None,
+    ) -> dict[str, np.ndarray]:
+        learned = self._learned_for(layout)
         names = [v.name for v in layout.variables]
         dtypes = [v.dtype for v in layout.variables]
         contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
-        scales = scales_of(names, tolerances)
+        scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
+        numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
 
-        def restored(part: RowBlock) -> list[np.ndarray]:
+        def restored(part: RowBlock) -> dict[int, np.ndarray]:
             own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
             known = scales.part(part.rows)
-            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, known)
+            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, known, numbers)
 
-        parts = in_parallel(restored, split_blocks(streams, rows))
+        (length,) = layout.shape(layout.variables[0])
+        blocks = split_blocks(streams, length)
+        touched = [b for b in blocks if b.rows.start < rows.stop and b.rows.stop > rows.start]
+        parts = in_parallel(restored, touched)
+        columns = range(len(names)) if numbers is None else numbers
         if not parts:
-            return layout.build({v.name: np.zeros(0, v.numpy_dtype) for v in layout.variables})
-        columns = (np.concatenate(column) if len(parts) > 1 else column[0] for column in zip(*parts, strict=True))
-        return layout.build(dict(zip(names, columns, strict=True)))
+            return {names[n]: np.zeros(0, layout.variables[n].numpy_dtype) for n in columns}
+        first = touched[0].rows.start
+        inside = slice(rows.start - first, rows.stop - first)
+        joined = {n: np.concatenate([p[n] for p in parts]) if len(parts) > 1 else parts[0][n] for n in columns}
+        return {names[n]: joined[n][inside] for n in columns}
 
     def state(self) -> State:
         """Return the plan, as bytes."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import SupportsBytes
 
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
 from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.plugin.interfaces import Streams
 
 COLUMNS, CUTS = "columns", "cuts"
@@ -21,7 +23,7 @@ class RowBlock:
     """A row block as it is stored: which rows, and their bytes."""
 
     rows: slice
-    data: bytes
+    data: SupportsBytes
 
 
 def cut_rows(rows: int, events: Events | None, most: int) -> list[slice]:
@@ -35,15 +37,17 @@ def cut_rows(rows: int, events: Events | None, most: int) -> list[slice]:
 
 def join_blocks(blocks: Sequence[RowBlock]) -> Streams:
     """The stream `columns` and, where there is more than one row block, the stream `cuts`: rows and bytes of each."""
-    streams = {COLUMNS: b"".join(block.data for block in blocks)}
+    data = [bytes(block.data) for block in blocks]
+    streams = {COLUMNS: b"".join(data)}
     if len(blocks) > 1:
-        lengths = [(block.rows.stop - block.rows.start, len(block.data)) for block in blocks]
-        streams[CUTS] = b"".join(write_varint(rows) + write_varint(size) for rows, size in lengths)
+        rows = [block.rows.stop - block.rows.start for block in blocks]
+        lengths = zip(rows, map(len, data), strict=True)
+        streams[CUTS] = b"".join(write_varint(count) + write_varint(size) for count, size in lengths)
     return streams
 
 
-def split_blocks(streams: Streams, rows: int) -> list[RowBlock]:
-    """Invert `join_blocks` for a table of so many rows.
+def split_blocks(streams: Mapping[str, SupportsBytes], rows: int) -> list[RowBlock]:
+    """Invert `join_blocks` for a table of so many rows; what is not needed of a stream need not be read.
 
     Raises
     ------
@@ -52,15 +56,15 @@ def split_blocks(streams: Streams, rows: int) -> list[RowBlock]:
     """
     if COLUMNS not in streams:
         raise FormatError(f"a table group lacks its stream {COLUMNS!r}")
-    data = ByteReader(streams[COLUMNS], "a table")
+    data = RangeReader(streams[COLUMNS], "a table")
     if CUTS not in streams:
-        return [RowBlock(slice(0, rows), data.rest())] if rows else []
-    cuts = ByteReader(streams[CUTS], "where a table is cut")
+        return [RowBlock(slice(0, rows), data.part(data.left))] if rows else []
+    cuts = ByteReader(bytes(streams[CUTS]), "where a table is cut")
     blocks, done = [], 0
     while done < rows:
         count = cuts.varint(rows - done + 1)
         if not count:
             raise FormatError(f"{cuts.what} is damaged: a row block has no rows")
-        blocks.append(RowBlock(slice(done, done + count), data.take(cuts.varint())))
+        blocks.append(RowBlock(slice(done, done + count), data.part(cuts.varint())))
         done += count
     return blocks

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from baler_core.builtin.readers.csv.dialect import CsvOptions
 from baler_core.data.variables import Schema
-from baler_core.plugin.interfaces import Options, Reader, Sink, Source
+from baler_core.plugin.interfaces import Cut, Options, Reader, Sink, Source
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv")
 
@@ -32,3 +32,9 @@ class CsvReader(Reader):
         from baler_core.builtin.readers.csv.sink import CsvSink
 
         return CsvSink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a table of fewer columns or rows: cells in their usual spelling, no lines between rows."""
+        from baler_core.builtin.readers.csv.sink import cut_table
+
+        return cut_table(schema, whole)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,8 @@ class ClassicHeader:
         The header's bytes before its list of variables.
     size
         Bytes of the whole header.
+    attributes
+        Of the file.
     """
 
     version: int
@@ -69,6 +71,7 @@ class ClassicHeader:
     variables: tuple[ClassicVariable, ...]
     front: bytes
     size: int
+    attributes: dict[str, Any] = field(default_factory=dict)
 
     def is_record(self, variable: ClassicVariable) -> bool:
         """Return whether its values lie record by record, among those of other variables."""
@@ -166,11 +169,11 @@ def parse_header(raw: bytes | memoryview, where: str) -> ClassicHeader:
     cursor.wide = version == 5
     records = cursor.length()
     dimensions = tuple((cursor.name(), cursor.length() or None) for _ in range(cursor.count(DIMENSIONS)))
-    cursor.attributes()
+    attributes = cursor.attributes()
     front = bytes(raw[: cursor.at])
     variables = tuple(_variable(cursor, len(dimensions)) for _ in range(cursor.count(VARIABLES)))
     known = None if records == STREAMING[version] else records
-    header = ClassicHeader(version, known, dimensions, variables, front, cursor.at)
+    header = ClassicHeader(version, known, dimensions, variables, front, cursor.at, attributes)
     if len({variable.name for variable in variables}) < len(variables):
         raise DataError(f"{where}: damaged, two variables have the same name")
     if any(header.dimensions[number][1] is None for v in variables for number in v.dims[1:]):

@@ -131,3 +131,41 @@ def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, A
 def _as_text(values: np.ndarray) -> str:
     flat = values.reshape(-1)
     return bytes(flat[0]).decode("utf-8", "replace").rstrip() if flat.size else ""
+
+
+def shown_values(records: Sequence[Json], hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return attributes as netCDF4 shows them: single texts as `str`, single numbers as such, several as list or array.
+
+    Attributes that netCDF4 cannot show (references, opaque values) are not among them.
+    """
+    found: dict[str, Any] = {}
+    for record in records:
+        if record["name"] not in hidden:
+            value = _shown(record)
+            if value is not None:
+                found[record["name"]] = value
+    return found
+
+
+def _shown(record: Json) -> Any:
+    kind, shape = record["type"], record.get("shape", [])
+    if isinstance(kind, dict) and "named" in kind:
+        kind = kind["is"]
+    if shape is None:
+        return ""
+    if isinstance(kind, dict) and "text" in kind and kind["text"] is None:
+        texts = [decode_text(cell).decode("utf-8", "replace") for cell in record["value"]] if math.prod(shape) else []
+        return texts[0] if len(texts) == 1 else texts
+    raw = raw_dtype(kind)
+    if raw is None or raw.kind not in "iufSb" or raw.subdtype:
+        return None
+    values = (
+        decode_cells(record["value"], kind, tuple(shape), raw, lambda path, kind: None) if math.prod(shape) else None
+    )
+    if raw.kind == "S":
+        texts = [] if values is None else [one.decode("utf-8", "replace") for one in values.reshape(-1).tolist()]
+        return texts[0] if len(texts) == 1 else texts or ""
+    if values is None:
+        return np.empty(0, raw.newbyteorder("="))
+    native = values.view("i1") if raw.kind == "b" else values.astype(raw.newbyteorder("="))
+    return native.reshape(-1)[0] if native.size == 1 else native.reshape(-1)

@@ -114,6 +114,28 @@ def _is_applied(dataset: h5d.DatasetID, index: int) -> bool:
     return bool(applied)
 
 
+# What netCDF calls the compressors that it knows.
+_IN_NETCDF = {1: "zlib", 4: "szip", 307: "bzip2", 32001: "blosc", 32015: "zstd"}
+_BLOSC = ("blosc_blosclz", "blosc_lz4", "blosc_lz4hc", "blosc_snappy", "blosc_zlib", "blosc_zstd")
+
+
+def shown_filters(filters: Sequence[Json]) -> dict[str, Json]:
+    """Return the filters of a record in the words of netCDF4 and xarray."""
+    shown: dict[str, Json] = dict.fromkeys(("zlib", "szip", "zstd", "bzip2", "blosc", "shuffle"), False)
+    shown |= {"complevel": 0, "fletcher32": False}
+    for number, _, parameters in filters:
+        if number in (2, 3):
+            shown["shuffle" if number == 2 else "fletcher32"] = True
+        elif number == 4:
+            shown["szip"] = {"coding": "nn" if parameters[0] & 32 else "ec", "pixels_per_block": parameters[1]}
+        elif number == 32001 and len(parameters) > 6:
+            shown["blosc"] = {"compressor": _BLOSC[parameters[6] % len(_BLOSC)], "shuffle": parameters[5]}
+            shown["complevel"] = parameters[4]
+        elif number in _IN_NETCDF:
+            shown |= {_IN_NETCDF[number]: True, "complevel": parameters[0] if parameters else 0}
+    return shown
+
+
 def _called(number: int, name: bytes) -> str:
     """A filter's registered name, else what the file calls it, and its number."""
     known = {**LOSSLESS, SCALEOFFSET: "scaleoffset", 32013: "zfp", 32017: "sz", 32018: "fcidecomp", 32024: "sz3"}

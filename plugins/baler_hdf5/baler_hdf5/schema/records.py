@@ -70,14 +70,7 @@ def read_records(
     types = {entry.path for entry in tree.of_kind("type")}
     named = {address: path for address, path in tree.paths.items() if path in types}
     path_of = _paths_behind_references(file, tree.paths)
-    every: list[StoredDataset] = []
-    marks: dict[str, Marks] = {}
-    for entry in tree.of_kind("dataset"):
-        item = file[entry.path]
-        every.append(describe_dataset(item, entry.path, named))
-        if every[-1].shape is not None:
-            marks[entry.path] = read_marks(item, path_of)
-    every = without_clashes(every)
+    every, marks = _described(file, tree, named, path_of)
     scales = scales_of(every, marks)
     numbered = set(netcdf_dimensions(marks).values())
     chosen = refuse_or_report(select(every, patterns, where), where, warn, allow_missing=allow_missing)
@@ -87,6 +80,20 @@ def read_records(
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
     records = [recorder.record(entry) for entry in _kept_entries(tree, dropped)]
     return Records(records, kept, scales, bool(numbered), path_of)
+
+
+def _described(
+    file: h5py.File, tree: ObjectTree, named: Mapping[int, str], path_of: PathOf
+) -> tuple[list[StoredDataset], dict[str, Marks]]:
+    """All datasets, no two of one name, and the marks of dimensions on those that have a shape, by path."""
+    every: list[StoredDataset] = []
+    marks: dict[str, Marks] = {}
+    for entry in tree.of_kind("dataset"):
+        item = file[entry.path]
+        every.append(describe_dataset(item, entry.path, named))
+        if every[-1].shape is not None:
+            marks[entry.path] = read_marks(item, path_of)
+    return without_clashes(every), marks
 
 
 def _paths_behind_references(file: h5py.File, paths: Mapping[int, str]) -> PathOf:

@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsBytes
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from baler_core.data.variables import Variable
 from baler_core.entropy.masks import decode_classes, encode_classes
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Effort, State
 from baler_core.quantise.lattice import Lattice
@@ -208,7 +209,11 @@ def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
 
 
 def decode_fields(
-    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
+    data: SupportsBytes,
+    variables: Sequence[Variable],
+    shape: tuple[int, ...],
+    learned: State,
+    region: Box | None = None,
 ) -> list[np.ndarray]:
     """Restore the values of each variable, all or those of a region of the arrays; needs nothing that was learned.
 
@@ -217,20 +222,20 @@ def decode_fields(
     FormatError
         If what is needed of the bytes is damaged.
     """
-    reader = ByteReader(data, "a stream of predicted fields")
+    reader = RangeReader(data, "a stream of predicted fields")
     arrangement, bits = read_arrangement(reader, len(shape)), reader.varint(_MOST_CHUNK_BITS)
     arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
     restored = np.empty((len(variables), *window.shape), np.int64)
 
-    def restore(job: tuple[Box, bytes, Any, Any]) -> None:
+    def restore(job: tuple[Box, SupportsBytes, Any, Any]) -> None:
         place, stored, inside, outside = job
-        for number, part in enumerate(_decode_chunk(heads, place, stored)):
+        for number, part in enumerate(_decode_chunk(heads, place, bytes(stored))):
             restored[number][outside] = part[inside]
 
     jobs = []
     for place in chunks(arranged, len(variables), bits):
-        stored, found = reader.sized(), window.overlap(place)
+        stored, found = reader.sized_part(), window.overlap(place)
         if found is not None:
             jobs.append((place, stored, *found))
     in_parallel(restore, jobs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import SupportsBytes
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from baler_core.builtin.models.fields.transform.shared_modes import Explained, S
 from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
 from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
-from baler_core.entropy.varint import ByteReader, write_sized
+from baler_core.entropy.varint import write_sized
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.machine.threads import in_parallel
 
 _CHECKSUM = 3
@@ -146,7 +148,7 @@ class StoredChunk:
     _recipe: Recipe
     _matrix: np.ndarray | None
     _slices: int
-    _tiles: list[bytes]
+    _tiles: Sequence[SupportsBytes]
     _shape: tuple[int, ...]
     _start: int
     _explained: Explained | None
@@ -159,7 +161,7 @@ class StoredChunk:
         FormatError
             If its bytes are damaged.
         """
-        data = self._tiles[number]
+        data = bytes(self._tiles[number])
         shape = (
             *self._shape[:2],
             *(len(range(n)[part]) for n, part in zip(self._shape[2:], self.boxes[number], strict=True)),
@@ -171,7 +173,7 @@ class StoredChunk:
         return values if self._explained is None else values + self._explained.tile(self.boxes[number])
 
 
-def read_chunk(data: bytes, shape: tuple[int, ...], shared_modes: SharedModes | None = None) -> StoredChunk:
+def read_chunk(data: SupportsBytes, shape: tuple[int, ...], shared_modes: SharedModes | None = None) -> StoredChunk:
     """Read a chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
 
     Parameters
@@ -184,7 +186,7 @@ def read_chunk(data: bytes, shape: tuple[int, ...], shared_modes: SharedModes | 
     FormatError
         If the bytes are damaged.
     """
-    reader = ByteReader(data, "a transformed field")
+    reader = RangeReader(data, "a transformed field")
     recipe = read_recipe(reader)
     stored_modes = reader.sized() if recipe.shared_modes else b""
     if recipe.shared_modes and shared_modes is None:
@@ -198,7 +200,7 @@ def read_chunk(data: bytes, shape: tuple[int, ...], shared_modes: SharedModes | 
         recipe,
         None if basis is None else basis.matrix(),
         shape[0] if basis is None else basis.bits.size,
-        [reader.sized() for _ in boxes],
+        [reader.sized_part() for _ in boxes],
         shape,
         _checksum_of_common(stored_modes, basis),
         explained,

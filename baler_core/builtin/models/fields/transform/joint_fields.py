@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, SupportsBytes
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from baler_core.data.variables import Variable
 from baler_core.entropy.masks import decode_classes, encode_classes
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Effort, State
 from baler_core.quantise.units import Units, choose_units, read_units
@@ -179,7 +180,11 @@ def learn_fields(joint: JointFields, effort: Effort) -> State:
 
 
 def decode_fields(
-    data: bytes, variables: Sequence[Variable], shape: tuple[int, ...], learned: State, region: Box | None = None
+    data: SupportsBytes,
+    variables: Sequence[Variable],
+    shape: tuple[int, ...],
+    learned: State,
+    region: Box | None = None,
 ) -> list[np.ndarray]:
     """Restore the values of each variable, all or those of a region of the arrays.
 
@@ -188,7 +193,7 @@ def decode_fields(
     FormatError
         If what is needed of the bytes is damaged.
     """
-    reader = ByteReader(data, "a stream of transformed fields")
+    reader = RangeReader(data, "a stream of transformed fields")
     arrangement = read_arrangement(reader, len(shape))
     arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
@@ -210,7 +215,7 @@ def decode_fields(
 
 
 def _needed_tiles(
-    reader: ByteReader,
+    reader: RangeReader,
     arranged: tuple[int, int, int, int],
     variables: int,
     window: Window,
@@ -219,7 +224,7 @@ def _needed_tiles(
     """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
     frames, *space = arranged
     for block in time_blocks(frames):
-        data = reader.sized()
+        data = reader.sized_part()
         if window.overlap((block, *(slice(0, n) for n in space))) is None:
             continue
         chunk = read_chunk(data, (block.stop - block.start, variables, *space), shared_modes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,6 +87,33 @@ class _Draft:
     embedded: list[list[int]] = field(default_factory=list)
 
 
+class _Remade(NamedTuple):
+    """Branches whose baskets can be made again from values, by the `id` of uproot's branch."""
+
+    branches: dict[int, Branch]
+    offsets: dict[int, bool]
+    counted: dict[str, Branch]
+    """The first of them by the branch that counts its entries."""
+    version: int
+
+    def among(self, keys: Collection[str]) -> list[Branch]:
+        """Those with these keys, in order."""
+        return [branch for branch in self.branches.values() if branch.key in keys]
+
+
+def _remade(tree: Tree, branches: Sequence[Branch], whole: bytes) -> _Remade:
+    stored = [as_stored(tree, branch) for branch in branches]
+    version = _version(tree, stored)
+    remade = _Remade({}, {}, {}, version)
+    for branch in stored:
+        handle = tree.handles[branch.key]
+        if (offsets := _made_again(tree, branch, whole, version)) is not None:
+            remade.branches[id(handle)], remade.offsets[id(handle)] = branch, offsets
+            if branch.counter:
+                remade.counted.setdefault(branch.counter, branch)
+    return remade
+
+
 def make_template(
     tree: Tree, key: Any, branches: Sequence[Branch], where: str, newer: Any = None
 ) -> tuple[Template, list[Branch]]:
@@ -110,34 +137,29 @@ def make_template(
     handles = all_branches(tree.tree)
     tables = find_tables(whole, handles)
     draft = _Draft(bytearray(whole))
-    branches = [as_stored(tree, branch) for branch in branches]
-    by_handle = {id(tree.handles[branch.key]): branch for branch in branches}
-    version = _version(tree, branches)
-    made = {
-        id(handle): _made_again(tree, by_handle[id(handle)], whole, version)
-        for handle in handles
-        if id(handle) in by_handle
-    }
-    found = [branch for branch in branches if made[id(tree.handles[branch.key])] is not None]
-    counted = {branch.counter: branch for branch in reversed(found) if branch.counter}
+    remade = _remade(tree, branches, whole)
     shared = all_branches(newer) if newer is not None else []
     for n, (handle, table) in enumerate(zip(handles, tables, strict=True)):
         if n < len(shared) and _shares(handle, shared[n]):
             draft.kinds.append(SHARED)
-        elif (offsets := made.get(id(handle))) is not None:
-            _add_values(draft, n, handle, by_handle[id(handle)], offsets)
+        elif id(handle) in remade.branches:
+            _add_values(draft, n, handle, remade.branches[id(handle)], remade.offsets[id(handle)])
         elif not table.baskets:
             draft.kinds.append(NONE)
-        elif (place := _counted_place(tree, handle, counted)) is not None:
-            draft.kinds.append(COUNTS)
-            draft.counts.append(place)
-            draft.headers.append(blank_header(read_basket(handle, 0).header))
+        elif (place := _counted_place(tree, handle, remade.counted)) is not None:
+            _add_counts(draft, place, handle)
         else:
             draft.kinds.append(KEPT)
             draft.kept += _kept_baskets(handle, where)
         _blank(draft.content, table)
-    keys = set(draft.keys)
-    return _template_of(draft, tables, version), [branch for branch in found if branch.key in keys]
+    return _template_of(draft, tables, remade.version), remade.among(set(draft.keys))
+
+
+def _add_counts(draft: _Draft, place: str, handle: Any) -> None:
+    """Add a branch that counts the entries of lists, which are made again from these."""
+    draft.kinds.append(COUNTS)
+    draft.counts.append(place)
+    draft.headers.append(blank_header(read_basket(handle, 0).header))
 
 
 def _template_of(draft: _Draft, tables: Sequence[Tables], version: int) -> Template:

@@ -1,0 +1,61 @@
+"""Present an open file as an xarray.Dataset whose values are restored when they are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from baler_core.builtin.objects.presenting import dataset_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from baler_core.api.file import File, StoredArray
+
+
+class LazyValues(BackendArray):
+    """The values of a variable, as xarray's backends give them: indexed now, restored when they are used."""
+
+    def __init__(self, array: StoredArray) -> None:
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
+
+    def _values(self, key: tuple[Any, ...]) -> np.ndarray:
+        return np.asarray(self.array[key])
+
+
+def lazy_dataset(file: File) -> xr.Dataset:
+    """Return all variables of a data file, of which dates and coordinates are restored at once.
+
+    Closing the dataset closes the file.
+    """
+    import xarray as xr
+
+    at_once = {name: (array.dims, np.asarray(array)) for name, array in file.items() if _is_needed(array)}
+    known = dataset_of(at_once, {name: file[name].attrs for name in at_once}).variables
+    variables = {
+        name: known[name] if name in at_once else xr.Variable(array.dims, lazy_values(array), array.attrs)
+        for name, array in file.items()
+    }
+    inner = {name: variable for name, variable in variables.items() if name in variable.dims}
+    rest = {name: variable for name, variable in variables.items() if name not in inner}
+    dataset = xr.Dataset(rest, coords=xr.Coordinates(inner, indexes={}) if inner else None)
+    dataset.set_close(file.close)
+    return dataset
+
+
+def lazy_values(array: StoredArray) -> indexing.MemoryCachedArray:
+    """Return what a variable of xarray holds of values that are restored when they are used, and kept then."""
+    lazy: Any = indexing.LazilyIndexedArray(LazyValues(array))
+    return indexing.MemoryCachedArray(indexing.CopyOnWriteArray(lazy))  # type: ignore[no-untyped-call]
+
+
+def _is_needed(array: StoredArray) -> bool:
+    """Return whether the set cannot be made without the values: dates that xarray may hold otherwise, and coordinates."""
+    return array.dtype.kind in "mM" or array.name in array.dims or not array.dims

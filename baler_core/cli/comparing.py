@@ -1,0 +1,123 @@
+"""Implement `baler compare`: what other compressors make of the same values at the same bounds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from baler_core.cli.options import Bytes, common_options
+from baler_core.cli.outputs import ready
+from baler_core.cli.text import bytes_text, print_box, print_json, print_table
+from baler_core.config import load_config
+from baler_core.plugin.registry import load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.evaluate.peer_results import PeerComparison, PeerResult
+
+_EXTRA = "pip install 'baler-core[peers]'"
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--input", "inputs", multiple=True, metavar="FILE", help="Compare on this file instead of the first input."
+)
+@click.option(
+    "--with", "names", multiple=True, metavar="NAME", help="Compare only with this compressor; may be repeated."
+)
+@click.option("--sample", type=Bytes(), default="16 MB", show_default=True, help="How much of the input to take.")
+@click.option("--fresh", is_flag=True, help="Measure again what is known of the same values, bounds and versions.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file of the results [OUTPUT/compare.json].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common_options
+def compare(
+    config: Path, inputs: tuple[str, ...], names: tuple[str, ...], sample: int, fresh: bool, output: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Compress a sample of the first input of CONFIG by baler and by other compressors, all at the same bounds."""
+    from baler_core.peers.available import chosen
+    from baler_core.peers.comparison import compare_with_others
+    from baler_core.peers.record import known_results, write_comparison
+    from baler_core.peers.sample import take_sample
+    from baler_core.pipeline.input import input_of
+
+    peers = chosen(names)
+    registry = load_plugins()
+    checked = load_config(config, registry, inputs=inputs)
+    target = ready(output or checked.output / "compare.json", [config, *checked.inputs])
+    given = input_of(checked.inputs[0], checked, registry)
+    with given.source:
+        taken = take_sample(given, checked, sample)
+        known = {} if fresh else known_results(target, taken)
+        found = compare_with_others(taken, registry, peers, known)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_comparison(target, taken, found)
+    if as_json:
+        print_json(_record(found))
+    else:
+        _show(found)
+        click.echo(f"\nwrote {target}")
+
+
+def _show(found: PeerComparison) -> None:
+    part = "all" if found.native == found.whole else f"a piece of {bytes_text(found.native)} from the middle"
+    click.echo(f"{found.source}: {part} of {bytes_text(found.whole)} of values, {found.variables:,} variables")
+    header = (
+        "compressor",
+        "bytes",
+        "ratio",
+        "beside",
+        "MB/s in",
+        "MB/s out",
+        "error / allowed",
+        "beyond",
+        *_derived(found),
+    )
+    print_table([_row(found, result) for result in found.results], header=header)
+    click.echo(
+        "\nOf the others, values alone count, without names, types and metadata; of baler, the whole file.\n"
+        "beside: variables that a compressor does not take, such as exact ones, for which zstd -19 stands in.\n"
+        "MB/s: of values per second of processor time."
+    )
+    best = found.best()
+    if best is not None and best.nbytes:
+        click.echo(f"\nbest of the others: {best.name}, {best.nbytes / found.ours.nbytes:.3g} times the bytes of baler")
+    if found.strange:
+        click.echo(f"take none of these variables under their bounds: {', '.join(found.strange)}")
+    if found.absent:
+        missing = [f"{name} needs {packages}" for name, packages in found.absent]
+        print_box("NOT INSTALLED", [*missing, f"most of them come with {_EXTRA}"])
+
+
+def _derived(found: PeerComparison) -> list[str]:
+    return [quantity.name for quantity in found.ours.derived]
+
+
+def _row(found: PeerComparison, result: PeerResult) -> tuple[str, ...]:
+    if result.problem:
+        return (result.name, "failed:", result.problem)
+    beyond = f"{result.violations:,}" if result.violations else "-"
+    derived = [f"{one.share:.3g} of its bound" + (" BROKEN" if one.violations else "") for one in result.derived]
+    name = result.name if result.holds else f"{result.name} BREAKS BOUNDS"
+    sizes = (f"{result.nbytes:,}", f"{found.ratio(result):.2f}", str(result.beside) if result.beside else "")
+    speeds = [_speed(found.native, seconds) for seconds in result.seconds]
+    return (name, *sizes, *speeds, f"{result.share:.4f}", beyond, *derived)
+
+
+def _speed(nbytes: int, seconds: float) -> str:
+    return f"{nbytes / 1e6 / seconds:.3g}" if seconds > 0 else ""
+
+
+def _record(found: PeerComparison) -> dict[str, Any]:
+    results = []
+    for result in found.results:
+        speeds = [found.native / 1e6 / seconds if seconds > 0 else math.nan for seconds in result.seconds]
+        derived = [vars(one) for one in result.derived]
+        fields = {**vars(result), "derived": derived, "ratio": found.ratio(result), "mb_per_second": speeds}
+        results.append(fields)
+    sizes = {"native_bytes": found.native, "whole_bytes": found.whole, "variables": found.variables}
+    absent = [{"name": name, "packages": packages} for name, packages in found.absent]
+    return {"input": found.source, **sizes, "results": results, "absent": absent, "strange": list(found.strange)}

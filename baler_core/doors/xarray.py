@@ -1,0 +1,141 @@
+"""Offer .bal files to xarray: the engine `baler`, and `ds.baler.to_file`. Importing it registers the accessor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+from xarray.backends import BackendEntrypoint
+
+import baler_core
+
+if TYPE_CHECKING:
+    from baler_core.doors.xarray_store import Decoding
+
+# Nothing of baler_core's own is imported before a file is opened: xarray imports this module to learn what it can open.
+MAGIC = b"\x89BAL"
+
+
+class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ignore]
+    """Opens `.bal` files, whatever their originals were; values are restored when they are used."""
+
+    description = "Open .bal files (learned, error-bounded compression) with the engine `baler`"
+    supports_groups = True
+    open_dataset_parameters = (
+        "filename_or_obj",
+        "mask_and_scale",
+        "decode_times",
+        "concat_characters",
+        "decode_coords",
+        "drop_variables",
+        "use_cftime",
+        "decode_timedelta",
+        "group",
+        "trained",
+        "cache",
+    )
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Return whether a path ends in `.bal`, or bytes begin like one."""
+        if isinstance(filename_or_obj, bytes | memoryview):
+            return bytes(filename_or_obj[: len(MAGIC)]) == MAGIC
+        if isinstance(filename_or_obj, str | os.PathLike):
+            return os.fspath(filename_or_obj).lower().endswith(".bal")
+        return False
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        mask_and_scale: Any = True,
+        decode_times: Any = True,
+        concat_characters: Any = True,
+        decode_coords: Any = True,
+        drop_variables: str | Iterable[str] | None = None,
+        use_cftime: Any = None,
+        decode_timedelta: Any = None,
+        group: str | None = None,
+        trained: str | Path | None = None,
+        cache: str | int = "256 MB",
+    ) -> xr.Dataset:
+        """Return the variables of one group, decoded by CF conventions as those of the original would be.
+
+        Parameters
+        ----------
+        group
+            Path of a group; None is the root.
+        trained
+            The file of trained models that the file refers to; without it, that is looked for beside it.
+        cache
+            How many bytes of restored values are kept for the next question.
+
+        Raises
+        ------
+        OSError
+            If the file is not there, is no `.bal` file, or is damaged; there is no such group.
+        """
+        from baler_core.doors.xarray_store import open_group
+
+        decoding: Decoding = {
+            "mask_and_scale": mask_and_scale,
+            "decode_times": decode_times,
+            "concat_characters": concat_characters,
+            "decode_coords": decode_coords,
+            "drop_variables": drop_variables,
+            "use_cftime": use_cftime,
+            "decode_timedelta": decode_timedelta,
+        }
+        return open_group(filename_or_obj, group, decoding, trained=trained, cache=cache)
+
+    def open_groups_as_dict(self, filename_or_obj: Any, *, group: str | None = None, **options: Any) -> dict[str, Any]:
+        """Return the datasets of all groups by path; arguments as of `open_dataset`."""
+        from baler_core.doors.xarray_store import open_groups
+
+        opening = {name: options.pop(name) for name in ("trained", "cache") if name in options}
+        return open_groups(filename_or_obj, group, options, **opening)
+
+    def open_datatree(self, filename_or_obj: Any, **options: Any) -> xr.DataTree:
+        """Return all groups as a tree; arguments as of `open_dataset`."""
+        groups = self.open_groups_as_dict(filename_or_obj, **options)
+        tree: xr.DataTree = xr.DataTree.from_dict(groups)
+        for path, dataset in groups.items():
+            tree[path].set_close(dataset._close)
+        return tree
+
+
+@xr.register_dataset_accessor("baler")
+class BalerAccessor:
+    """`ds.baler`: what baler does with a dataset."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def to_file(
+        self,
+        path: str | Path,
+        *,
+        bounds: str | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Write the dataset as a `.bal` file, which `xr.open_dataset` opens again.
+
+        Parameters
+        ----------
+        bounds
+            The error that each variable may have, as for `baler_core.compress`; None allows none.
+        options
+            More arguments of `baler_core.compress`.
+
+        Returns
+        -------
+        What `baler_core.compress` returns: sizes, and the largest error of each variable.
+
+        Raises
+        ------
+        BalerError
+            If something cannot be stored, or a bound cannot be used.
+        """
+        return baler_core.compress(self._dataset, path, bounds=bounds, **options)

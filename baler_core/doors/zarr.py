@@ -1,0 +1,92 @@
+"""The codec `baler` of Zarr 3: serializer of arrays and of the chunks inside shards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from zarr.abc.codec import ArrayBytesCodec
+
+from baler_core.doors.chunks import BadCodec, ChunkCoding, DamagedChunk, bounds_of
+
+if TYPE_CHECKING:
+    from zarr.core.array_spec import ArraySpec
+    from zarr.core.buffer import Buffer, NDBuffer
+
+
+@dataclass(frozen=True, init=False)
+class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
+    """Learned, error-bounded compression of chunks; the array's fill value stays where it is.
+
+    Parameters
+    ----------
+    bounds
+        The bound of every value: `{"abs": 0.1}`; None keeps every bit, unless a kind is given by its name (`abs=0.1`).
+    effort
+        `fast`, `balanced` or `max`.
+    fill
+        The value of cells without data, if it is not the array's own.
+    trained
+        SHA-256 of a file of trained models in a folder that `BALER_MODELS` names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such bound or effort.
+    """
+
+    is_fixed_size = False
+    coding: ChunkCoding
+
+    def __init__(
+        self,
+        bounds: Mapping[str, Any] | str | None = None,
+        *,
+        effort: str = "fast",
+        fill: float | None = None,
+        trained: str | None = None,
+        **kinds: Any,
+    ) -> None:
+        object.__setattr__(self, "coding", ChunkCoding(bounds_of(bounds, kinds), effort, fill, trained))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the codec of an array's metadata.
+
+        Raises
+        ------
+        ValueError
+            If it is another codec's.
+        """
+        if data.get("name") != "baler":
+            raise BadCodec(f"the metadata of a codec {data.get('name')!r} were given to the codec 'baler'")
+        return cls(**data.get("configuration", {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the metadata of the codec; all of it is JSON."""
+        return {"name": "baler", "configuration": self.coding.settings()}
+
+    async def _encode_single(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
+        values = chunk_array.as_numpy_array()
+        encoded = await asyncio.to_thread(self._encode, values, chunk_spec.fill_value)
+        return chunk_spec.prototype.buffer.from_bytes(encoded)
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        values = await asyncio.to_thread(self.coding.decode, chunk_data.to_bytes())
+        dtype = chunk_spec.dtype.to_native_dtype()
+        if values.dtype.itemsize != dtype.itemsize or values.shape != chunk_spec.shape:
+            raise DamagedChunk(
+                f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {chunk_spec.shape}"
+            )
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(np.ascontiguousarray(values).view(dtype))
+
+    def _encode(self, values: np.ndarray, fill: Any) -> bytes:
+        number = isinstance(fill, np.generic) and fill.dtype.kind in "iuf"
+        return self.coding.encode(values, fill=fill if number and self.coding.fill is None else None)
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
+        """Refuse: the size of a chunk is known once it is encoded."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Measure what other compressors make of the same values at the same bounds."""

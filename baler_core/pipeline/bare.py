@@ -1,0 +1,236 @@
+"""Code arrays one by one, outside any file: a model chosen once, then chunk after chunk by the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xxhash
+
+from baler_core.builtin.models.exact import ExactModel
+from baler_core.builtin.models.fields.model import FieldModel
+from baler_core.builtin.models.fields.predictive.model import PredictiveModel
+from baler_core.builtin.models.fields.transform.model import TransformModel
+from baler_core.builtin.models.scalar import ScalarModel
+from baler_core.builtin.models.table.model import TableModel, TableOptions
+from baler_core.config import Config
+from baler_core.data.block import make_block
+from baler_core.data.bounds import Tolerance, value_range
+from baler_core.data.error_bound import ErrorBound
+from baler_core.data.tolerance import make_tolerance
+from baler_core.data.variables import Layout, Variable
+from baler_core.errors import DataError, FormatError
+from baler_core.format.arrays import decode_state
+from baler_core.format.bare import NAME, BareStream, layout_of, pack_bare, unpack_bare, variable_of
+from baler_core.machine.threads import one_thread
+from baler_core.pipeline.candidates import Chosen
+from baler_core.pipeline.group_coder import GroupCoder, coder_of, start_group
+from baler_core.pipeline.group_decoder import GroupDecoder
+from baler_core.pipeline.group_models import choose_model, task_for
+from baler_core.pipeline.input import Input
+from baler_core.pipeline.job import GroupBlock, Job, PreparedBlock, prepare
+from baler_core.pipeline.preprocess import Pipeline
+from baler_core.pipeline.tuning import first_steps
+from baler_core.plugin.interfaces import Model
+from baler_core.plugin.registry import Registry
+
+MODELS: Mapping[str, type[Model]] = {
+    kind.name: kind for kind in (ExactModel, ScalarModel, PredictiveModel, TransformModel, TableModel)
+}
+DIGEST_BYTES = 4
+
+
+def state_digest(state: bytes) -> bytes:
+    """Return what tells a state from others."""
+    return xxhash.xxh3_64(state).digest()
+
+
+@dataclass(frozen=True)
+class ArrayCoder:
+    """Encodes arrays of one dtype and rank by one model, each under the same bound; by several threads at once.
+
+    Attributes
+    ----------
+    coder
+        The model, and what decodes as a reader will.
+    variable
+        The dtype, and as many dimensions as the arrays have.
+    bound
+        Of every array: one relative to the range counts from the array's own.
+    """
+
+    coder: GroupCoder
+    variable: Variable
+    bound: ErrorBound
+
+    @one_thread
+    def encode(self, values: np.ndarray, *, self_contained: bool = True) -> bytes:
+        """Encode an array; without its state if that is known elsewhere.
+
+        Raises
+        ------
+        DataError
+            If it is of another dtype or rank than the coder was made for.
+        """
+        if values.dtype != self.variable.numpy_dtype or values.ndim != len(self.variable.dims):
+            raise DataError(
+                f"this encoder was made for {self.variable.dtype} of {len(self.variable.dims)} dimensions, and was given "
+                f"{values.dtype.str} of {values.ndim}: make one for these"
+            )
+        given = _prepared(values, self.variable, self.bound, self.coder.pipeline)
+        coded = self.coder.encode(given)
+        model = self.coder.encoder if not coded.model or self.coder.baseline is None else self.coder.baseline
+        state = b"" if coded.model else self.coder.state
+        return _packed(model, values, self.bound, given, coded.streams, coded.digest, state, self_contained)
+
+
+def _packed(
+    model: Model,
+    values: np.ndarray,
+    bound: ErrorBound,
+    given: PreparedBlock,
+    streams: Mapping[str, bytes],
+    digest: bytes,
+    state: bytes,
+    self_contained: bool,
+) -> bytes:
+    tolerance = given.stated[NAME]
+    effort = str(model.options.effort) if isinstance(model, TableModel) else ""
+    inside = self_contained or not state
+    bare = BareStream(
+        model.name,
+        effort,
+        given.original.layout.variables[0].dtype,
+        values.shape,
+        bound,
+        tolerance,
+        streams,
+        b"" if tolerance.lossy else digest[:DIGEST_BYTES],
+        state if inside else None,
+        b"" if inside else state_digest(state),
+    )
+    return pack_bare(bare)
+
+
+def _prepared(values: np.ndarray, variable: Variable, bound: ErrorBound, pipeline: Pipeline) -> PreparedBlock:
+    """Return an array as models see it."""
+    layout = layout_of(variable, values.shape)
+    extent = value_range(values) if bound.needs_range else None
+    stated = {NAME: make_tolerance(bound, variable, extent=extent)}
+    block = GroupBlock(make_block({NAME: (variable.dims, values)}), layout, stated)
+    return (
+        PreparedBlock(block, block, stated, {}).with_steps(first_steps(stated, layout.variables), pipeline).scaled({})
+    )
+
+
+def _job(config: Config, registry: Registry, source: Input) -> tuple[Job, PreparedBlock]:
+    """Return what an array is coded by, and the array.
+
+    Raises
+    ------
+    DataError
+        If it is not a single array of numbers.
+    """
+    job = prepare(config, registry, source.source)
+    variable = job.schema.variables[0]
+    (block,) = list(job.blocks)
+    given = job.prepared(block)
+    plain = variable_of(variable.dtype, len(variable.dims))
+    simple = len(given) == 1 and (variable.fill, variable.flags, variable.scale, variable.offset) == ((), (), 1.0, 0.0)
+    if not simple:
+        raise DataError("only a plain array of numbers can be encoded by itself")
+    values = np.asarray(block.variables[variable.name].values)
+    return job, _prepared(values, plain, job.bounds[0], job.pipeline)
+
+
+@one_thread
+def encode_bare(config: Config, registry: Registry, source: Input) -> bytes | None:
+    """Encode one array; None if its model has no place in such a stream."""
+    job, given = _job(config, registry, source)
+    coder, coded = start_group(job, given)
+    model = coder.baseline if coded.model and coder.baseline is not None else coder.encoder
+    if model.name not in MODELS:
+        return None
+    state = b"" if coded.model else coder.state
+    values = np.asarray(given.original.block.variables[NAME].values)
+    return _packed(model, values, job.bounds[0], given, coded.streams, coded.digest, state, True)
+
+
+@one_thread
+def array_coder(config: Config, registry: Registry, sample: Input) -> ArrayCoder:
+    """Choose and fit a model on a sample, for arrays like it.
+
+    Raises
+    ------
+    DataError
+        If the model that the configuration names has no place in such a stream.
+    """
+    job, given = _job(config, registry, sample)
+    job = replace(job, for_other_files=False)
+    chosen, _ = choose_model(job, task_for(job, given))
+    model = chosen.model
+    if model.name not in MODELS:
+        raise DataError(
+            f"the model {model.name!r} cannot encode arrays outside a file: take {', '.join(MODELS)} or auto"
+        )
+    layout, tolerances = given.encoded.layout, given.encoded.tolerances
+    if isinstance(model, FieldModel | TableModel):
+        hints = replace(chosen.hints, for_other_files=True, baseline={})
+        again = type(model)(model.options)
+        again.fit([given.encoded.block], layout=layout, tolerances=tolerances, training=config.training, hints=hints)
+        chosen = Chosen(again, {}, replace(hints, for_other_files=False))
+    coder = coder_of(job, given, chosen, None)
+    return ArrayCoder(replace(coder, steps=given.steps), layout.variables[0], job.bounds[0])
+
+
+def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] | None = None) -> np.ndarray:
+    """Restore what `ArrayCoder` and `encode_bare` encoded.
+
+    Parameters
+    ----------
+    known
+        States that are elsewhere, by `state_digest`.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged, or need a state that is not known.
+    """
+    bare = unpack_bare(data, memory_limit=memory_limit)
+    state = bare.state if bare.state is not None else (known or {}).get(bare.state_digest)
+    if state is None:
+        raise FormatError("an encoded array needs what its encoder learned: decode it by Decoder(encoder.state)")
+    return restored(bare, model_of(bare, state, memory_limit))
+
+
+def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
+    """Return the model of a stream, with its state."""
+    kind = MODELS[bare.model]
+    model = (
+        TableModel(TableOptions.model_validate({"effort": bare.effort}))
+        if kind is TableModel and bare.effort
+        else kind()
+    )
+    model.load_state(decode_state(state, memory_limit=memory_limit // 8))
+    return model
+
+
+@one_thread
+def restored(bare: BareStream, model: Model) -> np.ndarray:
+    """Return the values of a stream.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged.
+    """
+    layout, tolerances = bare.layout, {NAME: bare.tolerance}
+
+    def tolerance_of(_: Layout) -> Mapping[str, Tolerance]:
+        return tolerances
+
+    arrays, digest = GroupDecoder(tolerance_of, Pipeline()).whole(model, dict(bare.streams), layout, {})
+    if not bare.tolerance.lossy and digest[:DIGEST_BYTES] != bare.digest:
+        raise FormatError("an encoded array restores to something else than was encoded: it is damaged or forged")
+    return arrays[NAME]

@@ -1,0 +1,186 @@
+"""The codec `baler` keeps to the rules of numcodecs and Zarr: any dtype and order, bounds, holes, JSON, threads, shards."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from baler_core import BalerError
+
+numcodecs = pytest.importorskip("numcodecs")
+zarr = pytest.importorskip("zarr")
+
+from numcodecs.registry import get_codec  # noqa: E402
+from numcodecs.tests import common  # noqa: E402
+
+from baler_core.doors import numcodecs as two  # noqa: E402
+from baler_core.doors import zarr as three  # noqa: E402
+
+rng = np.random.default_rng(3)
+ARRAYS: dict[str, np.ndarray] = {
+    "i4": np.arange(300, dtype="i4"),
+    "f8": np.linspace(1000, 1001, 300),
+    "big-endian": np.arange(20, dtype=">f4"),
+    "f2": rng.normal(size=30).astype("f2"),
+    "bool": rng.integers(0, 2, 300).astype(bool),
+    "u8": rng.integers(0, 2**63, 100, "u8"),
+    "F order": np.asfortranarray(rng.normal(size=(7, 11, 5))),
+    "dates": rng.integers(0, 2**62, 100).view("M8[ns]"),
+    "durations": rng.integers(-(2**62), 2**62, 100).view("m8[s]"),
+    "complex": rng.normal(size=(5, 4)).astype("c8"),
+    "long double": rng.normal(size=8).astype(np.longdouble),
+    "text": np.array(["a", "bc"], "U3"),
+    "bytes": np.array([b"a", b"bc"], "S3"),
+    "single": np.array(2.5),
+    "special": np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_numcodecs_own_checks(name: str) -> None:
+    codec, values = get_codec({"id": "baler"}), ARRAYS[name]
+    common.check_encode_decode(values, codec)
+    back = codec.decode(codec.encode(values))
+    assert (back.shape, back.dtype) == (values.shape, values.dtype)
+    assert back.tobytes("A") == values.tobytes("A")
+    assert back.flags.f_contiguous == values.flags.f_contiguous
+
+
+def test_records_and_nothing_at_all_return() -> None:
+    codec = two.BalerCodec()
+    records = np.array([(1.5, 2), (2.5, 3)], [("a", "f4"), ("b", "i2")])
+    assert codec.decode(codec.encode(records)).tobytes() == records.tobytes()
+    assert codec.decode(codec.encode(np.zeros((0, 4), "f4"))).shape == (0, 4)
+
+
+def test_settings_are_json_and_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = two.BalerCodec(range=1e-3, effort="balanced", fill=-9.0)
+    common.check_config(codec)
+    monkeypatch.setitem(common.check_repr.__globals__, "BalerCodec", two.BalerCodec)
+    common.check_repr("BalerCodec(bounds={'range': 0.001}, effort='balanced', fill=-9.0)")
+    assert pickle.loads(pickle.dumps(codec)) == codec != two.BalerCodec(range=1e-3)
+    serializer = three.BalerCodec({"abs": 0.1}, effort="max")
+    assert three.BalerCodec.from_dict(json.loads(json.dumps(serializer.to_dict()))) == serializer
+    assert pickle.loads(pickle.dumps(serializer)) == serializer
+
+
+def test_objects_are_a_type_error() -> None:
+    common.check_err_encode_object_buffer(two.BalerCodec())
+    common.check_err_decode_object_buffer(two.BalerCodec())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"abs": -1}, "a bound must be a positive, finite number"),
+        ({"abx": 1}, "unknown bound 'abx'. Did you mean 'abs'"),
+        ({"effort": "quick"}, "there is no such effort. Available: balanced, fast, max"),
+        ({"bounds": {"abs": 1}, "rel": 1}, "give one of them"),
+        ({"trained": "0" * 64}, "0000 are not there: BALER_MODELS names no folder"),
+    ],
+)
+@pytest.mark.parametrize("kind", [two.BalerCodec, three.BalerCodec])
+def test_bad_settings_are_a_value_error(kind: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        kind(**settings).coding.encode(np.ones(3))
+    assert isinstance(caught.value, BalerError)
+
+
+def test_damaged_chunks_are_a_value_error() -> None:
+    codec = two.BalerCodec(abs=0.1)
+    whole = codec.encode(rng.normal(size=(20, 30)))
+    flipped = bytes([*whole[:9], whole[9] ^ 4, *whole[10:]])
+    for damaged in (b"", b"\xff", b"\x02", b"\x02\x02|O" + whole[1:], b"something", whole[:-1], flipped):
+        with pytest.raises(ValueError, match="cannot be decoded by baler"):
+            codec.decode(damaged)
+
+
+@pytest.mark.parametrize("bound", [{"abs": 5.0}, {"range": 0.01}])
+@pytest.mark.parametrize(("code", "fill"), [("i2", -32767), ("f4", 1e20), ("f8", -9.0)])
+def test_cells_without_data_stay_and_ranges_do_not_count_them(bound: Any, code: str, fill: float) -> None:
+    values = (rng.normal(size=(50, 60)) * 300).astype(code)
+    valid = np.ones(values.shape, bool)
+    valid[3:9], valid[::7, 4] = False, False
+    values[~valid] = fill
+    values[20] = fill + 1
+    valid[20] = values[20] != np.asarray(fill, code)
+    for with_nan in (False, True)[: 1 + (code != "i2")]:
+        values[30, 30] = np.nan if with_nan else values[30, 30]
+        codec = two.BalerCodec(bound, fill=fill)
+        back = codec.decode(codec.encode(values))
+        np.testing.assert_array_equal(back[~valid], values[~valid])
+        assert (back[valid] != np.asarray(fill, code)).all()
+        seen = values[valid].astype("f8")
+        allowed = bound.get("abs") or bound["range"] * (np.nanmax(seen) - np.nanmin(seen))
+        assert 0 < np.nanmax(np.abs(back[valid] - seen)) <= allowed * 1.0001
+
+
+@pytest.fixture
+def field() -> np.ndarray:
+    frames = np.cumsum(np.cumsum(rng.normal(size=(24, 40, 50)), 1), 2)
+    frames[3, 4:9, 2] = np.nan
+    return frames.astype("f4")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("code", ["f4", ">f8", "i2"])
+def test_stores_of_version_2(tmp_path: Path, field: np.ndarray, order: Any, code: str) -> None:
+    values = np.nan_to_num(field).astype(code)
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=values.shape, chunks=(10, 40, 50), dtype=code, zarr_format=2, order=order,
+        compressors=two.BalerCodec(abs=0.5), filters=None,
+    )  # fmt: skip
+    array[:] = values
+    found = zarr.open_array(tmp_path / "a.zarr", mode="r")
+    assert found.metadata.compressor.get_config()["bounds"] == {"abs": 0.5}
+    assert found.dtype == np.dtype(code)
+    assert 0 <= np.abs(found[:].astype("f8") - values).max() <= 0.5
+    assert found[5, 7, 9] == found[:][5, 7, 9]
+
+
+@pytest.mark.parametrize("shards", [None, (24, 40, 50)])
+def test_stores_of_version_3(tmp_path: Path, field: np.ndarray, shards: Any) -> None:
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=field.shape, chunks=(8, 20, 50), shards=shards, dtype="f4", fill_value=-99.0,
+        serializer=three.BalerCodec(abs=0.5), compressors=None,
+    )  # fmt: skip
+    values = field.copy()
+    values[10, 3:7] = -99.0
+    array[:16] = values[:16]
+    found = zarr.open_array(tmp_path / "a.zarr", mode="r")
+    np.testing.assert_array_equal(np.isnan(found[:16]), np.isnan(values[:16]))
+    np.testing.assert_array_equal(found[:16] == -99, values[:16] == -99)
+    assert (found[16:] == -99).all()
+    assert 0 < np.nanmax(np.abs(found[:16] - values[:16])) <= 0.5
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < values.nbytes / 4
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_xarray_and_dask_write_and_read_stores(tmp_path: Path, field: np.ndarray, version: Any) -> None:
+    dataset = xr.Dataset({"u": (("t", "y", "x"), field)}, coords={"t": np.arange(24)}).chunk({"t": 6})
+    codec = (
+        {"compressors": two.BalerCodec(range=1e-3)} if version == 2 else {"serializer": three.BalerCodec(range=1e-3)}
+    )
+    encoding = {"u": codec if version == 2 else {**codec, "compressors": None}}
+    dataset.to_zarr(tmp_path / "a.zarr", encoding=encoding, zarr_format=version, consolidated=False)
+    with xr.open_zarr(tmp_path / "a.zarr", consolidated=False) as found:
+        error = np.abs(found["u"].values - field)
+        assert 0 < np.nanmax(error) <= 1e-3 * (np.nanmax(field) - np.nanmin(field))
+        np.testing.assert_array_equal(np.isnan(found["u"]), np.isnan(field))
+        np.testing.assert_array_equal(found["t"], dataset["t"])
+
+
+def test_an_array_of_another_kind_than_the_chunk_is_told(tmp_path: Path) -> None:
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=(4,), chunks=(4,), dtype="f4", serializer=three.BalerCodec(), compressors=None
+    )
+    array[:] = 1
+    (tmp_path / "a.zarr" / "c" / "0").write_bytes(three.BalerCodec().coding.encode(np.ones(5, "f8")))
+    with pytest.raises(ValueError, match=r"a chunk holds <f8 \(5,\), and the array wants <f4 \(4,\)"):
+        array[:]
