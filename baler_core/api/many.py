@@ -11,7 +11,7 @@ from baler_core.config.inputs import find_inputs, split_name
 from baler_core.config.settings import ModelStorage
 from baler_core.errors import ConfigError
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
-from baler_core.pipeline.many.split import Share
+from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.workers import Submits
 from baler_core.plugin.registry import load_plugins
 
@@ -90,7 +90,7 @@ def compress_many(
         {key: plain_values(value) for key, value in stated.items() if value is not None},
         place,
         name,
-        None if part is None else Share.parse(f"{part[0]}/{part[1]}"),
+        None if part is None else ListShare.parse(f"{part[0]}/{part[1]}"),
         None if trained is None else Path(trained),
     )
     manifest, outcomes = run_campaign(campaign, workers=workers, executor=executor, keep_going=keep_going)

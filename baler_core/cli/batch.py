@@ -19,7 +19,7 @@ from baler_core.plugin.registry import Registry
 if TYPE_CHECKING:
     from baler_core.pipeline.many.campaign import Campaign, Progress
     from baler_core.pipeline.many.manifest import Manifest
-    from baler_core.pipeline.many.task import Outcome
+    from baler_core.pipeline.many.task import FileOutcome
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 # What the files do not depend on.
@@ -67,7 +67,7 @@ def compress_batch(
 
     campaign = _campaign(config, checked, registry, model, batch)
 
-    def tell(outcome: Outcome, progress: Progress) -> None:
+    def tell(outcome: FileOutcome, progress: Progress) -> None:
         if not as_json:
             click.echo(printable(_line(outcome, progress)), err=outcome.state == "failed")
         for message in outcome.messages:
@@ -86,7 +86,7 @@ def compress_batch(
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
     from baler_core.pipeline.many.campaign import Campaign
-    from baler_core.pipeline.many.split import Share
+    from baler_core.pipeline.many.split import ListShare
 
     stated = {key: value for key, value in read_yaml(config).value.items() if key not in _ELSEWHERE}
     stated["model_storage"] = checked.model_storage
@@ -95,7 +95,7 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
         entry = stated.get("reader") or {}
         entry = {"name": entry} if isinstance(entry, str) else entry
         stated["reader"] = {**entry, "name": checked.reader.name, "allow_missing": True}
-    share = None if batch.part is None else Share.parse(batch.part)
+    share = None if batch.part is None else ListShare.parse(batch.part)
     if batch.train_once:
         if model is not None or share is not None:
             other = "--model" if model is not None else "--part"
@@ -138,7 +138,7 @@ def _trained_once(checked: Config, registry: Registry, stated: dict[str, Any], n
     return train(checked, registry, output=path)
 
 
-def _line(outcome: Outcome, progress: Progress) -> str:
+def _line(outcome: FileOutcome, progress: Progress) -> str:
     """What became of a file, and how far the run is."""
     far = f"[{progress.files}/{progress.total}]"
     record = outcome.record
@@ -158,7 +158,7 @@ def _time(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{round(seconds)} s"
 
 
-def _summary(campaign: Campaign, manifest: Manifest, outcomes: list[Outcome]) -> str:
+def _summary(campaign: Campaign, manifest: Manifest, outcomes: list[FileOutcome]) -> str:
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("done", "skipped", "failed")}
     before = sum(part.input_bytes for part in manifest.parts)
     after = sum(part.file_bytes for part in manifest.parts)
@@ -169,7 +169,7 @@ def _summary(campaign: Campaign, manifest: Manifest, outcomes: list[Outcome]) ->
     return f"{campaign.manifest}: {said}; {bytes_text(before)} -> {bytes_text(after)}{ratio}"
 
 
-def _record(outcome: Outcome) -> dict[str, Any]:
+def _record(outcome: FileOutcome) -> dict[str, Any]:
     from baler_core.cli.steps import compressed_record
 
     made = compressed_record(outcome.compressed) if outcome.compressed is not None else {}

@@ -22,9 +22,9 @@ from baler_core.pipeline.many.manifest import (
     known_parts,
     write_manifest,
 )
-from baler_core.pipeline.many.schedule import Schedule
-from baler_core.pipeline.many.split import Share
-from baler_core.pipeline.many.task import BROKEN_BOUND, FileTask, Outcome
+from baler_core.pipeline.many.schedule import TaskSchedule
+from baler_core.pipeline.many.split import ListShare
+from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask
 from baler_core.pipeline.many.workers import Here, Processes, Submits
 from baler_core.pipeline.trained_lookup import checksum
 
@@ -55,7 +55,7 @@ class Campaign:
     stated: Mapping[str, Any]
     folder: Path
     name: str
-    share: Share | None = None
+    share: ListShare | None = None
     model: Path | None = None
 
     @property
@@ -86,7 +86,7 @@ class Progress:
     skipped_bytes: int = 0
     began: float = field(default_factory=time.monotonic)
 
-    def add(self, outcome: Outcome, size: int) -> None:
+    def add(self, outcome: FileOutcome, size: int) -> None:
         """Count one file."""
         self.files += 1
         self.read += size
@@ -104,7 +104,7 @@ class Progress:
         return (self.total_bytes - self.read) / self.speed if self.speed > 0 else 0.0
 
 
-Told = Callable[[Outcome, Progress], None]
+Told = Callable[[FileOutcome, Progress], None]
 
 
 def run_campaign(
@@ -114,7 +114,7 @@ def run_campaign(
     executor: Submits | None = None,
     keep_going: bool = False,
     tell: Told = lambda outcome, progress: None,
-) -> tuple[Manifest, list[Outcome]]:
+) -> tuple[Manifest, list[FileOutcome]]:
     """Compress the files that are not finished.
 
     Parameters
@@ -140,12 +140,12 @@ def run_campaign(
     if workers < 1:
         raise ConfigError(f"{workers} workers: wanted 1 or more")
     tasks = _tasks(campaign, collect=executor is None and workers > 1)
-    record = _Record(campaign, tasks)
+    record = _ManifestInWork(campaign, tasks)
     at_once = _AT_ONCE_ELSEWHERE if executor is not None else workers + (workers > 1)
     try:
         with ExitStack() as stack:
             chosen: Submits = executor or (stack.enter_context(Processes(workers)) if workers > 1 else Here())
-            schedule = Schedule(tasks, chosen, at_once)
+            schedule = TaskSchedule(tasks, chosen, at_once)
             for outcome in schedule.outcomes():
                 record.add(outcome)
                 tell(outcome, record.progress)
@@ -157,7 +157,7 @@ def run_campaign(
     return manifest, [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
 
 
-def refuse_failed(outcomes: Sequence[Outcome], total: int) -> None:
+def refuse_failed(outcomes: Sequence[FileOutcome], total: int) -> None:
     """Raise what went wrong, if something did.
 
     Raises
@@ -197,7 +197,7 @@ def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
     ]
 
 
-class _Record:
+class _ManifestInWork:
     """The manifest in the making."""
 
     def __init__(self, campaign: Campaign, tasks: Sequence[FileTask]) -> None:
@@ -205,10 +205,10 @@ class _Record:
         self._tasks = tasks
         self._sizes = {task.source: _size(task.source) for task in tasks}
         self._written = time.monotonic()
-        self.outcomes: dict[Path, Outcome] = {}
+        self.outcomes: dict[Path, FileOutcome] = {}
         self.progress = Progress(len(tasks), sum(self._sizes.values()))
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: FileOutcome) -> None:
         """Count a file, and write the manifest if that is due."""
         self.outcomes[outcome.source] = outcome
         self.progress.add(outcome, self._sizes[outcome.source])

@@ -19,11 +19,11 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 62)]
 
 
-class _Record(BaseModel):
+class _JsonRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class PartRecord(_Record):
+class PartRecord(_JsonRecord):
     """A finished file.
 
     Attributes
@@ -59,7 +59,7 @@ class PartRecord(_Record):
         return name
 
 
-class FailedRecord(_Record):
+class FailedRecord(_JsonRecord):
     """A file that could not be compressed, and why."""
 
     input: str
@@ -67,14 +67,14 @@ class FailedRecord(_Record):
     exit_code: Count
 
 
-class ModelRecord(_Record):
+class ModelRecord(_JsonRecord):
     """The file of trained models that all parts were made with."""
 
     name: str
     sha256: Sha256
 
 
-class Manifest(_Record):
+class Manifest(_JsonRecord):
     """A set of files.
 
     Attributes

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
 from baler_core.errors import BoundBroken, SourceError
-from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileTask, Outcome, run_task
+from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileOutcome, FileTask, run_task
 from baler_core.pipeline.many.workers import Submits
 
 
-class Schedule:
+class TaskSchedule:
     """Tasks on their way through an executor.
 
     A worker that is lost takes down what runs beside it, and who was to blame is not known. So those tasks run once more,
@@ -23,13 +23,13 @@ class Schedule:
         self._at_once = at_once
         self._waiting = deque(tasks)
         self._again: deque[FileTask] = deque()
-        self._running: dict[Future[Outcome], FileTask] = {}
+        self._running: dict[Future[FileOutcome], FileTask] = {}
 
     def stop(self) -> None:
         """Begin nothing more; what runs is finished."""
         self._waiting.clear()
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[FileOutcome]:
         """Yield outcomes as they come.
 
         Raises
@@ -57,17 +57,19 @@ class Schedule:
                 f"the executor takes no more files ({error}): start its workers, and run again to go on"
             ) from error
 
-    def _outcome(self, task: FileTask, future: Future[Outcome], again: bool) -> Outcome | None:
+    def _outcome(self, task: FileTask, future: Future[FileOutcome], again: bool) -> FileOutcome | None:
         """Return what became of a task; None where it is to be tried again."""
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
             return future.result()
         if isinstance(error, BoundBroken):
-            return Outcome(task.source, "failed", problem=f"{error}; this is a bug in baler", exit_code=BROKEN_BOUND)
+            return FileOutcome(
+                task.source, "failed", problem=f"{error}; this is a bug in baler", exit_code=BROKEN_BOUND
+            )
         if not again:
             self._again.append(task)
             return None
         lost = error is None or isinstance(error, BrokenExecutor)
         what = "was killed, ran out of memory or crashed" if lost else f"failed ({type(error).__name__}: {error})"
         problem = f"{task.source}: its worker {' '.join(what.split())}, twice"
-        return Outcome(task.source, "failed", problem=problem, exit_code=USER if lost else BUG)
+        return FileOutcome(task.source, "failed", problem=problem, exit_code=USER if lost else BUG)

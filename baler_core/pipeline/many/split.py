@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Share:
+class ListShare:
     """One of several shares of a list, counted from 1."""
 
     number: int

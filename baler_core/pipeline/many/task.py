@@ -57,7 +57,7 @@ class FileTask:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FileOutcome:
     """What became of a file.
 
     Attributes
@@ -81,7 +81,7 @@ class Outcome:
     messages: tuple[str, ...] = ()
 
 
-def run_task(task: FileTask) -> Outcome:
+def run_task(task: FileTask) -> FileOutcome:
     """Compress a file unless that was done before; a problem that the user can fix becomes part of the outcome."""
     with _collected(task) as messages:
         try:
@@ -95,11 +95,11 @@ def run_task(task: FileTask) -> Outcome:
     return replace(outcome, messages=tuple(messages))
 
 
-def _failed(task: FileTask, problem: str) -> Outcome:
-    return Outcome(task.source, "failed", problem=" ".join(problem.split()), exit_code=USER)
+def _failed(task: FileTask, problem: str) -> FileOutcome:
+    return FileOutcome(task.source, "failed", problem=" ".join(problem.split()), exit_code=USER)
 
 
-def _outcome(task: FileTask) -> Outcome:
+def _outcome(task: FileTask) -> FileOutcome:
     if task.version != __version__:
         raise ConfigError(f"a worker has baler {__version__}, and the run was started with {task.version}: install one")
     if task.model is not None and checksum(task.model) != task.model_sha256:
@@ -107,14 +107,14 @@ def _outcome(task: FileTask) -> Outcome:
     before = _stamp(task.source)
     digest = input_digest(task.source)
     if _is_finished(task, digest):
-        return Outcome(task.source, "skipped", task.known)
+        return FileOutcome(task.source, "skipped", task.known)
     registry = load_plugins()
     config = config_of_arguments("compress", task.stated, registry, source=task.source, output=task.output)
     compressed = compress(config, registry, source=task.source, output=task.output, model=task.model)
     if _stamp(task.source) != before:
         task.output.unlink()
         raise DataError(f"{task.source}: was changed while it was compressed: run again when it is finished")
-    return Outcome(task.source, "done", _record(task, digest), compressed=_plain(compressed))
+    return FileOutcome(task.source, "done", _record(task, digest), compressed=_plain(compressed))
 
 
 def _is_finished(task: FileTask, digest: str) -> bool:
