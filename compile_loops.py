@@ -27,9 +27,11 @@ LISTING = FOLDER / "loops.json"
 # An extension module each, so that they are compiled side by side, and only those that have changed.
 AREAS = {
     "entropy": "baler_core.entropy",
+    "quantise": "baler_core.quantise.exponential",
     "predictive": "baler_core.builtin.models.fields.predictive",
     "transform": "baler_core.builtin.models.fields.transform",
     "table": "baler_core.builtin.models.table",
+    "csv": "baler_core.builtin.readers.csv",
 }
 _ARRAY = re.compile(r"([a-zA-Z]\d+):(\d+)([CA])(r?)")
 _CONSTANTS = {"int": 1, "float": 1.0, "bool": True, "NoneType": None}
@@ -62,7 +64,7 @@ def read_loops(area: str) -> list[Loop]:
     """Read which loops of an area Python calls, and with what types of arguments."""
     lines = [line.split() for line in TYPES.read_text().splitlines() if line and not line.startswith("#")]
     loops = [Loop(module, function, tuple(types)) for module, function, *types in lines]
-    return [loop for loop in loops if loop.module.startswith(AREAS[area] + ".")]
+    return [loop for loop in loops if f"{loop.module}.".startswith(AREAS[area] + ".")]
 
 
 def example(text: str) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from fuzz import Case
 
+import baler_core
 from baler_core import BalerError
 from baler_core.api import calls as api
 from baler_core.format.container import BalReader, BalWriter
@@ -70,10 +71,12 @@ def _used(
     path, target, victim = place / "x.bal", place / f"restored{subject.suffix}", place / "victim.h5"
     path.write_bytes(data)
     victim.write_bytes(b"somebody else's")
-    what = int(random.integers(3))
+    what = int(random.integers(4))
     try:
         if what == 0:
             read_info(path)
+        elif what == 3:
+            _parts_of(path, random)
         elif what == 1:
             found = _values(path, registry)
             assert not honest or found == subject.values, "damaged, and restored to something else"
@@ -88,6 +91,18 @@ def _used(
         strange = {p.name for p in place.iterdir()} - {path.name, target.name, victim.name}
         assert not strange, f"strange files: {strange}"
     return "restored"
+
+
+def _parts_of(path: Path, random: np.random.Generator) -> None:
+    """Read parts of some variables."""
+    with baler_core.open_file(path, cache="1 MB", memory=_MEMORY) as file:
+        for name in random.permutation(list(file))[:3]:
+            array = file[str(name)]
+            low = [int(random.integers(length + 1)) for length in array.shape]
+            part = array[tuple(slice(start, start + 7) for start in low)]
+            assert part.ndim == array.ndim
+            if array.leading_dim is not None:
+                array.rows(0, min(3, file.sizes[array.leading_dim]))
 
 
 def _values(path: Path, registry: Registry) -> dict[str, bytes]:

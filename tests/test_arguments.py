@@ -18,7 +18,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"epohcs": 3}}, r"compress\(training=...\): unknown key 'epohcs'. Did you mean 'epochs'"),
     ({"training": {"epochs": "many"}}, r"compress\(training=...\): epochs: wanted"),
     ({"training": 3}, r"compress\(training=...\): wanted"),
-    ({"model": {"effort": "fast"}}, r"compress\(model=...\): name: wanted the name of a model"),
+    ({"model": {"efort": "fast"}}, r"compress\(model=...\): unknown key 'efort'. Did you mean 'effort'"),
+    ({"model": {"ratio": 6}}, r"compress\(model=...\): name: wanted the name of a model"),
+    ({"model": {"effort": "quick"}}, r"compress\(model=...\): effort: wanted"),
+    ({"model": {"name": None}}, r"compress\(model=...\): name: wanted the name of a model"),
     ({"model": "scaler"}, r"compress\(model=...\): name: .*Did you mean 'scalar'"),
     ({"model": {"name": "transform", "efort": "max"}}, r"compress\(model=...\): unknown key 'efort'"),
     (
@@ -70,6 +73,14 @@ def test_a_number_makes_a_bound_and_anything_else_a_variable(
 ) -> None:
     done = baler_core.compress(DATA, tmp_path / "x.bal", bounds=bounds, model="scalar")
     assert set(done.errors) == lossy
+
+
+def test_options_without_a_name_are_those_of_auto(tmp_path: Path) -> None:
+    named = baler_core.compress(
+        DATA, tmp_path / "n.bal", bounds={"rel": 1e-3}, model={"name": "auto", "effort": "fast"}
+    )
+    unnamed = baler_core.compress(DATA, tmp_path / "u.bal", bounds={"rel": 1e-3}, model={"effort": "fast"})
+    assert unnamed.path.read_bytes() == named.path.read_bytes()
 
 
 def test_a_reader_of_a_file_takes_options_and_variables(tmp_path: Path) -> None:

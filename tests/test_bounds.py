@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baler_core.data.angles import angle_warning
 from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, value_range
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.tolerance import make_tolerance, rounded_down
@@ -135,3 +136,21 @@ def test_tolerances_are_rounded_down_to_few_digits(number: float) -> None:
 )
 def test_round_numbers_stay(number: float, short: float) -> None:
     assert rounded_down(number) == pytest.approx(short, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "is_warned_of"),
+    [
+        ("Muon_phi", "", True),
+        ("Tau_leadTkDeltaPhi", "", False),
+        ("dEta", "", False),
+        ("Conf_68_SemiMajor", "deg", False),
+        ("Conf_68_PosAng", "deg", True),
+        ("phi_err", "rad", False),
+    ],
+)
+def test_relative_bounds_on_angles_are_warned_of_where_zero_has_no_meaning(
+    name: str, units: str, is_warned_of: bool
+) -> None:
+    variable = Variable(name, "<f4", ("row",), units=units)
+    assert bool(angle_warning(variable, ErrorBound("rel", 0.05))) == is_warned_of

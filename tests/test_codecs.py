@@ -164,7 +164,9 @@ def test_stores_of_version_3(tmp_path: Path, field: np.ndarray, shards: Any) -> 
 @pytest.mark.parametrize("version", [2, 3])
 def test_xarray_and_dask_write_and_read_stores(tmp_path: Path, field: np.ndarray, version: Any) -> None:
     dataset = xr.Dataset({"u": (("t", "y", "x"), field)}, coords={"t": np.arange(24)}).chunk({"t": 6})
-    codec = {"compressors": two.BalerCodec(range=1e-3)} if version == 2 else {"serializer": three.BalerCodec(range=1e-3)}
+    codec = (
+        {"compressors": two.BalerCodec(range=1e-3)} if version == 2 else {"serializer": three.BalerCodec(range=1e-3)}
+    )
     encoding = {"u": codec if version == 2 else {**codec, "compressors": None}}
     dataset.to_zarr(tmp_path / "a.zarr", encoding=encoding, zarr_format=version, consolidated=False)
     with xr.open_zarr(tmp_path / "a.zarr", consolidated=False) as found:

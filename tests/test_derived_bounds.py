@@ -46,6 +46,39 @@ def test_bounds_in_units_of_errors_hold_beside_a_quantity(tmp_path: Path) -> Non
     assert done.derived["c"].exact > 0
 
 
+@pytest.mark.parametrize(
+    ("bounds", "name"),
+    [
+        ({"g": {"abs": "0.25 * g_err", "else": {"rel": 1e-4}}, "*_err": {"rel": 0.05}}, "g"),
+        ({"i": {"noise": 0.5}}, "i"),
+        ({"i": {"mean_abs": 2.0}}, "i"),
+        ({"i": {"rms": 2.0, "abs": 9.0}}, "i"),
+    ],
+)
+def test_bounds_of_each_value_become_finer_where_a_quantity_needs_it(
+    bounds: dict[str, Any], name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = np.random.default_rng(4).normal(100, 5, (80, 90)).astype("f4")
+    data = {n: v for n, v in {**stars(), "i": image}.items() if (n == "i") == (name == "i")}
+    of = {"g": {"of": "g / r", "rel": 1e-3}, "i": {"of": "i * 2", "abs": 0.5}}[name]
+    with caplog.at_level(logging.WARNING):
+        done, found = kept(data, tmp_path, bounds=bounds, derived={"q": of})
+    assert "derived quantities need more than the bounds of their variables allow" in caplog.text
+    assert done.derived["q"].exact < 0.1 * data[name].size
+    assert (found[name] != data[name]).mean() > 0.9
+    before, after = ((d["g"] / d["r"] if name == "g" else 2.0 * d["i"].astype(float)) for d in (data, found))
+    assert (np.abs(after - before) <= (1e-3 * np.abs(before) if name == "g" else 0.5)).all()
+
+
+def test_a_bound_that_is_fine_enough_for_a_quantity_stays_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        done, _ = kept(stars(), tmp_path, bounds={"g": {"rel": 2.2e-5}}, derived={"m": {"of": "2 * g", "rel": 1e-2}})
+    assert "need more" not in caplog.text
+    assert done.errors["g"].share > 0.99
+
+
 def test_a_variable_from_which_both_a_bound_and_a_quantity_follow_is_exact(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

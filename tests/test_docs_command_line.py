@@ -11,7 +11,7 @@ TEXT = (Path(__file__).resolve().parents[1] / "docs" / "command_line.md").read_t
 
 
 def test_every_command_is_listed_and_no_other() -> None:
-    assert re.findall(r"^\| `baler (\w+)", TEXT, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^\| `baler ([\w-]+)", TEXT, re.MULTILINE) == list(COMMANDS)
 
 
 def test_every_exit_code_is_listed_and_no_other() -> None:

@@ -194,3 +194,18 @@ def test_damaged_notes_on_zeros_are_refused() -> None:
             except FormatError:
                 continue
             assert values["v"].shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [{"noise": 0.5}, {"abs": "0.5 * e"}, {"mean_abs": 1.0}, {"rms": 1.0, "abs": 4.0}, {"noise": 0.5, "dither": True}],
+)
+def test_zeros_survive_bounds_by_errors_by_noise_and_on_average(bound: dict[str, Any], tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    x = rng.normal(0, 4, (90, 100))
+    x[:, 30:60] = 0.0
+    data = {"x": x, "e": rng.uniform(1, 2, x.shape)}
+    baler_core.compress(data, tmp_path / "x.bal", bounds={"x": bound, "e": {"rel": 0.05}}, model={"effort": "fast"})
+    restored = baler_core.open(tmp_path / "x.bal")["x"].values
+    assert (restored[x == 0] == 0).all()
+    assert (restored != x).mean() > 0.6

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from baler_core.data.block import values_of
+from baler_core.data.noise import noise_of_tiles
 from baler_core.pipeline.decode import BalFile
 from baler_core.plugin.registry import load_plugins
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
+FILES = [path for path in sorted(GOLDEN.glob("*.bal")) if not path.stem.startswith("noise_and_means")]
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.bal")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_old_files_decode_within_their_bounds(path: Path) -> None:
     with np.load(GOLDEN / "original.npz") as stored:
         originals = {name: stored[name] for name in stored.files}
@@ -42,5 +44,30 @@ def test_old_files_decode_within_their_bounds(path: Path) -> None:
             assert restored.tobytes() == original.tobytes()
 
 
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("noise_and_means-*.bal")), ids=lambda path: path.stem)
+def test_old_files_decode_within_shares_of_noise_and_limits_of_means(path: Path) -> None:
+    with np.load(GOLDEN / "noise_and_means.npz") as stored:
+        originals = {name: stored[name] for name in stored.files}
+    with BalFile(path, load_plugins()) as file:
+        blocks = list(file.blocks())
+    restored = {n: np.concatenate([values_of(b, n) for b in blocks if n in b.variables]) for n in originals}
+    off = {name: restored[name].astype("f8") - originals[name] for name in originals}
+    for name, share in (("image", 0.25), ("counts", 0.5)):
+        rows = noise_of_tiles(originals[name].astype("f8"))[:, None]
+        holes = np.isnan(originals[name].astype("f8"))
+        assert (np.isnan(restored[name].astype("f8")) == holes).all()
+        assert (np.abs(off[name])[~holes] <= np.broadcast_to(share * rows * 1.0001, holes.shape)[~holes]).all()
+        assert (off[name][1:] != 0).mean() > 0.9
+    assert not off["image"][0].any()
+    known = np.isfinite(originals["relative"]) & (originals["relative"] != 0)
+    relative = np.abs(off["relative"][known] / originals["relative"][known])
+    assert 0.009 < relative.mean() <= 0.01
+    assert relative.max() <= 0.03
+    assert 0.015 < np.abs(off["absolute"]).mean() <= 0.02
+    assert 0.045 < np.sqrt(np.mean(off["squares"] ** 2)) <= 0.05
+    assert np.abs(off["squares"]).max() <= 0.2
+    np.testing.assert_array_equal(restored["relative"][~known], originals["relative"][~known])
+
+
 def test_there_are_golden_files() -> None:
-    assert {path.stem.split("-")[0] for path in GOLDEN.glob("*.bal")} >= {"scalar", "own_errors"}
+    assert {path.stem.split("-")[0] for path in GOLDEN.glob("*.bal")} >= {"scalar", "own_errors", "noise_and_means"}

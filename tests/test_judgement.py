@@ -207,3 +207,27 @@ def test_exact_collections_are_folded_into_one() -> None:
     )
     found = [(one.name, len(one.rows)) for one in collections_of(rows(names))]
     assert found == [("Pileup_", 40), ("t/Jet_", 5), ("", 4)]
+
+
+def test_errors_at_the_edge_of_a_distribution_do_not_move_all_of_it() -> None:
+    before = np.exp(np.random.default_rng(5).normal(0, 0.5, ROWS))
+    step = 2 * np.arctanh(0.05)
+    for phase in (0.0, 0.3, 0.6):
+        after = np.exp(step * (np.rint(np.log(before) / step - phase) + phase))
+        found = evaluated({"e": (before, after, ErrorBound("rel", 0.0501))}).variables[0]
+        assert "distributions" not in found.words.replace("distributions agree", "")
+    shifted = evaluated({"e": (before, before * 1.049, ErrorBound("rel", 0.05))}).variables[0]
+    assert "distributions differ" in shifted.words
+
+
+def test_short_lists_in_the_rows_of_a_table_have_no_parts_of_a_plane() -> None:
+    before = np.random.default_rng(7).normal(50, 1, (3000, 40))
+    after = before + np.where(np.arange(40) < 20, 0.09, -0.09)
+    column = before[:, 0].copy()
+    judged = {}
+    for columns in (0, 3):
+        arrays = {"hits": (before, after, ErrorBound("abs", 0.1))}
+        arrays |= {f"c{n}": (column, column, ErrorBound("lossless", 0.0)) for n in range(columns)}
+        judged[columns] = next(v for v in evaluated(arrays).variables if v.name == "hits").words
+    assert "parts of the plane" in judged[0]
+    assert "parts of the plane" not in judged[3]

@@ -153,3 +153,13 @@ def test_each_kind_of_lattice_is_read_as_it_was_written(lattice: Lattice) -> Non
     points = lattice.restore(codes)
     assert points.dtype == np.dtype(lattice.dtype)
     np.testing.assert_array_equal(lattice.codes(points), codes)
+
+
+def test_bits_are_rounded_without_a_bias_where_values_lie_halfway() -> None:
+    rng = np.random.default_rng(3)
+    values = (rng.integers(2**14, 2**15, 4000) * np.where(rng.random(4000) < 0.5, -1, 1)).astype(np.float32)
+    lattice = fit_lattice(values, Tolerance("bits", 12))
+    restored = lattice.restore(lattice.codes(values))
+    growth = (np.abs(restored) - np.abs(values)) / 2.0
+    assert np.abs(growth).max() == 1
+    assert abs(growth.mean()) < 0.05

@@ -232,7 +232,9 @@ def stated(folder: Path) -> tuple[set[str], set[str]]:
     return {IMPORT_NAMES.get(name, name) for name in required}, {IMPORT_NAMES.get(name, name) for name in optional}
 
 
-@pytest.mark.parametrize("name", ["baler_core", "baler_root", "baler_hdf5", "baler_fits"])
+@pytest.mark.parametrize(
+    "name", ["baler_core", "baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr"]
+)
 def test_what_is_imported_is_what_is_stated(name: str) -> None:
     folder = ROOT if name == "baler_core" else ROOT / "plugins" / name
     used = set(imported(folder / name)) - set(sys.stdlib_module_names) - {name}

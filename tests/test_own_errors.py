@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 import baler_core
 from baler_core import ConfigError
 from baler_core.cli import main
-from baler_core.data.bounds import BoundRules
+from baler_core.data.bounds import LOSSLESS, BoundRules
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.variables import Schema, Variable
+from baler_core.pipeline.matching import told_of
 
 N = 3000
 BOUNDS: dict[str, Any] = {
@@ -275,6 +278,38 @@ def test_trained_models_know_own_errors(tmp_path: Path, storage: str) -> None:
         assert (np.abs(restored["x"].values - arrays["x"]) <= 0.1 * errors).all()
 
 
+def test_trained_models_know_groups_that_were_set_apart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def some(seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        shape = (40, 50)
+        return {"sci": rng.normal(0, 5, shape).astype("f4"), "err": rng.uniform(1, 2, shape).astype("f4")}
+
+    own = {"sci": {"abs": "0.1 * err"}, "err": {"rel": 0.05}}
+    plain = {"sci": {"abs": 0.1}, "err": {"rel": 0.05}}
+    trained = {"own": own, "plain": plain}
+    for name, bounds in trained.items():
+        baler_core.train(some(1), tmp_path / f"{name}.balm", bounds=bounds, model="predictive")
+    arrays = some(2)
+    for name, says in (("own", ""), ("plain", "they hold none for a grid whose bounds follow from errors or noise")):
+        caplog.clear()
+        baler_core.compress(arrays, tmp_path / "t.bal", bounds=own, trained=tmp_path / f"{name}.balm")
+        told = [record.getMessage() for record in caplog.records if "do not know" in record.getMessage()]
+        assert bool(told) == bool(says)
+        assert "of another type" not in "".join(told)
+        assert not says or any(says in one for one in told)
+        restored = baler_core.open(tmp_path / "t.bal")
+        assert (np.abs(restored["sci"].values - arrays["sci"]) <= 0.1 * np.abs(restored["err"].values)).all()
+
+
+@pytest.mark.parametrize(("last", "is_told"), [({"e": "lossless"}, False), ({"*": "lossless"}, True), ({}, True)])
+def test_errors_are_said_to_stay_exact_where_nobody_asked_for_that(last: dict[str, str], is_told: bool) -> None:
+    schema = Schema((Variable("x", "<f8", ("row",)), Variable("e", "<f8", ("row",))), {"row": 9})
+    stated = {"x": {"abs": "0.1 * e"}, **last}
+    rules = BoundRules(tuple((name, ErrorBound.parse(bound)) for name, bound in stated.items()))
+    sentences = told_of(schema, rules, [ErrorBound.parse({"abs": "0.1 * e"}), LOSSLESS], {})
+    assert any("stay exact" in one for one in sentences) == is_told
+
+
 def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:
     rng = np.random.default_rng(10)
     arrays = {"x": rng.normal(0, 1, 2000), "e": rng.uniform(1, 2, 2000)}
@@ -287,3 +322,29 @@ def test_large_shares_of_errors_are_no_marks(tmp_path: Path) -> None:
         np.testing.assert_array_equal(restored[:20], arrays["x"][:20])
         assert (np.abs(restored - arrays["x"]) <= share * arrays["e"]).all()
     assert sizes[0] >= sizes[1] >= sizes[2]
+
+
+def test_a_table_of_text_keeps_bounds_by_its_own_errors_in_every_cell(tmp_path: Path) -> None:
+    """Cells are written with few digits: bounds hold by the errors as they stand in either file."""
+    rng = np.random.default_rng(12)
+    rows = []
+    for number in range(1500):
+        e = float(np.exp(rng.normal(-2, 1)))
+        error = {0: "", 1: "0", 2: "-inf"}.get(number % 50, f"{e:.{int(rng.integers(2, 6))}g}")
+        rows.append(f"s{number},{rng.normal(30, 9):.{int(rng.integers(2, 7))}f},{error},{rng.integers(3, 99)}")
+    (tmp_path / "t.csv").write_text("name,flux,e_flux,n\n" + "\n".join(rows) + "\n")
+    bounds = {"flux": {"abs": "0.2 * e_flux", "else": {"rel": 1e-3}}, "e_flux": {"rel": 0.05}}
+    baler_core.compress(tmp_path / "t.csv", tmp_path / "t.bal", bounds=bounds, block_bytes=20_000)
+    baler_core.decompress(tmp_path / "t.bal", tmp_path / "r.csv")
+    before, after = (pd.read_csv(tmp_path / name) for name in ("t.csv", "r.csv"))
+    for name in ("name", "n"):
+        assert (before[name] == after[name]).all()
+    off = np.abs(after["flux"] - before["flux"])
+    for table in (before, after):
+        known = np.isfinite(table["e_flux"]) & (table["e_flux"] != 0)
+        assert (off[known] <= 0.2 * np.abs(table["e_flux"][known]) * (1 + 1e-9)).all()
+        assert (off[~known] <= 1e-3 * np.abs(before["flux"][~known]) * (1 + 1e-9)).all()
+    assert (before["e_flux"].isna() == after["e_flux"].isna()).all()
+    assert (before["e_flux"][2::50] == after["e_flux"][2::50]).all()
+    assert (off > 0).mean() > 0.8
+    assert (tmp_path / "r.csv").stat().st_size <= 1.25 * (tmp_path / "t.csv").stat().st_size

@@ -197,6 +197,21 @@ def test_rows_of_events_bring_their_jagged_values(tmp_path: Path) -> None:
         file.rows(890, 901)
 
 
+@pytest.mark.parametrize("cache", [0, "1 MB"])
+def test_rows_of_many_variables_are_restored_together(cache: Any, tmp_path: Path) -> None:
+    data = columns()
+    path = written(tmp_path, data, "table", TABLES["table"], block_bytes=80_000)
+    everything, file = whole(path), baler_core.open_file(path, cache=cache)
+    assert len(file.header.blocks) > 2
+    for start, stop in [(0, N), (N, N), (5, 9), (700, 2900), (0, 40)]:
+        found = file.rows(start, stop)
+        assert list(found) == list(file)
+        for name, values in found.items():
+            same(values, everything[name][start:stop])
+            values[:] = values[:1] if len(values) else values
+    same(file.rows(3, 8, names=["x", "label"])["x"], everything["x"][3:8])
+
+
 def test_a_copy_in_another_process_opens_the_file_again(tmp_path: Path) -> None:
     path = written(tmp_path, columns(), "scalar", "lossless")
     file = baler_core.open_file(path, cache="1 MB")

@@ -80,6 +80,14 @@ def test_errors_that_many_rows_share_stay_exact() -> None:
     assert "exactly 70" in found["T_err"].reason
 
 
+@pytest.mark.parametrize(("spread", "allowed"), [(0.001, 0.01 * 1.8 * 0.001), (3.0, 0.05)])
+def test_errors_that_are_often_zero_keep_their_zeros_and_lose_digits(spread: float, allowed: float) -> None:
+    errors = np.where(np.arange(N) % 12 == 0, 0.0, np.exp(np.linspace(-spread, spread, N)))
+    bound = proposed(flux=RANDOM.normal(500, 8, N), flux_err=errors)["flux_err"].bound
+    assert bound.startswith("{rel: ")
+    assert float(bound[6:-1]) == pytest.approx(allowed, rel=0.06)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_errors_of_few_values_are_not_taken_for_those_of_all(share: float) -> None:
     errors = np.where(RANDOM.random(N) < share, 0.02, np.nan)
@@ -276,3 +284,10 @@ def test_colours_are_magnitudes_whatever_the_format_says_of_units(name: str) -> 
 @pytest.mark.parametrize("name", ["q_r", "bp", "g_rate", "x_t"])
 def test_what_only_looks_like_a_colour_is_none(name: str) -> None:
     assert proposed(**{name: RANDOM.normal(0.7, 0.9, N)})[name].bound == "{rel: 1.0e-3}"
+
+
+def test_a_field_of_many_orders_of_magnitude_is_bounded_relative_to_its_values() -> None:
+    levels = 10.0 ** (-8 + np.arange(9)[:, None, None] / 4)
+    tracer = levels * (1 + 0.1 * np.sin(np.mgrid[0:6:30j, 0:6:60j].sum(0)))
+    assert _proposed(tracer).bound == "{rel: 1.0e-3}"
+    assert _proposed(tracer[:3]).bound == "{range: 1.0e-3}"

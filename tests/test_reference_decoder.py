@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import itertools
 import json
 import re
@@ -17,7 +18,7 @@ import pytest
 import reference
 from reference import table_formulas as formulas
 from reference.arithmetic import decode_classes
-from reference.container import header, sections, unrun
+from reference.container import PAGE, header, sections, unrun
 from reference.lattice import Lattice
 from reference.reading import Bytes, unpack
 
@@ -29,7 +30,8 @@ from baler_core.testing.damage import damaged
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE / "golden"
-DESCRIBED = ("scalar", "predictive", "table")
+DESCRIBED = ("scalar", "predictive", "table", "transform")
+BRANCHES = sorted((GOLDEN / "branches").glob("*.bal"))
 FILES = [path for path in sorted(GOLDEN.glob("*.bal")) if path.stem.split("-")[0] in DESCRIBED]
 # Numbers of the standard library, and of the libraries that the pages name.
 ALLOWED = {"numpy", "zstandard", "pcodec", "xxhash", "reference", *sys.stdlib_module_names}
@@ -44,12 +46,14 @@ def within(original: np.ndarray, restored: np.ndarray, kind: str, value: float) 
     return bool((abs(x - y) <= allowed).all())
 
 
-def joined(parts: list[bytes]) -> bytes:
-    """A file of sections, with right checksums."""
-    index = write_varint(len(parts)) + b"".join(
-        write_varint(len(part)) + zlib.crc32(part).to_bytes(4, "little") for part in parts
-    )
-    return b"\x89BAL\x01" + b"".join(parts) + index + struct.pack("<II", len(index), zlib.crc32(index)) + b"BAL\x1a"
+def joined(parts: list[bytes], number: int) -> bytes:
+    """A file of sections, of a version of the format, with right checksums."""
+    index = write_varint(len(parts))
+    for part in parts:
+        pages = [part[at : at + PAGE] for at in range(0, len(part), PAGE)] if number > 1 else [part]
+        index += write_varint(len(part)) + b"".join(zlib.crc32(page).to_bytes(4, "little") for page in pages)
+    end = struct.pack("<II", len(index), zlib.crc32(index)) + b"BAL\x1a"
+    return b"\x89BAL" + bytes([number]) + b"".join(parts) + index + end
 
 
 def as_the_product(path: Path) -> dict[str, np.ndarray] | None:
@@ -88,6 +92,15 @@ def test_golden_files_are_restored_bit_for_bit_and_within_their_bounds(path: Pat
             else:
                 assert within(original, restored, kind, value), variable["key"]
     assert sum(kind != "exact" for kind, *_ in tolerances) == 5
+
+
+@pytest.mark.parametrize("path", BRANCHES, ids=lambda path: path.stem)
+def test_files_of_single_branches_are_restored_to_the_bits_that_were_written_down(path: Path) -> None:
+    stated = json.loads((GOLDEN / "branches" / "digests.json").read_text())[path.stem]
+    theirs, ours = reference.restore(path.read_bytes()), as_the_product(path)
+    assert ours is not None
+    for found in (theirs, ours):
+        assert {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in found.items()} == stated
 
 
 def small_fields() -> dict[str, np.ndarray]:
@@ -162,15 +175,24 @@ def test_small_files_are_restored_bit_for_bit(small: Path) -> None:
 
 
 def test_damaged_files_are_refused_or_restored_as_the_product_does(small: Path, tmp_path: Path) -> None:
-    """Most have right checksums, so that the damage reaches models and header."""
-    data, random, refused, cases = small.read_bytes(), np.random.default_rng(14), 0, 80
+    assert refused_of(small, 80, tmp_path) > 0.8 * 80
+
+
+@pytest.mark.parametrize("name", ["joint-fast", "volume-fast", "image-max"])
+def test_damaged_files_of_transforms_are_refused_or_restored_as_the_product_does(name: str, tmp_path: Path) -> None:
+    assert refused_of(GOLDEN / "branches" / f"transform-{name}.bal", 20, tmp_path) > 0.8 * 20
+
+
+def refused_of(path: Path, cases: int, tmp_path: Path) -> int:
+    """Damage a file in many ways; most have right checksums, so that the damage reaches models and header."""
+    data, random, refused = path.read_bytes(), np.random.default_rng(14), 0
     parts, blocks = sections(data), len(unrun(header(sections(data)[-1])["blocks"][1], 99))
     for case in range(cases):
         if case % 4:
             changed = [*parts]
             number = int(random.integers(blocks)) if case % 4 < 3 else len(parts) - 1
             changed[number] = damaged(parts[number], random)
-            broken = joined(changed)
+            broken = joined(changed, data[4])
         else:
             broken = damaged(data, random)
         try:
@@ -182,7 +204,7 @@ def test_damaged_files_are_refused_or_restored_as_the_product_does(small: Path, 
         # the product may refuse more: headers that make no sense to the reader that they name
         for name, values in (as_the_product(tmp_path / "broken.bal") or {}).items():
             assert theirs[name].tobytes() == values.tobytes(), (case, name)
-    assert refused > 0.8 * cases
+    return refused
 
 
 def test_a_header_cannot_make_it_take_memory() -> None:

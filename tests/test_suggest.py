@@ -73,6 +73,14 @@ def test_a_field_whose_signs_would_turn_gets_a_finer_bound_and_says_why() -> Non
     assert "{range: 1.0e-3} could turn the sign of" in found.reason
 
 
+@pytest.mark.parametrize(("mixed", "bound"), [(0.0, "{noise: 0.25}"), (0.3, "{range: ")])
+def test_fine_structure_that_may_be_noise_is_bounded_as_a_field_too(mixed: float, bound: str) -> None:
+    white = RANDOM.normal(40, 2, (150, 200))
+    for axis in (0, 1):
+        white = white + mixed * (np.roll(white, 1, axis) + np.roll(white, -1, axis))
+    assert only(Variable("w", "<f8", ("y", "x")), white).bound.startswith(bound)
+
+
 @pytest.mark.parametrize("step", [0.01, 0.25])
 def test_what_is_stored_in_steps_is_not_asked_to_be_finer(step: float) -> None:
     values = np.rint(RANDOM.normal(5, 1, N)) * step
@@ -176,3 +184,26 @@ def test_the_configuration_of_a_wide_file_has_no_problems(tmp_path: Path) -> Non
     assert len(stated) < 15
     result = CliRunner().invoke(cli, ["check", str(tmp_path / "c.yaml"), "--data"], obj=Session())
     assert result.exit_code == 0, result.exception
+
+
+def test_what_would_change_a_distribution_is_made_finer() -> None:
+    peaked = np.where(RANDOM.random(N) < 0.8, RANDOM.uniform(0.999, 1, N), RANDOM.uniform(0.8, 1, N))
+    found = only(Variable("cosPA", "<f8", ("row",)), peaked)
+    assert "would change how values are distributed" in found.reason
+    assert float(found.bound.strip("{}").split(": ")[1]) <= 3e-4
+
+
+@pytest.mark.parametrize("columns", [0, 4])
+def test_short_lists_in_the_rows_of_a_table_are_no_image(columns: int) -> None:
+    lists = np.where(RANDOM.random((300, 40)) < 0.02, 1000.0, 0.0) + RANDOM.normal(50, 1, (300, 40))
+    beside = tuple(Variable(f"c{number}", "<f8", ("event",)) for number in range(columns))
+    schema = Schema((Variable("hits", "<f8", ("event", "list")), *beside), {"event": 300, "list": 40})
+    proposed = proposals_for(schema, {"hits": lists})["hits"]
+    assert ("noise" in proposed.reason) == (columns == 0)
+
+
+def test_errors_that_stay_exact_are_named_where_bounds_follow_from_them(tmp_path: Path) -> None:
+    columns = {f"Jet_{n}": RANDOM.normal(50, 3, N) for n in range(45)}
+    np.savez(tmp_path / "w.npz", **columns, Spot_z=RANDOM.normal(0, 1, N), Spot_zErr=np.full(N, 0.25))
+    text = suggest(str(tmp_path / "w.npz"))
+    assert yaml.safe_load(text)["bounds"]["Spot_zErr"] == "lossless"

@@ -155,17 +155,38 @@ def train(
 
 
 @_with_known_arguments
-def decompress(path: str | Path, output: str | Path, *, trained: str | Path | None = None) -> Path:
+def decompress(
+    path: str | Path,
+    output: str | Path,
+    *,
+    variables: str | Sequence[str] | None = None,
+    rows: tuple[int, int | None] | None = None,
+    trained: str | Path | None = None,
+) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
 
     Parameters
     ----------
     output
         Its suffix must be one of the format.
+    variables
+        Patterns of the variables to restore, with which go the counts of jagged ones and the coordinates; None for all.
+    rows
+        From which row or event of their leading dimension to which, as of a slice; None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+
+    Raises
+    ------
+    BalerError
+        If the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
-    return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
+    if variables is None and rows is None:
+        return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
+    from baler_core.pipeline.part_file import Wanted, decompress_part
+
+    patterns = [variables] if isinstance(variables, str) else variables
+    return decompress_part(Path(path), None, Wanted(patterns, rows), output=Path(output), lookup=_lookup(trained))
 
 
 @_with_known_arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,19 +14,13 @@ from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import DataError, FormatError
 from baler_core.format.bare import BARE, NAME, fits, unpack_bare
-from baler_core.pipeline.bare import (
-    ArrayCoder,
-    array_coder,
-    decode_bare,
-    encode_bare,
-    model_of,
-    restored,
-    state_digest,
-)
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.decode import memory_limit, not_believed
 from baler_core.plugin.interfaces import Effort, Model
 from baler_core.plugin.registry import Registry, load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.pipeline.bare import ArrayCoder
 
 Stated = str | Mapping[str, Any]
 # A stream of one array is one block, whatever its size.
@@ -65,6 +59,8 @@ def encode(
     BalerError
         If something the caller gave cannot be used.
     """
+    from baler_core.pipeline.bare import encode_bare
+
     registry = load_plugins()
     config = _config("encode", data, bounds, effort, model, registry, "reference" if by_reference else None)
     source = input_of_object(data, config, registry)
@@ -97,6 +93,8 @@ def decode(data: bytes | bytearray | memoryview, *, memory: int | None = None) -
     data = bytes(data)
     limit = memory_limit() if memory is None else memory
     if data[: len(BARE)] == BARE:
+        from baler_core.pipeline.bare import decode_bare
+
         with not_believed("<bytes>", "baler-core"):
             return decode_bare(data, memory_limit=limit)
     from baler_core.api.opening import opened
@@ -135,6 +133,8 @@ class Encoder:
     ) -> None:
         if not _is_bare(sample):
             raise DataError(f"an Encoder takes plain arrays of numbers, not {_described(sample)}: use encode")
+        from baler_core.pipeline.bare import array_coder
+
         registry = load_plugins()
         config = _config("Encoder", sample, bounds, effort, model, registry)
         with (source := input_of_object(sample, config, registry)).source:
@@ -174,6 +174,8 @@ class Decoder:
     """
 
     def __init__(self, state: bytes | None = None, *, memory: int | None = None) -> None:
+        from baler_core.pipeline.bare import state_digest
+
         self._known = {} if state is None else {state_digest(state): state}
         self._models: dict[tuple[str, str, bytes], Model] = {}
         self._memory = memory_limit() if memory is None else memory
@@ -186,6 +188,8 @@ class Decoder:
         FormatError
             If the bytes are damaged, or need another state.
         """
+        from baler_core.pipeline.bare import model_of, restored
+
         with not_believed("<bytes>", "baler-core"):
             bare = unpack_bare(bytes(data), memory_limit=self._memory)
             state = bare.state if bare.state is not None else self._known.get(bare.state_digest)

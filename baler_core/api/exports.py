@@ -8,6 +8,12 @@ from baler_core.api.file import File, StoredArray, open_file
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.cf.attributes import axis_role, described, standard_name
+from baler_core.data.cf.roles import Described as CfDescribed
+from baler_core.data.cf.roles import cf_roles, conventional_attributes, fitting_axes
+from baler_core.data.cf.special_values import DEFAULT_FILL as CF_DEFAULT_FILL
+from baler_core.data.cf.special_values import Special as CfSpecial
+from baler_core.data.cf.special_values import special_values
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.formulas import Formula, evaluate_formula
@@ -39,6 +45,8 @@ from baler_core.errors import (
 )
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
+    NO_HINTS,
+    Cut,
     Estimate,
     Hints,
     Loss,
@@ -61,6 +69,8 @@ from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 __all__ = [
+    "CF_DEFAULT_FILL",
+    "NO_HINTS",
     "Around",
     "Autoencoder",
     "BalerError",
@@ -68,8 +78,11 @@ __all__ = [
     "BoundRules",
     "CellByCell",
     "Cells",
+    "CfDescribed",
+    "CfSpecial",
     "Columns",
     "ConfigError",
+    "Cut",
     "DataError",
     "Decoder",
     "Encoder",
@@ -114,14 +127,19 @@ __all__ = [
     "UnknownVariable",
     "UnsuitedError",
     "Variable",
+    "axis_role",
+    "cf_roles",
     "compress",
+    "conventional_attributes",
     "decode",
     "decode_array",
     "decompress",
+    "described",
     "did_you_mean",
     "encode",
     "encode_array",
     "evaluate_formula",
+    "fitting_axes",
     "hookimpl",
     "is_measured",
     "leading_slices",
@@ -133,6 +151,8 @@ __all__ = [
     "pair_values",
     "rebuild",
     "select_names",
+    "special_values",
+    "standard_name",
     "train",
     "unmistakable",
     "unpacked",

@@ -175,7 +175,9 @@ class File(Mapping[str, "StoredArray"]):
             raise OutsideError(
                 f"{self.path}: no variable has rows along {dim!r}. {did_you_mean(str(dim), map(str, leading))}"
             )
-        return {name: self._arrays[name].rows(start, stop) for name in along}
+        boxes = {name: self._arrays[name]._box_of_rows(start, stop) for name in along}
+        found = self._parts.read_together(boxes)
+        return {name: found[name].view(self._arrays[name].dtype) for name in along}
 
     def _leading(self, names: Sequence[str]) -> str:
         found = dict.fromkeys(d for d in (self._arrays[name].leading_dim for name in names) if d is not None)
@@ -286,6 +288,10 @@ class StoredArray:
         OutsideError
             If there are not so many rows (an IndexError, too).
         """
+        return self._read(self._box_of_rows(start, stop))
+
+    def _box_of_rows(self, start: int, stop: int) -> tuple[slice, ...]:
+        """Return where rows of the leading dimension lie."""
         leading = self.leading_dim
         if leading is None:
             raise OutsideError(f"{self.name!r} is a single value and has no rows")
@@ -293,7 +299,7 @@ class StoredArray:
         if not 0 <= start <= stop <= length:
             raise OutsideError(f"{self.name!r} has {length:,} rows along {leading!r}: there are no rows {start}:{stop}")
         rows = self._rows(self.dims[0], slice(start, stop))
-        return self._read((rows, *(slice(0, n) for n in self.shape[1:])))
+        return (rows, *(slice(0, n) for n in self.shape[1:]))
 
     def _rows(self, dim: str, rows: slice) -> slice:
         """Return the rows of a dimension that belong to rows of the leading one."""

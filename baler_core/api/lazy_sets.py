@@ -52,7 +52,8 @@ def lazy_dataset(file: File) -> xr.Dataset:
 
 def lazy_values(array: StoredArray) -> indexing.MemoryCachedArray:
     """Return what a variable of xarray holds of values that are restored when they are used, and kept then."""
-    return indexing.MemoryCachedArray(indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(LazyValues(array))))
+    lazy: Any = indexing.LazilyIndexedArray(LazyValues(array))
+    return indexing.MemoryCachedArray(indexing.CopyOnWriteArray(lazy))  # type: ignore[no-untyped-call]
 
 
 def _is_needed(array: StoredArray) -> bool:

@@ -14,6 +14,7 @@ from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Options, Preprocessor, State
+from baler_core.quantise.exponential import exp
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -148,7 +149,7 @@ class Log(_PerVariable):
         return np.log(values)
 
     def backward(self, values: np.ndarray, learned: np.ndarray) -> np.ndarray:
-        return np.exp(values)
+        return exp(values)
 
     def largest(self, learned: np.ndarray) -> float:
         return float(learned[0])

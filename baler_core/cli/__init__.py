@@ -19,6 +19,7 @@ from baler_core.errors import did_you_mean
 COMMANDS = {
     "init": ("suggesting", "Write a configuration for a data file."),
     "suggest": ("suggesting", "Print proposed bounds for a data file."),
+    "predict": ("predicting", "Predict sizes and times from a sample."),
     "check": ("preparation", "Check a configuration; with --data, against its inputs."),
     "scan": ("scanning", "Show what errors cost, for a ladder of bounds."),
     "compare": ("comparing", "Compare with other compressors at the same bounds."),
@@ -30,6 +31,7 @@ COMMANDS = {
     "plot": ("results", "Draw chosen variables from the results of a run."),
     "info": ("inspection", "Show what a .bal file holds."),
     "verify": ("inspection", "Check that all of a .bal file can be restored."),
+    "new-plugin": ("scaffolding", "Write a package for a plugin, with tests."),
     "plugins": ("components", "List plugins and components, and what is broken."),
 }
 
@@ -43,7 +45,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"baler_core.cli.{COMMANDS[name][0]}"), name)
+        module = importlib.import_module(f"baler_core.cli.{COMMANDS[name][0]}")
+        command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -49,6 +49,21 @@ def model_file(command: Command) -> Command:
     return click.option("--model", type=place, help=text)(command)
 
 
+class Rows(click.ParamType[tuple[int, int | None]]):
+    """Rows from one number to another, which is left out: `1000:2000`, `:50`, `900:`."""
+
+    name = "from:to"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[int, int | None]:
+        """Return both numbers, the second None where it is the end."""
+        first, colon, last = str(value).partition(":")
+        if not colon or not all(part.strip().isdecimal() or not part.strip() for part in (first, last)):
+            self.fail(f"{value!r} are no rows: write them as 1000:2000, :50 or 900:", parameter, context)
+        return int(first or 0), int(last) if last.strip() else None
+
+
 class Bytes(click.ParamType[int]):
     """A number of bytes, as the configuration writes it: `64 MB`."""
 

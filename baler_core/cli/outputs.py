@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from baler_core.errors import ConfigError, DataError
+from baler_core.plugin.folders import is_marked
 
 STANDARD_OUTPUT = Path("-")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -36,11 +37,14 @@ class Destination:
         Whether a named file may be replaced.
     needed
         What the command reads, or what reading its result needs: never replaced.
+    folders
+        Names of files one of which is in folders that the command may write, and so replace.
     """
 
     named: Path | None
     force: bool = False
     needed: Sequence[Path] = ()
+    folders: Sequence[str] = ()
 
     @property
     def streamed(self) -> bool:
@@ -61,7 +65,8 @@ class Destination:
             If something is there that must not be replaced, or standard output is a terminal.
         """
         if not self.streamed:
-            target = ready(self.named or default, self.needed, replace=self.named is None or self.force)
+            replace = self.named is None or self.force
+            target = ready(self.named or default, self.needed, replace=replace, folders=self.folders)
             if self.named is not None:
                 say_new_folder(target)
             yield target
@@ -71,6 +76,8 @@ class Destination:
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / default.name
             yield temporary
+            if temporary.is_dir():
+                raise ConfigError("the restored data are a folder, which standard output cannot take: name one with -o")
             with temporary.open("rb") as made:
                 shutil.copyfileobj(made, sys.stdout.buffer)
             sys.stdout.buffer.flush()
@@ -82,7 +89,7 @@ def say_new_folder(target: Path) -> None:
         click.echo(f"the folder {target.parent} is new", err=True)
 
 
-def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) -> Path:
+def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True, folders: Sequence[str] = ()) -> Path:
     """Check an output path.
 
     Parameters
@@ -91,22 +98,25 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True) ->
         Files that the command reads or needs.
     replace
         Whether a file of that name may be replaced.
+    folders
+        Names of files one of which is in folders that stand for a file.
 
     Raises
     ------
     ConfigError
-        If it is a folder, or a file that may not be replaced.
+        If it is another folder, or a file that may not be replaced.
     DataError
         If it is a file that is needed.
     """
     if "\0" in str(target):
         raise ConfigError(f"{str(target)!r} is not the name of a file: give another with -o or 'output:'")
-    if target.is_dir():
+    stands_for_file = target.is_dir() and is_marked(target, folders)
+    if target.is_dir() and not stands_for_file:
         raise ConfigError(f"{target} is a folder: name a file with -o")
     for path in needed:
         if target.exists() and path.exists() and target.samefile(path):
             raise DataError(f"{target} would overwrite a file that this command needs: choose another name with -o")
-    if target.is_file() and not replace:
+    if (target.is_file() or stands_for_file) and not replace:
         raise ConfigError(f"{target} already exists: choose another name with -o, or replace it with --force")
     for folder in target.parents:
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():

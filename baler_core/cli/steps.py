@@ -11,12 +11,13 @@ import click
 
 from baler_core.cli.derived import derived_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import common_options, memory_option, model_file
+from baler_core.cli.options import Rows, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
+from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -114,16 +115,26 @@ def compress(
 @force_option
 @model_file
 @memory_option
+@click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="Restore only these variables.")
+@click.option("--rows", type=Rows(), help="Restore only these rows or events, as in 1000:2000, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def decompress(
-    file: Path, output: Path | None, force: bool, model: Path | None, memory: int | None, as_json: bool
+    file: Path,
+    output: Path | None,
+    force: bool,
+    model: Path | None,
+    memory: int | None,
+    variables: tuple[str, ...],
+    rows: tuple[int, int | None] | None,
+    as_json: bool,
 ) -> None:
-    """Restore the data file that FILE was made from, in its original format."""
+    """Restore the data file that FILE was made from, in its original format, or a part of it."""
     from baler_core.format.file_info import read_info
     from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
-    from baler_core.pipeline.decompression import restored_suffix
+    from baler_core.pipeline.decompression import folders_of, restored_suffix
+    from baler_core.pipeline.part_file import Wanted, decompress_part
 
     header = read_info(file).header
     registry = plugins_for(header)
@@ -131,18 +142,26 @@ def decompress(
     needed = [file, *([model] if model is not None else [])]
     if header.trained is not None:
         needed.append(find_trained(header.trained, file, Lookup(model)))
-    destination = _destination(output, force, as_json, needed)
-    with destination.path(file.with_name(f"{file.stem}.restored{suffix}")) as target:
-        restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)
-        size = restored.stat().st_size
+    destination = _destination(output, force, as_json, needed, folders_of(header, registry))
+    with destination.path(
+        file.with_name(f"{file.stem}.{'part' if variables or rows else 'restored'}{suffix}")
+    ) as target:
+        if variables or rows is not None:
+            wanted = Wanted(variables or None, rows)
+            restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
+        else:
+            restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)
+        size = size_of(restored)
     if as_json:
         print_json({"restored": str(restored), "file_bytes": size})
     else:
         _wrote(destination, restored, size)
 
 
-def _destination(output: Path | None, force: bool, as_json: bool, needed: Sequence[Path]) -> Destination:
-    destination = Destination(output, force, tuple(needed))
+def _destination(
+    output: Path | None, force: bool, as_json: bool, needed: Sequence[Path], folders: Sequence[str] = ()
+) -> Destination:
+    destination = Destination(output, force, tuple(needed), tuple(folders))
     if destination.streamed and as_json:
         raise ConfigError("-o - and --json both want standard output: leave one of them out")
     return destination

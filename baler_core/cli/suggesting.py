@@ -63,7 +63,7 @@ def init(
     from baler_core.config.inputs import split_name
 
     registry = load_plugins()
-    _check_file(data_file)
+    _check_file(data_file, registry)
     target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
     if target.exists() and not force:
         raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
@@ -94,7 +94,7 @@ def suggest(
 ) -> None:
     """Print a bound for each variable of DATA_FILE, with the reason; nothing is written."""
     registry = load_plugins()
-    _check_file(data_file)
+    _check_file(data_file, registry)
     with _opened(data_file, registry, reader_name, stated) as opened:
         if form.lower() == "yaml" and not as_json:
             click.echo(_configuration(opened, registry, data_file.as_posix(), keep), nl=False)
@@ -114,9 +114,11 @@ def suggest(
         print_table([(k.name, k.formula, k.bound, k.reason) for k in kept], header=("derived", "of", "bound", "reason"))
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, registry: Registry) -> None:
     from baler_core.config.inputs import no_such_file
 
+    if registry.takes_folder(path):
+        return
     if path.is_dir():
         raise DataError(f"{path} is a folder: name one data file in it")
     if not path.exists():
@@ -157,7 +159,7 @@ def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Se
 def _kept(opened: Opened, registry: Registry, keep: Sequence[str]) -> list[Any]:
     from baler_core.suggest.kept import kept_quantities
 
-    return list(kept_quantities(keep, opened.schema, registry))
+    return list(kept_quantities(keep, opened.schema, registry, opened.values))
 
 
 def _rows(opened: Opened) -> list[tuple[str, str, str, str, str]]:

@@ -19,6 +19,7 @@ from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
+from baler_core.pipeline.input import make_reader
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -76,7 +77,8 @@ class _Run:
         target = ready(compressed_path(self.config, source, self.registry), self.needed)
         compressed = compress(self.config, self.registry, source=source, output=target, model=model)
         self.tell(f"restoring {target}")
-        restored = ready(restored_path(self.config, source, self.registry), self.needed)
+        folders = make_reader(source, self.config.reader, self.registry).folders
+        restored = ready(restored_path(self.config, source, self.registry), self.needed, folders=folders)
         decompress(target, self.registry, output=restored, lookup=Lookup(model))
         self.tell(f"comparing {source} and {restored}")
         results = self._evaluate(source, restored, compressed)

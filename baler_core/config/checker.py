@@ -190,6 +190,8 @@ class Checker:
         """Look the name up, and check the options by the component's own `Options`."""
         options = {key: value for key, value in entry.items() if key != "name"}
         name = entry.get("name")
+        if kind == "model" and "name" not in entry and options and all(_is_of_auto(key) for key in options):
+            name = AUTO
         if not isinstance(name, str):
             known = ", ".join([AUTO] * (kind == "model") + self.registry.names(kind)) or "none is installed"
             self._complain((*path, "name"), f"wanted the name of a {kind} ({known}), found {name!r}")
@@ -254,6 +256,11 @@ class Checker:
         elif not existing.is_dir():
             self._complain(("output",), f"wanted a folder, but {existing} is a file")
         return folder
+
+
+def _is_of_auto(option: str) -> bool:
+    """Whether an option without the name of a model is meant for the choice among models."""
+    return bool(nearest_names(option, list(AutoOptions.model_fields)))
 
 
 def _without(raw: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:

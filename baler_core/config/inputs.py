@@ -11,6 +11,7 @@ from typing import cast
 
 from baler_core.errors import DataError, did_you_mean
 from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.published import published_suffix
 from baler_core.plugin.registry import Registry
 
 
@@ -39,7 +40,7 @@ def find_inputs(
     complaints: list[tuple[int, str]] = []
     for index, text in enumerate(stated):
         try:
-            for path in _expanded(text, folder):
+            for path in _expanded(text, folder, registry):
                 found.setdefault(path, index)
         except DataError as error:
             complaints.append((index, str(error)))
@@ -53,18 +54,22 @@ def plain(path: Path) -> Path:
     return shorter if os.path.realpath(shorter) == os.path.realpath(path) else path
 
 
-def _expanded(text: str, folder: Path) -> list[Path]:
+def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
     """The files of one path or pattern."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
         raise DataError(f"{text}: URLs are not supported: download the file and name it here")
     path = plain(folder / Path(text).expanduser())
+    if registry.takes_folder(path):
+        return [path]
     if path.is_dir():
+        if published_suffix(path.name):
+            registry.reader_for(path)
         raise DataError(f"{path} is a folder: name files, such as {Path(text) / '*.root'}")
     if path.exists():
         return [path]
     if glob.has_magic(text):
         matches = sorted(plain(folder / match) for match in glob.glob(text, root_dir=folder, recursive=True))
-        files = [match for match in matches if match.is_file()]
+        files = [match for match in matches if match.is_file() or registry.takes_folder(match)]
         if not files:
             raise DataError(f"no file matches {path}")
         return files
@@ -76,6 +81,8 @@ def no_such_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{path}: no such file; there is no folder {path.parent}"
     names = [p.name for p in path.parent.iterdir() if p.is_file() and not p.name.startswith(".")]
+    if not names:
+        return f"{path}: no such file; its folder holds none"
     return f"{path}: no such file. {did_you_mean(path.name, names)}"
 
 

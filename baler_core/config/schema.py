@@ -79,7 +79,7 @@ class ConfigFile(BaseModel):
     model: NamedOptions = Field(
         default={"name": "auto"},
         description="Name of the model, or a mapping with its options. `auto` takes the model that needs the fewest "
-        "bytes, for each group of variables.",
+        "bytes, for each group of variables; it is meant where there is no name: `{effort: fast}`.",
     )
     model_storage: ModelStorage = Field(
         default="inside",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from baler_core.data.conventions import base_name, spoken
+from baler_core.data.conventions import base_name, conventions_for, spoken
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Variable
 
@@ -13,6 +13,10 @@ _ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta
 _ON_SKY = re.compile(
     r"(?:.+_)?(?:ra|dec|raj2000|dej2000|ra_icrs|de_icrs|right_ascension|declination|g?lon|g?lat|longitude|latitude|"
     r"nav_lon|nav_lat|l_?on|alpha|delta)(?:_(?:deg|degrees|j2000|icrs|mean))?"
+)
+_DIFFERENCE_OR_SIZE = re.compile(
+    r"delta_?r?(eta|phi|theta|psi)|(^|[^a-z])d(eta|phi|theta|psi)|semi_?(major|minor)|radius|width|fwhm|separation",
+    re.IGNORECASE,
 )
 _DEGREES = ("deg", "degree", "degrees", "arcdegrees")
 _RADIANS = ("rad", "radian", "radians")
@@ -41,10 +45,16 @@ def angle_units(name: str, units: str = "") -> str:
     return "degrees" if _ON_SKY.fullmatch(spoken(name)) else ""
 
 
+def _has_a_zero(name: str) -> bool:
+    """Whether the zero of an angle has a meaning: of an error, a difference, a size."""
+    is_error = any(row.role == "uncertainty" for row, _ in conventions_for(name))
+    return is_error or bool(_DIFFERENCE_OR_SIZE.search(base_name(name)))
+
+
 def angle_warning(variable: Variable, bound: ErrorBound) -> str:
     """Return what to say of a relative bound on an angle; empty for anything else."""
     units = angle_units(variable.name, variable.units) if bound.kind == "rel" else ""
-    if not units:
+    if not units or _has_a_zero(variable.name):
         return ""
     large, proposed = _LARGE[units]
     unit = "" if _ETA.search(base_name(variable.name)) else f" {units}"

@@ -14,7 +14,7 @@ _SIGMA = 1.482602
 _ORDERS = (2, 4, 6)
 # Of noise that is white, or correlated over a pixel or two, higher differences say the same or somewhat less; of a smooth
 # field they vanish.
-_NOISY = 0.4
+_NOISY, _WHITE = 0.4, 0.85
 # Planes that are looked at in a cube, and the fewest differences that say anything.
 _PLANES = 32
 _FEWEST = 30
@@ -32,10 +32,13 @@ class Noise:
         Standard deviation of the noise, in the units of the values; 0 if there is none to be seen.
     is_noise
         Whether neighbouring values differ as noise does, and not as a smooth field.
+    is_white
+        Whether they have nothing in common; fine structure, as of turbulence, looks like noise that is not white.
     """
 
     sigma: float = 0.0
     is_noise: bool = False
+    is_white: bool = False
 
 
 def noise_of(values: np.ndarray, *, rounding: float = 0.0) -> Noise:
@@ -66,8 +69,10 @@ def _of_plane(plane: np.ndarray) -> Noise | None:
     if not seen:
         return None
     first = min(sigmas[0] for sigmas in seen)
-    is_noise = all(sigmas[0] > 0 and min(sigmas) >= _NOISY * sigmas[0] for sigmas in seen)
-    return Noise(first, is_noise)
+    is_noise, is_white = (
+        all(sigmas[0] > 0 and min(sigmas) >= share * sigmas[0] for sigmas in seen) for share in (_NOISY, _WHITE)
+    )
+    return Noise(first, is_noise, is_white)
 
 
 def noise_of_tiles(values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -48,6 +49,8 @@ _PLACE_OR_TIME = re.compile(
     re.IGNORECASE,
 )
 GRID_AXIS = 8
+# Rows with so many columns are those of a table; longer lists in them are series, such as spectra.
+_COLUMNS, LONG_LIST = 3, 64
 """Axes shorter than this hold the parts of a vector, not cells of a grid."""
 
 
@@ -108,6 +111,19 @@ def _dims_of_fields(schema: Schema) -> set[str]:
         if len(v.dims) > 1 and min(schema.sizes[dim] for dim in v.dims[1:]) >= GRID_AXIS
         for dim in v.dims
     }
+
+
+def lists_in_rows(schema: Schema) -> frozenset[str]:
+    """Return the variables of rank 2 that are short lists in the rows of a table, and no planes.
+
+    Rows are those of a table if several columns have them.
+    """
+    columns = Counter(v.dims[0] for v in schema.variables if len(v.dims) == 1 and v.name != v.dims[0])
+    return frozenset(
+        v.name
+        for v in schema.variables
+        if len(v.dims) == 2 and columns[v.dims[0]] >= _COLUMNS and schema.sizes.get(v.dims[1], 0) < LONG_LIST
+    )
 
 
 def told_by_values(schema: Schema) -> list[str]:

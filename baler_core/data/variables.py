@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -136,10 +137,12 @@ class Schema:
     attachments: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Variable:
-        for variable in self.variables:
-            if variable.name == name:
-                return variable
-        raise KeyError(name)
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> dict[str, Variable]:
+        """The first variable of each name."""
+        return {variable.name: variable for variable in reversed(self.variables)}
 
     @property
     def names(self) -> list[str]:
@@ -193,7 +196,7 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """Bytes of all values in memory."""
-        return sum(int(np.prod(self.shape(v), dtype=object)) * v.numpy_dtype.itemsize for v in self.variables)
+        return sum(math.prod(self.shape(v)) * v.numpy_dtype.itemsize for v in self.variables)
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> Block:
         """Return a block holding `arrays`, one per variable, cast to each variable's dtype and shape."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 
@@ -36,13 +36,27 @@ _ROOM = 0.5
 
 @dataclass(frozen=True)
 class Share:
-    """The error that an input may have for a quantity: `abs` or `rel`, in stored units."""
+    """The error that an input may have for a quantity: `abs` or `rel`, in stored units; or a part of what each value may.
+
+    Attributes
+    ----------
+    kind
+        `abs`, `rel`, or `each`: of what a bound of its own allows to each value.
+    """
 
     kind: str
     value: float
 
-    def of(self, values: np.ndarray, variable: Variable) -> np.ndarray:
-        """Return the error allowed to each stored value."""
+    def of(self, values: np.ndarray, variable: Variable, each: np.ndarray | None = None) -> np.ndarray:
+        """Return the error allowed to each stored value.
+
+        Parameters
+        ----------
+        each
+            What its own bound allows to each value, under `each`.
+        """
+        if self.kind == "each":
+            return self.value * (np.zeros(values.shape) if each is None else each)
         if self.kind == "abs":
             return np.full(values.shape, self.value)
         with np.errstate(all="ignore"):
@@ -55,10 +69,17 @@ class Share:
 
 @dataclass(frozen=True)
 class TriedRows:
-    """Original values of a part of a block, stored ones by variable, with what lies around them."""
+    """Original values of a part of a block, stored ones by variable, with what lies around them.
+
+    Attributes
+    ----------
+    each
+        What own bounds allow to each value, in stored units, of variables whose bounds follow from errors or noise.
+    """
 
     arrays: Mapping[str, np.ndarray]
     around: Around
+    each: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def shares_of(
@@ -72,7 +93,7 @@ def shares_of(
     Parameters
     ----------
     kinds
-        For each input that may lose something: `abs`, `rel` or both, of which the better is taken.
+        For each input that may lose something: `abs`, `rel` or both, of which the better is taken; or `each`.
     own
         What inputs may lose by bounds of their own, in the same kind.
     """
@@ -81,10 +102,13 @@ def shares_of(
     trial = _Trial(one, sample, len(kinds), own)
     alone = {name: trial.best_alone(name, offered) for name, offered in kinds.items()}
     factor = trial.best_factor(alone)
-    return {
-        name: Share(share.kind, _two_digits(min(share.value * factor, trial.most(name, share.kind))))
-        for name, share in alone.items()
-    }
+    found = {}
+    for name, share in alone.items():
+        wanted, most = share.value * factor, trial.most(name, share.kind)
+        # A bound of its own that is fine enough stays as it is.
+        value = most if wanted >= most and (name in own or share.kind == "each") else _two_digits(min(wanted, most))
+        found[name] = Share(share.kind, value)
+    return found
 
 
 def _spread(values: np.ndarray) -> float:
@@ -125,6 +149,8 @@ class _Trial:
 
     def most(self, name: str, kind: str) -> float:
         """Return the largest error that is tried of an input: that of its own bound, if it has one."""
+        if kind == "each":
+            return 1.0
         if name in self._own:
             return self._own[name]
         if kind == "rel":
@@ -141,8 +167,11 @@ class _Trial:
         return max(found, key=saved.__getitem__)
 
     def _bits_saved(self, name: str, share: Share) -> float:
-        allowed = share.of(self._sample.arrays[name], self._variables[name])
+        allowed = self._allowed_to(name, share)
         return float(np.mean(np.log2(allowed[allowed > 0]))) if (allowed > 0).any() else -math.inf
+
+    def _allowed_to(self, name: str, share: Share) -> np.ndarray:
+        return share.of(self._sample.arrays[name], self._variables[name], self._sample.each.get(name))
 
     def _largest_alone(self, name: str, kind: str) -> Share:
         share = Share(kind, self.most(name, kind))
@@ -185,7 +214,7 @@ class _Trial:
             variable, values = self._variables[name], arrays[name]
             limited = Share(share.kind, min(share.value, self.most(name, share.kind)))
             with np.errstate(all="ignore"):
-                moved = values.astype(np.float64) + self._noise[name] * limited.of(values, variable)
+                moved = values.astype(np.float64) + self._noise[name] * self._allowed_to(name, limited)
             kept = usable(values, (*variable.fill, *variable.flags), variable.limits)
             whole = values.dtype.kind in "iu"
             with np.errstate(all="ignore"):
@@ -199,8 +228,17 @@ class _Trial:
 
 
 def tightened(tolerance: Tolerance, share: Share) -> Tolerance:
-    """Return the tolerance of an input that keeps both its own bound and its share; the share is of the same kind."""
+    """Return the tolerance of an input that keeps both its own bound and its share.
+
+    Formulas are not part of it: the bounds that they stand in must follow.
+    """
+    if share.kind == "each":
+        if tolerance.noise is None:
+            return tolerance
+        return replace(tolerance, noise=replace(tolerance.noise, fraction=tolerance.noise.fraction * share.value))
     if tolerance.kind == "bits":
         bits = max(tolerance.value, math.ceil(-math.log2(share.value)) - 1.0)
         return replace(tolerance, value=min(bits, 52.0))
+    if tolerance.kind == "free":
+        return replace(tolerance, kind=share.kind, value=share.value)  # type: ignore[arg-type]
     return replace(tolerance, value=min(tolerance.value, share.value))

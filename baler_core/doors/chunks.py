@@ -50,7 +50,9 @@ class ChunkCoding:
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
-            raise BadCodec(f"effort={self.effort!r}: there is no such effort. {did_you_mean(str(self.effort), EFFORTS)}")
+            raise BadCodec(
+                f"effort={self.effort!r}: there is no such effort. {did_you_mean(str(self.effort), EFFORTS)}"
+            )
         # A first chunk of one number tells what is wrong with the bounds, before there is data.
         try:
             encode(np.ones(2), bounds=self.bounds, effort="fast")
@@ -226,4 +228,3 @@ def _fill_of(dtype: np.dtype[Any], fill: Any) -> np.ndarray | None:
 
 def _as_json(fill: Any) -> Any:
     return fill.item() if isinstance(fill, np.generic) else fill
-

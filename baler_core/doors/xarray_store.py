@@ -16,7 +16,7 @@ from xarray.core import indexing
 
 from baler_core.api.file import File, open_file
 from baler_core.doors.xarray_objects import is_xarray, lazy_object
-from baler_core.errors import DamagedFile, DataError, FormatError, UnknownVariable, did_you_mean
+from baler_core.errors import DamagedFile, FormatError, UnknownVariable, did_you_mean
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 Decoding: TypeAlias = dict[str, Any]
@@ -205,9 +205,7 @@ def _shown(file: File) -> Shown:
         for array in file.values():
             group, _, name = array.name.rpartition("/")
             dims = tuple(dim.removeprefix(f"{group}/") for dim in array.dims)
-            variables.append(
-                ShownVariable(name, group, {(): array.name}, dims, array.shape, array.dtype, array.attrs)
-            )
+            variables.append(ShownVariable(name, group, {(): array.name}, dims, array.shape, array.dtype, array.attrs))
         groups = {"": ShownGroup()}
         for variable in variables:
             steps = variable.group.split("/")
@@ -229,4 +227,3 @@ def _refuse_forged(file: File, shown: Shown) -> None:
             )
             if len(variable.dims) != len(variable.shape) or not whole:
                 raise FormatError(f"{file.path}: is damaged: {name!r} is shown as {variable.shape} and is {held}")
-

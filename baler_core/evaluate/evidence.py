@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, measured, pair_values
+from baler_core.data.distribution_distance import distribution_distance, has_distribution
 from baler_core.data.noise import Noise, noise_of
 from baler_core.data.running_statistics import PairSample
 from baler_core.data.uncertainties import Errors
@@ -26,10 +27,6 @@ _TILES = 8
 _BINS = 10
 _FEWEST = 50
 _STEPS = 8.0
-# Fewer values, or different values, than these have no distribution that could differ.
-_FEWEST_COMPARED, _FEWEST_DISTINCT = 200, 20
-# Distributions are smoothed by at least and at most so much of their standard deviation.
-_SMOOTH = (0.02, 0.25)
 
 
 @dataclass
@@ -44,6 +41,8 @@ class Evidence:
         Pairs of values to sample.
     errors
         The variable of the same rows that holds its errors, if there is one.
+    has_planes
+        Whether the last two dimensions are those of images or fields.
     noise
         Of the first planes; None until one has come.
     sources, lost
@@ -54,6 +53,7 @@ class Evidence:
     tolerance: Tolerance | None
     size: int
     errors: Errors | None = None
+    has_planes: bool = True
     noise: Noise | None = None
     sources: int = 0
     lost: int = 0
@@ -76,7 +76,7 @@ class Evidence:
         self.zeros[2] += pairs.original.size
         if self.errors is not None and self.errors.name in piece.original.variables:
             self._compare_with_errors(piece, before, after)
-        if before.ndim >= 2 and min(lengths[-2:]) >= _SMALLEST:
+        if self.has_planes and before.ndim >= 2 and min(lengths[-2:]) >= _SMALLEST:
             self._look_at_planes(before, after, piece.start, lengths)
 
     def _compare_with_errors(self, piece: Piece, before: np.ndarray, after: np.ndarray) -> None:
@@ -150,23 +150,14 @@ class Evidence:
     @property
     def has_distribution(self) -> bool:
         """Whether there are enough values, and different ones, to compare distributions."""
-        original, _ = self._pairs.pairs
-        return original.size >= _FEWEST_COMPARED and np.unique(original).size >= _FEWEST_DISTINCT
+        return has_distribution(self._pairs.pairs[0])
 
     @property
     def distance(self) -> float:
-        """Kolmogorov-Smirnov distance of the two distributions, both smoothed by the steps of restored values.
-
-        Without that, it would be steps that count, and values that many rows share, however little these moved.
-        """
-        if not self.has_distribution:
-            return 0.0
+        """How far the distributions are apart, 0 where there are too few values to tell."""
         original, residual = self._pairs.pairs
         relative = self.tolerance is not None and self.tolerance.kind in ("rel", "bits")
-        before, after = (_signed_log(v) if relative else v for v in (original, original + residual))
-        spread = float(before.std())
-        width = max(2 * float(np.median(np.abs(after - before))), _SMOOTH[0] * spread)
-        return _smoothed_distance(before, after, min(width, _SMOOTH[1] * spread))
+        return distribution_distance(original, original + residual, relative=relative)
 
     @property
     def bias_by_value(self) -> tuple[float, float, float] | None:
@@ -214,32 +205,6 @@ def _significant_mean(total: float, squares: float, count: float) -> float:
     mean = total / count
     deviation = math.sqrt(max(squares / count - mean**2, 0.0))
     return float(mean) if abs(mean) > 5 * deviation / math.sqrt(count) else 0.0
-
-
-def _signed_log(values: np.ndarray) -> np.ndarray:
-    """Logarithms of sizes, mirrored for negative values: a relative error is the same everywhere."""
-    sizes = np.abs(values[values != 0])
-    smallest = float(sizes.min()) if sizes.size else 1.0
-    with np.errstate(all="ignore"):
-        return np.where(values == 0, 0.0, np.sign(values) * (np.log(np.abs(values) / smallest) + 1.0))
-
-
-def _smoothed_distance(before: np.ndarray, after: np.ndarray, width: float) -> float:
-    """Largest difference of two cumulative distributions, averaged over `width` to both sides of each place."""
-    places = np.quantile(np.concatenate([before, after]), np.linspace(0, 1, 401))
-    if width <= 0:
-        below = [np.searchsorted(np.sort(v), places, side="right") / v.size for v in (before, after)]
-        return float(np.abs(below[0] - below[1]).max())
-    smooth = [(_integral(v, places + width) - _integral(v, places - width)) / (2 * width) for v in (before, after)]
-    return float(np.abs(smooth[0] - smooth[1]).max())
-
-
-def _integral(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The integral of a cumulative distribution up to each place: the mean of what values lie below it."""
-    ordered = np.sort(values)
-    sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    count = np.searchsorted(ordered, places, side="right")
-    return np.asarray((count * places - sums[count]) / values.size)
 
 
 def errors_of(name: str, beside: Mapping[str, Sequence[Errors]]) -> Errors | None:

@@ -21,6 +21,7 @@ from baler_core.evaluate.provenance import details_of, groups_of, listed, traini
 from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
 from baler_core.format.file_info import Info, read_info
+from baler_core.machine.disk import size_of
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
 from baler_core.pipeline.input import kept_exact as kept_exact_by
@@ -97,7 +98,7 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         If a file is missing or the two do not hold the same variables, dtypes, rows and shapes.
     """
     for path in (original, restored):
-        if not path.is_file():
+        if not path.is_file() and not registry.takes_folder(path):
             raise DataError(f"{path}: there is no such file")
     bal = restored if is_bal(restored) else comparison.compressed
     info = read_info(bal) if bal is not None else None
@@ -120,7 +121,7 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         results = replace(results, notes=(*results.notes, *notes))
     results = replace(
         results,
-        sizes=replace(results.sizes, input_file=original.stat().st_size),
+        sizes=replace(results.sizes, input_file=size_of(original)),
         training=training_curves(comparison.histories),
         kept_exact=exact_anyway if comparison.kept_exact is None else comparison.kept_exact,
         left_out=tuple(left_out),
@@ -144,6 +145,8 @@ def _with_provenance(results: Results, info: Info) -> Results:
 
 def is_bal(path: Path) -> bool:
     """Return whether a file begins like a .bal file."""
+    if path.is_dir():
+        return False
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 

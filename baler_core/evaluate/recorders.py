@@ -13,6 +13,7 @@ from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.error_bound import UNBOUNDED, ErrorBound
 from baler_core.data.patterns import name_matches, unmistakable
+from baler_core.data.roles import lists_in_rows
 from baler_core.data.running_statistics import sample_size
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance, usable_packing
@@ -117,8 +118,17 @@ class Recorders:
         """What tells whether a loss matters, of all variables that may have one."""
         lossy = [v for v in self._schema.variables if is_measured(v) and usable_packing(v) and self._may_differ(v.name)]
         size = sample_size(2 * len(lossy), most=_EVIDENCE_SAMPLE)
-        beside = errors_beside(self._schema.names)
-        return {v.name: Evidence(v, self._checks[v.name].tolerance, size, errors_of(v.name, beside)) for v in lossy}
+        beside, lists = errors_beside(self._schema.names), lists_in_rows(self._schema)
+        return {
+            v.name: Evidence(
+                v,
+                self._checks[v.name].tolerance,
+                size,
+                errors_of(v.name, beside),
+                has_planes=len(v.dims) > 1 and v.name not in lists,
+            )
+            for v in lossy
+        }
 
     def _may_differ(self, name: str) -> bool:
         tolerance = self._checks[name].tolerance

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.data.bounds import Tolerance
+from baler_core.data.bounds import Tolerance, ToleranceKind
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import complete_tolerance
 from baler_core.data.variables import GroupKind, Layout, Variable
@@ -26,7 +26,7 @@ MODELS = ("exact", "scalar", "predictive", "transform", "table")
 EFFORTS = ("", "fast", "balanced", "max")
 _NUMBERS = ("f2", "f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8")
 _DTYPES = (*(f"<{kind}" for kind in _NUMBERS), *(f">{kind}" for kind in _NUMBERS), "|i1", "|u1", "|b1")
-_KINDS = ("exact", "abs", "rel", "bits", "each", "free")
+_KINDS: tuple[ToleranceKind, ...] = ("exact", "abs", "rel", "bits", "each", "free")
 _STREAMS = ("fields", "columns", "cuts", "index", "own", "shared", "values", "&", "%", "~", "0", "!")
 _STATED, _SHIFTED, _STATE_ELSEWHERE, _BASELINE = 8, 16, 32, 64
 _MOST_AXES = 32

@@ -9,11 +9,13 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from baler_core.errors import DataError
+from baler_core.machine.disk import put_in_place, settle
+from baler_core.plugin.folders import is_marked
 
 _PREFIX = ".partial-"
 _LOCK = "lock"
@@ -22,12 +24,17 @@ _SECONDS_TO_LOCK = 60.0
 
 
 @contextmanager
-def completed(path: Path) -> Iterator[Path]:
+def completed(path: Path, marks: Collection[str] = ()) -> Iterator[Path]:
     """Give a temporary path whose file becomes `path` if the body succeeds, and is removed if not.
 
     The temporary file has the name of `path`, in a folder of its own beside it. A link is followed: what it points to
     is replaced. A pipe or a character device is written to, once the file is complete. What writers that were killed
     have left beside `path` is removed.
+
+    Parameters
+    ----------
+    marks
+        Names of files one of which is in folders that stand for a file: only such folders are replaced.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def completed(path: Path) -> Iterator[Path]:
             with temporary.open("rb") as made, path.open("wb") as target:
                 shutil.copyfileobj(made, target)
         return
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and is_marked(path, marks)):
         raise DataError(f"{path}: is not a file that can be replaced: name another output")
     resolved = Path(os.path.realpath(path))
     if resolved.is_symlink() or (path.exists() and not resolved.exists()):
@@ -53,8 +60,9 @@ def completed(path: Path) -> Iterator[Path]:
     with _own_folder(path.parent) as own:
         temporary = own / path.name
         yield temporary
-        _settle(temporary)
-        os.replace(temporary, path)
+        # The bytes are on disk before the name: after a power cut there is the whole file or none.
+        settle(temporary)
+        put_in_place(temporary, path)
 
 
 @contextmanager
@@ -68,12 +76,6 @@ def _own_folder(parent: Path) -> Iterator[Path]:
             yield own
     finally:
         shutil.rmtree(own, ignore_errors=True)
-
-
-def _settle(temporary: Path) -> None:
-    """Have the bytes on disk before the name: after a power cut there is the whole file or none."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _remove_stale(folder: Path) -> None:

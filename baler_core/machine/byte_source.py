@@ -177,17 +177,21 @@ class Remote(ByteSource):
         if not isinstance(size, int):
             raise SourceError(f"{address}: the server does not say how long the file is: download it and open the copy")
         self.size, self._stamp = size, _stamp(found)
+        self._whole: bytes | None = None
 
     def read(self, start: int, length: int) -> bytes:
         end = min(start + length, self.size)
         if end <= start:
             return b""
+        if self._whole is not None:
+            return self._whole[start:end]
         try:
             data = self._system.cat_file(self._path, start=start, end=end)
         except Exception as error:
             raise _unreadable(self.name, error) from error
         if len(data) == self.size > end - start:
-            return bytes(data[start:end])  # a server that ignores ranges sends everything
+            self._whole = bytes(data)  # a server that ignores ranges sends everything, once
+            return self._whole[start:end]
         if len(data) != end - start:
             raise SourceError(
                 f"{self.name}: {len(data):,} bytes came where {end - start:,} of {self.size:,} were asked for: the file "

@@ -207,7 +207,11 @@ def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] 
 def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
     """Return the model of a stream, with its state."""
     kind = MODELS[bare.model]
-    model = TableModel(TableOptions(effort=bare.effort)) if kind is TableModel and bare.effort else kind()
+    model = (
+        TableModel(TableOptions.model_validate({"effort": bare.effort}))
+        if kind is TableModel and bare.effort
+        else kind()
+    )
     model.load_state(decode_state(state, memory_limit=memory_limit // 8))
     return model
 

@@ -27,6 +27,9 @@ _LITTLE = 256
 # Grids of so few bytes are coded whole by all models, and with lesser efforts too: what is learned takes a good part of
 # their bytes, which no estimate foretells, and time hardly counts.
 _SMALL = 1 << 18
+# Tables of so few rows and so many columns are coded with less effort than most: there is too little in each column to
+# learn from for more to save anything, and they come by the dozen (the collections of an event).
+_SHORT, _MANY = 2000, 12
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,20 @@ def is_small(task: Task) -> bool:
     return task.layout.kind == "grid" and task.layout.nbytes <= _SMALL
 
 
+def worthwhile(effort: Effort, task: Task) -> Effort:
+    """Return the effort that a task is worth, at most that which is asked for."""
+    layout = task.layout
+    if effort != "max" or layout.kind != "table" or len(layout.variables) < _MANY:
+        return effort
+    return "balanced" if layout.shape(layout.variables[0])[0] < _SHORT and not task.hints.for_other_files else effort
+
+
 class Candidates:
     """Models that are compared on one task; what fails is reported and left out."""
 
     def __init__(self, task: Task, effort: Effort) -> None:
         self._task = task
-        self._effort = effort
+        self._effort = worthwhile(effort, task)
         self._names = [variable.name for variable in task.layout.variables]
         self._models: dict[type[Model], Model] = {}
         self._hints: dict[type[Model], Hints] = {}

@@ -54,7 +54,7 @@ def decompress(
         total = checked_size(header, path)
         _refuse_full_disk(total, path, output)
         what = f"the reader {header.reader.name!r} of {header.reader.package}"
-        with completed(output) as temporary, not_believed(path, what):
+        with completed(output, reader.folders) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
             _write_blocks(stored, sink, total, f"restore {output.name}")
     return output
@@ -94,6 +94,12 @@ def restored_suffix(header: Header, registry: Registry) -> str:
     return written[0] if written else split_name(Path(header.input_name), registry)[1]
 
 
+def folders_of(header: Header, registry: Registry) -> tuple[str, ...]:
+    """Return names of files one of which is in a restored folder, for formats that are folders."""
+    name = header.reader.name
+    return registry.reader(name).folders if name in registry.offers["reader"] else ()
+
+
 def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
     """Refuse a name that promises another format than the reader writes; devices may be called anything.
 
@@ -103,10 +109,12 @@ def check_suffix(reader: Reader, input_name: str, output: Path) -> None:
         Naming the right suffix.
     """
     suffixes = suffixes_of(reader, input_name)
-    if output.exists() and not output.is_file():
+    if output.exists() and not output.is_file() and not output.is_dir():
         return
     name = output.name.lower()
-    if any(name.endswith(suffix) for suffix in suffixes if suffix) or (not suffixes[0] and not output.suffix):
+    if any(name.endswith(suffix) for suffix in suffixes if suffix) or (
+        not suffixes[0] and output.suffix in ("", ".restored")
+    ):
         return
     right = suffixes[0] or (suffixes[1] if len(suffixes) > 1 else "")
     stem = output.name.removesuffix(output.suffix)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.block import Block, values_of
-from baler_core.data.bounds import Tolerance
+from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import variable_meant
 from baler_core.data.rows import rows_of
+from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable, leading_dimension
 from baler_core.derived.budget import Share, TriedRows, shares_of, tightened
@@ -26,6 +28,10 @@ from baler_core.plugin.registry import Registry
 logger = logging.getLogger(__name__)
 # Errors are tried on so many values of the largest input; more tell little more.
 _TRIED = 1 << 19
+# Errors beyond so many times the median are none.
+_ABSURD = 100.0
+# Errors whose mean is limited are up to twice that, evenly spread.
+_OF_MEAN = 4.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,9 @@ def held_quantities(
     parents = _parents(schema, bounds)
     own = {name for name in schema.names if config.bounds.among(schema.names).rule_for(name) is not None}
     known = _Inputs(schema, dict(zip(schema.names, tolerances, strict=True)), own, parents)
+    scaled = dict(zip(schema.names, with_scales(schema, bounds, tolerances), strict=True))
     for one in quantities:
-        sample = _sample(blocks, one, Surroundings(schema, coordinates))
+        sample = _sample(blocks, one, Surroundings(schema, coordinates), scaled)
         known.take(one, shares_of(one, sample, known.kinds(one), known.own_values()))
     for sentence in known.sentences(quantities):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
@@ -122,11 +129,14 @@ class _Inputs:
 
     def _kinds_of(self, variable: Variable) -> tuple[str, ...]:
         name, tolerance = variable.name, self._tolerances[variable.name]
-        if name in self._parents or tolerance.mean is not None or tolerance.kind == "each":
-            # What is limited on average or value by value is corrected where it has to be.
+        if name in self._parents:
             return ()
         if name in self._shares:
             return (self._shares[name].kind,)
+        if tolerance.kind == "each":
+            return ("each",)
+        if tolerance.mean is not None and tolerance.kind == "free":
+            return ("rel",) if tolerance.mean[0] == "mean_rel" else ("abs",)
         if tolerance.lossy:
             return {"abs": ("abs",), "rel": ("rel",), "bits": ("rel",), "free": ("abs", "rel")}[tolerance.kind]
         free = name not in self._own and is_possible(variable) and name not in self._schema.counts.values()
@@ -137,11 +147,18 @@ class _Inputs:
 
     def own_values(self) -> dict[str, float]:
         """What inputs may lose by bounds of their own; `bits` as a part of the value."""
-        values = {
-            name: one.value for name, one in self._tolerances.items() if one.kind in ("abs", "rel") and not one.mean
-        }
+        values = {name: one.value for name, one in self._tolerances.items() if one.kind in ("abs", "rel")}
         bits = {name: 2.0 ** -(one.value + 1) for name, one in self._tolerances.items() if one.kind == "bits"}
-        return {name: value for name, value in {**values, **bits}.items() if value > 0}
+        found = {**values, **bits, **self._by_means()}
+        return {name: value for name, value in found.items() if value > 0}
+
+    def _by_means(self) -> dict[str, float]:
+        """The largest errors that limits on average lead to by themselves, and more."""
+        means = {n: one.mean for n, one in self._tolerances.items() if one.kind == "free" and one.mean is not None}
+        return {
+            name: min(_OF_MEAN * limit, 0.5) if kind == "mean_rel" else _OF_MEAN * limit / abs(self._schema[name].scale)
+            for name, (kind, limit) in means.items()
+        }
 
     def take(self, one: Derived, shares: Mapping[str, Share]) -> None:
         """Take up what the inputs may lose for one quantity."""
@@ -157,7 +174,11 @@ class _Inputs:
             return LOSSLESS, Tolerance("exact")
         if share is None:
             return bound, tolerance
-        if tolerance.kind in ("abs", "rel", "bits"):
+        if share.kind == "each" and bound.formula and share.value < 1:
+            return replace(bound, formula=f"{share.value:g} * ({bound.formula})"), tolerance
+        if share.value >= self._by_means().get(name, math.inf):
+            return bound, tolerance
+        if tolerance.kind in ("abs", "rel", "bits", "each") or tolerance.mean is not None:
             return bound, tightened(tolerance, share)
         made = self._bound(name, share)
         return (bound if tolerance.lossy else made), make_tolerance(made, self._schema[name])
@@ -170,7 +191,7 @@ class _Inputs:
     def sentences(self, quantities: Sequence[Derived]) -> list[str]:
         """What users must know: which variables become lossy, or more exact than asked."""
         lossy = {name: self._tolerances[name].lossy for name in self._shares}
-        stated = {name: f"{name} {self._bound(name, self._shares[name])} (for {self._for[name]!r})" for name in lossy}
+        stated = {name: f"{name} {self._stated(name)} (for {self._for[name]!r})" for name in lossy}
         new = [stated[name] for name in lossy if not lossy[name]]
         kept = [stated[name] for name in lossy if lossy[name] and self._tightened(name)]
         told = []
@@ -188,9 +209,18 @@ class _Inputs:
             if not any(self._tolerances[name].lossy or name in self._shares for name in one.names)
         ]
 
+    def _stated(self, name: str) -> str:
+        share = self._shares[name]
+        return f"{share.value:g} of its bound" if share.kind == "each" else str(self._bound(name, share))
+
     def _tightened(self, name: str) -> bool:
-        tolerance = self._tolerances[name]
-        return tolerance.kind in ("abs", "rel", "bits") and tightened(tolerance, self._shares[name]) != tolerance
+        tolerance, share = self._tolerances[name], self._shares[name]
+        if share.kind == "each":
+            return share.value < 1
+        is_free = tolerance.kind == "free" and tolerance.mean is None
+        if share.value >= self._by_means().get(name, math.inf):
+            return False
+        return not is_free and tightened(tolerance, share) != tolerance
 
 
 def _parents(schema: Schema, bounds: Sequence[ErrorBound]) -> set[str]:
@@ -202,8 +232,14 @@ def _parents(schema: Schema, bounds: Sequence[ErrorBound]) -> set[str]:
     return {name for name in found if name is not None}
 
 
-def _sample(blocks: Blocks, one: Derived, around: Surroundings) -> TriedRows:
-    """Rows from the middle of the first block that holds the inputs."""
+def _sample(blocks: Blocks, one: Derived, around: Surroundings, tolerances: Mapping[str, Tolerance]) -> TriedRows:
+    """Rows from the middle of the first block that holds the inputs.
+
+    Parameters
+    ----------
+    tolerances
+        Of all variables, those that follow from others with their scales.
+    """
     schema = blocks.schema
     dim = leading_dimension(one.inputs[0], schema)
     counts = {schema.counts[d] for v in one.inputs for d in v.dims if d in schema.counts}
@@ -211,12 +247,29 @@ def _sample(blocks: Blocks, one: Derived, around: Surroundings) -> TriedRows:
         if one.names[0] not in block.variables:
             around.passed(block)
             continue
-        needed = block[[*dict.fromkeys((*one.names, *_all_counts(counts, schema)))]]
+        scales = {name: scale for name in one.names if (scale := tolerances[name].scale) is not None}
+        beside = {need for scale in scales.values() for need in scale.needs if need in block.variables}
+        needed = block[[*dict.fromkeys((*one.names, *_all_counts(counts, schema), *sorted(beside)))]]
         part, start = _middle(needed, schema, dim, max(values_of(block, name).size for name in one.names))
         arrays = {name: values_of(part, name) for name in one.names}
         first = {str(dim): around.rows.get(str(dim), 0) + start}
-        return TriedRows(arrays, around.of(part, first))
+        return TriedRows(arrays, around.of(part, first), _each(arrays, part, tolerances))
     raise ConfigError(f"{one.rule.where}: there are no rows of {one.names[0]!r}")
+
+
+def _each(arrays: Mapping[str, np.ndarray], block: Block, tolerances: Mapping[str, Tolerance]) -> dict[str, np.ndarray]:
+    """What own bounds that follow from errors or noise allow to each value, in stored units, the shape of the values."""
+    found = {}
+    for name, values in arrays.items():
+        tolerance = tolerances[name]
+        if tolerance.noise is not None:
+            found[name] = tolerance.noise.levels(values, usable(values, tolerance.fill))
+        elif (scale := tolerance.scale) is not None and all(need in block.variables for need in scale.needs):
+            sizes = scale.stated({need: values_of(block, need) for need in scale.needs}).reshape(values.shape)
+            # Marks in place of errors, far above what is common, stand for none.
+            common = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
+            found[name] = np.where(sizes <= _ABSURD * common, sizes, 0.0)
+    return found
 
 
 def _all_counts(counts: set[str], schema: Schema) -> set[str]:

@@ -94,21 +94,26 @@ class GroupDecoder:
         The part's values by variable, of whole variables maybe further ones; None where only the whole group can be restored.
         """
         wanted = tuple(variable for variable in layout.variables if variable.name in part.names)
-        own = self.tolerance_of(replace(layout, variables=wanted))
+        chosen = replace(layout, variables=wanted)
+        own = self.tolerance_of(chosen)
         if SCALED_STREAM in streams or self.pipeline.touches(layout) or any(t.kind == "each" for t in own.values()):
             return None
         if layout.counts and layout.counts in before:
             layout = with_events(layout, before[layout.counts])
         streams = dict(streams)
         beside = {n: bytes(streams.pop(n, b"")) for n in (STEP_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)}
-        tolerances = decode_steps(beside[STEP_STREAM], layout, self.tolerance_of(layout))
+        # Without steps of a block, tolerances of other variables matter to models alone that restore all of them.
+        told = layout if beside[STEP_STREAM] or type(model).decode_part is Model.decode_part else chosen
+        tolerances = decode_steps(beside[STEP_STREAM], told, self.tolerance_of(told))
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         wanted_whole = part.names & flagged(beside[SETTLE_STREAM], layout)
         # Where only all values of a variable tell which of them are settled, it is restored whole and cut then.
         decoded_part = Part(part.names) if wanted_whole else part
         decoded = model.decode_part(streams, layout, known, decoded_part)
         if not decoded_part.region:  # variables that the model restored besides
-            wanted = tuple(v for v in layout.variables if v.name in decoded and tolerances[v.name].kind != "each")
+            further = tuple(v for v in layout.variables if v.name in decoded)
+            tolerances = {**self.tolerance_of(replace(layout, variables=further)), **tolerances}
+            wanted = tuple(v for v in further if v.name in part.names or _is_plain(tolerances[v.name]))
             decoded_part = Part(frozenset(v.name for v in wanted))
         arrays = _checked_part(model, decoded, wanted, layout, decoded_part)
         settle_again(beside[SETTLE_STREAM], arrays, layout, tolerances, decoded_part)
@@ -117,6 +122,11 @@ class GroupDecoder:
         if part.region and not decoded_part.region:
             arrays = {v.name: arrays[v.name][part.box(v)] for v in wanted if v.name in part.names}
         return arrays
+
+
+def _is_plain(tolerance: Tolerance) -> bool:
+    """Return whether a tolerance needs no steps of the block and no other variables."""
+    return tolerance.kind != "each" and tolerance.mean is None
 
 
 def _checked_part(

@@ -21,6 +21,7 @@ from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import Layout, Schema, Variable, block_sizes, counts_first, group_variables, with_events
 from baler_core.errors import DataError, UnsuitedError
+from baler_core.machine.disk import size_of
 from baler_core.plugin.interfaces import Reader, Source
 from baler_core.plugin.registry import Registry
 
@@ -75,21 +76,23 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
-    if path.is_dir():
+    if path.is_dir() and not registry.takes_folder(path):
         raise DataError(f"{path}: is a folder; an input is a file")
-    if not path.is_file():
+    if not path.is_dir() and not path.is_file():
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
     try:
         source = reader.open(path, config.variables)
     except UnsuitedError as error:
-        if config.reader is not None or config.variables is not None:
+        if config.reader is not None or config.variables is not None or path.is_dir():
             raise
         logger.warning("kept byte for byte, since it is nothing that the reader %r takes: %s", reader.name, error)
         whole = registry.reader(WHOLE_FILE)()
         return whole, whole.open(path)
     if not source.schema.variables:
         source.close()
+        if path.is_dir():
+            raise DataError(f"{path}: holds no variable that can be compressed")
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
         reader = registry.reader(WHOLE_FILE)()
         source = reader.open(path)
@@ -103,7 +106,7 @@ def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
     if isinstance(source, Input):
         return source
     reader, opened = open_input(source, config, registry)
-    return Input(reader, opened, source.name, source.stat().st_size)
+    return Input(reader, opened, source.name, size_of(source))
 
 
 def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> tuple[ErrorBound, ...]:

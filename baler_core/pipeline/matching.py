@@ -156,7 +156,7 @@ def told_of(
     sentences = _of_unmatched(schema, rules, aliases or {})
     sentences += _of_angles(schema, bounds)
     sentences += _of_bounds_without_loss(schema, rules, bounds)
-    errors = exact_errors(schema, bounds)
+    errors = [name for name in exact_errors(schema, bounds) if not _is_meant_exact(name, rules.among(schema.names))]
     if errors:
         sentences.append(
             f"the errors in whose units bounds are stay exact, as no bound of theirs is stated: {listed(errors)}. "
@@ -168,6 +168,12 @@ def told_of(
             f"A lossy bound on these must name them in full, as {next(iter(exact))!r}"
         )
     return sentences
+
+
+def _is_meant_exact(name: str, rules: BoundRules) -> bool:
+    """Whether `lossless` is stated under a variable's full name."""
+    rule = rules.rule_for(name)
+    return rule is not None and rule[1].kind == "lossless" and names_in_full(name, rule[0])
 
 
 def _of_bounds_without_loss(schema: Schema, rules: BoundRules, bounds: Sequence[ErrorBound]) -> list[str]:

@@ -16,7 +16,7 @@ from baler_core.errors import FormatError
 from baler_core.format.blocks import StoredBlock
 from baler_core.machine.recent import Recent
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.decode import BalFile, not_believed
 from baler_core.pipeline.scaled_groups import needs_of
 
 # From this share of a block's values on, all of them are restored and kept; so they are when a block is asked for again.
@@ -26,6 +26,7 @@ _PATIENCE = 2
 _MANY = 0.25
 # So many blocks are kept of which nothing but the index has been read.
 _OPEN_BLOCKS = 16
+_LAYOUTS = 1024
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class PartialReader:
         self._pieces: dict[int, list[Piece]] = {}
         self._kept: Recent[np.ndarray] = Recent(cache)
         self._blocks: Recent[StoredBlock] = Recent(_OPEN_BLOCKS)
+        self._layouts: Recent[tuple[Layout, int]] = Recent(_LAYOUTS)
         self._in_order: set[tuple[int, ...]] = set()
         self._asked: dict[tuple[int, int], dict[str, int]] = {}
         self._locks: dict[tuple[int, int], RLock] = {}
@@ -80,6 +82,10 @@ class PartialReader:
         FormatError
             If the blocks do not make up the variable.
         """
+        with not_believed(self.stored.path, "baler-core"):
+            return self._found(name)
+
+    def _found(self, name: str) -> Sequence[Piece]:
         header, number = self.stored.header, self._number[name]
         group = self._group_of.get(number)
         if group is None:
@@ -118,6 +124,10 @@ class PartialReader:
         FormatError
             If what is needed of the file is damaged.
         """
+        with not_believed(self.stored.path, "baler-core"):
+            return self._read(name, box)
+
+    def _read(self, name: str, box: Sequence[slice]) -> np.ndarray:
         variable = self.stored.header.schema.variables[self._number[name]]
         if not variable.dims:
             (piece,) = self.pieces(name)
@@ -132,10 +142,79 @@ class PartialReader:
             parts.append(self._piece(piece, variable, (inside, *box[1:])))
         return np.array(parts[0]) if len(parts) == 1 else np.concatenate(parts, dtype=variable.numpy_dtype)
 
+    def read_together(self, boxes: Mapping[str, Sequence[slice]]) -> dict[str, np.ndarray]:
+        """Return regions of several variables; those of a group, which have the same box, are restored together.
+
+        Raises
+        ------
+        FormatError
+            If what is needed of the file is damaged.
+        """
+        groups: dict[int | None, list[str]] = {}
+        for name in boxes:
+            groups.setdefault(self._group_of.get(self._number[name]), []).append(name)
+        found: dict[str, np.ndarray] = {}
+        with not_believed(self.stored.path, "baler-core"):
+            for group, names in groups.items():
+                if len(names) == 1 or group is None or not boxes[names[0]]:
+                    found |= {name: self.read(name, boxes[name]) for name in names}
+                else:
+                    found |= self._read_group(names, boxes[names[0]])
+        return {name: found[name] for name in boxes}
+
+    def _read_group(self, names: Sequence[str], box: Sequence[slice]) -> dict[str, np.ndarray]:
+        """Return the same region of several variables of a group."""
+        variables = [self.stored.header.schema.variables[self._number[name]] for name in names]
+        shape, rows = tuple(one.stop - one.start for one in box), box[0]
+        touched = [piece for piece in self.pieces(names[0]) if piece.start < rows.stop and piece.stop > rows.start]
+        if not math.prod(shape) or not touched:
+            return {v.name: np.empty(shape, v.numpy_dtype) for v in variables}
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for piece in touched:
+            inside = slice(max(rows.start, piece.start) - piece.start, min(rows.stop, piece.stop) - piece.start)
+            with self._lock:
+                lock = self._locks.setdefault((piece.block, piece.place), RLock())
+            with lock:
+                arrays = self._restored_together(piece, variables, (inside, *box[1:]))
+            for name in names:
+                parts[name].append(arrays[name])
+        return {
+            v.name: np.array(parts[v.name][0])
+            if len(touched) == 1
+            else np.concatenate(parts[v.name], dtype=v.numpy_dtype)
+            for v in variables
+        }
+
+    @one_thread
+    def _restored_together(
+        self, piece: Piece, variables: Sequence[Variable], box: tuple[slice, ...]
+    ) -> dict[str, np.ndarray]:
+        """Return the same region of what a block holds of several variables; not to be changed."""
+        kept = {v.name: self._kept.get((piece.block, piece.place, v.name)) for v in variables}
+        found = {name: values[box] for name, values in kept.items() if values is not None}
+        missing = [v for v in variables if v.name not in found]
+        if not missing:
+            return found
+        layout, size = self._layout(piece)
+        before = self._before(piece, layout)
+        shape = layout.shape(missing[0])
+        wanted = math.prod(one.stop - one.start for one in box) / max(1, math.prod(shape))
+        region = dict(zip(missing[0].dims, box, strict=True)) if wanted < _MUCH else {}
+        restored: dict[str, np.ndarray] | None = None
+        if region or len(missing) < _MANY * len(layout.variables):
+            part = Part(frozenset(v.name for v in missing), region)
+            restored = self._part(piece, layout, before, part)
+        if restored is None:
+            restored, region = self._whole(piece, layout, before), {}
+        if not region and size <= self._kept.limit:
+            self._keep(piece, restored)
+        return found | {v.name: restored[v.name] if region else restored[v.name][box] for v in missing}
+
     def rows_of(self, dim: str, rows: slice) -> slice:
         """Return the rows of a jagged dimension that belong to some rows of the dimension of its counts."""
         counts = self.stored.header.schema.counts[dim]
-        return slice(self._first_row(dim, counts, rows.start), self._first_row(dim, counts, rows.stop))
+        with not_believed(self.stored.path, "baler-core"):
+            return slice(self._first_row(dim, counts, rows.start), self._first_row(dim, counts, rows.stop))
 
     def _first_row(self, dim: str, counts: str, row: int) -> int:
         """Return how many rows of a jagged dimension come before those that belong to a row of its counts."""
@@ -165,14 +244,13 @@ class PartialReader:
     @one_thread
     def _restored(self, piece: Piece, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
         """Restore a region, or all of the variable, or of the group, where more of it is likely to be asked for."""
-        layout = self.stored.layout(piece.block, piece.place)
-        self.stored.refuse_more_than_memory([layout])
+        layout, size = self._layout(piece)
         before = self._before(piece, layout)
         shape = layout.shape(variable)
         wanted = math.prod(one.stop - one.start for one in box) / max(1, math.prod(shape))
         asked = self._asked.setdefault((piece.block, piece.place), {})
         times = asked[variable.name] = asked.get(variable.name, 0) + 1
-        group_fits = layout.nbytes <= self._kept.limit
+        group_fits = size <= self._kept.limit
         many = len(asked) > 1 and len(asked) >= _MANY * len(layout.variables)
         if not (group_fits and many):
             fits = math.prod(shape) * variable.numpy_dtype.itemsize <= self._kept.limit
@@ -188,6 +266,16 @@ class PartialReader:
         found = self._whole(piece, layout, before)
         self._keep(piece, found)
         return found[variable.name][box]
+
+    def _layout(self, piece: Piece) -> tuple[Layout, int]:
+        """Return the layout of a group of a block, and the bytes that it takes, of which there is memory."""
+        found = self._layouts.get((piece.block, piece.place))
+        if found is None:
+            layout = self.stored.layout(piece.block, piece.place)
+            self.stored.refuse_more_than_memory([layout])
+            found = layout, layout.nbytes
+            self._layouts.put((piece.block, piece.place), found, 1)
+        return found
 
     def _keep(self, piece: Piece, arrays: Mapping[str, np.ndarray]) -> None:
         for name, values in arrays.items():

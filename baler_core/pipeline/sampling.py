@@ -1,10 +1,10 @@
-"""Take a sample of an input: for each set of variables that are cut together, a piece from the middle, in memory."""
+"""Take a sample of an input: for each set of variables that are cut together, pieces from the middle or spread, in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,8 @@ _READ = 32
 _SHORT = 32
 
 
-def sampled(given: Input, names: frozenset[str], nbytes: int) -> Input:
-    """Return a piece of some variables of an input as an input in memory.
+def sampled(given: Input, names: frozenset[str], nbytes: int, *, pieces: int = 1) -> Input:
+    """Return a piece of some variables of an input as an input in memory, or several pieces one behind the other.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ def sampled(given: Input, names: frozenset[str], nbytes: int) -> Input:
         The variables to take; the counts of their jagged dimensions come with them.
     nbytes
         About how large it may be.
+    pieces
+        One is from the middle; several are spread evenly, for which all of the input is read.
     """
     schema = given.source.schema
     wanted = _with_counts(schema, names)
@@ -44,7 +46,8 @@ def sampled(given: Input, names: frozenset[str], nbytes: int) -> Input:
     )
     arrays: dict[str, np.ndarray] = {}
     sizes = dict(kept.sizes)
-    for block in _middle_blocks(given.source, kept, nbytes):
+    blocks = _middle_blocks(given.source, kept, nbytes) if pieces == 1 else _spread(given.source, kept, nbytes, pieces)
+    for block in blocks:
         arrays |= {str(name): values_of(block, str(name)) for name in block.variables}
         sizes |= {str(dim): int(length) for dim, length in block.sizes.items()}
     found = replace(kept, sizes=sizes)
@@ -61,29 +64,67 @@ def _with_counts(schema: Schema, names: frozenset[str]) -> set[str]:
     return wanted
 
 
-def _middle_blocks(source: Source, kept: Schema, nbytes: int) -> Iterator[Block]:
-    """Yield one block for each leading dimension, with the wanted variables alone."""
-    groups = leading_groups(kept)
+class _Share(NamedTuple):
+    """What to take of variables that are cut together: their names, bytes, and the size of the file's blocks for these."""
+
+    first: str
+    names: frozenset[str]
+    nbytes: int
+    block: int
+
+
+def _shares(source: Source, kept: Schema, nbytes: int, pieces: int = 1) -> Iterator[_Share]:
+    """Yield one share for each leading dimension, with the wanted variables alone."""
     total = sum(map(kept.nbytes, kept.variables))
-    places: dict[str, tuple[int, set[str]]] = {}
-    for members in groups.values():
-        of_group = sum(map(kept.nbytes, members))
-        share = max(1, nbytes * of_group // max(1, total))
-        places[members[0].name] = share, {member.name for member in members}
-    for first, (share, names) in places.items():
+    for members in leading_groups(kept).values():
+        wanted = sum(map(kept.nbytes, members))
+        share = max(1, nbytes * wanted // max(1, total))
         # Blocks hold all variables of the file that are cut together, the wanted and others.
-        beside = sum(source.schema.nbytes(v) for v in leading_groups(source.schema)[_leading(source.schema, first)])
-        wanted = sum(kept.nbytes(kept[name]) for name in names)
-        size = max(1, int(share * max(1.0, beside / max(1, wanted))))
-        middle = min(max(0, beside // size // 2 - 1), _READ)
+        leading = _leading(source.schema, members[0].name)
+        beside = sum(source.schema.nbytes(v) for v in leading_groups(source.schema)[leading])
+        size = max(1, int(share / pieces * max(1.0, beside / max(1, wanted))))
+        yield _Share(members[0].name, frozenset(member.name for member in members), share, size)
+
+
+def _middle_blocks(source: Source, kept: Schema, nbytes: int) -> Iterator[Block]:
+    """Yield one block for each leading dimension."""
+    for share in _shares(source, kept, nbytes):
+        leading = _leading(source.schema, share.first)
+        beside = sum(source.schema.nbytes(v) for v in leading_groups(source.schema)[leading])
+        middle = min(max(0, beside // share.block // 2 - 1), _READ)
         chosen: Block | None = None
-        for number, block in enumerate(b for b in source.blocks(size) if first in b.variables):
+        for number, block in enumerate(b for b in source.blocks(share.block) if share.first in b.variables):
             chosen = block
             if number >= middle:
                 break
         if chosen is not None:
-            only = {name: (kept[name].dims, values_of(chosen, name)) for name in names if name in chosen.variables}
-            yield _cut(make_block(only), kept, share)
+            yield _cut(_only(chosen, share.names), kept, share.nbytes)
+
+
+def _spread(source: Source, kept: Schema, nbytes: int, pieces: int) -> Iterator[Block]:
+    """Yield one block for each leading dimension, of pieces that lie evenly along it."""
+    for share in _shares(source, kept, nbytes, pieces):
+        count = sum(share.first in block.variables for block in source.blocks(share.block))
+        wanted = {(2 * piece + 1) * count // (2 * pieces) for piece in range(pieces)}
+        blocks = (block for block in source.blocks(share.block) if share.first in block.variables)
+        chosen = [_only(block, share.names) for number, block in enumerate(blocks) if number in wanted]
+        pieces_cut = [_cut(block, kept, max(1, share.nbytes // max(1, len(chosen)))) for block in chosen]
+        if pieces_cut:
+            yield _joined(pieces_cut)
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    """Return blocks as one, along the first dimension of each variable; of the last alone, where others differ."""
+    found = {}
+    for name, last in blocks[-1].variables.items():
+        parts = [values_of(block, name) for block in blocks]
+        alike = last.dims and all(part.shape[1:] == parts[-1].shape[1:] for part in parts)
+        found[name] = last.dims, np.concatenate(parts) if alike else parts[-1]
+    return make_block(found)
+
+
+def _only(block: Block, names: frozenset[str]) -> Block:
+    return make_block({name: (block[name].dims, values_of(block, name)) for name in block.variables if name in names})
 
 
 def _leading(schema: Schema, name: str) -> str | None:

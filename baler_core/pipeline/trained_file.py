@@ -11,6 +11,7 @@ from baler_core.errors import DataError
 from baler_core.format.header import TrainedRecord
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.preprocess import Pipeline
+from baler_core.pipeline.scaled_groups import is_apart, scaled_variable
 from baler_core.pipeline.trained_lookup import checksum
 from baler_core.plugin.interfaces import Model, State
 from baler_core.plugin.registry import Registry
@@ -30,6 +31,8 @@ class TrainedModel:
         Where that lies in it.
     share
         Its bytes on the data it was trained on / those of `scalar`; None if that was not recorded.
+    is_apart
+        Whether it sees values in units of their own tolerances.
     """
 
     variables: tuple[Variable, ...]
@@ -37,6 +40,7 @@ class TrainedModel:
     state: State
     section: int
     share: float | None
+    is_apart: bool = False
 
 
 class TrainedModels:
@@ -62,24 +66,34 @@ class TrainedModels:
             shares: list[float | None] = [*stored.header.shares] or [None] * len(stored.header.groups)
             for number, group in enumerate(stored.header.groups):
                 variables = tuple(stored.header.schema.variables[place] for place in group.variables)
+                layout = Layout(group.kind, variables, {})
+                apart = is_apart(layout, stored.header.tolerance_of(layout))
+                variables = tuple(scaled_variable(v) for v in variables) if apart else variables
                 model, state = stored.model(number, 0), stored.state(number, 0)
-                found = TrainedModel(variables, model, state, group.state_sections[0], shares[number])
+                found = TrainedModel(variables, model, state, group.state_sections[0], shares[number], apart)
                 self._models.append((group.kind, found))
 
     def model_for(self, layout: Layout) -> TrainedModel | None:
         """The model trained on a group of the same variables and dtypes, in that order; None if there is none."""
         wanted = list(_signature(layout.variables).items())
-        for kind, trained in self._models:
-            if kind == layout.kind and list(_signature(trained.variables).items()) == wanted:
+        for trained in self._alike(layout):
+            if list(_signature(trained.variables).items()) == wanted:
                 return trained
         return None
+
+    def _alike(self, layout: Layout) -> list[TrainedModel]:
+        """The models for groups of the same kind, in units of their own tolerances if this one is."""
+        return [one for kind, one in self._models if kind == layout.kind and one.is_apart == (layout.stage > 0)]
 
     def difference(self, layout: Layout) -> str:
         """How a group that no model knows differs from the nearest one that it was trained on."""
         wanted = _signature(layout.variables)
-        known = [_signature(m.variables) for kind, m in self._models if kind == layout.kind]
+        known = [_signature(model.variables) for model in self._alike(layout)]
         if not known:
-            return f"they hold none for a {layout.kind}"
+            bounds = ""
+            if any(kind == layout.kind for kind, _ in self._models):
+                bounds = " whose bounds follow from errors or noise" if layout.stage else " with bounds of these kinds"
+            return f"they hold none for a {layout.kind}{bounds}"
         near = max(known, key=lambda signature: len(wanted.keys() & signature.keys()))
         parts = [
             _named("unknown to them", [name for name in wanted if name not in near]),

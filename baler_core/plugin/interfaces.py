@@ -16,6 +16,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Schema, Variable
+from baler_core.errors import DataError
 from baler_core.plugin.options import AutoOptions, Effort, Options, Training
 from baler_core.plugin.shown import Shown
 
@@ -116,6 +117,22 @@ class Sink(ABC):
         """Release everything after a failure; the core removes the temporary file."""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What a reader makes of a part of a file.
+
+    Attributes
+    ----------
+    schema
+        The one to create the file by.
+    warnings
+        What of the whole file will not be there, besides the variables and rows left out, one sentence each.
+    """
+
+    schema: Schema
+    warnings: Sequence[str] = ()
+
+
 class Reader(Component, ABC):
     """Reads and writes one file format."""
 
@@ -123,6 +140,9 @@ class Reader(Component, ABC):
     """Lower-case, with the dot (`.root`, `.fits.gz`)."""
     written: ClassVar[tuple[str, ...]] = ()
     """Suffixes of the files it writes, where these are not the ones it reads."""
+    folders: ClassVar[tuple[str, ...]] = ()
+    """Names of files one of which makes a folder an input (`zarr.json`), for formats that are folders. `create` then makes
+    a folder where the original was one."""
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
@@ -151,6 +171,25 @@ class Reader(Component, ABC):
     @abstractmethod
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` as `schema` and its skeleton describe it."""
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file that holds a part of another: fewer variables, or fewer rows of the leading dimension.
+
+        Parameters
+        ----------
+        schema
+            That of the part: variables, sizes and counts are right; skeleton and attachments are still those of the whole.
+        whole
+            That of the whole file.
+
+        Raises
+        ------
+        DataError
+            If files of this format cannot be cut so; the message says what can be done instead.
+        """
+        raise DataError(
+            f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
+        )
 
     def shown(self, schema: Schema) -> Shown | None:
         """Return how the libraries of this format show the file that `create` would make, from its schema alone.
@@ -404,6 +443,7 @@ __all__ = [
     "NO_HINTS",
     "AutoOptions",
     "Component",
+    "Cut",
     "Effort",
     "Estimate",
     "Hints",

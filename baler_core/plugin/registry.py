@@ -18,6 +18,7 @@ from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.plugin import hookspecs
+from baler_core.plugin.folders import is_marked
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
@@ -161,13 +162,16 @@ class Registry:
         return list(dict.fromkeys(formula for reader in readers for formula in reader.formulas(names)))
 
     def reader_for(self, path: Path) -> str:
-        """Name of the reader whose suffix is the longest that ends the file's name.
+        """Name of the reader whose suffix is the longest that ends the file's name, or who knows the folder.
 
         Raises
         ------
         DataError
             If none or several claim it.
         """
+        for name in self.offers["reader"]:
+            if is_marked(path, self.reader(name).folders):
+                return name
         file_name = path.name.lower()
         claims: dict[str, list[str]] = {}
         for name, found in self.offers["reader"].items():
@@ -183,6 +187,16 @@ class Registry:
                 f"choose one with 'reader: {{name: ...}}'"
             )
         return names[0]
+
+    def takes_folder(self, path: Path) -> bool:
+        """Return whether a folder stands for one file: by what is in it, or by the suffix of a format of folders."""
+        if not path.is_dir():
+            return False
+        readers = [self.reader(name) for name in self.offers["reader"]]
+        return any(
+            is_marked(path, reader.folders) or (reader.folders and path.name.lower().endswith(reader.suffixes))
+            for reader in readers
+        )
 
     def _no_reader(self, path: Path) -> str:
         known = sorted(

@@ -106,7 +106,8 @@ def keep_zeros(
 
 def _zero(tolerance: Tolerance, dtype: np.dtype[Any]) -> Any | None:
     """Return the stored value of zero where bounds may change it; None where they do not, or it has another meaning."""
-    if tolerance.kind != "abs" or tolerance.sign == "free":
+    loses_zeros = tolerance.kind in ("abs", "each") or (tolerance.kind == "free" and tolerance.mean is not None)
+    if not loses_zeros or tolerance.sign == "free":
         return None
     zero = zero_of(tolerance.zero, dtype)
     if zero is None or zero.value is None or zero.value in specials_of(tolerance.fill, dtype):

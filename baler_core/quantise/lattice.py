@@ -12,6 +12,7 @@ import numpy as np
 from baler_core.data.sides import Reach, as_value, keep_off
 from baler_core.entropy.varint import ByteReader, unzigzag, write_varint, zigzag
 from baler_core.errors import FormatError
+from baler_core.quantise.exponential import exp
 
 _CODE_LIMIT = 2.0**62
 # step, divisor, merge, offset, lowest: what bytes can hold of a lattice, whatever its kind
@@ -258,7 +259,7 @@ class LogLattice(Lattice):
         return np.where(np.signbit(values), -magnitude, magnitude)
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-        magnitude = np.exp((np.abs(codes) + self.smallest) * self.step) * self.centre
+        magnitude = exp((np.abs(codes) + self.smallest) * self.step) * self.centre
         return np.where(codes < 0, -magnitude, magnitude).astype(dtype)
 
     def reach(self) -> Reach:
@@ -279,8 +280,9 @@ class BitsLattice(Lattice):
         unsigned, sign_bit = _float_bits(values)
         magnitude = unsigned & np.uint64(sign_bit - 1)
         if self.dropped:
-            half = np.uint64((1 << self.dropped) >> 1)
-            magnitude = (magnitude + half) >> np.uint64(self.dropped)
+            # Halfway values go to the even neighbour: values of two bits more than are kept would all grow otherwise.
+            dropped, below_half = np.uint64(self.dropped), np.uint64(((1 << self.dropped) >> 1) - 1)
+            magnitude = (magnitude + below_half + (magnitude >> dropped & np.uint64(1))) >> dropped
         codes = magnitude.astype(np.int64)
         return np.where(unsigned >= np.uint64(sign_bit), ~codes, codes)
 
@@ -315,7 +317,7 @@ class LogIntegerLattice(Lattice):
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         size = np.abs(codes)
-        far = np.exp((size - self.near - 1) * self.step) * (self.near * self.centre)
+        far = exp((size - self.near - 1) * self.step) * (self.near * self.centre)
         magnitude = np.rint(np.where(size <= self.near, size, far))
         limits = np.iinfo(dtype)
         return np.clip(np.where(codes < 0, -magnitude, magnitude), float(limits.min), _below(limits.max)).astype(dtype)

@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.data.bounds import Tolerance
 from baler_core.data.sides import Reach
 from baler_core.errors import FormatError
+from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.steps import half_step, relative_half_step
@@ -65,7 +66,7 @@ class Units:
             if self.kind == "lattice" and self.lattice is not None:
                 return _points(numbers, self.lattice, dtype)
             if self.kind == "log":
-                numbers = self.sign * np.exp(numbers)
+                numbers = self.sign * exp(numbers)
             return numbers.astype(dtype)
 
     def reach(self) -> Reach:

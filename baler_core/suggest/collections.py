@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
 
+from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.patterns import variable_meant
 from baler_core.data.roles import Finding
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.input import bounds_of
@@ -45,11 +47,22 @@ def by_collection(schema: Schema, proposals: Mapping[str, Proposal], roles: Mapp
         What variables are: a pattern with wildcards leaves some of them exact.
     """
     open_ = [v for v in schema.variables if _may_lose(v)]
+    needed = _needed(schema, proposals)
     entries, done = _endings(open_, proposals)
     for prefix, members in _families(v for v in open_ if v.name not in done).items():
         if any(proposals[v.name].is_lossy for v in members):
-            entries += _of_collection(prefix, members, proposals)
+            entries += _of_collection(prefix, members, proposals, needed)
     return [*_missed(entries, schema, proposals, roles), *entries]
+
+
+def _needed(schema: Schema, proposals: Mapping[str, Proposal]) -> set[str]:
+    """Variables from which proposed bounds follow: those that stay exact are told by name."""
+    found: set[str] = set()
+    for name, proposal in proposals.items():
+        formula = _parsed(proposal.bound).formula if proposal.bound.startswith('{abs: "') else ""
+        for word in parse_arithmetic(formula).names if formula else ():
+            found.add(str(variable_meant(word, name, schema.names)))
+    return found
 
 
 def _missed(
@@ -104,7 +117,9 @@ def _families(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
     return families
 
 
-def _of_collection(prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal]) -> list[Entry]:
+def _of_collection(
+    prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal], needed: Collection[str]
+) -> list[Entry]:
     """Bounds of the variables whose names begin with `prefix`: exceptions by full name, then one line for the others.
 
     Integers, booleans and text need no line: a pattern with wildcards leaves them exact.
@@ -116,10 +131,10 @@ def _of_collection(prefix: str, members: Sequence[Variable], proposals: Mapping[
     exact = len(members) - len(lossy)
     if counted and (counted[common] < 2 or counted[common] < exact):
         common = LOSSLESS
-    listed = [v for v in members if proposals[v.name].bound != common]
+    listed = [v for v in members if proposals[v.name].bound != common or v.name in needed]
     entries = [Entry(full(v.name), proposals[v.name].bound, _with_units(v, proposals[v.name])) for v in listed]
     if common == LOSSLESS:
-        return [*entries, *_exact(prefix, members, proposals)]
+        return [*entries, *_exact(prefix, [v for v in members if v not in listed], proposals)]
     others = [v.name[len(prefix) :] for v in members if v not in listed]
     kind = "uncertainties: " if common == UNCERTAINTIES else ""
     return [*entries, Entry(full(prefix) + "*", common, kind + _listed(others))]

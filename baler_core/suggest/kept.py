@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+import numpy as np
 import yaml
 
 from baler_core.data.arithmetic import parse_arithmetic
+from baler_core.data.bounds import usable
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.noise import noise_of
 from baler_core.data.variables import Schema
-from baler_core.derived.quantities import bind_rules
+from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.plugin.registry import Registry
+from baler_core.suggest.proposal import absolute
 
 # What quantities may lose, where the field has a custom; all others a thousandth of themselves.
 _BOUNDS: Mapping[str, tuple[str, str]] = {
@@ -23,6 +29,10 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
     "separation": ("abs: 1.0e-5", "in degrees: 0.04 arcseconds"),
     "distance": ("rel: 1.0e-2", "of a parallax"),
 }
+# Pixels, where the formula of `aperture_flux` states none.
+_RADIUS = 4.0
+_OF_NOISE = 0.25
+NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
 _DIFFERENCE = ("range: 1.0e-3", "a sum or difference, which may be 0")
 _OTHERS = ("rel: 1.0e-3", "three digits")
 
@@ -37,8 +47,15 @@ class Kept:
     reason: str
 
 
-def kept_quantities(formulas: Iterable[str], schema: Schema, registry: Registry) -> list[Kept]:
+def kept_quantities(
+    formulas: Iterable[str], schema: Schema, registry: Registry, values: Mapping[str, np.ndarray] = NO_VALUES
+) -> list[Kept]:
     """Return an entry for each formula.
+
+    Parameters
+    ----------
+    values
+        The first values of variables, in stored units, as far as they are known.
 
     Raises
     ------
@@ -55,8 +72,24 @@ def kept_quantities(formulas: Iterable[str], schema: Schema, registry: Registry)
         found.append(Kept(name, text, bound, reason))
         stated = ErrorBound.parse(yaml.safe_load(f"{{{bound}}}"))
         rules.append(DerivedRule(name, formula, stated, f"--keep {text!r}"))
-    bind_rules(rules, schema, registry)
-    return found
+    bound_to = bind_rules(rules, schema, registry)
+    return [_below_noise(kept, one, values) for kept, one in zip(found, bound_to, strict=True)]
+
+
+def _below_noise(kept: Kept, bound: Derived, values: Mapping[str, np.ndarray]) -> Kept:
+    """The same, with a quarter of its noise where a quantity adds up the pixels of an image with noise."""
+    term = bound.rule.formula.term
+    image = bound.inputs[0]
+    if term.operation != "aperture_flux" or image.name not in values:
+        return kept
+    known = np.where(usable(values[image.name], image.fill), values[image.name].astype(np.float64), np.nan)
+    noise = noise_of(known)
+    radius = term.parts[1].number if len(term.parts) > 1 else _RADIUS
+    if not noise.is_noise or radius <= 0:
+        return kept
+    of_flux = noise.sigma * abs(image.scale) * math.sqrt(math.pi) * radius
+    told = f"a quarter of its noise in a circle of {radius:g} pixels, {of_flux:.3g} {image.units}".rstrip()
+    return replace(kept, bound=absolute(_OF_NOISE * of_flux).strip("{}"), reason=told)
 
 
 def _named(formula: str, taken: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ _PLACE = re.compile(r"(.*[_.])?(v|vtx|vertex|pos|point)?_?[xyz]", re.IGNORECASE)
 _ASTROMETRY = re.compile(r"pm|pm_?ra|pm_?dec|pmra_?cosdec|parallax|plx", re.IGNORECASE)
 _MILLIARCSECONDS = ("", "mas", "mas/yr", "mas / yr", "mas.yr**-1", "mas yr-1")
 # A loss relative to the value takes too much of a spread that is smaller than this part of it.
-_NARROW = 0.05
+_NARROW = 0.1
 _SMALL = 0.01
 # Where so many values are exactly zero, zero has a meaning (land, sparsity) that only a relative bound keeps.
 _MANY_ZEROS = 0.05
@@ -47,7 +47,7 @@ def of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
     if values is not None and not is_plane and _is_whole(values):
         return Proposal(LOSSLESS, "whole numbers, which may be indices")
     if values is not None and _is_mostly_small(values):
-        return Proposal(OTHERS, "never negative, and mostly far smaller than its largest values")
+        return Proposal(OTHERS, "never negative, and often far smaller than its largest values")
     return Proposal(FIELDS, _why_no_noise(values if is_plane else None))
 
 
@@ -64,12 +64,17 @@ def _is_whole(values: np.ndarray) -> bool:
 
 
 def _is_mostly_small(values: np.ndarray) -> bool:
-    """Whether a bound of the range would flatten most values, as of rain: half of those above zero are below a hundredth."""
+    """Whether a bound of the range would flatten many values, as of rain, or of a gas in thin air.
+
+    Half of those above zero are below a hundredth of the largest, or one in twenty is below a fiftieth.
+    """
     known = values[np.isfinite(values)]
     positive = known[known > 0]
     if not positive.size or (known < 0).any():
         return False
-    return float(np.median(positive)) < _SMALL * float(positive.max())
+    largest = float(positive.max())
+    low, middle = np.percentile(positive, (5, 50))
+    return bool(middle < _SMALL * largest or low < 2 * _SMALL * largest)
 
 
 def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:

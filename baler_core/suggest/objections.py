@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from baler_core.data.distribution_distance import distribution_distance
 from baler_core.data.noise import Noise
 
 # Of the values: so many signs turned, and so many moved by more than their noise, are too many.
@@ -16,9 +17,13 @@ _FEW = 100
 _ROUNDING = 1e-7
 # A loss may take this part of the spread of all values but the outermost.
 _OF_SPREAD = 0.04
+# Distributions that are farther apart than 0.02 get a verdict that is not good.
+MOVED_DISTRIBUTION = 0.015
 
 
-def objection(values: np.ndarray, allowed: np.ndarray, noise: Noise, *, is_below_noise: bool) -> str:
+def objection(
+    values: np.ndarray, allowed: np.ndarray, noise: Noise, *, is_below_noise: bool, relative: bool = False
+) -> str:
     """Return why a proposal is withdrawn, found by rounding a sample as far as it allows; empty if nothing is wrong.
 
     Parameters
@@ -29,6 +34,8 @@ def objection(values: np.ndarray, allowed: np.ndarray, noise: Noise, *, is_below
         That of the values, if any is seen.
     is_below_noise
         Whether the bound is a share of errors or noise: signs then mean nothing, and the spread may be all noise.
+    relative
+        Whether what is allowed is a part of each value.
     """
     known = np.isfinite(values) & np.isfinite(allowed) & (allowed > 0)
     x, e = values[known], allowed[known]
@@ -53,4 +60,28 @@ def objection(values: np.ndarray, allowed: np.ndarray, noise: Noise, *, is_below
     low, high = np.percentile(x, (5, 95))
     if 0 < _OF_SPREAD * (high - low) < float(np.median(e)):
         return f"would take more than {_OF_SPREAD:.0%} of the spread of most values, {high - low:.3g}"
+    distance = moved_distribution(x, e, relative=relative)
+    if distance > MOVED_DISTRIBUTION:
+        return f"would change how values are distributed (KS {distance:.2g})"
     return ""
+
+
+def moved_distribution(values: np.ndarray, allowed: np.ndarray, *, relative: bool) -> float:
+    """Return how far the distribution of rounded values is from that of values, as `evaluate` measures it.
+
+    Parameters
+    ----------
+    values, allowed
+        Finite values, and the error allowed to each, above zero.
+    relative
+        Whether they are rounded in steps of their logarithms.
+    """
+    if relative:
+        values, allowed = values[values != 0], allowed[values != 0]
+        if not values.size:
+            return 0.0
+        step = 2 * float(np.arctanh(min(0.5, float(np.median(allowed / np.abs(values))))))
+        rounded = np.sign(values) * np.exp(step * np.rint(np.log(np.abs(values)) / step))
+    else:
+        rounded = 2 * allowed * np.rint(values / (2 * allowed))
+    return distribution_distance(values, rounded, relative=relative)

@@ -9,7 +9,7 @@ import numpy as np
 
 from baler_core.data.bounds import usable
 from baler_core.data.noise import Noise, noise_of
-from baler_core.data.roles import GRID_AXIS, SINGLE, Finding, roles_of
+from baler_core.data.roles import GRID_AXIS, LONG_LIST, SINGLE, Finding, lists_in_rows, roles_of
 from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
@@ -18,9 +18,9 @@ from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.kinds import of_column, of_field
-from baler_core.suggest.objections import objection
+from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
-from baler_core.suggest.proposal import LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
+from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
 from baler_core.suggest.recommended import recommendation
 
 _OF_NOISE = 0.25
@@ -29,16 +29,17 @@ _FEWEST = 17
 # Fewer values than these do not tell a rhythm; a rhythm is kept by this part of the steps.
 _FEW = 30
 _EVEN = 0.75
-# Vectors in the rows of a table are shorter than this.
-_LONG_AXIS = 64
 # Somebody who rounded values chose their precision: a bound that would take less than so many times that is not worth it.
 _CHOSEN = 4.0
 # Errors of which more than this part are the same number were chosen, not measured.
 _CHOSEN_ERRORS = 0.05
+# What errors may lose of themselves, the first that leaves their distribution as it is.
+_OF_ERRORS = (0.05, 0.02, 0.01)
 # A loss of errors that takes more of their spread would show in their distribution.
 _OF_SPREAD = 0.02
-# Where a bound of a kind does harm, one that is finer by this factor may not.
-_FINER = 10.0
+_FINE_STRUCTURE = "a field with fine structure, which may be noise"
+# Where a bound of a kind does harm, one that is finer by these factors may not.
+_FINER, _MORE_BITS = (0.3, 0.1), (2, 3)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Seen:
         Of all variables, without groups.
     own
         Variables that hold the errors of others.
+    lists
+        Variables that are short lists in the rows of a table.
     """
 
     roles: Mapping[str, Finding]
@@ -64,6 +67,7 @@ class Seen:
     series: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
@@ -99,6 +103,7 @@ def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
         frozenset(series),
         names,
         frozenset(error.name for found in errors.values() for error in found),
+        lists_in_rows(schema),
     )
 
 
@@ -118,7 +123,7 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if not variable.dims or (values is not None and values.size == 1):
         return Proposal(LOSSLESS, str(finding) if finding.is_exact else SINGLE)
     is_uncertainty = finding.role == "uncertainty" or variable.name in seen.own
-    is_grid = _is_grid(variable, values)
+    is_grid = _is_grid(variable, values, seen)
     by_error = None
     if not is_uncertainty and values is not None:
         by_error = _below_errors(variable, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
@@ -137,27 +142,40 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     has_zeros = is_grid and "exactly 0" in by_kind.reason
     stated = recommendation(variable, seen.names)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
+    if by_noise is not None and is_grid and by_kind.bound == FIELDS and not _is_white(variable, seen):
+        by_noise = _finer_of(by_noise, replace(by_kind, reason=_FINE_STRUCTURE), variable, seen)
     return by_error or by_noise or stated or by_kind
 
 
 def _of_uncertainty(values: np.ndarray | None) -> Proposal:
-    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution."""
+    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution.
+
+    Zeros are kept by bounds that are relative to values.
+    """
     known = values[np.isfinite(values)] if values is not None else np.zeros(0)
-    distinct, counts = np.unique(known, return_counts=True)
-    if known.size >= _FEW and counts.max() > _CHOSEN_ERRORS * known.size:
+    some = known[known != 0]
+    if some.size < _FEW:
+        return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
+    distinct, counts = np.unique(some, return_counts=True)
+    if counts.max() > _CHOSEN_ERRORS * known.size:
         return Proposal(
             LOSSLESS, f"an uncertainty; {counts.max() / known.size:.0%} are exactly {distinct[counts.argmax()]:.6g}"
         )
-    if known.size >= _FEW:
-        low, high = np.percentile(known, (5, 95))
-        if 0 < _OF_SPREAD * (high - low) < 0.05 * abs(float(np.median(known))):
-            bound = absolute(_OF_SPREAD / 2 * (high - low))
-            return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
-    return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
+    low, high = np.percentile(some, (5, 95))
+    middle = abs(float(np.median(some)))
+    if 0 < _OF_SPREAD * (high - low) < 0.05 * middle:
+        allowed = _OF_SPREAD / 2 * (high - low)
+        has_zeros = known.size - some.size >= _CHOSEN_ERRORS * known.size
+        bound = absolute(allowed / middle).replace("abs", "rel") if has_zeros else absolute(allowed)
+        return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
+    for share in _OF_ERRORS:
+        if moved_distribution(some, share * np.abs(some), relative=True) <= MOVED_DISTRIBUTION:
+            return Proposal(f"{{rel: {share:g}}}", "an uncertainty", is_below_noise=True)
+    return Proposal(LOSSLESS, "an uncertainty, of which any loss would change the distribution")
 
 
 def _finer_of(by_noise: Proposal | None, stated: Proposal | None, variable: Variable, seen: Seen) -> Proposal | None:
-    """The proposal by noise, unless a recommendation allows less: fields of models have structure that looks like noise."""
+    """The proposal by noise, unless another allows less: fields of models have structure that looks like noise."""
     if by_noise is None or stated is None:
         return by_noise
     allowed = [float(np.nanmedian(allowed_in(one.bound, variable, seen.physical))) for one in (by_noise, stated)]
@@ -177,15 +195,21 @@ def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
     if coarse is not None and _gains_nothing(values, allowed, coarse, chosen=not proposal.is_below_noise):
         return Proposal(LOSSLESS, f"stored {coarse} already, so exact costs little more ({proposal.reason})")
     noise = _noise_seen(values, variable, coarse) if _has_neighbours(variable, seen) else Noise()
-    why = objection(values, allowed, noise, is_below_noise=proposal.is_below_noise)
+    why = objection(
+        values, allowed, noise, is_below_noise=proposal.is_below_noise, relative=_is_relative(proposal.bound)
+    )
     if not why:
         return proposal
-    for other in (_finer(proposal), replace(proposal, bound=OTHERS)) if not proposal.is_below_noise else ():
-        if other is not None and other.bound != proposal.bound:
+    for other in (*_finer(proposal), replace(proposal, bound=OTHERS)) if not proposal.is_below_noise else ():
+        if other.bound != proposal.bound:
             allowed = allowed_in(other.bound, variable, seen.physical)
-            if not objection(values, allowed, noise, is_below_noise=False):
+            if not objection(values, allowed, noise, is_below_noise=False, relative=_is_relative(other.bound)):
                 return replace(other, reason=f"{proposal.reason}; {proposal.bound} {why}")
     return Proposal(LOSSLESS, f"{proposal.bound} {why}")
+
+
+def _is_relative(bound: str) -> bool:
+    return bound.startswith(("{rel", "{bits"))
 
 
 def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, *, chosen: bool) -> bool:
@@ -197,20 +221,27 @@ def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, 
     return bool(np.median(allowed[known] / coarse.half_step(values[known])) < factor)
 
 
-def _finer(proposal: Proposal) -> Proposal | None:
-    """The same bound, ten times finer; None if it is none with a number."""
+def _finer(proposal: Proposal) -> list[Proposal]:
+    """The same bound, three and ten times finer; none if it has no number."""
     kind, _, number = proposal.bound.strip("{}").partition(": ")
+    if kind == "bits":
+        return [replace(proposal, bound=f"{{bits: {int(number) + more}}}") for more in _MORE_BITS]
     if kind not in ("abs", "range", "rel"):
-        return None
-    return replace(
-        proposal, bound=f"{{{kind}: {float(number) / _FINER:.1e}}}".replace("e-0", "e-").replace("e+0", "e+")
-    )
+        return []
+    bounds = [f"{{{kind}: {float(number) * factor:.1e}}}" for factor in _FINER]
+    return [replace(proposal, bound=bound.replace("e-0", "e-").replace("e+0", "e+")) for bound in bounds]
+
+
+def _is_white(variable: Variable, seen: Seen) -> bool:
+    """Whether the noise of a field cannot be fine structure, since neighbours have nothing in common."""
+    values = seen.physical[variable.name]
+    return _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values)).is_white
 
 
 def _has_neighbours(variable: Variable, seen: Seen) -> bool:
     """Whether values that stand beside each other are neighbours in space or time."""
     values = seen.physical[variable.name]
-    return _is_grid(variable, values) or (variable.dims[0] in seen.series and values.ndim == 1)
+    return _is_grid(variable, values, seen) or (variable.dims[0] in seen.series and values.ndim == 1)
 
 
 def _is_tiny(variable: Variable, schema: Schema) -> bool:
@@ -256,11 +287,11 @@ def _noise_seen(values: np.ndarray, variable: Variable, coarse: Coarseness | Non
     return noise_of(values, rounding=max(4 * eps * largest, coarse.step / 2 if coarse is not None else 0.0))
 
 
-def _is_grid(variable: Variable, values: np.ndarray | None) -> bool:
+def _is_grid(variable: Variable, values: np.ndarray | None, seen: Seen) -> bool:
     """Whether it is an image or a field: of rank 2 or more, and no short vectors."""
-    if len(variable.dims) < 2:
+    if len(variable.dims) < 2 or variable.name in seen.lists:
         return False
-    if values is None or values.shape[-1] >= _LONG_AXIS:
+    if values is None or values.shape[-1] >= LONG_LIST:
         return True
     return min(values.shape[-2:]) >= GRID_AXIS or (values.ndim > 2 and values.shape[-1] >= GRID_AXIS)
 

@@ -61,8 +61,10 @@ def check_hostile_model(model: Model, *, cases: int = 200, seed: int = 1, traini
         except BalerError:
             continue
         for variable in layout.variables:
-            assert arrays[variable.name].shape == layout.shape(variable)
-            assert arrays[variable.name].dtype == variable.numpy_dtype
+            found, wanted = arrays[variable.name].shape, layout.shape(variable)
+            assert found == wanted, f"{variable.name}: damaged streams gave the shape {found}, not {wanted}"
+            dtype = arrays[variable.name].dtype
+            assert dtype == variable.numpy_dtype, f"{variable.name}: damaged streams gave {dtype}, not {variable.dtype}"
 
 
 def _disturbed(state: State, random: np.random.Generator) -> State:
@@ -198,10 +200,10 @@ def check_object_kind(kind: ObjectKind, value: Any, *, cases: int = 200, seed: i
     assert kind.takes(value), f"{type(value)} is none of {kind.types}"
     stored, arrays = _apart(kind, value)
     restored = kind.put_together(copy.deepcopy(stored), dict(arrays))
-    assert type(restored) is type(value)
+    assert type(restored) is type(value), f"a {type(value).__name__} came back as a {type(restored).__name__}"
     again, values = _apart(kind, restored)
     assert again == stored, f"{again} was {stored}"
-    assert values.keys() == arrays.keys()
+    assert values.keys() == arrays.keys(), f"arrays {sorted(arrays)} came back as {sorted(values)}"
     for name, array in arrays.items():
         assert values[name].dtype == array.dtype, f"{name}: dtype {values[name].dtype}, not {array.dtype}"
         np.testing.assert_array_equal(values[name], array, err_msg=name)

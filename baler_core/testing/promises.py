@@ -39,7 +39,10 @@ def check_reader(reader: Reader, path: Path, folder: Path) -> Path:
             for variable in (schema[str(name)] for name in block.variables):
                 values = values_of(block, variable.name)
                 assert values.dtype == variable.numpy_dtype, f"{variable.name}: {values.dtype}, not {variable.dtype}"
-                assert tuple(map(str, block.variables[variable.name].dims)) == variable.dims
+                dims = tuple(map(str, block.variables[variable.name].dims))
+                assert dims == variable.dims, (
+                    f"{variable.name}: dimensions {dims} in a block, {variable.dims} in the schema"
+                )
                 if variable.dims:
                     lengths[variable.name] = lengths.get(variable.name, 0) + values.shape[0]
             sink.write(block)
@@ -47,14 +50,16 @@ def check_reader(reader: Reader, path: Path, folder: Path) -> Path:
         for name, length in lengths.items():
             assert length == schema.sizes[schema[name].dims[0]], f"{name}: blocks hold {length} rows"
         with reader.open(target) as again:
-            assert again.schema.names == schema.names
+            names = again.schema.names
+            assert names == schema.names, f"the written file has the variables {names}, the original {schema.names}"
             for first, second in zip(source.blocks(_BLOCK), again.blocks(_BLOCK), strict=True):
                 _assert_same(first, second)
     return target
 
 
 def _assert_same(first: Block, second: Block) -> None:
-    assert set(first.variables) == set(second.variables)
+    differing = set(first.variables) ^ set(second.variables)
+    assert not differing, f"the variables {sorted(map(str, differing))} are in one of two blocks alone"
     for name in map(str, first.variables):
         before, after = values_of(first, name), values_of(second, name)
         assert before.dtype == after.dtype, f"{name}: dtype {after.dtype}, not {before.dtype}"
@@ -72,7 +77,9 @@ def check_model(model: Model, *, training: Training | None = None) -> None:
     for kind in sorted(model.kinds & {"table", "grid"}):
         for block, layout, tolerances in difficult_blocks(kind):
             streams, stored = coded(model, block, layout, tolerances, training)
-            assert all(isinstance(name, str) and isinstance(data, bytes) for name, data in streams.items())
+            for name, data in streams.items():
+                assert isinstance(name, str), f"{name!r} as the name of a stream is no text"
+                assert isinstance(data, bytes), f"the stream {name!r} is of type {type(data).__name__}, not bytes"
             state = decode_state(stored, memory_limit=MEMORY)
             first = decoded(model, streams, state, layout, tolerances)
             second = decoded(model, streams, state, layout, tolerances)
@@ -80,7 +87,8 @@ def check_model(model: Model, *, training: Training | None = None) -> None:
                 np.testing.assert_array_equal(first[name], second[name])
             corrections = find_corrections(block, first, tolerances)
             corrections.apply(first)
-            assert not find_corrections(block, first, tolerances).places
+            wrong = find_corrections(block, first, tolerances).places
+            assert not wrong, f"values of {sorted(wrong)} are outside their tolerance even after they were corrected"
 
 
 def check_preprocessor(preprocessor: Preprocessor, values: np.ndarray, tolerance: Tolerance) -> None:
@@ -96,12 +104,16 @@ def check_preprocessor(preprocessor: Preprocessor, values: np.ndarray, tolerance
     fresh = type(preprocessor)(preprocessor.options)
     fresh.load_state(decode_state(encode_state(preprocessor.state()), memory_limit=1 << 30))
     encoded = values_of(preprocessor.encode(block), "x").astype(np.float64)
-    assert encoded.shape == values.shape
+    assert encoded.shape == values.shape, f"encoded values have the shape {encoded.shape}, not {values.shape}"
     allowed = preprocessor.tolerance("x", tolerance).allowed(encoded)
     shifted = make_block({"x": (("row",), encoded + 0.99 * allowed)})
     with np.errstate(all="ignore"):
         restored = values_of(fresh.decode(shifted), "x").astype(values.dtype)
-    assert tolerance.violations(values, restored).mean() <= 1e-3
+    share = float(tolerance.violations(values, restored).mean())
+    assert share <= 1e-3, (
+        f"{share:.2%} of the values are outside {tolerance.kind} {tolerance.value:g} if encoded ones are as wrong as the "
+        f"preprocessor's own tolerance() allows: it must be smaller"
+    )
 
 
 def check_metric(metric: Metric, block: Block, variables: dict[str, Variable]) -> None:

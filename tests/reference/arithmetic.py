@@ -19,10 +19,13 @@ class Decoder:
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at, self.low, self.high = data, 4, 0, TOP
+        self.told: int | None = None
         self.window = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
 
     def bit(self, probability: int) -> int:
-        """The next bit, which is 1 with `probability` / 65536."""
+        """The next bit, which is 1 with `probability` / 65536; or one that is known, and not in the stream."""
+        if self.told is not None:
+            return self.told
         middle = self.low + ((self.high - self.low) * probability >> 16)
         bit = int(self.window <= middle)
         if bit:
@@ -36,6 +39,10 @@ class Decoder:
             self.low = self.low << 8 & TOP
             self.high = (self.high << 8 & TOP) | 255
         return bit
+
+    def tell(self, value: int | None, middle: int) -> None:
+        """Make known the next bit, whether a value is `middle` or above; None if it is in the stream."""
+        self.told = None if value is None else int(value >= middle)
 
     def counted(self, counters: list[int], place: int, least: int, limit: int) -> int:
         """A bit by one counter, whose probability counts from `least` to 65536 - `least`; the counter learns."""

@@ -12,33 +12,48 @@ from typing import Any
 import numpy as np
 
 from reference.arithmetic import decode_classes
+from reference.exponential import exp
 from reference.lattice import INTEGER, STEP, Lattice, keep_off, put_specials
+from reference.own_tolerances import OwnTolerances
 from reference.reading import Bytes, Damaged
 from reference.scalar import Shapes, decode_scalar
 from reference.tolerances import Variable
 
 PLAIN, ON_LATTICE, LOGARITHMS = range(3)
 Box = tuple[slice, ...]
-DecodeFields = Callable[[Bytes, list[Variable], tuple[int, ...]], list[np.ndarray]]
+State = dict[str, np.ndarray]
+DecodeFields = Callable[[Bytes, list[Variable], tuple[int, ...], np.ndarray | None], list[np.ndarray]]
 
 
 def decode_group(
-    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, decode: DecodeFields
+    streams: dict[str, bytes],
+    variables: list[Variable],
+    shapes: Shapes,
+    state: State,
+    tolerances: OwnTolerances,
+    decode: DecodeFields,
 ) -> list[np.ndarray]:
     """Fields that are coded jointly, and the other variables as by `scalar`."""
-    stream, found = Bytes(streams["fields"]), {}
+    stream, found, known = Bytes(streams["fields"]), {}, _known(state)
     for _ in range(stream.below(len(variables) + 1)):
         places = [stream.below(len(variables)) for _ in range(stream.below(len(variables) + 1))]
         members, shape = [variables[place] for place in places], shapes[places[0]]
         same = all(shapes[place] == shape and variables[place].dtype.kind != "b" for place in places)
         if not same or len(shape) < 2 or not math.prod(shape) or len(set(places)) < len(places):
             raise Damaged("fields coded jointly are of several shapes, or no fields")
-        found.update(zip(places, decode(Bytes(stream.sized()), members, shape), strict=True))
+        modes = known.get(tuple(places))
+        found.update(zip(places, decode(Bytes(stream.sized()), members, shape, modes), strict=True))
     others = [place for place in range(len(variables)) if place not in found]
     if others:
-        rest = decode_scalar(streams, [variables[o] for o in others], [shapes[o] for o in others])
+        rest = decode_scalar(streams, [variables[o] for o in others], [shapes[o] for o in others], tolerances)
         found.update(zip(others, rest, strict=True))
     return [found[place] for place in range(len(variables))]
+
+
+def _known(state: State) -> dict[tuple[int, ...], np.ndarray | None]:
+    """The modes of another file by the members of joint fields (format/transform.md: modes of another file)."""
+    families = {name.partition(" ")[0]: places for name, places in state.items() if name.endswith(" family")}
+    return {tuple(places[2:].tolist()): state.get(f"{number} modes") for number, places in families.items()}
 
 
 @dataclass
@@ -105,7 +120,7 @@ class Units:
         numbers = field * self.radius + self.centre
         if self.lattice is not None:
             return self._points(numbers, self.lattice)
-        return (self.sign * np.exp(numbers) if self.kind == LOGARITHMS else numbers).astype(self.dtype)
+        return (self.sign * exp(numbers) if self.kind == LOGARITHMS else numbers).astype(self.dtype)
 
     def _points(self, numbers: np.ndarray, lattice: Lattice) -> np.ndarray:
         half = 0.0 if lattice.merge % 2 else 0.5
@@ -132,10 +147,8 @@ def read_specials(stream: Bytes, dtype: np.dtype[Any], most: int) -> list[float]
     return specials
 
 
-def read_classes(stream: Bytes, shape: tuple[int, int, int, int], count: int) -> np.ndarray | None:
-    """Classes of special values of (frames, z, y, x), or None if all values are ordinary."""
-    if not stream.below(2):
-        return None
+def read_classes(stream: Bytes, shape: tuple[int, int, int, int], count: int) -> np.ndarray:
+    """Classes of special values of (frames, z, y, x)."""
     return decode_classes(stream.sized(), (shape[0] * shape[1], *shape[2:]), count).reshape(shape)
 
 

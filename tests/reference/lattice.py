@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reference.exponential import exp
 from reference.reading import Bytes, Damaged
 
 INTEGER, STEP, LOG, BITS, LOG_INTEGER = range(5)
@@ -57,7 +58,7 @@ class Lattice:
             points = points * self.merge + ((self.merge - 1) / 2 - self.offset) if self.merge > 1 else points
             return (points * self.step / self.divisor).astype(self.dtype)
         if self.kind == LOG:
-            size = np.exp((np.abs(c) + self.offset) * self.step) * self.divisor
+            size = exp((np.abs(c) + self.offset) * self.step) * self.divisor
             return np.where(c < 0, -size, size).astype(self.dtype)
         if self.kind == BITS:
             width = self.dtype.itemsize
@@ -65,7 +66,7 @@ class Lattice:
             bits = np.where(c < 0, size | np.uint64(1 << (8 * width - 1)), size)
             return bits.astype(f"<u{width}").view(f"<f{width}").astype(self.dtype)
         size = np.abs(c)
-        far = np.exp((size - self.offset - 1) * self.step) * (self.offset * self.divisor)
+        far = exp((size - self.offset - 1) * self.step) * (self.offset * self.divisor)
         found = np.copysign(np.rint(np.where(size <= self.offset, size, far)), np.where(c < 0, -1.0, 1.0))
         low, high = float(np.iinfo(self.dtype).min), float(np.iinfo(self.dtype).max)
         high = high if int(high) <= np.iinfo(self.dtype).max else float(np.nextafter(high, 0.0))

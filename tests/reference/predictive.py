@@ -39,7 +39,9 @@ class Head:
     classes: np.ndarray | None
 
 
-def decode_predictive(stream: Bytes, members: list[Variable], shape: tuple[int, ...]) -> list[np.ndarray]:
+def decode_predictive(
+    stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None = None
+) -> list[np.ndarray]:
     arrangement, bits = read_arrangement(stream, len(shape)), stream.below(MOST_CHUNK_BITS + 1)
     arranged = arrangement.shape(shape)
     heads = [_head(stream, member, arranged) for member in members]
@@ -54,7 +56,7 @@ def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int]) 
     closed, stored = stream.below(2), stream.sized()
     scale = Units(stored, member.dtype) if closed else Lattice(Bytes(stored), member.dtype)
     middle, specials = stream.zigzag(), read_specials(stream, member.dtype, MOST_SPECIALS)
-    return Head(scale, middle, specials, read_classes(stream, arranged, len(specials)))
+    return Head(scale, middle, specials, read_classes(stream, arranged, len(specials)) if stream.below(2) else None)
 
 
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> list[Box]:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import xxhash
 
 from reference.lattice import Lattice
+from reference.own_tolerances import OwnTolerances, from_steps
 from reference.reading import Bytes, Damaged, above, decompress, unpack
 from reference.tolerances import Variable
 
-OWN, SHARED_CODES, SHARED_VALUES, REPEATED = range(4)
+OWN, SHARED_CODES, SHARED_VALUES, REPEATED, STEPS = range(5)
 WHOLE, CELLS, DISTINCT = range(3)
 Shapes = list[tuple[int, ...]]
 
 
-def decode_scalar(streams: dict[str, bytes], variables: list[Variable], shapes: Shapes) -> list[np.ndarray]:
+def decode_scalar(
+    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, tolerances: OwnTolerances
+) -> list[np.ndarray]:
     index, own, shared = (Bytes(streams[name]) for name in ("index", "own", "shared"))
     restored: list[np.ndarray] = []
-    digests = []
+    digests, waiting = [], dict[int, Steps]()
     for variable, shape in zip(variables, shapes, strict=True):
         count, method = math.prod(shape), index.byte()
+        if method == STEPS:
+            waiting[len(restored)] = steps = Steps(index, Bytes(own.sized()), variable.dtype, shape)
+            digests.append(xxhash.xxh3_64(steps.codes.tobytes() + steps.others.tobytes()))
+            restored.append(np.zeros(0, variable.dtype))
+            continue
         if method > REPEATED:
             raise Damaged(f"this decoder knows no method {method} of the model scalar")
         if method == REPEATED:
@@ -50,7 +59,42 @@ def decode_scalar(streams: dict[str, bytes], variables: list[Variable], shapes: 
     joined = xxhash.xxh3_64(b"".join(digest.digest() for digest in digests)).digest()
     if index.rest() != (joined[:3] if digests else b""):
         raise Damaged("the integers of a scalar group have another checksum")
+    _count_in_steps(waiting, restored, variables, tolerances)
     return restored
+
+
+def _count_in_steps(
+    waiting: dict[int, Steps], restored: list[np.ndarray], variables: list[Variable], tolerances: OwnTolerances
+) -> None:
+    """Restore variables in steps of their own, each after those that its tolerances follow from."""
+    while waiting:
+        there = {
+            v.name: values for n, (v, values) in enumerate(zip(variables, restored, strict=True)) if n not in waiting
+        }
+        known = there.keys() | tolerances.before.keys()
+        ready = next((n for n in waiting if tolerances.ancestors(variables[n].name) <= known), None)
+        if ready is None:
+            raise Damaged("steps follow from nothing")
+        restored[ready] = waiting.pop(ready).values(tolerances.each(variables[ready].name, there))
+
+
+class Steps:
+    """A variable of one dimension in steps of its own."""
+
+    def __init__(self, index: Bytes, own: Bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.lattice, self.points, self.low = Lattice(Bytes(index.sized()), dtype), index.double(), index.zigzag()
+        if len(shape) != 1 or not math.isfinite(self.points):
+            raise Damaged("a variable counts in impossible steps")
+        self.codes = unpack(own.sized(), shape[0])
+        self.others = unpack(own.sized(), int((self.codes == self.low).sum()))
+
+    def values(self, each: np.ndarray) -> np.ndarray:
+        beside = self.codes == self.low
+        if each.shape != self.codes.shape:
+            raise Damaged("steps follow from nothing")
+        values = from_steps(np.where(beside, 0, self.codes), each, self.points, self.lattice.dtype)
+        values[beside] = self.lattice.restore(*self.lattice.split(self.others))
+        return values
 
 
 def _shared_codes(index: Bytes, shared: Bytes, count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from reference.tolerances import Tolerance, Variable
 
 NONE, ALL, LISTED, FLAGGED = range(4)
 BAND, POSITIONS, MASK = range(3)
+EACH_UNITS = 16
 ENDS = (2.0**-10, 0.11, 0.23, 0.35, 0.47, 0.6, 0.74, 0.88, 1.04)
 
 
@@ -39,6 +40,8 @@ def tolerance_at(tolerance: Tolerance, value: Any) -> float:
         return tolerance.value
     if tolerance.kind == "free":
         return max(abs(float(value)), 1.0)
+    if tolerance.kind == "each":
+        return EACH_UNITS * float(np.spacing(np.abs(value))) if isinstance(value, np.floating) else 1.0
     return tolerance.value * size if tolerance.kind == "rel" else math.ldexp(size, -int(tolerance.value))
 
 
@@ -53,7 +56,7 @@ def rules(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
         edges = [_edge(limit, dtype, upper) for limit in limits]
         unique = dict.fromkeys(edge for edge in edges if edge is not None)
         found += [_beyond(inside, tolerance, specials, upper, ALL) for inside, _ in unique]
-    if tolerance.signed and tolerance.kind in ("abs", "free") and tolerance.zero not in tolerance.thresholds:
+    if tolerance.signed and tolerance.kind in ("abs", "each", "free") and tolerance.zero not in tolerance.thresholds:
         found += _across(tolerance.zero, dtype, tolerance, specials)
     for threshold in tolerance.thresholds:
         found += _across(threshold, dtype, tolerance, specials)
@@ -91,7 +94,7 @@ def _across(zero: float, dtype: np.dtype[Any], tolerance: Tolerance, specials: l
 def _beyond(bound: Any, tolerance: Tolerance, specials: list[Any], upper: bool, usual: int) -> Rule | None:
     """The rule for values beyond `bound` by at most two tolerances."""
     near, sign, dtype = tolerance_at(tolerance, bound), 1 if upper else -1, bound.dtype
-    band, target = math.inf if tolerance.kind == "free" else 2 * near, bound
+    band, target = math.inf if tolerance.kind in ("free", "each") else 2 * near, bound
     if any(bool(touching(np.asarray(bound), special)) for special in specials):
         target = beside(bound, near, specials, up=not upper)
     if dtype.kind == "f":
@@ -157,7 +160,7 @@ def make_zeros(data: bytes, values: list[np.ndarray], variables: list[Variable])
 
 def _zero(variable: Variable) -> Any:
     tolerance, dtype = variable.tolerance, variable.dtype
-    if tolerance.kind != "abs" or not tolerance.signed:
+    if not (tolerance.kind == "abs" or (tolerance.kind == "free" and tolerance.average)) or not tolerance.signed:
         return None
     whole = dtype.kind in "iu" and abs(tolerance.zero - round(tolerance.zero)) <= 1e-9 * max(1.0, abs(tolerance.zero))
     zero = as_value(float(round(tolerance.zero)) if whole else tolerance.zero, dtype)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reference.exponential import exp
 from reference.lattice import BITS, Lattice
+from reference.own_tolerances import OwnTolerances, from_steps
 from reference.reading import Bytes, Damaged, unpack
 from reference.scalar import Shapes
 from reference.table_contexts import Known
@@ -16,22 +19,28 @@ from reference.table_symbols import decode_symbols
 from reference.tolerances import Variable
 
 CONSTANT, MIXED, PACKED, APART = range(4)
+WORTH = 8
 CONTEXTS = {"fast": 1, "balanced": 5, "max": 16}
 Part = tuple[np.ndarray, np.ndarray]
 
 
 def decode_table(
-    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, plan_bytes: bytes, effort: str,
-    lengths: np.ndarray | None,
+    streams: dict[str, bytes], variables: list[Variable], shapes: Shapes, state: dict[str, np.ndarray], effort: str,
+    lengths: np.ndarray | None, tolerances: OwnTolerances,
 ) -> list[np.ndarray]:  # fmt: skip
-    plan, rows = read_plan(plan_bytes, [variable.dtype for variable in variables]), shapes[0][0]
+    plan_bytes, rows = state["plan"].astype("u1").tobytes(), shapes[0][0]
+    plan = read_plan(plan_bytes, [variable.dtype for variable in variables])
+    primer = _primer(state, plan) if lengths is None else []
     data, cuts, blocks, start = Bytes(streams["columns"]), Bytes(streams.get("cuts", b"")), [], 0
     while start < rows:
         count, size = (cuts.below(rows - start + 1), cuts.varint()) if cuts.data else (rows, data.left)
         if not count:
             raise Damaged("a row block without rows")
         own = np.array([count]) if lengths is None else _inside(lengths, start, start + count)
-        blocks.append(_row_block(Bytes(data.take(size)), plan, count, own, CONTEXTS[effort]))
+        names, rows_of = [v.name for v in variables], slice(start, start + count)
+        known = replace(tolerances, before={n: a[rows_of] for n, a in tolerances.before.items() if a.ndim})
+        part = Block(Bytes(data.take(size)), count, CONTEXTS[effort], names, known)
+        blocks.append(_row_block(part, plan, own, primer))
         start += count
     if not blocks:
         return [np.zeros(0, variable.dtype) for variable in variables]
@@ -46,7 +55,30 @@ def _inside(lengths: np.ndarray, start: int, end: int) -> np.ndarray:
     return np.diff(np.clip(borders, start, end))
 
 
-def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contexts: int) -> list[np.ndarray]:
+def _primer(state: dict[str, np.ndarray], plan: Plan) -> list[np.ndarray]:
+    """Symbols of rows of another file; nothing if there are none."""
+    found = [state[f"primer {number}"] for number in range(len(plan.columns)) if f"primer {number}" in state]
+    if found and (len(found) != len(plan.columns) or len({values.shape for values in found}) > 1 or found[0].ndim != 1):
+        raise Damaged("rows of another file are damaged")
+    for values, column in zip(found, plan.columns, strict=False):
+        if values.size and not column.low - 1 <= int(values.min()) <= int(values.max()) <= column.high:
+            raise Damaged("a symbol of another file is out of its range")
+    return found
+
+
+@dataclass
+class Block:
+    """The bytes of a row block; its rows; contexts; names of columns; tolerances that follow from others."""
+
+    stream: Bytes
+    rows: int
+    contexts: int
+    names: list[str]
+    tolerances: OwnTolerances
+
+
+def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.ndarray]) -> list[np.ndarray]:
+    stream, rows = part.stream, part.rows
     checksum, count = int.from_bytes(stream.take(4), "little"), len(plan.columns)
     heads = unpack(stream.sized(), count).tolist()
     if any(not 0 <= head < 8 for head in heads):
@@ -54,18 +86,25 @@ def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contex
     parts = [(head & 3 != CONSTANT, head >= 4) for head in heads]
     sizes = iter(unpack(stream.sized(), sum(map(sum, parts))).tolist())
     stored = [tuple(stream.take(next(sizes)) if there else b"" for there in part) for part in parts]
-    known, symbols, found = Known(plan, rows, lengths), {}, 0
+    before = len(primer[0]) if primer and rows <= WORTH * len(primer[0]) else 0
+    lengths = np.array([before + rows]) if before else lengths
+    known, symbols, found = Known(plan, before + rows, lengths, primer if before else []), {}, 0
     for number in plan.order:
         if heads[number] & 3 != APART:
-            symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, contexts)
+            symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, part.contexts)
             found = zlib.crc32(symbols[number][0].tobytes(), found)
-        known.add(number, symbols[number][0] if number in symbols else None)
+        own = np.array(known.primer_of(number), "<i8")
+        known.add(number, np.concatenate([own, symbols[number][0]]) if number in symbols else None)
     if found != checksum:
         raise Damaged("the symbols of a table have another checksum")
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(count) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
-        if number in symbols:
+        if number in symbols and column.steps is not None:
+            there = {part.names[n]: values for n, values in restored.items()}
+            each = part.tolerances.each(part.names[number], there)
+            restored[number] = _in_steps(column, *symbols[number], each, restored)
+        elif number in symbols:
             restored[number] = _values(column, *symbols[number], restored)
         else:
             data = Bytes(stored[number][0])
@@ -75,11 +114,12 @@ def _row_block(stream: Bytes, plan: Plan, rows: int, lengths: np.ndarray, contex
 
 
 def _symbols(number: int, method: int, data: bytes, escapes: bytes, known: Known, contexts: int) -> Part:
-    column = known.plan.columns[number]
+    column, before = known.plan.columns[number], len(known.primer_of(number))
     if method == MIXED:
-        values = decode_symbols(data, number, known, contexts)
+        values = decode_symbols(data, number, known, contexts)[before:]
     else:
-        values = unpack(data, known.rows) if method == PACKED else np.full(known.rows, column.low, "<i8")
+        rows = known.rows - before
+        values = unpack(data, rows) if method == PACKED else np.full(rows, column.low, "<i8")
     if values.size and not column.low - 1 <= int(values.min()) <= int(values.max()) <= column.high:
         raise Damaged("a symbol is out of its range")
     return values, unpack(escapes, int((values == column.low - 1).sum())) if escapes else np.zeros(0, "<i8")
@@ -96,6 +136,28 @@ def _values(column: Column, symbols: np.ndarray, escapes: np.ndarray, restored: 
         codes = column.dictionary[np.clip(codes, 0, len(column.dictionary) - 1)]
     codes[outside] = escapes
     return lattice.restore(*lattice.split(np.cumsum(codes) if column.kind == DIFFERENCES else codes))
+
+
+def _in_steps(
+    column: Column, symbols: np.ndarray, escapes: np.ndarray, each: np.ndarray, restored: dict[int, np.ndarray]
+) -> np.ndarray:
+    """Values counted in steps of their own."""
+    steps, lattice, outside = column.steps, column.lattice, symbols == column.low - 1
+    if steps is None or each.shape != symbols.shape or int(outside.sum()) != len(escapes):
+        raise Damaged("a column counts in steps that follow from nothing")
+    centre = None
+    if steps.factors:
+        centre = np.full(len(symbols), steps.factors[-1])
+        for parent, factor, fill in zip(steps.parents, steps.factors, steps.fills, strict=False):
+            values = restored[parent].astype("<f8")
+            centre = centre + factor * np.where(np.isfinite(values), values, fill)
+    special = np.where(symbols < column.low + len(lattice.specials), symbols - column.low + 1, 0)
+    codes = np.where(special > 0, 0, symbols)
+    values = from_steps(codes, steps.rounded(each), steps.points, lattice.dtype, centre)
+    for number, value in enumerate(lattice.specials, 1):
+        values[special == number] = value
+    values[outside] = lattice.restore(*lattice.split(escapes))
+    return values
 
 
 def _by_relation(
@@ -128,7 +190,7 @@ def _from_residuals(r: np.ndarray, guess: np.ndarray, kind: int, step: float, la
         codes = _code(guess.astype(dtype), lattice) + r
         return lattice.restore(codes, np.zeros(len(r), "u1"))
     if kind == LOG:
-        return (guess * np.exp(r * step)).astype(dtype)
+        return (guess * exp(r * step)).astype(dtype)
     if kind == WHOLE:
         ends, whole = np.iinfo(dtype), np.rint(guess) + r * step
         return np.clip(whole, float(ends.min), np.nextafter(float(ends.max), 0)).astype(dtype)

@@ -27,10 +27,10 @@ class Parent:
 
 
 class Known:
-    """The columns coded so far."""
+    """The columns coded so far; `primer` are symbols of rows that are known before, for each column, or nothing."""
 
-    def __init__(self, plan: Plan, rows: int, lengths: np.ndarray) -> None:
-        self.plan, self.rows = plan, rows
+    def __init__(self, plan: Plan, rows: int, lengths: np.ndarray, primer: list[np.ndarray]) -> None:
+        self.plan, self.rows, self.primer = plan, rows, primer
         borders = np.concatenate([[0], np.cumsum(lengths)])
         self.position = np.arange(rows) - np.repeat(borders[:-1], lengths)
         self.size = np.repeat(lengths, lengths)
@@ -48,6 +48,10 @@ class Known:
         else:
             bins = np.searchsorted(column.edges, symbols, side="right") - 1
             self.columns[number] = Parent(symbols, bins, column.bins)
+
+    def primer_of(self, number: int) -> list[int]:
+        """Known symbols of a column."""
+        return self.primer[number].tolist() if self.primer else []
 
     def rows_at(self, place: int) -> np.ndarray:
         rows = np.arange(self.rows)
@@ -130,7 +134,7 @@ def linear_edges(column: Column) -> np.ndarray:
 
 
 def _linear(code: int, column: Column) -> Decimal:
-    if column.lattice.kind != LOG:
+    if column.lattice.kind != LOG or column.steps is not None:
         return Decimal(code)
     step = column.lattice.step
     exponent = Decimal(step) * min(abs(code) + column.lattice.offset, round(2000 / step))

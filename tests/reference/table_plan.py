@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ FEATURES, COMPONENTS, OUTPUTS, MOST_WIDE, MOST_COLUMNS = 4, 3, 9, 64, 64
 STATES, LARGEST_WEIGHT = 8, 1 << 15
 MASSES = [math.isqrt(math.isqrt(1 << (96 - level))) for level in range(97)]
 PLACES, OF_EVENT = 5, 2
+QUARTERS = np.array([0.5, 0.5946035575013605, 0.7071067811865476, 0.8408964152537145])
 
 
 @dataclass
@@ -27,6 +29,26 @@ class Network:
 
     columns: list[int]
     matrices: list[np.ndarray]
+
+
+@dataclass
+class OwnSteps:
+    """Points per unit; how steps are rounded down; what they count from: factors of columns, and a constant."""
+
+    points: float
+    rungs: int
+    base: float
+    parents: list[int]
+    factors: list[float]
+    fills: list[float]
+
+    def rounded(self, each: np.ndarray) -> np.ndarray:
+        if not self.rungs:
+            return each
+        mantissa, exponent = np.frexp(each / self.base)
+        widths = QUARTERS[:: 4 // self.rungs]
+        place = np.clip(np.searchsorted(widths, mantissa, side="right") - 1, 0, len(widths) - 1)
+        return np.where(each > 0, np.minimum(np.ldexp(widths[place], exponent) * self.base, each), each)
 
 
 @dataclass
@@ -44,6 +66,7 @@ class Column:
     predictor: dict[int, np.ndarray] = field(default_factory=dict)
     network: Network | None = None
     relation: tuple[int, float, bytes, list[int], list[float]] | None = None
+    steps: OwnSteps | None = None
 
     @property
     def bins(self) -> int:
@@ -98,7 +121,7 @@ def read_plan(data: bytes, dtypes: list[np.dtype[Any]]) -> Plan:
     derived = [numbers.below(count) for _ in range(numbers.below(count + 1))]
     columns = [_column(parts, Lattice(parts.lattices, dtype), count) for dtype in dtypes]
     plan = Plan(columns, order, derived, numbers.below(count) if numbers.left else None)
-    related = {number for number, column in enumerate(columns) if column.relation is not None}
+    related = {n for n, column in enumerate(columns) if column.relation is not None or column.steps is not None}
     if len(set(order)) != count or set(derived) != related or len(set(derived)) != len(derived):
         raise Damaged("the order of a table's columns is impossible")
     return plan
@@ -133,7 +156,11 @@ def _column(parts: Parts, lattice: Lattice, count: int) -> Column:
         ascending = (np.diff(column.edges) > 0).all() and int(column.edges[-1]) == column.high + 1
         if not ascending or not 0 <= min(column.levels) <= max(column.levels) < len(MASSES):
             raise Damaged("the bins of a column are impossible")
-    column.relation = _relation(parts.relations, count)
+    kind = parts.relations.below(6)
+    if kind == OWN_STEPS:
+        column.steps = _own_steps(parts.relations, count)
+    elif kind:
+        column.relation = _relation(kind, parts.relations, count)
     weights = parts.take("weights", FEATURES * len(looked)).reshape(-1, FEATURES)
     column.predictor = dict(zip(looked, weights, strict=True))
     return column
@@ -157,12 +184,17 @@ def _matrices(parts: Parts, inputs: int, width: int) -> list[np.ndarray]:
     return found
 
 
-def _relation(stream: Bytes, count: int) -> tuple[int, float, bytes, list[int], list[float]] | None:
-    kind = stream.below(6)
-    if not kind:
-        return None
-    if kind == OWN_STEPS:
-        raise Damaged("this decoder knows no columns in steps of their own")
+def _own_steps(stream: Bytes, count: int) -> OwnSteps:
+    points, rungs = stream.double(), stream.below(5)
+    base = stream.double() if rungs else 1.0
+    parents = [stream.below(count) for _ in range(stream.below(17))]
+    numbers = list(struct.unpack(f"<{2 * len(parents) + 1}f", stream.take(8 * len(parents) + 4))) if parents else []
+    if not np.isfinite([points, base, *numbers]).all() or base <= 0 or rungs == 3:
+        raise Damaged("a column counts in impossible steps")
+    return OwnSteps(points, rungs, base, parents, numbers[: len(parents) + 1], numbers[len(parents) + 1 :])
+
+
+def _relation(kind: int, stream: Bytes, count: int) -> tuple[int, float, bytes, list[int], list[float]]:
     step, name = stream.double(), stream.sized()
     parents = [stream.below(count) for _ in range(stream.below(65))]
     length = stream.below(65)

@@ -94,21 +94,23 @@ def _decode_fast(coder: Decoder, column: Column, known: Known, number: int) -> n
     context = Context(parents, recipe, known.rows, nodes)
     one = [chance << 16 | PRIOR_COUNT for chance in tree.chances] or [HALF | PRIOR_COUNT]
     counters = [one[place % nodes] for place in range(context.mask + 1)]
-    coded, values = [0] * (known.rows + 1), []
-    for row in range(known.rows):
+    coded, values, primer = [0] * (known.rows + 1), [], known.primer_of(number)
+    for row, told in enumerate([*primer, *[None] * (known.rows - len(primer))]):
         place, node = context.place(row, coded, column.bins), 0 if tree.splits else -1
         while node >= 0:
+            coder.tell(told, edges[tree.splits[node]])
             node = tree.children[node][coder.counted(counters, place + node & context.mask, 32, LIMIT)]
         coded[row] = -node
-        values.append(rest(coder, edges[-1 - node], edges[-node]))
+        values.append(rest(coder, edges[-1 - node], edges[-node], told))
     return np.array(values, "<i8")
 
 
-def rest(coder: Decoder, low: int, high: int) -> int:
+def rest(coder: Decoder, low: int, high: int, told: int | None) -> int:
     """A value in low .. high − 1, all being equally likely."""
     while high - low > 1:
         middle = (low + high) >> 1
         chance = 65536 * (high - middle) // (high - low) if high - low < 4096 else 32768
+        coder.tell(told, middle)
         low, high = (middle, high) if coder.bit(chance) else (low, middle)
     return low
 
@@ -120,6 +122,7 @@ class ColumnDecoder:
         assert column.edges is not None
         self.coder, self.column, self.rows, self.edges = coder, column, known.rows, column.edges.tolist()
         self.tree, parents = Tree(column.masses), known.parents(number)
+        self.primer = known.primer_of(number)
         self.nodes, network = len(self.tree.splits), column.network
         self.mixtures = None
         if network is not None:
@@ -149,6 +152,7 @@ class ColumnDecoder:
     def run(self) -> np.ndarray:
         self.coded, self.values = [0] * (self.rows + 1), [0] * self.rows
         for row in range(self.rows):
+            self.told = self.primer[row] if row < len(self.primer) else None
             self.values[row] = self._value(row)
         return np.array(self.values, "<i8")
 
@@ -178,7 +182,7 @@ class ColumnDecoder:
             low, high = (middle, high) if bit else (low, middle)
             leaf, level = 2 * leaf + bit, level + 1
         self.coded[row] = found + 1
-        return rest(self.coder, low, high)
+        return rest(self.coder, low, high, self.told)
 
     def _decide(self, place: int, mixer: int, depth: int, middle: int, width: int, below: int, prior: int) -> int:
         """Whether the value is `middle` or above."""
@@ -192,6 +196,7 @@ class ColumnDecoder:
         confidence = (3 * sure >= len(self.contexts)) + (3 * sure >= 2 * len(self.contexts))
         sets = [3 * mixer + confidence, 4 * self.selected[0] + min(depth >> 1, 3)]
         sets.append(4 * self.selected[1] + min((depth + 1) >> 1, 3))
+        self.coder.tell(self.told, middle)
         bit = self._mix(inputs, sets, mixer)
         for counters, slot in zip(self.counters, slots, strict=True):
             counters[slot] = learned(counters[slot], bit, LIMIT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,11 @@ ON_AVERAGE = ("mean_abs", "mean_rel", "rms")
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Kind, value and shift in stored units, and what settled values follow from."""
+    """Kind, value and shift in stored units, and what settled values follow from.
+
+    Beside these, for those whose tolerances follow from this one: the bound of single errors as it was stated, the one
+    that holds where the formula gives nothing, scale and offset of physical values, and values that mark missing ones.
+    """
 
     kind: str
     value: float
@@ -29,6 +33,12 @@ class Tolerance:
     zero: float = 0.0
     thresholds: tuple[float, ...] = ()
     average: str = ""
+    bound: tuple[str, Any] | None = None
+    other: tuple[str, Any] | None = None
+    formula: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    marks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,8 @@ def variables(header: Any) -> list[Variable]:
 def complete(stated: Any, bound: Any, record: Any) -> Tolerance:
     kind, value, shift = stated
     if kind == "exact" or record["form"] in ("str", "bytes") or np.dtype(record["form"]).kind not in "biuf":
-        return Tolerance("exact", 0.0, 0.0)
-    if kind not in ("abs", "rel", "bits", "free") or not (0 <= value < math.inf and math.isfinite(shift)):
+        return _known_to_others(Tolerance("exact", 0.0, 0.0), bound, record)
+    if kind not in ("abs", "rel", "bits", "each", "free") or not (0 <= value < math.inf and math.isfinite(shift)):
         raise Damaged(f"this decoder knows no tolerance {stated!r}")
     dtype, (scale, offset) = np.dtype(record["form"]), record.get("packing", (1.0, 0.0))
     limits, sign, *others = bound[2:] or [[-math.inf, math.inf], "auto"]
@@ -78,11 +88,28 @@ def complete(stated: Any, bound: Any, record: Any) -> Tolerance:
     sides = [record.get("limits", []), record.get("stated_limits", []), innermost(limits, scale, offset, dtype)]
     average = bound[0] if bound[0] in ON_AVERAGE else ""
     free = sign == "free" or (kind == "free" and not average and sign != "keep")
-    return Tolerance(
+    found = Tolerance(
         kind, float(value), float(shift), specials,
         tuple(dict.fromkeys(side[0] for side in sides if side and math.isfinite(side[0]))),
         tuple(dict.fromkeys(side[1] for side in sides if side and math.isfinite(side[1]))),
         not free, -offset / scale, thresholds, average,
+    )  # fmt: skip
+    return _known_to_others(found, bound, record)
+
+
+def _known_to_others(tolerance: Tolerance, bound: Any, record: Any) -> Tolerance:
+    """A tolerance with what the tolerances of other variables follow from."""
+    kind, value, *more = bound
+    (scale, offset), other = record.get("packing", (1.0, 0.0)), next((m for m in more[2:] if isinstance(m, list)), None)
+    most = next((m.get("most") for m in more if isinstance(m, dict)), None)
+    hard = (kind, value) if kind not in ON_AVERAGE else None if most is None else tuple(most)
+    form = record["form"]
+    dtype = np.dtype(object if form in ("str", "bytes") else form)
+    stored = [*record.get("fill", []), *record.get("flags", [])] if dtype.kind in "iuf" else []
+    marks = tuple(number for number in stored if dtype.kind == "f" or float(number).is_integer())
+    return replace(
+        tolerance, bound=hard, other=None if other is None else tuple(other), scale=float(scale), offset=float(offset),
+        formula=value if isinstance(value, str) else "", marks=marks,
     )  # fmt: skip
 
 

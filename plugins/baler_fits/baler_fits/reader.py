@@ -57,3 +57,9 @@ class FitsReader(Reader):
     def create(self, path: Path, schema: Schema) -> FitsSink:
         """Start a FITS file."""
         return FitsSink(path, schema)
+
+    def cut(self, schema: baler_core.Schema, whole: baler_core.Schema) -> baler_core.Cut:
+        """Describe a file with some HDUs, and some columns and rows of tables."""
+        from baler_fits.schema.cutting import cut_hdus
+
+        return cut_hdus(schema, whole)

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from astropy.io import fits
 from astropy.table import Table
+from click.testing import CliRunner
 
 import baler_core
 from baler_core import ConfigError
+from baler_core.cli import cli
+from baler_core.cli.options import Session
 from baler_fits.metrics.source_finding import aperture_fluxes, find_sources, ring_reach, sky
 
 FAST: dict[str, Any] = {"name": "auto", "effort": "fast"}
@@ -109,3 +113,14 @@ def test_colours_distances_and_separations_of_a_catalogue_hold(tmp_path: Path) -
 def test_what_does_not_fit_is_refused(image: Path, tmp_path: Path, formula: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         baler_core.compress(image, tmp_path / "x.bal", derived={"q": {"of": formula, "rel": 1e-3}})
+
+
+def test_a_kept_aperture_flux_may_lose_a_part_of_its_noise(tmp_path: Path) -> None:
+    image = np.random.default_rng(6).normal(20, 2, (120, 130)).astype("f4")
+    fits.PrimaryHDU(image).writeto(tmp_path / "i.fits")
+    found = CliRunner().invoke(
+        cli, ["suggest", str(tmp_path / "i.fits"), "--keep", "aperture_flux(hdu0, 3)"], obj=Session()
+    )
+    assert found.exit_code == 0
+    kept = yaml.safe_load(found.output)["derived"]["aperture_flux_hdu0_3"]
+    assert kept["abs"] == pytest.approx(0.25 * 2 * np.sqrt(np.pi) * 3, rel=0.1)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from baler_core import DataError, FormatError, Options, Reader, Schema, Shown, Sink, Source
+from baler_core import Cut, DataError, FormatError, Options, Reader, Schema, Shown, Sink, Source
 
 HDF4 = b"\x0e\x03\x13\x01"
 OLD_MATLAB = b"MATLAB 5"
@@ -44,6 +44,12 @@ class Hdf5Reader(Reader):
         """Start a file at `path` as `schema` describes it."""
         return create_sink(path, schema)
 
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file of fewer datasets or rows; coordinates come along."""
+        from baler_hdf5.schema.cutting import cut_file
+
+        return cut_file(schema, whole)
+
     def shown(self, schema: Schema) -> Shown | None:
         """Return how netCDF4 and xarray show the file."""
         return shown_file(schema)
@@ -73,6 +79,12 @@ class NetcdfReader(Reader):
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` as `schema` describes it."""
         return create_sink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file of fewer datasets or rows; coordinates come along."""
+        from baler_hdf5.schema.cutting import cut_file
+
+        return cut_file(schema, whole)
 
     def shown(self, schema: Schema) -> Shown | None:
         """Return how netCDF4 and xarray show the file."""

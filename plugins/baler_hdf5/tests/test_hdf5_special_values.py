@@ -185,3 +185,21 @@ def test_flags_and_plain_hdf5(tmp_path: Path) -> None:
         assert source.schema["v"].fill == ()
         assert (source.schema["q"].flags, source.schema["q"].role) == ((1.0, 2.0, 4.0), "flag")
         assert (source.schema["s"].scale, source.schema["t"].scale) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT_DATA"])
+def test_bytes_that_are_signed_by_attribute_are_missing_before_and_after_for_readers_of_either_kind(
+    tmp_path: Path, kind: Any
+) -> None:
+    path, stored = tmp_path / "v.nc", np.random.default_rng(1).integers(0, 256, 4000).astype("u1")
+    write(path, kind, "u1", stored, _Unsigned="false", scale_factor=np.array(0.5))
+    baler_core.compress(path, tmp_path / "v.bal", bounds={"v": {"abs": 5.0}})
+    restored = baler_core.decompress(tmp_path / "v.bal", tmp_path / "r.nc")
+    masks = []
+    for one in (path, restored):
+        with netCDF4.Dataset(one) as file:
+            masks.append(np.ma.getmaskarray(file["v"][:]))
+    assert masks[0].any()
+    np.testing.assert_array_equal(*masks)
+    with xr.open_dataset(path) as a, xr.open_dataset(restored) as b:
+        assert 0 < np.abs(a["v"].values - b["v"].values).max() <= 5.0

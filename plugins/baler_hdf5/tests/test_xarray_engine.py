@@ -66,7 +66,9 @@ def every_type(path: Path, kind: Any) -> None:
         file.createDimension("x", 3)
         for code in codes:
             letters = code == "S1"
-            file.createVariable(f"fixed_{code}", code, ("x",))[:] = np.array([b"a", b"b", b"c"]) if letters else [1, 2, 3]
+            file.createVariable(f"fixed_{code}", code, ("x",))[:] = (
+                np.array([b"a", b"b", b"c"]) if letters else [1, 2, 3]
+            )
             rows = np.full((4, 3), b"z") if letters else np.arange(12).reshape(4, 3)
             file.createVariable(f"record_{code}", code, ("t", "x"))[:4] = rows
         file.createVariable("short", "f4", ("t",))[:2] = [1, 2]
@@ -80,7 +82,9 @@ def rich(path: Path, kind: Any) -> None:
         file.createDimension("x", 4)
         clouds = file.createEnumType(np.int8, "cloud", {"clear": 0, "fog": 1})
         pair = file.createCompoundType(np.dtype([("a", "f4"), ("b", "i4")]), "pair")
-        zeta = file.createVariable("zeta", "f4", ("time", "x"), zlib=True, complevel=3, fill_value=-9, chunksizes=(2, 3))
+        zeta = file.createVariable(
+            "zeta", "f4", ("time", "x"), zlib=True, complevel=3, fill_value=-9, chunksizes=(2, 3)
+        )
         zeta[:5] = rng.normal(size=(5, 4))
         zeta.setncattr_string("words", "a string")
         zeta.flags, zeta.names = np.array([1, 2], "i2"), ["a", "bc"]
@@ -141,7 +145,10 @@ def test_a_file_looks_like_its_original(tmp_path: Path, make: Callable[[Path, An
 def test_groups_are_those_of_the_original(tmp_path: Path) -> None:
     rich(tmp_path / "a.nc", "NETCDF4")
     baler_core.compress(tmp_path / "a.nc", tmp_path / "a.bal", model=FAST)
-    with xr.open_datatree(tmp_path / "a.nc", engine="netcdf4") as original, xr.open_datatree(tmp_path / "a.bal") as ours:
+    with (
+        xr.open_datatree(tmp_path / "a.nc", engine="netcdf4") as original,
+        xr.open_datatree(tmp_path / "a.bal") as ours,
+    ):
         xr.testing.assert_identical(original.load(), ours.load())
         assert ours["deep/er/q"].encoding["dtype"] == np.uint16
     with xr.open_dataset(tmp_path / "a.bal", group="/deep/er") as inner:

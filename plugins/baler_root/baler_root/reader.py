@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from baler_core import Formula, Options, Reader, Schema, Sink, Source
+from baler_core import Cut, Formula, Options, Reader, Schema, Sink, Source
 
 
 class RootOptions(Options):
@@ -56,3 +56,9 @@ class RootReader(Reader):
         from baler_root.sink import RootSink
 
         return RootSink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a file with some branches or events of one tree, and nothing else."""
+        from baler_root.schema.cutting import cut_tree
+
+        return cut_tree(schema, whole)

@@ -30,6 +30,8 @@ CONSTANT, MIXED, PACKED, APART = range(4)
 """How a column is stored in a block: its lowest symbol throughout, mixed, packed, or apart by a lattice of its own."""
 _FEW, _WRONG = 2, 0.001
 """How many values may break the tolerance before a column is stored apart: a few, and a share of all."""
+_FEW_COLUMNS = 0.25
+"""From this share of the columns on, a row block is read in one go."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +147,15 @@ def decode_block(
     FormatError
         If the bytes are damaged.
     """
-    reader = RangeReader(data, "a block of a table")
+    restored = range(len(dtypes)) if wanted is None else columns_restored(plan, wanted)
+    decoded = restored if wanted is None else columns_decoded(plan, restored)
+    few = len(decoded) < _FEW_COLUMNS * len(dtypes)
+    reader = RangeReader(data if few else bytes(data), "a block of a table")
     checksum = int.from_bytes(reader.take(4), "little")
-    stored = _read_columns(reader, len(dtypes))
     symbols: dict[int, Symbols] = {}
     warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
     coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), events, plan.pointer)
-    restored = range(len(dtypes)) if wanted is None else columns_restored(plan, wanted)
-    decoded = restored if wanted is None else columns_decoded(plan, restored)
+    stored = _read_columns(reader, len(dtypes), decoded)
     found = 0
     for number in (n for n in plan.order if n in decoded):
         column = plan.columns[number]
@@ -200,17 +203,23 @@ def _looked_at(plan: TablePlan, number: int) -> set[int]:
     return found | ({plan.pointer} if points and plan.pointer is not None else set())
 
 
-def _read_columns(reader: RangeReader, count: int) -> list[Stored]:
+def _read_columns(reader: RangeReader, count: int, wanted: Collection[int]) -> dict[int, Stored]:
+    """Return how the wanted columns are stored, without reading their data."""
     head = unpack_integers(reader.sized(), count)
     if count and not (head.min() >= 0 and head.max() < 8):
         raise FormatError(f"{reader.what} is damaged: a column is stored in an unknown way")
-    parts = [(method & 3 != CONSTANT, bool(method & 4)) for method in head.tolist()]
-    sizes = unpack_integers(reader.sized(), sum(sum(part) for part in parts)).tolist()
-    taken = iter(sizes)
-    columns = []
-    for method, (has_data, has_escapes) in zip(head.tolist(), parts, strict=True):
-        body = reader.part(next(taken)) if has_data else b""
-        columns.append(Stored(method & 3, body, reader.part(next(taken)) if has_escapes else b""))
+    parts = np.stack([head & 3 != CONSTANT, head & 4 > 0], axis=1)
+    lengths = np.zeros((count, 2), np.int64)
+    lengths[parts] = unpack_integers(reader.sized(), int(parts.sum()))
+    if count and not (lengths.min() >= 0 and lengths.sum(dtype=np.float64) <= reader.left):
+        raise FormatError(f"{reader.what} is damaged: more bytes were announced than the {reader.left} that are left")
+    starts = np.concatenate([[0], np.cumsum(lengths.ravel())])
+    start = reader.position
+    columns = {}
+    for number in sorted(wanted):
+        reader.position = start + int(starts[2 * number])
+        data, escapes = (reader.part(length) for length in lengths[number].tolist())
+        columns[number] = Stored(int(head[number]) & 3, data, escapes)
     return columns
 
 
@@ -233,7 +242,7 @@ def _read(
 
 def _restored(
     symbols: Mapping[int, Symbols],
-    stored: Sequence[Stored],
+    stored: Mapping[int, Stored],
     rows: int,
     dtypes: Sequence[str],
     plan: TablePlan,

@@ -76,7 +76,7 @@ class CodedColumns:
 
     def context_of(self, number: int, plan: ColumnPlan) -> ColumnContext:
         """Return all that is known of the rows of column `number`."""
-        references = [self._rows_at(place) for place in plan.references]
+        references = [self.rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
         return ColumnContext(self._parents(number, plan), self._mixture(plan), looked_at)
 
@@ -98,10 +98,11 @@ class CodedColumns:
     def _parent(self, number: int, source: ColumnSource, plan: ColumnPlan) -> ParentColumn:
         if source.column == number and not source.of_event:
             nothing = np.zeros(self.rows, np.int64)
-            return ParentColumn(nothing, nothing, _bins(plan) + 1, own=self._rows_at(source.place))
+            return ParentColumn(nothing, nothing, _bins(plan) + 1, own=self.rows_at(source.place))
         return self.known(source.number(self.columns))
 
-    def _rows_at(self, place: int) -> np.ndarray:
+    def rows_at(self, place: int) -> np.ndarray:
+        """Return for each row the row at a place of the past, -1 where there is none: int64 (rows,)."""
         return self._pointed if place == POINTED else self._events.rows_at(place)
 
     def known(self, number: int) -> ParentColumn:
@@ -111,7 +112,7 @@ class CodedColumns:
             counts = self._events.position if source.column == POSITION else self._events.size
             return ParentColumn(counts, np.minimum(counts, _COUNTED), _COUNTED + 1)
         known = self._known[source.column]
-        return known if source.place == HERE else known.looked_up(self._rows_at(source.place))
+        return known if source.place == HERE else known.looked_up(self.rows_at(source.place))
 
     def bins(self, number: int) -> np.ndarray:
         """Return bins of a column: int64 (rows,)."""

@@ -12,7 +12,7 @@ from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.columns import own_codes, predicted, to_symbols, to_values
 from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.contexts.predictor import Scatter
-from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_map
+from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
 from baler_core.builtin.models.table.events import (
     BEFORE,
     FIRST,
@@ -34,7 +34,7 @@ from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
-from baler_core.builtin.models.table.schedule import NetworkTarget, most_informative, train_networks
+from baler_core.builtin.models.table.schedule import FEWEST_ROWS, NetworkTarget, most_informative, train_networks
 from baler_core.builtin.models.table.trials import ColumnTrial, TableEffort
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
@@ -69,14 +69,26 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEff
     """Return the plan for a table."""
     scaled = sample.scales.tolerances
     relations = find_relations(sample.columns, formulas, scaled)
-    derived = (number in relations or number in scaled for number in range(len(sample.columns)))
+    maps = {
+        number: choose_maps(column.lattice.codes(column.values), whole=sample.whole)
+        for number, column in enumerate(sample.columns)
+        if number not in relations and number not in scaled
+    }
+    sample = replace(sample, maps=maps)
     ways = _cheapest_ways(sample, relations, effort) if scaled else {}
     differences = False
-    if not all(_same_map(c, d, whole=sample.whole) for c, d in zip(sample.columns, derived, strict=True)):
+    if any(reluctant.kind != glad.kind for reluctant, glad in maps.values()):
         fast = replace(effort, network_seconds=0.0)
-        sizes = [_plan_with(sample, relations, fast, differences=eager, ways=ways).size for eager in (False, True)]
-        differences = sizes[1] < sizes[0]
+        tried = [_plan_with(sample, relations, fast, differences=eager, ways=ways) for eager in (False, True)]
+        differences = tried[1].size < tried[0].size
+        if not _has_networks(sample, effort):  # the same once more
+            return tried[differences].plan
     return _plan_with(sample, relations, effort, differences=differences, ways=ways).plan
+
+
+def _has_networks(sample: TableSample, effort: TableEffort) -> bool:
+    """Return whether any column of the sample may get a network."""
+    return effort.network_seconds > 0 and len(sample.columns[0].values) >= FEWEST_ROWS
 
 
 def _cheapest_ways(sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort) -> dict[int, StepWay]:
@@ -104,14 +116,6 @@ def _cheapest_ways(sample: TableSample, relations: Mapping[int, Relation], effor
         if sum(together.values()) < sum(least.values()) - _WORTH * sum(least.get(n, 0.0) for n in scaled):
             best, least = chosen, together
     return best
-
-
-def _same_map(column: SampledColumn, derived: bool, *, whole: bool) -> bool:
-    """Return whether a column becomes the same symbols, be differences liked or not."""
-    if derived:
-        return True
-    codes = column.lattice.codes(column.values)
-    return choose_map(codes, whole=whole).kind == choose_map(codes, whole=whole, differences=False).kind
 
 
 @dataclass(frozen=True)
@@ -151,8 +155,7 @@ def _plan_with(
             plan = replace(plan, relation=relations[number], steps=columns[number].steps)
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
         else:
-            codes = plan.lattice.codes(columns[number].values)
-            plan = replace(plan, symbols=choose_map(codes, whole=sample.whole, differences=differences))
+            plan = replace(plan, symbols=sample.maps[number][differences])
         found = to_symbols(columns[number].values, plan, restored, tolerance)
         restored[number] = to_values(found, plan, restored, tolerance)
         plans[number], symbols[number] = plan, found.values

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
@@ -43,6 +44,8 @@ class TableSample:
         Tolerances that follow from other columns; such columns have the tolerance and the lattice of values without.
     known
         The sample of variables outside the table that tolerances follow from: their originals.
+    maps
+        By number of a column that follows from no other, how its codes become symbols, be differences liked less or more.
     """
 
     columns: list[SampledColumn]
@@ -50,6 +53,7 @@ class TableSample:
     whole: bool
     scales: Scales = NO_SCALES
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    maps: Mapping[int, tuple[SymbolMap, SymbolMap]] = field(default_factory=dict)
 
 
 def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:

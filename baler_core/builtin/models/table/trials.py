@@ -15,7 +15,7 @@ from baler_core.builtin.models.table.network.weights import networks_to_bytes
 from baler_core.builtin.models.table.plan import REFERENCES, ColumnPlan
 from baler_core.builtin.models.table.streams import encode_symbols
 from baler_core.entropy.bytes import zstd
-from baler_core.entropy.integers import pack_integers
+from baler_core.entropy.integers import estimated_bytes, pack_integers
 
 _INNER = (0, 2, 5)
 """Halvings inside a bin to try."""
@@ -25,6 +25,15 @@ _WEIGHT_BITS = 5
 """What a weight of a predictor takes in the plan, about."""
 _KNOT_BYTES = 2
 """What a bin takes in the plan, about."""
+_SHORT = 2000
+"""Rows below which of all references only the nearest is tried, and only where rows resemble it."""
+_RESEMBLES = 0.3
+"""Bits per value that differences from an earlier row may take more than the values themselves: between independent rows
+they take half a bit more, or above."""
+
+
+_HOPELESS = 1.1
+"""Short columns that by an estimate take so many times their bytes if packed are not packed in full to see."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +107,14 @@ class ColumnTrial:
         """
         share = self.head.rows / rows
         best, size = plan, np.inf
-        for candidate in self._depths(plan):
+        depths = self._depths(plan)
+        if self.head.rows < _SHORT and len(depths) > 1:
+            depths = [depths[self._is_uneven(number, plan)]]
+        for candidate in depths:
             bytes_ = self._size(number, candidate) + _KNOT_BYTES * _bins(plan) * share
-            if bytes_ < size:
-                best, size = candidate, bytes_
+            if bytes_ >= size:  # what is deeper still is no better
+                break
+            best, size = candidate, bytes_
         predictor = None if self.scatter is None else self.scatter.predictor(number, earlier)
         if predictor is not None:
             candidate = replace(best, predictor=predictor)
@@ -147,6 +160,10 @@ class ColumnTrial:
         """Return the plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
         if self.effort.worth_of_reference is None:
             return plan, size
+        if self.head.rows < _SHORT:
+            past = past[-1:] if self._resembles(number, past[-1]) else ()
+        if not past:
+            return plan, size
         fixed = size - self._size(number, plan)
         while rest := [place for place in past if place not in plan.references]:
             tried = [replace(plan, references=(*plan.references, place)) for place in rest]
@@ -161,15 +178,36 @@ class ColumnTrial:
                 plan, size = deeper, least
         return replace(plan, references=tuple(place for place in REFERENCES if place in plan.references)), size
 
+    def _is_uneven(self, number: int, plan: ColumnPlan) -> bool:
+        """Return whether values lie so unevenly in the quarters of their bins that learning how saves more than it takes."""
+        assert plan.marginal is not None
+        edges, bins, values = plan.marginal.edges, self.head.bins(number), self.head.values(number)
+        widths = edges[bins + 1] - edges[bins]
+        quarters = np.minimum((values - edges[bins]) / widths * 4, 3).astype(np.int64)
+        counts = np.bincount((bins * 4 + quarters)[widths > 1], minlength=4 * plan.marginal.bins).reshape(-1, 4)
+        total = counts.sum(axis=1)
+        # ideal bits of an adaptive coder (Krichevsky, Trofimov 1981) beside two for each value
+        learned = _log_products(counts, 0.5).sum() - _log_products(total, 2.0).sum()
+        return bool(-learned < 2 * total.sum() * np.log(2))
+
+    def _resembles(self, number: int, place: int) -> bool:
+        """Return whether values are mostly near those of an earlier row."""
+        symbols, rows = self.head.values(number), self.head.rows_at(place)
+        there = rows >= 0
+        if not there.any():
+            return False
+        moved = symbols[there] - symbols[rows[there]]
+        return smooth_bits(moved) < smooth_bits(symbols) + _RESEMBLES
+
     def _packed_size(self, number: int, mixed: float) -> float:
         """Measure the packed column in bytes; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
-        if (
-            min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth_bits(symbols) * len(symbols) / 8 * 0.95)
-            > mixed
-        ):
+        smooth = smooth_bits(symbols) * len(symbols) / 8 * 0.95
+        if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth) > mixed:
             return np.inf
-        return float(len(pack_integers(symbols)))
+        if len(symbols) < _SHORT and estimated_bytes(symbols) > _HOPELESS * mixed:
+            return np.inf
+        return float(len(pack_integers(symbols, thorough=len(symbols) >= _SHORT)))
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
@@ -179,6 +217,12 @@ class ColumnTrial:
     def _size(self, number: int, plan: ColumnPlan) -> float:
         context = self.head.context_of(number, plan)
         return float(len(encode_symbols(self.head.values(number), plan, context, self.effort.contexts)))
+
+
+def _log_products(counts: np.ndarray, first: float) -> np.ndarray:
+    """Return the sum of log(first + i) for i below each count (integers, any shape): float64."""
+    steps = np.concatenate([[0.0], np.cumsum(np.log(first + np.arange(int(counts.max(initial=0)))))])
+    return np.asarray(steps[counts])
 
 
 def _bins(plan: ColumnPlan) -> int:

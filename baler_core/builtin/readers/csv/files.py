@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from baler_core.builtin.readers.csv.dialect import CsvOptions
-from baler_core.builtin.readers.csv.sink import CsvSink
+from baler_core.builtin.readers.csv.sink import CsvSink, cut_table
 from baler_core.builtin.readers.csv.source import CsvSource
 from baler_core.data.variables import Schema
-from baler_core.plugin.interfaces import Options, Reader, Sink, Source
+from baler_core.plugin.interfaces import Cut, Options, Reader, Sink, Source
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv")
 
@@ -30,3 +30,7 @@ class CsvReader(Reader):
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a text table with the header, separators, quotes and line ends that the skeleton holds."""
         return CsvSink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe a table of fewer columns or rows: cells in their usual spelling, no lines between rows."""
+        return cut_table(schema, whole)

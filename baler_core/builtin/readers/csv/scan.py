@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import MISSING_INTEGER, ColumnForm
 from baler_core.builtin.readers.csv.numbers import (
     MISSING,
@@ -27,6 +28,8 @@ _SAMPLE = 2000
 _CERTAIN = 100
 # With more cells that their values do not tell, another format is looked for.
 _FEW = 20
+# With a larger share of cells that are not spelled as expected, all are read one by one.
+_MANY_ODD = 0.5
 # With a larger share of cells of more digits than floats keep, a column is text.
 _MANY_LONG = 0.1
 
@@ -101,13 +104,13 @@ class ScannedColumn:
 
     # ---- the verification
 
-    def take(self, cells: Sequence[str], first: int, lines: Sequence[int]) -> np.ndarray | None:
+    def take(self, cells: Sequence[str], rows: Sequence[int], lines: Sequence[int]) -> np.ndarray | None:
         """Return values of the next cells; None if the column turns out to be something else.
 
         Parameters
         ----------
-        first
-            Row of the first cell.
+        rows
+            The row of each.
         lines
             The lines of the file they stand in.
         """
@@ -130,24 +133,52 @@ class ScannedColumn:
                 return None
             self._empty = False
         return (
-            self._take_integers(cells, first, lines)
+            self._take_integers(cells, rows, lines)
             if "d" in self.form.number
-            else self._take_floats(cells, first, lines)
+            else self._take_floats(cells, rows, lines)
         )
 
-    def _take_integers(self, cells: Sequence[str], first: int, lines: Sequence[int]) -> np.ndarray | None:
+    def take_bulk(self, rows: BulkRows, column: int, first: int, lines: Sequence[int]) -> np.ndarray | None:
+        """Do the same for rows in bulk: cell by cell only what is not spelled as expected."""
+        kind, number = self.form.kind, self.form.number
+        spelling = spelling_of(number) if kind in ("int64", "float64") and not (self._refused or self._empty) else None
+        values, odd = np.zeros(0), np.zeros(len(rows), np.int64)
+        if spelling is not None:
+            values, odd = rows.numbers(column, spelling)
+        if len(odd) > _MANY_ODD * len(rows):
+            return self.take(rows.cells(column), range(first, first + len(rows)), lines)
+        self._rows += len(values) - len(odd)
+        if values.dtype.kind == "i":
+            self._low, self._high = min(self._low, int(values.min())), max(self._high, int(values.max()))
+        else:
+            self._note(values, rows.cells(column, self._wanted))
+        values = values.astype(kind, copy=False)
+        if not len(odd):
+            return values
+        places = odd.tolist()
+        taken = self.take(rows.cells_at(column, places), [first + n for n in places], [lines[n] for n in places])
+        if taken is not None:
+            values[odd] = taken
+        return None if taken is None else values
+
+    @property
+    def _wanted(self) -> int:
+        """How many cells of the next ones are kept to find a format with."""
+        return max(_SAMPLE - len(self._sample), 200) if len(self._sample) < 3 * _SAMPLE else 0
+
+    def _take_integers(self, cells: Sequence[str], rows: Sequence[int], lines: Sequence[int]) -> np.ndarray | None:
         try:
             numbers = list(map(int, cells))
         except ValueError:
-            return self._take_mixed(cells, first, lines)
+            return self._take_mixed(cells, rows, lines)
         self._low, self._high = min(self._low, *numbers), max(self._high, *numbers)
         try:
             values = np.array(numbers, self.form.kind)
         except OverflowError:
             return None
-        return values if self._compare(list(map(str, numbers)), cells, first, lines, integers=True) else None
+        return values if self._compare(list(map(str, numbers)), cells, rows, lines, integers=True) else None
 
-    def _take_mixed(self, cells: Sequence[str], first: int, lines: Sequence[int]) -> np.ndarray | None:
+    def _take_mixed(self, cells: Sequence[str], rows: Sequence[int], lines: Sequence[int]) -> np.ndarray | None:
         """The same where not all cells are integers."""
         try:
             numbers = [int(cell) for cell in cells if cell not in MISSING and not is_missing(cell)]
@@ -162,9 +193,9 @@ class ScannedColumn:
         if self._low <= MISSING_INTEGER or self._high >= 2**63:
             return None
         values = self.form.values(cells)
-        return values if self._compare(self.form.cells(values), cells, first, lines, integers=True) else None
+        return values if self._compare(self.form.cells(values), cells, rows, lines, integers=True) else None
 
-    def _take_floats(self, cells: Sequence[str], first: int, lines: Sequence[int]) -> np.ndarray | None:
+    def _take_floats(self, cells: Sequence[str], rows: Sequence[int], lines: Sequence[int]) -> np.ndarray | None:
         base = self.form.number.removeprefix(",")
         try:
             numbers = list(map(float, cells))
@@ -183,7 +214,7 @@ class ScannedColumn:
             return None
         if not self._has_words and np.isnan(values).any():
             self._note_words(cells)
-        if not self._compare(self.form.cells(values), cells, first, lines, integers=False):
+        if not self._compare(self.form.cells(values), cells, rows, lines, integers=False):
             return None
         self._note(values, cells)
         return values
@@ -191,8 +222,7 @@ class ScannedColumn:
     def _note(self, values: np.ndarray, cells: Sequence[str]) -> None:
         if self.decimals < 15:
             self.decimals = decimals_of(values, self.decimals)
-        if len(self._sample) < 3 * _SAMPLE:
-            self._sample += cells[: max(_SAMPLE - len(self._sample), 200)]
+        self._sample += cells[: self._wanted]
 
     def _note_words(self, cells: Sequence[str]) -> None:
         """Have the commonest word of the first cells that hold any stand for missing values."""
@@ -207,7 +237,7 @@ class ScannedColumn:
                 self._first_long = self._first_long or (line, text)
 
     def _compare(
-        self, written: list[str], cells: Sequence[str], first: int, lines: Sequence[int], *, integers: bool
+        self, written: list[str], cells: Sequence[str], rows: Sequence[int], lines: Sequence[int], *, integers: bool
     ) -> bool:
         """Note the cells that would be written otherwise; False if one of them makes the column text."""
         if written == list(cells):
@@ -217,7 +247,7 @@ class ScannedColumn:
         if self._objects(texts, numbers, integers=integers):
             return False
         self._count_long(texts, numbers)
-        self.irregular.rows += [first + place for place in odd]
+        self.irregular.rows += [rows[place] for place in odd]
         self.irregular.texts += texts
         return True
 

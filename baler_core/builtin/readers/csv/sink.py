@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from baler_core.builtin.readers.csv.source import CELLS, LINES, ROW
 from baler_core.data.block import values_of
 from baler_core.data.variables import Schema
 from baler_core.entropy.varint import ByteReader
-from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Sink
+from baler_core.errors import DataError, FormatError
+from baler_core.plugin.interfaces import Cut, Sink
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -112,3 +113,36 @@ def _spellings(schema: Schema, columns: dict[str, ColumnForm], rows: int) -> dic
         name = schema.names[reader.varint(len(columns))]
         found[name] = Spellings(reader.sized(), rows, columns[name])
     return found
+
+
+def cut_table(schema: Schema, whole: Schema) -> Cut:
+    """Describe a table of fewer columns or rows.
+
+    Raises
+    ------
+    DataError
+        If the lines before the table describe columns that would not be there.
+    """
+    kept = [whole.names.index(name) for name in schema.names]
+    _forms(whole)  # refuses what is damaged
+    forms = [stored for length, stored in schema.skeleton["columns"] for _ in range(length)]
+    dialect = Dialect.from_json(schema.skeleton.get("dialect"), whole.names)
+    fewer = len(kept) < len(whole.names)
+    if fewer and "%ECSV" in dialect.preamble:
+        raise DataError("the header of an ECSV table describes every column: cut its rows alone, or use open_file")
+    header = None if dialect.header is None else [dialect.header[place] for place in kept]
+    fields = [dialect.fields[place] for place in kept] if dialect.fields else []
+    head = "" if fewer else dialect.head
+    names = schema.names
+    cut = replace(dialect, header=header, fields=fields, head=head, names=names).to_json()
+    stated = {"dialect": cut, "columns": [[1, forms[place]] for place in kept]}
+    told = [
+        what
+        for lost, what in (
+            (schema.attachments.get(CELLS), "cells that are spelt unusually come in the usual spelling"),
+            (schema.attachments.get(LINES), "comments and empty lines between rows are left out"),
+            (dialect.head and not head, "lines between the header and the first row are left out"),
+        )
+        if lost
+    ]
+    return Cut(replace(schema, skeleton={**schema.skeleton, **stated}, attachments={}), told)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
 from baler_core.builtin.readers.csv.metadata import column_notes
@@ -196,20 +197,35 @@ class CsvSource(Source):
                 if with_lines:
                     self._beside.others += [(self._rows + place, line) for place, line in batch.others]
                     ragged += batch.ragged
-                    self._check_ragged(ragged, self._rows + len(batch.cells), at_end=False)
-                if batch.cells:
-                    table = self._table(batch.cells)
-                    self._begin(table, batch)
-                    self._take(table, batch, active)
-                    if with_lines:
-                        self._compare_lines(table, batch)
-                    self._rows += len(batch.cells)
+                    self._check_ragged(ragged, self._rows + len(batch.raws), at_end=False)
+                if batch.raws:
+                    self._take_rows(batch, active, with_lines=with_lines)
+                    self._rows += len(batch.raws)
         if with_lines:
             self._check_ragged(ragged, self._rows, at_end=True)
             final = not (self._beside.ends and self._beside.ends[-1] == (self._rows - 1, ""))
             if not final:
                 self._beside.ends.pop()
             self._dialect = replace(self._dialect, final_newline=final)
+
+    def _take_rows(self, batch: TextRows, active: set[int], *, with_lines: bool) -> None:
+        """Take the cells of some columns: in bulk, where the lines follow from the cells."""
+        if self._columns and batch.bulk is not None and self._is_simple and self._dialect.newline == "\n":
+            self._take_bulk(batch, batch.bulk, active)
+            return
+        table = self._table(batch.cells)
+        self._begin(table, batch)
+        self._take(table, batch, active)
+        if with_lines:
+            self._compare_lines(table, batch)
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether a line without quotes is its cells and what stands between them."""
+        dialect = self._dialect
+        return dialect.quoting == "minimal" and not (
+            dialect.fields or dialect.padding or dialect.separator == " " or dialect.stripped
+        )
 
     def _table(self, rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
         """The cells of each column."""
@@ -226,11 +242,23 @@ class CsvSource(Source):
         style = quoting_style(batch.raws[:_SAMPLE_ROWS], self._dialect, self._text_columns)
         self._dialect = replace(self._dialect, quoting=style)
 
-    def _take(self, table: Sequence[Sequence[str]], batch: TextRows, active: set[int]) -> None:
+    def _take_bulk(self, batch: TextRows, rows: BulkRows, active: set[int]) -> None:
         for place in active:
-            values = self._columns[place].take(table[place], self._rows, batch.numbers)
+            values = self._columns[place].take_bulk(rows, place, self._rows, batch.numbers)
             if self._values is not None and values is not None:
                 self._values[place].append(values)
+        self._limit_kept()
+
+    def _take(self, table: Sequence[Sequence[str]], batch: TextRows, active: set[int]) -> None:
+        rows = range(self._rows, self._rows + len(batch.raws))
+        for place in active:
+            values = self._columns[place].take(table[place], rows, batch.numbers)
+            if self._values is not None and values is not None:
+                self._values[place].append(values)
+        self._limit_kept()
+
+    def _limit_kept(self) -> None:
+        """Keep no values any more if they are too many."""
         cells = sum(_TEXT_IN_MEMORY if text else 8 for text in self._text_columns)
         if self._rows * cells > _KEPT_BYTES:
             self._values = None
@@ -238,8 +266,7 @@ class CsvSource(Source):
     def _compare_lines(self, table: Sequence[Sequence[str]], batch: TextRows) -> None:
         dialect = self._dialect
         self._beside.ends += line_ends(self._rows, batch.raws, dialect.newline)
-        simple = not (dialect.fields or dialect.padding or dialect.separator == " ")
-        if simple and dialect.quoting == "minimal" and not batch.has(dialect.quote):
+        if self._is_simple and not batch.has(dialect.quote):
             return
         layout = dialect.layout(self._text_columns)
         self._beside.templates += odd_templates(self._rows, batch.raws, table, layout)
@@ -280,14 +307,37 @@ class CsvSource(Source):
             yield variables, [self._values[place][0][part] for place in self._kept]
 
     def _read_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
+        pending: list[list[np.ndarray]] = []
         with self._stream() as stream:
-            rows = itertools.chain.from_iterable(batch.cells for batch in stream.batches(_SCAN_ROWS))
+            batches = map(self._batch_values, (batch for batch in stream.batches(_SCAN_ROWS) if batch.raws))
             for _, variables, part in leading_slices(self.schema, max_bytes):
-                batch = list(itertools.islice(rows, part.stop - part.start))
-                if len(batch) != part.stop - part.start:
-                    raise DataError(f"{self._path}: changed while it was read, it has fewer rows than before")
-                table = self._table(batch)
-                yield variables, [self._column_values(place, table[place]) for place in self._kept]
+                wanted = part.stop - part.start
+                while sum(len(arrays[0]) for arrays in pending) < wanted:
+                    arrays = next(batches, None)
+                    if arrays is None:
+                        raise DataError(f"{self._path}: changed while it was read, it has fewer rows than before")
+                    pending.append(arrays)
+                joined = [np.concatenate(column) for column in zip(*pending, strict=True)]
+                pending = [[column[wanted:] for column in joined]]
+                yield variables, [column[:wanted] for column in joined]
+
+    def _batch_values(self, batch: TextRows) -> list[np.ndarray]:
+        """The values of the chosen columns in some rows."""
+        if batch.bulk is None or not self._is_simple:
+            table = self._table(batch.cells)
+            return [self._column_values(place, table[place]) for place in self._kept]
+        return [self._bulk_values(place, batch.bulk) for place in self._kept]
+
+    def _bulk_values(self, place: int, rows: BulkRows) -> np.ndarray:
+        form = self._columns[place].form
+        spelling = spelling_of(form.number) if form.kind in ("int64", "float64") else None
+        if spelling is None:
+            return self._column_values(place, rows.cells(place))
+        values, odd = rows.numbers(place, spelling)
+        values = values.astype(form.kind, copy=False)
+        if len(odd):
+            values[odd] = self._column_values(place, rows.cells_at(place, odd.tolist()))
+        return values
 
     def _column_values(self, place: int, cells: Sequence[str]) -> np.ndarray:
         form: ColumnForm = self._columns[place].form

@@ -8,13 +8,14 @@ import gzip
 import itertools
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
+from baler_core.builtin.readers.csv.bulk import BulkRows, plain_rows
 from baler_core.builtin.readers.csv.split import is_too_long, split_cells
 from baler_core.errors import DataError, UnsuitedError
 
@@ -110,8 +111,6 @@ class TextRows:
 
     Attributes
     ----------
-    cells
-        The cells of each row, all of the same number.
     raws
         The text of each row, line end included.
     numbers
@@ -122,14 +121,24 @@ class TextRows:
         The last of these: `(number of the line, its cells)`.
     plain
         Whether there is known to be no quote in them.
+    bulk
+        The same rows with their cells found and not yet read, if they are plain enough.
+    split
+        Gives the cells of each row, all of the same number.
     """
 
-    cells: list[list[str]]
     raws: list[str]
     numbers: Sequence[int]
     others: list[tuple[int, str]] = field(default_factory=list)
     ragged: list[tuple[int, int]] = field(default_factory=list)
     plain: bool = False
+    bulk: BulkRows | None = None
+    split: Callable[[], list[list[str]]] = list
+
+    @cached_property
+    def cells(self) -> list[list[str]]:
+        """The cells of each row."""
+        return self.split()
 
     def has(self, quote: str) -> bool:
         """Return whether there may be quotes in the rows."""
@@ -137,17 +146,21 @@ class TextRows:
 
 
 def lines_of(file: IO[str], where: str) -> Iterator[str]:
-    """Yield the lines of a text, ends included.
+    """Return the lines of a text, ends included, as they are read.
 
     Raises
     ------
     DataError
         If one is so long that this is no table.
     """
+    return itertools.chain.from_iterable(_batches_of_lines(file, where))
+
+
+def _batches_of_lines(file: IO[str], where: str) -> Iterator[list[str]]:
     while batch := list(itertools.islice(iter(partial(file.readline, LONGEST_LINE), ""), 1024)):
         if max(map(len, batch)) >= LONGEST_LINE:
             raise UnsuitedError(f"{where}: not a text table, it has a line of more than {LONGEST_LINE} characters")
-        yield from batch
+        yield batch
 
 
 def body(line: str) -> str:
@@ -189,7 +202,15 @@ class TextRowStream:
 
     def _plain(self, lines: list[str]) -> TextRows | None:
         """The rows of lines that hold nothing but rows, and no quotes; None if they hold anything else."""
-        text, grammar = "".join(lines), self._grammar
+        grammar = self._grammar
+        first = self.number + 1
+        if not (grammar.cuts or grammar.padded or grammar.separator in " \t"):
+            bulk = plain_rows(lines, grammar.separator, grammar.quote, grammar.comment, self._width)
+            if bulk is not None:
+                self.number += len(lines)
+                numbers = range(first, self.number + 1)
+                return TextRows(lines, numbers, plain=True, bulk=bulk, split=partial(split_plain, lines, grammar))
+        text = "".join(lines)
         if grammar.quote and grammar.quote in text:
             return None
         mark = grammar.comment
@@ -201,19 +222,20 @@ class TextRowStream:
             return None
         if set(map(len, cells)) != {self._width} or len(cells) != len(lines):
             return None
-        first, self.number = self.number + 1, self.number + len(lines)
-        return TextRows(cells, lines, range(first, self.number + 1), plain=True)
+        self.number += len(lines)
+        return TextRows(lines, range(first, self.number + 1), plain=True, split=lambda: cells)
 
     def _careful(self, lines: list[str]) -> TextRows:
         """The same for any lines; more are read where a row goes on behind them."""
-        found = TextRows([], [], numbers := [])
+        rows: list[list[str]] = []
+        found = TextRows([], numbers := [], split=lambda: rows)
         raw: list[str] = []
 
         def feed() -> Iterator[str]:
             for line in itertools.chain(lines, self._lines):
                 self.number += 1
                 if not raw and self._is_other(line):
-                    found.others.append((len(found.cells), line))
+                    found.others.append((len(rows), line))
                 else:
                     raw.append(line)
                     yield line
@@ -227,11 +249,11 @@ class TextRowStream:
                 text, first = "".join(raw), self.number - len(raw) + 1
                 raw.clear()
                 if len(cells) == self._width:
-                    found.cells.append(cells)
+                    rows.append(cells)
                     found.raws.append(text)
                     numbers.append(first)
                 else:
-                    found.others.append((len(found.cells), text))
+                    found.others.append((len(rows), text))
                     if not text.startswith("#") and not RULE.fullmatch(body(text)):
                         found.ragged.append((first, len(cells)))
         except csv.Error as error:

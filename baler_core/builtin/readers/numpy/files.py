@@ -5,15 +5,16 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, MappedRows, StreamedRows, read_header
-from baler_core.builtin.readers.numpy.schema import array_blocks, arrays_schema, chosen_arrays
+from baler_core.builtin.readers.numpy.schema import array_blocks, arrays_schema, chosen_arrays, cut_forms
 from baler_core.builtin.readers.numpy.sinks import NpySink, NpzSink
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError
-from baler_core.plugin.interfaces import Reader, Sink, Source
+from baler_core.plugin.interfaces import Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -37,6 +38,11 @@ class NpyReader(Reader):
         """Start an array file of the dtype, byte order and memory order that the skeleton holds."""
         return NpySink(path, schema)
 
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe an array of fewer rows or fields."""
+        (form,) = cut_forms([schema.skeleton["array"]], schema)
+        return Cut(replace(schema, skeleton={**schema.skeleton, "array": form}))
+
 
 class NpzReader(Reader):
     """Named arrays; arrays of one shape share their dimensions, so that equally long columns form a table."""
@@ -52,6 +58,11 @@ class NpzReader(Reader):
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start an archive with the names, order and compression that the skeleton holds."""
         return NpzSink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe an archive of fewer arrays or rows."""
+        forms = cut_forms(schema.skeleton["arrays"], schema)
+        return Cut(replace(schema, skeleton={**schema.skeleton, "arrays": forms}))
 
 
 class _NpySource(Source):

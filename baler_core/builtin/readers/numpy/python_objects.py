@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,11 +15,12 @@ from baler_core.builtin.readers.numpy.sinks import NpzSink
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import DataError
-from baler_core.plugin.interfaces import Reader, Sink, Source
+from baler_core.plugin.interfaces import Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
 
+PARTS = "a part"
 # How much larger texts may become that are all as long as the longest.
 _LONGEST_ARCHIVE = 64
 
@@ -38,6 +40,11 @@ class PythonReader(Reader):
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start an archive of the variables."""
         return _ObjectSink(path, schema)
+
+    def cut(self, schema: Schema, whole: Schema) -> Cut:
+        """Describe an archive of the arrays that are left, without the object that they were."""
+        names = {v.name: {"as": dtype.str, "of": v.name} for v in schema.variables for dtype in _dates(whole, v.name)}
+        return Cut(replace(schema, skeleton={"kind": PARTS, "object": names}, attachments={}))
 
 
 class _ObjectSink(Sink):
@@ -60,9 +67,13 @@ class _ObjectSink(Sink):
         else:
             times = dict(_times(skeleton))
             arrays = {name: values.view(times.get(name, values.dtype)) for name, values in arrays.items()}
-            self.warnings = [
-                f"the file holds the arrays of an object of {skeleton['kind']} and nothing else: baler_core.open gives the object back"
-            ]
+            self.warnings = (
+                []
+                if skeleton["kind"] == PARTS
+                else [
+                    f"the file holds the arrays of an object of {skeleton['kind']} and nothing else: baler_core.open gives the object back"
+                ]
+            )
         _write_archive(self._path, {name: _fixed(values) for name, values in arrays.items()})
 
 
@@ -71,6 +82,10 @@ def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
     if len(pieces) == 1:
         return pieces[0]
     return np.concatenate(pieces, dtype=variable.numpy_dtype)
+
+
+def _dates(schema: Schema, name: str) -> list[np.dtype[Any]]:
+    return [dtype for of, dtype in _times(schema.skeleton) if of == name][:1]
 
 
 def _times(stored: Json) -> Iterator[tuple[str, np.dtype[Any]]]:

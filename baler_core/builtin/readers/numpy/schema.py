@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, split_fields
@@ -66,3 +67,16 @@ def array_blocks(
     finally:
         for stream in streams.values():
             stream.close()
+
+
+def cut_forms(stored: Sequence[Json], schema: Schema) -> list[Json]:
+    """Return the forms of the arrays that hold the variables of a part of a file, with its lengths."""
+    sizes = {variable.name: schema.sizes[variable.dims[0]] for variable in schema.variables if variable.dims}
+    found = []
+    for form in map(ArrayForm.from_json, stored):
+        names = {leaf.name for leaf in form.leaves()} & set(schema.names)
+        if names:
+            rows = [sizes[name] for name in sorted(names) if name in sizes]
+            cut = form.with_fields(names)
+            found.append(replace(cut, shape=(*rows[:1], *cut.shape[1:]) if cut.shape else ()).to_json())
+    return found

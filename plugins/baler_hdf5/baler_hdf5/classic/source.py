@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Role, Schema, Source, Variable, leading_slices, make_block
+from baler_core import (
+    CfDescribed,
+    DataError,
+    Role,
+    Schema,
+    Source,
+    Variable,
+    axis_role,
+    cf_roles,
+    described,
+    leading_slices,
+    make_block,
+    special_values,
+    standard_name,
+)
 from baler_hdf5.classic.header import ClassicHeader, ClassicVariable, end_of_values, header_with, parse_header
-from baler_hdf5.contents.conventions import axis_role, described, standard_name
-from baler_hdf5.contents.roles import Described, roles_of
-from baler_hdf5.contents.special_values import special_values
 from baler_hdf5.contents.surroundings import TRAILING, read_behind
 from baler_hdf5.schema.datasets import StoredDataset, select
 from baler_hdf5.schema.dimensions import DatasetDimensions
@@ -139,14 +150,14 @@ def _schema(header: ClassicHeader, records: int, kept: set[str], skeleton: dict[
             axes[variable.name].update({dim: axis} if axis else {})
             names.append(dim)
         dimensions.dims[variable.name] = tuple(names)
-    roles = roles_of({v.name: _described(v, dimensions.dims[v.name]) for v in taken})
+    roles = cf_roles({v.name: _described(v, dimensions.dims[v.name]) for v in taken})
     variables = [_variable(v, dimensions.dims[v.name], axes[v.name], *roles.get(v.name, ("", ""))) for v in taken]
     return Schema(tuple(variables), dimensions.sizes, {}, skeleton)
 
 
-def _described(variable: ClassicVariable, dims: tuple[str, ...]) -> Described:
+def _described(variable: ClassicVariable, dims: tuple[str, ...]) -> CfDescribed:
     dtype = variable.dtype.newbyteorder("<").str
-    return Described(variable.name, dtype, dims, variable.attributes, is_scale=dims[:1] == (variable.name,))
+    return CfDescribed(variable.name, dtype, dims, variable.attributes, is_scale=dims[:1] == (variable.name,))
 
 
 def _variable(

@@ -159,7 +159,9 @@ def _shown(record: Json) -> Any:
     raw = raw_dtype(kind)
     if raw is None or raw.kind not in "iufSb" or raw.subdtype:
         return None
-    values = decode_cells(record["value"], kind, tuple(shape), raw, lambda path, kind: None) if math.prod(shape) else None
+    values = (
+        decode_cells(record["value"], kind, tuple(shape), raw, lambda path, kind: None) if math.prod(shape) else None
+    )
     if raw.kind == "S":
         texts = [] if values is None else [one.decode("utf-8", "replace") for one in values.reshape(-1).tolist()]
         return texts[0] if len(texts) == 1 else texts or ""

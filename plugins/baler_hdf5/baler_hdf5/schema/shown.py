@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from baler_core import Schema, Shown, ShownGroup, ShownVariable
+from baler_core import CF_DEFAULT_FILL, Schema, Shown, ShownGroup, ShownVariable
 from baler_hdf5.contents.attributes import shown_values
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.filters import shown_filters
 from baler_hdf5.contents.raw_datatypes import raw_dtype
-from baler_hdf5.contents.special_values import DEFAULT_FILL
 from baler_hdf5.schema.datasets import NETCDF_RENAMED, StoredDataset
 from baler_hdf5.schema.dimensions import Marks, scales_of
 from baler_hdf5.schema.skeleton import completed
@@ -102,9 +101,7 @@ def _variable(record: Json, scales: Sequence[str | None], lengths: Mapping[str, 
     own = [(scale.rpartition("/")[2] if scale else dim) for scale, dim in zip(scales, plain_dims, strict=False)]
     whole = fields.get(())
     inner = whole.shape if whole else ()
-    shape = tuple(
-        lengths[scale] if scale else length for scale, length in zip(scales, record["shape"], strict=True)
-    )
+    shape = tuple(lengths[scale] if scale else length for scale, length in zip(scales, record["shape"], strict=True))
     parts = {tuple(members): variable for variable, members in record["variables"].items()}
     stored_name = first if () in parts else "/".join((group, name)).lstrip("/")
     shown = stored_name.rpartition("/")[2]
@@ -119,7 +116,7 @@ def _variable(record: Json, scales: Sequence[str | None], lengths: Mapping[str, 
         dtype,
         attributes,
         _encoding(record, dtype, whole, (*shape, *inner)),
-        attributes.get("_FillValue", DEFAULT_FILL.get(dtype.str[1:])),
+        attributes.get("_FillValue", CF_DEFAULT_FILL.get(dtype.str[1:])),
         whole.base if whole and whole.cells == "run" else "",
     )
 
@@ -129,7 +126,9 @@ def _dtype(record: Json, whole: Field | None) -> np.dtype[Any]:
     raw = raw_dtype(record)
     if raw is None or (whole and whole.cells != "plain"):
         return np.dtype(object)
-    return np.dtype("i1") if raw.base == bool else raw.base.newbyteorder("=") if raw.base.names is None else raw.base
+    return (
+        np.dtype("i1") if raw.base.kind == "b" else raw.base.newbyteorder("=") if raw.base.names is None else raw.base
+    )
 
 
 def _encoding(record: Json, dtype: np.dtype[Any], whole: Field | None, shape: tuple[int, ...]) -> dict[str, Any]:

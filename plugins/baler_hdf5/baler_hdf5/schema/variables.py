@@ -8,16 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from baler_core import Role, Variable
+from baler_core import (
+    CfDescribed,
+    CfSpecial,
+    Role,
+    Variable,
+    axis_role,
+    cf_roles,
+    conventional_attributes,
+    described,
+    fitting_axes,
+    special_values,
+    standard_name,
+)
 from baler_hdf5.contents.attributes import plain_values
-from baler_hdf5.contents.conventions import DESCRIPTION, axis_role, described, standard_name
 from baler_hdf5.contents.datatypes import Json
-from baler_hdf5.contents.roles import TELLING, Described, fitting_axes, roles_of
-from baler_hdf5.contents.special_values import SPECIAL, Special, special_values
 from baler_hdf5.schema.datasets import StoredDataset
 from baler_hdf5.schema.dimensions import DatasetDimensions
 
-CONVENTIONAL = DESCRIPTION | SPECIAL | TELLING
+CONVENTIONAL = conventional_attributes()
 
 
 def make_variables(
@@ -41,13 +50,13 @@ def make_variables(
     """
     said = {dataset.path: plain_values(records[dataset.path]["attributes"], CONVENTIONAL) for dataset in datasets}
     axes = {dim: axis_role(scale, said.get(scale, {})) for dim, scale in dimensions.scales.items()}
-    roles = roles_of(_described(datasets, dimensions, said, is_monotonic))
+    roles = cf_roles(_described(datasets, dimensions, said, is_monotonic))
     variables = []
     for dataset in datasets:
         attributes = said[dataset.path]
         for name, field in dataset.fields.items():
             dims = dimensions.dims[name]
-            special = Special(field.dtype)
+            special = CfSpecial(field.dtype)
             if field.cells == "plain" and not field.members:  # readers apply none of it to members of compounds
                 filled = records[dataset.path]["fill"] is not None
                 special = special_values(attributes, field.dtype, netcdf=netcdf, filled=filled)
@@ -57,7 +66,7 @@ def make_variables(
 
 
 def _variable(
-    name: str, dims: tuple[str, ...], special: Special, attributes: Mapping[str, Json], role: tuple[Role, str]
+    name: str, dims: tuple[str, ...], special: CfSpecial, attributes: Mapping[str, Json], role: tuple[Role, str]
 ) -> Variable:
     """Make a variable from its attributes, and its role with the reason."""
     units, label = described(attributes)
@@ -84,7 +93,7 @@ def _described(
     dimensions: DatasetDimensions,
     said: Mapping[str, Mapping[str, Any]],
     is_monotonic: Callable[[str], bool],
-) -> dict[str, Described]:
+) -> dict[str, CfDescribed]:
     """Return the evidence for roles; members of compounds have no attributes of their own."""
     scales = set(dimensions.scales.values())
     shapes = {d.path: d.shape or () for d in datasets if d.path in d.fields and d.fields[d.path].cells == "plain"}
@@ -93,7 +102,7 @@ def _described(
     for dataset in datasets:
         for name, field in dataset.fields.items():
             whole = not field.members
-            found[name] = Described(
+            found[name] = CfDescribed(
                 dataset.path,
                 field.dtype,
                 dimensions.dims[name],

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from baler_core.builtin.models.fields.transform.mode_sums import orthonormal
 from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
@@ -50,10 +51,8 @@ class Basis:
         return Basis(self.entries[:, :count], self.bits[:count])
 
     def matrix(self) -> np.ndarray[Any, Any]:
-        """Return float64 (frames, modes) with orthonormal columns."""
-        rounded = self.entries / np.exp2(self.bits.astype(np.float64))
-        orthonormal, triangle = np.linalg.qr(rounded)
-        return orthonormal * np.where(np.diag(triangle) < 0, -1.0, 1.0)
+        """Return float64 (frames, modes) with orthonormal columns, the same bits on all machines."""
+        return np.ascontiguousarray(orthonormal(np.ldexp(self.entries.astype(np.float64), -self.bits).T).T)
 
 
 def gram(frames: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from baler_core.builtin.models.fields.layout import Box, tiles
 from baler_core.builtin.models.fields.transform.basis import best_taps, code_mode, gram
 from baler_core.builtin.models.fields.transform.block import Chunk, TiledFrames
+from baler_core.builtin.models.fields.transform.mode_sums import combined, orthonormal
 from baler_core.entropy.arithmetic import OVERRUN, finish, new_decoder, new_encoder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
@@ -59,7 +60,7 @@ class SharedModes:
         rows = np.concatenate([constant, stored.reshape(len(stored), -1) / _FULL])
         if len(rows) > rows.shape[1]:
             return None
-        return cls(np.ascontiguousarray(np.linalg.qr(rows.T)[0].T).reshape(-1, *shape))
+        return cls(orthonormal(rows).reshape(-1, *shape))
 
     def find(self, block: TiledFrames, fineness: int) -> Explained:
         """Return how much of each mode is in each frame of a block."""
@@ -111,7 +112,7 @@ class Explained:
 
     def tile(self, box: Box) -> np.ndarray:
         """Return the part inside a box of space: float64 (frames, variables, z, y, x)."""
-        found = self.coefficients * self.shared_modes.step(self.fineness) @ self.shared_modes.part(box)
+        found = combined(self.coefficients * self.shared_modes.step(self.fineness), self.shared_modes.part(box))
         return found.reshape(len(found), *self.shared_modes.modes[0][(slice(None), *box)].shape)
 
     def to_bytes(self) -> bytes:

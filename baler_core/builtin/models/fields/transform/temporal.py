@@ -10,6 +10,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform import wavelet
 from baler_core.builtin.models.fields.transform.lifting import join_slices, split_slices
+from baler_core.builtin.models.fields.transform.mode_sums import combined
 
 TimeTransform = Literal["none", "wavelet", "basis"]
 TIME_TRANSFORMS: tuple[TimeTransform, ...] = ("none", "wavelet", "basis")
@@ -39,7 +40,7 @@ def forward(frames: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) 
 def inverse(slices: np.ndarray, kind: TimeTransform, matrix: np.ndarray | None) -> np.ndarray:
     """Invert `forward`; may change `slices`."""
     if kind == "basis" and matrix is not None:
-        return (matrix @ _flat(slices)).reshape(len(matrix), *slices.shape[1:])
+        return combined(matrix, _flat(slices)).reshape(len(matrix), *slices.shape[1:])
     if kind == "wavelet":
         join_slices(slices.reshape(1, slices.size), _sizes(slices.shape))
     return slices

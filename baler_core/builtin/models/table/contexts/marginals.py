@@ -35,7 +35,7 @@ class Marginal:
     @property
     def masses(self) -> np.ndarray:
         """Share of each bin as int64, about 2^24 in total, none 0."""
-        return _mass_table()[np.minimum(self.levels, LEVELS - 1)]
+        return _MASSES[np.minimum(self.levels, LEVELS - 1)]
 
     def bin_of(self, values: np.ndarray) -> np.ndarray:
         """Return the bin of each value inside the edges: int64."""
@@ -48,6 +48,9 @@ class Marginal:
 def _mass_table() -> np.ndarray:
     """2^(24 - k / MASS_STEPS) rounded down, by integer roots so that every machine has the same: int64."""
     return np.array([math.isqrt(math.isqrt(1 << (96 - k))) for k in range(LEVELS)], np.int64)
+
+
+_MASSES = _mass_table()
 
 
 def knots_wanted(rows: int) -> int:

@@ -23,6 +23,8 @@ _RIDGE = 1e-3
 _MOST_LOOKED_AT = 48
 """Columns that a predictor may use: those with the strongest products with the target."""
 _FAR = 1000
+# Of e, beyond the largest number: lattices of a damaged file may have any step.
+_LARGEST_EXPONENT = Decimal(2000)
 """Largest linear score, where 512 is the distance between the 1 % and 99 % borders."""
 
 
@@ -103,7 +105,7 @@ def linear_edges(marginal: Marginal, lattice: Lattice, symbols: SymbolMap) -> np
 def _linear_value(code: int, lattice: Lattice) -> Decimal:
     if not isinstance(lattice, LogLattice):
         return Decimal(code)
-    exponent = Decimal(lattice.step) * min(abs(code) + lattice.smallest, round(2000 / lattice.step))
+    exponent = min(Decimal(lattice.step) * (abs(code) + lattice.smallest), _LARGEST_EXPONENT)
     return exponent.exp().copy_sign(Decimal(code)) if code else Decimal(0)
 
 

@@ -90,13 +90,20 @@ def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> S
         Take differences wherever they look cheaper, although later columns then learn less from this one; else only
         where they are much cheaper.
     """
+    return choose_maps(codes, whole=whole)[differences]
+
+
+def choose_maps(codes: np.ndarray, *, whole: bool) -> tuple[SymbolMap, SymbolMap]:
+    """Choose the same without and with a liking for differences, at once."""
     if not len(codes):
-        return SymbolMap("codes", 0, 0)
-    plain = _range_map("codes", codes)
-    options = [(smooth_bits(codes), plain)]
+        return (SymbolMap("codes", 0, 0),) * 2
+    options = [(smooth_bits(codes), _range_map("codes", codes))]
+    liked = None
     if len(codes) > 16:
         moved = np.diff(codes)
-        options.append((smooth_bits(moved) * (1.02 if differences else 3) + 0.05, _range_map("differences", moved)))
+        bits, moving = smooth_bits(moved), _range_map("differences", moved)
+        options.append((bits * 3 + 0.05, moving))
+        liked = bits * 1.02 + 0.05, moving
     distinct = np.unique(codes)
     span = int(codes.max()) - int(codes.min()) + 1
     if whole and 1 < len(distinct) < min(len(codes) // 2, 1 << 16) and span > 1.2 * len(distinct):
@@ -104,7 +111,9 @@ def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> S
         dictionary = SymbolMap("dictionary", 0, len(distinct) - 1, distinct)
         listed = len(distinct) * (smooth_bits(np.diff(distinct)) + 0.5) / len(codes)
         options.append((smooth_bits(ranks) + listed + 0.02, dictionary))
-    return min(options, key=lambda option: option[0])[1]
+    gladly = options if liked is None else [options[0], liked, *options[2:]]
+    reluctant, glad = (min(each, key=lambda option: option[0])[1] for each in (options, gladly))
+    return reluctant, glad
 
 
 def _range_map(kind: SymbolKind, codes: np.ndarray) -> SymbolMap:

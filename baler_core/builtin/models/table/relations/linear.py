@@ -8,11 +8,42 @@ import numpy as np
 
 MOST_PARENTS = 8
 _SOLVED_AT_ONCE = 48
-_PURSUED = 256
+PURSUED = 256
 """In wider tables only so many candidates, those most like the target, are looked at closely."""
 
 Terms = tuple[tuple[int, float], ...]
 """(candidate, coefficient) of each term."""
+
+
+def matches(numbers: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lengths of columns as each of them weighs the rows, and the products of all with it, at once.
+
+    Parameters
+    ----------
+    numbers
+        float64 (rows, columns), finite.
+    weights
+        float64 (rows, columns): what each column as a target weighs the rows by.
+
+    Returns
+    -------
+    tuple
+        Both float64 (candidates, targets); the products are by candidates of length 1.
+    """
+    squares = weights * weights
+    lengths = np.sqrt((numbers * numbers).T @ squares) + 1e-300
+    return lengths, (numbers.T @ (numbers * squares)) / lengths
+
+
+def relation_among_most_alike(
+    target: np.ndarray, candidates: np.ndarray, noise: np.ndarray, lengths: np.ndarray, match: np.ndarray
+) -> Terms | None:
+    """Return the same as `sparse_relation`, in wide tables, from what `matches` found; candidates of length 0 are none."""
+    strongest = np.sort(np.argpartition(-np.abs(match), PURSUED)[:PURSUED])
+    weights = 1 / noise
+    scaled = candidates[:, strongest] * weights[:, None] / lengths[strongest]
+    found = _pursue(target * weights, scaled, lengths[strongest], match[strongest])
+    return None if found is None else tuple((int(strongest[k]), factor) for k, factor in found)
 
 
 def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> Terms | None:
@@ -35,10 +66,8 @@ def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarra
     lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
     scaled = offered / lengths
     match = scaled.T @ wanted
-    if len(match) > _PURSUED:
-        strongest = np.sort(np.argpartition(-np.abs(match), _PURSUED)[:_PURSUED])
-        found = _pursue(wanted, scaled[:, strongest], lengths[strongest], match[strongest])
-        return None if found is None else tuple((int(strongest[k]), factor) for k, factor in found)
+    if len(match) > PURSUED:
+        return relation_among_most_alike(target, candidates, noise, lengths, match)
     found = _pursue(wanted, scaled, lengths, match)
     if found is None and 1 < offered.shape[1] <= min(_SOLVED_AT_ONCE, len(target) // 4):
         found = _solve(wanted, scaled, lengths, scaled.T @ scaled, match)

@@ -13,6 +13,8 @@ _TOGETHER = 64
 _MOST_PAIRED, _FEWEST_PAIRED = 3000, 500
 _PAIRED = 3_000_000
 """Rows for pairs of columns, and rows times candidates: fewer rows in wide tables."""
+_SPAN = 8
+"""Values over a range of so many times their number are counted in an array of that range, the others by sorting."""
 _WORTH = 0.004
 """Bits per value that a further parent must promise."""
 
@@ -21,9 +23,18 @@ def entropy(numbers: np.ndarray) -> float:
     """Order-0 entropy in bits, plus what estimating so many chances from so few rows flatters it by (Miller 1955)."""
     if not len(numbers):
         return 0.0
-    counts = np.unique(numbers, return_counts=True)[1]
+    counts = _counts(numbers)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum() + (len(counts) - 1) / (2 * len(numbers) * np.log(2)))
+
+
+def _counts(numbers: np.ndarray) -> np.ndarray:
+    """Count each number that occurs, in ascending order of the numbers."""
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low < _SPAN * len(numbers):
+        counts = np.bincount(numbers - low)
+        return counts[counts > 0]
+    return np.unique(numbers, return_counts=True)[1]
 
 
 def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
@@ -99,16 +110,26 @@ def _greedy(
     for step in range(min(most, len(candidates))):
         parts = middle if step < 2 else few
         before = entropy(_joined(condition, target)) - entropy(condition)
-        gains = []
-        for candidate in candidates:
-            both = _joined(condition, parts[candidate])
-            gains.append(before - entropy(_joined(both, target)) + entropy(both))
+        both = np.stack([_joined(condition, parts[candidate]) for candidate in candidates])
+        gains = before - _entropies(both * (int(target.max(initial=0)) + 1) + target) + _entropies(both)
         best = int(np.argmax(gains))
         if gains[best] < _WORTH:
             break
-        condition = _joined(condition, parts[candidates[best]])
+        # as few numbers as there are, so that many candidates fit an array that counts them
+        condition = np.unique(both[best], return_inverse=True)[1]
         chosen.append(candidates.pop(best))
     return chosen
+
+
+def _entropies(numbers: np.ndarray) -> np.ndarray:
+    """Return the entropy of each row of int64 numbers from 0 (several rows, not empty), as `entropy` defines it."""
+    rows, span = len(numbers), int(numbers.max()) + 1
+    if rows * span > _SPAN * numbers.size:
+        return np.array([entropy(row) for row in numbers])
+    counts = np.bincount((numbers + span * np.arange(rows)[:, None]).ravel(), minlength=rows * span)
+    share = counts.reshape(rows, span) / numbers.shape[1]
+    bits = -(share * np.log2(share, where=share > 0, out=np.zeros_like(share))).sum(axis=1)
+    return np.asarray(bits + (np.count_nonzero(share, axis=1) - 1) / (2 * numbers.shape[1] * np.log(2)))
 
 
 def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:

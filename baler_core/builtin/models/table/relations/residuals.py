@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
+from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import BitsLattice, IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.residual import residual_step
 
@@ -103,7 +104,7 @@ def restore(residual: np.ndarray, prediction: Prediction, lattice: Lattice, step
             guess, special = lattice.quantise(prediction.values.astype(dtype))
             return lattice.dequantise(guess + residual, np.zeros_like(special))
         if steps.kind == "log":
-            return (prediction.values * np.exp(residual * steps.step)).astype(dtype)
+            return (prediction.values * exp(residual * steps.step)).astype(dtype)
         if steps.kind == "whole":
             limits = np.iinfo(dtype)
             whole = np.rint(prediction.values) + residual * steps.step

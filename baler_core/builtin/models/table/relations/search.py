@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.builtin.models.table.relations.linear import sparse_relation
+from baler_core.builtin.models.table.relations.linear import (
+    PURSUED,
+    Terms,
+    matches,
+    relation_among_most_alike,
+    sparse_relation,
+)
 from baler_core.builtin.models.table.relations.order import entropy
 from baler_core.builtin.models.table.relations.residuals import FAR, Steps, predict, residuals, steps_for
 from baler_core.data.bounds import Tolerance
@@ -148,22 +154,50 @@ def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tupl
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
     finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
+    noise = np.stack([_noise(columns[j], numbers[:, k], rows) for k, j in enumerate(varied)], axis=1)
+    if len(varied) > PURSUED + 1 and finite.all() and len(numbers) >= 8:
+        terms = _in_wide_table(numbers, noise)
+    else:
+        terms = [_from_others(numbers, finite, noise[:, place], place) for place in range(len(varied))]
+    return [
+        (j, Relation(LINEAR, tuple(varied[k] for k, _ in found), tuple(a for _, a in found)))
+        for j, found in zip(varied, terms, strict=True)
+        if found is not None
+    ]
+
+
+def _noise(column: SampledColumn, numbers: np.ndarray, rows: int) -> np.ndarray:
+    """Return the size of error that is of no account, > 0, for each sampled value (as float64: `numbers`) of a target."""
+    allowed = column.tolerance.allowed(_thinned(column.values, rows))
+    usual = np.abs(numbers[np.isfinite(numbers) & (np.abs(numbers) < _HUGE)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(np.isfinite(allowed), allowed, 0) + 2e-6 * (np.abs(numbers) + usual.mean()) + 1 / _HUGE
+
+
+def _in_wide_table(numbers: np.ndarray, noise: np.ndarray) -> list[Terms | None]:
+    """Return the relation of each of many columns, all finite, to those most like it."""
+    lengths, match = matches(numbers, 1 / noise)
+    np.fill_diagonal(match, 0.0)
     found = []
-    for place, j in enumerate(varied):
-        mask = finite[:, place]
-        allowed: np.ndarray = np.asarray((finite | ~mask[:, None]).all(axis=0))
-        allowed[place] = False
-        others = np.flatnonzero(allowed)
-        if mask.sum() < 8 or not len(others):
-            continue
-        target = numbers[mask, place]
-        noise = columns[j].tolerance.allowed(_thinned(columns[j].values, rows)[mask])
-        noise = np.where(np.isfinite(noise), noise, 0) + 2e-6 * (np.abs(target) + np.abs(target).mean()) + 1 / _HUGE
-        terms = sparse_relation(target, numbers[np.ix_(mask, others)], noise)
-        if terms is not None:
-            parents = tuple(varied[int(others[k])] for k, _ in terms)
-            found.append((j, Relation(LINEAR, parents, tuple(a for _, a in terms))))
+    for place in range(len(match)):
+        terms = relation_among_most_alike(
+            numbers[:, place], numbers, noise[:, place], lengths[:, place], match[:, place]
+        )
+        itself = terms is not None and any(k == place for k, _ in terms)
+        found.append(None if itself else terms)
     return found
+
+
+def _from_others(numbers: np.ndarray, finite: np.ndarray, noise: np.ndarray, place: int) -> Terms | None:
+    """Return the relation of one column to those that are finite wherever it is."""
+    mask = finite[:, place]
+    allowed: np.ndarray = np.asarray((finite | ~mask[:, None]).all(axis=0))
+    allowed[place] = False
+    others = np.flatnonzero(allowed)
+    if mask.sum() < 8 or not len(others):
+        return None
+    terms = sparse_relation(numbers[mask, place], numbers[np.ix_(mask, others)], noise[mask])
+    return None if terms is None else tuple((int(others[k]), factor) for k, factor in terms)
 
 
 def _saving(

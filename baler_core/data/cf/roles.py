@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from baler_core import Role
-from baler_hdf5.contents.conventions import EAST, NORTH
+from baler_core.data.cf.attributes import DESCRIPTION, EAST, NORTH
+from baler_core.data.cf.special_values import SPECIAL
+from baler_core.data.variables import Role
 
 # Attributes that name other variables, and what those are to the one that names them.
 POINTERS: dict[str, tuple[Role, str]] = {
@@ -122,7 +123,12 @@ class Described:
     fits: str = ""
 
 
-def roles_of(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
+def conventional_attributes() -> frozenset[str]:
+    """Return the names of all attributes that are looked at."""
+    return DESCRIPTION | SPECIAL | TELLING
+
+
+def cf_roles(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     """Return role and reason of every variable by name; variables without a role are left out."""
     pointed = _pointed(variables)
     parts = _parts_of_complex(variables)

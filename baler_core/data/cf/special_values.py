@@ -121,8 +121,8 @@ def special_values(attributes: Mapping[str, Any], dtype: str, *, netcdf: bool, f
         return Special(dtype, scale, offset)
     shown = _Shown(np.dtype(shown_dtype(attributes, dtype)), kind)
     default = DEFAULT_FILL.get(kind.str[1:]) if netcdf and (filled or kind.itemsize > 1) else None
-    if shown.turned and kind.itemsize == 1:
-        default = None
+    if shown.turned and shown.dtype.str[1:] == "u1":
+        default = None  # signed bytes that are shown as unsigned have none; netCDF4-python takes no note of the reverse
     return Special(
         shown.dtype.str,
         scale,

@@ -1,0 +1,45 @@
+"""Files, and folders that stand for one file (a Zarr store): the room they take, and one put in place of another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder, without what links in it lead to."""
+    if not path.is_dir():
+        return path.stat().st_size
+    total = 0
+    for folder, _, names in os.walk(path):
+        total += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
+    return total
+
+
+def settle(path: Path) -> None:
+    """Have the bytes of a file, or of all files in a folder, on disk."""
+    if path.is_dir():
+        for folder, _, names in os.walk(path):
+            for name in names:
+                _sync(Path(folder) / name)
+    else:
+        _sync(path)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a file or folder; what was there is replaced, a folder after it was moved beside the new one."""
+    if path.is_dir() and not path.is_symlink():
+        old = temporary.parent / "replaced"
+        os.replace(path, old)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            os.replace(old, path)
+            raise
+    else:
+        os.replace(temporary, path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

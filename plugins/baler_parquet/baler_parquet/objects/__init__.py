@@ -1,0 +1,1 @@
+"""Python objects of this field as variables, and back."""

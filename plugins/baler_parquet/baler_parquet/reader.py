@@ -1,0 +1,68 @@
+"""The readers `parquet` and `arrow`: open a file for reading, and start a file to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from baler_core import Reader, Schema, Sink, Source
+
+
+class ParquetReader(Reader):
+    """Tables in Parquet: one variable per column; lists are jagged, structs are taken apart."""
+
+    name = "parquet"
+    summary = "Parquet files: flat and nested columns, nulls, dictionaries; row groups and metadata are kept"
+    suffixes = (".parquet", ".pq", ".parq")
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a file; columns with lists, nulls or dictionaries are read once for these.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged or encrypted, or has no such column.
+        """
+        from baler_parquet.contents.files import ParquetFile
+        from baler_parquet.schema.storage import storage_of_file
+        from baler_parquet.source import ArrowSource
+
+        file = ParquetFile(path)
+        return ArrowSource(file, variables, lambda schema, places: storage_of_file(file, schema, places))
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a file with the same columns, types, row groups, compression and metadata as the original."""
+        from baler_parquet.sink import ArrowSink
+
+        return ArrowSink(path, schema)
+
+
+class ArrowReader(Reader):
+    """Tables in Feather, and Arrow's own files and streams."""
+
+    name = "arrow"
+    summary = (
+        "Feather and Arrow files: flat and nested columns, nulls, dictionaries; record batches and metadata are kept"
+    )
+    suffixes = (".feather", ".arrow", ".ipc", ".arrows")
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a file; columns with lists, nulls or dictionaries are read once for these.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or damaged, or has no such column.
+        """
+        from baler_parquet.contents.files import IpcFile
+        from baler_parquet.source import ArrowSource
+
+        file = IpcFile(path)
+        footer = {key.decode("latin-1"): value.decode("latin-1") for key, value in file.footer.items()}
+        return ArrowSource(file, variables, lambda schema, places: ({"codec": file.codec, "footer": footer}, []))
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a file with the same columns, types, record batches, compression and metadata as the original."""
+        from baler_parquet.sink import ArrowSink
+
+        return ArrowSink(path, schema)

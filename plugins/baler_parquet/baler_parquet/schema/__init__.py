@@ -1,0 +1,1 @@
+"""Describe the file as variables, dimensions, and the skeleton that restores the rest."""

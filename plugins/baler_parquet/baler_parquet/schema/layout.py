@@ -1,0 +1,173 @@
+"""Which variables a table has, along which dimensions, from its columns and what a scan found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from baler_core import Schema, Variable
+from baler_parquet.contents.nodes import Naming, Node, node_of, nodes_of, text_of
+from baler_parquet.contents.numbers import meaning_of
+from baler_parquet.contents.roles import role_of
+from baler_parquet.schema.collections import Collection, Tally, find_collections
+from baler_parquet.values.take import LISTS, NULL, item_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# The attachment that holds the schema of pyarrow.
+SCHEMA = "schema"
+# Rows that have no values in them cost nothing to claim.
+MOST_EMPTY = 100_000_000
+NULLS = {"list": "/null_list", "struct": "/null_struct"}
+CODES = "codes of a dictionary"
+
+
+@dataclass
+class Layout:
+    """The variables of one set of rows.
+
+    Attributes
+    ----------
+    row
+        The dimension along which the rows lie.
+    names
+        Of the variables, by place (`Taken.arrays`).
+    """
+
+    row: str
+    nodes: Sequence[Node]
+    names: dict[str, str] = field(default_factory=dict)
+    variables: list[Variable] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, str] = field(default_factory=dict)
+    # Places of lists whose lengths are a column.
+    counted: dict[str, str] = field(default_factory=dict)
+
+
+def lay_out(
+    nodes: Sequence[Node],
+    rows: int,
+    row: str,
+    naming: Naming,
+    *,
+    nulls: set[str],
+    tallies: Mapping[str, Tally],
+    counters: Mapping[str, Tally],
+    about: Mapping[str, dict[str, Any]],
+) -> Layout:
+    """Return the variables of some columns.
+
+    Parameters
+    ----------
+    about
+        What is known of columns beyond their types, by the name of the column.
+    """
+    naming.taken |= value_names(nodes)
+    made = Layout(row, nodes)
+    made.sizes[row] = rows
+    collections = find_collections(nodes, tallies, counters, row, naming)
+    for node in nodes:
+        _enter(made, node, row, collections, naming, nulls, about.get(node.place, {}))
+    return made
+
+
+def value_names(nodes: Sequence[Node]) -> set[str]:
+    """Return the names of the variables that hold values."""
+    return {node.name for column in nodes for node in nodes_of(column) if node.kind in ("values", "dictionary")}
+
+
+def _enter(
+    made: Layout,
+    node: Node,
+    dim: str,
+    collections: Mapping[str, Collection],
+    naming: Naming,
+    nulls: set[str],
+    about: dict[str, Any],
+) -> None:
+    dims = [dim]
+    for level, length in enumerate(node.shape, 1):
+        made.sizes[inner := f"axis{level}_{length}"] = length
+        dims.append(inner)
+    for level in range(len(node.shape) + 1):
+        key = node.place + NULL + (str(level) if level else "")
+        if key in nulls:
+            wanted = node.name + NULLS.get(node.kind, "/null") + (str(level) if level else "")
+            name = made.names[key] = naming.unique(wanted)
+            reason = "tells where there is a null"
+            made.variables.append(Variable(name, "|b1", tuple(dims[: level + 1]), role="mask", reason=reason))
+    if node.kind == "list":
+        dim = _count(made, node, collections[node.place])
+    elif node.kind in ("values", "dictionary"):
+        made.names[node.place] = node.name
+        made.variables.append(_variable(node, tuple(dims), about))
+    for child in node.children:
+        _enter(made, child, dim, collections, naming, nulls, about)
+
+
+def _count(made: Layout, node: Node, found: Collection) -> str:
+    """Enter the lengths of lists, if they are no column, and return the dimension of the items."""
+    made.names[node.place + LISTS] = found.counts
+    if found.column:
+        made.counted[node.place] = found.counts
+    if found.dim not in made.sizes:
+        made.sizes[found.dim] = found.rows
+        made.counts[found.dim] = found.counts
+        if not found.column:
+            reason = "lengths of lists"
+            made.variables.append(Variable(found.counts, found.dtype, (found.parent,), role="count", reason=reason))
+    return found.dim
+
+
+def _variable(node: Node, dims: tuple[str, ...], about: dict[str, Any]) -> Variable:
+    if node.kind == "dictionary":
+        stated: dict[str, Any] = {"role": "flag", "reason": CODES}
+    else:
+        stated = meaning_of(item_type(node))
+    if "role" not in stated:
+        role, reason = role_of(node.name, node.dtype)
+        stated |= {"role": role, "reason": reason} if role else {}
+    return Variable(node.name, node.dtype, dims, **{**about, **stated})
+
+
+def stated_about(schema: pa.Schema, index: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what the metadata of fields tell of columns, by position: units, description, whether pandas has it as index."""
+    found: dict[str, dict[str, Any]] = {}
+    for place, one in enumerate(schema):
+        about = {
+            "units": text_of(one.metadata, "unit", "units", "UNIT"),
+            "label": text_of(one.metadata, "description", "long_name", "comment", "title")[:200],
+        }
+        if one.name in index:
+            about |= {"role": "identifier", "reason": "the index of the table"}
+        found[str(place)] = {key: text for key, text in about.items() if text}
+    return found
+
+
+def dictionary_nodes(nodes: Sequence[Node], naming: Naming) -> Iterator[tuple[Node, Node]]:
+    """Yield each node with a dictionary, and a tree of what the dictionary holds."""
+    import pyarrow as pa
+
+    for column in nodes:
+        for node in nodes_of(column):
+            if node.kind == "dictionary":
+                one = pa.field(f"{node.name}/categories", node.type.value_type)
+                yield node, _moved(node_of(one, 0, naming), f"{node.place}#")
+
+
+def _moved(node: Node, start: str) -> Node:
+    """The tree of a dictionary, with places of its own."""
+    children = tuple(_moved(child, start) for child in node.children)
+    return replace(node, place=start + node.place, children=children)
+
+
+def joined(layouts: Sequence[Layout], skeleton: Mapping[str, Any], attachments: Mapping[str, bytes]) -> Schema:
+    """Return one schema of several layouts, in this order."""
+    variables = tuple(variable for layout in layouts for variable in layout.variables)
+    used = {dim for variable in variables for dim in variable.dims}
+    sizes = {dim: size for layout in layouts for dim, size in layout.sizes.items() if dim in used}
+    # Lists of nothing have counts, but no rows that anything would lie along.
+    counts = {dim: name for layout in layouts for dim, name in layout.counts.items() if dim in used}
+    return Schema(variables, sizes, counts, skeleton, attachments)

@@ -1,0 +1,1 @@
+"""Values read from the file and written to it."""

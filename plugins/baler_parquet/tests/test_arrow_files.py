@@ -1,0 +1,88 @@
+"""Feather, Arrow files and streams come back with their batches, compression and metadata; tables of pyarrow as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+import pytest
+
+import baler_core
+from baler_parquet.contents.messages import codec_of
+
+from .arrow_tables import ROWS, assert_same, deeper, everything, flat, nested, restored
+
+
+def whole() -> pa.Table:
+    return pa.table({**flat(), **nested(), **deeper()}).replace_schema_metadata({"who": "me"})
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd", ""])
+@pytest.mark.parametrize("suffix", [".feather", ".arrow", ".arrows"])
+def test_a_file_comes_back_as_it_was(suffix: str, codec: str, tmp_path: Path) -> None:
+    path, table = tmp_path / f"a{suffix}", whole()
+    options = pa.ipc.IpcWriteOptions(compression=codec or None)
+    kind = pa.ipc.new_stream if suffix == ".arrows" else pa.ipc.new_file
+    with kind(path, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=3)
+    done = restored(path)
+    opened = pa.ipc.open_stream if suffix == ".arrows" else pa.ipc.open_file
+    one, other = opened(path).read_all(), opened(done).read_all()
+    assert_same(one, other)
+    assert [len(batch) for batch in one.to_batches()] == [len(batch) for batch in other.to_batches()] == [3, 3, 1]
+    start = 0 if suffix == ".arrows" else 8
+    assert codec_of(path, start) == codec_of(done, start) == codec
+
+
+def test_feather_and_its_footer_are_kept(tmp_path: Path) -> None:
+    feather.write_feather(everything(), tmp_path / "a.feather", compression="lz4")
+    assert_same(feather.read_table(tmp_path / "a.feather"), feather.read_table(restored(tmp_path / "a.feather")))
+    with pa.ipc.new_file(tmp_path / "b.arrow", everything().schema, metadata={b"key": b"\xff\x00"}) as writer:
+        writer.write_table(everything())
+    assert dict(pa.ipc.open_file(restored(tmp_path / "b.arrow")).metadata) == {b"key": b"\xff\x00"}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        whole(),
+        whole().slice(2, 3),
+        pa.concat_tables([whole(), whole()]),
+        pa.table(
+            {"x": pa.chunked_array([pa.array(list("ab")).dictionary_encode(), pa.array(["c"]).dictionary_encode()])}
+        ),
+        pa.table({"x": pa.array([], pa.float32()), "s": pa.array([], pa.string()), "b": pa.array([], pa.binary())}),
+    ],
+    ids=["whole", "slice", "chunks", "dictionaries", "no rows"],
+)
+def test_a_table_in_memory_returns_as_it_was(table: pa.Table, tmp_path: Path) -> None:
+    baler_core.compress(table, tmp_path / "x.bal", bounds="lossless", model="scalar")
+    back = baler_core.open(tmp_path / "x.bal")
+    assert type(back) is pa.Table
+    assert_same(table, back)
+
+
+def test_a_record_batch_returns_within_its_bounds(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=400)
+    batch = pa.record_batch({"x": pa.array(x, mask=x < -1), "code": pa.array(["a", "b"] * 200).dictionary_encode()})
+    baler_core.compress(batch, tmp_path / "x.bal", bounds={"x": {"abs": 0.1}}, model="table")
+    back = baler_core.open(tmp_path / "x.bal")
+    assert type(back) is pa.RecordBatch
+    assert back["code"].equals(batch["code"])
+    assert back["x"].is_null().equals(batch["x"].is_null())
+    assert (
+        0
+        < np.nanmax(np.abs(back["x"].to_numpy(zero_copy_only=False) - batch["x"].to_numpy(zero_copy_only=False)))
+        <= 0.1
+    )
+    with pytest.raises(baler_core.BalerError, match="'code' holds categories"):
+        baler_core.compress(batch, tmp_path / "y.bal", bounds={"code": {"abs": 1}})
+
+
+def test_selected_columns_of_a_table_return_alone(tmp_path: Path) -> None:
+    baler_core.compress(whole(), tmp_path / "x.bal", bounds="lossless", model="scalar", variables=["f", "Jet.pt"])
+    back = baler_core.open(tmp_path / "x.bal")
+    assert back.schema.names == ["f", "Jet"]
+    assert len(back) == ROWS

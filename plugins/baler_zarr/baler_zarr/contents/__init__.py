@@ -1,0 +1,1 @@
+"""Find out what arrays a store has, of which types, and how they are encoded."""

@@ -1,0 +1,133 @@
+"""Write restored blocks as a Zarr store like the original."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from baler_core import FormatError, Schema, Sink, values_of
+from baler_zarr.contents.arrays import arrays_of
+from baler_zarr.contents.codecs import objection
+from baler_zarr.schema.skeleton import FILES, MISSING, carried_files, checked_documents, missing_places
+from baler_zarr.values.elements import Field, fields_of
+from baler_zarr.values.opened import OpenArray, open_array
+from baler_zarr.values.writing import ArrayOutput
+
+if TYPE_CHECKING:
+    from baler_core import Block
+
+DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError)
+
+
+class ZarrSink(Sink):
+    """A store with the documents of the original, in a folder, or in a ZIP file if it is called so."""
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self._path, self._zipped = path, path.name.lower().endswith(".zip")
+        self._folder = path.with_name(f"{path.name}.unpacked") if self._zipped else path
+        try:
+            self._folder.mkdir()
+            self._start(schema)
+        except DAMAGE as error:
+            self.abort()
+            raise _damaged(error) from error
+
+    def _start(self, schema: Schema) -> None:
+        from zarr.storage import LocalStore
+
+        skeleton, attachments = schema.skeleton, schema.attachments
+        documents = checked_documents(skeleton["documents"])
+        for key, content in carried_files(skeleton["carried"], attachments.get(FILES, b"")):
+            if key in documents:
+                raise ValueError(f"the file {key!r} is there twice")
+            self._put(key, content)
+        for key, text in documents.items():
+            self._put(key, text.encode())
+        store = LocalStore(self._folder)
+        known = {variable.name: variable for variable in schema.variables}
+        planned: list[tuple[OpenArray, list[Field]]] = []
+        for record in arrays_of(documents):
+            if record.path not in skeleton["arrays"]:
+                continue
+            if said := objection(dict(record.meta)):
+                raise ValueError(f"the array {record.name!r} is refused: {said}")
+            array = open_array(store, record, writing=True)
+            fields = _fields(array, skeleton["arrays"][record.path])
+            for field in fields:
+                variable = known[field.name]
+                shape = tuple(schema.sizes[dim] for dim in variable.dims)
+                if variable.dtype != field.dtype or shape != array.shape:
+                    raise ValueError(f"the variable {field.name!r} does not fit its array")
+            planned.append((array, fields))
+        gaps = missing_places([one for one, _ in planned], skeleton["gaps"], attachments.get(MISSING, b""))
+        self._outputs = [
+            ([field.name for field in fields], ArrayOutput(array, fields, gaps.get(array.record.path, ())))
+            for array, fields in planned
+        ]
+        if sum(len(names) for names, _ in self._outputs) != len(known):
+            raise ValueError("some variables are of no array")
+
+    def _put(self, key: str, content: bytes) -> None:
+        place = self._folder / key
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as file:
+            file.write(content)
+
+    def write(self, block: Block) -> None:
+        """Append rows of the arrays that the block holds."""
+        try:
+            for names, output in self._outputs:
+                if names[0] in block.variables:
+                    output.write({name: values_of(block, name) for name in names})
+        except DAMAGE as error:
+            raise _damaged(error) from error
+
+    def close(self) -> None:
+        """Complete the store."""
+        try:
+            for _, output in self._outputs:
+                output.close()
+            if self._zipped:
+                self._pack()
+        except DAMAGE as error:
+            raise _damaged(error) from error
+
+    def _pack(self) -> None:
+        """Put all files into a ZIP file, uncompressed, since chunks are compressed by themselves."""
+        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED, allowZip64=True) as packed:
+            for place in sorted(self._folder.rglob("*")):
+                if place.is_file():
+                    packed.write(place, place.relative_to(self._folder).as_posix())
+        shutil.rmtree(self._folder)
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _fields(array: OpenArray, stated: object) -> list[Field]:
+    """The variables of an array, as the record names them and the array itself has them."""
+    found = fields_of(array.record.name, array.dtype, array.texts)
+    listed = [list(map(str, one)) for one in stated] if isinstance(stated, list) else []
+    if [one[1:2] for one in listed] != [[field.member] for field in found]:
+        raise ValueError(f"the record of the array {array.record.name!r} does not fit")
+    made = []
+    for field, (name, member, dtype) in zip(found, listed, strict=True):
+        whole = field.stored in ("str", "bytes")
+        if whole != (dtype in ("str", "bytes")) or (not whole and not _alike(field.stored, dtype)):
+            raise ValueError(f"the record of the array {array.record.name!r} does not fit")
+        made.append(Field(name, member, field.stored, dtype))
+    return made
+
+
+def _alike(stored: str, dtype: str) -> bool:
+    """Whether values of one dtype are shown as those of another."""
+    import numpy as np
+
+    return not np.dtype(dtype).hasobject and np.dtype(dtype).itemsize == np.dtype(stored).itemsize
+
+
+def _damaged(error: Exception) -> FormatError:
+    return FormatError(f"the description of the store to be written is damaged: {' '.join(str(error).split())[:300]}")

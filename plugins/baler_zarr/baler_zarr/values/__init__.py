@@ -1,0 +1,1 @@
+"""Values read from the store and written to it."""

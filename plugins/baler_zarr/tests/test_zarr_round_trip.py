@@ -1,0 +1,166 @@
+"""Zarr stores come back file by file: documents, values, missing chunks; lossy arrays within their bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from zarr.storage import ZipStore
+
+import baler_core
+from baler_zarr.reader import ZarrReader
+
+from .zarr_stores import ENCODING, assert_same, dataset, files_of, make_codecs, make_store, quiet, restored
+
+
+@pytest.mark.parametrize(("form", "block_bytes"), [(2, 1000), (3, 1000), (3, 1_000_000)])
+def test_a_store_comes_back_file_by_file(form: int, block_bytes: int, tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.zarr", form)
+    done = restored(path, block_bytes=block_bytes)
+    assert_same(zarr.open_group(path, mode="r"), zarr.open_group(done, mode="r"))
+    before, after = files_of(path), files_of(done)
+    assert before.keys() == after.keys()
+    texts = [key for key in before if key.endswith((".json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "README"))]
+    assert {key: before[key] for key in texts} == {key: after[key] for key in texts}
+
+
+def test_codecs_orders_and_keys_of_chunks_are_kept(tmp_path: Path) -> None:
+    path = make_codecs(tmp_path / "a.zarr")
+    done = restored(path)
+    assert_same(zarr.open_group(path, mode="r"), zarr.open_group(done, mode="r"))
+    before, after = files_of(path), files_of(done)
+    assert before.keys() == after.keys()
+    assert before["plain/1/2"] == after["plain/1/2"]
+
+
+def test_a_store_that_is_an_array_is_one_variable(tmp_path: Path) -> None:
+    zarr.create_array(str(tmp_path / "a.zarr"), shape=(8, 3), chunks=(4, 3), dtype="f8")[:] = np.arange(24.0).reshape(
+        8, 3
+    )
+    with ZarrReader().open(tmp_path / "a.zarr") as source:
+        assert source.schema.names == ["data"]
+    done = restored(tmp_path / "a.zarr")
+    assert np.array_equal(zarr.open_array(done, mode="r")[...], np.arange(24.0).reshape(8, 3))
+
+
+def test_zip_files_hold_stores_too(tmp_path: Path) -> None:
+    data, form = dataset(), 3
+    with quiet(), ZipStore(tmp_path / "a.zarr.zip", mode="w") as store:
+        data.to_zarr(store, zarr_format=form, encoding=ENCODING)
+    with ZipStore(restored(tmp_path / "a.zarr.zip"), mode="r") as store, quiet():
+        back = xr.open_zarr(store, consolidated=False).load()
+    with ZipStore(tmp_path / "a.zarr.zip", mode="r") as store, quiet():
+        xr.testing.assert_identical(xr.open_zarr(store, consolidated=False).load(), back)
+    as_folder = restored(tmp_path / "a.zarr.zip", tmp_path / "b.zarr")
+    assert as_folder.is_dir()
+    with quiet():
+        xr.testing.assert_identical(back, xr.open_zarr(as_folder).load())
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_xarray_finds_its_dataset_again(form: int, tmp_path: Path) -> None:
+    with quiet():
+        dataset().to_zarr(tmp_path / "a.zarr", zarr_format=form, encoding=ENCODING)
+        before = xr.open_zarr(tmp_path / "a.zarr")
+        xr.testing.assert_identical(before, xr.open_zarr(restored(tmp_path / "a.zarr")))
+        bounds = {"tas": {"abs": 0.05}, "pr": {"abs": 0.1}}
+        after = xr.open_zarr(restored(tmp_path / "a.zarr", bounds=bounds))
+    for name, bound in (("tas", 0.05), ("pr", 0.1)):
+        assert (np.isnan(before[name]) == np.isnan(after[name])).all()
+        assert 0 < float(abs(before[name] - after[name]).max()) <= bound * (1 + 1e-12)
+        assert before[name].attrs == after[name].attrs
+        assert before[name].encoding["chunks"] == after[name].encoding["chunks"]
+    for name in ("time", "lat", "lon", "flag", "station"):
+        xr.testing.assert_identical(before[name].variable, after[name].variable)
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_variables_are_described_by_their_attributes(form: int, tmp_path: Path) -> None:
+    with quiet():
+        dataset().to_zarr(tmp_path / "a.zarr", zarr_format=form, encoding=ENCODING)
+    with ZarrReader().open(tmp_path / "a.zarr") as source:
+        schema = source.schema
+    assert schema["pr"].dtype == "<i2"
+    assert (schema["pr"].scale, schema["pr"].offset) == (0.01, 5.0)
+    assert -999 in schema["pr"].fill
+    assert schema["tas"].standard_name == "air_temperature"
+    assert schema["tas"].dims == ("time", "lat", "lon")
+    assert schema["tas"].axes == {"time": "time", "lat": "y", "lon": "x"}
+    roles = {name: schema[name].role for name in ("time", "lat", "lon", "flag")}
+    assert roles == {"time": "time", "lat": "position", "lon": "position", "flag": "flag"}
+    assert schema["flag"].flags == (0.0, 1.0, 2.0)
+    assert schema["station"].dtype == "str"
+
+
+def test_what_was_never_written_stays_so_in_lossy_arrays(tmp_path: Path) -> None:
+    made = zarr.create_array(str(tmp_path / "a.zarr"), shape=(400, 40), chunks=(50, 20), dtype="f4", fill_value=-1)
+    values = np.random.default_rng(3).normal(size=(100, 40)).astype("f4")
+    made[100:200] = values
+    done = restored(tmp_path / "a.zarr", bounds={"abs": 0.1})
+    back = zarr.open_array(done, mode="r")[...]
+    assert files_of(done).keys() == files_of(tmp_path / "a.zarr").keys()
+    assert (back[:100] == -1).all()
+    assert (back[200:] == -1).all()
+    assert 0 < np.abs(back[100:200] - values).max() <= 0.1
+
+
+def test_groups_with_dimensions_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    with quiet():
+        tree = xr.DataTree.from_dict(
+            {
+                "/": xr.Dataset({"x": ("k", np.arange(3.0))}),
+                "/fine": xr.Dataset({"u": ("n", np.arange(8.0))}),
+                "/coarse": xr.Dataset({"u": ("n", np.arange(4.0))}),
+            }
+        )
+        tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+        xr.testing.assert_identical(
+            tree, xr.open_datatree(restored(tmp_path / "a.zarr"), engine="zarr", consolidated=False).load()
+        )
+    with ZarrReader().open(tmp_path / "a.zarr") as source:
+        assert source.schema["fine/u"].dims == ("fine/n",)
+        assert source.schema["coarse/u"].dims == ("coarse/n",)
+
+
+def test_selected_arrays_are_restored_alone(tmp_path: Path) -> None:
+    for form in (2, 3):
+        path = make_store(tmp_path / f"a{form}.zarr", form)
+        with quiet():
+            done = zarr.open_group(restored(path, variables=["x", "sub/text"]), mode="r")
+            assert sorted(name for name, _ in done.members(max_depth=None)) == ["sub", "sub/text", "x"]
+            assert np.array_equal(done["x"][...], zarr.open_group(path, mode="r")["x"][...], equal_nan=True)
+    with pytest.raises(baler_core.BalerError, match="sub/text"):
+        restored(path, variables=["sub/texts"])
+
+
+def test_arrays_whose_codecs_change_values_are_kept_byte_for_byte(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from numcodecs import FixedScaleOffset
+
+    values = np.random.default_rng(4).normal(size=100)
+    lossy = [FixedScaleOffset(0, 100, "f8", "i4")]
+    with quiet():
+        group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
+        group.create_array("scaled", shape=(100,), chunks=(40,), dtype="f8", filters=lossy)[:] = values
+        group.create_array("plain", shape=(100,), chunks=(40,), dtype="f8")[:] = values
+    done = restored(tmp_path / "a.zarr", bounds={"abs": 0.5})
+    assert "'scaled' is kept byte for byte, since its codec 'fixedscaleoffset' changes values" in caplog.text
+    before, after = files_of(tmp_path / "a.zarr"), files_of(done)
+    assert {k: v for k, v in before.items() if "scaled" in k} == {k: v for k, v in after.items() if "scaled" in k}
+    assert 0 < np.abs(zarr.open_group(done, mode="r")["plain"][...] - values).max() <= 0.5
+
+
+def test_large_chunks_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from baler_zarr.values import reading
+
+    zarr.create_array(str(tmp_path / "a.zarr"), shape=(4000, 10), chunks=(4000, 10), dtype="f4")[:] = 1.5
+    calls = []
+    decode = reading.Rows._decode
+    monkeypatch.setattr(reading.Rows, "_decode", lambda self, part: (calls.append(part), decode(self, part))[1])
+    with ZarrReader().open(tmp_path / "a.zarr") as source:
+        assert len(list(source.blocks(10_000))) > 10
+    assert len(calls) == 1

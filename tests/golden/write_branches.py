@@ -1,0 +1,126 @@
+"""Writes small files of the branches of the format that golden files of models do not take: `python tests/golden/write_branches.py`.
+
+Beside them, `digests.json` holds the SHA-256 of what each of their variables restores to. A file that is there is not
+written again: later versions must restore it to the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import baler_core
+from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
+from baler_core.builtin.models.fields.model import FieldModel
+from baler_core.builtin.models.fields.transform import plan, search
+
+FOLDER = Path(__file__).resolve().parent / "branches"
+Arrays = dict[str, np.ndarray]
+
+
+def grid(*lengths: int) -> list[np.ndarray]:
+    return list(np.meshgrid(*(np.linspace(0, 3, n) for n in lengths), indexing="ij"))
+
+
+def joint() -> Arrays:
+    """Fields that are coded together: with holes, of logarithms, on lattices, of whole numbers."""
+    t, z, y, x = grid(9, 2, 9, 10)
+    smooth = np.sin(x + t) + np.cos(2 * y) * z + 0.004 * np.random.default_rng(3).normal(size=x.shape)
+    holed = smooth.astype("<f4")
+    holed[:, :, 2:4, 1:4], holed[1, 0, 5, 5] = np.nan, -np.inf
+    return {
+        "smooth": smooth,
+        "holed": holed,
+        "log": np.exp(smooth),
+        "decimal": np.round(smooth, 1),
+        "whole": np.rint(100 * smooth).astype("<i2"),
+    }
+
+
+def volume() -> Arrays:
+    """Frames of three axes, all of which are split."""
+    t, z, y, x = grid(2, 9, 10, 33)
+    values = np.sin(3 * x + t) * np.cos(2 * y + z) + 1e-3 * np.random.default_rng(4).normal(size=x.shape)
+    values[1, 3:5, 2:6, 7] = np.nan
+    return {"volume": values.astype("<f4")}
+
+
+def flow() -> Arrays:
+    """A field over time, and one that follows from it."""
+    t, y, x = grid(18, 9, 17)
+    field = np.sin(3 * x + t) * np.cos(2 * y) + 0.003 * np.random.default_rng(5).normal(size=x.shape)
+    return {"flow": field.astype("<f4"), "square": np.square(field).astype("<f4")}
+
+
+def image() -> Arrays:
+    """An image that is split more than once."""
+    y, x = grid(41, 37)
+    return {"image": np.sin(3 * x) * np.cos(2 * y) + 0.01 * np.random.default_rng(6).normal(size=x.shape)}
+
+
+def large() -> Arrays:
+    """An image of several tiles, of which little is to be told."""
+    waves = [np.cos(np.linspace(0, 2 * np.pi, n)) for n in (2049, 2050)]
+    return {"large": np.multiply.outer(*waves).astype("<f4")}
+
+
+BOUNDS: dict[str, Any] = {
+    "joint": {"log": {"rel": 1e-2}, "whole": {"abs": 3}, "*": {"abs": 0.01}},
+    "volume": {"*": {"abs": 0.002}},
+    "large": {"*": {"abs": 0.05}},
+}
+# What is made and at which effort; and, where planning would choose otherwise, the arrangement and the transform along time.
+CASES: dict[str, tuple[Callable[[], Arrays], str, Arrangement | None, str]] = {
+    "joint-fast": (joint, "fast", None, ""),
+    "joint-balanced": (joint, "balanced", None, ""),
+    "joint-max": (joint, "max", None, ""),
+    "volume-fast": (volume, "fast", Arrangement(0, 1), "basis"),
+    "volume-max": (volume, "max", Arrangement(0, 1), "basis"),
+    "wavelet-fast": (flow, "fast", Arrangement(0, 1), "wavelet"),
+    "wavelet-balanced": (flow, "balanced", Arrangement(0, 1), "wavelet"),
+    "none-balanced": (flow, "balanced", Arrangement(0, 1), "none"),
+    "image-max": (image, "max", Arrangement(0, 0), "none"),
+    "tiles-fast": (large, "fast", Arrangement(0, 0), "none"),
+}
+
+
+def write_transform(
+    path: Path, make: Callable[[], Arrays], effort: str, arrangement: Arrangement | None, time: str
+) -> None:
+    """Write a file of the model `transform`."""
+
+    def arrangements(*given: Any) -> list[Arrangement]:
+        return arrangements_of(*given) if arrangement is None else [arrangement]
+
+    def transforms(sampled: Any, offered: Any = search.TIME_TRANSFORMS) -> Any:
+        return search.choose_transform(sampled, (time,) if time else offered)  # type: ignore[arg-type]
+
+    planned = mock.patch.multiple(plan, arrangements_of=arrangements, choose_transform=transforms)
+    with planned, mock.patch.object(FieldModel, "_pays", return_value=True):
+        bounds = BOUNDS.get(make.__name__, {"*": {"abs": 0.01}})
+        baler_core.compress(make(), path, bounds=bounds, model={"name": "transform", "effort": effort})
+
+
+def digests(path: Path) -> dict[str, str]:
+    """The SHA-256 of the restored variables of a file."""
+    block = baler_core.open(path)
+    return {str(name): hashlib.sha256(np.asarray(block[name].values).tobytes()).hexdigest() for name in block.variables}
+
+
+if __name__ == "__main__":
+    for name, case in CASES.items():
+        target = FOLDER / f"transform-{name}.bal"
+        if not target.exists():
+            write_transform(target, *case)
+    found = {path.stem: digests(path) for path in sorted(FOLDER.glob("*.bal"))}
+    stated = json.loads((FOLDER / "digests.json").read_text()) if (FOLDER / "digests.json").exists() else {}
+    if changed := [name for name, values in stated.items() if found.get(name) != values]:
+        sys.exit(f"files would restore to other bits: {', '.join(changed)}")
+    (FOLDER / "digests.json").write_text(json.dumps(found, indent=1) + "\n")

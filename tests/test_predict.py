@@ -1,0 +1,121 @@
+"""`baler predict`: sizes and times expected from samples, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core.cli import main
+from baler_core.suggest.autoencoders import expected_autoencoder, variation
+from baler_core.suggest.extrapolate import CodedSample, effect_of, extrapolated, with_interval
+from baler_core.suggest.reasons import constants, dependent, noise_bits
+
+RANDOM = np.random.default_rng(12)
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([*map(str, arguments)])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def table(rows: int) -> dict[str, np.ndarray]:
+    x, y = RANDOM.normal(size=(2, rows))
+    noisy = x + RANDOM.normal(0, 0.3, rows)
+    columns = {"x": x, "y": y, "total": x + y, "noisy": noisy}
+    return {name: values.astype("f4") for name, values in columns.items()} | {"same": np.ones(rows, "f4")}
+
+
+def test_a_small_file_is_coded_as_it_will_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "t.npz", **table(3000))
+    assert run("predict", tmp_path / "t.npz", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    lossless, fine, coarse = found["expected"]
+    assert [one["bounds"] for one in found["expected"]] == ["lossless", "1e-3", "1e-2"]
+    done = baler_core.compress(tmp_path / "t.npz", tmp_path / "t.bal", bounds={"*": {"rel": 1e-3}})
+    assert fine["bytes"]["low"] <= done.file_bytes <= fine["bytes"]["high"]
+    assert coarse["bytes"]["middle"] < fine["bytes"]["middle"] < lossless["bytes"]["middle"]
+    assert sum(fine["models"].values()) == pytest.approx(1)
+    assert "x follows to 100 % from total and y" in fine["reasons"]
+    assert "same: all values of the sample are the same" in found["reasons"]
+    assert found["coefficient_of_variation"]["same"] == 0
+    assert {(one["R"], one["latents"]) for one in fine["autoencoders"]} == {(1.7, 3), (6.0, 1)}
+
+
+def test_of_a_large_file_only_samples_are_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    y, x = np.mgrid[:300, :300] / 30
+    waves = np.stack([np.sin(x + t / 9) * np.cos(y) for t in range(30)]).astype("f4")
+    np.savez(tmp_path / "f.npz", waves=waves + RANDOM.normal(0, 0.01, waves.shape).astype("f4"))
+    (tmp_path / "c.yaml").write_text(
+        "input: f.npz\nbounds: {waves: {abs: 1.0e-3}}\nmodel: {name: auto, effort: fast}\noutput: out\n"
+    )
+    assert run("predict", tmp_path / "c.yaml", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["sample_bytes"] < 0.6 * found["native_bytes"]
+    (stated,) = found["expected"]
+    assert run("compress", tmp_path / "c.yaml", "-o", tmp_path / "f.bal") == 0
+    size = (tmp_path / "f.bal").stat().st_size
+    assert stated["bytes"]["middle"] == pytest.approx(size, rel=0.15)
+    (reason,) = stated["reasons"]
+    # noise of 0.01 on a lattice of step 0.002
+    assert reason.startswith(("waves: noise of 4.3", "waves: noise of 4.4"))
+    capsys.readouterr()
+    assert run("predict", tmp_path / "c.yaml") == 0
+    assert "which nothing can compress within its bound" in capsys.readouterr().out
+
+
+def test_samples_of_a_table_are_extrapolated_by_what_it_still_learns() -> None:
+    # bytes per value fall as 0.1 + 0.1 / sqrt(n)
+    small, large = (CodedSample(n, round(n * (0.1 + 10 / n**0.5)), 1.0) for n in (10_000, 40_000))
+    assert extrapolated(small, large, 1_000_000, 1.0) == pytest.approx(1_000_000 * (0.1 + 0.01), rel=0.01)
+    assert extrapolated(small, large, 1_000_000, 0.0) == pytest.approx(1_000_000 * 0.15, rel=0.01)
+    assert extrapolated(large, large, 40_000, 1.0) == large.nbytes
+
+
+def test_intervals_widen_with_what_was_not_seen() -> None:
+    near, far = with_interval(100, 1, 5), with_interval(100, 100, 5)
+    assert near.low < near.middle == far.middle == 105 < near.high
+    assert far.low < near.low
+    assert far.high > near.high
+    assert effect_of({}).nbytes == 1
+    assert 0.8 < effect_of({"table": 1.0, "unknown": 1.0}).nbytes < 1
+
+
+def test_bits_of_noise_are_those_of_a_normal_variable_on_a_lattice() -> None:
+    noise = RANDOM.normal(0, 1, (100, 200))
+    assert noise_bits(noise, 0.5) == pytest.approx(2.05, abs=0.05)
+    assert noise_bits(np.outer(np.arange(100.0), np.arange(200.0)), 0.5) == 0
+    assert noise_bits(noise[0], 0.5) == 0
+
+
+def test_columns_that_follow_from_others_are_named_once() -> None:
+    x, y, z = RANDOM.normal(size=(3, 1000))
+    names = ["x", "y", "sum", "z", "copy"]
+    found = list(dependent(names, np.stack([x, y, x + y, z, z], axis=1)))
+    assert found[0] == "x follows to 100 % from sum and y"
+    assert "z is the same as copy" in found
+    assert len(found) == 2
+    assert constants({"a": np.full(5, np.nan), "b": np.arange(3), "c": np.zeros(1)}) == ["a"]
+
+
+def test_an_autoencoder_of_columns_that_follow_needs_few_latents() -> None:
+    hidden = RANDOM.normal(size=(2000, 2))
+    columns = hidden @ RANDOM.normal(size=(2, 8))
+    allowed = np.full(columns.shape, 1e-3)
+    four, one = (expected_autoencoder(columns, allowed, 2000, ratio) for ratio in (4.0, 8.0))
+    assert (four.latents, one.latents) == (2, 1)
+    assert four.explained == pytest.approx(1)
+    assert one.explained < 0.99
+    assert four.nbytes < one.nbytes
+    assert variation(np.array([1.0, 3.0, np.nan])) == 0.5
+    assert variation(np.array([-1.0, 1.0])) == np.inf
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("predict", tmp_path / "no.npz") == 1
+    assert "no such file; its folder holds none" in capsys.readouterr().err

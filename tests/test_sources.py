@@ -1,0 +1,197 @@
+"""Files are read by ranges wherever they lie; what cannot be read, is cut short or has changed is said in one sentence."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core import SourceError
+from baler_core.errors import MissingPackage
+from baler_core.machine.byte_source import is_address, open_source
+
+N = 20_000
+DATA = {f"v{n}": np.random.default_rng(n).normal(size=N) for n in range(8)}
+
+
+@pytest.fixture(scope="module")
+def bal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sources") / "x.bal"
+    baler_core.compress(DATA, path, bounds={"*": "lossless"}, model="exact", block_bytes=10 * N)
+    return path
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves one file, with ranges, without, or cut short; counts bytes."""
+
+    def __init__(self, state: dict[str, Any], *arguments: Any) -> None:
+        self.state = state
+        super().__init__(*arguments)
+
+    def do_HEAD(self) -> None:
+        self._answer(send=False)
+
+    def do_GET(self) -> None:
+        self._answer(send=True)
+
+    def _answer(self, *, send: bool) -> None:
+        data = self.state["data"]
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        part, status = data, 200
+        if "missing" in self.path:
+            part, status = b"", 404
+        elif wanted and self.state["ranges"]:
+            start, stop = int(wanted[1]), int(wanted[2] or len(data) - 1) + 1
+            part, status = data[start:stop][: self.state.get("most", len(data))], 206
+        self.send_response(status)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}")
+        if self.state["ranges"]:
+            self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        if send:
+            self.state["sent"] += len(part)
+            self.wfile.write(part)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(bal: Path) -> Iterator[dict[str, Any]]:
+    pytest.importorskip("aiohttp")
+    state: dict[str, Any] = {"data": bal.read_bytes(), "ranges": True, "sent": 0}
+    found = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, state))
+    thread = threading.Thread(target=found.serve_forever, args=(0.01,))
+    thread.start()
+    state["address"] = f"http://127.0.0.1:{found.server_port}"
+    yield state
+    found.shutdown()
+    thread.join()
+    found.server_close()
+
+
+def test_only_what_is_needed_is_fetched(server: dict[str, Any]) -> None:
+    file = baler_core.open_file(f"{server['address']}/x.bal")
+    np.testing.assert_array_equal(file["v3"][100:300], DATA["v3"][100:300])
+    assert server["sent"] < len(server["data"]) / 4
+
+
+def test_a_server_that_ignores_ranges_gives_right_values(server: dict[str, Any]) -> None:
+    server["ranges"] = False
+    file = baler_core.open_file(f"{server['address']}/x.bal")
+    for name in ("v3", "v1", "v7"):
+        np.testing.assert_array_equal(file[name][100:300], DATA[name][100:300])
+    assert server["sent"] < 1.1 * len(server["data"])  # it is kept
+
+
+def test_a_remote_file_that_is_cut_short_or_missing(server: dict[str, Any]) -> None:
+    address = f"{server['address']}/x.bal"
+    with pytest.raises(OSError, match="nothing at this address"):
+        baler_core.open_file(f"{server['address']}/missing.bal")
+    whole = server["data"]
+    server["data"] = whole[: len(whole) // 2]
+    with pytest.raises(OSError, match="cut short"):
+        baler_core.open_file(address)
+    server["data"] = whole
+    file = baler_core.open_file(address)
+    server["most"] = 1000
+    with pytest.raises(SourceError, match=r"cut short|cannot be read") as caught:
+        file["v3"][100:300]
+    assert "\n" not in str(caught.value)
+    del server["most"]
+    server["data"] = whole[:5] + bytes(len(whole) - 5)
+    with pytest.raises((SourceError, baler_core.FormatError)):
+        file["v5"][-100:]
+
+
+def test_addresses_of_other_protocols(bal: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://folder/x.bal", "wb") as file:
+        file.write(bal.read_bytes())
+    np.testing.assert_array_equal(baler_core.open_file("memory://folder/x.bal")["v1"], DATA["v1"])
+    np.testing.assert_array_equal(baler_core.open(f"file://{bal}", as_="original")["v2"], DATA["v2"])
+    with pytest.raises(SourceError, match="nothing at this address"):
+        baler_core.open_file("memory://folder/none.bal")
+    with pytest.raises(SourceError, match="sorcery"):
+        baler_core.open_file("sorcery://x.bal")
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = builtins.__import__
+
+    def without(name: str, *arguments: Any, **more: Any) -> Any:
+        if name.split(".")[0] in ("s3fs", "aiobotocore"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return honest(name, *arguments, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingPackage, match="s3fs"):
+        open_source("s3://bucket/x.bal")
+
+
+def test_bytes_and_file_objects(bal: Path) -> None:
+    data = bal.read_bytes()
+    for place in (data, bytearray(data), memoryview(data), io.BytesIO(data)):
+        np.testing.assert_array_equal(baler_core.open_file(place)["v0"][7:90], DATA["v0"][7:90])
+    with bal.open("rb") as file:
+        opened = baler_core.open_file(file)
+        np.testing.assert_array_equal(opened["v0"][7:90], DATA["v0"][7:90])
+    with pytest.raises(OSError, match="cannot be read"):
+        opened["v4"][:]
+    with pytest.raises(OSError, match="text"), bal.open("r", encoding="latin-1") as text:
+        baler_core.open_file(text)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="file object cannot be sent"):
+        io.BytesIO(data) and baler_core.open_file(io.BytesIO(data)).__reduce__()
+    with pytest.raises(TypeError, match="not int"):
+        baler_core.open_file(7)  # type: ignore[arg-type]
+
+
+def test_a_file_that_changes_while_it_is_open(bal: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.bal"
+    shutil.copyfile(bal, path)
+    file = baler_core.open_file(path)
+    with path.open("r+b") as changed:
+        changed.seek(5)
+        changed.write(bytes(path.stat().st_size - 400))
+    with pytest.raises(OSError, match="has changed since it was opened"):
+        file["v2"][:]
+    file.close()
+    with pytest.raises(OSError, match="closed"):
+        file["v5"][:]
+
+
+def test_places_and_names_that_are_not_there(bal: Path) -> None:
+    file = baler_core.open_file(bal)
+    with pytest.raises(KeyError, match=r"no variable 'V3'. Did you mean 'v3'"):
+        file["V3"]
+    for key in (N, -N - 1, [0, N], np.array([-N - 1]), np.zeros(3, bool), (0, 0)):
+        with pytest.raises(IndexError, match="v3"):
+            file["v3"][key]
+    with pytest.raises(IndexError, match="there are no rows 5:20001"):
+        file["v3"].rows(5, N + 1)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        baler_core.open_file(bal.with_name("none.bal"))
+    with pytest.raises(baler_core.ConfigError, match="wanted a size"):
+        baler_core.open_file(bal, cache="much")
+    assert file.get("V3") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [("https://a/b", True), ("s3://x", True), ("simplecache::https://x", True), ("C://x", False), ("a/b", False)],
+)
+def test_addresses_are_told_from_paths(place: str, found: bool) -> None:
+    assert is_address(place) is found
