@@ -40,7 +40,9 @@ def test_tables_hold_the_rows_asked_for(events: Path) -> None:
 
 
 def test_fields_are_no_table(tmp_path: Path) -> None:
-    data = xr.Dataset({"a": ("x", np.arange(4.0)), "b": (("y", "z"), np.ones((3, 2))), "c": (("x", "z"), np.ones((4, 2)))})
+    data = xr.Dataset(
+        {"a": ("x", np.arange(4.0)), "b": (("y", "z"), np.ones((3, 2))), "c": (("x", "z"), np.ones((4, 2)))}
+    )
     baler_core.compress(data, tmp_path / "a.bal")
     with baler_core.open_file(tmp_path / "a.bal") as file:
         with pytest.raises(DataError, match="a table needs variables along one dimension, and these lie along x, y"):

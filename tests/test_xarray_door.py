@@ -25,7 +25,10 @@ def dataset() -> xr.Dataset:
             "n": (("t", "x"), rng.integers(0, 9, (40, 50))),
             "label": ("x", np.array([f"point {n}" for n in range(50)], object)),
         },
-        coords={"t": np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(1, "h"), "lat": ("x", np.arange(50.0))},
+        coords={
+            "t": np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(1, "h"),
+            "lat": ("x", np.arange(50.0)),
+        },
         attrs={"title": "näme", "levels": [1, 2]},
     )
 

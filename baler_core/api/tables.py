@@ -37,7 +37,9 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
     leading = {file[name].leading_dim for name in names}
     if len(leading) != 1 or None in leading:
         dims = ", ".join(sorted(str(dim) for dim in leading)) or "none"
-        raise DataError(f"{file.path}: a table needs variables along one dimension, and these lie along {dims}: name some")
+        raise DataError(
+            f"{file.path}: a table needs variables along one dimension, and these lie along {dims}: name some"
+        )
     (dim,) = leading
     length = file.sizes[str(dim)]
     low, high, _ = slice(start, stop).indices(length)
@@ -72,7 +74,9 @@ def _arrow_column(pa: Any, values: Any) -> Any:
     if values.ndim > 1:
         row = values.reshape(-1) if values.ndim == 2 else values.reshape(-1, *values.shape[2:])
         return pa.FixedSizeListArray.from_arrays(_arrow_column(pa, row), values.shape[1])
-    native = values if values.dtype.isnative or values.dtype == object else values.astype(values.dtype.newbyteorder("="))
+    native = (
+        values if values.dtype.isnative or values.dtype == object else values.astype(values.dtype.newbyteorder("="))
+    )
     return pa.array(native.tolist() if native.dtype.kind in "SV" else native)
 
 

@@ -106,7 +106,7 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         return tree
 
 
-@xr.register_dataset_accessor("baler")
+@xr.register_dataset_accessor("baler")  # type: ignore[no-untyped-call, unused-ignore]
 class BalerAccessor:
     """`ds.baler`: what baler does with a dataset."""
 

@@ -76,7 +76,9 @@ class RootFile(Mapping[str, "OpenTree"]):
             self._trees = {str(part.schema.skeleton["tree"]): OpenTree(self, part) for part in parts}
         except _DAMAGE as error:
             file.close()
-            raise FormatError(f"{file.path}: the record of its trees is damaged: {' '.join(str(error).split())}") from error
+            raise FormatError(
+                f"{file.path}: the record of its trees is damaged: {' '.join(str(error).split())}"
+            ) from error
 
     def __getitem__(self, name: str) -> OpenTree:
         found = self._trees.get(str(name).partition(";")[0].strip("/"))
@@ -257,7 +259,9 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             names = self.keys(filter_name=filter_name)
             return [name for name in names if filter_name is not None or not self._branches[name]._inner]
         names = [expressions] if isinstance(expressions, str) else list(expressions)
-        return [self[name] and name for name in names]
+        for name in names:
+            self[name]  # refuses what is not there
+        return names
 
     def _range(self, start: int | None, stop: int | None) -> tuple[int, int]:
         low, high, _ = slice(start, stop).indices(self.num_entries)
@@ -268,7 +272,9 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         try:
             wanted = float(number) * _UNITS[unit.strip()]
         except (ValueError, KeyError) as error:
-            raise ConfigError(f"iterate(step_size={size!r}): entries, or a size such as '100 MB', are wanted") from error
+            raise ConfigError(
+                f"iterate(step_size={size!r}): entries, or a size such as '100 MB', are wanted"
+            ) from error
         each = sum(self[name]._nbytes for name in names) / max(1, self.num_entries)
         return max(1, int(wanted / max(1.0, each)))
 
@@ -329,9 +335,7 @@ class OpenBranch:
         floats = values * variable.scale + variable.offset
         return floats.astype(np.float32) if "Float16" in self.typename else floats
 
-    def array(
-        self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak"
-    ) -> Any:
+    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
         """Return the values of some entries; arguments as of `OpenTree.arrays`."""
         start, stop = self.tree._range(entry_start, entry_stop)
         values = self._read(start, stop, library)
@@ -356,7 +360,11 @@ class OpenBranch:
         array = array[self._inner] if self._inner else array
         if library == "ak":
             return array
-        return _as_objects(array) if array.ndim > 1 or not isinstance(array.layout, ak.contents.NumpyArray) else np.asarray(array)
+        return (
+            _as_objects(array)
+            if array.ndim > 1 or not isinstance(array.layout, ak.contents.NumpyArray)
+            else np.asarray(array)
+        )
 
     def __repr__(self) -> str:
         return f"<baler_root.OpenBranch {self._branch.key!r} ({self.typename})>"

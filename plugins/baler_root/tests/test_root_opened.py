@@ -73,7 +73,7 @@ def test_trees_and_branches_go_by_the_same_names(files: tuple[Path, Path]) -> No
 def test_entries_are_those_of_uproot(files: tuple[Path, Path], start: Any, stop: Any) -> None:
     with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
         tree, other = original["Events"], ours["Events"]
-        for name in tree.keys():
+        for name in list(tree.keys()):
             expected = tree[name].array(entry_start=start, entry_stop=stop)
             same(expected, other[name].array(entry_start=start, entry_stop=stop), name)
         chosen = other.arrays(["Jet_eta", "met"], entry_start=start, entry_stop=stop)
@@ -125,16 +125,16 @@ def test_an_analysis_gives_the_same_histogram(files: tuple[Path, Path]) -> None:
 
 def test_a_range_of_entries_reads_a_part_of_the_file(files: tuple[Path, Path]) -> None:
     with baler_root.open(files[1]) as ours:
-        tree = pickle.loads(pickle.dumps(ours["Events"]))
+        tree = pickle.loads(pickle.dumps(ours["Events"]))  # noqa: S301
         assert tree["run"].array(entry_start=3, entry_stop=7).to_list() == [3, 4, 5, 6]
         assert len(tree.parent.file.header.blocks) > 3
 
 
 def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
     with baler_root.open(files[1]) as ours:
-        with pytest.raises(KeyError, match="there is no tree 'Event' with variables. Did you mean 'Events'"):
+        with pytest.raises(KeyError, match=r"there is no tree 'Event' with variables\. Did you mean 'Events'"):
             ours["Event"]
-        with pytest.raises(KeyError, match="there is no branch 'Jet_pz'. Did you mean 'Jet_pt'"):
+        with pytest.raises(KeyError, match=r"there is no branch 'Jet_pz'\. Did you mean 'Jet_pt'"):
             ours["Events"].arrays(["Jet_pz"])
         with pytest.raises(baler_core.ConfigError, match="there is no such library"):
             ours["Events"].arrays(["run"], library="nd")  # type: ignore[arg-type]
