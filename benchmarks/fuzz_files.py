@@ -232,7 +232,7 @@ def _inputs() -> Iterator[tuple[str, Callable[[Path], None], Any, Any]]:
     files = {
         "a.csv": _csv, "a.ecsv": _ecsv, "a.csv.gz": _csv_in_gzip, "a.root": _root, "trees.root": _trees, "a.h5": _hdf5,
         "block.h5": _user_block, "a.nc": _netcdf, "classic.nc": _classic, "a.fits": _fits, "a.fits.gz": _fits,
-        "tiles.fits": _tiles,
+        "tiles.fits": _tiles, "a.parquet": _parquet, "a.feather": _feather, "a.zarr.zip": _zarr,
     }  # fmt: skip
     for name, write in files.items():
         yield name, write, loss, "scalar"
@@ -379,3 +379,46 @@ def _tiles(path: Path) -> None:
     image = np.random.default_rng(1).normal(100, 5, (24, 20))
     packed = fits.CompImageHDU((image * 10).astype("i2"), compression_type="RICE_1", tile_shape=(8, 20))
     fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path)
+
+
+def _arrow() -> Any:
+    import pyarrow as pa
+
+    random = np.random.default_rng(1)
+    lists = pa.array([None if n % 7 == 0 else [float(n)] * (n % 4) for n in range(200)], pa.list_(pa.float32()))
+    return pa.table(
+        {
+            "x": pa.array(random.normal(size=200), mask=random.random(200) < 0.1),
+            "code": pa.array(["a", "b"] * 100).dictionary_encode(),
+            "text": ["one", None] * 100,
+            "l_x": lists,
+            "s": pa.array([{"x": n, "m": [("k", n)]} for n in range(200)], pa.struct([("x", pa.int16()), ("m", pa.map_(pa.string(), pa.int32()))])),
+        }
+    )  # fmt: skip
+
+
+def _parquet(path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(_arrow(), path, row_group_size=90)
+
+
+def _feather(path: Path) -> None:
+    from pyarrow import feather
+
+    feather.write_feather(_arrow(), path, chunksize=90)
+
+
+def _zarr(path: Path) -> None:
+    import warnings
+
+    import zarr
+    from zarr.storage import ZipStore
+
+    random = np.random.default_rng(1)
+    with warnings.catch_warnings(), ZipStore(path, mode="w") as store:
+        warnings.simplefilter("ignore")
+        group = zarr.open_group(store, mode="w", attributes={"title": "t"})
+        made = group.create_array("u", shape=(20, 9), chunks=(8, 9), dtype="f4", dimension_names=("t", "y"))
+        made[:8] = random.normal(size=(8, 9))
+        group.create_array("n/text", shape=(3,), chunks=(2,), dtype=str)[:] = ["a", "bb", "c"]

@@ -147,6 +147,9 @@ def test_round_numbers_stay(number: float, short: float) -> None:
         ("Conf_68_SemiMajor", "deg", False),
         ("Conf_68_PosAng", "deg", True),
         ("phi_err", "rad", False),
+        ("tmean", "degrees_celsius", False),
+        ("heading", "degrees_true", True),
+        ("nav", "degree_E", True),
     ],
 )
 def test_relative_bounds_on_angles_are_warned_of_where_zero_has_no_meaning(

@@ -42,8 +42,8 @@ def registry() -> Registry:
     registry = Registry()
     offered: dict[Kind, list[type[Component]]] = {
         "reader": [
-            component("tree", TreeOptions, suffixes=(".tree",)),
-            component("numpy", suffixes=(".npy", ".npz")),
+            component("tree", TreeOptions, suffixes=(".tree",), folders=()),
+            component("numpy", suffixes=(".npy", ".npz"), folders=()),
         ],
         "model": [component("scalar"), component("dense_autoencoder", DenseOptions)],
         "preprocessor": [component("log", LogOptions)],

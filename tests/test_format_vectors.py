@@ -149,3 +149,10 @@ def test_models(case: str) -> None:
         ours = values_of(block, variable)
         assert hexadecimal(ours.astype(dtype)) == hexadecimal(found) == example["values"][variable]
         assert found.size == math.prod(shape)
+
+
+def decode_all() -> int:
+    """Decode all examples of models, and count them."""
+    for case in VECTORS["models"]:
+        test_models(case)
+    return len(VECTORS["models"])

@@ -231,3 +231,12 @@ def test_short_lists_in_the_rows_of_a_table_have_no_parts_of_a_plane() -> None:
         judged[columns] = next(v for v in evaluated(arrays).variables if v.name == "hits").words
     assert "parts of the plane" in judged[0]
     assert "parts of the plane" not in judged[3]
+
+
+def test_values_that_many_rows_share_tell_no_bias(rng: np.random.Generator) -> None:
+    shared = rng.integers(1, 12, ROWS) / 1000
+    before = np.where(rng.random(ROWS) < 0.9, shared, rng.uniform(0.001, 0.011, ROWS))
+    spread = rng.uniform(0.001, 0.011, ROWS)
+    for values, is_told in ((before, False), (spread, True)):
+        words = verdict(values, values * 1.035, ErrorBound("rel", 0.05))[1]
+        assert ("lie above the originals" in words) == is_told

@@ -21,7 +21,6 @@ from baler_core.quantise.exponential import exp
 GOLDEN = Path(__file__).resolve().parent / "golden"
 # But for networks, and one that is large.
 FILES = [path for path in sorted(GOLDEN.rglob("*.bal")) if not path.match("*autoencoder*") and "tiles" not in path.stem]
-SMALL = GOLDEN / "branches" / "transform-image-max.bal"
 # As on an old processor: no vector instructions in NumPy beyond what it must have, in OpenBLAS, in the C library.
 NEWER = [name for name in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__.get(name)]
 OLD = {
@@ -72,7 +71,14 @@ def test_other_code_of_the_loops_restores_the_same_bits(here: dict[str, dict[str
     listed = json.loads((FOLDER / "loops.json").read_text())["targets"] if (FOLDER / "loops.json").exists() else {}
     for target in [target for target in listed if target != "checked"][1:]:
         assert elsewhere(FILES, BALER_LOOPS=target) == here
-    assert elsewhere([SMALL], BALER_LOOPS="python") == {SMALL.stem: here[SMALL.stem]}
+
+
+def test_uncompiled_loops_decode_a_small_group_of_each_model() -> None:
+    folder = str(Path(__file__).resolve().parent)
+    script = f"import sys; sys.path.insert(0, {folder!r}); import test_format_vectors as t; print(t.decode_all())"
+    environment = {**os.environ, "BALER_LOOPS": "python"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("8\n", "")
 
 
 def test_exponentials_are_right_to_the_last_bits() -> None:

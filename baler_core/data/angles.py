@@ -19,6 +19,8 @@ _DIFFERENCE_OR_SIZE = re.compile(
     re.IGNORECASE,
 )
 _DEGREES = ("deg", "degree", "degrees", "arcdegrees")
+# As CF spells them: degrees_north, degree_E, degrees_true; but degrees_celsius are none.
+_OF_ARC = re.compile(r"degrees?_(?:north|south|east|west|true|[nsewt])")
 _RADIANS = ("rad", "radian", "radians")
 _ETA = re.compile(r"eta_?\d*$", re.IGNORECASE)
 # A large value of each, and a bound that suits.
@@ -34,7 +36,7 @@ def names_direction(name: str) -> bool:
 def angle_units(name: str, units: str = "") -> str:
     """Return `degrees` or `radians` for an angle (pseudorapidities count as such), else nothing."""
     stated = units.strip().lower()
-    if stated in _DEGREES or stated.startswith(("degrees_", "degree_")):
+    if stated in _DEGREES or _OF_ARC.fullmatch(stated):
         return "degrees"
     if stated in _RADIANS:
         return "radians"

@@ -180,9 +180,10 @@ class Evidence:
 
     @staticmethod
     def _tells(original: np.ndarray, residual: np.ndarray) -> bool:
-        """Whether a mean residual means something: not of few values, nor within a step or two of a lattice."""
+        """Whether a mean residual means something: not of few values that most rows share, nor within a step or two."""
         wide = float(np.ptp(original)) >= _STEPS * float(np.abs(residual).max(initial=0.0))
-        return wide and np.unique(original).size >= _FEWEST
+        counts = np.unique(original, return_counts=True)[1]
+        return wide and original.size**2 >= _FEWEST * float((counts.astype(np.float64) ** 2).sum())
 
     @property
     def bias_by_place(self) -> float | None:

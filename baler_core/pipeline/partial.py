@@ -30,7 +30,7 @@ _LAYOUTS = 1024
 
 
 @dataclass(frozen=True)
-class Piece:
+class StoredRows:
     """Where rows of a group's leading dimension are stored.
 
     Attributes
@@ -65,7 +65,7 @@ class PartialReader:
         header = stored.header
         self._group_of = {number: g for g, group in enumerate(header.groups) for number in group.variables}
         self._number = {variable.name: number for number, variable in enumerate(header.schema.variables)}
-        self._pieces: dict[int, list[Piece]] = {}
+        self._pieces: dict[int, list[StoredRows]] = {}
         self._kept: Recent[np.ndarray] = Recent(cache)
         self._blocks: Recent[StoredBlock] = Recent(_OPEN_BLOCKS)
         self._layouts: Recent[tuple[Layout, int]] = Recent(_LAYOUTS)
@@ -74,7 +74,7 @@ class PartialReader:
         self._locks: dict[tuple[int, int], RLock] = {}
         self._lock = Lock()
 
-    def pieces(self, name: str) -> Sequence[Piece]:
+    def pieces(self, name: str) -> Sequence[StoredRows]:
         """Return where a variable is stored, in the order of its rows.
 
         Raises
@@ -85,17 +85,17 @@ class PartialReader:
         with not_believed(self.stored.path, "baler-core"):
             return self._found(name)
 
-    def _found(self, name: str) -> Sequence[Piece]:
+    def _found(self, name: str) -> Sequence[StoredRows]:
         header, number = self.stored.header, self._number[name]
         group = self._group_of.get(number)
         if group is None:
             raise FormatError(f"{self.stored.path}: is damaged: there are no values of {name!r}")
         if group not in self._pieces:
-            variable, found, start = header.schema.variables[number], list[Piece](), 0
+            variable, found, start = header.schema.variables[number], list[StoredRows](), 0
             for block, record in enumerate(header.blocks):
                 if group in record.groups:
                     rows = record.sizes[variable.dims[0]] if variable.dims else 1
-                    found.append(Piece(block, record.groups.index(group), start, start + rows))
+                    found.append(StoredRows(block, record.groups.index(group), start, start + rows))
                     start += rows
                     self._refuse_other_lengths(variable, record.sizes)
             whole = header.schema.sizes[variable.dims[0]] if variable.dims else 1
@@ -187,7 +187,7 @@ class PartialReader:
 
     @one_thread
     def _restored_together(
-        self, piece: Piece, variables: Sequence[Variable], box: tuple[slice, ...]
+        self, piece: StoredRows, variables: Sequence[Variable], box: tuple[slice, ...]
     ) -> dict[str, np.ndarray]:
         """Return the same region of what a block holds of several variables; not to be changed."""
         kept = {v.name: self._kept.get((piece.block, piece.place, v.name)) for v in variables}
@@ -228,7 +228,7 @@ class PartialReader:
 
     # ---- one group of one block
 
-    def _piece(self, piece: Piece, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
+    def _piece(self, piece: StoredRows, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
         """Return a region of the part of a variable that a block holds; not to be changed."""
         key = piece.block, piece.place
         whole = self._kept.get((*key, variable.name))
@@ -242,7 +242,7 @@ class PartialReader:
         return whole[box]
 
     @one_thread
-    def _restored(self, piece: Piece, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
+    def _restored(self, piece: StoredRows, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
         """Restore a region, or all of the variable, or of the group, where more of it is likely to be asked for."""
         layout, size = self._layout(piece)
         before = self._before(piece, layout)
@@ -267,7 +267,7 @@ class PartialReader:
         self._keep(piece, found)
         return found[variable.name][box]
 
-    def _layout(self, piece: Piece) -> tuple[Layout, int]:
+    def _layout(self, piece: StoredRows) -> tuple[Layout, int]:
         """Return the layout of a group of a block, and the bytes that it takes, of which there is memory."""
         found = self._layouts.get((piece.block, piece.place))
         if found is None:
@@ -277,12 +277,12 @@ class PartialReader:
             self._layouts.put((piece.block, piece.place), found, 1)
         return found
 
-    def _keep(self, piece: Piece, arrays: Mapping[str, np.ndarray]) -> None:
+    def _keep(self, piece: StoredRows, arrays: Mapping[str, np.ndarray]) -> None:
         for name, values in arrays.items():
             values.flags.writeable = False
             self._kept.put((piece.block, piece.place, name), values, values.nbytes)
 
-    def _before(self, piece: Piece, layout: Layout) -> dict[str, np.ndarray]:
+    def _before(self, piece: StoredRows, layout: Layout) -> dict[str, np.ndarray]:
         """Restore what a group follows from: its counts, and what tolerances of its values follow from."""
         header = self.stored.header
         record = header.blocks[piece.block]
@@ -294,11 +294,11 @@ class PartialReader:
         for name in sorted(needs & self._number.keys()):
             group = self._group_of.get(self._number[name])
             if group in record.groups and record.groups.index(group) != piece.place:
-                there = Piece(piece.block, record.groups.index(group), 0, 0)
+                there = StoredRows(piece.block, record.groups.index(group), 0, 0)
                 found[name] = self._all(there, name)
         return found
 
-    def _all(self, piece: Piece, name: str) -> np.ndarray:
+    def _all(self, piece: StoredRows, name: str) -> np.ndarray:
         """Return all that a block holds of a variable."""
         layout = self.stored.layout(piece.block, piece.place)
         variable = self.stored.header.schema.variables[self._number[name]]
@@ -312,7 +312,7 @@ class PartialReader:
         return found
 
     def _part(
-        self, piece: Piece, layout: Layout, before: Mapping[str, np.ndarray], part: Part
+        self, piece: StoredRows, layout: Layout, before: Mapping[str, np.ndarray], part: Part
     ) -> dict[str, np.ndarray] | None:
         record = self.stored.header.blocks[piece.block]
         model = self.stored.model(record.groups[piece.place], record.models[piece.place])
@@ -322,7 +322,7 @@ class PartialReader:
         # A single value that a model indexed is a number by now.
         return None if found is None else {name: np.asarray(values) for name, values in found.items()}
 
-    def _whole(self, piece: Piece, layout: Layout, before: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _whole(self, piece: StoredRows, layout: Layout, before: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         record = self.stored.header.blocks[piece.block]
         model = self.stored.model(record.groups[piece.place], record.models[piece.place])
         stored = self._block(piece.block)
@@ -339,5 +339,5 @@ class PartialReader:
             for one in self.stored.header.groups[group].variables:
                 name = self.stored.header.schema.variables[one].name
                 if name in names:
-                    found[name] = self._all(Piece(number, place, 0, 0), name)
+                    found[name] = self._all(StoredRows(number, place, 0, 0), name)
         return found

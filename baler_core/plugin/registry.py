@@ -169,21 +169,21 @@ class Registry:
         DataError
             If none or several claim it.
         """
-        for name in self.offers["reader"]:
-            if is_marked(path, self.reader(name).folders):
-                return name
         file_name = path.name.lower()
         claims: dict[str, list[str]] = {}
-        for name, found in self.offers["reader"].items():
-            for suffix in cast(type[Reader], found[0].component).suffixes:
+        for name, reader in self._readers().items():
+            for suffix in reader.suffixes:
                 if file_name.endswith(suffix):
                     claims.setdefault(suffix, []).append(name)
+        # What is in a folder says more than its name.
+        marked = [name for name, reader in self._readers().items() if is_marked(path, reader.folders)]
+        claims = {file_name: marked} if marked else claims
         if not claims:
             raise DataError(self._no_reader(path))
         names = claims[max(claims, key=len)]
         if len(names) > 1:
             raise DataError(
-                f"{path.name}: several readers take this suffix ({', '.join(sorted(names))}): "
+                f"{path.name}: several readers take this {'folder' if marked else 'suffix'} ({', '.join(sorted(names))}): "
                 f"choose one with 'reader: {{name: ...}}'"
             )
         return names[0]
@@ -192,16 +192,17 @@ class Registry:
         """Return whether a folder stands for one file: by what is in it, or by the suffix of a format of folders."""
         if not path.is_dir():
             return False
-        readers = [self.reader(name) for name in self.offers["reader"]]
         return any(
             is_marked(path, reader.folders) or (reader.folders and path.name.lower().endswith(reader.suffixes))
-            for reader in readers
+            for reader in self._readers().values()
         )
 
+    def _readers(self) -> dict[str, type[Reader]]:
+        """The reader class of each name, of the first who offers it."""
+        return {name: cast(type[Reader], found[0].component) for name, found in self.offers["reader"].items()}
+
     def _no_reader(self, path: Path) -> str:
-        known = sorted(
-            s for found in self.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
-        )
+        known = sorted(suffix for reader in self._readers().values() for suffix in reader.suffixes)
         message = f"{path.name}: no reader for this suffix. Installed readers take {', '.join(known)}."
         suffix = published_suffix(path.name)
         if suffix and suffix not in known:

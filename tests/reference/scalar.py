@@ -45,22 +45,28 @@ def decode_scalar(
             restored.append(np.frombuffer(raw, variable.dtype).reshape(shape).copy())
             continue
         codes = _shared_codes(index, shared, count) if method == SHARED_CODES else unpack(own.sized(), count)
-        codes = codes.reshape(shape)
-        for axis in reversed(range(len(shape))):
-            if method == OWN and axes >> axis & 1:
-                codes = np.cumsum(codes, axis=axis)
-        digests.append(xxhash.xxh3_64(codes.tobytes()))
-        if len(shape) == 1:
-            codes, special = lattice.split(codes)
-        else:
-            special = unpack(classes, count).reshape(shape) if classes else np.zeros(shape, "<i8")
-            digests[-1].update(special.tobytes())
-        restored.append(lattice.restore(codes, special))
+        values, digest = _from_codes(lattice, codes.reshape(shape), axes if method == OWN else 0, classes)
+        digests.append(digest)
+        restored.append(values)
     joined = xxhash.xxh3_64(b"".join(digest.digest() for digest in digests)).digest()
     if index.rest() != (joined[:3] if digests else b""):
         raise Damaged("the integers of a scalar group have another checksum")
     _count_in_steps(waiting, restored, variables, tolerances)
     return restored
+
+
+def _from_codes(lattice: Lattice, codes: np.ndarray, axes: int, classes: bytes) -> tuple[np.ndarray, xxhash.xxh3_64]:
+    """The values of a variable, and the digest of its integers."""
+    for axis in reversed(range(codes.ndim)):
+        if axes >> axis & 1:
+            codes = np.cumsum(codes, axis=axis)
+    digest = xxhash.xxh3_64(codes.tobytes())
+    if codes.ndim == 1:
+        codes, special = lattice.split(codes)
+    else:
+        special = unpack(classes, codes.size).reshape(codes.shape) if classes else np.zeros(codes.shape, "<i8")
+        digest.update(special.tobytes())
+    return lattice.restore(codes, special), digest
 
 
 def _count_in_steps(

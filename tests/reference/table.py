@@ -97,8 +97,13 @@ def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.nda
         known.add(number, np.concatenate([own, symbols[number][0]]) if number in symbols else None)
     if found != checksum:
         raise Damaged("the symbols of a table have another checksum")
+    return _restored(part, plan, symbols, [Bytes(data) for data, _ in stored])
+
+
+def _restored(part: Block, plan: Plan, symbols: dict[int, Part], stored: list[Bytes]) -> list[np.ndarray]:
+    """The values of all columns, those that follow from others last."""
     restored: dict[int, np.ndarray] = {}
-    for number in [*(j for j in range(count) if j not in plan.derived), *plan.derived]:
+    for number in [*(j for j in range(len(plan.columns)) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
         if number in symbols and column.steps is not None:
             there = {part.names[n]: values for n, values in restored.items()}
@@ -107,10 +112,9 @@ def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.nda
         elif number in symbols:
             restored[number] = _values(column, *symbols[number], restored)
         else:
-            data = Bytes(stored[number][0])
-            lattice = Lattice(data, column.lattice.dtype)
-            restored[number] = lattice.restore(*lattice.split(unpack(data.rest(), rows)))
-    return [restored[number] for number in range(count)]
+            lattice = Lattice(stored[number], column.lattice.dtype)
+            restored[number] = lattice.restore(*lattice.split(unpack(stored[number].rest(), part.rows)))
+    return [restored[number] for number in range(len(plan.columns))]
 
 
 def _symbols(number: int, method: int, data: bytes, escapes: bytes, known: Known, contexts: int) -> Part:

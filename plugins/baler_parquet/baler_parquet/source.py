@@ -9,7 +9,7 @@ import numpy as np
 
 from baler_core import DataError, Settled, Source, Tolerances, leading_slices, make_block
 from baler_parquet.contents.columns import choose_columns
-from baler_parquet.contents.files import ArrowFile, located
+from baler_parquet.contents.files import ArrowFile, first_line, located
 from baler_parquet.contents.nodes import Naming, index_columns, nodes_of
 from baler_parquet.schema.collections import Tally
 from baler_parquet.schema.layout import (
@@ -46,8 +46,14 @@ class ArrowSource(Source):
 
     def __init__(self, file: ArrowFile, patterns: Sequence[str] | None, storage: Storage) -> None:
         self._file = file
+        import pyarrow as pa
+
         try:
             self._open(patterns, storage)
+        # Names that are no text, and what else of a schema shows only when it is asked for.
+        except (pa.ArrowException, UnicodeDecodeError, RecursionError, OverflowError, NotImplementedError) as error:
+            file.close()
+            raise DataError(f"{file.path}: is damaged: {first_line(error)}") from error
         except BaseException:
             file.close()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,22 @@ def test_damaged_files_are_refused_in_one_sentence_or_read(name: str, tmp_path: 
             said.append(str(error))
     assert said
     assert all(path.name in one and "\n" not in one for one in said)
+
+
+def test_metadata_that_would_end_the_process_are_refused(tmp_path: Path) -> None:
+    """pyarrow does not check what it tells of columns; with such a codec, asking for it ends the process."""
+    path = tmp_path / "codec.parquet"
+    pq.write_table(pa.table({"x": np.arange(100.0)}), path, compression="zstd", use_dictionary=False)
+    raw = path.read_bytes()
+    footer = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
+    # Codec 6 (field 4, zigzag 12) after the path "x" becomes 45, which there is not.
+    assert raw.count(b"\x18\x01x\x15\x0c", footer) == 1
+    path.write_bytes(raw[:footer] + raw[footer:].replace(b"\x18\x01x\x15\x0c", b"\x18\x01x\x15\x5a"))
+    code = "import sys, pathlib; from baler_parquet.reader import ParquetReader; ParquetReader().open(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "DataError" in done.stderr.splitlines()[-1]
+    assert "codec.parquet: cannot be read as Parquet" in done.stderr
 
 
 def test_statistics_that_deny_nulls_are_found_out(tmp_path: Path) -> None:

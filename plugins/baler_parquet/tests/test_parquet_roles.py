@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from astropy.table import Column, Table
 
 import baler_core
 from baler_core.cli import main
@@ -65,6 +66,22 @@ def test_a_catalogue_is_proposed_losses_in_what_was_measured_alone(
     baler_core.compress("part0.snappy.parquet", "x.bal", bounds="lossless", model="scalar")
     baler_core.decompress("x.bal", "y.parquet")
     assert_same_files(Path("part0.snappy.parquet"), Path("y.parquet"))
+
+
+def test_tables_of_astropy_keep_units_and_tell_them(tmp_path: Path) -> None:
+    before = Table({"ra": Column([1.0, 2, 3], unit="deg", description="right"), "f": Column([5.0, 6, 7], unit="Jy")})
+    before.meta["survey"] = "x"
+    before.write(tmp_path / "a.parquet")
+    with ParquetReader().open(tmp_path / "a.parquet") as source:
+        assert (source.schema["ra"].units, source.schema["ra"].label) == ("deg", "right")
+        assert source.schema["f"].units == "Jy"
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "x.bal", bounds={"f": {"abs": 0.1}}, model="scalar")
+    baler_core.decompress(tmp_path / "x.bal", tmp_path / "y.parquet")
+    after = Table.read(tmp_path / "y.parquet")
+    assert after.meta == before.meta
+    assert [str(after[name].unit) for name in after.colnames] == ["deg", "Jy"]
+    assert (after["ra"] == before["ra"]).all()
+    assert np.abs(after["f"] - before["f"]).max() <= 0.1
 
 
 def test_names_of_events_tell_their_roles(tmp_path: Path) -> None:

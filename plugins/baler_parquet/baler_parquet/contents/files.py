@@ -94,16 +94,32 @@ class ParquetFile(ArrowFile):
             self.schema = self.file.schema_arrow
         except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
             raise DataError(f"{path}: cannot be opened as Parquet: {first_line(error)}") from error
-        meta = self.file.metadata
-        groups = [meta.row_group(n) for n in range(meta.num_row_groups)]
-        if any(group.column(0).file_path for group in groups if group.num_columns):
+        if path.name.lower() in ("_metadata", "_common_metadata"):
             self.close()
             raise DataError(f"{path}: only tells where other files are: name those")
+        self._probe()
+        meta = self.file.metadata
+        groups = [meta.row_group(n) for n in range(meta.num_row_groups)]
         self.rows = [int(group.num_rows) for group in groups]
         if any(rows < 0 for rows in self.rows) or sum(self.rows) != meta.num_rows:
             self.close()
             raise DataError(f"{path}: its row groups do not have the number of rows that it states: it is damaged")
         self._bytes = [max(1, int(group.total_byte_size)) for group in groups]
+
+    def _probe(self) -> None:
+        """Read a row of each row group.
+
+        What pyarrow tells of columns, it tells without checking, and damaged metadata end the process there; reading
+        values checks the same metadata, and raises an exception.
+        """
+        import pyarrow as pa
+
+        try:
+            for number in range(self.file.metadata.num_row_groups):
+                next(self.file.iter_batches(1, [number]), None)
+        except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
+            self.close()
+            raise DataError(f"{self.path}: cannot be read as Parquet: {first_line(error)}") from error
 
     def parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
         yield from self.guarded(self._parts(columns))
@@ -130,7 +146,7 @@ class ParquetFile(ArrowFile):
         leaf = self._leaves().get(column)
         if leaf is None:
             return False
-        groups = (self.file.metadata.row_group(n).column(leaf) for n in range(len(self.rows)))
+        groups = (self.file.metadata.row_group(n).column(leaf) for n, rows in enumerate(self.rows) if rows)
         return all(g.is_stats_set and g.statistics.has_null_count and g.statistics.null_count == 0 for g in groups)
 
     def _leaves(self) -> dict[int, int]:

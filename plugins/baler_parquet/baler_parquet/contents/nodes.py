@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["values", "nothing", "struct", "list", "dictionary"]
 # A hostile schema may nest deeper than Python's stack.
 DEEPEST = 64
+# Texts about columns are read up to this length.
+LONGEST_TEXT = 1 << 20
 
 
 class Unkept(DataError):
@@ -197,6 +199,25 @@ def text_of(metadata: dict[bytes, bytes] | None, *keys: str) -> str:
         if found is not None:
             return found.decode("utf-8", "replace").strip()
     return ""
+
+
+def astropy_columns(metadata: dict[bytes, bytes] | None) -> dict[str, dict[str, str]]:
+    """Return units and descriptions of columns by name, as tables of astropy state them in a text of their own."""
+    import yaml
+
+    text = (metadata or {}).get(b"table_meta_yaml", b"")
+    if not text or len(text) > LONGEST_TEXT:
+        return {}
+    try:
+        stated = yaml.safe_load(text)
+        columns = [dict(one) for one in dict(stated)["datatype"]]
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError, UnicodeDecodeError):
+        return {}
+    kept = {"unit": "units", "description": "label"}
+    return {
+        str(one.get("name")): {kept[key]: value for key, value in one.items() if key in kept and isinstance(value, str)}
+        for one in columns
+    }
 
 
 def index_columns(metadata: dict[bytes, bytes] | None) -> list[str]:

@@ -25,18 +25,20 @@ def facts_of(meta: Any) -> Facts:
     for number in range(meta.num_row_groups):
         group = meta.row_group(number)
         row = []
-        for place in range(group.num_columns):
+        # Of row groups without rows nothing is asked: see `ParquetFile._probe`.
+        for place in range(group.num_columns if group.num_rows else 0):
             kind = _column(group.column(place))
             if kind not in kinds:
                 kinds.append(kind)
             row.append(kinds.index(kind))
         # Most row groups are stored like those before them.
-        groups.append(row if not groups or row != groups[0] else [])
+        groups.append(row if row != next(filter(None, groups), []) else [])
     sorting = [
         [[one.column_index, one.descending, one.nulls_first] for one in meta.row_group(n).sorting_columns]
         for n in range(meta.num_row_groups)
     ]
-    first = meta.row_group(0) if meta.num_row_groups and meta.num_columns else None
+    filled = [n for n in range(meta.num_row_groups) if meta.row_group(n).num_rows]
+    first = meta.row_group(filled[0]) if filled and meta.num_columns else None
     indexed = first is not None and any(first.column(n).has_offset_index for n in range(first.num_columns))
     return {
         "version": "1.0" if meta.format_version == "1.0" else "2.6",
@@ -66,9 +68,8 @@ def columns_of(facts: Facts, group: int = 0) -> list[list[Any]]:
         If the facts are damaged.
     """
     groups = facts["groups"]
-    if not groups:
-        return []
-    row = groups[group] if group < len(groups) and groups[group] else groups[0]
+    usual: list[int] = next((row for row in groups if row), [])
+    row = groups[group] if group < len(groups) and groups[group] else usual
     return [list(facts["kinds"][int(one)]) for one in row]
 
 
@@ -101,10 +102,11 @@ def _said(value: Any) -> str:
 def has_second_pages(file: ParquetFile) -> bool:
     """Return whether the first data page of a file is of the second version."""
     meta = file.file.metadata
-    if not meta.num_row_groups or not meta.num_columns:
+    filled = [n for n, rows in enumerate(file.rows) if rows]
+    if not filled or not meta.num_columns:
         return False
     with file.path.open("rb") as raw:
-        raw.seek(max(0, int(meta.row_group(0).column(0).data_page_offset)))
+        raw.seek(max(0, int(meta.row_group(filled[0]).column(0).data_page_offset)))
         return raw.read(2) == SECOND_PAGES
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from baler_core import Schema, Variable
-from baler_parquet.contents.nodes import Naming, Node, node_of, nodes_of, text_of
+from baler_parquet.contents.nodes import Naming, Node, astropy_columns, node_of, nodes_of, text_of
 from baler_parquet.contents.numbers import meaning_of
 from baler_parquet.contents.roles import role_of
 from baler_parquet.schema.collections import Collection, Tally, find_collections
@@ -135,14 +135,15 @@ def _variable(node: Node, dims: tuple[str, ...], about: dict[str, Any]) -> Varia
 def stated_about(schema: pa.Schema, index: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what the metadata of fields tell of columns, by position: units, description, whether pandas has it as index."""
     found: dict[str, dict[str, Any]] = {}
+    elsewhere = astropy_columns(schema.metadata)
     for place, one in enumerate(schema):
-        about = {
+        about: dict[str, Any] = {
             "units": text_of(one.metadata, "unit", "units", "UNIT"),
             "label": text_of(one.metadata, "description", "long_name", "comment", "title")[:200],
         }
         if one.name in index:
             about |= {"role": "identifier", "reason": "the index of the table"}
-        found[str(place)] = {key: text for key, text in about.items() if text}
+        found[str(place)] = {**elsewhere.get(one.name, {}), **{key: text for key, text in about.items() if text}}
     return found
 
 
