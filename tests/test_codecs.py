@@ -201,3 +201,21 @@ def test_trained_models_are_looked_up_by_their_digest(
     monkeypatch.setenv("BALER_MODELS", str(tmp_path / "elsewhere"))
     with pytest.raises(ValueError, match=rf"{digest} are not there: BALER_MODELS names .*elsewhere"):
         two.BalerCodec(abs=0.5, trained=digest).decode(encoded)
+
+
+def test_references_to_chunks_elsewhere_keep_the_codec(tmp_path: Path, field: np.ndarray) -> None:
+    dataset = xr.Dataset({"u": (("t", "y", "x"), np.nan_to_num(field))})
+    encoding = {"u": {"compressors": two.BalerCodec(abs=0.5)}}
+    dataset.to_zarr(tmp_path / "a.zarr", encoding=encoding, zarr_format=2, consolidated=False)
+    files = {path.relative_to(tmp_path / "a.zarr").as_posix(): path for path in (tmp_path / "a.zarr").rglob("*")}
+    refs = {
+        name: path.read_text() if path.name.startswith(".z") else [str(path), 0, path.stat().st_size]
+        for name, path in files.items()
+        if path.is_file()
+    }
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("reference", fo={"version": 1, "refs": refs}, remote_protocol="file", asynchronous=True)
+    store = zarr.storage.FsspecStore(system, read_only=True)
+    with xr.open_zarr(store, consolidated=False, zarr_format=2) as found:
+        assert 0 < np.abs(found["u"].values - dataset["u"].values).max() <= 0.5
+        assert found["u"].encoding["compressors"] == (two.BalerCodec(abs=0.5),)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import xarray as xr
@@ -84,8 +85,20 @@ def test_only_our_files_are_claimed() -> None:
 
 def test_bytes_open_like_files(dataset: xr.Dataset, tmp_path: Path) -> None:
     dataset.baler.to_file(tmp_path / "a.bal", model=FAST)
-    with xr.open_dataset((tmp_path / "a.bal").read_bytes(), engine="baler") as found:
-        xr.testing.assert_identical(found.load(), dataset)
+    content = (tmp_path / "a.bal").read_bytes()
+    with fsspec.open("memory://doors/a.bal", "wb") as file:
+        file.write(content)
+    with (tmp_path / "a.bal").open("rb") as file:
+        for place, engine in [(content, "baler"), (file, None), ("memory://doors/a.bal", "baler")]:
+            xr.testing.assert_identical(xr.open_dataset(place, engine=engine).load(), dataset)
+
+
+def test_many_files_are_one_set(dataset: xr.Dataset, tmp_path: Path) -> None:
+    for number in range(2):
+        part = dataset.isel(t=slice(20 * number, 20 * number + 20))
+        part.baler.to_file(tmp_path / f"{number}.bal", model=FAST)
+    with xr.open_mfdataset(str(tmp_path / "*.bal"), data_vars="minimal", coords="minimal", compat="override") as found:
+        xr.testing.assert_identical(found["u"].compute(), dataset["u"])
 
 
 def test_the_engine_brings_nothing_heavy_before_a_file_is_opened() -> None:
