@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import baler_core
-from baler_core import DataError, open_file
+from baler_core import DataError, File, open_file
 from baler_fits.virtual import virtual_fits
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 FORMAT = "baler"
+SIGNATURE = b"SIMPLE  ="
 
 
 def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB", **options: Any) -> HDUList:
@@ -42,6 +44,10 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
     from astropy.io import fits
 
     file = open_file(path, trained=trained, cache=cache)
+    kept = _kept_whole(file)
+    if kept:
+        file.close()
+        return fits.open(io.BytesIO(kept), **options)
     if file.reader != "fits":
         file.close()
         raise DataError(f"{file.path}: was made by the reader {file.reader!r}, not of a FITS file: use baler_core.open")
@@ -51,6 +57,14 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
         file.close()
         raise
     return hdus
+
+
+def _kept_whole(file: File) -> bytes:
+    """Return a FITS file that was kept byte for byte, as those without data are; empty if it is another."""
+    if file.reader != "whole_file" or len(file) != 1:
+        return b""
+    (stored,) = file.values()
+    return stored[:].tobytes() if stored[: len(SIGNATURE)].tobytes() == SIGNATURE else b""
 
 
 def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table:

@@ -15,7 +15,7 @@ import numpy as np
 import baler_core
 from baler_core import DataError, File, FormatError
 from baler_fits.contents.hdus import padding_of
-from baler_fits.contents.headers import Keywords, header_bytes
+from baler_fits.contents.headers import header_bytes
 from baler_fits.hdu_writers import Target
 from baler_fits.schema.skeleton import DATA_PADDING, HEADER_PADDING, TRAILING, Bones, attached_name
 from baler_fits.values.numbers import to_stored
@@ -158,10 +158,19 @@ def _image_header(header: str, file: File) -> str:
     primary = fits.Header([("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True)])
     raw = header_bytes(primary.tostring(padding=False)) + header_bytes(empty.tostring(padding=False))
     with fits.open(io.BytesIO(raw)) as opened:
-        image: str = opened[1].header.tostring(padding=False)
-    if image.startswith("SIMPLE") or not Keywords(image).whole("NAXIS"):
+        image = opened[1].header.copy()
+    if not image.get("NAXIS"):
         raise FormatError(f"{file.path}: the record of a tile-compressed image is damaged")
-    return image
+    if "SIMPLE" in image:  # it was the primary image once, and is an extension here
+        image.remove("SIMPLE")
+        image.remove("EXTEND", ignore_missing=True)
+        image.insert(0, ("XTENSION", "IMAGE", "Image extension"))
+        axes = f"NAXIS{image['NAXIS']}"
+        for key, value in (("GCOUNT", 1), ("PCOUNT", 0)):
+            image.remove(key, ignore_missing=True)
+            image.insert(axes, (key, value), after=True)
+    text: str = image.tostring(padding=False)
+    return text
 
 
 def _all_at_once(file: File, place: Any, trained: Any) -> io.BytesIO:

@@ -129,3 +129,32 @@ def test_what_is_no_fits_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "c.bal").write_bytes(b"something else")
     with pytest.raises(baler_core.FormatError, match=r"c\.bal"):
         baler_fits.open(tmp_path / "c.bal")
+
+
+@pytest.mark.parametrize("code", ["i2", "f4"])
+def test_tile_compressed_images_show_as_images(tmp_path: Path, code: str) -> None:
+    pixels = (rng.normal(size=(40, 50)) * 99).astype(code)
+    plain = fits.PrimaryHDU(pixels)
+    plain.header["OBJECT"] = "M 13"
+    tiled = fits.CompImageHDU(
+        pixels, plain.header, compression_type="RICE_1" if code == "i2" else "GZIP_1", quantize_level=0
+    )
+    fits.HDUList([fits.PrimaryHDU(), tiled]).writeto(tmp_path / "a.fits")
+    # as fpack says of a primary image
+    with fits.open(tmp_path / "a.fits", disable_image_compression=True, mode="update") as hdus:
+        hdus[1].header["ZSIMPLE"] = True
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", model=FAST)
+    with baler_fits.open(tmp_path / "a.bal") as ours:
+        assert isinstance(ours[1], fits.ImageHDU)
+        assert ours[1].header["OBJECT"] == "M 13"
+        np.testing.assert_array_equal(ours[1].data, pixels)
+        np.testing.assert_array_equal(ours[1].section[7:9, 3:5], pixels[7:9, 3:5])
+
+
+def test_a_file_without_data_opens(tmp_path: Path) -> None:
+    primary = fits.PrimaryHDU()
+    primary.header["HISTORY"] = "nothing here"
+    primary.writeto(tmp_path / "a.fits")
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal")
+    with baler_fits.open(tmp_path / "a.bal") as ours, fits.open(tmp_path / "a.fits") as original:
+        assert ours[0].header.tostring() == original[0].header.tostring()
