@@ -134,7 +134,7 @@ def decompress(
     from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.decompression import folders_of, restored_suffix
-    from baler_core.pipeline.part_file import Wanted, decompress_part
+    from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     header = read_info(file).header
     registry = plugins_for(header)
@@ -147,7 +147,7 @@ def decompress(
         file.with_name(f"{file.stem}.{'part' if variables or rows else 'restored'}{suffix}")
     ) as target:
         if variables or rows is not None:
-            wanted = Wanted(variables or None, rows)
+            wanted = WantedPart(variables or None, rows)
             restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
         else:
             restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)

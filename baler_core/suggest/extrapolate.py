@@ -46,7 +46,7 @@ class Effect(NamedTuple):
 EFFECTS: Mapping[str, Effect] = {
     "table": Effect(0.95, 4.0),
     "transform": Effect(0.96, 4.0),
-    "predictive": Effect(0.975, 4.0),
+    "predictive": Effect(0.93, 4.0),
     "scalar": Effect(0.99, 4.0),
     "exact": Effect(1.0, 1.0),
 }
@@ -54,7 +54,7 @@ _OTHER = Effect(0.97, 4.0)
 # Models learn as they see more: bytes per value fall by the inverse root of their number towards what a long file takes.
 _LEARNING = 0.5
 # Half the width of the interval, in logarithms: of the whole coded itself, and for each factor e beyond the sample.
-_SPREAD, _PER_FOLD = 0.06, 0.03
+_SPREAD, _PER_FOLD = 0.12, 0.02
 
 
 def extrapolated(small: CodedSample, large: CodedSample, native: int, learning: float) -> float:
