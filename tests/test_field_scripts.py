@@ -24,8 +24,9 @@ def test_a_script_needs_the_field_s_library_and_a_compressed_file(field: str, tm
     make = (EXAMPLES / field / "make_input.py").read_text(encoding="utf-8")
     (tmp_path / "make_input.py").write_text(make, encoding="utf-8")
     subprocess.run([sys.executable, tmp_path / "make_input.py"], check=True, cwd=tmp_path)
-    bounds = {"*": {"rel": 1e-3}}
-    baler_core.compress(tmp_path / name, tmp_path / "a.bal", bounds=bounds, model={"name": "auto", "effort": "fast"})
+    baler_core.compress(
+        tmp_path / name, tmp_path / "a.bal", bounds={"*": {"rel": 1e-3}}, model={"name": "auto", "effort": "fast"}
+    )
     (tmp_path / name).unlink()
     script = EXAMPLES / field / "analyse.py"
     done = subprocess.run([sys.executable, script, tmp_path / "a.bal"], capture_output=True, text=True)
