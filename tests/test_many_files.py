@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ import pytest
 import baler_core
 from baler_core import BalerError, ConfigError, DataError
 from baler_core.cli import main
+from baler_core.machine.atomic_write import completed
 from baler_core.pipeline.many.manifest import read_manifest
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
@@ -124,6 +126,24 @@ def test_one_model_serves_all_and_is_not_learned_again(folder: Path, capsys: pyt
     assert "training" not in told.err
     assert told.out.count("finished before") == FILES + 1
     assert (folder / "out" / "run0.balm").read_bytes() == model
+
+
+def test_writers_into_one_folder_leave_each_other_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.005)
+        lock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+
+    def write(number: int) -> None:
+        with completed(tmp_path / f"{number}") as temporary:
+            temporary.write_bytes(b"whole")
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(write, range(40)))
+    assert len(list(tmp_path.iterdir())) == 40
 
 
 # ---- resume

@@ -70,9 +70,12 @@ def _own_folder(parent: Path) -> Iterator[Path]:
     """Make a folder in `parent` that no other writer uses, locked as long as this process lives."""
     own = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     try:
-        with (own / _LOCK).open("wb") as lock:
+        # Gets its name once it is locked: another writer would take a free lock for that of a dead one.
+        unlocked = own / f"{_LOCK}.new"
+        with unlocked.open("wb") as lock:
             with contextlib.suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unlocked.rename(own / _LOCK)
             yield own
     finally:
         shutil.rmtree(own, ignore_errors=True)
