@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROWS = 30_000
+ROWS = 20_000
 PARTS = ("ChargedHadron", "NeutralHadron", "Photon", "Electron", "Muon", "HFHadron", "HFEM")
 
 
