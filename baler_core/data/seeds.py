@@ -47,7 +47,7 @@ class SeedSpread:
         Over the kept seeds.
     variables
         Errors of the networks' own predictions over the kept seeds, before their latents and weights are rounded and
-        before any bound corrects them.
+        before any bound corrects them; of the values that models see, after preprocessing.
     """
 
     losses: Mapping[int, float]
