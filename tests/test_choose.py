@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from baler_core import Layout, Variable, make_block
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.data.bounds import Tolerance
 from baler_core.pipeline import task as tasks
-from baler_core.pipeline.candidates import totals
+from baler_core.pipeline.candidates import Candidates, totals, worthwhile
 from baler_core.pipeline.choose import choose
 from baler_core.pipeline.task import Task
-from baler_core.plugin.interfaces import Estimate, Training
+from baler_core.plugin.interfaces import Effort, Estimate, Hints, Training
+from baler_core.plugin.registry import load_plugins
 
 
 class Wasteful(ScalarModel):
@@ -114,3 +116,40 @@ def test_estimates_count_variables_left_out_and_those_that_are_better_alone() ->
     assert totals(told, ["u", "v", "mask"]) == {ScalarModel: 100 + 40 + 5, Wasteful: 90 + 5, Failing: 70 + 40 + 5}
     assert totals({Wasteful: Estimate({("u", "v"): 90.0})}, ["u", "v", "mask"]) == {Wasteful: 90}
     assert totals({}, ["u"]) == {}
+
+
+def short_columns(count: int, rows: int, steps: int) -> Task:
+    """A table of integers of so many steps."""
+    rng = np.random.default_rng(2)
+    layout = Layout("table", tuple(Variable(f"c{n}", "<i4", ("row",)) for n in range(count)), {"row": rows})
+    block = make_block({v.name: (("row",), rng.integers(0, steps, rows).astype(np.int32)) for v in layout.variables})
+    return Task([block], block, layout, {v.name: Tolerance("exact") for v in layout.variables}, Training())
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "effort", "expected"),
+    [
+        (12, 1999, "max", "balanced"),
+        (12, 2000, "max", "max"),
+        (11, 1999, "max", "max"),
+        (12, 1999, "balanced", "balanced"),
+        (12, 1999, "fast", "fast"),
+    ],
+)
+def test_tables_of_many_short_columns_are_given_at_most_the_effort_balanced(
+    count: int, rows: int, effort: Effort, expected: Effort
+) -> None:
+    assert worthwhile(effort, short_columns(count, rows, 5)) == expected
+    trained = replace(short_columns(count, rows, 5), hints=Hints(for_other_files=True))
+    assert worthwhile(effort, trained) == effort
+
+
+def test_short_columns_of_which_the_baseline_makes_nearly_nothing_are_left_to_it() -> None:
+    kinds = load_plugins().automatic_models()
+
+    def tried(given: Task) -> set[str]:
+        return {kind.name for kind in Candidates(given, "max").shortlist(kinds) if "table" in kind.kinds}
+
+    assert tried(short_columns(12, 200, 2)) == {"scalar"}
+    assert tried(short_columns(12, 200, 1 << 20)) >= {"scalar", "table"}
+    assert tried(short_columns(3, 200, 2)) >= {"scalar", "table"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import baler_core
 from baler_core import BalerError
 
 numcodecs = pytest.importorskip("numcodecs")
@@ -64,10 +66,10 @@ def test_settings_are_json_and_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     common.check_config(codec)
     monkeypatch.setitem(common.check_repr.__globals__, "BalerCodec", two.BalerCodec)
     common.check_repr("BalerCodec(bounds={'range': 0.001}, effort='balanced', fill=-9.0)")
-    assert pickle.loads(pickle.dumps(codec)) == codec != two.BalerCodec(range=1e-3)
+    assert pickle.loads(pickle.dumps(codec)) == codec != two.BalerCodec(range=1e-3)  # noqa: S301
     serializer = three.BalerCodec({"abs": 0.1}, effort="max")
     assert three.BalerCodec.from_dict(json.loads(json.dumps(serializer.to_dict()))) == serializer
-    assert pickle.loads(pickle.dumps(serializer)) == serializer
+    assert pickle.loads(pickle.dumps(serializer)) == serializer  # noqa: S301
 
 
 def test_objects_are_a_type_error() -> None:
@@ -184,3 +186,36 @@ def test_an_array_of_another_kind_than_the_chunk_is_told(tmp_path: Path) -> None
     (tmp_path / "a.zarr" / "c" / "0").write_bytes(three.BalerCodec().coding.encode(np.ones(5, "f8")))
     with pytest.raises(ValueError, match=r"a chunk holds <f8 \(5,\), and the array wants <f4 \(4,\)"):
         array[:]
+
+
+def test_trained_models_are_looked_up_by_their_digest(
+    field: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, fast = np.nan_to_num(field), {"name": "auto", "effort": "fast"}
+    baler_core.train(values[:16], tmp_path / "m.bal", bounds={"abs": 0.5}, model=fast)
+    digest = hashlib.sha256((tmp_path / "m.bal").read_bytes()).hexdigest()
+    monkeypatch.setenv("BALER_MODELS", str(tmp_path))
+    codec = get_codec({"id": "baler", "bounds": {"abs": 0.5}, "trained": digest})
+    encoded = codec.encode(values[16:])
+    assert np.abs(codec.decode(encoded) - values[16:]).max() <= 0.5
+    monkeypatch.setenv("BALER_MODELS", str(tmp_path / "elsewhere"))
+    with pytest.raises(ValueError, match=rf"{digest} are not there: BALER_MODELS names .*elsewhere"):
+        two.BalerCodec(abs=0.5, trained=digest).decode(encoded)
+
+
+def test_references_to_chunks_elsewhere_keep_the_codec(tmp_path: Path, field: np.ndarray) -> None:
+    dataset = xr.Dataset({"u": (("t", "y", "x"), np.nan_to_num(field))})
+    encoding = {"u": {"compressors": two.BalerCodec(abs=0.5)}}
+    dataset.to_zarr(tmp_path / "a.zarr", encoding=encoding, zarr_format=2, consolidated=False)
+    files = {path.relative_to(tmp_path / "a.zarr").as_posix(): path for path in (tmp_path / "a.zarr").rglob("*")}
+    refs = {
+        name: path.read_text() if path.name.startswith(".z") else [str(path), 0, path.stat().st_size]
+        for name, path in files.items()
+        if path.is_file()
+    }
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("reference", fo={"version": 1, "refs": refs}, remote_protocol="file", asynchronous=True)
+    store = zarr.storage.FsspecStore(system, read_only=True)
+    with xr.open_zarr(store, consolidated=False, zarr_format=2) as found:
+        assert 0 < np.abs(found["u"].values - dataset["u"].values).max() <= 0.5
+        assert found["u"].encoding["compressors"] == (two.BalerCodec(abs=0.5),)

@@ -195,7 +195,7 @@ def test_patterns_of_inputs_are_sorted_and_taken_once(load: Load, tmp_path: Path
         ("input: ['*.csv']", "c:1: input[0]: no file matches"),
         ("input: nowhere/a.npy", "there is no folder"),
         ("input: .", "is a folder: name files"),
-        ("input: https://x.org/a.npy", "URLs are not supported"),
+        ("input: sorcery://x.org/a.npy", "cannot be opened"),
         ("input: c.yaml", "no reader for this suffix"),
         ("input: a.npy\nreader: {variables: 3}", "c:2: reader.variables: wanted a pattern"),
         ("input: a.npy\nreader: {name: root}", "pip install 'baler-core[hep]'"),

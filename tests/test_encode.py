@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import reference
 import xarray as xr
 
 import baler_core
@@ -49,6 +50,17 @@ def test_arrays_come_back_within_their_bounds(array: np.ndarray, bounds: Any, er
         assert np.abs(found.astype("f8") - array.astype("f8")).max() <= error
     else:
         assert found.tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize(("array", "bounds", "_"), ARRAYS, ids=lambda value: getattr(value, "dtype", None))
+@pytest.mark.parametrize("model", ["scalar", "predictive", "transform", "table"])
+def test_the_page_is_enough_to_decode_an_array(array: np.ndarray, bounds: Any, _: float, model: str) -> None:
+    if (array.ndim == 1) != (model == "table") and model != "scalar":
+        return
+    encoded = encode(array, bounds=bounds, effort="fast", model=model)
+    found, wanted = reference.restore_array(encoded), decode(encoded)
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+    assert found.tobytes() == wanted.tobytes()
 
 
 @pytest.mark.parametrize(("array", "bounds", "_"), [a for a in ARRAYS if not isinstance(a[1], dict) or len(a[1]) == 1])

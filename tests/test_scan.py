@@ -145,3 +145,33 @@ def test_derived_quantities_and_values_with_errors_have_curves(
     bits = {one["name"]: [rung["bits"] for rung in one["rungs"]] for one in found["variables"]}
     # A value in steps of a fifth of its error: no bits for the error itself, which is constant.
     assert np.log2(10 / 0.2) - 1.5 < bits["b"][4] < np.log2(10 / 0.2) + 1.5
+
+
+def test_a_sample_of_a_field_has_its_coordinates(tmp_path: Path) -> None:
+    import xarray as xr
+
+    pytest.importorskip("netCDF4")
+    sizes = {"time": 30, "lat": 90, "lon": 120}
+    field = RANDOM.normal(size=tuple(sizes.values())).astype("f4")
+    coordinates = {dim: np.arange(float(length)) for dim, length in sizes.items()}
+    path = tmp_path / "f.nc"
+    orography = ("lat", "lon"), field[0]
+    xr.Dataset({"t": (tuple(sizes), field), "orography": orography}, coordinates).to_netcdf(path)
+    config = tmp_path / "c.yaml"
+    config.write_text("input: f.nc\nbounds: {t: {abs: 0.1}}\n")
+    registry = load_plugins()
+    loaded = load_config(config, registry)
+    given = input_of(path, loaded, registry)
+    with given.source:
+        for pieces in (1, 3):
+            sample = sampled(given, frozenset(given.source.schema.names), 60_000, pieces=pieces)
+            found = sample.source.schema.sizes
+            arrays = {n: b[n].values for b in sample.source.blocks(1 << 30) for n in b.variables}
+            assert arrays["t"].shape == tuple(found[dim] for dim in sizes)
+            assert arrays["orography"].shape == (found["lat"], found["lon"])
+            assert arrays["lon"].shape == (found["lon"],)
+            # the coordinates are those of the values
+            first = int(arrays["lat"][0]), int(arrays["lon"][0])
+            times = arrays["time"].astype(int)
+            expected = field[times][:, first[0] : first[0] + found["lat"], first[1] : first[1] + found["lon"]]
+            assert np.array_equal(arrays["t"], expected)

@@ -18,6 +18,7 @@ import pytest
 
 import baler_core
 from baler_core import SourceError
+from baler_core.cli import main
 from baler_core.errors import MissingPackage
 from baler_core.machine.byte_source import is_address, open_source
 
@@ -195,3 +196,31 @@ def test_places_and_names_that_are_not_there(bal: Path) -> None:
 )
 def test_addresses_are_told_from_paths(place: str, found: bool) -> None:
     assert is_address(place) is found
+
+
+def test_inputs_and_outputs_at_addresses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    values = DATA["v0"][:500]
+    with fsspec.open("memory://in/run.npz", "wb") as file:
+        np.savez(file, x=values)
+    done = baler_core.compress("memory://in/run.npz", "memory://out/run.bal")
+    assert done.file_bytes == fsspec.filesystem("memory").info("/out/run.bal")["size"]
+    np.testing.assert_array_equal(baler_core.open_file("memory://out/run.bal")["x"], values)
+    baler_core.decompress("memory://out/run.bal", "memory://out/part.npz", rows=(3, 9))
+    with fsspec.open("memory://out/part.npz", "rb") as file, np.load(file) as found:
+        np.testing.assert_array_equal(found["x"], values[3:9])
+    (tmp_path / "c.yaml").write_text(f"input: memory://in/run.npz\noutput: {tmp_path}\n")
+    for arguments in (
+        ["compress", str(tmp_path / "c.yaml"), "-o", "memory://out/again.bal"],
+        ["info", "memory://out/again.bal"],
+        ["verify", "memory://out/again.bal"],
+        ["decompress", "memory://out/again.bal", "-o", str(tmp_path / "x.npz")],
+    ):
+        with pytest.raises(SystemExit, match="0"):
+            main(arguments)
+    assert "memory://out/again.bal" in capsys.readouterr().out
+    with np.load(tmp_path / "x.npz") as found:
+        np.testing.assert_array_equal(found["x"], values)
+    with pytest.raises(SystemExit, match="1"):
+        main(["info", "memory://out/none.bal"])
+    assert "nothing at this address" in capsys.readouterr().err

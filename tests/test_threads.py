@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import baler_core
 from baler_core import Hints, Layout, Tolerance, Variable, make_block, values_of
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.table.model import TableModel
@@ -114,3 +115,19 @@ def test_later_blocks_of_a_group_may_be_coded_in_any_order(tmp_path: Path) -> No
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(coder.encode, reversed(later))) == alone[::-1]
     assert len({repr(coded.streams) for coded in alone}) == 5
+
+
+def test_a_file_has_the_same_bytes_whatever_the_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    data = {f"c{n}": rng.integers(0, 5 + n, 300) for n in range(14)}
+    data |= {"u": rng.normal(size=(9, 40, 40)).cumsum(axis=2), "v": rng.normal(size=(9, 40, 40)).cumsum(axis=1)}
+    written = {}
+    for count in (1, 2, 16):
+        monkeypatch.setattr("baler_core.machine.threads.workers", lambda count=count: count)
+        target = tmp_path / f"{count}.bal"
+        baler_core.compress(data, target, bounds={"[uv]": {"abs": 0.01}}, model={"name": "auto", "effort": "balanced"})
+        written[count] = target.read_bytes()
+        assert np.abs(baler_core.open(target, as_="numpy")["u"] - data["u"]).max() <= 0.01
+    assert written[1] == written[2] == written[16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -14,6 +15,7 @@ from baler_core.api.opening import Form, opened
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.addresses import address_of, fetched, sent
 from baler_core.machine.byte_source import Place
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
@@ -65,7 +67,7 @@ def compress(
     Parameters
     ----------
     data
-        The path of a data file; or a numpy array (masked, structured or of text, too), a dict of arrays, an
+        The path or address of a data file; or a numpy array (masked, structured or of text, too), a dict of arrays, an
         `xarray.Dataset` or `DataArray`, a pandas `DataFrame` or `Series`, or what a plugin takes: awkward arrays with
         `baler-root`, astropy tables with `baler-fits`.
     bounds
@@ -110,9 +112,10 @@ def compress(
         "block_size": block_bytes,
         "target": target,
     }
-    config, source = _prepared("compress", data, Path(path), arguments, registry)
     chosen = Path(trained) if trained is not None else None
-    return compress_file(config, registry, source=source, output=Path(path), model=chosen)
+    with sent(path) as output:
+        config, source = _prepared("compress", data, output, arguments, registry)
+        return replace(compress_file(config, registry, source=source, output=output, model=chosen), path=Path(path))
 
 
 @_with_known_arguments
@@ -181,12 +184,15 @@ def decompress(
     BalerError
         If the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
-    if variables is None and rows is None:
-        return decompress_file(Path(path), None, output=Path(output), lookup=_lookup(trained))
-    from baler_core.pipeline.part_file import Wanted, decompress_part
+    from baler_core.pipeline.part_file import WantedPart, decompress_part
 
-    patterns = [variables] if isinstance(variables, str) else variables
-    return decompress_part(Path(path), None, Wanted(patterns, rows), output=Path(output), lookup=_lookup(trained))
+    with sent(output) as target:
+        if variables is None and rows is None:
+            decompress_file(Path(path), None, output=target, lookup=_lookup(trained))
+        else:
+            patterns = [variables] if isinstance(variables, str) else variables
+            decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))
+    return Path(output)
 
 
 @_with_known_arguments
@@ -223,7 +229,8 @@ def _prepared(
     function: str, data: Any, output: Path, arguments: Mapping[str, Any], registry: Registry
 ) -> tuple[Config, Path | Input]:
     """The settings, and the file or the object in memory that they are for."""
-    path = Path(data) if isinstance(data, str | Path) else None
+    address = address_of(data) if isinstance(data, str | Path) else None
+    path = fetched(address) if address is not None else Path(data) if isinstance(data, str | Path) else None
     config = config_of_arguments(function, arguments, registry, source=path, output=output)
     return config, path if path is not None else input_of_object(data, config, registry)
 

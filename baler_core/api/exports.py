@@ -5,6 +5,8 @@ from __future__ import annotations
 from baler_core.api.calls import compress, decompress, open, train
 from baler_core.api.codec import Decoder, Encoder, decode, encode
 from baler_core.api.file import File, StoredArray, open_file
+from baler_core.api.file_set import FileSet, JoinedArray, open_set
+from baler_core.api.many import compress_many
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
@@ -89,10 +91,12 @@ __all__ = [
     "ErrorBound",
     "Estimate",
     "File",
+    "FileSet",
     "Form",
     "FormatError",
     "Formula",
     "Hints",
+    "JoinedArray",
     "Layout",
     "Loss",
     "Metric",
@@ -130,6 +134,7 @@ __all__ = [
     "axis_role",
     "cf_roles",
     "compress",
+    "compress_many",
     "conventional_attributes",
     "decode",
     "decode_array",
@@ -147,6 +152,7 @@ __all__ = [
     "matching_names",
     "open",
     "open_file",
+    "open_set",
     "packed",
     "pair_values",
     "rebuild",

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 from baler_core.api.selection import selection_of
+from baler_core.api.tables import columns_of, html_of, to_arrow, to_pandas, to_polars
 from baler_core.builtin.objects.presenting import variable_attributes
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.config.schema import parse_size
@@ -24,6 +25,11 @@ from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.interfaces import Reader
 from baler_core.plugin.shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 CACHE = "256 MB"
 
@@ -96,7 +102,15 @@ class File(Mapping[str, "StoredArray"]):
         lines += [f"  {array!r}" for array in list(self._arrays.values())[:20]]
         return "\n".join([*lines, *(["  ..."] if len(self) > 20 else [])])
 
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
     # ---- what the file says about itself
+
+    @property
+    def source_bytes(self) -> int:
+        """Return how many bytes it takes."""
+        return self._stored.source.size
 
     @property
     def header(self) -> Header:
@@ -178,6 +192,43 @@ class File(Mapping[str, "StoredArray"]):
         boxes = {name: self._arrays[name]._box_of_rows(start, stop) for name in along}
         found = self._parts.read_together(boxes)
         return {name: found[name].view(self._arrays[name].dtype) for name in along}
+
+    def to_pandas(
+        self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> pd.DataFrame:
+        """Return variables along one dimension as a table, lists per row as objects; arguments as for `to_arrow`."""
+        return to_pandas(self._columns(names, start, stop))
+
+    def to_polars(
+        self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> pl.DataFrame:
+        """Return variables along one dimension as a table of polars; arguments as for `to_arrow`."""
+        return to_polars(self._columns(names, start, stop))
+
+    def to_arrow(
+        self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> pa.Table:
+        """Return variables along one dimension as a table of arrow; lists per row are lists there.
+
+        Parameters
+        ----------
+        names
+            Patterns of variables; None takes all.
+        start, stop
+            The rows, as in a slice; None takes all.
+
+        Raises
+        ------
+        DataError
+            If they lie along several dimensions.
+        MissingPackage
+            If arrow (polars) is not installed.
+        """
+        return to_arrow(self._columns(names, start, stop))
+
+    def _columns(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> dict[str, Any]:
+        patterns = [names] if isinstance(names, str) else names
+        return columns_of(self, select_names(self.schema.names, patterns, str(self.path)), start, stop)
 
     def _leading(self, names: Sequence[str]) -> str:
         found = dict.fromkeys(d for d in (self._arrays[name].leading_dim for name in names) if d is not None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.batch import show_set
 from baler_core.cli.derived import derived_record, show_derived
 from baler_core.cli.options import common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def info(file: Path, model: Path | None, as_json: bool) -> None:
-    """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded."""
+    """Show what FILE holds: variables, bounds, largest errors, components and sizes; no values are decoded.
+
+    Of a manifest (.balset), list the files.
+    """
+    if file.suffix == ".balset":
+        show_set(file, as_json=as_json)
+        return
     from baler_core.format.file_info import read_info
 
     found = read_info(file)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from baler_core.errors import ConfigError, DataError
+from baler_core.machine.addresses import address_of, sent
 from baler_core.plugin.folders import is_marked
 
 STANDARD_OUTPUT = Path("-")
@@ -53,6 +54,8 @@ class Destination:
 
     def shown(self, path: Path) -> str:
         """Name the place of a written file in messages."""
+        if self.named is not None and (address := address_of(self.named)) is not None:
+            return address
         return "standard output" if self.streamed else str(path)
 
     @contextmanager
@@ -64,6 +67,10 @@ class Destination:
         ConfigError, DataError
             If something is there that must not be replaced, or standard output is a terminal.
         """
+        if self.named is not None and address_of(self.named) is not None:
+            with sent(self.named) as temporary:
+                yield temporary
+            return
         if not self.streamed:
             replace = self.named is None or self.force
             target = ready(self.named or default, self.needed, replace=replace, folders=self.folders)

@@ -16,7 +16,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 if TYPE_CHECKING:
     from baler_core.config import Config
     from baler_core.suggest.extrapolate import Range
-    from baler_core.suggest.predict import Expected, Prediction
+    from baler_core.suggest.predict import Expected, FilePrediction
 
 _SHOWN = 12
 
@@ -58,7 +58,7 @@ def _configured(file: Path, registry: Registry) -> tuple[Config, Path, bool]:
     return config_of_arguments("predict", {}, registry, source=file, output=Path()), file, False
 
 
-def _show(found: Prediction) -> None:
+def _show(found: FilePrediction) -> None:
     part = "all of them" if found.sample >= found.native else f"{bytes_text(found.sample)} from the middle"
     click.echo(
         f"{found.source}: {bytes_text(found.native)} of values in {found.variables:,} variables; coded for this: {part}\n"
@@ -71,7 +71,7 @@ def _show(found: Prediction) -> None:
     _show_reasons(found)
 
 
-def _row(found: Prediction, one: Expected) -> tuple[str, ...]:
+def _row(found: FilePrediction, one: Expected) -> tuple[str, ...]:
     ratio = found.native / max(1.0, one.nbytes.middle)
     models = ", ".join(
         f"{name} {share:.0%}" if share < 0.995 else name
@@ -97,7 +97,7 @@ def _show_autoencoders(one: Expected) -> None:
         )
 
 
-def _show_reasons(found: Prediction) -> None:
+def _show_reasons(found: FilePrediction) -> None:
     reasons = list(dict.fromkeys((*(reason for one in found.expected for reason in one.reasons), *found.reasons)))
     if reasons:
         click.echo("\nwhy")
@@ -113,7 +113,7 @@ def _show_reasons(found: Prediction) -> None:
         )
 
 
-def _record(found: Prediction) -> dict[str, Any]:
+def _record(found: FilePrediction) -> dict[str, Any]:
     expected = []
     for one in found.expected:
         autoencoders = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import Rows, common_options, memory_option, model_file
@@ -66,6 +67,7 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
 )
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Compress this file instead of 'input'.")
 @click.option("-o", "--output", type=_PATH, help="The file to write, - for standard output [OUTPUT/STEM.bal].")
+@batch_options
 @missing_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -76,6 +78,10 @@ def compress(
     reference: bool,
     inputs: tuple[str, ...],
     output: Path | None,
+    workers: int | None,
+    keep_going: bool,
+    part: str | None,
+    train_once: bool,
     allow_missing: bool,
     force: bool,
     as_json: bool,
@@ -85,10 +91,18 @@ def compress(
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    if model is None and checked.model_storage == "reference":
+    batch = Batch(workers, keep_going, part, train_once)
+    if model is None and checked.model_storage == "reference" and not train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     from baler_core.pipeline.compression import compress as compress_file
 
+    if batch.wanted:
+        if output is not None:
+            raise ConfigError(
+                "-o names one file, and the options for many files name theirs by the inputs: leave it out"
+            )
+        compress_batch(config, checked, registry, model, batch, as_json=as_json)
+        return
     if output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
@@ -134,7 +148,7 @@ def decompress(
     from baler_core.pipeline.decode import plugins_for
     from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.decompression import folders_of, restored_suffix
-    from baler_core.pipeline.part_file import Wanted, decompress_part
+    from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     header = read_info(file).header
     registry = plugins_for(header)
@@ -147,7 +161,7 @@ def decompress(
         file.with_name(f"{file.stem}.{'part' if variables or rows else 'restored'}{suffix}")
     ) as target:
         if variables or rows is not None:
-            wanted = Wanted(variables or None, rows)
+            wanted = WantedPart(variables or None, rows)
             restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
         else:
             restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)

@@ -45,7 +45,7 @@ def config_of_arguments(
     ConfigError
         Naming every problem with its argument (`InvalidArguments`).
     """
-    stated = {key: _plain(value) for key, value in arguments.items() if value is not None}
+    stated = {key: plain_values(value) for key, value in arguments.items() if value is not None}
     if source is None and stated.get("reader") is not None:
         raise InvalidArguments(function, [Problem(0, "reader", "only files have a reader; leave it out for objects")])
     if source is not None and "variables" in stated:
@@ -65,12 +65,12 @@ def _with_variables(reader: Any, variables: Any) -> Any:
     return {**reader, "variables": variables} if isinstance(reader, dict) else reader
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """What YAML would have given: dicts with text keys, lists, and Python's own numbers."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, tuple | list | set | frozenset):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     return str(value) if isinstance(value, Path) else value

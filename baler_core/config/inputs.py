@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from baler_core.errors import DataError, did_you_mean
+from baler_core.errors import BalerError, DataError, did_you_mean
+from baler_core.machine.addresses import fetched
+from baler_core.machine.byte_source import is_address
 from baler_core.plugin.interfaces import Reader
 from baler_core.plugin.published import published_suffix
 from baler_core.plugin.registry import Registry
@@ -56,8 +57,11 @@ def plain(path: Path) -> Path:
 
 def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
     """The files of one path or pattern."""
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
-        raise DataError(f"{text}: URLs are not supported: download the file and name it here")
+    if is_address(text):
+        try:
+            return [fetched(text)]
+        except BalerError as error:
+            raise DataError(str(error)) from error
     path = plain(folder / Path(text).expanduser())
     if registry.takes_folder(path):
         return [path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,11 +40,16 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether a path ends in `.bal`, or bytes begin like one."""
+        """Return whether a path ends in `.bal`, or bytes or a file object begin like such a file."""
         if isinstance(filename_or_obj, bytes | memoryview):
             return bytes(filename_or_obj[: len(MAGIC)]) == MAGIC
         if isinstance(filename_or_obj, str | os.PathLike):
             return os.fspath(filename_or_obj).lower().endswith(".bal")
+        if isinstance(filename_or_obj, io.IOBase) and filename_or_obj.seekable():
+            place = filename_or_obj.tell()
+            start = filename_or_obj.read(len(MAGIC))
+            filename_or_obj.seek(place)
+            return start == MAGIC
         return False
 
     def open_dataset(
@@ -106,7 +112,7 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         return tree
 
 
-@xr.register_dataset_accessor("baler")
+@xr.register_dataset_accessor("baler")  # type: ignore[no-untyped-call, unused-ignore]
 class BalerAccessor:
     """`ds.baler`: what baler does with a dataset."""
 

@@ -217,13 +217,23 @@ def _shown(file: File) -> Shown:
 
 def _refuse_forged(file: File, shown: Shown) -> None:
     """A record of the original that does not fit the variables would show values under wrong names, or run out of them."""
+    longest = max(file.sizes.values(), default=0)
     for variable in shown.variables:
-        for name in variable.parts.values():
-            if name not in file:
+        for members, name in variable.parts.items():
+            if name not in file or not _has(variable.dtype, members):
                 raise FormatError(f"{file.path}: is damaged: it shows a variable {name!r} that it does not hold")
-            held = file[name].shape if () in variable.parts else file[name].shape[: len(variable.shape)]
-            whole = held == variable.shape or (
-                held[1:] == variable.shape[1:] and held[:1] <= variable.shape[:1] and variable.padding is not None
-            )
+            held = file[name].shape[: len(variable.shape)] if members else file[name].shape
+            grown = variable.padding is not None and bool(held and variable.shape) and held[1:] == variable.shape[1:]
+            # no dimension of a format grows beyond the longest variable
+            whole = held == variable.shape or (grown and held[0] < variable.shape[0] <= longest)
             if len(variable.dims) != len(variable.shape) or not whole:
                 raise FormatError(f"{file.path}: is damaged: {name!r} is shown as {variable.shape} and is {held}")
+
+
+def _has(dtype: np.dtype[Any], members: tuple[str, ...]) -> bool:
+    """Return whether elements have such a member."""
+    for member in members:
+        if member not in (dtype.names or ()):
+            return False
+        dtype = dtype[member]
+    return True

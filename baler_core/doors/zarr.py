@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
 
-from baler_core.doors.chunks import BadCodec, ChunkCoding, DamagedChunk, bounds_of
+from baler_core.doors.chunks import BadCodec, ChunkCoding, bounds_of
+from baler_core.errors import DamagedChunk
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec

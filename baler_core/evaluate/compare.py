@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.derived.quantities import Derived
@@ -19,6 +17,7 @@ from baler_core.evaluate.pairing import paired_blocks
 from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
 from baler_core.evaluate.survey import ByteSample, survey
+from baler_core.machine.progress import counted
 from baler_core.plugin.interfaces import Metric
 
 if TYPE_CHECKING:
@@ -85,11 +84,11 @@ def compare(
     recorders = Recorders(schema, found, bounds=wanted.bounds, metrics=wanted.metrics, drawn=wanted.drawn)
     cuts = Cuts(schema, frozenset(needed_by(wanted.derived, schema)), wanted.ends)
     derived = DerivedRecorders(wanted.derived, schema, original, cuts)
-    with tqdm(total=expected, desc=f"compare {names[0]}", unit="B", unit_scale=True, disable=None) as progress:
+    with counted(f"compare {names[0]}", expected) as progress:
         for piece in paired_blocks(original(), restored(), schema):
             recorders.update(piece)
             derived.update(piece)
-            progress.update(piece.original.nbytes)
+            progress(piece.original.nbytes)
     results = Results(
         original=names[0],
         restored=names[1],

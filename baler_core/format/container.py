@@ -17,6 +17,7 @@ from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import CutShort, FormatError, SourceError
 from baler_core.format.header_dictionary import header_dictionary
 from baler_core.format.json_columns import from_columns, to_columns
+from baler_core.machine.addresses import address_of
 from baler_core.machine.byte_source import ByteSource, Place, open_source
 from baler_core.machine.recent import Recent
 
@@ -95,7 +96,8 @@ class BalReader:
     """
 
     def __init__(self, place: Place | ByteSource) -> None:
-        self._source = open_source(place)
+        address = address_of(place) if isinstance(place, Path) else None
+        self._source = open_source(place if address is None else address)
         self.path: Path | str = self._source.name
         self.file_bytes = self._source.size
         self._recent: Recent[bytes] = Recent(_RECENT_BYTES)

@@ -6,7 +6,14 @@ from importlib import import_module
 
 from baler_core.errors import MissingPackage
 
-EXTRAS = {"torch": "networks", "matplotlib": "report", "jinja2": "report", "fsspec": "remote"}
+EXTRAS = {
+    "torch": "networks",
+    "matplotlib": "report",
+    "jinja2": "report",
+    "fsspec": "remote",
+    "pyarrow": "frames",
+    "polars": "frames",
+}
 """The extra of `baler-core` that brings a package."""
 
 

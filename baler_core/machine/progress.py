@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from baler_core.data.variables import Layout
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+@contextmanager
+def counted(title: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A bar on standard error of how many of `total` bytes are done; what it gives is called with more bytes."""
+    with _bar(total=total, desc=title, unit="B", unit_scale=True) as bar:
+        yield _nothing if bar is None else bar.update
+
+
+@contextmanager
+def _bar(**options: Any) -> Iterator[tqdm[Any] | None]:
+    """A bar, or None where standard error is no terminal: the library for it takes a while to load."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    # Its own lock is one between processes, of which there is one here, and takes long to make.
+    tqdm.set_lock(threading.RLock())
+    with tqdm(**options) as bar:
+        yield bar
+
+
+def _nothing(_: object) -> None:
+    """Show nothing."""
 
 
 @contextmanager
@@ -22,13 +51,14 @@ def shown(title: str, unit: str, total: int | None = None) -> Iterator[Callable[
     total
         How many there will be, if that is known.
     """
-    with tqdm(total=total, desc=title, unit=unit, disable=None, leave=False) as bar:
+    with _bar(total=total, desc=title, unit=unit, leave=False) as bar:
 
         def step(rate: str) -> None:
+            assert bar is not None
             bar.update()
             bar.set_postfix_str(rate)
 
-        yield step
+        yield _nothing if bar is None else step
 
 
 def rate(layout: Layout, size: float) -> str:

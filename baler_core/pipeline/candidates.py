@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.streams import pack_streams
@@ -30,6 +31,9 @@ _SMALL = 1 << 18
 # Tables of so few rows and so many columns are coded with less effort than most: there is too little in each column to
 # learn from for more to save anything, and they come by the dozen (the collections of an event).
 _SHORT, _MANY = 2000, 12
+# Of such tables those in which the baseline expects so few bytes, of a column and of all, are left to it: any plan of how
+# columns depend on each other takes more than it saves.
+_TINY, _TINY_COLUMN = 2000, 100
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,16 @@ def is_small(task: Task) -> bool:
     return task.layout.kind == "grid" and task.layout.nbytes <= _SMALL
 
 
+def is_many_short_columns(layout: Layout) -> bool:
+    """Return whether a group is a table of many columns that are all short."""
+    many = layout.kind == "table" and len(layout.variables) >= _MANY
+    return many and layout.shape(layout.variables[0])[0] < _SHORT
+
+
 def worthwhile(effort: Effort, task: Task) -> Effort:
     """Return the effort that a task is worth, at most that which is asked for."""
-    layout = task.layout
-    if effort != "max" or layout.kind != "table" or len(layout.variables) < _MANY:
-        return effort
-    return "balanced" if layout.shape(layout.variables[0])[0] < _SHORT and not task.hints.for_other_files else effort
+    is_short = is_many_short_columns(task.layout) and not task.hints.for_other_files
+    return "balanced" if effort == "max" and is_short else effort
 
 
 class Candidates:
@@ -123,7 +131,7 @@ class Candidates:
         for kind in sorted(prescreened, key=lambda kind: kind.name != BASELINE):
             self._ask(kind)
             expected = self._estimates.get(kind)
-            if self._effort == "fast" and kind.name == BASELINE and expected is not None and expected.total < _LITTLE:
+            if kind.name == BASELINE and expected is not None and self._is_little(expected.total):
                 return [kind]
         self._totals = totals(self._estimates, self._names)
         for kind, size in self._totals.items():
@@ -132,6 +140,13 @@ class Candidates:
             return [kind for kind in prescreened if kind not in self._failures]
         beaten = {kind for kind in self._estimates if any(self._beats(other, kind) for other in self._estimates)}
         return [kind for kind in prescreened if kind not in beaten and kind not in self._failures]
+
+    def _is_little(self, size: float) -> bool:
+        """Whether nothing else is tried on a group of which the baseline makes so many bytes."""
+        task = self._task
+        if is_many_short_columns(task.layout) and not task.hints.for_other_files:
+            return size < min(_TINY, _TINY_COLUMN * len(self._names))
+        return self._effort == "fast" and size < _LITTLE
 
     def _ask(self, kind: type[Model]) -> None:
         """Have a model estimate the first block, knowing what those before it expect."""

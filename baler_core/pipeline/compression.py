@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
@@ -23,6 +22,7 @@ from baler_core.format.container import BalWriter
 from baler_core.format.header import BlockRecord, DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.progress import counted
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.derived_held import DerivedKeeper
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
@@ -195,7 +195,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
     means: dict[str, MeanError] = {}
     native = 0
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
-    with tqdm(total=total, desc=f"compress {title}", unit="B", unit_scale=True, disable=None) as progress:
+    with counted(f"compress {title}", total) as progress:
         keeper = DerivedKeeper(job) if job.held.quantities else None
         for place, block in enumerate(job.blocks):
             given = job.prepared(block)
@@ -212,7 +212,7 @@ def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
                 zeros.update(one.zeros)
                 means.update({name: means.get(name, MeanError()).joined(mean) for name, mean in one.means.items()})
             native += sum(one.original.native_size for one in given)
-            progress.update(sum(one.original.layout.nbytes for one in given))
+            progress(sum(one.original.layout.nbytes for one in given))
     stored = _stored_groups(list(coders.values()), records)
     derived = () if keeper is None else keeper.records()
     return CodedFile(

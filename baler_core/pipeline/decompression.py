@@ -7,12 +7,11 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
 from baler_core.config.inputs import split_name
 from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.progress import counted
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.interfaces import Reader, Sink
@@ -63,10 +62,10 @@ def decompress(
 def _write_blocks(stored: BalFile, sink: Sink, total: int, title: str) -> None:
     """Write all blocks of a file into a sink and close it; abort it where that fails."""
     try:
-        with tqdm(total=total, desc=title, unit="B", unit_scale=True, disable=None) as progress:
+        with counted(title, total) as progress:
             for block in stored.blocks():
                 sink.write(block)
-                progress.update(block.nbytes)
+                progress(block.nbytes)
         sink.close()
         for warning in sink.warnings:
             logger.warning("%s", warning)
@@ -164,7 +163,7 @@ def verify(path: Path, registry: Registry | None, *, lookup: Lookup = NOWHERE_EL
         header = stored.header
         stored.schema()
         total = checked_size(header, path)
-        with tqdm(total=total, desc=f"verify {path.name}", unit="B", unit_scale=True, disable=None) as progress:
+        with counted(f"verify {path.name}", total) as progress:
             for block in stored.blocks():
-                progress.update(block.nbytes)
+                progress(block.nbytes)
     return total

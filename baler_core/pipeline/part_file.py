@@ -28,7 +28,7 @@ _BLOCK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedPart:
     """What of a file is wanted.
 
     Attributes
@@ -46,7 +46,7 @@ class Wanted:
 def decompress_part(
     path: Path,
     registry: Registry | None,
-    wanted: Wanted,
+    wanted: WantedPart,
     *,
     output: Path,
     lookup: Lookup = NOWHERE_ELSE,

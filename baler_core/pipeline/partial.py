@@ -5,48 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from threading import Lock, RLock
 
 import numpy as np
 
-from baler_core.data.part import Part
-from baler_core.data.variables import Layout, Variable
+from baler_core.data.variables import Variable
 from baler_core.errors import FormatError
-from baler_core.format.blocks import StoredBlock
-from baler_core.machine.recent import Recent
-from baler_core.machine.threads import one_thread
 from baler_core.pipeline.decode import BalFile, not_believed
-from baler_core.pipeline.scaled_groups import needs_of
-
-# From this share of a block's values on, all of them are restored and kept; so they are when a block is asked for again.
-_MUCH = 0.5
-_PATIENCE = 2
-# From this share of a group's variables on, all of them are restored at once, as they follow from each other.
-_MANY = 0.25
-# So many blocks are kept of which nothing but the index has been read.
-_OPEN_BLOCKS = 16
-_LAYOUTS = 1024
-
-
-@dataclass(frozen=True)
-class StoredRows:
-    """Where rows of a group's leading dimension are stored.
-
-    Attributes
-    ----------
-    block
-        Number of the block.
-    place
-        Of the group among those of the block.
-    start, stop
-        The rows of the file that it holds.
-    """
-
-    block: int
-    place: int
-    start: int
-    stop: int
+from baler_core.pipeline.stored_groups import StoredGroups, StoredRows
 
 
 class PartialReader:
@@ -62,17 +27,8 @@ class PartialReader:
 
     def __init__(self, stored: BalFile, cache: int) -> None:
         self.stored = stored
-        header = stored.header
-        self._group_of = {number: g for g, group in enumerate(header.groups) for number in group.variables}
-        self._number = {variable.name: number for number, variable in enumerate(header.schema.variables)}
+        self._groups = StoredGroups(stored, cache)
         self._pieces: dict[int, list[StoredRows]] = {}
-        self._kept: Recent[np.ndarray] = Recent(cache)
-        self._blocks: Recent[StoredBlock] = Recent(_OPEN_BLOCKS)
-        self._layouts: Recent[tuple[Layout, int]] = Recent(_LAYOUTS)
-        self._in_order: set[tuple[int, ...]] = set()
-        self._asked: dict[tuple[int, int], dict[str, int]] = {}
-        self._locks: dict[tuple[int, int], RLock] = {}
-        self._lock = Lock()
 
     def pieces(self, name: str) -> Sequence[StoredRows]:
         """Return where a variable is stored, in the order of its rows.
@@ -86,8 +42,8 @@ class PartialReader:
             return self._found(name)
 
     def _found(self, name: str) -> Sequence[StoredRows]:
-        header, number = self.stored.header, self._number[name]
-        group = self._group_of.get(number)
+        header, number = self.stored.header, self._groups.number[name]
+        group = self._groups.group_of.get(number)
         if group is None:
             raise FormatError(f"{self.stored.path}: is damaged: there are no values of {name!r}")
         if group not in self._pieces:
@@ -128,10 +84,10 @@ class PartialReader:
             return self._read(name, box)
 
     def _read(self, name: str, box: Sequence[slice]) -> np.ndarray:
-        variable = self.stored.header.schema.variables[self._number[name]]
+        variable = self.stored.header.schema.variables[self._groups.number[name]]
         if not variable.dims:
             (piece,) = self.pieces(name)
-            return np.array(self._piece(piece, variable, ()))
+            return np.array(self._groups.region(piece, variable, ()))
         shape, rows = tuple(one.stop - one.start for one in box), box[0]
         touched = [piece for piece in self.pieces(name) if piece.start < rows.stop and piece.stop > rows.start]
         if not math.prod(shape) or not touched:
@@ -139,7 +95,7 @@ class PartialReader:
         parts = []
         for piece in touched:
             inside = slice(max(rows.start, piece.start) - piece.start, min(rows.stop, piece.stop) - piece.start)
-            parts.append(self._piece(piece, variable, (inside, *box[1:])))
+            parts.append(self._groups.region(piece, variable, (inside, *box[1:])))
         return np.array(parts[0]) if len(parts) == 1 else np.concatenate(parts, dtype=variable.numpy_dtype)
 
     def read_together(self, boxes: Mapping[str, Sequence[slice]]) -> dict[str, np.ndarray]:
@@ -152,7 +108,7 @@ class PartialReader:
         """
         groups: dict[int | None, list[str]] = {}
         for name in boxes:
-            groups.setdefault(self._group_of.get(self._number[name]), []).append(name)
+            groups.setdefault(self._groups.group_of.get(self._groups.number[name]), []).append(name)
         found: dict[str, np.ndarray] = {}
         with not_believed(self.stored.path, "baler-core"):
             for group, names in groups.items():
@@ -164,7 +120,7 @@ class PartialReader:
 
     def _read_group(self, names: Sequence[str], box: Sequence[slice]) -> dict[str, np.ndarray]:
         """Return the same region of several variables of a group."""
-        variables = [self.stored.header.schema.variables[self._number[name]] for name in names]
+        variables = [self.stored.header.schema.variables[self._groups.number[name]] for name in names]
         shape, rows = tuple(one.stop - one.start for one in box), box[0]
         touched = [piece for piece in self.pieces(names[0]) if piece.start < rows.stop and piece.stop > rows.start]
         if not math.prod(shape) or not touched:
@@ -172,10 +128,7 @@ class PartialReader:
         parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for piece in touched:
             inside = slice(max(rows.start, piece.start) - piece.start, min(rows.stop, piece.stop) - piece.start)
-            with self._lock:
-                lock = self._locks.setdefault((piece.block, piece.place), RLock())
-            with lock:
-                arrays = self._restored_together(piece, variables, (inside, *box[1:]))
+            arrays = self._groups.together(piece, variables, (inside, *box[1:]))
             for name in names:
                 parts[name].append(arrays[name])
         return {
@@ -184,31 +137,6 @@ class PartialReader:
             else np.concatenate(parts[v.name], dtype=v.numpy_dtype)
             for v in variables
         }
-
-    @one_thread
-    def _restored_together(
-        self, piece: StoredRows, variables: Sequence[Variable], box: tuple[slice, ...]
-    ) -> dict[str, np.ndarray]:
-        """Return the same region of what a block holds of several variables; not to be changed."""
-        kept = {v.name: self._kept.get((piece.block, piece.place, v.name)) for v in variables}
-        found = {name: values[box] for name, values in kept.items() if values is not None}
-        missing = [v for v in variables if v.name not in found]
-        if not missing:
-            return found
-        layout, size = self._layout(piece)
-        before = self._before(piece, layout)
-        shape = layout.shape(missing[0])
-        wanted = math.prod(one.stop - one.start for one in box) / max(1, math.prod(shape))
-        region = dict(zip(missing[0].dims, box, strict=True)) if wanted < _MUCH else {}
-        restored: dict[str, np.ndarray] | None = None
-        if region or len(missing) < _MANY * len(layout.variables):
-            part = Part(frozenset(v.name for v in missing), region)
-            restored = self._part(piece, layout, before, part)
-        if restored is None:
-            restored, region = self._whole(piece, layout, before), {}
-        if not region and size <= self._kept.limit:
-            self._keep(piece, restored)
-        return found | {v.name: restored[v.name] if region else restored[v.name][box] for v in missing}
 
     def rows_of(self, dim: str, rows: slice) -> slice:
         """Return the rows of a jagged dimension that belong to some rows of the dimension of its counts."""
@@ -226,112 +154,6 @@ class PartialReader:
         before = self.read(counts, (slice(pieces[number].start, row),))
         return sum(sizes[:-1]) + int(before.sum(dtype=np.int64))
 
-    # ---- one group of one block
-
-    def _piece(self, piece: StoredRows, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
-        """Return a region of the part of a variable that a block holds; not to be changed."""
-        key = piece.block, piece.place
-        whole = self._kept.get((*key, variable.name))
-        if whole is None:
-            with self._lock:
-                lock = self._locks.setdefault(key, RLock())
-            with lock:
-                whole = self._kept.get((*key, variable.name))
-                if whole is None:
-                    return self._restored(piece, variable, box)
-        return whole[box]
-
-    @one_thread
-    def _restored(self, piece: StoredRows, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
-        """Restore a region, or all of the variable, or of the group, where more of it is likely to be asked for."""
-        layout, size = self._layout(piece)
-        before = self._before(piece, layout)
-        shape = layout.shape(variable)
-        wanted = math.prod(one.stop - one.start for one in box) / max(1, math.prod(shape))
-        asked = self._asked.setdefault((piece.block, piece.place), {})
-        times = asked[variable.name] = asked.get(variable.name, 0) + 1
-        group_fits = size <= self._kept.limit
-        many = len(asked) > 1 and len(asked) >= _MANY * len(layout.variables)
-        if not (group_fits and many):
-            fits = math.prod(shape) * variable.numpy_dtype.itemsize <= self._kept.limit
-            all_of_it = not box or wanted >= _MUCH or (fits and times > _PATIENCE)
-            region = {} if all_of_it else dict(zip(variable.dims, box, strict=True))
-            part = Part(frozenset([variable.name]), region)
-            found = self._part(piece, layout, before, part)
-            if found is not None and all_of_it:
-                self._keep(piece, found)
-                return found[variable.name][box]
-            if found is not None:
-                return found[variable.name]
-        found = self._whole(piece, layout, before)
-        self._keep(piece, found)
-        return found[variable.name][box]
-
-    def _layout(self, piece: StoredRows) -> tuple[Layout, int]:
-        """Return the layout of a group of a block, and the bytes that it takes, of which there is memory."""
-        found = self._layouts.get((piece.block, piece.place))
-        if found is None:
-            layout = self.stored.layout(piece.block, piece.place)
-            self.stored.refuse_more_than_memory([layout])
-            found = layout, layout.nbytes
-            self._layouts.put((piece.block, piece.place), found, 1)
-        return found
-
-    def _keep(self, piece: StoredRows, arrays: Mapping[str, np.ndarray]) -> None:
-        for name, values in arrays.items():
-            values.flags.writeable = False
-            self._kept.put((piece.block, piece.place, name), values, values.nbytes)
-
-    def _before(self, piece: StoredRows, layout: Layout) -> dict[str, np.ndarray]:
-        """Restore what a group follows from: its counts, and what tolerances of its values follow from."""
-        header = self.stored.header
-        record = header.blocks[piece.block]
-        needs = needs_of(layout, header.tolerance_of(layout)) | ({layout.counts} if layout.counts else set())
-        if needs and record.groups not in self._in_order:
-            self.stored.order(self.stored.layouts(piece.block))  # refuses what follows from itself
-            self._in_order.add(record.groups)
-        found = {}
-        for name in sorted(needs & self._number.keys()):
-            group = self._group_of.get(self._number[name])
-            if group in record.groups and record.groups.index(group) != piece.place:
-                there = StoredRows(piece.block, record.groups.index(group), 0, 0)
-                found[name] = self._all(there, name)
-        return found
-
-    def _all(self, piece: StoredRows, name: str) -> np.ndarray:
-        """Return all that a block holds of a variable."""
-        layout = self.stored.layout(piece.block, piece.place)
-        variable = self.stored.header.schema.variables[self._number[name]]
-        return self._piece(piece, variable, tuple(slice(0, length) for length in layout.shape(variable)))
-
-    def _block(self, number: int) -> StoredBlock:
-        found = self._blocks.get(number)
-        if found is None:
-            found = self.stored.stored_block(number)
-            self._blocks.put(number, found, 1)
-        return found
-
-    def _part(
-        self, piece: StoredRows, layout: Layout, before: Mapping[str, np.ndarray], part: Part
-    ) -> dict[str, np.ndarray] | None:
-        record = self.stored.header.blocks[piece.block]
-        model = self.stored.model(record.groups[piece.place], record.models[piece.place])
-        with self.stored.naming(layout, model):
-            streams = self._block(piece.block).ranged(piece.place)
-            found = self.stored.decoder.part(model, streams, layout, before, part)
-        # A single value that a model indexed is a number by now.
-        return None if found is None else {name: np.asarray(values) for name, values in found.items()}
-
-    def _whole(self, piece: StoredRows, layout: Layout, before: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        record = self.stored.header.blocks[piece.block]
-        model = self.stored.model(record.groups[piece.place], record.models[piece.place])
-        stored = self._block(piece.block)
-        with self.stored.naming(layout, model):
-            found, digest = self.stored.decoder.whole(model, stored.streams(piece.place), layout, before)
-        if not stored.agrees(piece.place, digest):
-            raise self.stored.differs(piece.block)
-        return found
-
     def block(self, number: int, names: Collection[str]) -> dict[str, np.ndarray]:
         """Return what a block holds of some variables, in the order of its groups; not to be changed."""
         found = {}
@@ -339,5 +161,5 @@ class PartialReader:
             for one in self.stored.header.groups[group].variables:
                 name = self.stored.header.schema.variables[one].name
                 if name in names:
-                    found[name] = self._all(StoredRows(number, place, 0, 0), name)
+                    found[name] = self._groups.all_of(StoredRows(number, place, 0, 0), name)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,8 +46,7 @@ def sampled(given: Input, names: frozenset[str], nbytes: int, *, pieces: int = 1
     )
     arrays: dict[str, np.ndarray] = {}
     sizes = dict(kept.sizes)
-    blocks = _middle_blocks(given.source, kept, nbytes) if pieces == 1 else _spread(given.source, kept, nbytes, pieces)
-    for block in blocks:
+    for block in _Sampler(given.source, kept, pieces).blocks(nbytes):
         arrays |= {str(name): values_of(block, str(name)) for name in block.variables}
         sizes |= {str(dim): int(length) for dim, length in block.sizes.items()}
     found = replace(kept, sizes=sizes)
@@ -67,77 +66,143 @@ def _with_counts(schema: Schema, names: frozenset[str]) -> set[str]:
 class _Share(NamedTuple):
     """What to take of variables that are cut together: their names, bytes, and the size of the file's blocks for these."""
 
-    first: str
+    dim: str | None
     names: frozenset[str]
     nbytes: int
     block: int
 
 
-def _shares(source: Source, kept: Schema, nbytes: int, pieces: int = 1) -> Iterator[_Share]:
-    """Yield one share for each leading dimension, with the wanted variables alone."""
-    total = sum(map(kept.nbytes, kept.variables))
-    for members in leading_groups(kept).values():
-        wanted = sum(map(kept.nbytes, members))
-        share = max(1, nbytes * wanted // max(1, total))
-        # Blocks hold all variables of the file that are cut together, the wanted and others.
-        leading = _leading(source.schema, members[0].name)
-        beside = sum(source.schema.nbytes(v) for v in leading_groups(source.schema)[leading])
-        size = max(1, int(share / pieces * max(1.0, beside / max(1, wanted))))
-        yield _Share(members[0].name, frozenset(member.name for member in members), share, size)
+class _Sampler:
+    """Takes a piece of each set of variables that are cut together, the largest first; shared dimensions are cut alike.
 
+    Parameters
+    ----------
+    kept
+        The schema of the wanted variables alone.
+    pieces
+        Along each leading dimension.
+    """
 
-def _middle_blocks(source: Source, kept: Schema, nbytes: int) -> Iterator[Block]:
-    """Yield one block for each leading dimension."""
-    for share in _shares(source, kept, nbytes):
-        leading = _leading(source.schema, share.first)
-        beside = sum(source.schema.nbytes(v) for v in leading_groups(source.schema)[leading])
-        middle = min(max(0, beside // share.block // 2 - 1), _READ)
-        chosen: Block | None = None
-        for number, block in enumerate(b for b in source.blocks(share.block) if share.first in b.variables):
-            chosen = block
-            if number >= middle:
+    def __init__(self, source: Source, kept: Schema, pieces: int) -> None:
+        self._source, self._kept, self._pieces = source, kept, pieces
+        self._places: dict[str, np.ndarray] = {}
+        """By dimension: numbers of the rows that were taken."""
+        self._fixed = {*kept.counts, *(kept[name].dims[0] for name in kept.counts.values())}
+
+    def blocks(self, nbytes: int) -> Iterator[Block]:
+        """Yield one block for each set of variables that are cut together, all about so many bytes."""
+        for share in sorted(self._shares(nbytes), key=lambda one: -one.nbytes):
+            decided = frozenset(self._places)
+            taken = self._along(share)
+            if taken is not None:
+                yield self._cut(taken, share, decided)
+
+    def _shares(self, nbytes: int) -> Iterator[_Share]:
+        total = sum(map(self._kept.nbytes, self._kept.variables))
+        beside = {
+            dim: sum(map(self._source.schema.nbytes, v)) for dim, v in leading_groups(self._source.schema).items()
+        }
+        for dim, members in leading_groups(self._kept).items():
+            wanted = sum(map(self._kept.nbytes, members))
+            share = max(1, nbytes * wanted // max(1, total))
+            # Blocks hold all variables of the file that are cut together, the wanted and others.
+            size = max(1, int(share / self._pieces * max(1.0, beside[dim] / max(1, wanted))))
+            yield _Share(dim, frozenset(member.name for member in members), share, size)
+
+    def _along(self, share: _Share) -> Block | None:
+        """Return the wanted rows of the leading dimension: those of a larger set, or the middle or several pieces of it."""
+        if share.dim in self._places:
+            return self._at(share, self._places[share.dim])
+        chosen: list[Block] = []
+        rows: list[np.ndarray] = []
+        start = 0
+        wanted = self._numbers(share)
+        last: tuple[Block, np.ndarray] | None = None
+        for number, block in enumerate(self._with(share)):
+            length = block.sizes.get(share.dim, 0) if share.dim is not None else 0
+            last = block, np.arange(start, start + length)
+            if number in wanted:
+                chosen.append(block)
+                rows.append(last[1])
+            start += length
+            if number >= max(wanted):
                 break
-        if chosen is not None:
-            yield _cut(_only(chosen, share.names), kept, share.nbytes)
+        if last is None:
+            return None
+        if not chosen:  # there are fewer blocks than their sizes say
+            chosen, rows = [last[0]], [last[1]]
+        if share.dim is not None and share.dim not in self._fixed:
+            self._places[share.dim] = np.concatenate(rows)
+        return _joined(chosen)
+
+    def _numbers(self, share: _Share) -> set[int]:
+        """Return the numbers of the blocks to take."""
+        if self._pieces == 1:
+            beside = sum(map(self._source.schema.nbytes, leading_groups(self._source.schema)[share.dim]))
+            return {min(max(0, beside // share.block // 2 - 1), _READ)}
+        count = max(1, sum(1 for _ in self._with(share)))
+        return {(2 * piece + 1) * count // (2 * self._pieces) for piece in range(self._pieces)}
+
+    def _with(self, share: _Share) -> Iterator[Block]:
+        """Yield the blocks that hold the set, with its variables alone."""
+        for block in self._source.blocks(share.block):
+            names = [name for name in map(str, block.variables) if name in share.names]
+            if names:
+                yield make_block({name: (block[name].dims, values_of(block, name)) for name in names})
+
+    def _at(self, share: _Share, rows: np.ndarray) -> Block | None:
+        """Return some rows of the leading dimension, in ascending order."""
+        parts, start = [], 0
+        assert share.dim is not None
+        for block in self._with(share):
+            length = block.sizes[share.dim]
+            here = rows[(rows >= start) & (rows < start + length)] - start
+            parts.append(_taken(block, {share.dim: here}))
+            start += length
+        return _joined(parts) if parts else None
+
+    def _cut(self, block: Block, share: _Share, decided: frozenset[str]) -> Block:
+        """Cut the middle out of a block that is too large, across its longest dimensions, except where rows are jagged.
+
+        Parameters
+        ----------
+        decided
+            The dimensions that larger sets have cut, or left whole.
+        """
+        known = {dim: self._places[dim] for dim in decided if dim in block.sizes and dim != share.dim}
+        block = _taken(block, known)
+        fixed = {*self._fixed, *decided}
+        while block.nbytes > 2 * share.nbytes:
+            free = {dim: n for dim, n in block.sizes.items() if dim not in fixed and n > _SHORT}
+            if not free:
+                break
+            dim = max(free, key=lambda name: free[name])
+            middle = np.arange(free[dim] // 4, free[dim] // 4 + free[dim] // 2)
+            block = _taken(block, {dim: middle})
+            self._places[dim] = self._places[dim][middle] if dim in self._places else middle
+        for dim, length in block.sizes.items():
+            if dim not in self._fixed:
+                self._places.setdefault(dim, np.arange(length))
+        return block
 
 
-def _spread(source: Source, kept: Schema, nbytes: int, pieces: int) -> Iterator[Block]:
-    """Yield one block for each leading dimension, of pieces that lie evenly along it."""
-    for share in _shares(source, kept, nbytes, pieces):
-        count = sum(share.first in block.variables for block in source.blocks(share.block))
-        wanted = {(2 * piece + 1) * count // (2 * pieces) for piece in range(pieces)}
-        blocks = (block for block in source.blocks(share.block) if share.first in block.variables)
-        chosen = [_only(block, share.names) for number, block in enumerate(blocks) if number in wanted]
-        pieces_cut = [_cut(block, kept, max(1, share.nbytes // max(1, len(chosen)))) for block in chosen]
-        if pieces_cut:
-            yield _joined(pieces_cut)
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    """Return blocks as one, along the first dimension of each variable; of the last alone, where others differ."""
+def _taken(block: Block, rows: Mapping[str, np.ndarray]) -> Block:
+    """Return a block with some rows of some dimensions alone."""
     found = {}
-    for name, last in blocks[-1].variables.items():
-        parts = [values_of(block, name) for block in blocks]
-        alike = last.dims and all(part.shape[1:] == parts[-1].shape[1:] for part in parts)
-        found[name] = last.dims, np.concatenate(parts) if alike else parts[-1]
+    for name, variable in block.variables.items():
+        values = variable.values
+        for axis, dim in enumerate(variable.dims):
+            values = values.take(rows[dim], axis) if dim in rows else values
+        found[name] = variable.dims, values
     return make_block(found)
 
 
-def _only(block: Block, names: frozenset[str]) -> Block:
-    return make_block({name: (block[name].dims, values_of(block, name)) for name in block.variables if name in names})
-
-
-def _leading(schema: Schema, name: str) -> str | None:
-    return next(dim for dim, members in leading_groups(schema).items() if any(v.name == name for v in members))
-
-
-def _cut(block: Block, schema: Schema, nbytes: int) -> Block:
-    """Cut the middle out of a block that is too large, across its longest dimensions, except where rows are jagged."""
-    fixed = {*schema.counts, *(schema[name].dims[0] for name in schema.counts.values())}
-    while block.nbytes > 2 * nbytes:
-        free = {str(dim): int(n) for dim, n in block.sizes.items() if str(dim) not in fixed and n > _SHORT}
-        if not free:
-            break
-        dim = max(free, key=lambda name: free[name])
-        block = block.isel({dim: slice(free[dim] // 4, free[dim] // 4 + free[dim] // 2)})
-    return block
+def _joined(blocks: Sequence[Block]) -> Block:
+    """Return blocks as one, along the first dimension of each variable."""
+    if len(blocks) == 1:
+        return blocks[0]
+    found = {}
+    for name, last in blocks[-1].variables.items():
+        parts = [values_of(block, name) for block in blocks]
+        found[name] = last.dims, np.concatenate(parts) if last.dims else parts[-1]
+    return make_block(found)

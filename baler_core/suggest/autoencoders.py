@@ -14,7 +14,7 @@ _HIDDEN = (50, 100, 200)
 
 
 @dataclass(frozen=True)
-class Autoencoder:
+class ExpectedAutoencoder:
     """An autoencoder of a table: of how many latents, what it leaves unexplained, and what a file takes.
 
     Attributes
@@ -39,7 +39,7 @@ def variation(values: np.ndarray) -> float:
     return deviation / mean if mean > 0 else math.inf if deviation > 0 else 0.0
 
 
-def expected_autoencoder(columns: np.ndarray, allowed: np.ndarray, rows: int, ratio: float) -> Autoencoder:
+def expected_autoencoder(columns: np.ndarray, allowed: np.ndarray, rows: int, ratio: float) -> ExpectedAutoencoder:
     """Return what a linear autoencoder with entropy-coded latents and residuals would take.
 
     Networks that bend find somewhat more than a linear one, and their residuals are no smaller than the noise.
@@ -70,7 +70,7 @@ def expected_autoencoder(columns: np.ndarray, allowed: np.ndarray, rows: int, ra
     nodes = (latents, *_HIDDEN, count)
     decoder = sum(a * b + b for a, b in pairwise(nodes))
     explained = float(np.square(sizes[:latents]).sum() / max(1e-300, np.square(sizes).sum()))
-    return Autoencoder(latents, explained, round(rows * (residual_bits + latent_bits) / 8) + decoder)
+    return ExpectedAutoencoder(latents, explained, round(rows * (residual_bits + latent_bits) / 8) + decoder)
 
 
 def normal_bits(sizes: np.ndarray) -> np.ndarray:

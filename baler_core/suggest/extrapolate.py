@@ -42,19 +42,19 @@ class Effect(NamedTuple):
     seconds: float
 
 
-# Medians over samples of 250 kB of all shared files (benchmarks/predict.py prints them).
+# By samples of a dozen research files (benchmarks/predict.py compares); times differ by a factor of two between files.
 EFFECTS: Mapping[str, Effect] = {
-    "table": Effect(0.93, 10.0),
-    "transform": Effect(0.88, 12.0),
-    "predictive": Effect(0.90, 12.0),
-    "scalar": Effect(0.95, 10.0),
+    "table": Effect(0.95, 4.0),
+    "transform": Effect(0.96, 4.0),
+    "predictive": Effect(0.93, 4.0),
+    "scalar": Effect(0.99, 4.0),
     "exact": Effect(1.0, 1.0),
 }
-_OTHER = Effect(0.92, 10.0)
+_OTHER = Effect(0.97, 4.0)
 # Models learn as they see more: bytes per value fall by the inverse root of their number towards what a long file takes.
 _LEARNING = 0.5
 # Half the width of the interval, in logarithms: of the whole coded itself, and for each factor e beyond the sample.
-_SPREAD, _PER_FOLD = 0.05, 0.03
+_SPREAD, _PER_FOLD = 0.12, 0.02
 
 
 def extrapolated(small: CodedSample, large: CodedSample, native: int, learning: float) -> float:
@@ -98,3 +98,8 @@ def with_interval(middle: float, fold: float, fixed: float = 0.0, beside: float 
     """
     width = math.exp(_SPREAD + _PER_FOLD * math.log(max(1.0, fold)))
     return Range(max(0.0, fixed + middle / width - beside), fixed + middle, fixed + middle * width + beside)
+
+
+def about(seconds: float) -> Range:
+    """Return a time, which may be half or twice as long."""
+    return Range(seconds / 2, seconds, 2 * seconds)

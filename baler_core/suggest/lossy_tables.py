@@ -11,7 +11,7 @@ from baler_core.data.bounds import usable
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
-from baler_core.suggest.autoencoders import Autoencoder, expected_autoencoder
+from baler_core.suggest.autoencoders import ExpectedAutoencoder, expected_autoencoder
 
 _ROWS = 4096
 
@@ -37,7 +37,7 @@ class LossyTable:
     allowed: np.ndarray
     rows: int
 
-    def autoencoder(self, ratio: float) -> Autoencoder:
+    def autoencoder(self, ratio: float) -> ExpectedAutoencoder:
         """Return what an autoencoder with so many columns per latent would give."""
         return expected_autoencoder(self.columns, self.allowed, self.rows, ratio)
 

@@ -27,8 +27,8 @@ from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
-from baler_core.suggest.autoencoders import Autoencoder, variation
-from baler_core.suggest.extrapolate import CodedSample, Range, effect_of, extrapolated, with_interval
+from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
+from baler_core.suggest.extrapolate import CodedSample, Range, about, effect_of, extrapolated, with_interval
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables, physical
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
@@ -72,12 +72,12 @@ class Expected:
     nbytes: Range
     seconds: Range
     models: Mapping[str, float]
-    autoencoders: Mapping[tuple[str, float], Autoencoder] = field(default_factory=dict)
+    autoencoders: Mapping[tuple[str, float], ExpectedAutoencoder] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Prediction:
+class FilePrediction:
     """What a file will become.
 
     Attributes
@@ -115,7 +115,7 @@ def usual_bounds(schema: Schema) -> list[Ladder]:
     return found
 
 
-def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[Ladder]) -> Prediction:
+def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[Ladder]) -> FilePrediction:
     """Code samples of an open input under each set of bounds, and extrapolate.
 
     Raises
@@ -139,7 +139,7 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     few = [f"{name}: {count} distinct values in the sample" for name, count in distinct_few(arrays)]
     numbers = {v.name: variation(physical(v, arrays[v.name])) for v in schema.variables if is_number(v, arrays)}
     coded = sum(map(sample.source.schema.nbytes, sample.source.schema.variables))
-    return Prediction(given.name, native, coded, len(names), tuple(found), (*same, *few), numbers)
+    return FilePrediction(given.name, native, coded, len(names), tuple(found), (*same, *few), numbers)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class _Predictor:
         fixed = self._fixed()
         if self.native <= _WHOLE_BYTES:
             coded, beside, models = _coded(config, self.registry, sample)
-            size, seconds = with_interval(coded.nbytes, 1, fixed + beside, _BESIDE), with_interval(coded.seconds, 2)
+            size, seconds = with_interval(coded.nbytes, 1, fixed + beside, _BESIDE), about(coded.seconds)
         else:
             quick = replace(config, model=ComponentSpec(AUTO, AutoOptions(effort="fast")))
             large, beside, models = _coded(quick, self.registry, sample)
@@ -171,7 +171,7 @@ class _Predictor:
             learning = models.get("table", 0.0) / max(1.0, sum(models.values()))
             middle = extrapolated(small, large, self.native, learning) * effect.nbytes
             size = with_interval(middle, fold, fixed + beside, _BESIDE)
-            seconds = with_interval(large.seconds * fold * effect.seconds, fold * 10)
+            seconds = about(large.seconds * fold * effect.seconds)
         schema = self.given.source.schema
         allowed = allowed_by(schema, bounds, arrays)
         tables = list(lossy_tables(schema, arrays, allowed))

@@ -9,10 +9,11 @@ import numpy as np
 
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Variable
+from baler_core.data.part import Part
+from baler_core.data.variables import Layout, Variable
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.pipeline.guarantee import find_corrections
-from baler_core.plugin.interfaces import Metric, Model, Preprocessor, Reader, Training
+from baler_core.plugin.interfaces import Metric, Model, Preprocessor, Reader, State, Streams, Tolerances, Training
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -85,10 +86,28 @@ def check_model(model: Model, *, training: Training | None = None) -> None:
             second = decoded(model, streams, state, layout, tolerances)
             for name in first:
                 np.testing.assert_array_equal(first[name], second[name])
+            _check_parts(model, streams, state, layout, tolerances, first)
             corrections = find_corrections(block, first, tolerances)
             corrections.apply(first)
             wrong = find_corrections(block, first, tolerances).places
             assert not wrong, f"values of {sorted(wrong)} are outside their tolerance even after they were corrected"
+
+
+def _check_parts(
+    model: Model, streams: Streams, state: State, layout: Layout, tolerances: Tolerances, whole: dict[str, np.ndarray]
+) -> None:
+    """Compare parts of a group with the same parts of all of it."""
+    fresh = type(model)(model.options)
+    fresh.load_state(state)
+    plain = [variable for variable in layout.variables if tolerances[variable.name].kind != "each"]
+    middle = {dim: slice(length // 3, max(length // 3, length // 2)) for dim, length in layout.sizes.items()}
+    for variable in plain[:: max(1, len(plain) - 1)]:
+        for region in ({}, middle):
+            part = Part(frozenset([variable.name]), region)
+            found = fresh.decode_part(dict(streams), layout, tolerances, part)[variable.name]
+            wanted = whole[variable.name][part.box(variable)]
+            with np.errstate(all="ignore"):
+                np.testing.assert_array_equal(found.astype(wanted.dtype), wanted, err_msg=f"a part of {variable.name}")
 
 
 def check_preprocessor(preprocessor: Preprocessor, values: np.ndarray, tolerance: Tolerance) -> None:

@@ -154,7 +154,7 @@ def _block(
         counts = file.head["counts"].get(own[0].dims[0], "") if own[0].dims else ""
         known = replace(tolerances, before=done)
         model = file.model(groups[place], models[place], done.get(counts), known)
-        values, digests[place] = _group(model, streams[place], own, shapes, steps)
+        values, digests[place] = restored_group(model, streams[place], own, shapes, steps)
         done = done | {variable.name: array for variable, array in zip(own, values, strict=True)}
     right = block_digest(number, digests) if file.old else b"".join(stored_digest(number, one) for one in digests)
     if stored != right:
@@ -197,7 +197,7 @@ def _order(file: File, tolerances: OwnTolerances, groups: list[int]) -> list[int
     return found
 
 
-def _group(
+def restored_group(
     model: Model, streams: dict[str, bytes], own: list[Variable], shapes: Shapes, steps: list[Step]
 ) -> tuple[list[np.ndarray], bytes]:
     """The restored values of a group, and its digest."""

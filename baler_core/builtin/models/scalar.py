@@ -102,18 +102,22 @@ class ScalarModel(Model):
         """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""
         apart: dict[tuple[str, ...], float] = {}
         tolerances, scaled = {name: t.where_none for name, t in tolerances.items()}, tolerances
+        lattices: dict[str, Lattice] = {}
         for variable in layout.variables:
             name = variable.name
             if scaled[name].scale is not None:
                 apart[(name,)] = estimated_in_steps(block, name, scaled[name])
                 continue
             fast = self.options.effort == "fast" and layout.kind == "grid"
-            apart[(name,)] = estimated_size(values_of(block, name), tolerances[name], fast=fast)
+            values = values_of(block, name)
+            if layout.kind == "table":
+                lattices[name] = fit_lattice(values, tolerances[name])
+            apart[(name,)] = estimated_size(values, tolerances[name], fast=fast, lattice=lattices.get(name))
         if layout.kind == "grid":
             return Estimate(apart)
         if any(tolerance.scale is not None for tolerance in scaled.values()):
             return Estimate(apart)
-        together = _together(block, layout, tolerances)
+        together = _together(block, layout, lattices)
         names = tuple(variable.name for variable in layout.variables)
         return Estimate(apart if sum(apart.values()) < together else {names: together})
 
@@ -274,7 +278,9 @@ def _joined(digests: Sequence[bytes]) -> bytes:
     return xxhash.xxh3_64(b"".join(digests)).digest()[:_DIGEST_BYTES] if digests else b""
 
 
-def estimated_size(values: np.ndarray, tolerance: Tolerance, *, fast: bool = False, whole: bool = False) -> float:
+def estimated_size(
+    values: np.ndarray, tolerance: Tolerance, *, fast: bool = False, whole: bool = False, lattice: Lattice | None = None
+) -> float:
     """Estimate the bytes of a variable from a piece of it, or from all of it if rows repeat, as in symmetric fields.
 
     Parameters
@@ -283,11 +289,14 @@ def estimated_size(values: np.ndarray, tolerance: Tolerance, *, fast: bool = Fal
         Whether it will be packed with little effort.
     whole
         Whether to look at all of it in any case.
+    lattice
+        That of all values, if it is known.
     """
     if not values.size:
         return 0.0
     piece = values if whole else middle_piece(values, _PIECE)
-    lattice = fit_lattice(piece, tolerance)
+    if lattice is None or piece.size < values.size:
+        lattice = fit_lattice(piece, tolerance)
     if piece.size < values.size and _rows_come_again(values, lattice):
         piece = values
     codes = _filled(*lattice.quantise(piece))
@@ -305,12 +314,12 @@ def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
     return len(np.unique(codes @ factors)) < _DISTINCT * len(codes)
 
 
-def _together(block: Block, layout: Layout, tolerances: Tolerances) -> float:
+def _together(block: Block, layout: Layout, lattices: Mapping[str, Lattice]) -> float:
     """Estimate the bytes of all variables in one stream, which repetitions across variables make small."""
     codes, values = [], []
     for variable in layout.variables:
         column = values_of(block, variable.name)
-        codes.append(narrow(fit_lattice(column, tolerances[variable.name]).codes(column))[1])
+        codes.append(narrow(lattices[variable.name].codes(column))[1])
         values.append(np.ascontiguousarray(column).tobytes())
     return STRONGER * min(len(squeeze.zstd(b"".join(form), 3)) for form in (codes, values))
 

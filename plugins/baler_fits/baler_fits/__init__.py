@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from astropy.io.fits import HDUList
+
+
+def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB", **options: Any) -> HDUList:
+    """Open a `.bal` file of a FITS file as an `HDUList` of astropy whose values are restored when they are used.
+
+    See `baler_fits.opened.open`; from then on `Table.read("x.bal")` works, too.
+    """
+    from baler_fits.opened import open as opened
+
+    return opened(path, trained=trained, cache=cache, **options)
 
 
 @hookimpl

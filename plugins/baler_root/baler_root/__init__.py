@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from baler_root.opened import OpenTree, RootFile
+
+
+def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB") -> RootFile | OpenTree:
+    """Open a `.bal` file of a ROOT file, to be read as uproot's: `open("jets.bal")["Events"].arrays(["Jet_pt"])`.
+
+    See `baler_root.opened.open`.
+    """
+    from baler_root.opened import open as opened
+
+    return opened(path, trained=trained, cache=cache)
 
 
 @hookimpl

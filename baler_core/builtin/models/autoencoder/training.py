@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
+from baler_core.machine.progress import shown
 from baler_core.plugin.interfaces import Loss, Training
 from baler_core.plugin.registry import load_plugins
 
@@ -153,7 +153,7 @@ def _train(
         optimiser, factor=0.5, patience=training.patience, min_lr=LOWEST_LEARNING_RATE
     )
     history, best = History(), _Best(network)
-    with tqdm(total=training.epochs, desc=title, unit="epoch", disable=None) as progress:
+    with shown(title, "epoch", training.epochs) as step:
         for epoch in range(training.epochs):
             history.learning_rate.append(optimiser.param_groups[0]["lr"])
             history.train.append(_train_epoch(network, train_rows, loss, optimiser, training.batch_size, shuffle))
@@ -163,8 +163,7 @@ def _train(
                 history.validation.append(watched)
             scheduler.step(watched)
             best.consider(network, watched, epoch)
-            progress.set_postfix(loss=f"{watched:.3g}", refresh=False)
-            progress.update()
+            step(f"loss={watched:.3g}")
             out_of_time = training.seconds is not None and time.monotonic() - started > training.seconds
             if out_of_time or not math.isfinite(watched) or epoch - best.epoch >= training.early_stopping:
                 break

@@ -12,7 +12,6 @@ from pydantic import Field
 from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
-from baler_core.builtin.models.table.planning import make_plan
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.sample import TableSample, gather
@@ -96,6 +95,8 @@ class TableModel(Model):
         plan: object = None,
     ) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
+        from baler_core.builtin.models.table.planning import make_plan
+
         sample = gather(blocks, layout, tolerances)
         # Other files hold values that this one does not: then even the whole table is a sample.
         sample = replace(sample, whole=sample.whole and not hints.for_other_files)

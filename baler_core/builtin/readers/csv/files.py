@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from baler_core.builtin.readers.csv.dialect import CsvOptions
-from baler_core.builtin.readers.csv.sink import CsvSink, cut_table
-from baler_core.builtin.readers.csv.source import CsvSource
 from baler_core.data.variables import Schema
 from baler_core.plugin.interfaces import Cut, Options, Reader, Sink, Source
 
@@ -25,12 +23,18 @@ class CsvReader(Reader):
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a text table: one pass over it counts the rows, finds the type of each column and verifies every cell."""
+        from baler_core.builtin.readers.csv.source import CsvSource
+
         return CsvSource(path, self.options, variables)
 
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a text table with the header, separators, quotes and line ends that the skeleton holds."""
+        from baler_core.builtin.readers.csv.sink import CsvSink
+
         return CsvSink(path, schema)
 
     def cut(self, schema: Schema, whole: Schema) -> Cut:
         """Describe a table of fewer columns or rows: cells in their usual spelling, no lines between rows."""
+        from baler_core.builtin.readers.csv.sink import cut_table
+
         return cut_table(schema, whole)

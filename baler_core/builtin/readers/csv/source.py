@@ -45,7 +45,7 @@ LINES, CELLS = "lines", "cells"
 _SCAN_ROWS = 8192
 _SAMPLE_ROWS = 50
 # Values of a table that takes no more memory than this are kept from the first pass.
-_KEPT_BYTES = 1 << 28
+_KEPT_BYTES = 1 << 29
 _TEXT_IN_MEMORY = 64
 # If more than one row in so many has another number of cells, this is no table with such a separator.
 _RAGGED = 20

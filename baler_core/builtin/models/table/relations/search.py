@@ -156,7 +156,7 @@ def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tupl
     finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
     noise = np.stack([_noise(columns[j], numbers[:, k], rows) for k, j in enumerate(varied)], axis=1)
     if len(varied) > PURSUED + 1 and finite.all() and len(numbers) >= 8:
-        terms = _in_wide_table(numbers, noise)
+        terms = _in_wide_table(numbers, noise, [columns[j].values.dtype.kind != "b" for j in varied])
     else:
         terms = [_from_others(numbers, finite, noise[:, place], place) for place in range(len(varied))]
     return [
@@ -174,12 +174,15 @@ def _noise(column: SampledColumn, numbers: np.ndarray, rows: int) -> np.ndarray:
         return np.where(np.isfinite(allowed), allowed, 0) + 2e-6 * (np.abs(numbers) + usual.mean()) + 1 / _HUGE
 
 
-def _in_wide_table(numbers: np.ndarray, noise: np.ndarray) -> list[Terms | None]:
-    """Return the relation of each of many columns, all finite, to those most like it."""
+def _in_wide_table(numbers: np.ndarray, noise: np.ndarray, wanted: Sequence[bool]) -> list[Terms | None]:
+    """Return the relation of each wanted one of many columns, all finite, to those most like it; flags follow from none."""
     lengths, match = matches(numbers, 1 / noise)
     np.fill_diagonal(match, 0.0)
-    found = []
+    found: list[Terms | None] = []
     for place in range(len(match)):
+        if not wanted[place]:
+            found.append(None)
+            continue
         terms = relation_among_most_alike(
             numbers[:, place], numbers, noise[:, place], lengths[:, place], match[:, place]
         )

@@ -1,0 +1,259 @@
+"""Offer the files of a manifest as one: variables joined along their leading dimensions, restored when asked for."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from baler_core.api.file import File, StoredArray, open_file
+from baler_core.api.selection import selection_of
+from baler_core.errors import DataError, FormatError, OutsideError, UnknownVariable, did_you_mean
+from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
+from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest
+
+logger = logging.getLogger(__name__)
+_MOST_OPEN = 16
+
+
+class FileSet(Mapping[str, "JoinedArray"]):
+    """The files of a manifest, opened as they are needed; not to be used by several threads at once.
+
+    Attributes
+    ----------
+    path
+        Of the manifest.
+    manifest
+        What it says: the parts, their rows and digests.
+    """
+
+    def __init__(self, path: Path, trained: Path | None) -> None:
+        self.path = path
+        self.manifest: Manifest = read_manifest(path)
+        self._trained = trained
+        self._open: dict[int, File] = {}
+        if not self.manifest.parts:
+            raise DataError(f"{path}: lists no finished file")
+        _refuse_different(path, self.manifest.parts)
+        if self.manifest.missing:
+            logger.warning(
+                "%s: %d of %d files are not there: they failed or are not finished",
+                path,
+                self.manifest.missing,
+                self.manifest.files,
+            )
+        first = self.part(0)
+        self._joined = growing_dimensions(first.schema)
+        self._arrays = {name: JoinedArray(self, array) for name, array in first.items()}
+
+    def part(self, number: int) -> File:
+        """Return one of the files, open.
+
+        Raises
+        ------
+        FormatError
+            If it is not the one that the manifest lists.
+        """
+        if number not in self._open:
+            file = self._opened(self.manifest.parts[number])
+            while len(self._open) >= _MOST_OPEN:
+                oldest = next(iter(self._open))
+                self._open.pop(oldest).close()
+            self._open[number] = file
+        return self._open[number]
+
+    def _opened(self, record: PartRecord) -> File:
+        place = self.path.parent / record.file
+        if place.is_file() and place.stat().st_size != record.file_bytes:
+            raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
+        file = open_file(place, trained=self._trained)
+        rows = {dim: file.sizes[dim] for dim in growing_dimensions(file.schema)}
+        if rows != record.rows or schema_digest(file.schema) != record.fields:
+            file.close()
+            raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
+        return file
+
+    def __getitem__(self, name: str) -> JoinedArray:
+        found = self._arrays.get(name)
+        if found is None:
+            raise UnknownVariable(
+                f"{self.path}: there is no variable {name!r}. {did_you_mean(str(name), self._arrays)}"
+            )
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return f"<baler_core.FileSet {str(self.path)!r}, {len(self.manifest.parts)} files, {len(self)} variables>"
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Return the length of every dimension, over all files."""
+        joined = {dim: sum(part.rows[dim] for part in self.manifest.parts) for dim in self._joined}
+        return {**self.part(0).sizes, **joined}
+
+    def starts(self, dim: str) -> list[int]:
+        """Return where the rows of each file begin along a joined dimension, and where the last ones end."""
+        return list(accumulate((part.rows[dim] for part in self.manifest.parts), initial=0))
+
+    def is_joined(self, dim: str) -> bool:
+        """Return whether the files are joined along a dimension."""
+        return dim in self._joined
+
+    def rows(
+        self, start: int, stop: int, *, names: Sequence[str] | str | None = None, dim: str | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return rows `start` to `stop` of a leading dimension, counted over all files; as `File.rows`.
+
+        Raises
+        ------
+        OutsideError
+            If there are not so many rows (an IndexError, too).
+        """
+        dim = self._leading(names) if dim is None else dim
+        if not self.is_joined(dim):
+            raise OutsideError(f"{self.path}: its files are not joined along {dim!r}, but along {self._joined}")
+        starts = self.starts(dim)
+        if not 0 <= start <= stop <= starts[-1]:
+            raise OutsideError(f"{self.path}: has {starts[-1]:,} rows along {dim!r}: there are no rows {start}:{stop}")
+        pieces = [
+            self.part(number).rows(low, high, names=names, dim=dim)
+            for number, low, high in _overlaps(starts, start, stop)
+        ]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _leading(self, names: Sequence[str] | str | None) -> str:
+        first = self.part(0)
+        chosen = self._joined if names is None else ()
+        events = [dim for dim in chosen if dim not in first.counts]
+        if len(events) == 1:
+            return events[0]
+        raise OutsideError(f"{self.path}: rows of which dimension? Name one of {', '.join(self._joined)} as dim=")
+
+    def close(self) -> None:
+        """Release all files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class JoinedArray:
+    """A variable of a set of files. Indexing restores what is asked for, from the files that hold it.
+
+    Attributes
+    ----------
+    name, dims, dtype, attrs
+        As those of the variable in each file.
+    shape
+        Over all files.
+    """
+
+    def __init__(self, files: FileSet, first: StoredArray) -> None:
+        self._files = files
+        self.name, self.dims, self.dtype, self.attrs = first.name, first.dims, first.dtype, first.attrs
+        self.shape = tuple(files.sizes[dim] for dim in first.dims)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"{self.name!r} is a single value and has no length")
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return what numpy would return for the same key.
+
+        Raises
+        ------
+        OutsideError
+            If a number lies outside (an IndexError, too).
+        DataError
+            If the variable is not joined, and differs between files.
+        """
+        box, inside = selection_of(key, self.shape, self.name)
+        return self._read(box)[inside]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError(f"{self.name!r} is stored compressed: an array of it is always a copy")
+        values = self._read(tuple(slice(0, length) for length in self.shape))
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def _read(self, box: tuple[slice, ...]) -> np.ndarray:
+        if not self.dims or not self._files.is_joined(self.dims[0]):
+            return np.asarray(self._same[box])
+        overlaps = _overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
+        pieces = [
+            np.asarray(self._files.part(number)[self.name][(slice(low, high), *box[1:])])
+            for number, low, high in overlaps
+        ]
+        return np.concatenate(pieces)
+
+    @cached_property
+    def _same(self) -> np.ndarray:
+        """The values of a variable that every file holds, the same in all."""
+        first = np.asarray(self._files.part(0)[self.name])
+        for number, record in enumerate(self._files.manifest.parts):
+            other = np.asarray(self._files.part(number)[self.name])
+            if not np.array_equal(first, other, equal_nan=first.dtype.kind in "fc"):
+                raise DataError(
+                    f"{self.name!r} differs between {self._files.manifest.parts[0].file} and {record.file}, and is not "
+                    "joined along a dimension: open the files by themselves"
+                )
+        return first
+
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{dim}: {length}" for dim, length in zip(self.dims, self.shape, strict=True))
+        return f"<{self.name} {self.dtype} ({shape}), joined>"
+
+
+def _overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, int, int]]:
+    """Return (file, first row, end) of the rows in each file; an empty piece of one file where there are none."""
+    first = min(max(0, bisect_right(starts, start) - 1), len(starts) - 2)
+    found = [
+        (number, max(start, starts[number]) - starts[number], min(stop, starts[number + 1]) - starts[number])
+        for number in range(first, len(starts) - 1)
+        if starts[number] < stop and starts[number + 1] > start
+    ]
+    return found or [(first, 0, 0)]
+
+
+def _refuse_different(path: Path, parts: Sequence[PartRecord]) -> None:
+    for part in parts:
+        if part.fields != parts[0].fields or part.rows.keys() != parts[0].rows.keys():
+            raise DataError(
+                f"{path}: {part.file} and {parts[0].file} have different variables, units or grids: open the files by "
+                "themselves"
+            )
+
+
+def open_set(path: str | Path, *, trained: str | Path | None = None) -> FileSet:
+    """Open the files of a manifest `NAME.balset` as one lazy data set, joined along their leading dimensions.
+
+    Parameters
+    ----------
+    trained
+        The file of trained models that the files refer to; without it, that is looked for beside them.
+
+    Raises
+    ------
+    BalerError
+        If the manifest or its first file is damaged, or the files have different variables.
+    """
+    return FileSet(Path(path), None if trained is None else Path(trained))

@@ -1,0 +1,133 @@
+"""Convert an open file to tables of pandas, arrow or polars, and describe it as HTML for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from baler_core.errors import DataError
+from baler_core.machine.optional import need
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from baler_core.api.file import File, StoredArray
+
+# A notebook shows so many variables.
+_SHOWN = 60
+
+
+def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | None) -> dict[str, Any]:
+    """Return variables as columns of one table: numbers and text flat, lists by their offsets, fixed sizes as rows.
+
+    Returns
+    -------
+    By name: an array of as many rows as the table, or `(offsets, array)` for lists.
+
+    Raises
+    ------
+    DataError
+        If they do not lie along one dimension.
+    """
+    leading = {file[name].leading_dim for name in names}
+    if len(leading) != 1 or None in leading:
+        dims = ", ".join(sorted(str(dim) for dim in leading)) or "none"
+        raise DataError(
+            f"{file.path}: a table needs variables along one dimension, and these lie along {dims}: name some"
+        )
+    (dim,) = leading
+    length = file.sizes[str(dim)]
+    low, high, _ = slice(start, stop).indices(length)
+    return {name: _column(file, file[name], low, max(low, high)) for name in names}
+
+
+def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
+    values = array.rows(start, stop)
+    if array.dims[0] == array.leading_dim:
+        return values
+    counts = file[file.counts[array.dims[0]]]
+    if counts.dims[0] != array.leading_dim:
+        raise DataError(f"{file.path}: {array.name!r} holds lists of lists, which these tables have no column for")
+    offsets = np.zeros(stop - start + 1, np.int64)
+    np.cumsum(counts.rows(start, stop), out=offsets[1:])
+    return offsets, values
+
+
+def to_arrow(columns: Mapping[str, Any]) -> pa.Table:
+    """Return columns as a table of arrow; lists and fixed sizes as lists."""
+    need("a table of arrow", "pyarrow")
+    import pyarrow as pa
+
+    arrays = {name: _arrow_column(pa, values) for name, values in columns.items()}
+    return pa.table(arrays)
+
+
+def _arrow_column(pa: Any, values: Any) -> Any:
+    if isinstance(values, tuple):
+        offsets, inner = values
+        return pa.LargeListArray.from_arrays(pa.array(offsets), _arrow_column(pa, inner))
+    if values.ndim > 1:
+        row = values.reshape(-1) if values.ndim == 2 else values.reshape(-1, *values.shape[2:])
+        return pa.FixedSizeListArray.from_arrays(_arrow_column(pa, row), values.shape[1])
+    native = (
+        values if values.dtype.isnative or values.dtype == object else values.astype(values.dtype.newbyteorder("="))
+    )
+    return pa.array(native.tolist() if native.dtype.kind in "SV" else native)
+
+
+def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return columns as a table of pandas; lists as objects."""
+    import pandas as pd
+
+    found = {}
+    for name, values in columns.items():
+        if isinstance(values, tuple):
+            offsets, inner = values
+            cells = np.empty(len(offsets) - 1, object)
+            cells[:] = np.split(inner, offsets[1:-1])
+            values = cells
+        elif values.ndim > 1:
+            values = list(values)
+        elif not values.dtype.isnative:
+            values = values.astype(values.dtype.newbyteorder("="))
+        found[name] = pd.Series(values)
+    return pd.DataFrame(found)
+
+
+def to_polars(columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Return columns as a table of polars; lists and fixed sizes as lists and arrays."""
+    need("a table of polars", "polars")
+    import polars as pl
+
+    frame = pl.from_arrow(to_arrow(columns))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def html_of(file: File) -> str:
+    """Return what a file holds as a table of HTML: variables, shapes, units, bounds, and the largest errors found."""
+    header = file.header
+    rows = []
+    for (name, array), bound in zip(file.items(), header.bounds, strict=True):
+        error = f"{header.errors[name].largest:.4g}" if name in header.errors else ""
+        shape = " × ".join(f"{dim}: {length:,}" for dim, length in zip(array.dims, array.shape, strict=True))
+        cells = (name, shape, str(array.dtype), array.variable.units, str(bound), error)
+        rows.append("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
+    more = f"<p>... and {len(rows) - _SHOWN} more</p>" if len(rows) > _SHOWN else ""
+    titles = ("variable", "shape", "dtype", "units", "bound", "largest error")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    return (
+        f"<div><strong>baler_core.File</strong> {escape(str(file.path))}<br>{escape(_sizes(file))}"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows[:_SHOWN])}</tbody></table>{more}</div>"
+    )
+
+
+def _sizes(file: File) -> str:
+    stored, original = file.source_bytes, file.header.input_file_bytes or file.header.input_bytes
+    ratio = f", {original / stored:.2f} times smaller than the original of {original:,} bytes" if original else ""
+    return f"{file.reader}, {len(file)} variables, {stored:,} bytes{ratio}"

@@ -1,0 +1,80 @@
+"""Bring files from addresses to this machine, and send files to them, where whole files are needed."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from baler_core.errors import SourceError
+from baler_core.machine.byte_source import is_address, system_of
+
+# `Path` makes one slash of two.
+_SHORTENED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+(?:::[A-Za-z][A-Za-z0-9+.-]*)*):/([^/].*)")
+
+
+def address_of(place: str | Path) -> str | None:
+    """Return the address that a path stands for, as the command line gives it; None for a path of this machine."""
+    if isinstance(place, str):
+        return place if is_address(place) else None
+    found = _SHORTENED.fullmatch(str(place))
+    if found is None or place.exists():
+        return None
+    return f"{found[1]}://{'/' if found[1] == 'file' else ''}{found[2]}"
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """The folder of fetched files, which is removed when Python ends."""
+    return tempfile.TemporaryDirectory(prefix="baler-")
+
+
+@cache
+def fetched(address: str) -> Path:
+    """Return a copy of what lies at an address, made once; readers of other formats need whole files.
+
+    Raises
+    ------
+    MissingPackage
+        Naming the package that is not installed.
+    SourceError
+        If it cannot be read.
+    """
+    system, path = system_of(address)
+    folder = Path(tempfile.mkdtemp(dir=_folder().name))
+    target = folder / (path.rstrip("/").rpartition("/")[2].partition("?")[0] or "data")
+    try:
+        system.get_file(path, str(target))
+    except FileNotFoundError as error:
+        raise SourceError(f"{address}: there is nothing at this address") from error
+    except Exception as error:  # of whatever library serves the protocol
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise SourceError(f"{address}: cannot be fetched: {reason}") from error
+    return target
+
+
+@contextmanager
+def sent(place: str | Path) -> Iterator[Path]:
+    """Give the path to write to: of an address a temporary file, which is sent there when it is complete.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be sent.
+    """
+    address = address_of(place)
+    if address is None:
+        yield Path(place)
+        return
+    system, path = system_of(address)
+    with tempfile.TemporaryDirectory(prefix="baler-") as folder:
+        local = Path(folder) / (path.rpartition("/")[2] or "data")
+        yield local
+        try:
+            system.put_file(str(local), path)
+        except Exception as error:  # of whatever library serves the protocol
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise SourceError(f"{address}: cannot be written: {reason}") from error

@@ -1,0 +1,250 @@
+"""Compress a list of files: skip what is finished, run the rest on an executor, and keep the manifest up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from baler_core import __version__
+from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
+from baler_core.machine.disk import size_of
+from baler_core.pipeline.many.digests import settings_digest
+from baler_core.pipeline.many.manifest import (
+    SUFFIX,
+    FailedRecord,
+    Manifest,
+    ModelRecord,
+    PartRecord,
+    known_parts,
+    write_manifest,
+)
+from baler_core.pipeline.many.schedule import Schedule
+from baler_core.pipeline.many.split import Share
+from baler_core.pipeline.many.task import BROKEN_BOUND, FileTask, Outcome
+from baler_core.pipeline.many.workers import Here, Processes, Submits
+from baler_core.pipeline.trained_lookup import checksum
+
+_SECONDS_BETWEEN_MANIFESTS = 1.0
+# An executor of somebody else queues what its workers cannot take yet.
+_AT_ONCE_ELSEWHERE = 1000
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What is to be done with a list of files.
+
+    Attributes
+    ----------
+    files
+        Each input, and the `.bal` file to make of it; all in one folder.
+    stated
+        The settings, as a configuration file states them, without inputs and output.
+    name
+        Of the manifest, without suffix.
+    share
+        The share of the list that is to be done.
+    model
+        A file of trained models for all.
+    """
+
+    files: Mapping[Path, Path]
+    stated: Mapping[str, Any]
+    folder: Path
+    name: str
+    share: Share | None = None
+    model: Path | None = None
+
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest goes."""
+        return self.folder / f"{self.name}{self.share.suffix if self.share else ''}{SUFFIX}"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    files, total
+        Done, and to do.
+    read, total_bytes, written
+        Bytes of the inputs that are done, of all inputs, and of the files made of them.
+    skipped_bytes
+        Bytes of inputs that were finished before, which tell nothing of the speed.
+    """
+
+    total: int
+    total_bytes: int
+    files: int = 0
+    read: int = 0
+    written: int = 0
+    skipped_bytes: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, outcome: Outcome, size: int) -> None:
+        """Count one file."""
+        self.files += 1
+        self.read += size
+        self.written += outcome.record.file_bytes if outcome.record is not None else 0
+        self.skipped_bytes += size if outcome.state == "skipped" else 0
+
+    @property
+    def speed(self) -> float:
+        """Bytes of input per second."""
+        return (self.read - self.skipped_bytes) / max(time.monotonic() - self.began, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Return the time that the rest will take at this speed."""
+        return (self.total_bytes - self.read) / self.speed if self.speed > 0 else 0.0
+
+
+Told = Callable[[Outcome, Progress], None]
+
+
+def run_campaign(
+    campaign: Campaign,
+    *,
+    workers: int = 1,
+    executor: Submits | None = None,
+    keep_going: bool = False,
+    tell: Told = lambda outcome, progress: None,
+) -> tuple[Manifest, list[Outcome]]:
+    """Compress the files that are not finished.
+
+    Parameters
+    ----------
+    workers
+        How many processes; 1 works in this one.
+    executor
+        Whatever has `submit`, instead of processes of ours; its workers see the same paths.
+    keep_going
+        Whether files go on after one has failed.
+    tell
+        Called for each file as it finishes.
+
+    Returns
+    -------
+    The manifest as it was written, and the outcomes in the order of the list.
+
+    Raises
+    ------
+    BalerError
+        If a manifest of the same name is damaged, or no tasks are taken.
+    """
+    if workers < 1:
+        raise ConfigError(f"{workers} workers: wanted 1 or more")
+    tasks = _tasks(campaign, collect=executor is None and workers > 1)
+    record = _Record(campaign, tasks)
+    at_once = _AT_ONCE_ELSEWHERE if executor is not None else workers + (workers > 1)
+    try:
+        with ExitStack() as stack:
+            chosen: Submits = executor or (stack.enter_context(Processes(workers)) if workers > 1 else Here())
+            schedule = Schedule(tasks, chosen, at_once)
+            for outcome in schedule.outcomes():
+                record.add(outcome)
+                tell(outcome, record.progress)
+                if outcome.state == "failed" and not keep_going:
+                    schedule.stop()
+    finally:
+        # After the workers have ended, since whoever writes into a folder removes what the dead have left there.
+        manifest = record.write()
+    return manifest, [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
+
+
+def refuse_failed(outcomes: Sequence[Outcome], total: int) -> None:
+    """Raise what went wrong, if something did.
+
+    Raises
+    ------
+    DataError
+        Naming the first file that failed, and how many did.
+    BoundBroken
+        If that was a bound that did not hold.
+    """
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if failed:
+        broken = [outcome for outcome in failed if outcome.exit_code == BROKEN_BOUND]
+        if broken:
+            raise BoundBroken(broken[0].problem)
+        rest = "; run again to go on" if len(outcomes) < total else ""
+        raise DataError(f"{len(failed)} of {total} files failed{rest}. The first: {failed[0].problem}")
+
+
+def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
+    known = known_parts(campaign.folder, campaign.name)
+    model = campaign.model.absolute() if campaign.model is not None else None
+    sha256 = checksum(model) if model is not None else ""
+    settings = settings_digest(campaign.stated, sha256 or None)
+    files = list(campaign.files.items())
+    return [
+        FileTask(
+            source.absolute(),
+            output.absolute(),
+            campaign.stated,
+            settings,
+            model,
+            sha256,
+            known.get(output.name),
+            collect,
+        )
+        for source, output in (campaign.share.of(files) if campaign.share else files)
+    ]
+
+
+class _Record:
+    """The manifest in the making."""
+
+    def __init__(self, campaign: Campaign, tasks: Sequence[FileTask]) -> None:
+        self._campaign = campaign
+        self._tasks = tasks
+        self._sizes = {task.source: _size(task.source) for task in tasks}
+        self._written = time.monotonic()
+        self.outcomes: dict[Path, Outcome] = {}
+        self.progress = Progress(len(tasks), sum(self._sizes.values()))
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a file, and write the manifest if that is due."""
+        self.outcomes[outcome.source] = outcome
+        self.progress.add(outcome, self._sizes[outcome.source])
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_MANIFESTS:
+            self.write()
+
+    def write(self) -> Manifest:
+        """Write the manifest, with what earlier runs finished and this one has not looked at yet."""
+        first = self._tasks[0] if self._tasks else None
+        parts = [self._part(task) for task in self._tasks]
+        failed = [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
+        model = self._campaign.model
+        sha256 = first.model_sha256 if first is not None else ""
+        manifest = Manifest(
+            baler=__version__,
+            files=len(self._tasks),
+            share=str(self._campaign.share or ""),
+            settings=first.settings if first is not None else settings_digest(self._campaign.stated, None),
+            model=ModelRecord(name=model.name, sha256=sha256) if model is not None and sha256 else None,
+            parts=tuple(part for part in parts if part is not None),
+            failed=tuple(FailedRecord(input=str(o.source), problem=o.problem, exit_code=o.exit_code) for o in failed),
+        )
+        write_manifest(self._campaign.manifest, manifest)
+        self._written = time.monotonic()
+        return manifest
+
+    def _part(self, task: FileTask) -> PartRecord | None:
+        outcome = self.outcomes.get(task.source)
+        if outcome is not None:
+            return outcome.record
+        return task.known if task.known is not None and task.known.settings == task.settings else None
+
+
+def _size(path: Path) -> int:
+    """The bytes of an input; 0 where it is gone, which its own task tells."""
+    try:
+        return size_of(path)
+    except (BalerError, OSError):
+        return 0

@@ -1,0 +1,73 @@
+"""Hand tasks to an executor, a few at a time, and try once more what a lost worker was at."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+
+from baler_core.errors import BoundBroken, SourceError
+from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileTask, Outcome, run_task
+from baler_core.pipeline.many.workers import Submits
+
+
+class Schedule:
+    """Tasks on their way through an executor.
+
+    A worker that is lost takes down what runs beside it, and who was to blame is not known. So those tasks run once more,
+    each alone; the one that is lost again is reported.
+    """
+
+    def __init__(self, tasks: Sequence[FileTask], executor: Submits, at_once: int) -> None:
+        self._executor = executor
+        self._at_once = at_once
+        self._waiting = deque(tasks)
+        self._again: deque[FileTask] = deque()
+        self._running: dict[Future[Outcome], FileTask] = {}
+
+    def stop(self) -> None:
+        """Begin nothing more; what runs is finished."""
+        self._waiting.clear()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield outcomes as they come.
+
+        Raises
+        ------
+        SourceError
+            If the executor takes no more tasks.
+        """
+        while self._waiting or self._again or self._running:
+            alone = bool(self._again) and not self._running
+            if alone:
+                self._begin(self._again.popleft())
+            while self._waiting and not self._again and not alone and len(self._running) < self._at_once:
+                self._begin(self._waiting.popleft())
+            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                task = self._running.pop(future)
+                outcome = self._outcome(task, future, alone)
+                if outcome is not None:
+                    yield outcome
+
+    def _begin(self, task: FileTask) -> None:
+        try:
+            self._running[self._executor.submit(run_task, task)] = task
+        except (BrokenExecutor, RuntimeError) as error:
+            raise SourceError(
+                f"the executor takes no more files ({error}): start its workers, and run again to go on"
+            ) from error
+
+    def _outcome(self, task: FileTask, future: Future[Outcome], again: bool) -> Outcome | None:
+        """Return what became of a task; None where it is to be tried again."""
+        error = None if future.cancelled() else future.exception()
+        if error is None and not future.cancelled():
+            return future.result()
+        if isinstance(error, BoundBroken):
+            return Outcome(task.source, "failed", problem=f"{error}; this is a bug in baler", exit_code=BROKEN_BOUND)
+        if not again:
+            self._again.append(task)
+            return None
+        lost = error is None or isinstance(error, BrokenExecutor)
+        what = "was killed, ran out of memory or crashed" if lost else f"failed ({type(error).__name__}: {error})"
+        problem = f"{task.source}: its worker {' '.join(what.split())}, twice"
+        return Outcome(task.source, "failed", problem=problem, exit_code=USER if lost else BUG)

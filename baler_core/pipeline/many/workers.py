@@ -1,0 +1,118 @@
+"""Processes that work on files, end when the run ends, however it ends, and are replaced when one is killed."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Protocol, Self, TypeVar
+
+Result = TypeVar("Result")
+# Shorter than the command line waits for what it cleans up.
+_SECONDS_TO_CLEAN_UP = 2.0
+
+
+class Submits(Protocol):
+    """Whatever has `submit` of `concurrent.futures`: pools of it, dask's `Client.get_executor()`, executors of MPI."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Start a call, and return its future."""
+
+
+class Here:
+    """Runs each call at once, in this process."""
+
+    def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]:
+        """Return a finished future."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:  # as every executor does: the one who asks for the result gets it
+            future.set_exception(error)
+        return future
+
+
+class Processes:
+    """A pool of processes; one that a killed worker broke is replaced by another.
+
+    Workers hold the end of a pipe whose other end is here alone: when that closes, by intention or because this process
+    is gone, they clean up and end.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._context = multiprocessing.get_context("spawn")
+        self._start()
+
+    def _start(self) -> None:
+        self._reader, self._writer = self._context.Pipe(duplex=False)
+        numbers = self._context.Value("i", 0)
+        self._pool = ProcessPoolExecutor(
+            self.count, self._context, initializer=_prepare, initargs=(self._reader, numbers, self.count)
+        )
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Start a call in a process."""
+        try:
+            return self._pool.submit(function, *arguments)
+        except BrokenExecutor:
+            self._end()
+            self._start()
+            return self._pool.submit(function, *arguments)
+
+    def _end(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._writer.close()
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._writer.close()  # nobody waits for work that is not wanted any more
+        self._end()
+
+
+def _prepare(alive: Connection, numbers: Any, count: int) -> None:
+    """Make a new process a worker: silent, with its share of the cores, and mortal."""
+    with numbers.get_lock():
+        number = numbers.value
+        numbers.value += 1
+    _take_cores(number, count)
+    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
+    logging.captureWarnings(True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
+
+
+def _take_cores(number: int, count: int) -> None:
+    """Keep a worker to its share of the cores, since each spreads its work over all that it has."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        each = max(1, len(cores) // count)
+        first = number * each % len(cores)
+        os.sched_setaffinity(0, cores[first : first + each])
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Unwind, so that half-written files are removed."""
+    raise SystemExit(143)
+
+
+def _end_with(alive: Connection) -> None:
+    """Wait until the run is over, then end this process, which may be in the midst of a file."""
+    alive.poll(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(_SECONDS_TO_CLEAN_UP)
+    os._exit(143)

@@ -1,0 +1,122 @@
+"""Open .bal files as astropy's HDUList and Table. Importing it teaches `Table.read` the format `baler`."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import baler_core
+from baler_core import DataError, File, open_file
+from baler_fits.virtual import virtual_fits
+
+if TYPE_CHECKING:
+    from astropy.io.fits import HDUList
+    from astropy.table import Table
+
+FORMAT = "baler"
+SIGNATURE = b"SIMPLE  ="
+
+
+def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB", **options: Any) -> HDUList:
+    """Open a `.bal` file that was made of a FITS file as `astropy.io.fits.open` opens that.
+
+    Headers are those of the original. Values are restored when `data` or `section` asks for them; a tile-compressed
+    image shows as the image.
+
+    Parameters
+    ----------
+    path
+        A path, an address that fsspec opens, the bytes of a file, or a binary file object.
+    trained
+        The file of trained models that it refers to.
+    cache
+        How many bytes of restored values are kept for the next question.
+    options
+        More arguments of `astropy.io.fits.open`.
+
+    Raises
+    ------
+    DataError
+        If it was not made of a FITS file.
+    """
+    from astropy.io import fits
+
+    file = open_file(path, trained=trained, cache=cache)
+    kept = _kept_whole(file)
+    if kept:
+        file.close()
+        return fits.open(io.BytesIO(kept), **options)
+    if file.reader != "fits":
+        file.close()
+        raise DataError(f"{file.path}: was made by the reader {file.reader!r}, not of a FITS file: use baler_core.open")
+    try:
+        hdus: HDUList = fits.open(virtual_fits(file, path, trained), memmap=False, **options)
+    except BaseException:
+        file.close()
+        raise
+    return hdus
+
+
+def _kept_whole(file: File) -> bytes:
+    """Return a FITS file that was kept byte for byte, as those without data are; empty if it is another."""
+    if file.reader != "whole_file" or len(file) != 1:
+        return b""
+    (stored,) = file.values()
+    return stored[:].tobytes() if stored[: len(SIGNATURE)].tobytes() == SIGNATURE else b""
+
+
+def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table:
+    """Return a table of a `.bal` file: of an HDU, of a table of astropy or pandas, or of a text table.
+
+    Parameters
+    ----------
+    hdu
+        Number or name of the HDU of a FITS file; None takes the first table.
+
+    Raises
+    ------
+    DataError
+        If it holds no table.
+    """
+    from astropy.table import QTable, Table
+
+    with open_file(path) as file:
+        reader, where = file.reader, file.path
+        kind = file.schema.skeleton.get("kind")
+    if reader == "fits":
+        with open(path) as hdus:
+            return Table.read(hdus, hdu=hdu, format="fits", **options)
+    if hdu is not None:
+        raise DataError(f"{where}: was made by the reader {reader!r} and has no HDUs: leave out hdu={hdu!r}")
+    found = baler_core.open(path, as_="original") if reader == "python" and kind == "astropy" else None
+    if isinstance(found, Table):
+        return found if isinstance(found, QTable) else Table(found, copy=False)
+    return Table.from_pandas(baler_core.open(path, as_="pandas"))
+
+
+def _is_ours(origin: str, path: str | None, fileobj: Any, *args: Any, **options: Any) -> bool:
+    name = path if path is not None else args[0] if args and isinstance(args[0], str | os.PathLike) else None
+    return name is not None and os.fspath(name).lower().endswith(".bal")
+
+
+def _write_table(table: Table, path: Any, *, overwrite: bool = False, **options: Any) -> None:
+    """Compress a table: `table.write("x.bal", bounds={"flux": {"rel": 1e-3}})`."""
+    if Path(path).exists() and not overwrite:
+        raise OSError(f"{path}: is there already: write it with overwrite=True")
+    baler_core.compress(table, path, **options)
+
+
+def _register() -> None:
+    """Teach astropy's unified reading and writing the format; once."""
+    from astropy.io import registry
+    from astropy.table import Table
+
+    if FORMAT not in registry.get_formats(Table)["Format"]:
+        registry.register_reader(FORMAT, Table, read_table)
+        registry.register_writer(FORMAT, Table, _write_table)
+        registry.register_identifier(FORMAT, Table, _is_ours)
+
+
+_register()

@@ -1,0 +1,160 @@
+"""`baler_fits.open` gives astropy what the FITS file gives it: headers, images, sections, tables; only what is asked for."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.nddata import Cutout2D
+from astropy.table import Table
+from astropy.wcs import WCS
+
+import baler_core
+import baler_fits
+from baler_core import DataError
+
+FAST = {"name": "auto", "effort": "fast"}
+rng = np.random.default_rng(2)
+
+
+def sky(path: Path, *, jagged: bool = False) -> None:
+    """Images plain, packed and unsigned, a cube, a table of many types, and one tile-compressed image."""
+    image = fits.ImageHDU(rng.normal(100, 5, (80, 60)).astype("f4"), name="SCI")
+    image.header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CRPIX1": 30.0})
+    image.header.update({"CRPIX2": 40.0, "CDELT1": -1e-4, "CDELT2": 1e-4, "BUNIT": "count"})
+    image.header["HISTORY"] = "made for a test"
+    unsigned = fits.ImageHDU(rng.integers(0, 2**16, (20, 30)).astype("u2"), name="DQ")
+    scaled = fits.ImageHDU(rng.integers(-99, 99, (20, 30)).astype("i2"), name="PACKED")
+    scaled.header["BSCALE"], scaled.header["BZERO"] = 0.5, 10.0
+    cube = fits.ImageHDU(rng.normal(size=(6, 10, 12)), name="CUBE")
+    columns = [
+        fits.Column("id", "J", array=np.arange(50)),
+        fits.Column("flux", "D", unit="mJy", array=rng.normal(size=50)),
+        fits.Column("name", "8A", array=np.array([f"star {n}" for n in range(50)])),
+        fits.Column("good", "L", array=rng.random(50) < 0.5),
+        fits.Column("pair", "2E", array=rng.normal(size=(50, 2))),
+    ]
+    if jagged:
+        columns.append(fits.Column("list", "PE()", array=[np.arange(n % 4, dtype="f4") for n in range(50)]))
+    table = fits.BinTableHDU.from_columns(columns, name="CAT")
+    tiled = fits.CompImageHDU(rng.integers(0, 99, (40, 50)).astype("i4"), name="TILED", compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), image, unsigned, scaled, cube, table, tiled]).writeto(path, checksum=True)
+
+
+def same(one: Any, two: Any) -> None:
+    assert (one.name, one.header.tostring()) == (two.name, two.header.tostring())
+    if isinstance(one, fits.BinTableHDU):
+        assert one.columns.names == two.columns.names
+        for name in one.columns.names:
+            first, second = one.data[name], two.data[name]
+            if first.dtype == object:
+                assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+            else:
+                np.testing.assert_array_equal(first, second)
+    elif one.data is not None:
+        assert one.data.dtype == two.data.dtype
+        np.testing.assert_array_equal(one.data, two.data)
+
+
+@pytest.mark.parametrize("jagged", [False, True])
+def test_a_file_is_that_of_astropy(tmp_path: Path, jagged: bool) -> None:
+    sky(tmp_path / "a.fits", jagged=jagged)
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", model="exact")
+    with fits.open(tmp_path / "a.fits") as original, baler_fits.open(tmp_path / "a.bal") as ours:
+        assert [hdu.name for hdu in ours] == [hdu.name for hdu in original]
+        for one, two in zip(original, ours, strict=True):
+            if one.name == "TILED":
+                np.testing.assert_array_equal(one.data, two.data)
+            else:
+                same(one, two)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> tuple[Path, Path]:
+    sky(tmp_path / "a.fits")
+    bounds = {"SCI": {"abs": 0.1}}
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", bounds=bounds, model=FAST, block_bytes=4000)
+    return tmp_path / "a.fits", tmp_path / "a.bal"
+
+
+def test_sections_and_cut_outs_lie_where_they_lay(image: tuple[Path, Path]) -> None:
+    with fits.open(image[0]) as original, baler_fits.open(image[1]) as ours:
+        for key in ((slice(10, 20), slice(30, 35)), (7, slice(None)), (slice(79, 80), slice(0, 60, 7))):
+            error = np.abs(original["SCI"].data[key] - ours["SCI"].section[key])
+            assert error.max() <= 0.1001
+        np.testing.assert_array_equal(ours["CUBE"].section[2, 3:5], original["CUBE"].data[2, 3:5])
+        np.testing.assert_array_equal(ours["PACKED"].section[3:5], original["PACKED"].data[3:5])
+        cut = [Cutout2D(hdus["SCI"].data, (25, 30), 12, WCS(hdus["SCI"].header)) for hdus in (original, ours)]
+        assert cut[0].wcs.to_header() == cut[1].wcs.to_header()
+        assert 0 < np.abs(cut[0].data - cut[1].data).max() <= 0.1001
+
+
+def test_a_section_restores_its_rows_alone(image: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Any]] = []
+    original = baler_core.StoredArray.__getitem__
+    monkeypatch.setattr(
+        baler_core.StoredArray, "__getitem__", lambda self, key: asked.append((self.name, key)) or original(self, key)
+    )
+    with baler_fits.open(image[1]) as ours:
+        assert [hdu.name for hdu in ours][1] == "SCI"
+        assert not asked
+        ours["SCI"].section[10:14]
+    assert asked == [("SCI", slice(10, 14))]
+
+
+def test_tables_are_read_by_the_unified_interface(image: tuple[Path, Path], tmp_path: Path) -> None:
+    expected = Table.read(image[0], hdu="CAT")
+    for options in ({"format": "baler", "hdu": "CAT"}, {"hdu": 5}, {}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = Table.read(image[1], **options)
+        assert found.colnames == expected.colnames
+        assert found["flux"].unit == "mJy"
+        assert all((found[name] == expected[name]).all() for name in expected.colnames)
+    expected.write(tmp_path / "t.bal", format="baler", bounds={"flux": {"abs": 1e-3}}, model=FAST)
+    again = Table.read(tmp_path / "t.bal", format="baler")
+    assert 0 < np.abs(np.asarray(again["flux"]) - np.asarray(expected["flux"])).max() <= 1.001e-3
+    with pytest.raises(OSError, match="is there already"):
+        expected.write(tmp_path / "t.bal", format="baler")
+
+
+def test_what_is_no_fits_file_is_told(tmp_path: Path) -> None:
+    baler_core.compress(np.arange(4.0), tmp_path / "b.bal")
+    with pytest.raises(DataError, match="was made by the reader 'python', not of a FITS file"):
+        baler_fits.open(tmp_path / "b.bal")
+    (tmp_path / "c.bal").write_bytes(b"something else")
+    with pytest.raises(baler_core.FormatError, match=r"c\.bal"):
+        baler_fits.open(tmp_path / "c.bal")
+
+
+@pytest.mark.parametrize("code", ["i2", "f4"])
+def test_tile_compressed_images_show_as_images(tmp_path: Path, code: str) -> None:
+    pixels = (rng.normal(size=(40, 50)) * 99).astype(code)
+    plain = fits.PrimaryHDU(pixels)
+    plain.header["OBJECT"] = "M 13"
+    tiled = fits.CompImageHDU(
+        pixels, plain.header, compression_type="RICE_1" if code == "i2" else "GZIP_1", quantize_level=0
+    )
+    fits.HDUList([fits.PrimaryHDU(), tiled]).writeto(tmp_path / "a.fits")
+    # as fpack says of a primary image
+    with fits.open(tmp_path / "a.fits", disable_image_compression=True, mode="update") as hdus:
+        hdus[1].header["ZSIMPLE"] = True
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", model=FAST)
+    with baler_fits.open(tmp_path / "a.bal") as ours:
+        assert isinstance(ours[1], fits.ImageHDU)
+        assert ours[1].header["OBJECT"] == "M 13"
+        np.testing.assert_array_equal(ours[1].data, pixels)
+        np.testing.assert_array_equal(ours[1].section[7:9, 3:5], pixels[7:9, 3:5])
+
+
+def test_a_file_without_data_opens(tmp_path: Path) -> None:
+    primary = fits.PrimaryHDU()
+    primary.header["HISTORY"] = "nothing here"
+    primary.writeto(tmp_path / "a.fits")
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal")
+    with baler_fits.open(tmp_path / "a.bal") as ours, fits.open(tmp_path / "a.fits") as original:
+        assert ours[0].header.tostring() == original[0].header.tostring()

@@ -1,0 +1,175 @@
+"""`baler_root.open` reads a .bal file as `uproot.open` reads its original: the same arrays, and the same histograms."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+import baler_core
+import baler_root
+from baler_core import DataError
+
+FAST = {"name": "auto", "effort": "fast"}
+rng = np.random.default_rng(4)
+EVENTS = 400
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Events with jets, texts, matrices and nested lists, and a second tree in a folder; the copy is lossless but for pt."""
+    folder = tmp_path_factory.mktemp("opened")
+    counts = rng.poisson(2.5, EVENTS)
+    jets = ak.zip({"pt": ak.unflatten(rng.exponential(30, counts.sum()).astype("f4"), counts),
+                   "eta": ak.unflatten(rng.normal(size=counts.sum()), counts)})  # fmt: skip
+    columns = {
+        "Jet": jets,
+        "run": np.arange(EVENTS, dtype="u4"),
+        "met": rng.exponential(20, EVENTS),
+        "matrix": rng.normal(size=(EVENTS, 2, 3)),
+    }
+    with uproot.recreate(folder / "a.root") as file:
+        write_tree(file, "Events", columns)
+        write_tree(file, "folder/Runs", {"run": np.arange(3), "lumi": np.array([1.5, 2.5, 3.5])})
+        file["histogram"] = np.histogram(rng.normal(size=100))
+    baler_core.compress(
+        folder / "a.root", folder / "a.bal", bounds={"*Jet_pt": {"rel": 1e-3}}, model=FAST, block_bytes=8_000
+    )
+    return folder / "a.root", folder / "a.bal"
+
+
+def write_tree(file: Any, name: str, columns: dict[str, Any]) -> None:
+    tree = file.mktree(name, {key: ak.type(ak.Array(value)).content for key, value in columns.items()}, title="title")
+    tree.extend(columns)
+
+
+def same(first: Any, second: Any, name: str) -> None:
+    assert ak.type(first) == ak.type(second), name
+    if name == "Jet_pt":
+        assert ak.all(ak.num(first) == ak.num(second))
+        np.testing.assert_allclose(ak.flatten(second), ak.flatten(first), rtol=1.01e-3)
+    else:
+        assert ak.array_equal(first, second, equal_nan=True), name
+
+
+def test_trees_and_branches_go_by_the_same_names(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        assert list(ours) == ["Events", "folder/Runs"]
+        for name in ("Events", "Events;1", "folder/Runs"):
+            tree, other = original[name], ours[name]
+            assert (other.name, other.num_entries, other.title) == (tree.name, tree.num_entries, tree.title)
+            assert list(other.keys()) == tree.keys()
+            assert {k: other[k].typename for k in ("run",)} == {"run": tree["run"].typename}
+            assert other.keys(filter_name="*et_*") == tree.keys(filter_name="*et_*")
+        assert baler_root.open(f"{files[1]}:folder/Runs").num_entries == 3
+
+
+@pytest.mark.parametrize(("start", "stop"), [(None, None), (37, 111), (-20, None), (399, 400), (10, 10), (50, 10**6)])
+def test_entries_are_those_of_uproot(files: tuple[Path, Path], start: Any, stop: Any) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        tree, other = original["Events"], ours["Events"]
+        for name in list(tree.keys()):
+            expected = tree[name].array(entry_start=start, entry_stop=stop)
+            same(expected, other[name].array(entry_start=start, entry_stop=stop), name)
+        chosen = other.arrays(["Jet_eta", "met"], entry_start=start, entry_stop=stop)
+        expected = tree.arrays(["Jet_eta", "met"], entry_start=start, entry_stop=stop)
+        assert ak.fields(chosen) == ["Jet_eta", "met"]
+        assert ak.array_equal(chosen, expected)
+
+
+def test_iteration_covers_everything_once(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        for step in (64, "2 kB"):
+            parts = list(ours["Events"].iterate(["run", "Jet_eta"], step_size=step))
+            assert len(parts) > 3
+            assert ak.array_equal(ak.concatenate(parts), original["Events"].arrays(["run", "Jet_eta"]))
+
+
+def test_numpy_and_pandas(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        tree, other = original["Events"], ours["Events"]
+        expected = tree.arrays(["run", "matrix", "Jet_eta"], entry_stop=9, library="np")
+        found = other.arrays(["run", "matrix", "Jet_eta"], entry_stop=9, library="np")
+        assert {k: v.dtype for k, v in found.items()} == {k: v.dtype for k, v in expected.items()}
+        for name in expected:
+            for one, two in zip(found[name], expected[name], strict=True):
+                np.testing.assert_array_equal(one, two)
+        frame = other.arrays(["run", "met"], entry_start=5, entry_stop=9, library="pd")
+        assert frame.equals(tree.arrays(["run", "met"], entry_start=5, entry_stop=9, library="pd"))
+        first, second = other.arrays(["run", "met"], how=tuple)
+        assert (len(first), len(second)) == (EVENTS, EVENTS)
+
+
+def invariant(events: Any) -> np.ndarray:
+    """A small analysis: leading pairs of central jets."""
+    jets = ak.zip({"pt": events.Jet_pt, "eta": events.Jet_eta})
+    jets = jets[(abs(jets.eta) < 2) & (jets.pt > 5)]
+    pairs = ak.combinations(jets[ak.argsort(jets.pt, ascending=False)], 2)
+    first, second = ak.unzip(pairs[ak.num(pairs) > 0][:, :1])
+    masses = np.sqrt(2 * first.pt * second.pt * (np.cosh(first.eta - second.eta) + 1))
+    return np.histogram(ak.to_numpy(ak.flatten(masses)), bins=12, range=(0, 300))[0]
+
+
+def test_an_analysis_gives_the_same_histogram(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        expected = invariant(original["Events"].arrays(["Jet_pt", "Jet_eta"]))
+        found = invariant(ours["Events"].arrays(["Jet_pt", "Jet_eta"]))
+    assert expected.sum() > 100
+    assert np.abs(expected - found).sum() <= 4  # a pair at the edge of a bin may fall into the next
+
+
+def test_a_range_of_entries_reads_a_part_of_the_file(files: tuple[Path, Path]) -> None:
+    with baler_root.open(files[1]) as ours:
+        tree = pickle.loads(pickle.dumps(ours["Events"]))  # noqa: S301
+        assert tree["run"].array(entry_start=3, entry_stop=7).to_list() == [3, 4, 5, 6]
+        assert len(tree.parent.file.header.blocks) > 3
+
+
+def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with baler_root.open(files[1]) as ours:
+        with pytest.raises(KeyError, match=r"there is no tree 'Event' with variables\. Did you mean 'Events'"):
+            ours["Event"]
+        with pytest.raises(KeyError, match=r"there is no branch 'Jet_pz'\. Did you mean 'Jet_pt'"):
+            ours["Events"].arrays(["Jet_pz"])
+        with pytest.raises(baler_core.ConfigError, match="there is no such library"):
+            ours["Events"].arrays(["run"], library="nd")  # type: ignore[arg-type]
+    baler_core.compress(np.arange(4.0), tmp_path / "b.bal")
+    with pytest.raises(DataError, match="was made by the reader 'python', not of a ROOT file"):
+        baler_root.open(tmp_path / "b.bal")
+
+
+def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None:
+    counts = rng.poisson(2.5, 50)
+    inner = rng.integers(0, 3, counts.sum())
+    jets = ak.zip(
+        {"pt": ak.unflatten(rng.normal(size=counts.sum()), counts), "id": ak.unflatten(inner.astype("i4"), counts)}
+    )
+    hits = ak.unflatten(ak.unflatten(np.arange(inner.sum(), dtype="i4"), inner), counts)
+    with uproot.recreate(tmp_path / "a.root") as file:
+        texts = ak.Array([f"event {n % 7}" for n in range(50)])
+        file.mkrntuple("Events", {"Jet": jets, "hits": hits, "name": texts, "run": np.arange(50)})
+    baler_core.compress(tmp_path / "a.root", tmp_path / "a.bal", model=FAST)
+    with uproot.open(tmp_path / "a.root") as original, baler_root.open(tmp_path / "a.bal") as ours:
+        tree, other = original["Events"], ours["Events"]
+        assert ak.array_equal(other.arrays(entry_start=7, entry_stop=31), tree.arrays(entry_start=7, entry_stop=31))
+        assert set(other.keys()) == set(tree.keys())
+        for name in ("Jet", "Jet.pt", "Jet.id", "hits", "name"):
+            assert ak.array_equal(other[name].array(entry_start=7), tree[name].array(entry_start=7)), name
+
+
+def test_coffea_makes_events_of_it(files: tuple[Path, Path]) -> None:
+    nanoevents = pytest.importorskip("coffea.nanoevents")
+    mapping = pytest.importorskip("coffea.nanoevents.mapping")
+    found = []
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        for tree in (original["Events"], ours["Events"]):
+            columns = tree.arrays(["nJet", "Jet_pt", "Jet_eta", "run"], how=dict)
+            source = mapping.SimplePreloadedColumnSource(columns, "a", tree.num_entries, "Events")
+            events = nanoevents.NanoEventsFactory.from_preloaded(source, schemaclass=nanoevents.BaseSchema).events()
+            found.append(np.histogram(ak.to_numpy(ak.flatten(events.Jet_pt)), 20, (0, 100))[0])
+    assert np.abs(found[0] - found[1]).sum() <= 0.01 * found[0].sum()

@@ -1,0 +1,378 @@
+"""Many files at once: the bytes of a serial run, nothing done twice, nothing half done, whoever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core import BalerError, ConfigError, DataError
+from baler_core.cli import main
+from baler_core.pipeline.many.manifest import read_manifest
+from baler_core.pipeline.many.schedule import Schedule
+from baler_core.pipeline.many.split import Share
+from baler_core.pipeline.many.task import FileTask, Outcome
+from baler_core.pipeline.many.workers import Here, Processes, Submits
+
+BOUNDS = {"x": {"rel": 1e-3}}
+FILES = 4
+
+
+def arrays(seed: int, rows: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rows or 300 + seed
+    return {"x": rng.normal(size=rows).astype("<f4"), "k": rng.integers(0, 9, rows)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory: some files and a configuration for them."""
+    for seed in range(FILES):
+        np.savez(tmp_path / f"run{seed}.npz", **arrays(seed))  # type: ignore[arg-type]
+    (tmp_path / "c.yaml").write_text(
+        'input: ["run*.npz"]\nbounds: {x: {rel: 1.0e-3}}\nmodel: scalar\noutput: out\n', encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_main(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def many(files: list[Path], place: Path, **more: Any) -> Path:
+    return baler_core.compress_many(files, place, bounds=BOUNDS, model="scalar", **more)
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(place.glob("*.bal"))}
+
+
+def inputs(folder: Path) -> list[Path]:
+    return sorted(folder.glob("run*.npz"))
+
+
+class Counting(Here):
+    """Runs tasks, and keeps their outcomes."""
+
+    def __init__(self) -> None:
+        self.states: list[str] = []
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        future = super().submit(function, *arguments)
+        self.states.append(future.result().state)
+        return future
+
+
+def states(files: list[Path], place: Path, **more: Any) -> list[str]:
+    counting = Counting()
+    many(files, place, executor=counting, **more)
+    return counting.states
+
+
+# ---- the same bytes
+
+
+def test_processes_and_threads_write_what_a_loop_writes(folder: Path) -> None:
+    assert run_main("compress", "c.yaml") == 0
+    one_by_one = contents(folder / "out")
+    assert run_main("compress", "c.yaml", "--workers", "2") == 0
+    assert len(one_by_one) == FILES
+    assert contents(folder / "out") == one_by_one
+    with ThreadPoolExecutor(3) as executor:
+        many(inputs(folder), folder / "threads", executor=executor)
+    for path in inputs(folder):
+        baler_core.compress(path, folder / "loop" / f"{path.stem}.bal", bounds=BOUNDS, model="scalar")
+    assert contents(folder / "threads") == contents(folder / "loop")
+
+
+def test_dask_takes_the_tasks(folder: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    many(inputs(folder), folder / "here")
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        many(inputs(folder), folder / "dask", executor=client.get_executor())
+    assert contents(folder / "dask") == contents(folder / "here")
+
+
+def test_one_model_serves_all_and_is_not_learned_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("compress", "c.yaml", "--train-once") == 0
+    model = (folder / "out" / "run0.balm").read_bytes()
+    manifest = read_manifest(folder / "out" / "c.balset")
+    assert manifest.model is not None
+    assert manifest.model.name == "run0.balm"
+    capsys.readouterr()
+    assert run_main("compress", "c.yaml", "--train-once") == 0
+    told = capsys.readouterr()
+    assert "training" not in told.err
+    assert told.out.count("finished before") == FILES + 1
+    assert (folder / "out" / "run0.balm").read_bytes() == model
+
+
+# ---- resume
+
+
+def test_finished_files_are_known_by_content_and_settings_not_by_name(folder: Path) -> None:
+    files, place = inputs(folder), folder / "set"
+    assert states(files, place) == ["done"] * FILES
+    assert states(files, place) == ["skipped"] * FILES
+    stamp = files[1].stat()
+    content = bytearray(files[1].read_bytes())
+    np.savez(files[1], **arrays(99, 301))  # type: ignore[arg-type]
+    assert len(files[1].read_bytes()) == len(content)
+    os.utime(files[1], ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # the same size and time, other values
+    assert states(files, place) == ["skipped", "done", "skipped", "skipped"]
+    (place / "run2.bal").write_bytes(b"something else")
+    (place / "run3.bal").unlink()
+    assert states(files, place) == ["skipped", "skipped", "done", "done"]
+    assert states(files, place, block_bytes=100_000) == ["done"] * FILES
+
+
+def test_shares_are_disjoint_complete_and_known_to_a_run_over_all(folder: Path) -> None:
+    files, place = inputs(folder), folder / "set"
+    assert sorted(f for n in (1, 2, 3) for f in Share(n, 3).of(files)) == files
+    first, second = (many(files, place, part=(number, 2)) for number in (1, 2))
+    assert first.name != second.name
+    assert [part.file for part in read_manifest(first).parts] == ["run0.bal", "run2.bal"]
+    assert states(files, place) == ["skipped"] * FILES
+    assert len(read_manifest(place / "files.balset").parts) == FILES
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "-1/3", "1/0", "1/3/4"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="no share"):
+        Share.parse(text)
+
+
+# ---- failures
+
+
+def test_a_damaged_file_stops_the_run_or_is_told_at_its_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run1.npz").write_bytes(b"junk")
+    assert run_main("compress", "c.yaml", "--workers", "1") == 1
+    assert set(contents(folder / "out")) == {"run0.bal"}
+    assert "run again to go on" in capsys.readouterr().err
+    assert run_main("compress", "c.yaml", "--keep-going", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(f["state"], f["exit_code"]) for f in found["files"]] == [
+        ("skipped", 0),
+        ("failed", 1),
+        ("done", 0),
+        ("done", 0),
+    ]
+    assert "run1.npz" in found["files"][1]["problem"]
+    assert set(contents(folder / "out")) == {"run0.bal", "run2.bal", "run3.bal"}
+    assert [failure.exit_code for failure in read_manifest(folder / "out" / "c.balset").failed] == [1]
+
+
+def die(place: str, times: int) -> dict[str, Any]:
+    """End the process that unpickles this, as the system does when memory is short; a few times."""
+    with open(place, "a+b") as file:
+        file.seek(0)
+        if len(file.read()) < times:
+            file.write(b"x")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return {"bounds": BOUNDS, "model": "scalar"}
+
+
+class Deadly(dict[str, Any]):
+    """Settings that kill the worker that gets them."""
+
+    def __reduce__(self) -> Any:
+        return die, (self["place"], self["times"])
+
+
+def outcomes(tasks: list[FileTask], executor: Submits) -> dict[str, Outcome]:
+    return {outcome.source.name: outcome for outcome in Schedule(tasks, executor, 3).outcomes()}
+
+
+def test_a_file_whose_worker_was_killed_is_tried_once_more_and_others_are_not_to_blame(folder: Path) -> None:
+    plain = {"bounds": BOUNDS, "model": "scalar"}
+    tasks = [FileTask(path, folder / f"{path.stem}.bal", plain, "0" * 64) for path in inputs(folder)[:3]]
+    tasks[0] = replace(tasks[0], stated=Deadly(place=str(folder / "once"), times=1))
+    tasks[2] = replace(tasks[2], stated=Deadly(place=str(folder / "always"), times=9))
+    with Processes(2) as pool:
+        found = outcomes(tasks, pool)
+    assert {name: outcome.state for name, outcome in found.items()} == {
+        "run0.npz": "done",
+        "run1.npz": "done",
+        "run2.npz": "failed",
+    }
+    assert "twice" in found["run2.npz"].problem
+    assert set(contents(folder)) == {"run0.bal", "run1.bal"}
+
+
+def test_an_executor_that_takes_nothing_more_is_named(folder: Path) -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(BalerError, match="run again"):
+        many(inputs(folder), folder / "set", executor=executor)
+
+
+def test_another_version_of_the_package_is_refused(folder: Path) -> None:
+    task = FileTask(inputs(folder)[0], folder / "a.bal", {}, "0" * 64, version="9.9")
+    found = outcomes([task], Here())["run0.npz"]
+    assert (found.state, "9.9" in found.problem) == ("failed", True)
+
+
+def test_after_a_kill_there_are_whole_files_no_workers_and_the_rest_is_done_next_time(folder: Path) -> None:
+    for seed in range(FILES - 2, FILES):
+        np.savez(folder / f"run{seed}.npz", **arrays(seed, 20_000))  # type: ignore[arg-type]
+    command = [sys.executable, "-m", "baler_core", "compress", "c.yaml", "--workers", "2"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as started:
+        assert started.stdout is not None
+        assert b"wrote" in started.stdout.readline()
+        started.kill()
+    begun = time.monotonic()
+    while _group_lives(started.pid) and time.monotonic() < begun + 30:
+        time.sleep(0.05)
+    assert not _group_lives(started.pid)
+    whole = contents(folder / "out")
+    assert whole
+    for name in whole:
+        assert len(baler_core.open_file(folder / "out" / name)["x"][:]) in (300, 301, 20_000)
+    assert run_main("compress", "c.yaml", "--workers", "1") == 0
+    assert len(contents(folder / "out")) == FILES
+    assert {name: contents(folder / "out")[name] for name in whole} == whole
+    assert not list((folder / "out").glob(".partial-*"))
+
+
+def _group_lives(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+# ---- the set
+
+
+def test_a_set_is_one_array_over_all_files(folder: Path) -> None:
+    place = many(inputs(folder), folder / "set")
+    parts = [np.asarray(baler_core.open_file(path)["x"]) for path in sorted((folder / "set").glob("*.bal"))]
+    wanted = np.concatenate(parts)
+    with baler_core.open_set(place) as found:
+        array = found["x"]
+        assert array.shape == wanted.shape == (sum(300 + seed for seed in range(FILES)),)
+        for key in (slice(None), slice(290, 910), slice(None, None, -7), -1, [1000, 3, 300], slice(5, 5), 300):
+            np.testing.assert_array_equal(array[key], wanted[key])
+        np.testing.assert_array_equal(np.asarray(array), wanted)
+        np.testing.assert_array_equal(found.rows(299, 602)["x"], wanted[299:602])
+        with pytest.raises(IndexError):
+            array[len(wanted)]
+        with pytest.raises(KeyError, match="'x'"):
+            found["xx"]
+
+
+def test_what_is_not_joined_must_be_the_same_in_all_files(tmp_path: Path) -> None:
+    fields = [np.random.default_rng(n).normal(size=(4 + n, 6)).astype("f4") for n in range(2)]
+    for n, field in enumerate(fields):
+        np.savez(tmp_path / f"f{n}.npz", u=field, unit=np.float64(7), number=np.float64(n))
+    place = baler_core.compress_many([tmp_path / "f0.npz", tmp_path / "f1.npz"], tmp_path / "set")
+    with baler_core.open_set(place) as found:
+        np.testing.assert_array_equal(found["u"][3:6, 1:3], np.concatenate(fields)[3:6, 1:3])
+        assert found["unit"][()] == 7
+        with pytest.raises(DataError, match="differs between"):
+            found["number"][()]
+
+
+def test_files_of_other_kinds_are_no_set(folder: Path) -> None:
+    np.savez(folder / "run9.npz", x=np.arange(5.0), other=np.arange(5.0))
+    place = many(inputs(folder), folder / "set")
+    with pytest.raises(DataError, match="different variables"):
+        baler_core.open_set(place)
+
+
+def test_info_lists_a_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = many(inputs(folder), folder / "set")
+    assert run_main("info", str(place)) == 0
+    told = capsys.readouterr().out
+    assert all(f"run{n}.bal" in told for n in range(FILES))
+    assert run_main("info", str(place), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [part["rows"] for part in found["parts"]] == [{"dim0": 300 + n} for n in range(FILES)]
+
+
+def open_all(place: Path) -> None:
+    with baler_core.open_set(place) as found:
+        for part in range(2):
+            found.part(part)
+
+
+def _swapped(record: dict[str, Any]) -> None:
+    one, two = record["parts"][:2]
+    one["file"], two["file"] = two["file"], one["file"]
+
+
+def _set(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda record: record["parts"][0].__setitem__(key, value)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _set("file", "../secret.bal"),
+        _set("file", "/etc/passwd"),
+        _set("file", ".."),
+        _set("file", "a\0b"),
+        _set("file", "run1.bal"),
+        _set("file", 7),
+        _set("rows", {"dim0": 10**15}),
+        _set("rows", {"dim0": -1}),
+        _set("rows", {}),
+        _set("rows", {"dim0": 300, "other": 1}),
+        _set("file_bytes", 1),
+        _set("sha256", "Z" * 64),
+        _set("fields", "0" * 64),
+        _swapped,
+        lambda record: record.__setitem__("parts", {}),
+        lambda record: record.__setitem__("version", 2),
+        lambda record: record.__setitem__("parts", []),
+    ],
+)
+def test_a_forged_manifest_is_refused(folder: Path, forge: Callable[[dict[str, Any]], None]) -> None:
+    place = many(inputs(folder)[:2], folder / "set")
+    record = json.loads(place.read_text())
+    forge(record)
+    place.write_text(json.dumps(record))
+    with pytest.raises(BalerError):
+        open_all(place)
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "nonsense", '{"format": "balset"}', "\xff", "1e999"])
+def test_what_is_no_manifest_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    place = tmp_path / "a.balset"
+    place.write_text(text, encoding="latin-1")
+    with pytest.raises(BalerError, match=r"a\.balset"):
+        baler_core.open_set(place)
+    np.savez(tmp_path / "run.npz", **arrays(0))  # type: ignore[arg-type]
+    with pytest.raises(BalerError, match=r"a\.balset"):
+        baler_core.compress_many(tmp_path / "run.npz", tmp_path, name="a")
+
+
+def test_a_part_that_is_gone_is_named(folder: Path) -> None:
+    place = many(inputs(folder)[:1], folder / "set")
+    (folder / "set" / "run0.bal").unlink()
+    with pytest.raises(BalerError, match=r"run0\.bal"):
+        baler_core.open_set(place)

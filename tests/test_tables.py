@@ -1,0 +1,63 @@
+"""An open file turns into tables of pandas, arrow and polars, and shows itself in notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import xarray as xr
+
+import baler_core
+from baler_core import DataError
+
+FAST = {"name": "auto", "effort": "fast"}
+rng = np.random.default_rng(8)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    counts = rng.poisson(2, 60)
+    pt = ak.unflatten(rng.normal(size=counts.sum()), counts)
+    value = ak.Array({"run": np.arange(60), "pt": pt, "name": [f"e{n}" for n in range(60)]})
+    baler_core.compress(value, tmp_path / "e.bal", bounds={"pt": {"abs": 0.01}}, model=FAST, block_bytes=1000)
+    return tmp_path / "e.bal"
+
+
+def test_tables_hold_the_rows_asked_for(events: Path) -> None:
+    with baler_core.open_file(events) as file:
+        pt = [file["pt"].rows(n, n + 1) for n in range(60)]
+        frame = file.to_pandas(start=5, stop=20)
+        assert frame["run"].tolist() == list(range(5, 20))
+        assert frame["name"].tolist() == [f"e{n}" for n in range(5, 20)]
+        assert all(np.array_equal(a, b) for a, b in zip(frame["pt"], pt[5:20], strict=True))
+        table = file.to_arrow(["run", "pt"], start=-3)
+        assert table.column("run").to_pylist() == [57, 58, 59]
+        assert table.column("pt").to_pylist() == [one.tolist() for one in pt[57:]]
+        pytest.importorskip("polars")
+        assert file.to_polars("pt", stop=4)["pt"].to_list() == [one.tolist() for one in pt[:4]]
+
+
+def test_fields_are_no_table(tmp_path: Path) -> None:
+    data = xr.Dataset(
+        {"a": ("x", np.arange(4.0)), "b": (("y", "z"), np.ones((3, 2))), "c": (("x", "z"), np.ones((4, 2)))}
+    )
+    baler_core.compress(data, tmp_path / "a.bal")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        with pytest.raises(DataError, match="a table needs variables along one dimension, and these lie along x, y"):
+            file.to_pandas()
+        assert file.to_arrow(["a", "c"]).column("c").to_pylist() == [[1.0, 1.0]] * 4
+        assert file.to_pandas(["a", "c"])["c"].tolist()[0].tolist() == [1.0, 1.0]
+
+
+def test_a_notebook_shows_bounds_and_errors_and_runs_nothing(tmp_path: Path) -> None:
+    baler_core.compress({"<script>": rng.normal(size=500)}, tmp_path / "a.bal", bounds={"*": {"abs": 0.25}}, model=FAST)
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        shown = file._repr_html_()
+        largest = next(iter(file.header.errors.values())).largest
+    assert "&lt;script&gt;" in shown
+    assert "<script>" not in shown
+    assert "abs 0.25" in shown
+    assert f"{largest:.4g}" in shown
+    assert "times smaller" in shown
