@@ -99,7 +99,7 @@ def test_learning_pays_where_columns_explain_each_other():
     block, layout = made(columns)
     tolerances = tolerances_for(columns, Tolerance("abs", 0.01))
     training = QUICK.model_copy(update={"epochs": 15})
-    model = DenseAutoencoder(DenseAutoencoder.Options(ratio=4, hidden=(24, 12)))
+    model = DenseAutoencoder(DenseAutoencoder.Options(latent_ratio=4, hidden=(24, 12)))
     fitted(model, block, layout, tolerances, training)
     _, coded, state = restored(model, block, layout, tolerances)
     untrained = DenseAutoencoder()
@@ -111,7 +111,7 @@ def test_without_a_bound_the_promised_ratio_is_kept():
     columns = {name: values for name, values in table(20_000).items() if name.startswith("x")}
     block, layout = made(columns)
     tolerances = tolerances_for(columns, Tolerance("free"))
-    model = DenseAutoencoder(DenseAutoencoder.Options(ratio=2, hidden=(40, 20)))
+    model = DenseAutoencoder(DenseAutoencoder.Options(latent_ratio=2, hidden=(40, 20)))
     fitted(model, block, layout, tolerances, QUICK.model_copy(update={"epochs": 20}))
     back, coded, state = restored(model, block, layout, tolerances)
     assert layout.nbytes / (coded + state) > 2
@@ -126,7 +126,11 @@ def test_fields_of_odd_sizes_are_within_their_bounds(kind):
     columns = fields()
     block, layout = made(columns, "grid")
     tolerances = {"u": Tolerance("abs", 0.01), "v": Tolerance("rel", 1e-2)}
-    model = kind(kind.Options(ratio=60)) if kind is ConvAutoencoder else kind(kind.Options(ratio=200, hidden=(20,)))
+    model = (
+        kind(kind.Options(latent_ratio=60))
+        if kind is ConvAutoencoder
+        else kind(kind.Options(latent_ratio=200, hidden=(20,)))
+    )
     fitted(model, block, layout, tolerances, QUICK.model_copy(update={"epochs": 3, "batch_size": 8}))
     back, _, _ = restored(model, block, layout, tolerances)
     for name, values in columns.items():
@@ -224,7 +228,7 @@ def test_a_model_trained_on_one_file_compresses_another(tmp_path):
         metrics=(),
         block_bytes=1 << 20,
         bounds=BoundRules((("*", ErrorBound("abs", 0.1)),)),
-        model=ComponentSpec("dense_autoencoder", DenseAutoencoder.Options(ratio=2, hidden=(16,))),
+        model=ComponentSpec("dense_autoencoder", DenseAutoencoder.Options(latent_ratio=2, hidden=(16,))),
         training=QUICK,
         output=tmp_path,
     )
@@ -306,3 +310,39 @@ def test_an_author_needs_two_networks_and_a_name():
         assert not tolerances[name].violations(values, values_of(back, name)).any()
     with pytest.raises(PluginError, match=r"latents \(2,\) and these into \(3,\), which should be \(6,\)"):
         fitted(Wrong(), block, layout, tolerances)
+
+
+def test_the_best_of_several_seeds_is_stored_and_the_spread_of_the_best_is_measured():
+    columns = {name: values for name, values in table(600).items() if name in ("x2", "x3", "x4")}
+    block, layout = made(columns)
+    tolerances = tolerances_for(columns, Tolerance("free"))
+    options = DenseAutoencoder.Options(latent_ratio=1.5, hidden=(8,))
+    alone = {}
+    for seed in (4, 5, 6):
+        # Seeds are judged on the same rows: those of the first.
+        several = QUICK.model_copy(update={"seed": 4, "seeds": seed - 3, "keep": 1})
+        model = fitted(DenseAutoencoder(options), block, layout, tolerances, several)
+        alone[seed] = min(model.history["validation"])
+    training = QUICK.model_copy(update={"seed": 4, "seeds": 3, "keep": 2})
+    model = fitted(DenseAutoencoder(options), block, layout, tolerances, training)
+    spread = model.seed_spread
+    assert spread is not None
+    assert set(spread.losses) == {4, 5, 6}
+    assert len(set(spread.losses.values())) == 3
+    best = sorted(spread.losses, key=spread.losses.__getitem__)
+    assert spread.kept == tuple(best[:2])
+    assert spread.losses[4] == alone[4]
+    assert min(model.history["validation"]) == spread.losses[best[0]] == alone[6]
+    first, second = (spread.losses[seed] for seed in best[:2])
+    assert spread.loss.mean == pytest.approx((first + second) / 2)
+    assert spread.loss.two_sd == pytest.approx(2 * abs(first - second) / 2**0.5)
+    # What is measured of each seed is what its networks lose.
+    single = fitted(
+        DenseAutoencoder(options), block, layout, tolerances, training.model_copy(update={"keep": 1})
+    ).seed_spread
+    back, _, _ = restored(model, block, layout, tolerances)
+    for name, values in columns.items():
+        lost = values_of(back, name).astype(float) - values
+        assert single.variables[name].residual_rms.mean == pytest.approx(np.sqrt((lost**2).mean()), rel=0.1)
+        assert np.isnan(single.variables[name].residual_rms.two_sd)
+        assert spread.variables[name].residual_rms.two_sd > 0

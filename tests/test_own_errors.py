@@ -71,7 +71,7 @@ def assert_within(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarr
     assert (np.asarray(after["count"]) >= 0).all()
 
 
-@pytest.mark.parametrize("model", ["auto", "scalar", "table", {"name": "dense_autoencoder", "ratio": 4}])
+@pytest.mark.parametrize("model", ["auto", "scalar", "table", {"name": "dense_autoencoder", "latent_ratio": 4}])
 def test_every_model_holds_them(tmp_path: Path, model: Any) -> None:
     arrays = messy()
     training = {"epochs": 1} if isinstance(model, dict) else None

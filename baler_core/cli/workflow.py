@@ -93,6 +93,7 @@ class _Run:
             variables=self.config.variables,
             compressed=compressed.path,
             histories=compressed.histories,
+            seeds=compressed.seeds,
             kept_exact=compressed.kept_exact,
             plots=self.config.plots,
         )

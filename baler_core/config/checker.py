@@ -202,6 +202,9 @@ class Checker:
             schema = self.registry.offer(kind, name).component.Options
         else:
             return ComponentSpec(name, NO_OPTIONS)
+        for key in [key for key in options if key in schema.renamed]:
+            self._complain((*path, key), schema.renamed[key][1])
+            del options[key]
         try:
             return ComponentSpec(name, schema.model_validate(options))
         except ValidationError as error:
@@ -223,10 +226,11 @@ class Checker:
         unbounded: list[KeyPath] = [("bounds", pattern) for pattern, bound in bounds.rules if bound == UNBOUNDED]
         # Without a bound, only a ratio tells a model how small to become.
         known = model.name == AUTO or model.name in self.registry.offers["model"]
-        if unbounded and known and getattr(model.options, "ratio", None) is None:
+        has_ratio = any(getattr(model.options, key, None) is not None for key in ("latent_ratio", "ratio"))
+        if unbounded and known and not has_ratio:
             self._complain(
                 unbounded[0] if unbounded[0] in self.document.lines else ("bounds",),
-                "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, ratio: 6}'; "
+                "'none' needs a model with a ratio, such as 'model: {name: dense_autoencoder, latent_ratio: 6}'; "
                 f"the model {model.name!r} has none set",
             )
         return replace(bounds, places=self._places(bounds))

@@ -12,6 +12,7 @@ from baler_core.config import ComponentSpec
 from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Schema, Variable
 from baler_core.derived.quantities import Derived
 from baler_core.errors import DataError, did_you_mean
@@ -56,6 +57,8 @@ class Comparison:
         The `.bal` file between the two, if the restored file is not itself it: for sizes, components and bounds.
     histories
         What models recorded while they trained, by group.
+    seeds
+        What training from several seeds gave, by group.
     kept_exact
         What compression kept exactly in spite of a pattern with wildcards, and why; None looks it up.
     plots
@@ -74,6 +77,7 @@ class Comparison:
     bounds: BoundRules | None = None
     compressed: Path | None = None
     histories: Mapping[str, object] = field(default_factory=dict)
+    seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
     kept_exact: Mapping[str, str] | None = None
     plots: Sequence[str] = ("*",)
     others_bytes: int = OTHERS_BYTES
@@ -123,6 +127,7 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         results,
         sizes=replace(results.sizes, input_file=size_of(original)),
         training=training_curves(comparison.histories),
+        seeds=comparison.seeds,
         kept_exact=exact_anyway if comparison.kept_exact is None else comparison.kept_exact,
         left_out=tuple(left_out),
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
 from baler_core.data.mean_errors import within
+from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.evaluate.drawings import Drawings
@@ -234,6 +235,8 @@ class Results:
         File names.
     training
         `{group: {curve: value per epoch}}`, such as `{"jet": {"training": [...], "validation": [...]}}`.
+    seeds
+        What training from several seeds gave, by group.
     details
         About the `.bal` file and the software: `{what: text}`.
     left_out
@@ -258,6 +261,7 @@ class Results:
     others: tuple[OtherCompressor, ...] = ()
     metrics: tuple[MetricOutcome, ...] = ()
     training: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     kept_exact: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ import numpy as np
 from baler_core.config import Config
 from baler_core.data.block import values_of
 from baler_core.data.mean_errors import MeanError
+from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
 from baler_core.format.blocks import pack_block
@@ -54,6 +55,8 @@ class Compressed:
         Name of the chosen model per group.
     histories
         Training history per group, of models that keep one.
+    seeds
+        What training from several seeds gave, per group, of models that were.
     trained
         Name of the file of trained models that is needed to restore it; empty if none is.
     left_out
@@ -86,6 +89,7 @@ class Compressed:
     means: Mapping[str, float] = field(default_factory=dict)
     target: str = ""
     derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
+    seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -170,7 +174,10 @@ def write_file(
         job.kept_exact,
         coded.means,
         derived={record.name: record for record in coded.derived},
+        seeds=_seeds(coded),
     )
+    if not quiet and config.training.seeds > 1 and not done.seeds and model is None:
+        _warn_of_one_seed(done)
     values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     if config.target is None:
         return done
@@ -309,3 +316,17 @@ def _histories(coded: CodedFile) -> dict[str, object]:
     """Collect the training histories of models that keep one."""
     found = {group.title: getattr(group.models[0], "history", None) for group in coded.groups}
     return {name: history for name, history in found.items() if history is not None}
+
+
+def _seeds(coded: CodedFile) -> dict[str, SeedSpread]:
+    """Collect what training from several seeds gave."""
+    found = {group.title: getattr(group.models[0], "seed_spread", None) for group in coded.groups}
+    return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _warn_of_one_seed(done: Compressed) -> None:
+    """Warn that no model took several seeds, though they were asked for."""
+    logger.warning(
+        "'training.seeds' had no effect: only autoencoders are trained from several seeds, and the models here are %s",
+        ", ".join(sorted(set(done.models.values()))) or "none",
+    )

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Options(BaseModel):
     """Base of every component's options: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    renamed: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Former names of options: `{old: (new, why)}`. Files that state one are read; configurations are told `why`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_new_names(cls, stated: Any) -> Any:
+        if not isinstance(stated, dict):
+            return stated
+        return {cls.renamed[key][0] if key in cls.renamed else key: value for key, value in stated.items()}
 
 
 Effort = Literal["fast", "balanced", "max"]
@@ -31,6 +41,16 @@ class Training(BaseModel):
     batch_size: int = Field(default=512, ge=1, description="Rows per training step.")
     learning_rate: float = Field(default=1.0e-3, gt=0, description="Initial step size of the optimiser.")
     seed: int = Field(default=1, ge=0, description="Seed of all random numbers; the same seed gives the same model.")
+    seeds: int = Field(
+        default=1,
+        ge=1,
+        description="Autoencoders are trained from so many seeds, `seed` and the next ones; the best is stored.",
+    )
+    keep: int = Field(
+        default=1,
+        ge=1,
+        description="The errors of so many of the best seeds are reported, as mean ± two standard deviations.",
+    )
     loss: str = Field(default="mse", description="Name of a loss component.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train: `auto` uses a GPU if there is one."
@@ -41,3 +61,9 @@ class Training(BaseModel):
     )
     validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows set aside to monitor the loss.")
     seconds: float | None = Field(default=None, gt=0, description="Stop training after this many seconds.")
+
+    @model_validator(mode="after")
+    def _keep_within_seeds(self) -> Training:
+        if self.keep > self.seeds:
+            raise ValueError(f"wanted 'keep' of at most 'seeds', which is {self.seeds}, found {self.keep}")
+        return self

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.model import Autoencoder
+from baler_core.builtin.models.autoencoder.model import LATENT_RATIO, Autoencoder
 from baler_core.builtin.models.autoencoder.samples import SampleForm
 from baler_core.data.variables import GroupKind
 from baler_core.plugin.interfaces import Options
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 class ConvOptions(Options):
     """Options of `conv_autoencoder`."""
 
-    ratio: float = Field(default=20.0, ge=1, description="Values of a slice over numbers in its latents.")
+    renamed: ClassVar[Mapping[str, tuple[str, str]]] = LATENT_RATIO
+
+    latent_ratio: float = Field(
+        default=20.0, ge=1, description="The paper's R: values of a slice over its latents; says nothing of bytes."
+    )
     channels: tuple[int, ...] = Field(
         default=(8, 16, 32), min_length=1, description="Channels of the encoder's layers, each halving the resolution."
     )
@@ -44,7 +49,7 @@ class ConvAutoencoder(Autoencoder):
 
         variables, height, width = shape
         cell = 2 ** len(self.options.channels)
-        latents = math.ceil(variables * cell**2 / self.options.ratio)
+        latents = math.ceil(variables * cell**2 / self.options.latent_ratio)
         widths = [variables, *self.options.channels]
         down: list[nn.Module] = [_padding(-height % cell, -width % cell)]
         for before, after in itertools.pairwise(widths):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.model import Autoencoder
+from baler_core.builtin.models.autoencoder.model import LATENT_RATIO, Autoencoder
 from baler_core.builtin.models.autoencoder.samples import SampleForm
 from baler_core.plugin.interfaces import Options
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 class DenseOptions(Options):
     """Options of `dense_autoencoder`."""
 
-    ratio: float = Field(default=6.0, ge=1, description="Numbers in a row over numbers in its latents.")
+    renamed: ClassVar[Mapping[str, tuple[str, str]]] = LATENT_RATIO
+
+    latent_ratio: float = Field(
+        default=6.0, ge=1, description="The paper's R: numbers in a row over its latents; says nothing of bytes."
+    )
     hidden: tuple[int, ...] = Field(
         default=(200, 100, 50), description="Widths of the encoder's layers; the decoder has them in reverse."
     )
@@ -28,7 +33,7 @@ class DenseOptions(Options):
 class DenseAutoencoder(Autoencoder):
     """A fully connected autoencoder on rows of a table or on flattened frames (arXiv 2305.02283, section 2).
 
-    z = ceil(numbers in a row / ratio) latents. Min-max normalisation comes from the base class.
+    z = ceil(numbers in a row / latent_ratio) latents. Min-max normalisation comes from the base class.
     """
 
     name: ClassVar[str] = "dense_autoencoder"
@@ -38,7 +43,7 @@ class DenseAutoencoder(Autoencoder):
 
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Encoder and decoder for rows of `shape` (numbers,)."""
-        widths = [shape[0], *self.options.hidden, math.ceil(shape[0] / self.options.ratio)]
+        widths = [shape[0], *self.options.hidden, math.ceil(shape[0] / self.options.latent_ratio)]
         return _layers(widths), _layers(widths[::-1])
 
 

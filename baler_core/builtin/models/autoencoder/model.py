@@ -16,6 +16,7 @@ from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pa
 from baler_core.builtin.models.autoencoder.samples import (
     Normalisation,
     SampleForm,
+    as_dtype,
     from_samples,
     learned_variables,
     sample_shape,
@@ -23,11 +24,13 @@ from baler_core.builtin.models.autoencoder.samples import (
     to_samples,
     training_samples,
 )
+from baler_core.builtin.models.autoencoder.seeds import Judge, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
-from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
+from baler_core.builtin.models.autoencoder.training import seeded
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import usable
+from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
@@ -40,6 +43,14 @@ if TYPE_CHECKING:
 
     from baler_core.data.block import Block
 
+# The former name of an option of autoencoders.
+LATENT_RATIO: Mapping[str, tuple[str, str]] = {
+    "ratio": (
+        "latent_ratio",
+        "it counts latents, not bytes, and is called 'latent_ratio': write that instead; "
+        "what the file is to reach in bytes is 'target: {ratio: ...}'",
+    )
+}
 # Ways of storing are measured on about this many values.
 _PROBE_VALUES = 1 << 16
 
@@ -65,6 +76,7 @@ class Autoencoder(Model):
         super().__init__(options)
         need(f"the model {self.name!r}", "torch")
         self.history: Mapping[str, Sequence[float]] = {}
+        self.seed_spread: SeedSpread | None = None
         self._scaling: Normalisation | None = None
         self._weights: SmallWeights | None = None
         self._steps = np.zeros(0)
@@ -93,22 +105,20 @@ class Autoencoder(Model):
         plan: object = None,
     ) -> None:
         """Train the networks, then choose how coarsely to store latents and weights by measured bytes."""
-        import torch
-
         variables = learned_variables(layout, tolerances)
         if not variables or not layout.nbytes:
             return
         shape = sample_shape(layout, variables, self.form)
-        with seeded(training.seed):
-            pair = built_pair(self.networks, shape, self.name)
         scaling = scaling_of(blocks, variables, tolerances)
         samples, total = training_samples(blocks, variables, scaling, tolerances, self.form)
         if not samples.size:
             return
-        network = torch.nn.Sequential(pair.encoder, pair.decoder)
-        self.history = train_network(
-            network, samples, loss=loss_named(training.loss), training=training, title=f"train {self.name}"
-        ).curves()
+        trained = train_seeds(lambda: built_pair(self.networks, shape, self.name), samples, training, self.name)
+        pair, self.history = trained[0].pair, trained[0].history.curves()
+        if training.seeds > 1:
+            self.seed_spread = Judge(blocks, layout, variables, scaling, tolerances, self.form).spread(
+                trained, training.keep
+            )
         self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
         self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
 
@@ -189,7 +199,7 @@ class Autoencoder(Model):
             count = _sample_count(layout, variables[0], self.form)
             latents = unpack_latents(streams.get("latents", b""), (count, *latent_shape))
             predictions = self._predictions(latents, layout, variables)
-        arrays = {v.name: _as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
+        arrays = {v.name: as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
         reader = ByteReader(streams.get("residual", b""), "the residuals of an autoencoder")
         for v in _bounded(layout, tolerances, predictions):
             prediction = _prediction(v, layout, predictions)
@@ -308,15 +318,3 @@ def _bounded(layout: Layout, tolerances: Tolerances, predictions: Mapping[str, n
 def _prediction(variable: Variable, layout: Layout, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
     known = predictions.get(variable.name)
     return known if known is not None else np.zeros(layout.shape(variable))
-
-
-def _as_dtype(prediction: np.ndarray, variable: Variable) -> np.ndarray:
-    """A prediction as it stands when nothing bounds it: integers rounded, everything within the dtype."""
-    dtype = variable.numpy_dtype
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
-    plain = np.nan_to_num(prediction, nan=0.0)
-    if dtype.kind in "iu":
-        # The largest float64 that is no larger than the largest integer.
-        top = float(limits.max) if int(float(limits.max)) <= int(limits.max) else float(np.nextafter(limits.max, 0.0))
-        return np.rint(plain).clip(float(limits.min), top).astype(dtype)
-    return plain.clip(float(limits.min), float(limits.max)).astype(dtype)

@@ -136,3 +136,15 @@ def from_samples(
             v.name: values.reshape(shape) * width + low
             for v, values, low, width in zip(variables, by_variable, scaling.low, scaling.width, strict=True)
         }
+
+
+def as_dtype(prediction: np.ndarray, variable: Variable) -> np.ndarray:
+    """A prediction as it stands when nothing bounds it: integers rounded, everything within the dtype."""
+    dtype = variable.numpy_dtype
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    plain = np.nan_to_num(prediction, nan=0.0)
+    if dtype.kind in "iu":
+        # The largest float64 that is no larger than the largest integer.
+        top = float(limits.max) if int(float(limits.max)) <= int(limits.max) else float(np.nextafter(limits.max, 0.0))
+        return np.rint(plain).clip(float(limits.min), top).astype(dtype)
+    return plain.clip(float(limits.min), float(limits.max)).astype(dtype)

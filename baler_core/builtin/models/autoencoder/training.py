@@ -93,7 +93,15 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, training: Training, title: str) -> History:
+def train_network(
+    network: torch.nn.Module,
+    rows: np.ndarray,
+    *,
+    loss: Loss,
+    training: Training,
+    title: str,
+    seed: int | None = None,
+) -> History:
     """Train a network to give back its input; it ends on the CPU with the weights of its best epoch.
 
     The same rows, network and seed give the same weights on the CPU; for large networks, the same number of threads too.
@@ -106,6 +114,8 @@ def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, tra
         float32, (rows, ...), normalised and finite.
     title
         For the progress bar.
+    seed
+        Of the order of the rows; None takes `training.seed`, which always chooses the rows that are set aside.
     """
     import torch
 
@@ -114,7 +124,7 @@ def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, tra
     weights = sum(parameter.numel() for parameter in network.parameters())
     work = training.batch_size * max(weights, _WORK_PER_VALUE * rows[0].size)
     with one_thread(unless=work > _WORK_OF_ONE_THREAD):
-        history, best = _train(network, torch.from_numpy(rows), loss, training, title, started)
+        history, best = _train(network, torch.from_numpy(rows), loss, training, title, started, seed)
     best.restore(network)
     network.to("cpu").eval()
     history.best_epoch, history.seconds = best.epoch, time.monotonic() - started
@@ -122,7 +132,13 @@ def train_network(network: torch.nn.Module, rows: np.ndarray, *, loss: Loss, tra
 
 
 def _train(
-    network: torch.nn.Module, rows: torch.Tensor, loss: Loss, training: Training, title: str, started: float
+    network: torch.nn.Module,
+    rows: torch.Tensor,
+    loss: Loss,
+    training: Training,
+    title: str,
+    started: float,
+    seed: int | None,
 ) -> tuple[History, _Best]:
     """Epochs until one of the reasons to stop holds."""
     import torch
@@ -130,6 +146,8 @@ def _train(
     device = next(network.parameters()).device
     shuffle = torch.Generator().manual_seed(training.seed)
     train_rows, validation_rows = (part.to(device) for part in _split(rows, training, shuffle))
+    if seed is not None and seed != training.seed:
+        shuffle.manual_seed(seed)
     optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=0.5, patience=training.patience, min_lr=LOWEST_LEARNING_RATE

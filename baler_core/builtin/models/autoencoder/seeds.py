@@ -1,0 +1,118 @@
+"""Trains an autoencoder from several random seeds: the best is stored, the spread of the best ones is reported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core.builtin.models.autoencoder.networks import NetworkPair, through
+from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm, as_dtype, from_samples, to_samples
+from baler_core.builtin.models.autoencoder.training import History, loss_named, seeded, train_network
+from baler_core.data.block import values_of
+from baler_core.data.comparison import pair_values, responses
+from baler_core.data.running_statistics import Moments
+from baler_core.data.seeds import SeedSpread, Spread, VariableSpread
+from baler_core.data.variables import Layout, Variable
+from baler_core.plugin.interfaces import Tolerances, Training
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks trained from one seed, and how that went."""
+
+    seed: int
+    pair: NetworkPair
+    history: History
+
+    @property
+    def loss(self) -> float:
+        """The lowest loss that was watched; infinite if there was none."""
+        losses = [loss for loss in self.history.validation or self.history.train if math.isfinite(loss)]
+        return min(losses, default=math.inf)
+
+
+def train_seeds(build: Callable[[], NetworkPair], samples: np.ndarray, training: Training, name: str) -> list[Trained]:
+    """Networks from `training.seeds` seeds, those with the lowest losses first; ties keep the order of the seeds.
+
+    The first seed is `training.seed`. All are judged on the same rows. `training.seconds` holds for each.
+    """
+    import torch
+
+    found = []
+    for number in range(training.seeds):
+        seed = training.seed + number
+        with seeded(seed):
+            pair = build()
+        title = f"train {name}" if training.seeds == 1 else f"train {name}, seed {number + 1} of {training.seeds}"
+        network = torch.nn.Sequential(pair.encoder, pair.decoder)
+        loss = loss_named(training.loss)
+        history = train_network(network, samples, loss=loss, training=training, title=title, seed=seed)
+        found.append(Trained(seed, pair, history))
+    return sorted(found, key=lambda one: one.loss)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Measures what networks lose of a file's blocks.
+
+    Attributes
+    ----------
+    variables
+        Those that the networks restore, in their order.
+    """
+
+    blocks: Iterable[Block]
+    layout: Layout
+    variables: Sequence[Variable]
+    scaling: Normalisation
+    tolerances: Tolerances
+    form: SampleForm
+
+    def spread(self, trained: Sequence[Trained], keep: int) -> SeedSpread:
+        """The losses of all seeds, best first, and the errors of the first `keep`, over all blocks."""
+        kept = trained[:keep]
+        errors = [[(Moments(), Moments()) for _ in self.variables] for _ in kept]
+        for block in self.blocks:
+            sizes = dict(zip(self.variables[0].dims, values_of(block, self.variables[0].name).shape, strict=True))
+            for one, moments in zip(kept, errors, strict=True):
+                self._measure(one.pair, block, replace(self.layout, sizes={**self.layout.sizes, **sizes}), moments)
+        return SeedSpread(
+            {one.seed: one.loss for one in trained},
+            tuple(one.seed for one in kept),
+            Spread.of([one.loss for one in kept]),
+            {v.name: _over_seeds([found[place] for found in errors]) for place, v in enumerate(self.variables)},
+        )
+
+    def _measure(
+        self, pair: NetworkPair, block: Block, layout: Layout, moments: Sequence[tuple[Moments, Moments]]
+    ) -> None:
+        """Take in the residuals and responses of a block, by variable."""
+        samples = to_samples(block, self.variables, self.scaling, self.tolerances, self.form)
+        if not samples.size:
+            return
+        restored = through(pair.decoder, through(pair.encoder, samples), per_sample=samples[0].size)
+        predictions = from_samples(restored.astype(np.float64), layout, self.variables, self.scaling, self.form)
+        for variable, (residual, response) in zip(self.variables, moments, strict=True):
+            back = as_dtype(predictions[variable.name], variable)
+            pairs = pair_values(variable, values_of(block, variable.name), back)
+            relative = responses(pairs)
+            residual.update(pairs.residual)
+            response.update(relative[np.isfinite(relative)])
+
+
+def _over_seeds(found: Sequence[tuple[Moments, Moments]]) -> VariableSpread:
+    """Residuals and responses of one variable, one pair of moments per seed."""
+    residuals, relative = [one[0] for one in found], [one[1] for one in found]
+    return VariableSpread(
+        Spread.of([one.mean for one in residuals]),
+        Spread.of([one.rms for one in residuals]),
+        Spread.of([one.mean for one in relative]),
+        Spread.of([one.rms for one in relative]),
+    )

@@ -1,0 +1,171 @@
+"""Prints tables in the shape of the Baler paper's (arXiv 2305.02283, tables 1-3, figure 9) beside the paper's own values.
+
+Trains the autoencoder of a configuration at R = 1.7 and 6 and states sizes (every byte of the file counted), what gzip makes
+of input and output, and what the model `table` needs at the same RMS error of every variable; then mean and RMS of residual
+and response over the kept seeds, as mean +- two standard deviations. The paper's data are other jets: its values show the
+order of magnitude.
+
+    python examples/paper/make_jets.py
+    python benchmarks/paper.py examples/paper/jets.yaml [--ratios 1.7 6] [--csv tables.csv] [--latex tables.tex]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import math
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import baler_core
+from baler_core.config import ComponentSpec, Config, load_config
+from baler_core.data.seeds import Spread, VariableSpread
+from baler_core.format.file_info import read_info
+from baler_core.pipeline.compression import compress
+from baler_core.plugin.registry import Registry, load_plugins
+
+KINDS = ("residual_mean", "residual_rms", "response_mean", "response_rms")
+TABLE = {"name": "table", "effort": "balanced", "network": "off"}
+# Tables 2 and 3 of the paper: residual mean and RMS, response mean and RMS, each with two standard deviations.
+PAPER = {
+    (1.7, "pt"): ((-0.0144, 0.104), (0.212, 0.0529), (-0.00107, 0.0134), (0.0209, 0.00356)),
+    (1.7, "eta"): ((-0.00112, 0.00267), (0.00209, 0.00145), (0.000375, 0.000611), (0.812, 1.17)),
+    (1.7, "phi"): ((0.000245, 0.0018), (0.000991, 0.00112), (0.000344, 0.000864), (0.193, 0.432)),
+    (1.7, "mass"): ((-0.00805, 0.0251), (0.0398, 0.0142), (0.239, 7.87), (4380, 4470)),
+    (6.0, "pt"): ((-0.056, 0.152), (11.7, 3.13), (0.0908, 0.0237), (0.367, 0.0417)),
+    (6.0, "eta"): ((-0.00214, 0.00621), (0.147, 0.0367), (-0.0542, 0.334), (82.8, 132)),
+    (6.0, "phi"): ((0.000252, 0.00146), (0.00992, 0.0212), (0.000114, 0.00152), (0.663, 0.832)),
+    (6.0, "mass"): ((0.0122, 0.0255), (1.86, 0.194), (-13.4, 50.5), (59500, 34200)),
+}
+PAPER_SIZES = {1.7: 1.59, 6.0: 5.8}  # R_actual, of values held as float64
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a title and a header."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def text(self) -> str:
+        """In columns."""
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[place]) for line in lines) for place in range(len(self.header))]
+        aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join([self.title, *(line.rstrip() for line in aligned)])
+
+    def latex(self) -> str:
+        """As a `tabular`."""
+        body = [" & ".join(map(_tex, row)) + r" \\" for row in [self.header, *self.rows]]
+        columns = "l" + "r" * (len(self.header) - 1)
+        return "\n".join(
+            [f"% {self.title}", rf"\begin{{tabular}}{{{columns}}}", r"\hline", body[0], r"\hline", *body[1:], r"\hline", r"\end{tabular}"]
+        )  # fmt: skip
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--ratios", nargs="+", type=float, default=[1.7, 6.0], help="latent_ratio: the paper's R")
+    parser.add_argument("--csv", type=Path, help="write the tables to this file")
+    parser.add_argument("--latex", type=Path, help="write the tables to this file")
+    given = parser.parse_args()
+    registry = load_plugins()
+    config = load_config(given.config, registry)
+    sizes, errors = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for ratio in given.ratios:
+            row, table = measured(config, registry, ratio, Path(folder))
+            sizes.append(row)
+            errors.append(table)
+            print(table.text(), end="\n\n", flush=True)
+    header = ("R", "R_actual", "paper", "values", "file", "model", "gzip file", "gzip input", "table, same RMS")
+    tables = [Table("Table 1 and figure 9: sizes in bytes", header, sizes), *errors]
+    print(tables[0].text())
+    if given.csv is not None:
+        write_csv(given.csv, tables)
+    if given.latex is not None:
+        given.latex.write_text("\n\n".join(table.latex() for table in tables) + "\n", encoding="utf-8")
+
+
+def measured(config: Config, registry: Registry, ratio: float, folder: Path) -> tuple[list[str], Table]:
+    """The row of sizes and the table of errors at one R."""
+    stated = config.model.options.model_dump() | {"latent_ratio": ratio}
+    model = ComponentSpec(config.model.name, type(config.model.options)(**stated))
+    source, output = config.inputs[0], folder / "network.bal"
+    done = compress(replace(config, model=model), registry, source=source, output=output)
+    (spread,) = done.seeds.values()
+    title = f"R = {ratio:g}: mean +- 2 sd over the {len(spread.kept)} best of {len(spread.losses)} seeds; paper's values below"
+    table = Table(title, ("variable", *KINDS), list(error_rows(ratio, spread.variables.items())))
+    other = same_errors(config, registry, source, output, folder)
+    whole = output.read_bytes()
+    row = [
+        f"{ratio:g}",
+        f"{done.ratio:.2f}",
+        str(PAPER_SIZES.get(ratio, "")),
+        f"{done.input_bytes:,}",
+        f"{len(whole):,}",
+        f"{read_info(output).state_bytes:,}",
+        f"{len(gzip.compress(whole)):,}",
+        f"{len(gzip.compress(source.read_bytes())):,}",
+        f"{other:,}",
+    ]
+    return row, table
+
+
+def error_rows(ratio: float, variables: Iterable[tuple[str, VariableSpread]]) -> Iterable[Sequence[str]]:
+    """A line per variable, and one with the paper's values where it is known under this name."""
+    for name, found in variables:
+        yield (name, *(_spread(getattr(found, kind)) for kind in KINDS))
+        if (ratio, name) in PAPER:
+            yield ("  paper", *(_spread(Spread(*pair)) for pair in PAPER[ratio, name]))
+
+
+def same_errors(config: Config, registry: Registry, source: Path, output: Path, folder: Path) -> int:
+    """Bytes of the file that `table` writes where no variable may have a larger RMS error than in `output`."""
+    before, after = np.load(source), baler_core.open(output)
+    bounds: dict[str, float] = {}
+    for name in before.files:
+        lost = np.asarray(after[name].values, np.float64) - before[name]
+        rms = math.sqrt(float(np.square(lost).mean()))
+        bounds[name] = rms
+    sizes = []
+    # At some bounds `table` has been seen to keep all values exactly: somewhat smaller errors are tried, too.
+    for factor in (1.0, 0.97):
+        stated = {name: {"rms": factor * rms} if rms > 0 else "lossless" for name, rms in bounds.items()}
+        sizes.append(baler_core.compress(source, folder / "table.bal", bounds=stated, model=TABLE).file_bytes)
+    return min(sizes)
+
+
+def write_csv(path: Path, tables: Sequence[Table]) -> None:
+    """All tables, one below the other, each after its title."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for table in tables:
+            header = [f"{name} +- {name} 2 sd" if name in KINDS else name for name in table.header]
+            writer.writerows([[table.title], _cells(header), *map(_cells, table.rows)])
+
+
+def _cells(row: Sequence[str]) -> list[str]:
+    """Plain numbers, each spread in two cells."""
+    return [part.replace(",", "") if part[:1].isdigit() else part for cell in row for part in cell.split(" +- ")]
+
+
+def _spread(value: Spread) -> str:
+    return f"{value.mean:.3g} +- {value.two_sd:.2g}"
+
+
+def _tex(cell: str) -> str:
+    plain = cell.replace("+-", r"$\pm$")
+    return plain.replace("_", r"\_").replace("%", r"\%")
+
+
+if __name__ == "__main__":
+    main()
