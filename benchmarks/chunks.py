@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from baler_core.doors.numcodecs import BalerCodec
+from baler_core.doors.numcodecs import Baler
 
 Coded = tuple[str, Any, bool]
 
@@ -38,8 +38,8 @@ def field(values: int) -> np.ndarray:
 def codecs(bound: float, efforts: list[str]) -> Iterator[Coded]:
     """Names, codecs, and whether the codec needs rounded values."""
     for effort in efforts:
-        yield f"baler, {effort}", BalerCodec(abs=bound, effort=effort), False
-    yield "baler, lossless", BalerCodec(effort="fast"), False
+        yield f"baler, {effort}", Baler(abs=bound, effort=effort), False
+    yield "baler, lossless", Baler(effort="fast"), False
     makers: list[tuple[str, str, Callable[[Any], Any], tuple[bool, ...]]] = [
         ("SZ3", "numcodecs_wasm_sz3", lambda m: m.Sz3(eb_mode="abs", eb_abs=bound), (False,)),
         ("ZFP", "numcodecs_wasm_zfp", lambda m: m.Zfp(mode="fixed-accuracy", tolerance=bound), (False,)),

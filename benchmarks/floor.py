@@ -23,7 +23,7 @@ from baler_core.data.block import values_of
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.decode import BalFile
-from baler_core.plugin.interfaces import Source
+from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry, load_plugins
 
 BLOCK = 64 << 20

@@ -55,26 +55,26 @@ def test_numcodecs_own_checks(name: str) -> None:
 
 
 def test_records_and_nothing_at_all_return() -> None:
-    codec = two.BalerCodec()
+    codec = two.Baler()
     records = np.array([(1.5, 2), (2.5, 3)], [("a", "f4"), ("b", "i2")])
     assert codec.decode(codec.encode(records)).tobytes() == records.tobytes()
     assert codec.decode(codec.encode(np.zeros((0, 4), "f4"))).shape == (0, 4)
 
 
 def test_settings_are_json_and_travel(monkeypatch: pytest.MonkeyPatch) -> None:
-    codec = two.BalerCodec(range=1e-3, effort="balanced", fill=-9.0)
+    codec = two.Baler(range=1e-3, effort="balanced", fill=-9.0)
     common.check_config(codec)
-    monkeypatch.setitem(common.check_repr.__globals__, "BalerCodec", two.BalerCodec)
-    common.check_repr("BalerCodec(bounds={'range': 0.001}, effort='balanced', fill=-9.0)")
-    assert pickle.loads(pickle.dumps(codec)) == codec != two.BalerCodec(range=1e-3)  # noqa: S301
+    monkeypatch.setitem(common.check_repr.__globals__, "Baler", two.Baler)
+    common.check_repr("Baler(bounds={'range': 0.001}, effort='balanced', fill=-9.0)")
+    assert pickle.loads(pickle.dumps(codec)) == codec != two.Baler(range=1e-3)  # noqa: S301
     serializer = three.BalerCodec({"abs": 0.1}, effort="max")
     assert three.BalerCodec.from_dict(json.loads(json.dumps(serializer.to_dict()))) == serializer
     assert pickle.loads(pickle.dumps(serializer)) == serializer  # noqa: S301
 
 
 def test_objects_are_a_type_error() -> None:
-    common.check_err_encode_object_buffer(two.BalerCodec())
-    common.check_err_decode_object_buffer(two.BalerCodec())
+    common.check_err_encode_object_buffer(two.Baler())
+    common.check_err_decode_object_buffer(two.Baler())
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_objects_are_a_type_error() -> None:
         ({"trained": "0" * 64}, "0000 are not there: BALER_MODELS names no folder"),
     ],
 )
-@pytest.mark.parametrize("kind", [two.BalerCodec, three.BalerCodec])
+@pytest.mark.parametrize("kind", [two.Baler, three.BalerCodec])
 def test_bad_settings_are_a_value_error(kind: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         kind(**settings).coding.encode(np.ones(3))
@@ -95,7 +95,7 @@ def test_bad_settings_are_a_value_error(kind: Any, settings: dict[str, Any], mes
 
 
 def test_damaged_chunks_are_a_value_error() -> None:
-    codec = two.BalerCodec(abs=0.1)
+    codec = two.Baler(abs=0.1)
     whole = codec.encode(rng.normal(size=(20, 30)))
     flipped = bytes([*whole[:9], whole[9] ^ 4, *whole[10:]])
     for damaged in (b"", b"\xff", b"\x02", b"\x02\x02|O" + whole[1:], b"something", whole[:-1], flipped):
@@ -114,7 +114,7 @@ def test_cells_without_data_stay_and_ranges_do_not_count_them(bound: Any, code: 
     valid[20] = values[20] != np.asarray(fill, code)
     for with_nan in (False, True)[: 1 + (code != "i2")]:
         values[30, 30] = np.nan if with_nan else values[30, 30]
-        codec = two.BalerCodec(bound, fill=fill)
+        codec = two.Baler(bound, fill=fill)
         back = codec.decode(codec.encode(values))
         np.testing.assert_array_equal(back[~valid], values[~valid])
         assert (back[valid] != np.asarray(fill, code)).all()
@@ -136,7 +136,7 @@ def test_stores_of_version_2(tmp_path: Path, field: np.ndarray, order: Any, code
     values = np.nan_to_num(field).astype(code)
     array = zarr.create_array(
         tmp_path / "a.zarr", shape=values.shape, chunks=(10, 40, 50), dtype=code, zarr_format=2, order=order,
-        compressors=two.BalerCodec(abs=0.5), filters=None,
+        compressors=two.Baler(abs=0.5), filters=None,
     )  # fmt: skip
     array[:] = values
     found = zarr.open_array(tmp_path / "a.zarr", mode="r")
@@ -166,9 +166,7 @@ def test_stores_of_version_3(tmp_path: Path, field: np.ndarray, shards: Any) -> 
 @pytest.mark.parametrize("version", [2, 3])
 def test_xarray_and_dask_write_and_read_stores(tmp_path: Path, field: np.ndarray, version: Any) -> None:
     dataset = xr.Dataset({"u": (("t", "y", "x"), field)}, coords={"t": np.arange(24)}).chunk({"t": 6})
-    codec = (
-        {"compressors": two.BalerCodec(range=1e-3)} if version == 2 else {"serializer": three.BalerCodec(range=1e-3)}
-    )
+    codec = {"compressors": two.Baler(range=1e-3)} if version == 2 else {"serializer": three.BalerCodec(range=1e-3)}
     encoding = {"u": codec if version == 2 else {**codec, "compressors": None}}
     dataset.to_zarr(tmp_path / "a.zarr", encoding=encoding, zarr_format=version, consolidated=False)
     with xr.open_zarr(tmp_path / "a.zarr", consolidated=False) as found:
@@ -200,12 +198,12 @@ def test_trained_models_are_looked_up_by_their_digest(
     assert np.abs(codec.decode(encoded) - values[16:]).max() <= 0.5
     monkeypatch.setenv("BALER_MODELS", str(tmp_path / "elsewhere"))
     with pytest.raises(ValueError, match=rf"{digest} are not there: BALER_MODELS names .*elsewhere"):
-        two.BalerCodec(abs=0.5, trained=digest).decode(encoded)
+        two.Baler(abs=0.5, trained=digest).decode(encoded)
 
 
 def test_references_to_chunks_elsewhere_keep_the_codec(tmp_path: Path, field: np.ndarray) -> None:
     dataset = xr.Dataset({"u": (("t", "y", "x"), np.nan_to_num(field))})
-    encoding = {"u": {"compressors": two.BalerCodec(abs=0.5)}}
+    encoding = {"u": {"compressors": two.Baler(abs=0.5)}}
     dataset.to_zarr(tmp_path / "a.zarr", encoding=encoding, zarr_format=2, consolidated=False)
     files = {path.relative_to(tmp_path / "a.zarr").as_posix(): path for path in (tmp_path / "a.zarr").rglob("*")}
     refs = {
@@ -218,4 +216,4 @@ def test_references_to_chunks_elsewhere_keep_the_codec(tmp_path: Path, field: np
     store = zarr.storage.FsspecStore(system, read_only=True)
     with xr.open_zarr(store, consolidated=False, zarr_format=2) as found:
         assert 0 < np.abs(found["u"].values - dataset["u"].values).max() <= 0.5
-        assert found["u"].encoding["compressors"] == (two.BalerCodec(abs=0.5),)
+        assert found["u"].encoding["compressors"] == (two.Baler(abs=0.5),)

@@ -21,7 +21,8 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout
 from baler_core.entropy.varint import write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Reader, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import Streams, Tolerances, Training
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.registry import load_plugins
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.residual import decode_residual

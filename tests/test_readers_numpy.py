@@ -16,7 +16,7 @@ from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
 from baler_core.data.block import values_of
 from baler_core.data.variables import group_variables
 from baler_core.errors import DataError, FormatError
-from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.reading import Reader
 
 
 def restored_by(reader: Reader, source_path: Path, *, max_bytes: int = 1 << 20, variables=None) -> Path:

@@ -24,7 +24,8 @@ from baler_core.errors import FormatError
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.pipeline.compression import Compressed, compress
 from baler_core.pipeline.decode import BalFile
-from baler_core.plugin.interfaces import AutoOptions, Model, Options, Source, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import AutoOptions, Model, Options, Streams, Tolerances, Training
+from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Offer, Registry, load_plugins
 from baler_core.quantise.settle import settle, settle_again
 

@@ -9,7 +9,7 @@ import pytest
 
 from baler_core.data.block import values_of
 from baler_core.pipeline.input import Blocks
-from baler_core.plugin.interfaces import Source
+from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import load_plugins
 
 

@@ -48,7 +48,6 @@ from baler_core.errors import (
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
     NO_HINTS,
-    Cut,
     Estimate,
     Hints,
     Loss,
@@ -57,10 +56,6 @@ from baler_core.plugin.interfaces import (
     Model,
     Options,
     Preprocessor,
-    Reader,
-    Settled,
-    Sink,
-    Source,
     State,
     Streams,
     Tolerances,
@@ -68,6 +63,7 @@ from baler_core.plugin.interfaces import (
 )
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
+from baler_core.plugin.reading import Cut, Reader, Settled, Sink, Source
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 __all__ = [

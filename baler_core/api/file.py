@@ -23,7 +23,7 @@ from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from baler_core.plugin.hookspecs import hookimpl
-from baler_core.plugin.interfaces import Loss, Metric, Model, Preprocessor, Reader
+from baler_core.plugin.interfaces import Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Quantity
+from baler_core.plugin.reading import Reader
 
 
 @hookimpl

@@ -11,8 +11,8 @@ from typing import cast
 from baler_core.errors import BalerError, DataError, did_you_mean
 from baler_core.machine.addresses import fetched
 from baler_core.machine.byte_source import is_address
-from baler_core.plugin.interfaces import Reader
 from baler_core.plugin.published import published_suffix
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.registry import Registry
 
 

@@ -12,7 +12,7 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from baler_core.doors.chunks import ChunkCoding, bounds_of
 
 
-class BalerCodec(Codec):  # type: ignore[misc, unused-ignore]
+class Baler(Codec):  # type: ignore[misc, unused-ignore]
     """Learned, error-bounded compression of chunks.
 
     Parameters
@@ -82,4 +82,4 @@ class BalerCodec(Codec):  # type: ignore[misc, unused-ignore]
         return cls(**{key: value for key, value in config.items() if key != "id"})
 
     def __repr__(self) -> str:
-        return f"BalerCodec({', '.join(f'{key}={value!r}' for key, value in self.coding.settings().items())})"
+        return f"Baler({', '.join(f'{key}={value!r}' for key, value in self.coding.settings().items())})"

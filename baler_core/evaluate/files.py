@@ -28,7 +28,8 @@ from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_
 from baler_core.pipeline.input import kept_exact as kept_exact_by
 from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.interfaces import Metric, Reader
+from baler_core.plugin.interfaces import Metric
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.registry import Registry
 
 DEFAULT_METRICS = ("residual", "response")

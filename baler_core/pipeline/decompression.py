@@ -14,7 +14,7 @@ from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import counted
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.interfaces import Reader, Sink
+from baler_core.plugin.reading import Reader, Sink
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import Layout, Schema, Variable, block_sizes, counts_first, group_variables, with_events
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.machine.disk import size_of
-from baler_core.plugin.interfaces import Reader, Source
+from baler_core.plugin.reading import Reader, Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:

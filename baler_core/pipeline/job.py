@@ -35,7 +35,8 @@ from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.pipeline.tuning import first_steps, with_step
-from baler_core.plugin.interfaces import Model, Source
+from baler_core.plugin.interfaces import Model
+from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, no
 from baler_core.pipeline.decompression import check_suffix, checked_size
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.interfaces import Reader
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
-from baler_core.plugin.interfaces import Source
+from baler_core.plugin.reading import Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -9,7 +9,7 @@ import numpy as np
 
 from baler_core.data.block import make_block
 from baler_core.data.variables import Schema, leading_slices
-from baler_core.plugin.interfaces import Source
+from baler_core.plugin.reading import Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -1,24 +1,20 @@
-"""Define the classes that plugin authors subclass: Reader, Preprocessor, Model, Loss and Metric."""
+"""Define the classes that plugin authors subclass beside readers: Preprocessor, Model, Loss and Metric."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsBytes, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes, TypeAlias
 
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
-from baler_core.data.variables import GroupKind, Layout, Schema, Variable
-from baler_core.errors import DataError
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.plugin.options import AutoOptions, Effort, Options, Training
-from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
     import torch
@@ -40,164 +36,6 @@ class Component:
 
     def __init__(self, options: Any = None) -> None:
         self.options: Any = options if options is not None else self.Options()
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What a source makes of the tolerances of its variables.
-
-    Attributes
-    ----------
-    schema
-        The one to store: the same variables and sizes, with a skeleton and attachments that may depend on what is exact.
-    tolerances
-        None larger than those given: some may be smaller, to leave room for how the restored file writes numbers.
-    """
-
-    schema: Schema
-    tolerances: Tolerances
-
-
-class Source(ABC):
-    """An open input file. Use as a context manager."""
-
-    schema: Schema
-    obstacles: Mapping[str, str] = {}
-    """Why variables that one may take for numbers are none (`line 7 holds 'x', which is not a number`), by name."""
-    warnings: Sequence[str] = ()
-    """What of the file is not in `schema`, and why, one sentence each: shown to the user, and kept in the .bal file."""
-    aliases: Mapping[str, str] = {}
-    """What users may call variables whose names here are others (`PRIMARY`, for `hdu0`): for hints alone."""
-    elsewhere: Sequence[str] = ()
-    """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
-
-    @abstractmethod
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
-
-    def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
-        """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care.
-
-        Parameters
-        ----------
-        in_full
-            Variables whose restored values the file must show as they are, to the last bit: others are computed from
-            them. Passed only if there are any.
-        """
-        return Settled(self.schema, tolerances)
-
-    def close(self) -> None:
-        """Release the file."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class Sink(ABC):
-    """An output file being written. The core gives it a temporary path and renames it once `close` has returned."""
-
-    warnings: Sequence[str] = ()
-    """How the finished file differs from the original beyond its values, one sentence each, known once `close` has
-    returned; shown to the user."""
-
-    @abstractmethod
-    def write(self, block: Block) -> None:
-        """Append a block; blocks come in the order, and cut the way, `Source.blocks` gave them."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Complete the file."""
-
-    def abort(self) -> None:
-        """Release everything after a failure; the core removes the temporary file."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What a reader makes of a part of a file.
-
-    Attributes
-    ----------
-    schema
-        The one to create the file by.
-    warnings
-        What of the whole file will not be there, besides the variables and rows left out, one sentence each.
-    """
-
-    schema: Schema
-    warnings: Sequence[str] = ()
-
-
-class Reader(Component, ABC):
-    """Reads and writes one file format."""
-
-    suffixes: ClassVar[tuple[str, ...]]
-    """Lower-case, with the dot (`.root`, `.fits.gz`)."""
-    written: ClassVar[tuple[str, ...]] = ()
-    """Suffixes of the files it writes, where these are not the ones it reads."""
-    folders: ClassVar[tuple[str, ...]] = ()
-    """Names of files one of which makes a folder an input (`zarr.json`), for formats that are folders. `create` then makes
-    a folder where the original was one."""
-
-    @classmethod
-    def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:
-        """Guess from names which variables of a table follow from others in this field's data.
-
-        They need not be true: a model tests each on the values. Asked of every installed reader, whatever the file.
-        """
-        return ()
-
-    @abstractmethod
-    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
-        """Open a file without reading values.
-
-        Parameters
-        ----------
-        variables
-            Shell-style patterns of the variables to take; None takes all. A pattern without wildcards that matches
-            nothing is a DataError naming the nearest variables.
-
-        Raises
-        ------
-        DataError
-            If the file is missing, damaged or not of this format, or lacks what was asked for.
-        """
-
-    @abstractmethod
-    def create(self, path: Path, schema: Schema) -> Sink:
-        """Start a file at `path` as `schema` and its skeleton describe it."""
-
-    def cut(self, schema: Schema, whole: Schema) -> Cut:
-        """Describe a file that holds a part of another: fewer variables, or fewer rows of the leading dimension.
-
-        Parameters
-        ----------
-        schema
-            That of the part: variables, sizes and counts are right; skeleton and attachments are still those of the whole.
-        whole
-            That of the whole file.
-
-        Raises
-        ------
-        DataError
-            If files of this format cannot be cut so; the message says what can be done instead.
-        """
-        raise DataError(
-            f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
-        )
-
-    def shown(self, schema: Schema) -> Shown | None:
-        """Return how the libraries of this format show the file that `create` would make, from its schema alone.
-
-        Libraries that open `.bal` files, such as xarray, show it so. None, the default, has them take names, dimensions,
-        units, fill values and packing from the schema.
-        """
-        return None
 
 
 class Preprocessor(Component, ABC):
@@ -443,7 +281,6 @@ __all__ = [
     "NO_HINTS",
     "AutoOptions",
     "Component",
-    "Cut",
     "Effort",
     "Estimate",
     "Hints",
@@ -453,10 +290,6 @@ __all__ = [
     "Model",
     "Options",
     "Preprocessor",
-    "Reader",
-    "Settled",
-    "Sink",
-    "Source",
     "State",
     "Streams",
     "Tolerances",

@@ -19,10 +19,11 @@ from baler_core.data.formulas import Formula
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.plugin import hookspecs
 from baler_core.plugin.folders import is_marked
-from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor, Reader
+from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.quantity import Quantity
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.signatures import check_signatures
 
 GROUP = "baler"

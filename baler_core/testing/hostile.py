@@ -19,8 +19,9 @@ from baler_core.errors import BalerError
 from baler_core.format.arrays import decode_state
 from baler_core.pipeline.decode import not_believed
 from baler_core.plugin.array_source import ArraySource
-from baler_core.plugin.interfaces import Model, Reader, State, Training
+from baler_core.plugin.interfaces import Model, State, Training
 from baler_core.plugin.object_kind import ObjectKind
+from baler_core.plugin.reading import Reader
 from baler_core.testing.damage import ODD, containers, damaged, forge
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.pipeline.guarantee import find_corrections
-from baler_core.plugin.interfaces import Metric, Model, Preprocessor, Reader, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import Metric, Model, Preprocessor, State, Streams, Tolerances, Training
+from baler_core.plugin.reading import Reader
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Schema, Variable, leading_slices, select_names
 from baler_core.errors import DataError
-from baler_core.plugin.interfaces import Reader, Sink, Source
+from baler_core.plugin.reading import Reader, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

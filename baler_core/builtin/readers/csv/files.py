@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from baler_core.builtin.readers.csv.dialect import CsvOptions
 from baler_core.data.variables import Schema
-from baler_core.plugin.interfaces import Cut, Options, Reader, Sink, Source
+from baler_core.plugin.interfaces import Options
+from baler_core.plugin.reading import Cut, Reader, Sink, Source
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv")
 

@@ -16,7 +16,7 @@ from baler_core.data.block import values_of
 from baler_core.data.variables import Schema
 from baler_core.entropy.varint import ByteReader
 from baler_core.errors import DataError, FormatError
-from baler_core.plugin.interfaces import Cut, Sink
+from baler_core.plugin.reading import Cut, Sink
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

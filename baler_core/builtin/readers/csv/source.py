@@ -34,7 +34,8 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Json, Schema, Variable, leading_slices, select_names
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.errors import DataError, UnsuitedError
-from baler_core.plugin.interfaces import Settled, Source, Tolerances
+from baler_core.plugin.interfaces import Tolerances
+from baler_core.plugin.reading import Settled, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -14,7 +14,7 @@ from baler_core.builtin.readers.numpy.schema import array_blocks, arrays_schema,
 from baler_core.builtin.readers.numpy.sinks import NpySink, NpzSink
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError
-from baler_core.plugin.interfaces import Cut, Reader, Sink, Source
+from baler_core.plugin.reading import Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -15,7 +15,7 @@ from baler_core.builtin.readers.numpy.sinks import NpzSink
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import DataError
-from baler_core.plugin.interfaces import Cut, Reader, Sink, Source
+from baler_core.plugin.reading import Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

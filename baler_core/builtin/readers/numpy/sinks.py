@@ -14,7 +14,7 @@ from baler_core.builtin.readers.numpy.npy_array import ArrayForm, join_fields, w
 from baler_core.data.block import values_of
 from baler_core.data.variables import Schema
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Sink
+from baler_core.plugin.reading import Sink
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
