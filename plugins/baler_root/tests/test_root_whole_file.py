@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -268,3 +269,24 @@ def test_booleans_of_other_bytes_than_0_and_1_come_back(tmp_path: Path) -> None:
     baler_core.decompress(tmp_path / "flags.bal", tmp_path / "out.root")
     stored = uproot.open(tmp_path / "out.root")["t"]["flag"].array(uproot.AsDtype("u1"), library="np")
     np.testing.assert_array_equal(stored, raw)
+
+
+def test_ntuples_come_back_in_whatever_folders_they_are(tmp_path: Path) -> None:
+    path, rows = tmp_path / "folders.root", np.arange(500.0)
+    lists = ak.Array([[n * 0.5] * (n % 3) for n in range(500)])
+    places = ["a/plain", "a/lists", "a/b/deep", "text/names", "top", "text/" + "long" * 90]
+    with uproot.recreate(path) as file:
+        file["a/h"] = np.histogram(rows, bins=5)
+        for place in places:
+            content = {"x": rows, "n": lists} if place == "a/lists" else {"x": rows + len(place)}
+            file[place] = content | ({"s": [f"é{n}" for n in range(500)]} if place == "text/names" else {})
+        for n in range(30):
+            file[f"many/of them {n}"] = {"x": rows[:3] + n}
+        file.mktree("a/tree", {"y": "float64"}).extend({"y": rows})
+        assert file.classnames()["top;1"] == "ROOT::RNTuple"
+    _, warnings = restored(path, tmp_path / "out.root")
+    assert not warnings
+    assert list(differences(path, tmp_path / "out.root")) == []
+    with uproot.open(path) as before, uproot.open(tmp_path / "out.root") as after:
+        for place in [*places, "many/of them 29", "a/tree"]:
+            assert after[place].arrays().to_list() == before[place].arrays().to_list()

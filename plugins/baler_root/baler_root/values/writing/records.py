@@ -85,7 +85,9 @@ def add_folder(directory: Any, names: Names) -> Any:
     key.location = parent.freesegments.allocate(size)
     data_key.location = key.location + key.num_bytes + header.allocation
     room = size - (key.num_bytes + header.allocation + data_key.num_bytes)
-    node = SubDirectory(key, header, data_key, DirectoryData(None, room, []), parent, parent.freesegments)
+    # RNTuples list their anchors themselves, which needs to know where before the folder is written.
+    data = DirectoryData(data_key.location + data_key.num_bytes, room, [])
+    node = SubDirectory(key, header, data_key, data, parent, parent.freesegments)
     key.uncompressed_bytes = key.compressed_bytes = header.allocation
     _list(parent, key.copy_to(0))
     return WritableDirectory((*directory.path, names.name), file, node)
