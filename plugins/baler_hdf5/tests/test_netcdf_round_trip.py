@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from baler_core import values_of
+from baler_hdf5.contents.creation import _is_same
 from baler_hdf5.reader import NetcdfReader
 
 Restore = Callable[..., Path]
@@ -251,3 +252,30 @@ def test_research_files_return(shared_data: Path, restore: Restore, same_netcdf:
         else:
             same_netcdf(path, restored)
         restored.unlink()
+
+
+def test_lists_without_a_fill_value_of_their_own_are_as_in_the_original(restore: Restore, tmp_path: Path) -> None:
+    path = tmp_path / "lists.nc"
+    with netCDF4.Dataset(path, "w") as data:
+        data.createDimension("station", 6)
+        data.createDimension("time", None)
+        for name, dtype in (("depths", "f4"), ("counts", "i8")):
+            lists = data.createVariable(name, data.createVLType(dtype, f"{name}_t"), ("time", "station"))
+            for n in range(6):
+                if n != 3:
+                    lists[0, n] = np.arange(n).astype(dtype)
+    with NetcdfReader().open(path) as source:
+        assert list(source.warnings) == []
+    with netCDF4.Dataset(path) as before, netCDF4.Dataset(restore(path)) as after:
+        for name in ("depths", "counts"):
+            for one, other in zip(before[name][:].flat, after[name][:].flat, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_a_fill_value_that_says_something_is_told_apart_from_none() -> None:
+    lists = np.dtype([("x", "f4", (2,)), ("n", "O")])
+    nothing, some = (np.array((0.0, content), lists)[()] for content in (np.empty(0, "i2"), np.zeros(1, "i2")))
+    assert _is_same(nothing, np.array((0.0, np.empty(0, "i2")), lists)[()])
+    assert not _is_same(some, nothing)
+    assert not _is_same(np.array(((0.0, 1.0), np.empty(0, "i2")), lists)[()], nothing)
+    assert not _is_same(np.zeros(2), np.zeros(1))

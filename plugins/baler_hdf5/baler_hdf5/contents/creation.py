@@ -29,7 +29,7 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
     properties = dataset.get_create_plist()
     record: dict[str, Json] = {
         "order": properties.get_attr_creation_order(),
-        "fill": _describe_fill(properties, record_type, warn),
+        "fill": _describe_fill(dataset, properties, record_type, warn),
         "fill_time": properties.get_fill_time(),
         "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked", h5d.VIRTUAL: "virtual"}.get(
             properties.get_layout(), "contiguous"
@@ -46,7 +46,9 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
     return record
 
 
-def _describe_fill(properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]) -> Json:
+def _describe_fill(
+    dataset: h5d.DatasetID, properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]
+) -> Json:
     """The fill value set by whoever wrote the file: its bytes, or `{"text": ...}`; None if there is none."""
     from h5py import h5d
 
@@ -60,10 +62,38 @@ def _describe_fill(properties: h5p.PropDCID, record_type: Json, warn: Callable[[
             return encode_bytes(value)
         if "text" in record_type:
             return {"text": encode_text(_text_fill(properties, record_type))}
-    except (RuntimeError, TypeError, ValueError):
+        if _fills_with_nothing(dataset.get_type(), properties):
+            return None
+    except (RuntimeError, TypeError, ValueError, OSError):
         pass
     warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
     return None
+
+
+def _fills_with_nothing(tid: h5t.TypeID, properties: h5p.PropDCID) -> bool:
+    """Whether elements that are never written are the same without the fill value: NetCDF states one of lists always."""
+    import h5py
+    from h5py import h5d, h5p, h5s, h5z
+
+    # A single element has neither chunks nor filters.
+    properties = properties.copy()
+    properties.remove_filter(h5z.FILTER_ALL)
+    properties.set_layout(h5d.CONTIGUOUS)
+    scalar = h5s.create(h5s.SCALAR)
+    with h5py.File("fill", "w", driver="core", backing_store=False) as file:
+        both = (properties, h5p.create(h5p.DATASET_CREATE))
+        made = [h5d.create(file.id, None, tid, scalar, one) for one in both]
+        stated, default = (h5py.Dataset(one)[()] for one in made)
+        return _is_same(stated, default)
+
+
+def _is_same(cell: Any, other: Any) -> bool:
+    """Whether two elements of any type, with lists and fields in them, are the same."""
+    if isinstance(cell, np.ndarray):
+        return cell.shape == other.shape and all(map(_is_same, cell.reshape(-1), other.reshape(-1)))
+    if isinstance(cell, np.void) and cell.dtype.names:
+        return all(_is_same(cell[name], other[name]) for name in cell.dtype.names)
+    return bool(cell == other)
 
 
 def _text_fill(properties: h5p.PropDCID, record_type: Json) -> bytes:
