@@ -207,3 +207,36 @@ def test_a_report_shows_others_at_the_same_bounds(folder: Path) -> None:
     assert 0.1 < rounded["share"] <= 1
     page = (folder / "out/report.html").read_text()
     assert "Other compressors at the same bounds" in page
+
+
+def test_what_has_no_range_is_exact_beside_others(tmp_path: Path) -> None:
+    one = np.full(400, np.nan)
+    one[7] = 2.0
+    data = {
+        "walk": np.cumsum(np.random.default_rng(3).normal(size=400)), "constant": np.full(400, 3.5), "one": one,
+        "nan": np.full(400, np.nan), "infinite": np.full((20, 20), np.inf, "f4"), "empty": np.empty((0, 4), "f4"),
+        "single": np.float64(7.5), "zero": np.zeros(400, "f4"),
+    }  # fmt: skip
+    np.savez(tmp_path / "d.npz", **data)  # type: ignore[arg-type]
+    bounds = "".join(f"  {name}: {{range: 1.0e-3}}\n" for name in data)
+    (tmp_path / "c.yaml").write_text(f"input: d.npz\nbounds:\n{bounds}model: scalar\nplots: []\noutput: {tmp_path}\n")
+    assert run("run", tmp_path / "c.yaml") == 0
+    record = json.loads((tmp_path / "report.json").read_text())
+    measured = record["peers"]["results"][1:]
+    assert measured
+    assert not any(one["violations"] or one["problem"] for one in measured)
+    with np.load(tmp_path / "d.restored.npz") as restored:
+        for name in data.keys() - {"walk"}:
+            assert np.array_equal(restored[name], data[name], equal_nan=True)
+
+
+def test_a_comparison_that_fails_becomes_a_note(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("the middle of it cannot be read")
+
+    monkeypatch.setattr("baler_core.peers.comparison.sample_beside", fail)
+    assert run("run", folder / "c.yaml") == 0
+    record = json.loads((folder / "out/report.json").read_text())
+    assert record["peers"] is None
+    assert [note for note in record["notes"] if "the middle of it cannot be read" in note]
+    assert "the middle of it cannot be read" in (folder / "out/report.html").read_text()

@@ -18,14 +18,13 @@ from baler_core.cli.steps import compressed_path, compressed_record, model_path,
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
-from baler_core.errors import ConfigError
+from baler_core.errors import BalerError, ConfigError
 from baler_core.pipeline.input import make_reader
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results
-    from baler_core.evaluate.peer_results import PeerComparison
     from baler_core.pipeline.compression import Compressed
     from baler_core.report import Report
 
@@ -98,14 +97,19 @@ class _Run:
             plots=self.config.plots,
         )
         results = evaluate(source, restored, self.registry, comparison)
-        return replace(results, peers=self._peers(source, compressed, results))
+        return self._with_peers(source, compressed, results)
 
-    def _peers(self, source: Path, compressed: Compressed, results: Results) -> PeerComparison | None:
-        """Return what others make of a sample at the same bounds; None where nothing may be lost."""
+    def _with_peers(self, source: Path, compressed: Compressed, results: Results) -> Results:
+        """Add what others make of a sample at the same bounds, or why that is not known, unless nothing may be lost."""
         from baler_core.peers.comparison import beside_file
 
-        lossy = any(v.lossy and v.allowed is not None for v in results.variables)
-        return beside_file(self.config, self.registry, source, compressed.path, results) if lossy else None
+        if not any(v.lossy and v.allowed is not None for v in results.variables):
+            return results
+        try:
+            return replace(results, peers=beside_file(self.config, self.registry, source, compressed.path, results))
+        except BalerError as error:
+            note = f"Other compressors were not measured at the same bounds: {error}"
+            return replace(results, notes=(*results.notes, note))
 
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""

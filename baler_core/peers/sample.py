@@ -117,7 +117,7 @@ def sample_beside(
     """
     schema, found = given.source.schema, {}
     for v, bound, tolerance in zip(header.schema.variables, header.bounds, header.tolerances, strict=True):
-        if bound.needs_range:
+        if bound.needs_range and tolerance.lossy and tolerance.value > 0:
             bound = replace(bound, kind="abs", value=tolerance.value * abs(v.scale), most=None)
         found[v.name] = bound if tolerance.lossy else ErrorBound("lossless")
     piece = sampled(given, frozenset(schema.names) & found.keys(), nbytes)
