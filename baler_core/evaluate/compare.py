@@ -13,7 +13,7 @@ from baler_core.evaluate.derived import DerivedRecorders, needed_by
 from baler_core.evaluate.derived_blocks import Cuts
 from baler_core.evaluate.judgement import judged
 from baler_core.evaluate.others import compress_with_others
-from baler_core.evaluate.pairing import paired_blocks
+from baler_core.evaluate.pairing import paired_blocks, without_stand_ins
 from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
 from baler_core.evaluate.survey import ByteSample, survey
@@ -47,6 +47,8 @@ class Wanted:
         Quantities to compute from both files.
     ends
         By leading dimension: the rows where blocks end in which they were kept.
+    masks
+        Of variables whose values stand for nothing in places: the variables that are true there.
     """
 
     bounds: Mapping[str, ErrorBound] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Wanted:
     others_bytes: int = OTHERS_BYTES
     derived: Sequence[Derived] = ()
     ends: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    masks: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def compare(
@@ -85,7 +88,8 @@ def compare(
     cuts = Cuts(schema, frozenset(needed_by(wanted.derived, schema)), wanted.ends)
     derived = DerivedRecorders(wanted.derived, schema, original, cuts)
     with counted(f"compare {names[0]}", expected) as progress:
-        for piece in paired_blocks(original(), restored(), schema):
+        for pair in paired_blocks(original(), restored(), schema):
+            piece = without_stand_ins(pair, wanted.masks)
             recorders.update(piece)
             derived.update(piece)
             progress(piece.original.nbytes)

@@ -121,6 +121,7 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
             comparison.others_bytes,
             quantities,
             block_ends(info) if info is not None else {},
+            before.masks,
         )
         results = compare(before.walk, after.walk, schema, wanted, names=(original.name, restored.name))
         results = replace(results, notes=(*results.notes, *notes))
@@ -164,6 +165,7 @@ class _Side:
     path: Path
     schema: Schema
     walk: Walk
+    masks: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class _Sides:
         else:
             reader = make_reader(path, self.reader, self.registry)
         source = self.stack.enter_context(reader.open(path, variables))
-        return _Side(path, source.schema, lambda: source.blocks(PIECE_BYTES))
+        return _Side(path, source.schema, lambda: source.blocks(PIECE_BYTES), source.masks)
 
     def bal(self, path: Path) -> _Side:
         """Return a .bal file, restored as it is walked."""

@@ -48,6 +48,10 @@ class Source(ABC):
     elsewhere: Sequence[str] = ()
     """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
+    masks: Mapping[str, Sequence[str]] = {}
+    """Of variables whose values stand for nothing in places: names of boolean variables that are true there, along the
+    same leading dimensions. What stands in such a place of a restored file is neither judged nor measured."""
+
     @abstractmethod
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""

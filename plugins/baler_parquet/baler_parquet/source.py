@@ -79,10 +79,12 @@ class ArrowSource(Source):
         )  # fmt: skip
         if not self._layout.variables and sum(file.rows) > MOST_EMPTY:
             raise DataError(f"{file.path}: has {sum(file.rows):,} rows and nothing in them")
+        layouts = [*(layout for layout, _ in self._dictionaries.values()), self._layout]
+        self.masks = {name: masks for layout in layouts for name, masks in layout.masks.items()}
         record, warnings = storage(self._chosen.schema, self._chosen.places)
         self.warnings = [*self._chosen.warnings, *warnings]
         self.schema = joined(
-            [*(layout for layout, _ in self._dictionaries.values()), self._layout],
+            layouts,
             self._skeleton(record),
             {SCHEMA: self._chosen.schema.serialize().to_pybytes()},
         )

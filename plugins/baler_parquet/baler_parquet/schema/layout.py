@@ -34,6 +34,8 @@ class Layout:
         The dimension along which the rows lie.
     names
         Of the variables, by place (`Taken.arrays`).
+    masks
+        By the name of a variable, those that tell where it or what it belongs to is null.
     """
 
     row: str
@@ -44,6 +46,7 @@ class Layout:
     counts: dict[str, str] = field(default_factory=dict)
     # Places of lists whose lengths are a column.
     counted: dict[str, str] = field(default_factory=dict)
+    masks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def lay_out(
@@ -86,6 +89,7 @@ def _enter(
     naming: Naming,
     nulls: set[str],
     about: dict[str, Any],
+    masks: tuple[str, ...] = (),
 ) -> None:
     dims = [dim]
     for level, length in enumerate(node.shape, 1):
@@ -98,13 +102,16 @@ def _enter(
             name = made.names[key] = naming.unique(wanted)
             reason = "tells where there is a null"
             made.variables.append(Variable(name, "|b1", tuple(dims[: level + 1]), role="mask", reason=reason))
+            masks += (name,)
     if node.kind == "list":
-        dim = _count(made, node, collections[node.place])
+        dim, masks = _count(made, node, collections[node.place]), ()
     elif node.kind in ("values", "dictionary"):
         made.names[node.place] = node.name
         made.variables.append(_variable(node, tuple(dims), about))
+        if masks:
+            made.masks[node.name] = masks
     for child in node.children:
-        _enter(made, child, dim, collections, naming, nulls, about)
+        _enter(made, child, dim, collections, naming, nulls, about, masks)
 
 
 def _count(made: Layout, node: Node, found: Collection) -> str:
