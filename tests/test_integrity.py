@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
 from baler_core.api.calls import compress
 from baler_core.cli import main
+from baler_core.data.variables import Schema
 from baler_core.entropy import integers as entropy
 from baler_core.errors import FormatError
 from baler_core.format.container import BalReader, BalWriter
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.decompression import verify
+from baler_core.plugin.reading import Reader
 from baler_core.plugin.registry import load_plugins
 
 BOUNDS = {"lossy": {"abs": 0.01}, "*": "lossless"}
@@ -40,6 +43,38 @@ def test_a_whole_file_is_verified(bal: Path, capsys: pytest.CaptureFixture[str])
     record = json.loads(capsys.readouterr().out)
     assert record["ok"] is True
     assert record["restored_bytes"] == verify(bal, load_plugins()) == 4000 * 8 * 3
+
+
+def test_a_file_that_cannot_be_written_again_is_not_intact(
+    bal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    tried = []
+
+    def fail(_: Reader, path: Path, schema: Schema) -> NoReturn:
+        path.write_bytes(b"begun")
+        tried.append((path.parent.parent, schema.names))
+        raise TypeError("unsupported operand")
+
+    verify(bal, load_plugins())
+    reader = load_plugins().reader(BalFile(bal, load_plugins()).header.reader.name)
+    monkeypatch.setattr(reader, "create", fail)
+    with pytest.raises(SystemExit, match="1"):
+        main(["verify", str(bal)])
+    assert "cannot be restored (TypeError: unsupported operand)" in capsys.readouterr().err
+    assert tried == [(tmp_path / "temporary", ["lossy", "exact", "text"])]
+    with pytest.raises(SystemExit, match="0"):
+        main(["verify", str(bal), "--values-only"])
+    assert "no file was written from them" in capsys.readouterr().out
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_anything_is_written(bal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(FormatError, match=r"96000 bytes, but only 100 are free in .*--values-only"):
+        verify(bal, load_plugins())
+    assert verify(bal, load_plugins(), values_only=True) == 96_000
 
 
 def test_blocks_in_each_others_place_are_noticed(bal: Path, tmp_path: Path) -> None:

@@ -54,17 +54,24 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @model_file
 @memory_option
+@click.option("--values-only", is_flag=True, help="Write no temporary file: check the values alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
-def verify(file: Path, model: Path | None, memory: int | None, as_json: bool) -> None:
-    """Restore all of FILE in memory and compare it with the checksums that were written with it; nothing is written."""
+def verify(file: Path, model: Path | None, memory: int | None, values_only: bool, as_json: bool) -> None:
+    """Try whether FILE can be restored.
+
+    All values are compared with the checksums that were written with them, and written to a temporary file as by
+    'baler decompress', in the folder that TMPDIR names; it is removed. The original is not needed: 'baler evaluate'
+    compares with it.
+    """
     from baler_core.pipeline.decompression import verify as restore_all
 
-    restored = restore_all(file, None, lookup=Lookup(model), memory=memory)
+    restored = restore_all(file, None, lookup=Lookup(model), memory=memory, values_only=values_only)
     if as_json:
-        print_json({"file": str(file), "ok": True, "restored_bytes": restored})
+        print_json({"file": str(file), "ok": True, "restored_bytes": restored, "values_only": values_only})
     else:
-        click.echo(f"{file}: intact, {bytes_text(restored)} of values restored as they were written")
+        tried = "no file was written from them" if values_only else "a temporary file was written from them"
+        click.echo(f"{file}: intact, {bytes_text(restored)} of values restored as they were written; {tried}")
 
 
 def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:

@@ -78,7 +78,9 @@ def without_stand_ins(piece: Piece, masks: Mapping[str, Sequence[str]]) -> Piece
             found[name] = piece.restored[name].dims, np.where(absent, before, after)
     if not found:
         return piece
-    kept = {str(name): (one.dims, values_of(piece.restored, str(name))) for name, one in piece.restored.variables.items()}
+    kept = {
+        str(name): (one.dims, values_of(piece.restored, str(name))) for name, one in piece.restored.variables.items()
+    }
     return replace(piece, restored=make_block({**kept, **found}))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from baler_core.config.inputs import split_name
+from baler_core.data.variables import Schema
 from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
@@ -149,21 +151,63 @@ def _refuse_full_disk(total: int, path: Path, output: Path) -> None:
         raise FormatError(f"{path}: restores to {total} bytes, but only {free} are free in {folder}")
 
 
-def verify(path: Path, registry: Registry | None, *, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None) -> int:
-    """Restore every block in memory, which checks all that can be checked; the bytes of the restored values.
+def verify(
+    path: Path,
+    registry: Registry | None,
+    *,
+    lookup: Lookup = NOWHERE_ELSE,
+    memory: int | None = None,
+    values_only: bool = False,
+) -> int:
+    """Restore every block, which checks values against their checksums, and write them as `decompress` would.
 
-    Parameters are those of `decompress`.
+    The file goes to the folder for temporary files and is removed.
+
+    Parameters
+    ----------
+    values_only
+        Write no file: what the reader of the format makes of the values is not tried.
+
+    Other parameters are those of `decompress`.
+
+    Returns
+    -------
+    int
+        The bytes of the restored values.
 
     Raises
     ------
     FormatError
-        If anything in the file is not as it was written.
+        If anything in the file is not as it was written, or no file can be written from it.
+    PluginError
+        If a component it needs is not installed.
     """
     with BalFile(path, registry, lookup, memory=memory) as stored:
-        header = stored.header
-        stored.schema()
+        header, title = stored.header, f"verify {path.name}"
+        schema = stored.schema()
         total = checked_size(header, path)
-        with counted(f"verify {path.name}", total) as progress:
+        if header.blocks and not values_only:
+            _try_restoring(stored, schema, total, path, title)
+            return total
+        with counted(title, total) as progress:
             for block in stored.blocks():
                 progress(block.nbytes)
     return total
+
+
+def _try_restoring(stored: BalFile, schema: Schema, total: int, path: Path, title: str) -> None:
+    """Write a file like the original in a temporary folder, and remove it."""
+    header = stored.header
+    reader = make_component("reader", header.reader, stored.registry, path)
+    assert isinstance(reader, Reader)
+    suffix = suffixes_of(reader, header.input_name)[0]
+    with tempfile.TemporaryDirectory(prefix="baler-verify-", ignore_cleanup_errors=True) as folder:
+        output = Path(folder) / f"restored{suffix if suffix in (*reader.written, *reader.suffixes) else ''}"
+        free = shutil.disk_usage(folder).free
+        if total > free:
+            raise FormatError(
+                f"{path}: restores to {total} bytes, but only {free} are free in {output.parent.parent}: set TMPDIR to a "
+                "folder with more, or check the values alone with --values-only"
+            )
+        with not_believed(path, f"the reader {header.reader.name!r} of {header.reader.package}"):
+            _write_blocks(stored, reader.create(output, schema), total, title)
