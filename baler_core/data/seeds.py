@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Spread:
+class SeedSpread:
     """A number over several seeds: its mean, and two sample standard deviations (NaN for a single seed)."""
 
     mean: float
     two_sd: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
+    def of(cls, values: Sequence[float]) -> SeedSpread:
         """The spread of at least one number, NaN if one of them is."""
         mean = sum(values) / len(values)
         if len(values) == 1 or not math.isfinite(mean):
@@ -27,10 +27,10 @@ class Spread:
 class VariableSpread:
     """Mean and RMS of a variable's residuals (in its units) and of its defined responses, over the kept seeds."""
 
-    residual_mean: Spread
-    residual_rms: Spread
-    response_mean: Spread
-    response_rms: Spread
+    residual_mean: SeedSpread
+    residual_rms: SeedSpread
+    response_mean: SeedSpread
+    response_rms: SeedSpread
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class SeedSpread:
 
     losses: Mapping[int, float]
     kept: tuple[int, ...]
-    loss: Spread
+    loss: SeedSpread
     variables: Mapping[str, VariableSpread] = field(default_factory=dict)
