@@ -24,7 +24,7 @@ import numpy as np
 
 import baler_core
 from baler_core.config import ComponentSpec, Config, load_config
-from baler_core.data.seeds import SeedSpread, VariableSpread
+from baler_core.data.seeds import MeanOverSeeds, VariableSpread
 from baler_core.format.file_info import read_info
 from baler_core.pipeline.compression import compress
 from baler_core.plugin.registry import Registry, load_plugins
@@ -125,7 +125,7 @@ def error_rows(ratio: float, variables: Iterable[tuple[str, VariableSpread]]) ->
     for name, found in variables:
         yield (name, *(_spread(getattr(found, kind)) for kind in KINDS))
         if (ratio, name) in PAPER:
-            yield ("  paper", *(_spread(SeedSpread(*pair)) for pair in PAPER[ratio, name]))
+            yield ("  paper", *(_spread(MeanOverSeeds(*pair)) for pair in PAPER[ratio, name]))
 
 
 def same_errors(config: Config, registry: Registry, source: Path, output: Path, folder: Path) -> int:
@@ -158,7 +158,7 @@ def _cells(row: Sequence[str]) -> list[str]:
     return [part.replace(",", "") if part[:1].isdigit() else part for cell in row for part in cell.split(" +- ")]
 
 
-def _spread(value: SeedSpread) -> str:
+def _spread(value: MeanOverSeeds) -> str:
     return f"{value.mean:.3g} +- {value.two_sd:.2g}"
 
 

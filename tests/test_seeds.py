@@ -12,7 +12,7 @@ from baler_core.builtin.models.autoencoder.convolutional import ConvOptions
 from baler_core.builtin.models.autoencoder.dense import DenseOptions
 from baler_core.cli import main
 from baler_core.config import InvalidConfig, load_config
-from baler_core.data.seeds import SeedSpread, VariableSpread
+from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.evaluate import Results
 from baler_core.plugin.registry import load_plugins
 
@@ -65,9 +65,9 @@ def test_seeds_without_an_autoencoder_are_told_to_have_no_effect(folder, capsys)
 
 def test_results_with_seeds_survive_json(folder):
     one = VariableSpread(
-        SeedSpread(1.0, 0.5), SeedSpread.of([2.0]), SeedSpread.of([1.0, 3.0]), SeedSpread.of([np.inf, 1.0])
+        MeanOverSeeds(1.0, 0.5), MeanOverSeeds.of([2.0]), MeanOverSeeds.of([1.0, 3.0]), MeanOverSeeds.of([np.inf, 1.0])
     )
-    spread = SeedSpread({3: 0.5, 4: np.inf}, (3,), SeedSpread.of([0.5]), {"x": one})
+    spread = SeedSpread({3: 0.5, 4: np.inf}, (3,), MeanOverSeeds.of([0.5]), {"x": one})
     results = replace(
         Results.from_json({"original": "a", "restored": "b", "sizes": {"native": 8}, "variables": []}),
         seeds={"g": spread},
@@ -75,7 +75,7 @@ def test_results_with_seeds_survive_json(folder):
     back = Results.from_json(json.loads(json.dumps(results.to_json(), allow_nan=False))).seeds["g"]
     assert back.losses == spread.losses
     assert back.kept == (3,)
-    assert back.variables["x"].response_mean == SeedSpread(2.0, 2 * 2**0.5)
+    assert back.variables["x"].response_mean == MeanOverSeeds(2.0, 2 * 2**0.5)
     assert np.isnan(back.variables["x"].residual_rms.two_sd)
 
 

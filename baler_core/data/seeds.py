@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class SeedSpread:
+class MeanOverSeeds:
     """A number over several seeds: its mean, and two sample standard deviations (NaN for a single seed)."""
 
     mean: float
     two_sd: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> SeedSpread:
+    def of(cls, values: Sequence[float]) -> MeanOverSeeds:
         """The spread of at least one number, NaN if one of them is."""
         mean = sum(values) / len(values)
         if len(values) == 1 or not math.isfinite(mean):
@@ -27,10 +27,10 @@ class SeedSpread:
 class VariableSpread:
     """Mean and RMS of a variable's residuals (in its units) and of its defined responses, over the kept seeds."""
 
-    residual_mean: SeedSpread
-    residual_rms: SeedSpread
-    response_mean: SeedSpread
-    response_rms: SeedSpread
+    residual_mean: MeanOverSeeds
+    residual_rms: MeanOverSeeds
+    response_mean: MeanOverSeeds
+    response_rms: MeanOverSeeds
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class SeedSpread:
 
     losses: Mapping[int, float]
     kept: tuple[int, ...]
-    loss: SeedSpread
+    loss: MeanOverSeeds
     variables: Mapping[str, VariableSpread] = field(default_factory=dict)

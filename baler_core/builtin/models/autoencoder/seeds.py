@@ -15,7 +15,7 @@ from baler_core.builtin.models.autoencoder.training import History, loss_named, 
 from baler_core.data.block import values_of
 from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
-from baler_core.data.seeds import SeedSpread, VariableSpread
+from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Tolerances, Training
 
@@ -86,7 +86,7 @@ class Judge:
         return SeedSpread(
             {one.seed: one.loss for one in trained},
             tuple(one.seed for one in kept),
-            SeedSpread.of([one.loss for one in kept]),
+            MeanOverSeeds.of([one.loss for one in kept]),
             {v.name: _over_seeds([found[place] for found in errors]) for place, v in enumerate(self.variables)},
         )
 
@@ -111,8 +111,8 @@ def _over_seeds(found: Sequence[tuple[Moments, Moments]]) -> VariableSpread:
     """Residuals and responses of one variable, one pair of moments per seed."""
     residuals, relative = [one[0] for one in found], [one[1] for one in found]
     return VariableSpread(
-        SeedSpread.of([one.mean for one in residuals]),
-        SeedSpread.of([one.rms for one in residuals]),
-        SeedSpread.of([one.mean for one in relative]),
-        SeedSpread.of([one.rms for one in relative]),
+        MeanOverSeeds.of([one.mean for one in residuals]),
+        MeanOverSeeds.of([one.rms for one in residuals]),
+        MeanOverSeeds.of([one.mean for one in relative]),
+        MeanOverSeeds.of([one.rms for one in relative]),
     )
