@@ -9,11 +9,14 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from baler_core.builtin.objects.presenting import dataset_of
+from baler_core.plugin.shown import ShownVariable
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from baler_core.api.file import File, StoredArray
+
+_OF_THE_KIND_OF_VALUES = {"_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"}
 
 
 class LazyValues(BackendArray):
@@ -38,16 +41,43 @@ def lazy_dataset(file: File) -> xr.Dataset:
     import xarray as xr
 
     at_once = {name: (array.dims, np.asarray(array)) for name, array in file.items() if _is_needed(array)}
-    known = dataset_of(at_once, {name: file[name].attrs for name in at_once}).variables
+    attributes, overall = _attributes(file)
+    known = dataset_of(at_once, {name: attributes[name] for name in at_once}).variables
     variables = {
-        name: known[name] if name in at_once else xr.Variable(array.dims, lazy_values(array), array.attrs)
+        name: known[name] if name in at_once else xr.Variable(array.dims, lazy_values(array), attributes[name])
         for name, array in file.items()
     }
     inner = {name: variable for name, variable in variables.items() if name in variable.dims}
     rest = {name: variable for name, variable in variables.items() if name not in inner}
-    dataset = xr.Dataset(rest, coords=xr.Coordinates(inner, indexes={}) if inner else None)
+    dataset = xr.Dataset(rest, coords=xr.Coordinates(inner, indexes={}) if inner else None, attrs=overall)
     dataset.set_close(file.close)
     return dataset
+
+
+def _attributes(file: File) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the attributes of each variable and of the whole: the original's own, where its reader tells them."""
+    found, shown = {name: array.attrs for name, array in file.items()}, file.shown()
+    if shown is None:
+        return found, {}
+    for variable in shown.variables:
+        name = variable.parts.get(())
+        if name in file:
+            found[name] = _as_stored(variable, file[name].dtype)
+    root = shown.groups.get("")
+    return found, dict(root.attributes) if root is not None else {}
+
+
+def _as_stored(shown: ShownVariable, stored: np.dtype[Any]) -> dict[str, Any]:
+    """Return attributes whose numbers have the sign of the values, where the file has them of the other sign."""
+    attributes = dict(shown.attributes)
+    if shown.dtype == stored or not {shown.dtype.kind, stored.kind} <= set("iu"):
+        return attributes
+    attributes.pop("_Unsigned", None)
+    for name in _OF_THE_KIND_OF_VALUES & attributes.keys():
+        value = np.asarray(attributes[name])
+        if value.dtype == shown.dtype and value.dtype.itemsize == stored.itemsize:
+            attributes[name] = value.view(stored.newbyteorder("="))[()]
+    return attributes
 
 
 def lazy_values(array: StoredArray) -> indexing.MemoryCachedArray:
