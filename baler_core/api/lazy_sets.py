@@ -24,13 +24,27 @@ class LazyValues(BackendArray):
 
     def __init__(self, array: StoredArray) -> None:
         self.array = array
-        self.shape, self.dtype = array.shape, array.dtype
+        self.shape, self.dtype = array.shape, dtype_with_nulls(array)
+        self.masks = [array.file[mask] for mask in array.file.nulls.get(array.name, ())]
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
 
     def _values(self, key: tuple[Any, ...]) -> np.ndarray:
-        return np.asarray(self.array[key])
+        values = np.asarray(self.array[key])
+        if self.dtype.kind != "f" or not self.masks:
+            return values
+        found = values.astype(self.dtype)
+        for mask in self.masks:
+            null = np.asarray(mask[key[: mask.ndim]])
+            found[np.broadcast_to(null.reshape(null.shape + (1,) * (found.ndim - null.ndim)), found.shape)] = np.nan
+        return found
+
+
+def dtype_with_nulls(array: StoredArray) -> np.dtype[Any]:
+    """Return the dtype that has NaN for nulls: float64 for integers that it holds exactly, their own for others."""
+    small = array.dtype.kind in "biu" and array.dtype.itemsize <= 4
+    return np.dtype(np.float64) if small and array.name in array.file.nulls else array.dtype
 
 
 def lazy_dataset(file: File) -> xr.Dataset:
@@ -56,13 +70,16 @@ def lazy_dataset(file: File) -> xr.Dataset:
 
 def _attributes(file: File) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Return the attributes of each variable and of the whole: the original's own, where its reader tells them."""
-    found, shown = {name: array.attrs for name, array in file.items()}, file.shown()
+    found = {name: array.attrs for name, array in file.items()}
+    for name, masks in file.nulls.items():
+        found[name]["null"] = list(masks) if len(masks) > 1 else masks[0]
+    shown = file.shown() if file.has_reader else None
     if shown is None:
         return found, {}
     for variable in shown.variables:
-        name = variable.parts.get(())
-        if name in file:
-            found[name] = _as_stored(variable, file[name].dtype)
+        stored = variable.parts.get(())
+        if stored is not None and stored in file:
+            found[stored] = _as_stored(variable, file[stored].dtype)
     root = shown.groups.get("")
     return found, dict(root.attributes) if root is not None else {}
 
