@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from baler_core.api.file import CACHE
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
-from baler_core.api.outputs import refuse_compressed, refuse_output, refuse_trained
+from baler_core.api.outputs import refuse_compressed, refuse_output, refuse_restored, refuse_trained
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
@@ -23,7 +23,7 @@ from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
 from baler_core.pipeline.decompression import decompress as decompress_file
 from baler_core.pipeline.input import Input
-from baler_core.pipeline.replacing import refuse_data, refuse_existing
+from baler_core.pipeline.replacing import refuse_data
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -198,7 +198,7 @@ def decompress(
     """
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
-    refuse_output(output, [path, trained], overwrite=overwrite, refuse=refuse_existing)
+    refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
     refuse_trained(Path(path), output, trained)
     with sent(output) as target:
         if variables is None and rows is None:

@@ -9,7 +9,9 @@ from typing import Any
 from baler_core.errors import ConfigError
 from baler_core.format.file_info import read_info
 from baler_core.machine.addresses import address_of
-from baler_core.pipeline.replacing import is_bal, refuse_needed, refuse_other, refuse_other_name
+from baler_core.pipeline.decode import plugins_for
+from baler_core.pipeline.decompression import folders_of
+from baler_core.pipeline.replacing import is_bal, refuse_existing, refuse_needed, refuse_other, refuse_other_name
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 ANOTHER_NAME = "choose another name"
@@ -70,6 +72,21 @@ def refuse_other_file(source: Path, target: Path, advice: str) -> None:
 def _refuse_foreign(target: Path, advice: str) -> None:
     if target.is_file() and not is_bal(target):
         raise ConfigError(f"{target} already exists and is no .bal file: {advice}")
+
+
+def refuse_restored(path: Path, target: Path, advice: str) -> None:
+    """Refuse to restore a .bal file where there is a file, or a folder of its format.
+
+    Raises
+    ------
+    BalerError
+        If it would be replaced.
+    """
+    folders: tuple[str, ...] = ()
+    if target.is_dir():
+        header = read_info(path).header
+        folders = folders_of(header, plugins_for(header))
+    refuse_existing(target, advice, folders)
 
 
 def refuse_trained(path: Path, output: str | Path, trained: str | Path | None) -> None:

@@ -11,6 +11,7 @@ from baler_core.format.file_info import read_info
 from baler_core.format.header import Header
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.same_input import holds_other_values
+from baler_core.plugin.folders import is_marked
 
 _OBJECT = "python"
 
@@ -28,15 +29,20 @@ def refuse_needed(target: Path, needed: Sequence[Path], advice: str) -> None:
             raise DataError(f"{target} would overwrite a file that this command needs: {advice}")
 
 
-def refuse_existing(target: Path, advice: str) -> None:
-    """Refuse an output that exists; pipes and devices are written to.
+def refuse_existing(target: Path, advice: str, folders: Sequence[str] = ()) -> None:
+    """Refuse an output that exists; pipes and devices are written to, folders of others never.
+
+    Parameters
+    ----------
+    folders
+        Names of files one of which is in folders that stand for a file.
 
     Raises
     ------
     ConfigError
-        If there is a file or a folder.
+        If there is a file, or a folder that stands for one.
     """
-    if target.is_file() or target.is_dir():
+    if target.is_file() or (target.is_dir() and is_marked(target, folders)):
         raise ConfigError(f"{target} already exists: {advice}")
 
 

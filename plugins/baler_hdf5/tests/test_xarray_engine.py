@@ -265,7 +265,7 @@ def test_damage_is_an_oserror_of_one_sentence(field: tuple[Path, Path], tmp_path
 def test_research_files_look_like_their_originals(shared_data: Path, tmp_path: Path) -> None:
     for name in ("A1B_north_america", "orca2_votemper"):
         path = shared_data / "cfd" / f"{name}.nc"
-        baler_core.compress(path, tmp_path / "a.bal", model=FAST)
+        baler_core.compress(path, tmp_path / "a.bal", model=FAST, overwrite=True)
         with xr.open_dataset(path, engine="netcdf4") as original, xr.open_dataset(tmp_path / "a.bal") as ours:
             same(original, ours)
 
