@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from baler_core.data.variables import Layout, Variable
 from baler_core.errors import ConfigError, FormatError
 from baler_core.format.file_info import read_info
 from baler_core.pipeline.step_stream import decode_steps, encode_steps
+from baler_core.pipeline.tuning import tuned
 
 FAST = {"name": "auto", "effort": "fast"}
 
@@ -180,3 +184,21 @@ def test_errors_of_values_may_have_such_bounds_themselves(bound: dict[str, float
         assert (apart <= 0.2 * np.abs(known.astype("f8")) * (1 + 1e-6)).all()
     assert (back["e"] != error).any()
     assert apart.max() > 0.1
+
+
+def test_a_variable_that_misses_its_limit_beside_others_costs_the_others_nothing() -> None:
+    """The error of `b` depends on the step of `a`, as that of a column does which follows from another."""
+    tried: list[dict[str, float]] = []
+
+    def encode(steps: Mapping[str, float]) -> Any:
+        tried.append(dict(steps))
+        # whatever its step, b is beyond its limit as long as a is not far below its own
+        errors = {"a": steps["a"] / 2, "b": steps["b"] / 2 + (0.2 if steps["b"] > 0.01 and steps["a"] > 0 else 0)}
+        return SimpleNamespace(means={name: MeanError(error * 100, 100) for name, error in errors.items()})
+
+    stated = {name: Tolerance("free", mean=("mean_abs", 0.1)) for name in "ab"}
+    coded, steps = tuned(stated, dict.fromkeys("ab", False), dict.fromkeys("ab", 0.2), encode)
+    assert coded.means["a"].value("mean_abs") == pytest.approx(0.1, rel=0.05)
+    assert coded.means["b"].value("mean_abs") <= 0.1
+    assert steps["a"] > 0.15
+    assert len(tried) < 14

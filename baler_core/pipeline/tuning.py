@@ -26,6 +26,8 @@ _MOST_TRIES = 6
 _ABOUT = 1.2
 # Where errors vanish, steps grow by so much.
 _GROWTH = 4.0
+# Steps that do not hold beside those of other variables: how much smaller they get, and how often, before they are exact.
+_SMALLER, _MOST_SMALLER = 0.8, 3
 # What a step does to errors on average, as a share of it, if they are evenly spread: half of it, or a root of a third.
 _SHARE: Mapping[MeanKind, float] = {"mean_abs": 0.5, "mean_rel": 0.5, "rms": 1 / math.sqrt(3)}
 _LARGEST_RELATIVE = 0.99
@@ -169,11 +171,20 @@ def _safest(
 ) -> tuple[CodedBlock, dict[str, float]]:
     """Encode a block of several variables that did not meet their limits at once.
 
-    By the largest steps that are known to hold for each, and at last without loss.
+    By the largest steps that are known to hold for each, or the next to try. Errors of a variable may depend on the steps of those that it
+    follows from, so steps that do not hold now are made smaller, and then exact; at last all are.
     """
-    for last in ({name: search.held for name, search in searches.items()}, dict.fromkeys(searches, 0.0)):
-        coded = encode(last)
-        errors = {name: coded.means[name].value(_limit(stated[name])[0]) for name in searches}
-        if all(within(errors[name], search.limit) for name, search in searches.items()):
-            return coded, last
+    steps = {name: search.held or search.step for name, search in searches.items()}
+    for attempt in range(2 * _MOST_SMALLER + 1):
+        coded = encode(steps)
+        broken = [
+            name
+            for name, search in searches.items()
+            if not within(coded.means[name].value(_limit(stated[name])[0]), search.limit)
+        ]
+        if not broken:
+            return coded, steps
+        for name in searches if attempt == 2 * _MOST_SMALLER - 1 else broken:
+            smaller = _SMALLER * steps[name] if attempt < _MOST_SMALLER else 0.0
+            steps[name] = float(math.floor(smaller)) if searches[name].whole else smaller
     raise BoundBroken(f"{', '.join(map(repr, searches))}: a limit on average is broken by exact values")
