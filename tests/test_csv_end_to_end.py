@@ -30,7 +30,7 @@ def through(path: Path, bounds: object, name: str = "restored") -> str:
     """The text that comes back from a .bal file."""
     api.compress(path, path.with_suffix(".bal"), bounds=bounds, model="scalar")
     target = path.with_name(f"{name}{path.suffix}")
-    baler_core.decompress(path.with_suffix(".bal"), target)
+    baler_core.decompress(path.with_suffix(".bal"), target, overwrite=True)
     return target.read_bytes().decode()
 
 
@@ -350,13 +350,13 @@ def test_cells_longer_than_pythons_limit_come_back(tmp_path: Path, cell: str) ->
     data = ("n,flux,note\n" + "".join(rows)).encode()
     (tmp_path / "a.csv").write_bytes(data)
     api.compress(tmp_path / "a.csv", tmp_path / "a.bal", bounds={"flux": {"abs": 1e-3}}, model="scalar")
-    restored = baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv").read_bytes()
+    restored = baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv", overwrite=True).read_bytes()
     assert csv.field_size_limit() == limit
     found = baler_core.open(tmp_path / "a.bal")
     assert found["note"].values[40] == next(iter(csv_rows(cell)))
     assert np.abs(found["flux"].values - np.round(np.arange(60) / 7, 6)).max() <= 1e-3
     api.compress(tmp_path / "a.csv", tmp_path / "a.bal", model="scalar")
-    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv").read_bytes() == data
+    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv", overwrite=True).read_bytes() == data
     assert len(restored) <= len(data)  # no cell has become longer
 
 
@@ -396,7 +396,7 @@ def test_what_is_no_table_is_kept_byte_for_byte(
     api.compress(tmp_path / "a.csv", tmp_path / "a.bal", bounds={"*": {"rel": 1e-3}}, model="scalar")
     assert why in caplog.text
     assert "kept byte for byte" in caplog.text
-    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv").read_bytes() == data
+    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv", overwrite=True).read_bytes() == data
     for chosen in ({"reader": "csv"}, {"variables": ["a"]}):
         with pytest.raises(DataError, match=why.replace(".", r"\.")):
             api.compress(tmp_path / "a.csv", tmp_path / "c.bal", **chosen)  # type: ignore[arg-type]

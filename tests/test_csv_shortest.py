@@ -80,7 +80,7 @@ def test_a_table_under_bits_hardly_becomes_longer(bits: int, tmp_path: Path) -> 
     source, again = tmp_path / "a.csv", tmp_path / "b.csv"
     source.write_text("x\n" + "".join(f"{value:.2f}\n" for value in numbers.normal(12, 4, 3000)))
     baler_core.compress(source, tmp_path / "a.bal", bounds={"x": {"bits": bits}})
-    baler_core.decompress(tmp_path / "a.bal", again)
+    baler_core.decompress(tmp_path / "a.bal", again, overwrite=True)
     before, after = (np.loadtxt(path, skiprows=1) for path in (source, again))
     assert (np.abs(before - after) <= Tolerance("bits", bits).allowed(before)).all()
     assert (before != after).any()
@@ -106,7 +106,7 @@ def test_a_table_of_few_digits_hardly_becomes_longer(tmp_path: Path) -> None:
     source, again = tmp_path / "a.csv", tmp_path / "b.csv"
     source.write_text("pt,mass\n" + rows)
     baler_core.compress(source, tmp_path / "a.bal", bounds={"pt": {"rel": 1e-3}, "mass": {"rel": 1e-3}})
-    baler_core.decompress(tmp_path / "a.bal", again)
+    baler_core.decompress(tmp_path / "a.bal", again, overwrite=True)
     before, after = (np.loadtxt(path, delimiter=",", skiprows=1) for path in (source, again))
     assert (np.abs(before - after) <= 1e-3 * np.abs(before)).all()
     assert (before != after).any()

@@ -95,7 +95,7 @@ def test_a_text_table_keeps_them_in_its_digits(tmp_path: Path) -> None:
     bal = tmp_path / "t.bal"
     baler_core.compress(table, bal, bounds={"a": {"abs": 0.01, "threshold": [0.5, 1.25]}})
     back = tmp_path / "back.csv"
-    baler_core.decompress(bal, back)
+    baler_core.decompress(bal, back, overwrite=True)
     y = np.loadtxt(back, skiprows=1)
     for number in (0.5, 1.25):
         np.testing.assert_array_equal(x > number, y > number)

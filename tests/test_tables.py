@@ -61,3 +61,16 @@ def test_a_notebook_shows_bounds_and_errors_and_runs_nothing(tmp_path: Path) -> 
     assert "abs 0.25" in shown
     assert f"{largest:.4g}" in shown
     assert "times smaller" in shown
+
+
+def test_missing_integers_of_text_tables_are_missing_in_tables(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,x\n1,0.5\n,1.5\n3,\n")
+    baler_core.compress(tmp_path / "a.csv", tmp_path / "a.bal", model="scalar")
+    frame = baler_core.open(tmp_path / "a.bal", as_="pandas")
+    assert str(frame["n"].dtype) == "Int64"
+    assert frame["n"].isna().tolist() == [False, True, False]
+    assert frame["n"][2] == 3
+    assert frame["x"].isna().tolist() == [False, False, True]
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        assert file.to_arrow(["n"])["n"].to_pylist() == [1, None, 3]
+        assert file.to_pandas("n", start=2)["n"].tolist() == [3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from baler_core.api.file import CACHE
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
+from baler_core.api.outputs import refuse_compressed, refuse_output, refuse_restored, refuse_trained
 from baler_core.config import Config, ModelStorage
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
@@ -22,6 +23,7 @@ from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
 from baler_core.pipeline.decompression import decompress as decompress_file
 from baler_core.pipeline.input import Input
+from baler_core.pipeline.replacing import refuse_data
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -61,6 +63,7 @@ def compress(
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
     target: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
 
@@ -93,6 +96,9 @@ def compress(
     target
         What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
         multiplied by the factor that this needs. `Compressed.target` tells it.
+    overwrite
+        Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
+        object). What is read is never replaced.
 
     Raises
     ------
@@ -113,6 +119,7 @@ def compress(
         "target": target,
     }
     chosen = Path(trained) if trained is not None else None
+    refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))
     with sent(path) as output:
         config, source = _prepared("compress", data, output, arguments, registry)
         return replace(compress_file(config, registry, source=source, output=output, model=chosen), path=Path(path))
@@ -131,10 +138,11 @@ def train(
     preprocess: Sequence[Stated] = (),
     training: Mapping[str, Any] | None = None,
     block_bytes: int = BLOCK_BYTES,
+    overwrite: bool = False,
 ) -> Path:
     """Train models on a file or a Python object, and write them to `path` for `compress(trained=...)`.
 
-    Parameters are those of `compress`.
+    Parameters are those of `compress`; without `overwrite`, only a file of trained models is replaced.
 
     Raises
     ------
@@ -152,6 +160,7 @@ def train(
         "training": training,
         "block_size": block_bytes,
     }
+    refuse_output(path, [data], overwrite=overwrite, refuse=refuse_data)
     config, source = _prepared("train", data, Path(path), arguments, registry)
     given = source if isinstance(source, Input) else None
     return train_models(config, registry, output=Path(path), source=given)
@@ -165,6 +174,7 @@ def decompress(
     variables: str | Sequence[str] | None = None,
     rows: tuple[int, int | None] | None = None,
     trained: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
 
@@ -178,14 +188,18 @@ def decompress(
         From which row or event of their leading dimension to which, as of a slice; None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    overwrite
+        Whether a file that exists may be replaced. What is read is never replaced.
 
     Raises
     ------
     BalerError
-        If the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
+        If `output` exists, the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
+    refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
+    refuse_trained(Path(path), output, trained)
     with sent(output) as target:
         if variables is None and rows is None:
             decompress_file(Path(path), None, output=target, lookup=_lookup(trained))

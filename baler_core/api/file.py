@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -158,6 +159,32 @@ class File(Mapping[str, "StoredArray"]):
         reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
         with not_believed(self.path, self.header.reader.package):
             return reader.shown(self.schema)
+
+    @cached_property
+    def nulls(self) -> Mapping[str, Sequence[str]]:
+        """Return for each variable that has nulls the variables that are true where there is one.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        if not self.has_reader:
+            return {}
+        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
+        with not_believed(self.path, self.header.reader.package):
+            stated = reader.nulls(self.schema)
+        return {name: masks for name, masks in stated.items() if all(self._is_mask(mask, name) for mask in masks)}
+
+    @property
+    def has_reader(self) -> bool:
+        """Return whether the reader that made it is installed, without which `shown` and `nulls` are not known."""
+        return self.reader in self._stored.registry.offers["reader"]
+
+    def _is_mask(self, mask: str, name: str) -> bool:
+        if name not in self or mask not in self or self[mask].dtype != bool:
+            return False
+        return self[name].dims[: self[mask].ndim] == self[mask].dims
 
     # ---- values
 

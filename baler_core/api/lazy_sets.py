@@ -9,11 +9,14 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from baler_core.builtin.objects.presenting import dataset_of
+from baler_core.plugin.shown import ShownVariable
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from baler_core.api.file import File, StoredArray
+
+_OF_THE_KIND_OF_VALUES = {"_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"}
 
 
 class LazyValues(BackendArray):
@@ -21,13 +24,27 @@ class LazyValues(BackendArray):
 
     def __init__(self, array: StoredArray) -> None:
         self.array = array
-        self.shape, self.dtype = array.shape, array.dtype
+        self.shape, self.dtype = array.shape, dtype_with_nulls(array)
+        self.masks = [array.file[mask] for mask in array.file.nulls.get(array.name, ())]
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
 
     def _values(self, key: tuple[Any, ...]) -> np.ndarray:
-        return np.asarray(self.array[key])
+        values = np.asarray(self.array[key])
+        if self.dtype.kind != "f" or not self.masks:
+            return values
+        found = values.astype(self.dtype)
+        for mask in self.masks:
+            null = np.asarray(mask[key[: mask.ndim]])
+            found[np.broadcast_to(null.reshape(null.shape + (1,) * (found.ndim - null.ndim)), found.shape)] = np.nan
+        return found
+
+
+def dtype_with_nulls(array: StoredArray) -> np.dtype[Any]:
+    """Return the dtype that has NaN for nulls: float64 for integers that it holds exactly, their own for others."""
+    small = array.dtype.kind in "biu" and array.dtype.itemsize <= 4
+    return np.dtype(np.float64) if small and array.name in array.file.nulls else array.dtype
 
 
 def lazy_dataset(file: File) -> xr.Dataset:
@@ -38,16 +55,46 @@ def lazy_dataset(file: File) -> xr.Dataset:
     import xarray as xr
 
     at_once = {name: (array.dims, np.asarray(array)) for name, array in file.items() if _is_needed(array)}
-    known = dataset_of(at_once, {name: file[name].attrs for name in at_once}).variables
+    attributes, overall = _attributes(file)
+    known = dataset_of(at_once, {name: attributes[name] for name in at_once}).variables
     variables = {
-        name: known[name] if name in at_once else xr.Variable(array.dims, lazy_values(array), array.attrs)
+        name: known[name] if name in at_once else xr.Variable(array.dims, lazy_values(array), attributes[name])
         for name, array in file.items()
     }
     inner = {name: variable for name, variable in variables.items() if name in variable.dims}
     rest = {name: variable for name, variable in variables.items() if name not in inner}
-    dataset = xr.Dataset(rest, coords=xr.Coordinates(inner, indexes={}) if inner else None)
+    dataset = xr.Dataset(rest, coords=xr.Coordinates(inner, indexes={}) if inner else None, attrs=overall)
     dataset.set_close(file.close)
     return dataset
+
+
+def _attributes(file: File) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the attributes of each variable and of the whole: the original's own, where its reader tells them."""
+    found = {name: array.attrs for name, array in file.items()}
+    for name, masks in file.nulls.items():
+        found[name]["null"] = list(masks) if len(masks) > 1 else masks[0]
+    shown = file.shown() if file.has_reader else None
+    if shown is None:
+        return found, {}
+    for variable in shown.variables:
+        stored = variable.parts.get(())
+        if stored is not None and stored in file:
+            found[stored] = _as_stored(variable, file[stored].dtype)
+    root = shown.groups.get("")
+    return found, dict(root.attributes) if root is not None else {}
+
+
+def _as_stored(shown: ShownVariable, stored: np.dtype[Any]) -> dict[str, Any]:
+    """Return attributes whose numbers have the sign of the values, where the file has them of the other sign."""
+    attributes = dict(shown.attributes)
+    if shown.dtype == stored or not {shown.dtype.kind, stored.kind} <= set("iu"):
+        return attributes
+    attributes.pop("_Unsigned", None)
+    for name in _OF_THE_KIND_OF_VALUES & attributes.keys():
+        value = np.asarray(attributes[name])
+        if value.dtype == shown.dtype and value.dtype.itemsize == stored.itemsize:
+            attributes[name] = value.view(stored.newbyteorder("="))[()]
+    return attributes
 
 
 def lazy_values(array: StoredArray) -> indexing.MemoryCachedArray:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from baler_core.api.outputs import refuse_other_file, refuse_output
 from baler_core.config.arguments import plain_values
 from baler_core.config.inputs import find_inputs, split_name
 from baler_core.config.settings import ModelStorage
 from baler_core.errors import ConfigError
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
+from baler_core.pipeline.many.manifest import known_parts
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.workers import Submits
 from baler_core.plugin.registry import load_plugins
@@ -36,6 +39,7 @@ def compress_many(
     model_storage: ModelStorage = "inside",
     block_bytes: int = 64 << 20,
     target: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Compress files into the folder, each to the same bytes as `compress` gives, but for those that are finished already.
 
@@ -57,6 +61,8 @@ def compress_many(
         `(3, 100)` takes the third of a hundred shares of the list.
     bounds, derived, model, reader, variables, preprocess, training, trained, model_storage, block_bytes, target
         As those of `compress`.
+    overwrite
+        Whether files in the folder may be replaced that are no .bal files of inputs of the same name.
 
     Returns
     -------
@@ -93,6 +99,10 @@ def compress_many(
         None if part is None else ListShare.parse(f"{part[0]}/{part[1]}"),
         None if trained is None else Path(trained),
     )
+    ours = known_parts(campaign.folder, name)  # whatever became of them since
+    for source, output in campaign.files.items():
+        refuse = partial(refuse_other_file, source)
+        refuse_output(output, [*found, trained], overwrite=overwrite or output.name in ours, refuse=refuse)
     manifest, outcomes = run_campaign(campaign, workers=workers, executor=executor, keep_going=keep_going)
     refuse_failed(outcomes, manifest.files)
     return campaign.manifest

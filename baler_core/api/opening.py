@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from baler_core.api.file import open_file
-from baler_core.builtin.objects.presenting import dataset_of, frame_of, variable_attributes
+from baler_core.api.file import File, open_file
+from baler_core.builtin.objects.presenting import frame_of
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
 from baler_core.data.block import values_of
@@ -44,8 +44,11 @@ def opened(place: Place, trained: Path | None, form: Form | None, cache: str | i
     if form is not None and form not in get_args(Form):
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
     source = open_source(place)
-    if form not in ("numpy", "pandas"):
+    if form != "numpy":
         file = open_file(source, trained=trained, cache=cache)
+        if file.reader != "python" and form == "pandas":
+            with file:
+                return _table(file)
         if file.reader != "python":
             from baler_core.api.lazy_sets import lazy_dataset
 
@@ -63,7 +66,7 @@ def opened(place: Place, trained: Path | None, form: Form | None, cache: str | i
             if reader.name == "python":
                 return _object(schema, arrays, stored.registry, form)
             dates = dates_of(schema.skeleton) if reader.name in ("npy", "npz") else {}
-            return _file(schema, arrays, dates, form)
+            return {name: values.view(dates.get(name, values.dtype)) for name, values in arrays.items()}
         except DataError as error:
             raise DataError(f"{stored.path}: {error}") from error
 
@@ -80,16 +83,17 @@ def _arrays(stored: BalFile) -> dict[str, np.ndarray]:
     return {v.name: joined(parts[v.name], v) for v in variables}
 
 
-def _file(
-    schema: Schema, arrays: Mapping[str, np.ndarray], dates: Mapping[str, np.dtype[Any]], form: Form | None
-) -> Any:
-    """The variables of a data file, dates as dates."""
-    values = {v.name: arrays[v.name].view(dates.get(v.name, arrays[v.name].dtype)) for v in schema.variables}
-    if form == "numpy":
-        return values
-    attributes = {v.name: variable_attributes(v) for v in schema.variables}
-    dataset = dataset_of({v.name: (v.dims, values[v.name]) for v in schema.variables}, attributes)
-    return frame_of(dataset) if form == "pandas" else dataset
+def _table(file: File) -> Any:
+    """The variables of a data file as a table: nulls as pandas has them, if all lie along one dimension."""
+    plain = all(array.ndim == 1 and array.dtype.kind not in "mM" for array in file.values())
+    if plain and len({array.dims for array in file.values()}) == 1:
+        return file.to_pandas()
+    from baler_core.api.lazy_sets import lazy_dataset
+
+    try:
+        return frame_of(lazy_dataset(file))
+    except DataError as error:
+        raise DataError(f"{file.path}: {error}") from error
 
 
 def _object(schema: Schema, arrays: Mapping[str, np.ndarray], registry: Registry, form: Form | None) -> Any:

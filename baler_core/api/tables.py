@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.builtin.objects.presenting import fills_of
 from baler_core.errors import DataError
 from baler_core.machine.optional import need
 
@@ -27,7 +29,7 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
 
     Returns
     -------
-    By name: an array of as many rows as the table, or `(offsets, array)` for lists.
+    By name: an array of as many rows as the table, or `(offsets, array)` for lists; masked where there are nulls.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
 
 
 def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
-    values = array.rows(start, stop)
+    values = with_nulls(array, array.rows(start, stop), [file[mask].rows(start, stop) for mask in _masks(file, array)])
     if array.dims[0] == array.leading_dim:
         return values
     counts = file[file.counts[array.dims[0]]]
@@ -56,6 +58,42 @@ def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
     offsets = np.zeros(stop - start + 1, np.int64)
     np.cumsum(counts.rows(start, stop), out=offsets[1:])
     return offsets, values
+
+
+def _masks(file: File, array: StoredArray) -> Sequence[str]:
+    return file.nulls.get(array.name, ())
+
+
+def with_nulls(array: StoredArray, values: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Return values masked where a mask says so, and integers where they are a fill value; themselves if none are."""
+    variable = array.variable
+    null = np.zeros(values.shape, bool)
+    for mask in masks:
+        null |= mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
+    if variable.fill and values.dtype.kind in "iu" and not variable.is_packed:
+        null |= np.isin(values, fills_of(variable))
+    return np.ma.MaskedArray(values, null) if null.any() else values
+
+
+def series_of(values: np.ndarray) -> Any:
+    """Return a column of pandas: where values are masked NaN, or of integers and booleans NA in a nullable dtype."""
+    import pandas as pd
+
+    plain = np.asarray(values)
+    native = plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
+    if not isinstance(values, np.ma.MaskedArray):
+        return pd.Series(native)
+    null = np.ma.getmaskarray(values)
+    if native.dtype.kind in "iu":
+        return pd.Series(pd.arrays.IntegerArray(native.copy(), null.copy()))
+    if native.dtype.kind == "b":
+        return pd.Series(pd.arrays.BooleanArray(native.copy(), null.copy()))
+    if native.dtype == np.float16:
+        native = native.astype(np.float32)
+    nothing = np.nan if native.dtype.kind in "fc" else None
+    native = native.copy() if native.dtype.kind in "fcO" else native.astype(object)
+    native[null] = nothing
+    return pd.Series(native)
 
 
 def to_arrow(columns: Mapping[str, Any]) -> pa.Table:
@@ -77,7 +115,9 @@ def _arrow_column(pa: Any, values: Any) -> Any:
     native = (
         values if values.dtype.isnative or values.dtype == object else values.astype(values.dtype.newbyteorder("="))
     )
-    return pa.array(native.tolist() if native.dtype.kind in "SV" else native)
+    null = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    plain = np.asarray(native)
+    return pa.array(plain.tolist() if plain.dtype.kind in "SV" else plain, mask=null)
 
 
 def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -89,14 +129,22 @@ def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
         if isinstance(values, tuple):
             offsets, inner = values
             cells = np.empty(len(offsets) - 1, object)
-            cells[:] = np.split(inner, offsets[1:-1])
-            values = cells
+            cells[:] = [_cell(inner[a:b]) for a, b in pairwise(offsets.tolist())]
+            found[name] = pd.Series(cells)
         elif values.ndim > 1:
-            values = list(values)
-        elif not values.dtype.isnative:
-            values = values.astype(values.dtype.newbyteorder("="))
-        found[name] = pd.Series(values)
+            found[name] = pd.Series([_cell(row) for row in values])
+        else:
+            found[name] = series_of(values)
     return pd.DataFrame(found)
+
+
+def _cell(values: np.ndarray) -> Any:
+    """Return a list within a table: an array, with NaN or None where a number or anything else is null."""
+    if not np.ma.is_masked(values):
+        return np.asarray(values)
+    cells: Any = np.array(values, values.dtype if values.dtype.kind in "fc" else object)
+    cells[np.ma.getmaskarray(values)] = np.nan if values.dtype.kind in "fc" else None
+    return cells
 
 
 def to_polars(columns: Mapping[str, Any]) -> pl.DataFrame:

@@ -60,12 +60,15 @@ def batch_options(command: Command) -> Command:
 
 
 def compress_batch(
-    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool, force: bool
 ) -> None:
     """Compress the inputs of a configuration as a set."""
     from baler_core.pipeline.many.campaign import refuse_failed, run_campaign
+    from baler_core.pipeline.replacing import refuse_other_name
 
     campaign = _campaign(config, checked, registry, model, batch)
+    for source, target in () if force else campaign.files.items():
+        refuse_other_name(target, source, "choose another 'output:', or replace it with --force")
 
     def tell(outcome: FileOutcome, progress: Progress) -> None:
         if not as_json:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from baler_core.errors import ConfigError, DataError
+from baler_core.errors import ConfigError
 from baler_core.machine.addresses import address_of, sent
 from baler_core.plugin.folders import is_marked
 
@@ -120,9 +120,9 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True, fo
     stands_for_file = target.is_dir() and is_marked(target, folders)
     if target.is_dir() and not stands_for_file:
         raise ConfigError(f"{target} is a folder: name a file with -o")
-    for path in needed:
-        if target.exists() and path.exists() and target.samefile(path):
-            raise DataError(f"{target} would overwrite a file that this command needs: choose another name with -o")
+    from baler_core.pipeline.replacing import refuse_needed
+
+    refuse_needed(target, needed, "choose another name with -o")
     if (target.is_file() or stands_for_file) and not replace:
         raise ConfigError(f"{target} already exists: choose another name with -o, or replace it with --force")
     for folder in target.parents:
@@ -131,4 +131,20 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True, fo
             raise ConfigError(
                 f"{target} cannot be created, since {folder} is {what}: name another with -o or 'output:'"
             )
+    return target
+
+
+def ready_for(source: Path, target: Path, needed: Sequence[Path] = (), *, force: bool = False) -> Path:
+    """Check where the compressed form of an input goes by default: in place of an earlier one of the same input.
+
+    Raises
+    ------
+    BalerError
+        As `ready` does; or it was made from another input, and `force` is not set.
+    """
+    ready(target, needed)
+    if not force:
+        from baler_core.pipeline.replacing import refuse_other
+
+        refuse_other(target, source, "choose another 'output:' or name, or replace it with --force")
     return target

@@ -13,7 +13,7 @@ from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import Rows, common_options, memory_option, model_file
-from baler_core.cli.outputs import Destination, force_option
+from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
@@ -101,7 +101,7 @@ def compress(
             raise ConfigError(
                 "-o names one file, and the options for many files name theirs by the inputs: leave it out"
             )
-        compress_batch(config, checked, registry, model, batch, as_json=as_json)
+        compress_batch(config, checked, registry, model, batch, as_json=as_json, force=force)
         return
     if output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
@@ -109,7 +109,10 @@ def compress(
     destination = _destination(output, force, as_json, needed)
     done = []
     for source in checked.inputs:
-        with destination.path(compressed_path(checked, source, registry)) as target:
+        default = compressed_path(checked, source, registry)
+        if output is None:
+            ready_for(source, default, needed, force=force)
+        with destination.path(default) as target:
             done.append(compress_file(checked, registry, source=source, output=target, model=model))
         if not as_json:
             click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)

@@ -12,7 +12,7 @@ import click
 
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import common_options
-from baler_core.cli.outputs import ready
+from baler_core.cli.outputs import ready, ready_for
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
@@ -49,6 +49,7 @@ class _Run:
     silent: bool
     needed: Sequence[Path]
     model: Path | None = None
+    force: bool = False
 
     def tell(self, text: str) -> None:
         if not self.silent:
@@ -73,7 +74,8 @@ class _Run:
         from baler_core.pipeline.decompression import decompress
 
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
-        target = ready(compressed_path(self.config, source, self.registry), self.needed)
+        compressed_to = compressed_path(self.config, source, self.registry)
+        target = ready_for(source, compressed_to, self.needed, force=self.force)
         compressed = compress(self.config, self.registry, source=source, output=target, model=model)
         self.tell(f"restoring {target}")
         folders = make_reader(source, self.config.reader, self.registry).folders
@@ -128,6 +130,7 @@ class _Run:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
 @click.option("--model", type=click.Path(path_type=Path), help="Use this model file instead of training.")
 @missing_option
+@click.option("--force", is_flag=True, help="Replace .bal files in the output folder that were made from other inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @common_options
 def run(
@@ -136,6 +139,7 @@ def run(
     output: Path | None,
     model: Path | None,
     allow_missing: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Train on the first input of CONFIG, compress and restore every input, and report what was lost."""
@@ -147,7 +151,9 @@ def run(
     if output is not None and output.exists() and not output.is_dir():
         raise ConfigError(f"{output} is a file: 'baler run' writes its results into a folder, name one with -o")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
-    work = _Run(checked, registry, as_json, needed, model)
+    work = _Run(checked, registry, as_json, needed, model, force)
+    for source in () if force else checked.inputs:
+        ready_for(source, compressed_path(checked, source, registry), needed)
     trained = work.trained()
     outcomes = [work.outcome(source, trained) for source in checked.inputs]
     if as_json:

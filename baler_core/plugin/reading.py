@@ -172,6 +172,13 @@ class Reader(Component, ABC):
             f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
         )
 
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        """Return for each variable that has nulls those of booleans that are true where there is one; most formats have none.
+
+        Each lies along as many of the variable's dimensions, the first ones, as it has.
+        """
+        return {}
+
     def shown(self, schema: Schema) -> Shown | None:
         """Return how the libraries of this format show the file that `create` would make, from its schema alone.
 

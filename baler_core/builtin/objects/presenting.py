@@ -102,12 +102,17 @@ def variable_attributes(variable: Variable) -> dict[str, Any]:
     if (variable.scale, variable.offset) != (1.0, 0.0):
         properties |= {"scale_factor": variable.scale, "add_offset": variable.offset}
     if variable.fill and variable.numpy_dtype.kind in "iuf":
-        with np.errstate(all="ignore"):
-            fills = [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
+        fills = fills_of(variable)
         properties["_FillValue"] = fills[0]
         if len(fills) > 1:
             properties["missing_value"] = np.array(fills)
     return properties
+
+
+def fills_of(variable: Variable) -> list[Any]:
+    """Return the values that stand for missing ones, in the dtype of the values."""
+    with np.errstate(all="ignore"):
+        return [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
 
 
 def frame_of(dataset: xr.Dataset) -> pd.DataFrame:

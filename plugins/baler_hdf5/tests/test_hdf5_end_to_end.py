@@ -69,7 +69,7 @@ def test_the_bound_is_kept_on_what_readers_show(tmp_path: Path, kind: Any, code:
         counts.setncatts({"_Unsigned": "true", "scale_factor": scale, "add_offset": 5.0})
         counts[:] = whole.astype(f"u{code[1]}").view(code)
     baler_core.compress(path, tmp_path / "data.bal", bounds={"counts": {"abs": 3.0}})
-    baler_core.decompress(tmp_path / "data.bal", output)
+    baler_core.decompress(tmp_path / "data.bal", output, overwrite=True)
     with xr.open_dataset(path) as a, xr.open_dataset(output) as b:
         before, after = a["counts"].values, b["counts"].values
         assert not np.array_equal(before, after, equal_nan=True)

@@ -155,7 +155,7 @@ def test_limits_of_a_wider_type_are_kept_for_readers_of_stored_and_of_physical_u
     variable, _ = read(path)
     assert (variable.limits, variable.stated_limits) == ((0.0, 2000.0), (0.0, 100.0))
     baler_core.compress(path, tmp_path / "v.bal", bounds={"v": {"abs": 2.0}}, model={"name": "auto", "effort": "fast"})
-    baler_core.decompress(tmp_path / "v.bal", restored)
+    baler_core.decompress(tmp_path / "v.bal", restored, overwrite=True)
     with netCDF4.Dataset(path) as before, netCDF4.Dataset(restored) as after:
         assert np.array_equal(np.ma.getmaskarray(before["v"][:]), np.ma.getmaskarray(after["v"][:]))
         for file in (before, after):

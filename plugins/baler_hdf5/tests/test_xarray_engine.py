@@ -144,6 +144,35 @@ def test_a_file_looks_like_its_original(tmp_path: Path, make: Callable[[Path, An
             same(original, ours)
 
 
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT"])
+@pytest.mark.parametrize("make", [cf, unsigned])
+def test_what_open_returns_decodes_to_the_original(
+    tmp_path: Path, make: Callable[[Path, Any], None], kind: Any
+) -> None:
+    make(tmp_path / "a.nc", kind)
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        file.setncatts({"title": "a run", "numbers": np.array([1, 2], "i4")})
+        file.createDimension("when", 3)
+        when = file.createVariable("when", "f8", ("when",))
+        when.setncatts({"units": "days since 2001-01-01", "calendar": "360_day", "standard_name": "time", "axis": "T"})
+        when[:] = [58, 59, 60]
+    baler_core.compress(tmp_path / "a.nc", tmp_path / "a.bal", model="scalar")
+    with (
+        xr.open_dataset(tmp_path / "a.nc", engine="netcdf4") as original,
+        xr.open_dataset(tmp_path / "a.nc", engine="netcdf4", decode_cf=False) as plain,
+        baler_core.open(tmp_path / "a.bal") as ours,
+    ):
+        assert repr(ours["when"].attrs) == repr(plain["when"].attrs)
+        assert ours["when"].values.tolist() == [58, 59, 60]
+        assert repr(ours.attrs) == repr(original.attrs)
+        decoded = xr.decode_cf(ours).load()
+        if make is unsigned:  # of the sign that values have, so are the limits
+            xr.testing.assert_equal(decoded, original.load())
+            assert decoded["i1"].attrs["valid_range"].tolist() == [0, 254]
+        else:
+            xr.testing.assert_identical(decoded, original.load())
+
+
 def test_groups_are_those_of_the_original(tmp_path: Path) -> None:
     rich(tmp_path / "a.nc", "NETCDF4")
     baler_core.compress(tmp_path / "a.nc", tmp_path / "a.bal", model="exact")
@@ -236,7 +265,7 @@ def test_damage_is_an_oserror_of_one_sentence(field: tuple[Path, Path], tmp_path
 def test_research_files_look_like_their_originals(shared_data: Path, tmp_path: Path) -> None:
     for name in ("A1B_north_america", "orca2_votemper"):
         path = shared_data / "cfd" / f"{name}.nc"
-        baler_core.compress(path, tmp_path / "a.bal", model=FAST)
+        baler_core.compress(path, tmp_path / "a.bal", model=FAST, overwrite=True)
         with xr.open_dataset(path, engine="netcdf4") as original, xr.open_dataset(tmp_path / "a.bal") as ours:
             same(original, ours)
 

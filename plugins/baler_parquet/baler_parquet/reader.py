@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from baler_core import Reader, Schema, Sink, Source
@@ -36,6 +36,12 @@ class ParquetReader(Reader):
 
         return ArrowSink(path, schema)
 
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        """Return the masks of columns; that of a struct is none of its fields'."""
+        from baler_parquet.schema.layout import masks_of
+
+        return masks_of(schema)
+
 
 class ArrowReader(Reader):
     """Tables in Feather, and Arrow's own files and streams."""
@@ -66,3 +72,9 @@ class ArrowReader(Reader):
         from baler_parquet.sink import ArrowSink
 
         return ArrowSink(path, schema)
+
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        """Return the masks of columns; that of a struct is none of its fields'."""
+        from baler_parquet.schema.layout import masks_of
+
+        return masks_of(schema)

@@ -137,6 +137,6 @@ def restored(path: Path, **options: Any) -> Path:
     """Compress and restore a file beside itself; lossless and without learning unless told otherwise."""
     target = path.with_name(f"restored-{path.name}")
     compressed = path.with_suffix(".bal")
-    baler_core.compress(path, compressed, **({"bounds": "lossless", "model": "scalar"} | options))
-    baler_core.decompress(compressed, target)
+    baler_core.compress(path, compressed, **({"bounds": "lossless", "model": "scalar", "overwrite": True} | options))
+    baler_core.decompress(compressed, target, overwrite=True)
     return target

@@ -64,7 +64,7 @@ def test_a_catalogue_is_proposed_losses_in_what_was_measured_alone(
     gap = np.abs(before["mag_g"].to_numpy() - after["mag_g"].to_numpy())
     assert (gap <= 0.1 * before["mag_g_err"].to_numpy() * (1 + 1e-6))[~np.isnan(gap)].all()
     baler_core.compress("part0.snappy.parquet", "x.bal", bounds="lossless", model="scalar")
-    baler_core.decompress("x.bal", "y.parquet")
+    baler_core.decompress("x.bal", "y.parquet", overwrite=True)
     assert_same_files(Path("part0.snappy.parquet"), Path("y.parquet"))
 
 

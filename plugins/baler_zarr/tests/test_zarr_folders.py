@@ -74,6 +74,8 @@ def test_only_stores_are_replaced_and_only_when_forced(folder: Path, capsys: pyt
     assert run("decompress", "a.bal", "-o", "a.bal/x.zarr") == 1
     with pytest.raises(baler_core.BalerError, match="not a file that can be replaced"):
         baler_core.decompress("a.bal", "mine.zarr")
+    with pytest.raises(baler_core.ConfigError, match="overwrite=True"):
+        baler_core.decompress("a.bal", "b.zarr")
     with pytest.raises(baler_core.BalerError, match="name it"):
         baler_core.decompress("a.bal", "b.nc")
     assert not [p for p in folder.iterdir() if p.name.startswith(".partial")]
@@ -98,7 +100,7 @@ def test_a_store_that_cannot_be_completed_does_not_appear(folder: Path, monkeypa
     monkeypatch.setattr(ArrayOutput, "write", fails)
     for target in ("b.zarr", "c.zarr", "d.zarr.zip"):
         with pytest.raises(baler_core.BalerError):
-            baler_core.decompress("a.bal", target)
+            baler_core.decompress("a.bal", target, overwrite=True)
     assert files_of(folder / "b.zarr") == before
     assert sorted(p.name for p in folder.iterdir()) == ["a.bal", "a.zarr", "b.zarr"]
 

@@ -135,8 +135,8 @@ def restored(path: Path, target: Path | None = None, **options: Any) -> Path:
     if target.is_dir():
         shutil.rmtree(target)
     compressed = path.with_name("store.bal")
-    baler_core.compress(path, compressed, **({"bounds": "lossless", "model": "scalar"} | options))
-    baler_core.decompress(compressed, target)
+    baler_core.compress(path, compressed, **({"bounds": "lossless", "model": "scalar", "overwrite": True} | options))
+    baler_core.decompress(compressed, target, overwrite=True)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = "schema"
 # Rows that have no values in them cost nothing to claim.
 MOST_EMPTY = 100_000_000
+_MASK = re.compile(r"(?s).*/null[0-9]*_*")  # of values, neither of lists nor of structs
 NULLS = {"list": "/null_list", "struct": "/null_struct"}
 CODES = "codes of a dictionary"
 
@@ -179,3 +181,15 @@ def joined(layouts: Sequence[Layout], skeleton: Mapping[str, Any], attachments: 
     # Lists of nothing have counts, but no rows that anything would lie along.
     counts = {dim: name for layout in layouts for dim, name in layout.counts.items() if dim in used}
     return Schema(variables, sizes, counts, skeleton, attachments)
+
+
+def masks_of(schema: Schema) -> dict[str, list[str]]:
+    """Return for each variable with nulls the masks that tell where, from the names that the skeleton keeps."""
+    stated = {str(place): str(name) for place, name in schema.skeleton["names"].items()}
+    found: dict[str, list[str]] = {}
+    for key, mask in stated.items():
+        place, bar, level = key.partition(NULL)
+        name = stated.get(place, mask.rpartition("/null")[0])
+        if bar and (not level or level.isdecimal()) and _MASK.fullmatch(mask):
+            found.setdefault(name, []).append(mask)
+    return found
