@@ -170,8 +170,9 @@ def _noise(column: SampledColumn, numbers: np.ndarray, rows: int) -> np.ndarray:
     """Return the size of error that is of no account, > 0, for each sampled value (as float64: `numbers`) of a target."""
     allowed = column.tolerance.allowed(_thinned(column.values, rows))
     usual = np.abs(numbers[np.isfinite(numbers) & (np.abs(numbers) < _HUGE)])
+    middle = float(usual.mean()) if usual.size else 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(np.isfinite(allowed), allowed, 0) + 2e-6 * (np.abs(numbers) + usual.mean()) + 1 / _HUGE
+        return np.where(np.isfinite(allowed), allowed, 0) + 2e-6 * (np.abs(numbers) + middle) + 1 / _HUGE
 
 
 def _in_wide_table(numbers: np.ndarray, noise: np.ndarray, wanted: Sequence[bool]) -> list[Terms | None]:
