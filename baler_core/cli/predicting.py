@@ -59,7 +59,7 @@ def _configured(file: Path, registry: Registry) -> tuple[Config, Path, bool]:
 
 
 def _show(found: FilePrediction) -> None:
-    part = "all of them" if found.sample >= found.native else f"{bytes_text(found.sample)} from the middle"
+    part = "all of them" if found.sample >= found.native else f"{bytes_text(found.sample)} in pieces"
     click.echo(
         f"{found.source}: {bytes_text(found.native)} of values in {found.variables:,} variables; coded for this: {part}\n"
     )
