@@ -11,18 +11,19 @@ from baler_core.evaluate.results import OtherCompressor
 
 COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip -9": lambda data: gzip.compress(data, compresslevel=9, mtime=0),
-    "xz -9": lambda data: _xz(data),
-    "zstd -19": lambda data: _zstandard(data),
+    "xz -9": lambda data: compress_xz(data),
+    "zstd -19": lambda data: compress_zstd(data),
 }
 
 
-def _xz(data: bytes) -> bytes:
+def compress_xz(data: bytes) -> bytes:
     """As `xz -9`, but with a dictionary no larger than the data, which takes a tenth of the memory."""
     dictionary = max(4096, min(len(data), 64 << 20))
     return lzma.compress(data, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": dictionary}])
 
 
-def _zstandard(data: bytes) -> bytes:
+def compress_zstd(data: bytes) -> bytes:
+    """As `zstd -19`."""
     import zstandard
 
     return zstandard.ZstdCompressor(level=19).compress(data)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from baler_core.evaluate.others import compress_xz, compress_zstd
 from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 Bytes = Callable[[bytes], bytes]
@@ -22,19 +23,6 @@ def _of_bytes(compress: Bytes, decompress: Bytes) -> Callable[[np.ndarray, Allow
         return Coded(len(data), lambda: np.frombuffer(decompress(data), values.dtype).reshape(values.shape))
 
     return code
-
-
-def compress_xz(data: bytes) -> bytes:
-    """As `xz -9`, but with a dictionary no larger than the data, which takes a tenth of the memory."""
-    dictionary = max(4096, min(len(data), 64 << 20))
-    return lzma.compress(data, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": dictionary}])
-
-
-def compress_zstd(data: bytes, level: int = 19) -> bytes:
-    """Return a frame of Zstandard."""
-    import zstandard
-
-    return zstandard.ZstdCompressor(level=level).compress(data)
 
 
 def restore_zstd(data: bytes) -> bytes:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.data.variables import native_bytes
-from baler_core.peers.lossless import ZSTD, compress_zstd, restore_zstd
+from baler_core.evaluate.others import compress_zstd
+from baler_core.peers.lossless import ZSTD, restore_zstd
 from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 

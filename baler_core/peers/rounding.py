@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from baler_core.peers.lossless import compress_pcodec, compress_zstd, restore_pcodec, restore_zstd
+from baler_core.evaluate.others import compress_zstd
+from baler_core.peers.lossless import compress_pcodec, restore_pcodec, restore_zstd
 from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 # Lattices and logarithms are held to slightly less than the bound, for roundings of float64.

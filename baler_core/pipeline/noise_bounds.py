@@ -137,12 +137,12 @@ def _resolved(
 
 def _first_noisy(variable: Variable, first: np.ndarray, walk: Walk) -> np.ndarray:
     """Return the first physical values, or those of the first block with any noise: images may begin with an empty border."""
-    own = _physical(variable, first)
+    own = shown_values(variable, first)
     if not own.size or noise_of(own).sigma > 0:
         return own
     for block in walk():
         if variable.name in block.variables:
-            values = _physical(variable, values_of(block, variable.name))
+            values = shown_values(variable, values_of(block, variable.name))
             tiles = noise_of_tiles(values) if values.ndim > 1 and values.size else np.zeros(0)
             if (tiles > 0).any():
                 return values.reshape(-1, *values.shape[-2 if values.ndim > 2 else -1 :])[tiles > 0][:_NOISY_TILES]
@@ -165,7 +165,7 @@ def has_tiles(variable: Variable, shape: tuple[int, ...]) -> bool:
     return shape[-1] >= _SHORTEST if len(variable.dims) == 2 else math.prod(shape) >= _SHORTEST * _SHORTEST // 4
 
 
-def _physical(variable: Variable, values: np.ndarray) -> np.ndarray:
+def shown_values(variable: Variable, values: np.ndarray) -> np.ndarray:
     """Return physical values, float64; NaN where they are missing."""
     known = usable(values, (*variable.fill, *variable.flags), variable.limits)
     return np.where(known, values.astype(np.float64) * variable.scale + variable.offset, np.nan)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.data.bounds import usable
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
+from baler_core.pipeline.noise_bounds import shown_values
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, expected_autoencoder
 
 _ROWS = 4096
@@ -47,12 +47,6 @@ def is_number(variable: Variable, arrays: Mapping[str, np.ndarray]) -> bool:
     return variable.name in arrays and variable.is_numeric and variable.numpy_dtype.kind == "f"
 
 
-def physical(variable: Variable, values: np.ndarray) -> np.ndarray:
-    """Return physical values, float64; NaN where they are missing."""
-    known = usable(values, (*variable.fill, *variable.flags), variable.limits)
-    return np.where(known, values.astype(np.float64) * variable.scale + variable.offset, np.nan)
-
-
 def allowed_by(
     schema: Schema, bounds: Mapping[str, ErrorBound], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
@@ -78,7 +72,7 @@ def lossy_tables(
         names = [v.name for v in schema.variables if v.dims == (dim,) and v.name in allowed]
         if len(names) < 2:
             continue
-        columns = np.stack([physical(schema[name], arrays[name][:_ROWS]) for name in names], axis=1)
+        columns = np.stack([shown_values(schema[name], arrays[name][:_ROWS]) for name in names], axis=1)
         errors = np.stack([allowed[name][:_ROWS] for name in names], axis=1)
         finite = np.isfinite(columns).all(axis=1)
         moving = columns[finite].std(axis=0) > 0 if finite.any() else np.zeros(len(names), bool)

@@ -23,13 +23,14 @@ from baler_core.format.streams import pack_streams
 from baler_core.machine.progress import shown
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.input import Input
+from baler_core.pipeline.noise_bounds import shown_values
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
 from baler_core.suggest.extrapolate import CodedSample, Range, about, effect_of, extrapolated, with_interval
-from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables, physical
+from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
 # So small a file is coded as it will be; of larger ones samples of these sizes are.
@@ -132,12 +133,14 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     arrays = _arrays(sample)
     with shown(f"predict {given.name}", "bound", len(ladder)) as step:
         found = []
+        small = sampled(given, names, _SMALL, pieces=_PIECES) if native > _WHOLE_BYTES else None
+        fixed = _fixed(given)
         for rung in ladder:
-            found.append(_Predictor(config, registry, given, rung, native).expected(sample, arrays))
+            found.append(_Predictor(config, registry, given, rung, native, fixed).expected(sample, small, arrays))
             step(rung.label)
     same = [f"{name}: all values of the sample are the same" for name in constants(arrays)]
     few = [f"{name}: {count} distinct values in the sample" for name, count in distinct_few(arrays)]
-    numbers = {v.name: variation(physical(v, arrays[v.name])) for v in schema.variables if is_number(v, arrays)}
+    numbers = {v.name: variation(shown_values(v, arrays[v.name])) for v in schema.variables if is_number(v, arrays)}
     coded = sum(map(sample.source.schema.nbytes, sample.source.schema.variables))
     return FilePrediction(given.name, native, coded, len(names), tuple(found), (*same, *few), numbers)
 
@@ -151,26 +154,26 @@ class _Predictor:
     given: Input
     rung: Ladder
     native: int
+    fixed: int
 
-    def expected(self, sample: Input, arrays: Mapping[str, np.ndarray]) -> Expected:
-        """Return what the file will become."""
+    def expected(self, sample: Input, smaller: Input | None, arrays: Mapping[str, np.ndarray]) -> Expected:
+        """Return what the file will become; of a small file, there is no smaller sample."""
         both = own_bounds(self.given, replace(self.config, bounds=self.rung.bounds, target=None))
         bounds = {name: bound for name, (_, bound) in both.items()}
         rules = BoundRules(tuple((name, bound) for name, bound in bounds.items() if bound.kind != "lossless"))
         config = replace(self.config, bounds=rules, target=None, derived=())
-        fixed = self._fixed()
-        if self.native <= _WHOLE_BYTES:
+        if smaller is None:
             coded, beside, models = _coded(config, self.registry, sample)
-            size, seconds = with_interval(coded.nbytes, 1, fixed + beside, _BESIDE), about(coded.seconds)
+            size, seconds = with_interval(coded.nbytes, 1, self.fixed + beside, _BESIDE), about(coded.seconds)
         else:
             quick = replace(config, model=ComponentSpec(AUTO, AutoOptions(effort="fast")))
             large, beside, models = _coded(quick, self.registry, sample)
-            small, _, _ = _coded(quick, self.registry, sampled(self.given, frozenset(bounds), _SMALL, pieces=_PIECES))
+            small, _, _ = _coded(quick, self.registry, smaller)
             effect = effect_of(models) if self._at_default() else effect_of({})
             fold = self.native / max(1, large.native)
             learning = models.get("table", 0.0) / max(1.0, sum(models.values()))
             middle = extrapolated(small, large, self.native, learning) * effect.nbytes
-            size = with_interval(middle, fold, fixed + beside, _BESIDE)
+            size = with_interval(middle, fold, self.fixed + beside, _BESIDE)
             seconds = about(large.seconds * fold * effect.seconds)
         schema = self.given.source.schema
         allowed = allowed_by(schema, bounds, arrays)
@@ -190,12 +193,13 @@ class _Predictor:
         options = self.config.model.options
         return self.config.model.name == AUTO and getattr(options, "effort", "max") != "fast"
 
-    def _fixed(self) -> int:
-        """Return the bytes of what the file holds beside values, which a sample does not have."""
-        source = self.given.source
-        schema = source.settle({name: Tolerance("exact") for name in source.schema.names}).schema
-        attachments = len(pack_streams([dict(schema.attachments)])) if schema.attachments else 0
-        return len(pack_json(dict(schema.skeleton))) + attachments
+
+def _fixed(given: Input) -> int:
+    """Return the bytes of what the file holds beside values, which a sample does not have."""
+    source = given.source
+    schema = source.settle({name: Tolerance("exact") for name in source.schema.names}).schema
+    attachments = len(pack_streams([dict(schema.attachments)])) if schema.attachments else 0
+    return len(pack_json(dict(schema.skeleton))) + attachments
 
 
 def _coded(config: Config, registry: Registry, sample: Input) -> tuple[CodedSample, int, dict[str, float]]:
