@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from baler_core.cli.options import common_options, model_file
+from baler_core.cli.options import FilePath, common_options, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, Config, load_config
 from baler_core.errors import BoundBroken
+from baler_core.machine.addresses import here
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import load_plugins
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from baler_core.evaluate import Comparison, Results, VariableResult
     from baler_core.report import Report
 
-_PATH = click.Path(path_type=Path)
+_PATH = FilePath()
 
 
 @click.command()
@@ -41,6 +42,7 @@ def evaluate(
 ) -> None:
     """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
     registry = load_plugins()
+    original, restored = here(original), here(restored)
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
     checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
     from baler_core.evaluate import evaluate as compare
@@ -79,7 +81,7 @@ def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, mode
 
 
 def _show(results: Results) -> None:
-    rows = [(v.name, v.bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
+    rows = [(v.name, v.shown_bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
     _show_derived(results)
     for outcome in results.metrics:
@@ -173,7 +175,7 @@ def error_row(results: Results) -> tuple[str, str]:
     if worst is None:
         exact = results.verdict.good and not any(v.lossy for v in results.variables)
         return "largest error", f"none: {results.verdict.sentence}" if exact else results.verdict.sentence
-    used = f"{worst.share:.1%} of what '{worst.bound}' allows"
+    used = f"{worst.share:.1%} of what '{worst.shown_bound}' allows"
     return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
 
 
