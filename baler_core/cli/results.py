@@ -10,7 +10,7 @@ import click
 from baler_core.cli.options import FilePath, common_options, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, Config, load_config
-from baler_core.errors import BoundBroken
+from baler_core.errors import BoundBroken, NotTheOriginal
 from baler_core.machine.addresses import here
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import load_plugins
@@ -60,7 +60,7 @@ def evaluate(
         )
         click.echo(f"wrote {report.page or report.results}", err=as_json)
         show_undrawn(report, "Then run this command again", err=as_json)
-    refuse_violations(results)
+    _refuse_another(results, original, restored)
 
 
 def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, model: Path | None) -> Comparison:
@@ -180,21 +180,48 @@ def error_row(results: Results) -> tuple[str, str]:
 
 
 def refuse_violations(results: Results) -> None:
-    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound."""
-    moved = [one for one in results.derived if one.violations]
-    if moved and not results.violations:
-        raise BoundBroken(
-            f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound "
-            f"in {results.restored}. Is {results.original} the file it was made from?"
-        )
+    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound.
+
+    Raises
+    ------
+    BoundBroken
+        With the number of values.
+    """
+    found = violations(results)
+    if found:
+        raise BoundBroken(f"{found} in {results.restored}")
+
+
+def violations(results: Results) -> str:
+    """Return what lies outside its bound; empty if nothing does."""
     if results.violations:
         names = ", ".join(variable.name for variable in results.variables if variable.violations)
-        raise BoundBroken(
-            f"{results.violations} values of {results.restored} lie outside their bounds, in {names}. "
-            f"Is {results.original} the file it was made from?"
-        )
-    if not results.verdict.good and any(variable.is_broken_on_average for variable in results.variables):
-        raise BoundBroken(f"{results.restored}: {results.verdict.sentence}. Is {results.original} the original?")
+        return f"{results.violations} values lie outside their bounds, in {names}"
+    moved = [one for one in results.derived if one.violations]
+    if moved:
+        return f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound"
+    broken = not results.verdict.good and any(variable.is_broken_on_average for variable in results.variables)
+    return results.verdict.sentence if broken else ""
+
+
+def _refuse_another(results: Results, original: Path, restored: Path) -> None:
+    """Stop if values lie outside their bounds: a .bal file is checked when it is written, so the original is another."""
+    from baler_core.evaluate.files import is_bal
+    from baler_core.format.file_info import read_info
+    from baler_core.machine.disk import size_of
+
+    found = violations(results)
+    if not found:
+        return
+    cause = f"is {original} the file that {restored} was made from, with these bounds?"
+    if is_bal(restored):
+        header, size = read_info(restored).header, size_of(original)
+        if (header.input_name, header.input_file_bytes) == (original.name, size):
+            cause = f"either {original} was changed after {restored} was made from it, or this is a bug in baler, to be reported"
+        else:
+            made_from = f"{header.input_name} of {header.input_file_bytes:,} bytes"
+            cause = f"{original}, of {size:,} bytes, is not the file that it was made from, {made_from}"
+    raise NotTheOriginal(f"{restored}: {found}: {cause}")
 
 
 @click.command()

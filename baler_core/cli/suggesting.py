@@ -14,7 +14,7 @@ import click
 
 from baler_core.cli.options import FilePath, common_options
 from baler_core.cli.outputs import ready, say_new_folder
-from baler_core.cli.text import print_json, print_table
+from baler_core.cli.text import print_json, print_table, printable
 from baler_core.errors import ConfigError
 from baler_core.machine.addresses import address_of, here
 from baler_core.machine.atomic_write import completed
@@ -42,6 +42,7 @@ class Opened:
     values: dict[str, np.ndarray]
     reader: str
     options: dict[str, Any]
+    as_stored: Sequence[str]
 
 
 @click.command()
@@ -112,6 +113,9 @@ def suggest(
         print_json({"file": name, "bounds": [dict(zip(keys, row, strict=True)) for row in rows], "derived": derived})
         return
     print_table(rows, header=("variable", "type", "units", "bound", "reason"))
+    if opened.as_stored:
+        click.echo()
+        click.echo(printable(f"kept byte for byte, out of reach of bounds: {', '.join(opened.as_stored)}"))
     if kept:
         click.echo()
         print_table([(k.name, k.formula, k.bound, k.reason) for k in kept], header=("derived", "of", "bound", "reason"))
@@ -129,21 +133,14 @@ def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tup
             _log.warning("%s", warning)
         numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
         values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True))
+        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True), source.as_stored)
 
 
 def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Sequence[str]) -> str:
-    from baler_core.suggest.template import configuration_for
+    from baler_core.suggest.template import StatedInput, configuration_for
 
-    return configuration_for(
-        opened.schema,
-        registry,
-        opened.values,
-        input_name=input_name,
-        reader=opened.reader,
-        options=opened.options,
-        kept=_kept(opened, registry, keep),
-    )
+    stated = StatedInput(input_name, opened.reader, opened.options, opened.as_stored)
+    return configuration_for(opened.schema, registry, opened.values, stated, _kept(opened, registry, keep))
 
 
 def _kept(opened: Opened, registry: Registry, keep: Sequence[str]) -> list[Any]:

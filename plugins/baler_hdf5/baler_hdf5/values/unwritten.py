@@ -94,7 +94,7 @@ def regions_to_write(differs: np.ndarray, start: int, chunks: Sequence[int]) -> 
     wanted: np.ndarray = differs
     for axis, marks in enumerate(edges):
         wanted = np.asarray(np.logical_or.reduceat(wanted, marks[:-1], axis=axis))
-    whole: list[bool] = wanted.reshape(len(wanted), -1).all(axis=1).tolist()
+    whole = [bool(row.all()) for row in wanted]
     everything = tuple(slice(0, n) for n in differs.shape[1:])
     for full, bands in itertools.groupby(range(len(wanted)), whole.__getitem__):
         run = list(bands)
