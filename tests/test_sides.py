@@ -325,9 +325,9 @@ def test_values_that_changed_their_sign_are_counted_everywhere(
     text = "input: x.npz\nbounds: {v: {abs: 0.3}}\nmodel: transform\noutput: out\nplots: []\n"
     (tmp_path / "x.yaml").write_text(text)
     (tmp_path / "free.yaml").write_text(text.replace("0.3", "0.3, sign: free").replace(": out", ": free"))
-    for name in ("x", "free"):
+    for command in (["run", "x.yaml"], ["compress", "free.yaml"], ["evaluate", "x.npz", "free/x.bal"]):
         with pytest.raises(SystemExit) as ended:
-            main(["run", str(tmp_path / f"{name}.yaml")])
+            main([command[0], *(str(tmp_path / name) for name in command[1:])])
         assert not ended.value.code
     said = capsys.readouterr().out
     restored = np.load(tmp_path / "out" / "x.restored.npz")["v"]
@@ -337,7 +337,6 @@ def test_values_that_changed_their_sign_are_counted_everywhere(
     assert f"v: {count:,} values changed their sign" in said
     assert json.loads((tmp_path / "out" / "report.json").read_text())["variables"][0]["signs_changed"] == count
     assert "Values that changed their sign" in (tmp_path / "out" / "report.html").read_text()
-    assert "Values that changed their sign" not in (tmp_path / "free" / "report.html").read_text()
 
 
 def test_tables_keep_signs(tmp_path: Path) -> None:
