@@ -133,13 +133,16 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         kept_exact=exact_anyway if comparison.kept_exact is None else comparison.kept_exact,
         left_out=tuple(left_out),
     )
-    if info is not None:
-        return _with_provenance(results, info)
-    return results if comparison.bounds is not None else replace(results, notes=(*results.notes, UNKNOWN_BOUNDS))
+    return _with_provenance(results, info, unknown=comparison.bounds is None)
 
 
-def _with_provenance(results: Results, info: Info) -> Results:
-    """Add the contents of the .bal file: sizes, groups, components, and parts of the input that it does not hold."""
+def _with_provenance(results: Results, info: Info | None, *, unknown: bool) -> Results:
+    """Add the contents of the .bal file: sizes, groups, components, and parts of the input that it does not hold.
+
+    Without one, bounds may be `unknown`, which is said.
+    """
+    if info is None:
+        return replace(results, notes=(*results.notes, UNKNOWN_BOUNDS)) if unknown else results
     return replace(
         results,
         sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
