@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,7 @@ from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from baler_core.data.variables import Schema
+    from baler_core.suggest.template import Opened
 
 _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
@@ -31,16 +28,6 @@ _stated = click.option("--reader-option", "stated", multiple=True, metavar="KEY=
 _keep = click.option(
     "--keep", multiple=True, metavar="FORMULA", help="Keep a derived quantity, as 'pair_mass(Muon)'; may be repeated."
 )
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A data file as proposals need it: its schema, its first values, and how it was opened."""
-
-    schema: Schema
-    values: dict[str, np.ndarray]
-    reader: str
-    options: dict[str, Any]
 
 
 @click.command()
@@ -131,6 +118,7 @@ def _check_file(path: Path, registry: Registry) -> None:
 def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tuple[str, ...]) -> Iterator[Opened]:
     """Open a data file and read its first values."""
     from baler_core.pipeline.input import first_values
+    from baler_core.suggest.template import Opened
 
     name = reader_name or registry.reader_for(path)
     options = _reader_options(registry, name, stated)
@@ -145,15 +133,7 @@ def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tup
 def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Sequence[str]) -> str:
     from baler_core.suggest.template import configuration_for
 
-    return configuration_for(
-        opened.schema,
-        registry,
-        opened.values,
-        input_name=input_name,
-        reader=opened.reader,
-        options=opened.options,
-        kept=_kept(opened, registry, keep),
-    )
+    return configuration_for(opened, registry, input_name=input_name, kept=_kept(opened, registry, keep))
 
 
 def _kept(opened: Opened, registry: Registry, keep: Sequence[str]) -> list[Any]:

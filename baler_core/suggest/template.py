@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -25,31 +26,37 @@ if TYPE_CHECKING:
 LISTED_ONE_BY_ONE = 40
 
 
-def configuration_for(
-    schema: Schema,
-    registry: Registry,
-    values: Mapping[str, np.ndarray],
-    *,
-    input_name: str,
-    reader: str,
-    options: Mapping[str, Any],
-    kept: Sequence[Kept] = (),
-) -> str:
-    """Return the text of a configuration for one file.
+@dataclass(frozen=True)
+class Opened:
+    """A data file as proposals need it.
 
-    Parameters
+    Attributes
     ----------
     values
         The first values of the variables, by which bounds are proposed.
-    input_name
-        What `input` will say.
     reader
         Name of the reader that opened the file.
     options
         Reader options that were needed to open it; written down if there are any.
+    """
+
+    schema: Schema
+    values: dict[str, np.ndarray]
+    reader: str
+    options: dict[str, Any]
+
+
+def configuration_for(opened: Opened, registry: Registry, *, input_name: str, kept: Sequence[Kept] = ()) -> str:
+    """Return the text of a configuration for one file.
+
+    Parameters
+    ----------
+    input_name
+        What `input` will say.
     kept
         Derived quantities that are to be kept.
     """
+    schema, values = opened.schema, opened.values
     megabytes = sum(schema.nbytes(v) for v in schema.variables) / 1e6
     sections = [
         [
@@ -57,7 +64,7 @@ def configuration_for(
             "# Check it with 'baler check', run it with 'baler run'. Lines that begin with # are comments.",
             f"input: {_quoted(input_name)}",
         ],
-        _reader_section(reader, options),
+        _reader_section(opened.reader, opened.options),
         _bounds_section(schema, proposals_for(schema, values), roles_of(schema, values)),
         *([_derived_section(kept)] if kept else []),
         _model_section(registry),
