@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -279,6 +281,48 @@ def test_what_dead_writers_left_is_removed_and_what_live_ones_hold_is_kept(tmp_p
         alive.stdin.close()
         alive.wait()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.bal", "y.bal"]
+
+
+@pytest.mark.parametrize("moves", [1, 2])
+def test_a_signal_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
+    moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, done = os.replace, []
+
+    def replace(old: Path, new: Path) -> None:
+        real(old, new)
+        done.append(new)
+        if len(done) == moves:
+            raise KeyboardInterrupt
+
+    store = tmp_path / "x.zarr"
+    store.mkdir()
+    (store / "zarr.json").write_text("old")
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt), completed(store, ["zarr.json"]) as temporary:
+        temporary.mkdir()
+        (temporary / "zarr.json").write_text("new")
+    assert (store / "zarr.json").read_text() == ("old", "new")[moves - 1]
+    assert list(tmp_path.iterdir()) == [store]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_signal_while_half_a_file_is_removed_leaves_nothing(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = shutil.rmtree, []
+
+    def rmtree(*arguments: Any, **options: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise error
+        real(*arguments, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(error), completed(tmp_path / "x.bal") as temporary:
+        temporary.write_text("half")
+        raise ValueError("stop")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:

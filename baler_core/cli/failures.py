@@ -32,6 +32,10 @@ def guarded(session: Session, command: Callable[[], object]) -> int:
             signals.end()
             if session.traceback and not isinstance(error, click.ClickException | click.exceptions.Exit):
                 traceback.print_exc()
+            # What cleans up may itself fail where the signal's exception met it, such as a folder that is half removed:
+            # that error, which hides the exception, has no other cause.
+            if signals.received:
+                return _say("stopped" if signals.exit_code == INTERRUPTED else "terminated", signals.exit_code)
             return _exit_code(error, shown=session.traceback)
         return signals.exit_code
 

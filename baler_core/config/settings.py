@@ -60,6 +60,8 @@ class Config:
         What the file is to reach, by a factor on all bounds.
     derived
         Quantities computed from the variables that are kept.
+    one_of_many
+        Whether the input is one of many, which need not have the same variables.
     """
 
     path: Path | None
@@ -77,6 +79,7 @@ class Config:
     model_storage: ModelStorage = "inside"
     target: Target | None = None
     derived: tuple[DerivedRule, ...] = ()
+    one_of_many: bool = False
 
 
 class InvalidConfig(ConfigError):

@@ -13,7 +13,8 @@ from baler_core.evaluate.derived import DerivedRecorders, needed_by
 from baler_core.evaluate.derived_blocks import Cuts
 from baler_core.evaluate.judgement import judged
 from baler_core.evaluate.others import compress_with_others
-from baler_core.evaluate.pairing import paired_blocks, without_stand_ins
+from baler_core.data.pairing import paired_blocks
+from baler_core.evaluate.stand_ins import without_stand_ins
 from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
 from baler_core.evaluate.survey import ByteSample, survey

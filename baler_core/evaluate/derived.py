@@ -15,7 +15,7 @@ from baler_core.derived.quantities import Derived, Surroundings, arrays_of, coor
 from baler_core.evaluate.derived_blocks import Cuts, Joined
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Distribution
-from baler_core.evaluate.pairing import Piece
+from baler_core.data.pairing import Piece
 from baler_core.evaluate.results import DerivedResult
 
 if TYPE_CHECKING:

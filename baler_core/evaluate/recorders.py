@@ -23,7 +23,7 @@ from baler_core.evaluate.bound_check import MANY_ZEROS, BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
 from baler_core.evaluate.evidence import Evidence, errors_of
-from baler_core.evaluate.pairing import Piece
+from baler_core.data.pairing import Piece
 from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
 from baler_core.evaluate.results import MetricOutcome, VariableResult
 from baler_core.evaluate.survey import Survey

@@ -17,11 +17,12 @@ from baler_core.data.sentinels import Sentinel
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema
 from baler_core.derived.quantities import bind_rules
-from baler_core.errors import did_you_mean
+from baler_core.errors import ConfigError, did_you_mean
 from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
 from baler_core.plugin.registry import Registry
 
 _NAMED = 6
+_MOST_HINTS = 3
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,32 @@ def _hint(pattern: str, schema: Schema, aliases: Mapping[str, str]) -> str:
     bare = pattern.strip("*?")
     named = next((name for alias, name in aliases.items() if alias.casefold() == bare.casefold()), None)
     return did_you_mean(bare, schema.names) if named is None else f"It is called {named!r} here."
+
+
+def refuse_unknown(schema: Schema, rules: BoundRules, aliases: Mapping[str, str]) -> None:
+    """Refuse bounds that name what the file does not have; a pattern with wildcards may match nothing.
+
+    Raises
+    ------
+    ConfigError
+        With the nearest names.
+    """
+    unknown = [pattern for pattern in rules.unmatched(schema.names) if is_name(pattern)]
+    if not unknown:
+        return
+    if len(unknown) > _MOST_HINTS:
+        holds = f"The input holds {listed(schema.names)}. 'baler init' proposes bounds for it"
+        raise ConfigError(f"the bounds name {len(unknown)} variables that the input lacks: {listed(unknown)}. {holds}")
+    said = " ".join(f"{name!r}. {_hint(name, schema, aliases)}" for name in unknown)
+    raise ConfigError(
+        f"the bounds name what the input does not have: {said} A pattern with a wildcard, as {unknown[0] + '*'!r}, may "
+        "match nothing"
+    )
+
+
+def is_name(pattern: str) -> bool:
+    """Return whether a pattern has no wildcards."""
+    return not set("*?[") & set(pattern)
 
 
 def told_of(
