@@ -22,6 +22,8 @@ from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
 from baler_core.pipeline.decompression import decompress as decompress_file
+from baler_core.pipeline.export import ExportedFile
+from baler_core.pipeline.export import export as export_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.replacing import refuse_data
 from baler_core.pipeline.trained_lookup import Lookup
@@ -207,6 +209,41 @@ def decompress(
             patterns = [variables] if isinstance(variables, str) else variables
             decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))
     return Path(output)
+
+
+@_with_known_arguments
+def export(
+    path: str | Path,
+    output: str | Path,
+    *,
+    extra: float = 0.0,
+    trained: str | Path | None = None,
+    overwrite: bool = False,
+) -> ExportedFile:
+    """Restore a .bal file for those who have no baler: values rounded, stored by its format's own compression.
+
+    Values move by no more than what is left of their bounds, so that they stay within these. Often nothing is left; with
+    `extra`, more is allowed, and the result says what errors may be then.
+
+    Parameters
+    ----------
+    output
+        Its suffix must be one of the original's format.
+    extra
+        What is allowed beyond the bounds, as a share of them: with 0.5, errors are at most 1.5 times the bounds.
+    trained, overwrite
+        As for `decompress`.
+
+    Raises
+    ------
+    BalerError
+        As `decompress`.
+    """
+    refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
+    refuse_trained(Path(path), output, trained)
+    with sent(output) as target:
+        done = export_file(Path(path), output=target, extra=extra, lookup=_lookup(trained))
+    return replace(done, path=Path(output))
 
 
 @_with_known_arguments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core.api.calls import compress, decompress, open, train
+from baler_core.api.calls import compress, decompress, export, open, train
 from baler_core.api.codec import Decoder, Encoder, decode, encode
 from baler_core.api.file import File, StoredArray, open_file
 from baler_core.api.file_set import FileSet, JoinedArray, open_set
@@ -45,6 +45,7 @@ from baler_core.errors import (
     UnsuitedError,
     did_you_mean,
 )
+from baler_core.pipeline.export import ExportedFile
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import (
     NO_HINTS,
@@ -63,7 +64,7 @@ from baler_core.plugin.interfaces import (
 )
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
-from baler_core.plugin.reading import Cut, Reader, Settled, Sink, Source
+from baler_core.plugin.reading import Cut, Exported, Reader, Rounded, Settled, Sink, Source
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 __all__ = [
@@ -86,6 +87,8 @@ __all__ = [
     "Encoder",
     "ErrorBound",
     "Estimate",
+    "Exported",
+    "ExportedFile",
     "File",
     "FileSet",
     "Form",
@@ -109,6 +112,7 @@ __all__ = [
     "Quantity",
     "Reader",
     "Role",
+    "Rounded",
     "Sample",
     "Schema",
     "Settled",
@@ -140,6 +144,7 @@ __all__ = [
     "encode",
     "encode_array",
     "evaluate_formula",
+    "export",
     "fitting_axes",
     "hookimpl",
     "is_measured",

@@ -114,6 +114,41 @@ class Cut:
     warnings: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """How the values of a lossy variable of an exported file are rounded; both 0 where they are as restored.
+
+    Attributes
+    ----------
+    step
+        They are multiples of this power of two; 0 where they are not.
+    bits
+        So many explicit bits of the mantissa at most any of them has; 0 before the file is complete where `step` is given.
+    """
+
+    step: float
+    bits: int
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a reader makes of a file for those who have no baler.
+
+    Attributes
+    ----------
+    schema
+        The one to create the file by: the same variables, stored as suits rounded values.
+    storage
+        How the format stores them, in a few words: `zstd baskets`.
+    warnings
+        How the file differs from the original beyond values and storage, one sentence each.
+    """
+
+    schema: Schema
+    storage: str
+    warnings: Sequence[str] = ()
+
+
 class Reader(Component, ABC):
     """Reads and writes one file format."""
 
@@ -171,6 +206,29 @@ class Reader(Component, ABC):
         raise DataError(
             f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
         )
+
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file whose own compression suits rounded values; None, the default, has it written as the original.
+
+        Parameters
+        ----------
+        lossy
+            The variables of floats that are not exact.
+        sample
+            The first block, as it will be written: to try what compresses it best.
+        """
+        return None
+
+    def finish_export(self, path: Path, schema: Schema, lossy: Mapping[str, Rounded]) -> None:
+        """Complete a closed file that `exported` described: say how values were rounded, store it otherwise, or do nothing.
+
+        Parameters
+        ----------
+        path
+            The temporary file; changed in place.
+        lossy
+            As for `exported`, with the bits that were found.
+        """
 
     def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
         """Return for each variable that has nulls those of booleans that are true where there is one; most formats have none.
