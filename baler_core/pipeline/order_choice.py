@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 _SAMPLE_BYTES = 4 << 20
 _SCREENED_ROWS = 1 << 13
 """Rows of the sample on which all columns are tried, and how many columns at most; of these the best are measured."""
-_SCREENED, _MEASURED, _SECONDS = 40, 3, 2
+_FIRSTS, _SECONDS = 2, 2
+"""Of how many of these a second column is tried for rows in which the first is equal, and how many."""
+_SCREENED, _MEASURED = 40, 3
 _WORTH = 0.99
 """What part of the bytes in the file's own order another one must take at most."""
 Write = Callable[[Config, Input, Path], int]
@@ -108,10 +110,10 @@ def _best(size: Callable[[tuple[str, ...]], int], codes: Mapping[str, np.ndarray
     own = size(())
     candidates = _screened(codes, (), _MEASURED)
     sizes = {key: size(key) for key in candidates}
-    best = min(candidates, key=lambda key: sizes[key])
-    ties = len(codes[best[0]]) > 2 * len(np.unique(codes[best[0]]))
-    for key in _screened(codes, best, _SECONDS) if ties else ():
-        sizes[key] = size(key)
+    for first in sorted(candidates, key=lambda key: sizes[key])[:_FIRSTS]:
+        ties = len(codes[first[0]]) > 2 * len(np.unique(codes[first[0]]))
+        for key in _screened(codes, first, _SECONDS) if ties else ():
+            sizes[key] = size(key)
     best = min(sizes, key=lambda key: sizes[key])
     for key, found in sizes.items():
         logger.info("sorted by %s, the sample takes %d bytes, %d as it is", ", ".join(key), found, own)
