@@ -13,7 +13,7 @@ from baler_core.api.file import CACHE
 from baler_core.api.given import input_of_object
 from baler_core.api.opening import Form, opened
 from baler_core.api.outputs import refuse_compressed, refuse_output, refuse_restored, refuse_trained
-from baler_core.config import Config, ModelStorage
+from baler_core.config import Config, ModelStorage, RowsOrder
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.machine.addresses import address_of, fetched, sent
@@ -65,6 +65,7 @@ def compress(
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
     target: Mapping[str, Any] | None = None,
+    order: RowsOrder = "kept",
     overwrite: bool = False,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
@@ -98,6 +99,9 @@ def compress(
     target
         What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
         multiplied by the factor that this needs. `Compressed.target` tells it.
+    order
+        `free` declares that the order of a table's rows means nothing: they may come sorted by what makes the file
+        smallest, of which a warning tells.
     overwrite
         Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
         object). What is read is never replaced.
@@ -119,6 +123,7 @@ def compress(
         "model_storage": model_storage,
         "block_size": block_bytes,
         "target": target,
+        "order": None if order == "kept" else order,
     }
     chosen = Path(trained) if trained is not None else None
     refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))

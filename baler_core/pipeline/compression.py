@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.targets import reach, told
 from baler_core.plugin.registry import Registry
@@ -122,6 +123,8 @@ def compress(
     """
     given = input_of(source, config, registry)
     with given.source, completed(output) as temporary:
+        if config.order == "free":
+            given = in_free_order(config, registry, given, _sample_writer(registry))
         if config.target is None:
             return replace(write_file(config, registry, given, temporary, model), path=output)
         first = [True]  # of several tries, one warns
@@ -131,6 +134,15 @@ def compress(
             return write_file(tried, registry, part, place, model, quiet=quiet)
 
         return replace(reach(config, given, temporary, write), path=output)
+
+
+def _sample_writer(registry: Registry) -> Callable[[Config, Input, Path], int]:
+    """Return what writes a file of a sample, and tells its bytes."""
+
+    def write(config: Config, sample: Input, place: Path) -> int:
+        return write_file(config, registry, sample, place, quiet=True).file_bytes
+
+    return write
 
 
 def write_file(

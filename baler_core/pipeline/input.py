@@ -17,6 +17,7 @@ from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, usable, va
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import names_in_full
 from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
+from baler_core.data.rows import RowOrder
 from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import Layout, Schema, Variable, block_sizes, counts_first, group_variables, with_events
@@ -51,12 +52,15 @@ class Input:
         Of the file, or of the object's type.
     file_bytes
         Length of the file, or bytes of the object's values.
+    order
+        By what its rows come sorted, if that is not their own order.
     """
 
     reader: Reader
     source: Source
     name: str
     file_bytes: int
+    order: RowOrder | None = None
 
 
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:

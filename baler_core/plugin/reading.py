@@ -16,6 +16,8 @@ from baler_core.plugin.interfaces import Component, Tolerances
 from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from baler_core.data.block import Block
 
 
@@ -66,6 +68,24 @@ class Source(ABC):
             them. Passed only if there are any.
         """
         return Settled(self.schema, tolerances)
+
+    def move_rows(self, order: np.ndarray) -> None:
+        """Take note that the rows of the only table will be handed out, and restored, in another order.
+
+        `blocks` goes on giving them in the file's order. Formats in which nothing but values belongs to a row define
+        this without doing anything; others move what else belongs to one, such as the spelling of its cells.
+
+        Parameters
+        ----------
+        order
+            int64: the row of the file that each row of the restored one is.
+
+        Raises
+        ------
+        DataError
+            By default: the format keeps its rows in order.
+        """
+        raise DataError("files of this format keep their rows in order: leave out 'order: free'")
 
     def close(self) -> None:
         """Release the file."""

@@ -117,6 +117,9 @@ class ArrowSource(Source):
                 )
         return Settled(self.schema, tolerances)
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the dictionaries, then the rows."""
         by_row = {layout.row: (layout, arrays) for layout, arrays in self._dictionaries.values()}

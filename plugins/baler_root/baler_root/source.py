@@ -74,6 +74,9 @@ class RootSource(Source):
         joined = [Part(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
         part_of = {part.prefix + name: part for part in self._parts for name in part.schema.names}

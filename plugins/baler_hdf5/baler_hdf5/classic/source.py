@@ -65,6 +65,9 @@ class ClassicSource(Source):
         self.schema = replace(schema, attachments={TRAILING: trailing} if trailing else {})
         self._stored = {variable.name: variable for variable in self._header.variables}
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, block by block: numbers little-endian, packed values as stored."""
         for _, variables, rows in leading_slices(self.schema, max_bytes):
