@@ -163,7 +163,7 @@ def test_links_are_followed(folder: Path) -> None:
         ("a.npz/sub/x.bal", "a.npz is a file"),
         ("loop", "does not lead to a place"),
         ("socket", "not a file that can be replaced"),
-        ("", "is a folder"),
+        ("", "is empty: name a file"),
         ("x" * 256, "too long"),
     ],
 )
@@ -298,10 +298,15 @@ def test_a_signal_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
     store = tmp_path / "x.zarr"
     store.mkdir()
     (store / "zarr.json").write_text("old")
+
+    def write() -> None:
+        with completed(store, ["zarr.json"]) as temporary:
+            temporary.mkdir()
+            (temporary / "zarr.json").write_text("new")
+
     monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(KeyboardInterrupt), completed(store, ["zarr.json"]) as temporary:
-        temporary.mkdir()
-        (temporary / "zarr.json").write_text("new")
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert (store / "zarr.json").read_text() == ("old", "new")[moves - 1]
     assert list(tmp_path.iterdir()) == [store]
 
@@ -318,10 +323,14 @@ def test_a_signal_while_half_a_file_is_removed_leaves_nothing(
             raise error
         real(*arguments, **options)
 
+    def fail() -> None:
+        with completed(tmp_path / "x.bal") as temporary:
+            temporary.write_text("half")
+            raise ValueError("stop")
+
     monkeypatch.setattr(shutil, "rmtree", rmtree)
-    with pytest.raises(error), completed(tmp_path / "x.bal") as temporary:
-        temporary.write_text("half")
-        raise ValueError("stop")
+    with pytest.raises(error):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -338,3 +347,21 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["init", "suggest", "predict", "check", "compress", "run", "train", "scan", "compare", "info", "verify",
+     "decompress", "plot"],
+)  # fmt: skip
+def test_an_empty_name_is_told_and_a_folder_too(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "folder").mkdir()
+    before = sorted(folder.rglob("*"))
+    assert run_main(command, "") == 1
+    shown = capsys.readouterr().err
+    assert "is empty: name a file" in shown
+    assert run_main(command, "folder") == 1
+    shown += capsys.readouterr().err
+    assert "folder" in shown
+    assert shown.count("\n") == 2
+    assert sorted(folder.rglob("*")) == before

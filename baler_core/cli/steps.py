@@ -12,7 +12,7 @@ import click
 from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import Rows, common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, Rows, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config import Config, load_config
@@ -25,7 +25,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 if TYPE_CHECKING:
     from baler_core.pipeline.compression import Compressed
 
-_PATH = click.Path(path_type=Path)
+_PATH = FilePath()
 
 
 @click.command()

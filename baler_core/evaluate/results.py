@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
+from baler_core.data.error_bound import allowing
 from baler_core.data.mean_errors import within
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Json
@@ -77,6 +78,11 @@ class VariableResult:
     mean_limit: float | None = None
     level: Literal["good", "fair", "bad"] = "good"
     words: str = ""
+
+    @property
+    def shown_bound(self) -> str:
+        """The bound, with what it really allows where that is less."""
+        return allowing(self.bound, self.dtype, self.allowed)
 
     @property
     def mean_share(self) -> float | None:

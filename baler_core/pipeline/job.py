@@ -236,7 +236,7 @@ def prepare(
     schema = source.schema
     # Files that share settings or a trained model need not have the same variables.
     if model is None and len(config.inputs) < 2 and not config.one_of_many:
-        refuse_unknown(schema, config.bounds, source.aliases)
+        refuse_unknown(source, config.bounds)
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)

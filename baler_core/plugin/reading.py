@@ -50,6 +50,9 @@ class Source(ABC):
     elsewhere: Sequence[str] = ()
     """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
+    as_stored: Sequence[str] = ()
+    """What holds values, but is no variable, since it is kept byte for byte; by the names that users know it by."""
+
     masks: Mapping[str, Sequence[str]] = {}
     """Of variables whose values stand for nothing in places: names of boolean variables that are true there, along the
     same leading dimensions. What stands in such a place of a restored file is neither judged nor measured."""

@@ -69,6 +69,7 @@ class ZarrSource(Source):
         self._fields, variables = variables_of(arrays, fields, dims)
         self._arrays = arrays
         self.warnings = warnings
+        self.as_stored = [record.name for record in odd]
         used = {dim for variable in variables for dim in variable.dims}
         skeleton, attachments = self._record(documents, arrays, whole=patterns is None)
         self.schema = Schema(
