@@ -12,6 +12,7 @@ from baler_core import ConfigError, FormatError, OutsideError, did_you_mean
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import List, Number, Record, Text, leaves
 from baler_root.schema.skeleton import list_dimensions
+from baler_root.values.flatten import put_together
 
 if TYPE_CHECKING:
     from baler_root.opened_tree import OpenTree
