@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from baler_core.api.calls import compress, decompress, export, open, train
 from baler_core.api.codec import Decoder, Encoder, decode, encode
-from baler_core.api.file import File, StoredArray, open_file
-from baler_core.api.file_set import FileSet, JoinedArray, open_set
+from baler_core.api.file import File
+from baler_core.api.file_set import FileSet, JoinedArray
 from baler_core.api.many import compress_many
+from baler_core.api.open_file import open_file, open_one, open_set
+from baler_core.api.stored_array import StoredArray
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
@@ -44,6 +46,7 @@ from baler_core.errors import (
     UnknownVariable,
     UnsuitedError,
     did_you_mean,
+    look_up,
 )
 from baler_core.pipeline.export import ExportedFile
 from baler_core.plugin.hookspecs import hookimpl
@@ -149,10 +152,12 @@ __all__ = [
     "hookimpl",
     "is_measured",
     "leading_slices",
+    "look_up",
     "make_block",
     "matching_names",
     "open",
     "open_file",
+    "open_one",
     "open_set",
     "packed",
     "pair_values",
