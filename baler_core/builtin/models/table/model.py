@@ -80,6 +80,7 @@ class TableModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     takes_scales = True
+    takes_fewer = True
     Options = TableOptions
 
     def __init__(self, options: Any = None) -> None:
