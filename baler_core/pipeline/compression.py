@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.pipeline.known_columns import with_known_columns
 from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.targets import reach, told
@@ -38,6 +40,8 @@ from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
 logger = logging.getLogger(__name__)
+_SMALL_FILE = 1 << 15
+"""Smaller files that refer to trained models are compared with themselves without: what names these takes bytes, too."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,10 @@ def compress(
         if config.order == "free":
             given = in_free_order(config, registry, given, _sample_writer(registry))
         if config.target is None:
-            return replace(write_file(config, registry, given, temporary, model), path=output)
+            done = write_file(config, registry, given, temporary, model)
+            if done.trained and done.file_bytes < _SMALL_FILE:
+                done = _without_reference(config, registry, given, done)
+            return replace(done, path=output)
         first = [True]  # of several tries, one warns
 
         def write(tried: Config, part: Input, place: Path) -> Compressed:
@@ -134,6 +141,17 @@ def compress(
             return write_file(tried, registry, part, place, model, quiet=quiet)
 
         return replace(reach(config, given, temporary, write), path=output)
+
+
+def _without_reference(config: Config, registry: Registry, given: Input, referring: Compressed) -> Compressed:
+    """Write a small file once more without a reference to trained models, and keep it if it is not larger."""
+    with TemporaryDirectory(dir=referring.path.parent) as folder:
+        done = write_file(config, registry, given, Path(folder) / "alone.bal", quiet=True)
+        if done.file_bytes > referring.file_bytes:
+            return referring
+        done.path.replace(referring.path)
+    logger.warning("%s: needs no trained models, since a reference to them would not make it smaller", given.name)
+    return done
 
 
 def _sample_writer(registry: Registry) -> Callable[[Config, Input, Path], int]:
@@ -156,7 +174,7 @@ def write_file(
         Whether warnings of the bounds have been told already.
     """
     with output.open("wb") as file:
-        job = prepare(config, registry, given.source, model, quiet=quiet)
+        job = with_known_columns(prepare(config, registry, given.source, model, quiet=quiet))
         writer = BalWriter(file)
         coded = _write_blocks(job, writer, given.name)
         header = write_states(job, given, coded, writer)
@@ -177,7 +195,7 @@ def write_file(
         header.input_bytes,
         file_bytes,
         coded.errors,
-        {group.title: group.models[0].name for group in coded.groups},
+        _models_of(coded.groups),
         _histories(coded),
         header.trained.name if header.trained is not None else "",
         header.left_out,
@@ -322,6 +340,15 @@ def _warn_of_changed(counts: Mapping[str, int], what: str, remedy: str) -> None:
             ", ".join(f"{count:,} of {name!r}" for name, count in counts.items()),
             remedy,
         )
+
+
+def _models_of(groups: Sequence[StoredGroup]) -> dict[str, str]:
+    """Return the model of each group by its title; groups of the same dimensions are numbered."""
+    found: dict[str, str] = {}
+    for group in groups:
+        same = sum(title == group.title or title.startswith(f"{group.title} #") for title in found)
+        found[f"{group.title} #{same + 1}" if same else group.title] = group.models[0].name
+    return found
 
 
 def _histories(coded: CodedFile) -> dict[str, object]:
