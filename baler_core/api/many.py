@@ -103,6 +103,5 @@ def compress_many(
     for source, output in campaign.files.items():
         refuse = partial(refuse_other_file, source)
         refuse_output(output, [*found, trained], overwrite=overwrite or output.name in ours, refuse=refuse)
-    manifest, outcomes = run_campaign(campaign, workers=workers, executor=executor, keep_going=keep_going)
-    refuse_failed(outcomes, manifest.files)
+    refuse_failed(run_campaign(campaign, workers=workers, executor=executor, keep_going=keep_going))
     return campaign.manifest

@@ -17,8 +17,7 @@ from baler_core.errors import ConfigError, DataError
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    from baler_core.pipeline.many.campaign import Campaign, Progress
-    from baler_core.pipeline.many.manifest import Manifest
+    from baler_core.pipeline.many.campaign import Campaign, CampaignResult, Progress
     from baler_core.pipeline.many.task import FileOutcome
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -78,13 +77,14 @@ def compress_batch(
         if outcome.compressed is not None and outcome.compressed.left_out:
             print_box(f"NOT IN {outcome.compressed.path.name}", outcome.compressed.left_out, err=True)
 
-    manifest, outcomes = run_campaign(campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
+    result = run_campaign(campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
     if as_json:
-        files = [_record(outcome) for outcome in outcomes]
-        print_json({"manifest": str(campaign.manifest), "files": files, "not_begun": manifest.files - len(outcomes)})
+        files = [_record(outcome) for outcome in result.outcomes]
+        others = {"of_other_runs": result.of_others} if result.of_others else {}
+        print_json({"manifest": str(campaign.manifest), "files": files, "not_begun": result.not_begun, **others})
     else:
-        click.echo(_summary(campaign, manifest, outcomes))
-    refuse_failed(outcomes, manifest.files)
+        click.echo(_summary(campaign, result))
+    refuse_failed(result)
 
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
@@ -161,14 +161,14 @@ def _time(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{round(seconds)} s"
 
 
-def _summary(campaign: Campaign, manifest: Manifest, outcomes: list[FileOutcome]) -> str:
-    counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("done", "skipped", "failed")}
-    before = sum(part.input_bytes for part in manifest.parts)
-    after = sum(part.file_bytes for part in manifest.parts)
+def _summary(campaign: Campaign, result: CampaignResult) -> str:
+    counts = {s: sum(outcome.state == s for outcome in result.outcomes) for s in ("done", "skipped", "failed")}
+    parts = result.manifest.parts
+    before, after = sum(part.input_bytes for part in parts), sum(part.file_bytes for part in parts)
     ratio = f", ratio {before / after:.2f}" if after else ""
     said = f"{counts['done']} written, {counts['skipped']} finished before, {counts['failed']} failed"
-    idle = manifest.files - len(outcomes)
-    said += f", {idle} not begun" if idle else ""
+    said += f", {result.not_begun} not begun" if result.not_begun else ""
+    said += f", {result.of_others} of other runs" if result.of_others else ""
     return f"{campaign.manifest}: {said}; {bytes_text(before)} -> {bytes_text(after)}{ratio}"
 
 

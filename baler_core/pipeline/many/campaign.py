@@ -20,8 +20,8 @@ from baler_core.pipeline.many.manifest import (
     ModelRecord,
     PartRecord,
     known_parts,
-    write_manifest,
 )
+from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask
@@ -104,6 +104,35 @@ class Progress:
         return (self.total_bytes - self.read) / self.speed if self.speed > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class CampaignResult:
+    """What became of a run.
+
+    Attributes
+    ----------
+    manifest
+        As it was written; it may list files of other runs, too.
+    outcomes
+        In the order of the list.
+    total
+        How many files the run had.
+    """
+
+    manifest: Manifest
+    outcomes: Sequence[FileOutcome]
+    total: int
+
+    @property
+    def not_begun(self) -> int:
+        """How many files were not looked at, since another had failed."""
+        return self.total - len(self.outcomes)
+
+    @property
+    def of_others(self) -> int:
+        """How many files the manifest lists, or was to list, that were none of this run."""
+        return self.manifest.files - self.total
+
+
 Told = Callable[[FileOutcome, Progress], None]
 
 
@@ -114,7 +143,7 @@ def run_campaign(
     executor: Submits | None = None,
     keep_going: bool = False,
     tell: Told = lambda outcome, progress: None,
-) -> tuple[Manifest, list[FileOutcome]]:
+) -> CampaignResult:
     """Compress the files that are not finished.
 
     Parameters
@@ -127,10 +156,6 @@ def run_campaign(
         Whether files go on after one has failed.
     tell
         Called for each file as it finishes.
-
-    Returns
-    -------
-    The manifest as it was written, and the outcomes in the order of the list.
 
     Raises
     ------
@@ -154,10 +179,11 @@ def run_campaign(
     finally:
         # After the workers have ended, since whoever writes into a folder removes what the dead have left there.
         manifest = record.write()
-    return manifest, [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
+    outcomes = [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
+    return CampaignResult(manifest, outcomes, len(tasks))
 
 
-def refuse_failed(outcomes: Sequence[FileOutcome], total: int) -> None:
+def refuse_failed(result: CampaignResult) -> None:
     """Raise what went wrong, if something did.
 
     Raises
@@ -167,13 +193,13 @@ def refuse_failed(outcomes: Sequence[FileOutcome], total: int) -> None:
     BoundBroken
         If that was a bound that did not hold.
     """
-    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    failed = [outcome for outcome in result.outcomes if outcome.state == "failed"]
     if failed:
         broken = [outcome for outcome in failed if outcome.exit_code == BROKEN_BOUND]
         if broken:
             raise BoundBroken(broken[0].problem)
-        rest = "; run again to go on" if len(outcomes) < total else ""
-        raise DataError(f"{len(failed)} of {total} files failed{rest}. The first: {failed[0].problem}")
+        rest = "; run again to go on" if result.not_begun else ""
+        raise DataError(f"{len(failed)} of {result.total} files failed{rest}. The first: {failed[0].problem}")
 
 
 def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
@@ -205,6 +231,7 @@ class _ManifestInWork:
         self._tasks = tasks
         self._sizes = {task.source: _size(task.source) for task in tasks}
         self._written = time.monotonic()
+        self._list = SharedList(campaign.manifest)
         self.outcomes: dict[Path, FileOutcome] = {}
         self.progress = Progress(len(tasks), sum(self._sizes.values()))
 
@@ -216,7 +243,7 @@ class _ManifestInWork:
             self.write()
 
     def write(self) -> Manifest:
-        """Write the manifest, with what earlier runs finished and this one has not looked at yet."""
+        """Write the manifest, with what earlier runs finished and this one has not looked at yet, or does not know."""
         first = self._tasks[0] if self._tasks else None
         parts = [self._part(task) for task in self._tasks]
         failed = [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
@@ -231,7 +258,8 @@ class _ManifestInWork:
             parts=tuple(part for part in parts if part is not None),
             failed=tuple(FailedRecord(input=str(o.source), problem=o.problem, exit_code=o.exit_code) for o in failed),
         )
-        write_manifest(self._campaign.manifest, manifest)
+        outputs = {task.output.name for task in self._tasks}
+        manifest = self._list.write(manifest, outputs, alone=self._campaign.share is not None)
         self._written = time.monotonic()
         return manifest
 
