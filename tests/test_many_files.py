@@ -22,11 +22,11 @@ import baler_core
 from baler_core import BalerError, ConfigError, DataError
 from baler_core.cli import main
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.workers import Here, Processes, Submits
 from baler_core.pipeline.many.manifest import read_manifest
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import FileOutcome, FileTask
-from baler_core.pipeline.many.workers import Here, Processes, Submits
 
 BOUNDS = {"x": {"rel": 1e-3}}
 FILES = 4

@@ -12,10 +12,10 @@ from baler_core.config.arguments import plain_values
 from baler_core.config.inputs import find_inputs, split_name
 from baler_core.config.settings import ModelStorage
 from baler_core.errors import ConfigError
+from baler_core.machine.workers import Submits
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
 from baler_core.pipeline.many.manifest import known_parts
 from baler_core.pipeline.many.split import ListShare
-from baler_core.pipeline.many.workers import Submits
 from baler_core.plugin.registry import load_plugins
 
 

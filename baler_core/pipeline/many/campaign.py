@@ -12,6 +12,7 @@ from typing import Any
 from baler_core import __version__
 from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.disk import size_of
+from baler_core.machine.workers import Here, Processes, Submits
 from baler_core.pipeline.many.digests import settings_digest
 from baler_core.pipeline.many.manifest import (
     SUFFIX,
@@ -25,7 +26,6 @@ from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask
-from baler_core.pipeline.many.workers import Here, Processes, Submits
 from baler_core.pipeline.trained_lookup import checksum
 
 _SECONDS_BETWEEN_MANIFESTS = 1.0

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
 from baler_core.errors import BoundBroken, SourceError
+from baler_core.machine.workers import Submits
 from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileOutcome, FileTask, run_task
-from baler_core.pipeline.many.workers import Submits
 
 
 class TaskSchedule:
