@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
 from baler_core.config import Config
 from baler_core.config.inputs import split_name
@@ -30,24 +32,27 @@ class Batch:
     """What the options ask for; without any of them each input is compressed anew, one after the other."""
 
     workers: int | None
+    scheduler: str | None
     keep_going: bool
     part: str | None
     train_once: bool
 
     @property
-    def wanted(self) -> bool:
-        """Whether the inputs are to become a set with a manifest."""
-        return self.workers is not None or self.keep_going or self.part is not None or self.train_once
+    def spread(self) -> bool:
+        """Whether others than this process are to work."""
+        return self.workers is not None or self.scheduler is not None
+
+    @property
+    def of_many(self) -> bool:
+        """Whether there is an option that only many inputs need."""
+        return self.keep_going or self.part is not None or self.train_once
 
 
 def batch_options(command: Command) -> Command:
     """Add the options for many files to `baler compress`."""
     options = [
-        click.option(
-            "--workers",
-            type=click.IntRange(1),
-            metavar="N",
-            help="Work on N inputs at a time, in processes; skip those that are finished, and write a manifest.",
+        executor_options(
+            "Work on N inputs, or N blocks of one, at a time, in processes; skip finished inputs, and write a manifest."
         ),
         click.option("--keep-going", is_flag=True, help="Go on with the other inputs when one fails."),
         click.option("--part", metavar="K/N", help="Take the K-th of N shares of the inputs, as in 3/100."),
@@ -77,7 +82,12 @@ def compress_batch(
         if outcome.compressed is not None and outcome.compressed.left_out:
             print_box(f"NOT IN {outcome.compressed.path.name}", outcome.compressed.left_out, err=True)
 
-    result = run_campaign(campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
+    run = partial(run_campaign, campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
+    if batch.scheduler is None:
+        result = run()
+    else:
+        with chosen_executor(batch.workers, batch.scheduler) as executor:
+            result = run(executor=executor)
     if as_json:
         files = [_record(outcome) for outcome in result.outcomes]
         others = {"of_other_runs": result.of_others} if result.of_others else {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from baler_core.errors import SourceError
+from baler_core.errors import PluginError, SourceError
 from baler_core.machine.workers import Here, Submits
 
 logger = logging.getLogger(__name__)
@@ -103,6 +104,11 @@ class InOrder:
             try:
                 call.result, call.ready = call.future.result(), True
             except Exception as error:
+                if _does_not_travel(error):
+                    raise PluginError(
+                        f"{call.what}: a component holds what cannot be sent to workers in other processes ({error}): use "
+                        "threads, or no workers"
+                    ) from error
                 if not _is_lost(error):
                     raise
                 self._lost(call, error)
@@ -145,6 +151,13 @@ class InOrder:
 
 def _succeeded(future: Future[Any]) -> bool:
     return not future.cancelled() and future.exception() is None
+
+
+def _does_not_travel(error: Exception) -> bool:
+    """Whether an argument or a result could not be sent."""
+    return isinstance(error, pickle.PicklingError) or (
+        isinstance(error, TypeError | AttributeError) and "pickle" in str(error)
+    )
 
 
 def _is_lost(error: Exception) -> bool:

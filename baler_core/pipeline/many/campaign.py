@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from baler_core import __version__
+from baler_core.config.schema import ConfigFile, parse_size
 from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.disk import size_of
-from baler_core.machine.workers import Here, Processes, Submits
+from baler_core.machine.workers import Here, Processes, Submits, width_of
+from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.many.digests import settings_digest
 from baler_core.pipeline.many.manifest import (
     SUFFIX,
@@ -25,12 +28,14 @@ from baler_core.pipeline.many.manifest import (
 from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
-from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask
+from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
 
 _SECONDS_BETWEEN_MANIFESTS = 1.0
 # An executor of somebody else queues what its workers cannot take yet.
 _AT_ONCE_ELSEWHERE = 1000
+# Files of fewer blocks are not spread over workers.
+_FEWEST_BLOCKS = 3
 
 
 @dataclass(frozen=True)
@@ -164,13 +169,12 @@ def run_campaign(
     """
     if workers < 1:
         raise ConfigError(f"{workers} workers: wanted 1 or more")
-    tasks = _tasks(campaign, collect=executor is None and workers > 1)
+    tasks = _tasks(campaign)
     record = _ManifestInWork(campaign, tasks)
-    at_once = _AT_ONCE_ELSEWHERE if executor is not None else workers + (workers > 1)
     try:
         with ExitStack() as stack:
-            chosen: Submits = executor or (stack.enter_context(Processes(workers)) if workers > 1 else Here())
-            schedule = TaskSchedule(tasks, chosen, at_once)
+            pool = executor or (stack.enter_context(Processes(workers)) if workers > 1 else None)
+            schedule = _schedule(tasks, pool)
             for outcome in schedule.outcomes():
                 record.add(outcome)
                 tell(outcome, record.progress)
@@ -202,7 +206,23 @@ def refuse_failed(result: CampaignResult) -> None:
         raise DataError(f"{len(failed)} of {result.total} files failed{rest}. The first: {failed[0].problem}")
 
 
-def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
+def _schedule(tasks: Sequence[FileTask], pool: Submits | None) -> TaskSchedule:
+    """Spread files over workers; where there are fewer large files than workers, their blocks, one file after the other."""
+    if pool is None:
+        return TaskSchedule(tasks, Here(), 1)
+    if len(tasks) < width_of(pool) and (len(tasks) == 1 or all(map(_is_large, tasks))):
+        return TaskSchedule(tasks, Here(), 1, partial(run_task, team=Team(pool)))
+    ours = isinstance(pool, Processes)
+    at_once = width_of(pool) + 1 if ours else _AT_ONCE_ELSEWHERE
+    return TaskSchedule([replace(task, collect=ours) for task in tasks], pool, at_once)
+
+
+def _is_large(task: FileTask) -> bool:
+    block = parse_size(task.stated.get("block_size", ConfigFile().block_size))
+    return isinstance(block, int) and _size(task.source) >= _FEWEST_BLOCKS * block
+
+
+def _tasks(campaign: Campaign) -> list[FileTask]:
     known = known_parts(campaign.folder, campaign.name)
     model = campaign.model.absolute() if campaign.model is not None else None
     sha256 = checksum(model) if model is not None else ""
@@ -217,7 +237,6 @@ def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
             model,
             sha256,
             known.get(output.name),
-            collect,
         )
         for source, output in (campaign.share.of(files) if campaign.share else files)
     ]
