@@ -103,17 +103,6 @@ def test_processes_and_threads_write_what_a_loop_writes(folder: Path) -> None:
     assert contents(folder / "threads") == contents(folder / "loop")
 
 
-def test_dask_takes_the_tasks(folder: Path) -> None:
-    distributed = pytest.importorskip("distributed")
-    many(inputs(folder), folder / "here")
-    with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        many(inputs(folder), folder / "dask", executor=client.get_executor())
-    assert contents(folder / "dask") == contents(folder / "here")
-
-
 def test_one_model_serves_all_and_is_not_learned_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("compress", "c.yaml", "--train-once") == 0
     model = (folder / "out" / "run0.balm").read_bytes()

@@ -78,7 +78,7 @@ class InputOpener:
     packages: Mapping[str, str]
 
     def __call__(self) -> OpenInput:
-        registry = load_plugins()
+        registry = load_plugins(self.packages)
         here = {plugin.package: plugin.version for plugin in registry.plugins} | {"baler-core": __version__}
         for package, version in self.packages.items():
             if here.get(package) != version:
@@ -178,7 +178,7 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
     if len(plan) == len({dim for dim, _, _ in plan}):
         yield from coded_here(job, coders)
         return
-    spread = _Spread(job, coders, given)
+    spread = _SpreadBlocks(job, coders, given)
     try:
         for call in team.window.taken(spread.calls()):
             yield spread.coded(call)
@@ -186,7 +186,7 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
         spread.close()
 
 
-class _Spread:
+class _SpreadBlocks:
     """The blocks of a file as calls for workers."""
 
     def __init__(self, job: Job, coders: dict[GroupKey, GroupCoder], given: Input) -> None:
