@@ -18,6 +18,8 @@ from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.machine.addresses import address_of, fetched, sent
 from baler_core.machine.byte_source import Place
+from baler_core.machine.workers import Submits
+from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.compression import Compressed
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.compression import train as train_models
@@ -66,6 +68,7 @@ def compress(
     block_bytes: int = BLOCK_BYTES,
     target: Mapping[str, Any] | None = None,
     order: RowsOrder = "kept",
+    executor: Submits | None = None,
     overwrite: bool = False,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
@@ -102,6 +105,9 @@ def compress(
     order
         `free` declares that the order of a table's rows means nothing: they may come sorted by what makes the file
         smallest, of which a warning tells.
+    executor
+        Whatever has `submit` as `concurrent.futures` does, whose workers encode blocks. The bytes of the file do not depend
+        on it. Workers of other processes open the file themselves; what is no file is sent to them block by block.
     overwrite
         Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
         object). What is read is never replaced.
@@ -129,7 +135,9 @@ def compress(
     refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))
     with sent(path) as output:
         config, source = _prepared("compress", data, output, arguments, registry)
-        return replace(compress_file(config, registry, source=source, output=output, model=chosen), path=Path(path))
+        team = None if executor is None else Team(executor)
+        done = compress_file(config, registry, source=source, output=output, model=chosen, team=team)
+        return replace(done, path=Path(path))
 
 
 @_with_known_arguments
@@ -181,6 +189,7 @@ def decompress(
     variables: str | Sequence[str] | None = None,
     rows: tuple[int, int | None] | None = None,
     trained: str | Path | None = None,
+    executor: Submits | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
@@ -195,6 +204,8 @@ def decompress(
         From which row or event of their leading dimension to which, as of a slice; None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    executor
+        As of `compress`: its workers decode blocks, which this process writes; not for a part of a file.
     overwrite
         Whether a file that exists may be replaced. What is read is never replaced.
 
@@ -209,7 +220,8 @@ def decompress(
     refuse_trained(Path(path), output, trained)
     with sent(output) as target:
         if variables is None and rows is None:
-            decompress_file(Path(path), None, output=target, lookup=_lookup(trained))
+            team = None if executor is None else Team(executor)
+            decompress_file(Path(path), None, output=target, lookup=_lookup(trained), team=team)
         else:
             patterns = [variables] if isinstance(variables, str) else variables
             decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))

@@ -153,7 +153,8 @@ class TreeReading:
         self.warnings += left_out_warnings(chosen.left_out, where)
         part = TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
         keys = {branch.key for branch in readable}
-        others = [each.key for each in (*listed[0], *listed[1]) if each.key not in keys]
+        named = [*(branch.key for branch in listed[0]), *(one.key for one in listed[1])]
+        others = [key for key in named if key not in keys]
         return part if template is None else replace(part, as_stored=others)
 
     def _template(
