@@ -57,7 +57,7 @@ def refuse_manifest(place: Place | ByteSource) -> None:
         If it is one.
     """
     if _is_manifest(place):
-        raise ConfigError(f"{place}: lists many files, and one is wanted here: open_file opens all of them as one")
+        raise ConfigError(f"{place!s}: lists many files, and one is wanted here: open_file opens all of them as one")
 
 
 def open_one(
