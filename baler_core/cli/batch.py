@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
-from baler_core.config import Config
 from baler_core.config.inputs import split_name
-from baler_core.config.yaml_nodes import read_yaml
 from baler_core.errors import ConfigError, DataError
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
+    from baler_core.config import Config
     from baler_core.pipeline.many.campaign import Campaign, Progress
     from baler_core.pipeline.many.manifest import Manifest
     from baler_core.pipeline.many.task import FileOutcome
@@ -88,6 +87,7 @@ def compress_batch(
 
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
+    from baler_core.config.yaml_nodes import read_yaml
     from baler_core.pipeline.many.campaign import Campaign
     from baler_core.pipeline.many.split import ListShare
 
