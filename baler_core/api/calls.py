@@ -7,29 +7,23 @@ from dataclasses import replace
 from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from baler_core.api.file import CACHE
-from baler_core.api.given import input_of_object
-from baler_core.api.opening import Form, opened
-from baler_core.api.outputs import refuse_compressed, refuse_output, refuse_restored, refuse_trained
-from baler_core.config import Config, ModelStorage, RowsOrder
-from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.machine.addresses import address_of, fetched, sent
 from baler_core.machine.byte_source import Place
-from baler_core.machine.workers import Submits
-from baler_core.pipeline.block_team import Team
-from baler_core.pipeline.compression import Compressed
-from baler_core.pipeline.compression import compress as compress_file
-from baler_core.pipeline.compression import train as train_models
-from baler_core.pipeline.decompression import decompress as decompress_file
-from baler_core.pipeline.export import ExportedFile
-from baler_core.pipeline.export import export as export_file
-from baler_core.pipeline.input import Input
-from baler_core.pipeline.replacing import refuse_data
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.registry import Registry, load_plugins
+
+# What compressing needs takes longer to load than opening a file: each function imports its own.
+if TYPE_CHECKING:
+    from baler_core.api.opening import Form
+    from baler_core.config import Config, ModelStorage, RowsOrder
+    from baler_core.machine.workers import Submits
+    from baler_core.pipeline.compression import Compressed
+    from baler_core.pipeline.export import ExportedFile
+    from baler_core.pipeline.input import Input
+    from baler_core.plugin.registry import Registry
 
 Stated = str | Mapping[str, Any]
 BLOCK_BYTES = 64 << 20
@@ -117,6 +111,11 @@ def compress(
     BalerError
         If something the caller gave cannot be used: the message names the argument, or the variable and its type.
     """
+    from baler_core.api.outputs import refuse_compressed, refuse_output
+    from baler_core.pipeline.block_team import Team
+    from baler_core.pipeline.compression import compress as compress_file
+    from baler_core.plugin.registry import load_plugins
+
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
@@ -164,6 +163,12 @@ def train(
     BalerError
         If something the caller gave cannot be used.
     """
+    from baler_core.api.outputs import refuse_output
+    from baler_core.pipeline.compression import train as train_models
+    from baler_core.pipeline.input import Input
+    from baler_core.pipeline.replacing import refuse_data
+    from baler_core.plugin.registry import load_plugins
+
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
@@ -214,6 +219,9 @@ def decompress(
     BalerError
         If `output` exists, the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
+    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
+    from baler_core.pipeline.block_team import Team
+    from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
@@ -256,6 +264,9 @@ def export(
     BalerError
         As `decompress`.
     """
+    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
+    from baler_core.pipeline.export import export as export_file
+
     refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
     refuse_trained(Path(path), output, trained)
     with sent(output) as target:
@@ -290,6 +301,8 @@ def open(path: Place, *, as_: Form | None = None, trained: str | Path | None = N
     BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
+    from baler_core.api.opening import opened
+
     return opened(path, Path(trained) if trained is not None else None, as_, cache)
 
 
@@ -297,6 +310,9 @@ def _prepared(
     function: str, data: Any, output: Path, arguments: Mapping[str, Any], registry: Registry
 ) -> tuple[Config, Path | Input]:
     """The settings, and the file or the object in memory that they are for."""
+    from baler_core.api.given import input_of_object
+    from baler_core.config.arguments import config_of_arguments
+
     address = address_of(data) if isinstance(data, str | Path) else None
     path = fetched(address) if address is not None else Path(data) if isinstance(data, str | Path) else None
     config = config_of_arguments(function, arguments, registry, source=path, output=output)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-CACHE = "256 MB"
+CACHE = 256_000_000
 
 
 @dataclass(frozen=True)

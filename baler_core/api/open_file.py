@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from baler_core.api.file import CACHE, File, Opening
-from baler_core.api.file_set import FileSet
-from baler_core.config.schema import parse_size
 from baler_core.errors import ConfigError
 from baler_core.machine.byte_source import ByteSource, Place
-from baler_core.pipeline.many.manifest import SUFFIX
+
+if TYPE_CHECKING:
+    from baler_core.api.file_set import FileSet
+
+_MANIFEST = ".balset"
 
 
 def open_file(
@@ -41,11 +44,15 @@ def open_file(
     """
     limit = None if memory is None else _bytes("memory", memory)
     opening = Opening(None if trained is None else Path(trained), _bytes("cache", cache), limit)
-    return FileSet(Path(str(place)), opening) if _is_manifest(place) else File(place, opening)
+    if _is_manifest(place):
+        from baler_core.api.file_set import FileSet
+
+        return FileSet(Path(str(place)), opening)
+    return File(place, opening)
 
 
 def _is_manifest(place: Place | ByteSource) -> bool:
-    return isinstance(place, str | Path) and str(place).lower().endswith(SUFFIX)
+    return isinstance(place, str | Path) and str(place).lower().endswith(_MANIFEST)
 
 
 def refuse_manifest(place: Place | ByteSource) -> None:
@@ -95,10 +102,16 @@ def open_set(path: str | Path, *, trained: str | Path | None = None, cache: str 
     BalerError
         If the manifest or its first file is damaged, or the files have different variables.
     """
+    from baler_core.api.file_set import FileSet
+
     return FileSet(Path(path), Opening(None if trained is None else Path(trained), _bytes("cache", cache), None))
 
 
 def _bytes(argument: str, stated: str | int) -> int:
+    if type(stated) is int and stated >= 0:
+        return stated
+    from baler_core.config.schema import parse_size
+
     try:
         size = parse_size(stated)
     except ValueError as error:

@@ -17,7 +17,6 @@ from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, Rows, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
-from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
@@ -25,6 +24,7 @@ from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
+    from baler_core.config import Config
     from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import Compressed
 
@@ -40,6 +40,8 @@ _PATH = FilePath()
 @common_options
 def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
+    from baler_core.config import load_config
+
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     if checked.target is not None:
@@ -91,6 +93,8 @@ def compress(
     as_json: bool,
 ) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
+    from baler_core.config import load_config
+
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
