@@ -122,6 +122,10 @@ def show_left_out(results: Results) -> None:
             sentences.append(
                 f"{v.name}: {v.zeros_changed:,} of {v.zeros:,} values that were exactly 0 are not any more"
             )
+        if v.unexpected_signs:
+            sentences.append(
+                f"{v.name}: {v.unexpected_signs:,} values changed their sign; 'sign: keep' beside the bound keeps it"
+            )
         if v.merged and v.distinct is not None:
             sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
     if sentences:
