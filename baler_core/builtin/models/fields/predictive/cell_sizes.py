@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.float_cells import SAME_COUNT, SAME_SIZE, FloatCells
+from baler_core.builtin.models.fields.predictive.float_cells import LOWEST, SAME_COUNT, SAME_SIZE, FloatCells
 from baler_core.entropy.lorenzo import middle_piece
 from baler_core.quantise.slice_steps import ordered
 
@@ -17,6 +17,8 @@ _ROWS, _REACH, _PASSES = 2000, 2, 3
 _RIDGE = 1e-14
 # The typical error of a prediction is so many cells, as a power of two.
 _ERROR_BITS = 4
+# Bits of a value that a common multiple must save.
+_LEAST_GAIN = 0.05
 # Cells are numbered with so many bits at most.
 _NUMBER_BITS = 29
 
@@ -43,7 +45,7 @@ def cells_of(values: np.ndarray, ordinary: np.ndarray | None, zeros: int) -> lis
     codes = ordered(ends) >> zeros
     least = (int(codes[1]) - int(codes[0])).bit_length() - _NUMBER_BITS
     dtype = values.dtype.str
-    lowest = _lowest(piece if mask is None else piece[mask])
+    lowest = _lowest(flat, piece if mask is None else piece[mask], zeros)
     return [
         FloatCells(dtype, SAME_SIZE, max(size, unit, exponent - _NUMBER_BITS), zeros, lowest),
         FloatCells(dtype, SAME_COUNT, max(count, 0, least), zeros),
@@ -99,6 +101,21 @@ def _neighbours(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return features[:, good], targets[good]
 
 
-def _lowest(values: np.ndarray) -> int:
-    """Not looked for yet."""
-    return -1200
+def _lowest(flat: np.ndarray, piece: np.ndarray, zeros: int) -> int:
+    """Return the largest power of two that all values are multiples of, if that says more than their own precision does.
+
+    As of temperatures in degrees Celsius that were computed from Kelvin: small ones have no more decimals than large ones.
+    """
+    digits = int(np.finfo(flat.dtype).nmant) + 1
+    found = piece[np.isfinite(piece) & (piece != 0)].astype(np.float64)
+    if not found.size:
+        return LOWEST
+    parts, exponents = np.frexp(found)
+    whole = np.abs(np.ldexp(parts, digits)).astype(np.int64)
+    powers = exponents - digits + np.rint(np.log2(whole & -whole)).astype(np.int64)
+    lowest = int(powers.min())
+    gain = np.maximum(lowest - (exponents - digits + zeros), 0).mean()
+    if gain < _LEAST_GAIN:
+        return LOWEST
+    scaled = np.ldexp(flat.astype(np.float64), -lowest)
+    return lowest if (scaled == np.rint(scaled)).all() else LOWEST

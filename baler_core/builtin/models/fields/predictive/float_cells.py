@@ -24,6 +24,8 @@ from baler_core.errors import FormatError
 
 # No exponent of a float64 is beyond this.
 _MOST_EXPONENT = 1200
+# So low a power of two tells nothing.
+LOWEST = -_MOST_EXPONENT
 SAME_SIZE, SAME_COUNT = range(2)
 
 
@@ -47,7 +49,7 @@ class FloatCells:
     kind: int
     size: int
     zeros: int = 0
-    lowest: int = -_MOST_EXPONENT
+    lowest: int = LOWEST
 
     def numbers(self, values: np.ndarray) -> np.ndarray:
         """Return the cells of finite values: int64, same shape; anything for others."""
