@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,27 @@ def decode(data: bytes | bytearray | memoryview, *, memory: int | None = None) -
     from baler_core.api.opening import opened
 
     return opened(data, None, "original", 0)
+
+
+def decode_region(data: bytes, box: Sequence[slice], shape: tuple[int, ...]) -> np.ndarray:
+    """Return a region of a plain array that `encode` encoded: what `decode` returns, cut.
+
+    Parameters
+    ----------
+    box
+        Along each dimension from where to where.
+    shape
+        That the whole array must have.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged, or the array has another shape.
+    """
+    from baler_core.pipeline.bare import decode_bare_region
+
+    with not_believed("<bytes>", "baler-core"):
+        return decode_bare_region(data, box, shape, memory_limit=memory_limit())
 
 
 class Encoder:

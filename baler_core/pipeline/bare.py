@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from baler_core.config import Config
 from baler_core.data.block import make_block
 from baler_core.data.bounds import Tolerance, value_range
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.part import Part
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import DataError, FormatError
@@ -224,6 +225,20 @@ def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] 
     return restored(bare, model_of(bare, state, memory_limit))
 
 
+def decode_bare_region(data: bytes, box: Sequence[slice], shape: tuple[int, ...], *, memory_limit: int) -> np.ndarray:
+    """Restore a region of what `encode_bare` encoded of an array of this shape.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged, or need a state that is elsewhere, or hold an array of another shape.
+    """
+    bare = unpack_bare(data, memory_limit=memory_limit)
+    if bare.state is None or bare.shape != shape:
+        raise FormatError(f"an encoded array holds {bare.dtype} {bare.shape}, and {shape} was expected")
+    return restored_region(bare, model_of(bare, bare.state, memory_limit), box)
+
+
 def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
     """Return the model of a stream, with its state."""
     kind = MODELS[bare.model]
@@ -234,6 +249,27 @@ def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
     )
     model.load_state(decode_state(state, memory_limit=memory_limit // 8))
     return model
+
+
+@one_thread
+def restored_region(bare: BareStream, model: Model, box: Sequence[slice]) -> np.ndarray:
+    """Return a region of the values of a stream: only the tiles and row blocks that hold it are decoded, where that is possible.
+
+    Parameters
+    ----------
+    box
+        Along each dimension from where to where.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged.
+    """
+    layout, tolerances = bare.layout, {NAME: bare.tolerance}
+    part = Part(frozenset([NAME]), dict(zip(bare.variable.dims, box, strict=True)))
+    decoder = GroupDecoder(lambda _: tolerances, Pipeline())
+    found = decoder.part(model, dict(bare.streams), layout, {}, part)
+    return restored(bare, model)[tuple(box)] if found is None else found[NAME]
 
 
 @one_thread
