@@ -15,6 +15,7 @@ from baler_core.errors import ConfigError
 from baler_core.plugin.interfaces import Options, Training
 
 ModelStorage = Literal["inside", "reference"]
+RowsOrder = Literal["kept", "free"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Config:
         Quantities computed from the variables that are kept.
     one_of_many
         Whether the input is one of many, which need not have the same variables.
+    order
+        Whether the order of the rows of tables is kept, or means nothing.
     """
 
     path: Path | None
@@ -80,6 +83,7 @@ class Config:
     target: Target | None = None
     derived: tuple[DerivedRule, ...] = ()
     one_of_many: bool = False
+    order: RowsOrder = "kept"
 
 
 class InvalidConfig(ConfigError):

@@ -94,15 +94,20 @@ def compare(
             recorders.update(piece)
             derived.update(piece)
             progress(piece.original.nbytes)
-    results = Results(
+    results = _collected(names, recorders, derived)
+    sizes = Sizes(sum(found.native_bytes.values()))
+    return judged(replace(results, sizes=sizes, others=compress_with_others(sample.data)), recorders.evidence)
+
+
+def _collected(names: tuple[str, str], recorders: Recorders, derived: DerivedRecorders) -> Results:
+    """Return what the recorders found."""
+    return Results(
         original=names[0],
         restored=names[1],
-        sizes=Sizes(sum(found.native_bytes.values())),
+        sizes=Sizes(0),
         variables=recorders.variables(),
-        others=compress_with_others(sample.data),
         metrics=recorders.outcomes(),
         notes=recorders.notes(),
         derived=derived.results(),
         drawings=replace(recorders.drawings(), derived=derived.distributions()),
     )
-    return judged(results, recorders.evidence)
