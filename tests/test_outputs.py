@@ -354,7 +354,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     ["init", "suggest", "predict", "check", "compress", "run", "train", "scan", "compare", "info", "verify",
-     "decompress", "plot"],
+     "decompress", "export", "plot"],
 )  # fmt: skip
 def test_an_empty_name_is_told_and_a_folder_too(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "folder").mkdir()
