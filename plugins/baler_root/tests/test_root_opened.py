@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,29 @@ def test_coffea_makes_events_of_it(files: tuple[Path, Path]) -> None:
             events = nanoevents.NanoEventsFactory.from_preloaded(source, schemaclass=nanoevents.BaseSchema).events()
             found.append(np.histogram(ak.to_numpy(ak.flatten(events.Jet_pt)), 20, (0, 100))[0])
     assert np.abs(found[0] - found[1]).sum() <= 0.01 * found[0].sum()
+
+
+def test_dask_restores_the_branches_that_are_used(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dask_awkward = pytest.importorskip("dask_awkward")
+    if tuple(map(int, version("dask").split(".")[:2])) >= (2025, 4):
+        pytest.skip("dask-awkward computes nothing with this version of dask")
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        tree, other = original["Events"], ours["Events"]
+        events = other.dask(step_size=70)
+        assert isinstance(events, dask_awkward.Array)
+        assert events.divisions[1:3] == (70, 140)
+        read: list[str] = []
+        branch = type(other["Jet_pt"])
+        honest = branch.read
+        monkeypatch.setattr(branch, "read", lambda self, *rest: (read.append(self.name), honest(self, *rest))[1])
+        sums = ak.sum(events.Jet_pt, axis=1).compute(scheduler="sync")
+        assert set(read) == {"Jet_pt"}
+        assert ak.all(
+            abs(sums - ak.sum(tree["Jet_pt"].array(), axis=1)) <= 2e-3 * ak.sum(tree["Jet_pt"].array(), axis=1)
+        )
+        chosen = other.dask(filter_name="Jet_*", step_size="1 kB")
+        assert set(chosen.fields) == {"Jet_pt", "Jet_eta"}
+        with pytest.raises(baler_core.ConfigError, match=r"dask\(step_size=0\)"):
+            other.dask(step_size=0)
