@@ -163,6 +163,7 @@ def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None
             assert ak.array_equal(other[name].array(entry_start=7), tree[name].array(entry_start=7)), name
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_coffea_makes_events_of_it(tmp_path: Path) -> None:
     nanoevents = pytest.importorskip("coffea.nanoevents")
     mapping = pytest.importorskip("coffea.nanoevents.mapping")
