@@ -71,6 +71,10 @@ class BoundBroken(Exception):
     """A restored value lies outside its bound: our bug, never the user's (exit code 3)."""
 
 
+class NotTheOriginal(BoundBroken):
+    """Two files that are compared differ by more than the bounds: most likely one was not made from the other."""
+
+
 def nearest_names(name: str, candidates: Iterable[str], *, count: int = 3) -> list[str]:
     """Return the candidates most like `name`, best first; compared without case."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}

@@ -18,7 +18,8 @@ from baler_core.pipeline.trained_lookup import Lookup
 # What compressing needs takes longer to load than opening a file: each function imports its own.
 if TYPE_CHECKING:
     from baler_core.api.opening import Form
-    from baler_core.config import Config, ModelStorage
+    from baler_core.config import Config, ModelStorage, RowsOrder
+    from baler_core.machine.workers import Submits
     from baler_core.pipeline.compression import Compressed
     from baler_core.pipeline.export import ExportedFile
     from baler_core.pipeline.input import Input
@@ -60,6 +61,8 @@ def compress(
     model_storage: ModelStorage = "inside",
     block_bytes: int = BLOCK_BYTES,
     target: Mapping[str, Any] | None = None,
+    order: RowsOrder = "kept",
+    executor: Submits | None = None,
     overwrite: bool = False,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
@@ -93,6 +96,12 @@ def compress(
     target
         What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
         multiplied by the factor that this needs. `Compressed.target` tells it.
+    order
+        `free` declares that the order of a table's rows means nothing: they may come sorted by what makes the file
+        smallest, of which a warning tells.
+    executor
+        Whatever has `submit` as `concurrent.futures` does, whose workers encode blocks. The bytes of the file do not depend
+        on it. Workers of other processes open the file themselves; what is no file is sent to them block by block.
     overwrite
         Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
         object). What is read is never replaced.
@@ -103,6 +112,7 @@ def compress(
         If something the caller gave cannot be used: the message names the argument, or the variable and its type.
     """
     from baler_core.api.outputs import refuse_compressed, refuse_output
+    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import compress as compress_file
     from baler_core.plugin.registry import load_plugins
 
@@ -118,12 +128,15 @@ def compress(
         "model_storage": model_storage,
         "block_size": block_bytes,
         "target": target,
+        "order": None if order == "kept" else order,
     }
     chosen = Path(trained) if trained is not None else None
     refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))
     with sent(path) as output:
         config, source = _prepared("compress", data, output, arguments, registry)
-        return replace(compress_file(config, registry, source=source, output=output, model=chosen), path=Path(path))
+        team = None if executor is None else Team(executor)
+        done = compress_file(config, registry, source=source, output=output, model=chosen, team=team)
+        return replace(done, path=Path(path))
 
 
 @_with_known_arguments
@@ -181,6 +194,7 @@ def decompress(
     variables: str | Sequence[str] | None = None,
     rows: tuple[int, int | None] | None = None,
     trained: str | Path | None = None,
+    executor: Submits | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
@@ -195,6 +209,8 @@ def decompress(
         From which row or event of their leading dimension to which, as of a slice; None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    executor
+        As of `compress`: its workers decode blocks, which this process writes; not for a part of a file.
     overwrite
         Whether a file that exists may be replaced. What is read is never replaced.
 
@@ -204,6 +220,7 @@ def decompress(
         If `output` exists, the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
     from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
+    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
@@ -211,7 +228,8 @@ def decompress(
     refuse_trained(Path(path), output, trained)
     with sent(output) as target:
         if variables is None and rows is None:
-            decompress_file(Path(path), None, output=target, lookup=_lookup(trained))
+            team = None if executor is None else Team(executor)
+            decompress_file(Path(path), None, output=target, lookup=_lookup(trained), team=team)
         else:
             patterns = [variables] if isinstance(variables, str) else variables
             decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))

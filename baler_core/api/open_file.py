@@ -44,11 +44,27 @@ def open_file(
     """
     limit = None if memory is None else _bytes("memory", memory)
     opening = Opening(None if trained is None else Path(trained), _bytes("cache", cache), limit)
-    if isinstance(place, str | Path) and str(place).lower().endswith(_MANIFEST):
+    if _is_manifest(place):
         from baler_core.api.file_set import FileSet
 
-        return FileSet(Path(place), opening)
+        return FileSet(Path(str(place)), opening)
     return File(place, opening)
+
+
+def _is_manifest(place: Place | ByteSource) -> bool:
+    return isinstance(place, str | Path) and str(place).lower().endswith(_MANIFEST)
+
+
+def refuse_manifest(place: Place | ByteSource) -> None:
+    """Refuse a manifest where one file is wanted.
+
+    Raises
+    ------
+    ConfigError
+        If it is one.
+    """
+    if _is_manifest(place):
+        raise ConfigError(f"{place!s}: lists many files, and one is wanted here: open_file opens all of them as one")
 
 
 def open_one(
@@ -65,10 +81,9 @@ def open_one(
     BalerError
         As `open_file`; or it is a manifest.
     """
+    refuse_manifest(place)
     found = open_file(place, trained=trained, cache=cache, memory=memory)
-    if not isinstance(found, File):
-        found.close()
-        raise ConfigError(f"{found.path}: lists many files, and one is wanted here: open_file opens all of them as one")
+    assert isinstance(found, File)  # no manifest
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from baler_core.api.file import File
-from baler_core.api.open_file import open_one
+from baler_core.api.open_file import open_one, refuse_manifest
 from baler_core.builtin.objects.presenting import frame_of
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
@@ -44,6 +44,7 @@ def opened(place: Place, trained: Path | None, form: Form | None, cache: str | i
     """
     if form is not None and form not in get_args(Form):
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
+    refuse_manifest(place)
     source = open_source(place)
     if form != "numpy":
         file = open_one(source, trained=trained, cache=cache)

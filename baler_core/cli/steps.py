@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ import click
 
 from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
+from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import Rows, common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, Rows, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config.inputs import split_name
@@ -23,9 +25,10 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.config import Config
+    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import Compressed
 
-_PATH = click.Path(path_type=Path)
+_PATH = FilePath()
 
 
 @click.command()
@@ -81,6 +84,7 @@ def compress(
     inputs: tuple[str, ...],
     output: Path | None,
     workers: int | None,
+    scheduler: str | None,
     keep_going: bool,
     part: str | None,
     train_once: bool,
@@ -95,12 +99,12 @@ def compress(
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    batch = Batch(workers, keep_going, part, train_once)
+    batch = Batch(workers, scheduler, keep_going, part, train_once)
     if model is None and checked.model_storage == "reference" and not train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     from baler_core.pipeline.compression import compress as compress_file
 
-    if batch.wanted:
+    if batch.of_many or (batch.spread and output is None):
         if output is not None:
             raise ConfigError(
                 "-o names one file, and the options for many files name theirs by the inputs: leave it out"
@@ -116,8 +120,8 @@ def compress(
         default = compressed_path(checked, source, registry)
         if output is None:
             ready_for(source, default, needed, force=force)
-        with destination.path(default) as target:
-            done.append(compress_file(checked, registry, source=source, output=target, model=model))
+        with destination.path(default) as target, chosen_team(workers, scheduler) as team:
+            done.append(compress_file(checked, registry, source=source, output=target, model=model, team=team))
         if not as_json:
             click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
             if done[-1].target:
@@ -136,6 +140,7 @@ def compress(
 @force_option
 @model_file
 @memory_option
+@executor_options("Decode N blocks at a time, in processes.")
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="Restore only these variables.")
 @click.option("--rows", type=Rows(), help="Restore only these rows or events, as in 1000:2000, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -146,6 +151,8 @@ def decompress(
     force: bool,
     model: Path | None,
     memory: int | None,
+    workers: int | None,
+    scheduler: str | None,
     variables: tuple[str, ...],
     rows: tuple[int, int | None] | None,
     as_json: bool,
@@ -171,12 +178,24 @@ def decompress(
             wanted = WantedPart(variables or None, rows)
             restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
         else:
-            restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)
+            with chosen_team(workers, scheduler) as team:
+                restored = decompress_file(
+                    file, registry, output=target, lookup=Lookup(model), memory=memory, team=team
+                )
         size = size_of(restored)
     if as_json:
         print_json({"restored": str(restored), "file_bytes": size})
     else:
         _wrote(destination, restored, size)
+
+
+@contextmanager
+def chosen_team(workers: int | None, scheduler: str | None) -> Iterator[Team | None]:
+    """Give the workers that the options ask for; None for this process alone."""
+    from baler_core.pipeline.block_team import Team
+
+    with chosen_executor(workers, scheduler) as executor:
+        yield None if executor is None else Team(executor)
 
 
 def _destination(

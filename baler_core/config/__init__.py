@@ -8,10 +8,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     from baler_core.config.load import load_config
-    from baler_core.config.settings import ComponentSpec, Config, InvalidConfig, ModelStorage, PreprocessSpec
+    from baler_core.config.settings import ComponentSpec, Config, InvalidConfig, ModelStorage, PreprocessSpec, RowsOrder
     from baler_core.config.yaml_nodes import Problem
 
-__all__ = ["ComponentSpec", "Config", "InvalidConfig", "ModelStorage", "PreprocessSpec", "Problem", "load_config"]
+__all__ = [
+    "ComponentSpec",
+    "Config",
+    "InvalidConfig",
+    "ModelStorage",
+    "PreprocessSpec",
+    "Problem",
+    "RowsOrder",
+    "load_config",
+]
 
 
 def __getattr__(name: str) -> Any:

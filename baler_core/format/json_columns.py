@@ -63,7 +63,7 @@ def _common_order(record: list[Json]) -> list[str] | None:
 
 
 def ranges_of(numbers: Sequence[int]) -> list[list[int]]:
-    """Return ascending numbers as [first, count] pairs."""
+    """Return numbers as [first, count] pairs of runs."""
     ranges: list[list[int]] = []
     for number in numbers:
         if ranges and sum(ranges[-1]) == number:
