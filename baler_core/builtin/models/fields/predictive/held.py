@@ -123,7 +123,8 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...
         return None
     lattice = fit_lattice(values, tolerance)
     found = [_anywhere(values, tolerance, lattice)]
-    exact = _exactly(values, tolerance, lattice) if tolerance.kind == "exact" else []
+    with np.errstate(all="ignore"):  # floats may be so large that no difference of them is
+        exact = _exactly(values, tolerance, lattice) if tolerance.kind == "exact" else []
     found += exact or [_on_lattice(values, lattice)]
     return tuple(field for field in found if field is not None) or None
 
