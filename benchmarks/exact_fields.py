@@ -114,7 +114,7 @@ def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.nda
     square = sum(k**2 for k in np.meshgrid(*axes, indexing="ij"))
     spectrum *= np.maximum(square, 1e-4) ** -1.5
     spectrum.flat[0] = 0
-    field = np.fft.irfftn(spectrum, shape)
+    field = np.fft.irfftn(spectrum, shape, axes=tuple(range(len(shape))))
     return field / field.std()
 
 
