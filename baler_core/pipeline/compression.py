@@ -66,6 +66,10 @@ class Compressed:
         What was reached of a target, in a sentence.
     derived
         Derived quantities that were kept, each with its largest error.
+    corrections
+        How many values of a variable are stored exactly beside what the model made of it, since it broke their bound.
+    values
+        How many values there are of all variables.
     """
 
     path: Path
@@ -83,6 +87,8 @@ class Compressed:
     target: str = ""
     derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
     seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
+    corrections: Mapping[str, int] = field(default_factory=dict)
+    values: int = 0
 
     @property
     def ratio(self) -> float:
@@ -165,6 +171,7 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
             "that were exactly 0 are not any more",
             "A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
         )
+    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     done = Compressed(
         output,
         header.input_bytes,
@@ -180,10 +187,11 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
         coded.means,
         derived={record.name: record for record in coded.derived},
         seeds=_seeds(coded),
+        corrections=coded.exact,
+        values=values,
     )
     if not quiet and config.training.seeds > 1 and not done.seeds and job.trained is None:
         _warn_of_one_seed(done)
-    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     if config.target is None:
         return done
     limits = {v.name: bound.value for v, bound in zip(job.schema.variables, job.bounds, strict=True)}
