@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +36,7 @@ class Batch:
     keep_going: bool
     part: str | None
     train_once: bool
+    watch: Path | None = None
 
     @property
     def spread(self) -> bool:
@@ -45,7 +46,7 @@ class Batch:
     @property
     def of_many(self) -> bool:
         """Whether there is an option that only many inputs need."""
-        return self.keep_going or self.part is not None or self.train_once
+        return self.keep_going or self.part is not None or self.train_once or self.watch is not None
 
 
 def batch_options(command: Command) -> Command:
@@ -56,6 +57,12 @@ def batch_options(command: Command) -> Command:
         ),
         click.option("--keep-going", is_flag=True, help="Go on with the other inputs when one fails."),
         click.option("--part", metavar="K/N", help="Take the K-th of N shares of the inputs, as in 3/100."),
+        click.option(
+            "--watch",
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            help="Compress what appears in this folder, by the model of the first input, until stopped.",
+        ),
         click.option("--train-once", is_flag=True, help="Train on the first input, and use that model for all."),
     ]
     for option in reversed(options):
@@ -70,6 +77,9 @@ def compress_batch(
     from baler_core.pipeline.many.campaign import refuse_failed, run_campaign
     from baler_core.pipeline.replacing import refuse_other_name
 
+    if batch.watch is not None:
+        _watch(config, checked, registry, model, batch, as_json=as_json)
+        return
     campaign = _campaign(config, checked, registry, model, batch)
     for source, target in () if force else campaign.files.items():
         refuse_other_name(target, source, "choose another 'output:', or replace it with --force")
@@ -95,6 +105,21 @@ def compress_batch(
     else:
         click.echo(_summary(campaign, result))
     refuse_failed(result)
+
+
+def _watch(
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool
+) -> None:
+    """Compress what appears in a folder."""
+    from baler_core.cli.watching import watch_folder
+
+    assert batch.watch is not None
+    if batch.part is not None or as_json:
+        raise ConfigError(f"--watch and {'--json' if as_json else '--part'} exclude each other; the record is in JSON")
+    once = replace(batch, train_once=model is None)
+    base = _campaign(config, checked, registry, model, once)
+    with chosen_executor(batch.workers, batch.scheduler) as executor:
+        watch_folder(batch.watch, base, checked, registry, executor)
 
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:

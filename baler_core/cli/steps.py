@@ -85,6 +85,7 @@ def compress(
     scheduler: str | None,
     keep_going: bool,
     part: str | None,
+    watch: Path | None,
     train_once: bool,
     allow_missing: bool,
     force: bool,
@@ -95,7 +96,7 @@ def compress(
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    batch = Batch(workers, scheduler, keep_going, part, train_once)
+    batch = Batch(workers, scheduler, keep_going, part, train_once, watch)
     if model is None and checked.model_storage == "reference" and not train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     from baler_core.pipeline.compression import compress as compress_file
