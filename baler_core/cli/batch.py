@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from baler_core.cli.executors import chosen_executor, executor_options
+from baler_core.cli.options import compress_memory_option
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
 from baler_core.config import Config
 from baler_core.config.inputs import split_name
@@ -36,7 +37,8 @@ class Batch:
     keep_going: bool
     part: str | None
     train_once: bool
-    watch: Path | None = None
+    watch: Path | None
+    memory: int | None
 
     @property
     def spread(self) -> bool:
@@ -50,7 +52,14 @@ class Batch:
 
 
 def batch_options(command: Command) -> Command:
-    """Add the options for many files to `baler compress`."""
+    """Add the options for many files to `baler compress`, which gets them together as `batch`."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        mine = {field.name: given.pop(field.name) for field in fields(Batch)}
+        return command(batch=Batch(**mine), **given)
+
+    found: Any = gathered
     options = [
         executor_options(
             "Work on N inputs, or N blocks of one, at a time, in processes; skip finished inputs, and write a manifest."
@@ -66,8 +75,8 @@ def batch_options(command: Command) -> Command:
         click.option("--train-once", is_flag=True, help="Train on the first input, and use that model for all."),
     ]
     for option in reversed(options):
-        command = option(command)
-    return command
+        found = option(found)
+    return compress_memory_option(found)
 
 
 def compress_batch(
@@ -128,6 +137,8 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
 
     stated = {key: value for key, value in read_yaml(config).value.items() if key not in _ELSEWHERE}
     stated["model_storage"] = checked.model_storage
+    if batch.memory is not None:
+        stated["block_size"] = checked.block_bytes
     allowed = checked.reader is not None and getattr(checked.reader.options, "allow_missing", False)
     if checked.reader is not None and allowed:
         entry = stated.get("reader") or {}
