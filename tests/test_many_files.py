@@ -311,8 +311,11 @@ def test_a_set_is_one_array_over_all_files(folder: Path) -> None:
     place = many(inputs(folder), folder / "set")
     parts = [np.asarray(baler_core.open_file(path)["x"]) for path in sorted((folder / "set").glob("*.bal"))]
     wanted = np.concatenate(parts)
-    with baler_core.open_set(place) as found:
+    with pytest.raises(BalerError, match="one is wanted here"):
+        baler_core.open(place)
+    with baler_core.open_file(place, cache="1 MB") as found:
         array = found["x"]
+        assert isinstance(array, baler_core.JoinedArray)
         assert array.shape == wanted.shape == (sum(300 + seed for seed in range(FILES)),)
         for key in (slice(None), slice(290, 910), slice(None, None, -7), -1, [1000, 3, 300], slice(5, 5), 300):
             np.testing.assert_array_equal(array[key], wanted[key])

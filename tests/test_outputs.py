@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,7 +163,7 @@ def test_links_are_followed(folder: Path) -> None:
         ("a.npz/sub/x.bal", "a.npz is a file"),
         ("loop", "does not lead to a place"),
         ("socket", "not a file that can be replaced"),
-        ("", "is a folder"),
+        ("", "is empty: name a file"),
         ("x" * 256, "too long"),
     ],
 )
@@ -281,6 +283,57 @@ def test_what_dead_writers_left_is_removed_and_what_live_ones_hold_is_kept(tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.bal", "y.bal"]
 
 
+@pytest.mark.parametrize("moves", [1, 2])
+def test_a_signal_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
+    moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, done = os.replace, []
+
+    def replace(old: Path, new: Path) -> None:
+        real(old, new)
+        done.append(new)
+        if len(done) == moves:
+            raise KeyboardInterrupt
+
+    store = tmp_path / "x.zarr"
+    store.mkdir()
+    (store / "zarr.json").write_text("old")
+
+    def write() -> None:
+        with completed(store, ["zarr.json"]) as temporary:
+            temporary.mkdir()
+            (temporary / "zarr.json").write_text("new")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert (store / "zarr.json").read_text() == ("old", "new")[moves - 1]
+    assert list(tmp_path.iterdir()) == [store]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_signal_while_half_a_file_is_removed_leaves_nothing(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = shutil.rmtree, []
+
+    def rmtree(*arguments: Any, **options: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise error
+        real(*arguments, **options)
+
+    def fail() -> None:
+        with completed(tmp_path / "x.bal") as temporary:
+            temporary.write_text("half")
+            raise ValueError("stop")
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(error):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "x.bal"
     target.write_text("old")
@@ -294,3 +347,21 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["init", "suggest", "predict", "check", "compress", "run", "train", "scan", "compare", "info", "verify",
+     "decompress", "plot"],
+)  # fmt: skip
+def test_an_empty_name_is_told_and_a_folder_too(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "folder").mkdir()
+    before = sorted(folder.rglob("*"))
+    assert run_main(command, "") == 1
+    shown = capsys.readouterr().err
+    assert "is empty: name a file" in shown
+    assert run_main(command, "folder") == 1
+    shown += capsys.readouterr().err
+    assert "folder" in shown
+    assert shown.count("\n") == 2
+    assert sorted(folder.rglob("*")) == before

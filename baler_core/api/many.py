@@ -10,7 +10,7 @@ from typing import Any
 from baler_core.api.outputs import refuse_other_file, refuse_output
 from baler_core.config.arguments import plain_values
 from baler_core.config.inputs import find_inputs, split_name
-from baler_core.config.settings import ModelStorage
+from baler_core.config.settings import ModelStorage, RowsOrder
 from baler_core.errors import ConfigError
 from baler_core.machine.workers import Submits
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
@@ -39,6 +39,7 @@ def compress_many(
     model_storage: ModelStorage = "inside",
     block_bytes: int = 64 << 20,
     target: Mapping[str, Any] | None = None,
+    order: RowsOrder = "kept",
     overwrite: bool = False,
 ) -> Path:
     """Compress files into the folder, each to the same bytes as `compress` gives, but for those that are finished already.
@@ -59,7 +60,7 @@ def compress_many(
         Whether the others go on when a file fails.
     part
         `(3, 100)` takes the third of a hundred shares of the list.
-    bounds, derived, model, reader, variables, preprocess, training, trained, model_storage, block_bytes, target
+    bounds, derived, model, reader, variables, preprocess, training, trained, model_storage, block_bytes, target, order
         As those of `compress`.
     overwrite
         Whether files in the folder may be replaced that are no .bal files of inputs of the same name.
@@ -89,6 +90,7 @@ def compress_many(
         "model_storage": model_storage,
         "block_size": block_bytes,
         "target": target,
+        "order": None if order == "kept" else order,
     }
     place = Path(folder)
     campaign = Campaign(

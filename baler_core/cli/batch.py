@@ -13,13 +13,12 @@ import click
 from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.options import compress_memory_option
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
-from baler_core.config import Config
 from baler_core.config.inputs import split_name
-from baler_core.config.yaml_nodes import read_yaml
 from baler_core.errors import ConfigError, DataError
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
+    from baler_core.config import Config
     from baler_core.pipeline.many.campaign import Campaign, CampaignResult, Progress
     from baler_core.pipeline.many.task import FileOutcome
 
@@ -132,6 +131,7 @@ def _watch(
 
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
+    from baler_core.config.yaml_nodes import read_yaml
     from baler_core.pipeline.many.campaign import Campaign
     from baler_core.pipeline.many.split import ListShare
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import Bytes, common_options
+from baler_core.cli.options import Bytes, FilePath, common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import load_config
@@ -21,7 +21,7 @@ _EXTRA = "pip install 'baler-core[peers]'"
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=FilePath())
 @click.option(
     "--input", "inputs", multiple=True, metavar="FILE", help="Compare on this file instead of the first input."
 )
@@ -30,7 +30,7 @@ _EXTRA = "pip install 'baler-core[peers]'"
 )
 @click.option("--sample", type=Bytes(), default="16 MB", show_default=True, help="How much of the input to take.")
 @click.option("--fresh", is_flag=True, help="Measure again what is known of the same values, bounds and versions.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file of the results [OUTPUT/compare.json].")
+@click.option("-o", "--output", type=FilePath(), help="The file of the results [OUTPUT/compare.json].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def compare(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options
+from baler_core.cli.options import FilePath, common_options
 from baler_core.cli.outputs import ready
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import load_config
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=FilePath())
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Scan this file instead of the first input.")
 @click.option(
     "--variable", "patterns", multiple=True, metavar="PATTERN", help="Scan only these variables; may be repeated."
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=90.0, show_default=True, help="About how long to take."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The picture to write [OUTPUT/scan.png].")
+@click.option("-o", "--output", type=FilePath(), help="The picture to write [OUTPUT/scan.png].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def scan(

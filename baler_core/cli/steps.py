@@ -14,10 +14,9 @@ from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
 from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import Rows, common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, Rows, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
-from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.config.memory import within_memory
 from baler_core.errors import ConfigError
@@ -26,10 +25,11 @@ from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
+    from baler_core.config import Config
     from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import Compressed
 
-_PATH = click.Path(path_type=Path)
+_PATH = FilePath()
 
 
 @click.command()
@@ -41,6 +41,8 @@ _PATH = click.Path(path_type=Path)
 @common_options
 def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
+    from baler_core.config import load_config
+
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     if checked.target is not None:
@@ -88,6 +90,8 @@ def compress(
     as_json: bool,
 ) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
+    from baler_core.config import load_config
+
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked

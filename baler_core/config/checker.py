@@ -99,6 +99,7 @@ class Checker:
             plots=tuple(written.plots),
             model_storage=written.model_storage,
             target=target,
+            order=written.order,
         )
 
     def _complain(self, path: KeyPath, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from baler_core.config.settings import ModelStorage
+from baler_core.config.settings import ModelStorage, RowsOrder
 from baler_core.plugin.interfaces import Training
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -70,6 +70,11 @@ class ConfigFile(BaseModel):
         default=None,
         description="Quantities computed from the variables, and how far each may move: "
         '`{m: {of: "pair_mass(Muon)", rel: 1.0e-3}}`.',
+    )
+    order: RowsOrder = Field(
+        default="kept",
+        description="Whether the order of a table's rows is `kept`, or `free`: it means nothing, and rows may be sorted by "
+        "what makes the file smallest.",
     )
     preprocess: list[NamedOptions] = Field(
         default=[],

@@ -15,6 +15,7 @@ from baler_core.errors import ConfigError
 from baler_core.plugin.interfaces import Options, Training
 
 ModelStorage = Literal["inside", "reference"]
+RowsOrder = Literal["kept", "free"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Config:
         What the file is to reach, by a factor on all bounds.
     derived
         Quantities computed from the variables that are kept.
+    one_of_many
+        Whether the input is one of many, which need not have the same variables.
+    order
+        Whether the order of the rows of tables is kept, or means nothing.
     """
 
     path: Path | None
@@ -77,6 +82,8 @@ class Config:
     model_storage: ModelStorage = "inside"
     target: Target | None = None
     derived: tuple[DerivedRule, ...] = ()
+    one_of_many: bool = False
+    order: RowsOrder = "kept"
 
 
 class InvalidConfig(ConfigError):

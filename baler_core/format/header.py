@@ -8,6 +8,7 @@ from functools import cached_property
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.rows import RowOrder
 from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
 
@@ -142,6 +143,8 @@ class Header:
         In a file of trained models, per group: the model's bytes on the data it was trained on / those of `scalar`.
     derived
         Derived quantities that were kept.
+    order
+        By what the rows were sorted, if their order means nothing.
     """
 
     version: str
@@ -168,6 +171,7 @@ class Header:
     means: Mapping[str, float] = field(default_factory=dict)
     target: Target | None = None
     derived: tuple[DerivedRecord, ...] = ()
+    order: RowOrder | None = None
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

@@ -56,6 +56,18 @@ def fetched(address: str) -> Path:
     return target
 
 
+def here(place: Path) -> Path:
+    """Return a file of this machine: the path itself, or a copy of what lies at the address that it stands for.
+
+    Raises
+    ------
+    MissingPackage, SourceError
+        As `fetched` does.
+    """
+    address = address_of(place)
+    return place if address is None else fetched(address)
+
+
 @contextmanager
 def sent(place: str | Path) -> Iterator[Path]:
     """Give the path to write to: of an address a temporary file, which is sent there when it is complete.

@@ -240,7 +240,7 @@ def system_of(address: str) -> tuple[Any, str]:
     SourceError
         If the protocol is not known.
     """
-    need("an address", "fsspec")
+    need(f"the address {address}", "fsspec")
     import fsspec
 
     protocol = address.split("://", 1)[0]

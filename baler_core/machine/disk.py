@@ -46,11 +46,12 @@ def put_in_place(temporary: Path, path: Path) -> None:
     """Rename a file or folder; what was there is replaced, a folder after it was moved beside the new one."""
     if path.is_dir() and not path.is_symlink():
         old = temporary.parent / "replaced"
-        os.replace(path, old)
         try:
+            os.replace(path, old)
             os.replace(temporary, path)
-        except BaseException:
-            os.replace(old, path)
+        except BaseException:  # also a signal between the two
+            if old.exists() and not path.exists():
+                os.replace(old, path)
             raise
     else:
         os.replace(temporary, path)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
@@ -25,11 +26,15 @@ from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, prepare
+from baler_core.pipeline.known_columns import with_known_columns
+from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.targets import reach, told
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
 logger = logging.getLogger(__name__)
+_SMALL_FILE = 1 << 15
+"""Smaller files that refer to trained models are compared with themselves without: what names these takes bytes, too."""
 
 
 @dataclass(frozen=True)
@@ -130,19 +135,43 @@ def compress(
     BoundBroken
         If a bound cannot be held, which is a bug.
     """
-    given = input_of(source, config, registry)
+    opened = given = input_of(source, config, registry)
     with given.source, completed(output) as temporary:
+        if config.order == "free":
+            given = in_free_order(config, registry, opened, _sample_writer(registry))
         first = [True]  # of several tries, one warns
 
         def write(tried: Config, part: Input, place: Path) -> Compressed:
             whole = part is given
             quiet = not first.pop() if first and whole else True
-            job = prepare(tried, registry, part.source, model, quiet=quiet)
+            job = with_known_columns(prepare(tried, registry, part.source, model, quiet=quiet))
             return _written(job, part, place, quiet=quiet, team=team if whole else None)
 
         done = write(config, given, temporary) if config.target is None else reach(config, given, temporary, write)
-        given.refuse_changed()
+        if config.target is None and done.trained and done.file_bytes < _SMALL_FILE:
+            done = _without_reference(config, registry, given, done)
+        opened.refuse_changed()
         return replace(done, path=output)
+
+
+def _without_reference(config: Config, registry: Registry, given: Input, referring: Compressed) -> Compressed:
+    """Write a small file once more without a reference to trained models, and keep it if it is not larger."""
+    with TemporaryDirectory(dir=referring.path.parent) as folder:
+        done = write_file(config, registry, given, Path(folder) / "alone.bal", quiet=True)
+        if done.file_bytes > referring.file_bytes:
+            return referring
+        done.path.replace(referring.path)
+    logger.warning("%s: needs no trained models, since a reference to them would not make it smaller", given.name)
+    return done
+
+
+def _sample_writer(registry: Registry) -> Callable[[Config, Input, Path], int]:
+    """Return what writes a file of a sample, and tells its bytes."""
+
+    def write(config: Config, sample: Input, place: Path) -> int:
+        return write_file(config, registry, sample, place, quiet=True).file_bytes
+
+    return write
 
 
 def write_file(config: Config, registry: Registry, given: Input, output: Path, *, quiet: bool = False) -> Compressed:
@@ -180,7 +209,7 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
         header.input_bytes,
         file_bytes,
         coded.errors,
-        {group.title: group.models[0].name for group in coded.groups},
+        _models_of(coded.groups),
         _histories(coded),
         header.trained.name if header.trained is not None else "",
         header.left_out,
@@ -260,6 +289,15 @@ def _warn_of_changed(counts: Mapping[str, int], what: str, remedy: str) -> None:
             ", ".join(f"{count:,} of {name!r}" for name, count in counts.items()),
             remedy,
         )
+
+
+def _models_of(groups: Sequence[StoredGroup]) -> dict[str, str]:
+    """Return the model of each group by its title; groups of the same dimensions are numbered."""
+    found: dict[str, str] = {}
+    for group in groups:
+        same = sum(title == group.title or title.startswith(f"{group.title} #") for title in found)
+        found[f"{group.title} #{same + 1}" if same else group.title] = group.models[0].name
+    return found
 
 
 def _histories(coded: CodedFile) -> dict[str, object]:

@@ -68,7 +68,7 @@ def decompress(
         assert isinstance(reader, Reader)
         check_suffix(reader, header.input_name, output)
         total = checked_size(header, path)
-        _refuse_full_disk(total, path, output)
+        refuse_full_disk(total, path, output)
         what = f"the reader {header.reader.name!r} of {header.reader.package}"
         with completed(output, reader.folders) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
@@ -163,7 +163,7 @@ def checked_size(header: Header, path: Path) -> int:
     return sum(schema.nbytes(variable) for variable in schema.variables)
 
 
-def _refuse_full_disk(total: int, path: Path, output: Path) -> None:
+def refuse_full_disk(total: int, path: Path, output: Path) -> None:
     folder = output.parent if output.parent.is_dir() else Path.cwd()
     free = shutil.disk_usage(folder).free
     if total > free:

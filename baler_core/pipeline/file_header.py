@@ -121,6 +121,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         means=coded.means,
         target=job.config.target,
         derived=coded.derived,
+        order=given.order,
     )
 
 

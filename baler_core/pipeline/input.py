@@ -18,6 +18,7 @@ from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, usable, va
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import names_in_full
 from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
+from baler_core.data.rows import RowOrder
 from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import (
@@ -61,6 +62,8 @@ class Input:
         Of the file, or of the object's type.
     file_bytes
         Length of the file, or bytes of the object's values.
+    order
+        By what its rows come sorted, if that is not their own order.
     place
         How to open the file once more; None for an object.
     """
@@ -69,6 +72,7 @@ class Input:
     source: Source
     name: str
     file_bytes: int
+    order: RowOrder | None = None
     place: InputPlace | None = None
 
     def refuse_changed(self) -> None:
@@ -175,7 +179,8 @@ def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
     stamp = stamp_of(source) if source.exists() else ""
     reader, opened = open_input(source, config, registry)
     chosen = None if config.variables is None or reader.name == WHOLE_FILE else tuple(config.variables)
-    return Input(reader, opened, source.name, size_of(source), InputPlace(source.absolute(), reader, chosen, stamp))
+    place = InputPlace(source.absolute(), reader, chosen, stamp)
+    return Input(reader, opened, source.name, size_of(source), place=place)
 
 
 def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> tuple[ErrorBound, ...]:

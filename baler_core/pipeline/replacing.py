@@ -49,8 +49,8 @@ def refuse_existing(target: Path, advice: str, folders: Sequence[str] = ()) -> N
 def refuse_other(target: Path, source: Path | None, advice: str) -> None:
     """Refuse to replace a .bal file by that of another input.
 
-    Inputs are told apart by what a .bal file records of them: name, size, and the first values. What is no .bal file, or a damaged one,
-    is nothing that this function protects.
+    Inputs are told apart by what a .bal file holds of them: name, size, and values, for which it is restored. What is no
+    .bal file, or a damaged one, is nothing that this function protects.
 
     Parameters
     ----------

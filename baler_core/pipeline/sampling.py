@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from baler_core.data.block import make_block, values_of
+from baler_core.data.rows import joined_rows
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
@@ -133,7 +134,7 @@ class _Sampler:
             chosen, rows = [last[0]], [last[1]]
         if share.dim is not None and share.dim not in self._fixed:
             self._places[share.dim] = np.concatenate(rows)
-        return _joined(chosen)
+        return joined_rows(chosen)
 
     def _numbers(self, share: _Share) -> set[int]:
         """Return the numbers of the blocks to take."""
@@ -159,7 +160,7 @@ class _Sampler:
             here = rows[(rows >= start) & (rows < start + length)] - start
             parts.append(_taken(block, {share.dim: here}))
             start += length
-        return _joined(parts) if parts else None
+        return joined_rows(parts) if parts else None
 
     def _cut(self, block: Block, share: _Share, decided: frozenset[str]) -> Block:
         """Cut the middle out of a block that is too large, across its longest dimensions, except where rows are jagged.
@@ -194,15 +195,4 @@ def _taken(block: Block, rows: Mapping[str, np.ndarray]) -> Block:
         for axis, dim in enumerate(variable.dims):
             values = values.take(rows[dim], axis) if dim in rows else values
         found[name] = variable.dims, values
-    return make_block(found)
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    """Return blocks as one, along the first dimension of each variable."""
-    if len(blocks) == 1:
-        return blocks[0]
-    found = {}
-    for name, last in blocks[-1].variables.items():
-        parts = [values_of(block, name) for block in blocks]
-        found[name] = last.dims, np.concatenate(parts) if last.dims else parts[-1]
     return make_block(found)

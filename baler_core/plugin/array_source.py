@@ -40,6 +40,9 @@ class ArraySource(Source):
             block[v.name] = (v.dims, np.asarray(values, dtype=v.numpy_dtype))
         return make_block(block)
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def _rows(self, dim: str, leading: str | None, rows: slice) -> slice:
         """The rows of `dim` that belong to the rows of the leading dimension."""
         if dim == leading:

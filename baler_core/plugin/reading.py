@@ -16,6 +16,8 @@ from baler_core.plugin.interfaces import Component, Tolerances
 from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from baler_core.data.block import Block
 
 
@@ -50,6 +52,9 @@ class Source:
     """What users may call variables whose names here are others (`PRIMARY`, for `hdu0`): for hints alone."""
     elsewhere: Sequence[str] = ()
     """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
+
+    as_stored: Sequence[str] = ()
+    """What holds values, but is no variable, since it is kept byte for byte; by the names that users know it by."""
 
     masks: Mapping[str, Sequence[str]] = {}
     """Of variables whose values stand for nothing in places: names of boolean variables that are true there, along the
@@ -90,6 +95,24 @@ class Source:
             them. Passed only if there are any.
         """
         return Settled(self.schema, tolerances)
+
+    def move_rows(self, order: np.ndarray) -> None:
+        """Take note that the rows of the only table will be handed out, and restored, in another order.
+
+        `blocks` goes on giving them in the file's order. Formats in which nothing but values belongs to a row define
+        this without doing anything; others move what else belongs to one, such as the spelling of its cells.
+
+        Parameters
+        ----------
+        order
+            int64: the row of the file that each row of the restored one is.
+
+        Raises
+        ------
+        DataError
+            By default: the format keeps its rows in order.
+        """
+        raise DataError("files of this format keep their rows in order: leave out 'order: free'")
 
     def close(self) -> None:
         """Release the file."""
@@ -135,6 +158,41 @@ class Cut:
     """
 
     schema: Schema
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """How the values of a lossy variable of an exported file are rounded; both 0 where they are as restored.
+
+    Attributes
+    ----------
+    step
+        They are multiples of this power of two; 0 where they are not.
+    bits
+        So many explicit bits of the mantissa at most any of them has; 0 before the file is complete where `step` is given.
+    """
+
+    step: float
+    bits: int
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a reader makes of a file for those who have no baler.
+
+    Attributes
+    ----------
+    schema
+        The one to create the file by: the same variables, stored as suits rounded values.
+    storage
+        How the format stores them, in a few words: `zstd baskets`.
+    warnings
+        How the file differs from the original beyond values and storage, one sentence each.
+    """
+
+    schema: Schema
+    storage: str
     warnings: Sequence[str] = ()
 
 
@@ -195,6 +253,29 @@ class Reader(Component, ABC):
         raise DataError(
             f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
         )
+
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file whose own compression suits rounded values; None, the default, has it written as the original.
+
+        Parameters
+        ----------
+        lossy
+            The variables of floats that are not exact.
+        sample
+            The first block, as it will be written: to try what compresses it best.
+        """
+        return None
+
+    def finish_export(self, path: Path, schema: Schema, lossy: Mapping[str, Rounded]) -> None:
+        """Complete a closed file that `exported` described: say how values were rounded, store it otherwise, or do nothing.
+
+        Parameters
+        ----------
+        path
+            The temporary file; changed in place.
+        lossy
+            As for `exported`, with the bits that were found.
+        """
 
     def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
         """Return for each variable that has nulls those of booleans that are true where there is one; most formats have none.

@@ -116,6 +116,7 @@ def _outcome(task: FileTask, team: Team | None) -> FileOutcome:
         return FileOutcome(task.source, "skipped", task.known)
     registry = load_plugins()
     config = config_of_arguments("compress", task.stated, registry, source=task.source, output=task.output)
+    config = replace(config, one_of_many=True)
     compressed = compress(config, registry, source=task.source, output=task.output, model=task.model, team=team)
     if stamp_of(task.source) != before:
         task.output.unlink()

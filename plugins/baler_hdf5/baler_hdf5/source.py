@@ -78,6 +78,9 @@ class Hdf5Source(Source):
                 arrays.update(self._read(self._owners[variable.name], rows))
         return make_block({variable.name: (variable.dims, arrays[variable.name]) for variable in variables})
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def close(self) -> None:
         """Release the file."""
         self._file.close()

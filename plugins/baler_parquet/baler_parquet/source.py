@@ -17,6 +17,7 @@ from baler_parquet.schema.collections import Tally
 from baler_parquet.schema.layout import (
     MOST_EMPTY,
     SCHEMA,
+    Known,
     Layout,
     dictionary_nodes,
     joined,
@@ -76,10 +77,8 @@ class ArrowSource(Source):
             layout = _lay_out_dictionary(arrays, content, naming)
             self._dictionaries[node.place] = layout, arrays
         found = self._scan
-        self._layout = lay_out(
-            nodes, sum(file.rows), row, naming,
-            nulls=found.nulls, tallies=found.tallies, counters=found.counters, about=about,
-        )  # fmt: skip
+        known = Known(found.nulls, found.tallies, found.counters, about)
+        self._layout = lay_out(nodes, sum(file.rows), row, naming, known)
         if not self._layout.variables and sum(file.rows) > MOST_EMPTY:
             raise DataError(f"{file.path}: has {sum(file.rows):,} rows and nothing in them")
         layouts = [*(layout for layout, _ in self._dictionaries.values()), self._layout]
@@ -120,6 +119,9 @@ class ArrowSource(Source):
                     "bound away"
                 )
         return Settled(self.schema, tolerances)
+
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
 
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the dictionaries, then the rows."""
@@ -172,9 +174,7 @@ def _lay_out_dictionary(arrays: Sequence[pa.Array], content: Any, naming: Naming
                 nulls.add(key)
     row = naming.unique(f"{content.name} entries")
     about = {content.place: {"role": "flag", "reason": "entries of a dictionary"}}
-    return lay_out(
-        [content], sum(map(len, arrays)), row, naming, nulls=nulls, tallies=tallies, counters={}, about=about
-    )
+    return lay_out([content], sum(map(len, arrays)), row, naming, Known(nulls, tallies, {}, about))
 
 
 def _dictionary_rows(layout: Layout, arrays: Sequence[pa.Array], part: slice) -> dict[str, np.ndarray]:

@@ -57,6 +57,7 @@ class RootSource(Source):
             reading.add(choice, must=tree_name is not None and choice.prefix is not None)
         reading.patterns.refuse_unknown()
         parts = self._parts = reading.parts
+        self.as_stored = [part.prefix + name for part in parts for name in part.as_stored]
         carried = carry(
             self._file,
             items,
@@ -74,6 +75,9 @@ class RootSource(Source):
         joined = [Part(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
         self._part_of = {part.prefix + name: part for part in parts for name in part.schema.names}
+
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
 
     def read(self, variables: Sequence[Variable], rows: slice) -> Block:
         """Return some events of a tree; the rows of jagged dimensions belong to just these events."""

@@ -132,7 +132,7 @@ def test_a_range_of_entries_reads_a_part_of_the_file(files: tuple[Path, Path]) -
 
 def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
     with baler_root.open(files[1]) as ours:
-        with pytest.raises(KeyError, match=r"there is no tree 'Event' with variables\. Did you mean 'Events'"):
+        with pytest.raises(KeyError, match=r"there is no tree with variables called 'Event'\. Did you mean 'Events'"):
             ours["Event"]
         with pytest.raises(KeyError, match=r"there is no branch 'Jet_pz'\. Did you mean 'Jet_pt'"):
             ours["Events"].arrays(["Jet_pz"])

@@ -70,6 +70,7 @@ class ZarrSource(Source):
         self._place = {field.name: (one, field) for one in arrays for field in self._fields[one.record.path]}
         self._rows: dict[str, Rows] = {}
         self.warnings = warnings
+        self.as_stored = [record.name for record in odd]
         used = {dim for variable in variables for dim in variable.dims}
         skeleton, attachments = self._record(documents, arrays, whole=patterns is None)
         self.schema = Schema(

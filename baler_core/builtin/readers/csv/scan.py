@@ -41,6 +41,11 @@ class Irregular:
     rows: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
+    def move(self, place: np.ndarray) -> None:
+        """Move the cells with their rows, each to its `place`."""
+        moved = sorted(zip((int(place[row]) for row in self.rows), self.texts, strict=True))
+        self.rows, self.texts = [row for row, _ in moved], [text for _, text in moved]
+
 
 class ScannedColumn:
     """One column on its way to a form that keeps every cell.

@@ -40,6 +40,11 @@ class Beside:
     ends: list[tuple[int, str]] = field(default_factory=list)
     templates: list[tuple[int, str]] = field(default_factory=list)
 
+    def move(self, place: np.ndarray) -> None:
+        """Move what belongs to single rows with them, each to its `place`."""
+        self.ends = sorted((int(place[row]), end) for row, end in self.ends)
+        self.templates = sorted((int(place[row]), template) for row, template in self.templates)
+
     def to_bytes(self) -> bytes:
         """Return all of it; empty if there is nothing."""
         if not (self.others or self.ends or self.templates):

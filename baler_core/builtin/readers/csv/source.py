@@ -110,6 +110,15 @@ class CsvSource(Source):
                 how[name] = ""
         return Settled(self._schema(self.schema.variables, how), settled) if how else Settled(self.schema, settled)
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Move the spelling of cells and lines with their rows; lines between rows stay where they are."""
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        for number in self._kept:
+            self._columns[number].irregular.move(place)
+        self._beside.move(place)
+        self.schema = self._schema(self.schema.variables, {})
+
     # ---- the schema
 
     def _schema(self, variables: Sequence[Variable], how: dict[str, str]) -> Schema:

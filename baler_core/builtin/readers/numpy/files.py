@@ -17,6 +17,8 @@ from baler_core.errors import DataError
 from baler_core.plugin.reading import Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from baler_core.data.block import Block
 
 # Deflate never shrinks by more than 1032.
@@ -83,6 +85,9 @@ class _NpySource(Source):
         self._forms = chosen_arrays([whole], patterns, str(path))
         self.schema = arrays_schema(self._forms, {"array": self._forms[0].to_json()})
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def read(self, variables: Sequence[Variable], rows: slice) -> Block:
         arrays = OpenArrays(self._forms, self._opened)
         try:
@@ -146,6 +151,9 @@ class _NpzSource(Source):
         if found != form.nbytes:
             raise DataError(f"{where}: damaged, wanted {form.nbytes} bytes of values, found {found}")
         return stream, form
+
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
 
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         arrays = OpenArrays(self._forms, self._opened)

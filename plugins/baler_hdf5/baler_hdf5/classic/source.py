@@ -64,6 +64,9 @@ class ClassicSource(Source):
         self.schema = replace(schema, attachments={TRAILING: trailing} if trailing else {})
         self._stored = {variable.name: variable for variable in self._header.variables}
 
+    def move_rows(self, order: np.ndarray) -> None:
+        """Do nothing: only values belong to a row."""
+
     def read(self, variables: Sequence[Variable], rows: slice) -> Block:
         """Return some rows: numbers little-endian, packed values as stored."""
         return make_block(
