@@ -91,6 +91,7 @@ def compress(
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
+    model = checked.profile if model is None else model
     batch = Batch(workers, keep_going, part, train_once)
     if model is None and checked.model_storage == "reference" and not train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")

@@ -63,6 +63,8 @@ class Config:
         Quantities computed from the variables that are kept.
     order
         Whether the order of the rows of tables is kept, or means nothing.
+    profile
+        The file of trained models that `.bal` files refer to where no other is named.
     """
 
     path: Path | None
@@ -81,6 +83,7 @@ class Config:
     target: Target | None = None
     derived: tuple[DerivedRule, ...] = ()
     order: RowsOrder = "kept"
+    profile: Path | None = None
 
 
 class InvalidConfig(ConfigError):
