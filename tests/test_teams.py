@@ -368,3 +368,16 @@ def test_dask_workers_encode_blocks(table: Path) -> None:
         with pytest.raises(SystemExit, match="0"):
             main(["compress", "c.yaml", "-o", "here.bal"])
         assert Path("dask.bal").read_bytes() == Path("here.bal").read_bytes()
+
+
+def test_memory_makes_blocks_smaller_for_one_file_and_for_many(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(table, x=np.arange(1_000_000.0))
+    Path("c.yaml").write_text("input: a.npz\nmodel: scalar\noutput: out\n")
+    for options in (["-o", "x.bal"], ["--keep-going"]):
+        with pytest.raises(SystemExit, match="0"):
+            main(["compress", "c.yaml", "--memory", "350 MB", *options])
+        place = Path("x.bal" if "-o" in options else "out/a.bal")
+        assert len(read_info(place).header.blocks) == 4
+    with pytest.raises(SystemExit, match="1"):
+        main(["compress", "c.yaml", "--memory", "100 MB", "-o", "y.bal"])
+    assert "too few" in capsys.readouterr().err

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from baler_core.cli.executors import chosen_executor, executor_options
+from baler_core.cli.options import compress_memory_option
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError, DataError
@@ -35,6 +36,8 @@ class Batch:
     keep_going: bool
     part: str | None
     train_once: bool
+    watch: Path | None
+    memory: int | None
 
     @property
     def spread(self) -> bool:
@@ -44,22 +47,35 @@ class Batch:
     @property
     def of_many(self) -> bool:
         """Whether there is an option that only many inputs need."""
-        return self.keep_going or self.part is not None or self.train_once
+        return self.keep_going or self.part is not None or self.train_once or self.watch is not None
 
 
 def batch_options(command: Command) -> Command:
-    """Add the options for many files to `baler compress`."""
+    """Add the options for many files to `baler compress`, which gets them together as `batch`."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        mine = {field.name: given.pop(field.name) for field in fields(Batch)}
+        return command(batch=Batch(**mine), **given)
+
+    found: Any = gathered
     options = [
         executor_options(
             "Work on N inputs, or N blocks of one, at a time, in processes; skip finished inputs, and write a manifest."
         ),
         click.option("--keep-going", is_flag=True, help="Go on with the other inputs when one fails."),
         click.option("--part", metavar="K/N", help="Take the K-th of N shares of the inputs, as in 3/100."),
+        click.option(
+            "--watch",
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            help="Compress what appears in this folder, by the model of the first input, until stopped.",
+        ),
         click.option("--train-once", is_flag=True, help="Train on the first input, and use that model for all."),
     ]
     for option in reversed(options):
-        command = option(command)
-    return command
+        found = option(found)
+    return compress_memory_option(found)
 
 
 def compress_batch(
@@ -69,6 +85,9 @@ def compress_batch(
     from baler_core.pipeline.many.campaign import refuse_failed, run_campaign
     from baler_core.pipeline.replacing import refuse_other_name
 
+    if batch.watch is not None:
+        _watch(config, checked, registry, model, batch, as_json=as_json)
+        return
     campaign = _campaign(config, checked, registry, model, batch)
     for source, target in () if force else campaign.files.items():
         refuse_other_name(target, source, "choose another 'output:', or replace it with --force")
@@ -96,6 +115,21 @@ def compress_batch(
     refuse_failed(result)
 
 
+def _watch(
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool
+) -> None:
+    """Compress what appears in a folder."""
+    from baler_core.cli.watching import watch_folder
+
+    assert batch.watch is not None
+    if batch.part is not None or as_json:
+        raise ConfigError(f"--watch and {'--json' if as_json else '--part'} exclude each other; the record is in JSON")
+    once = replace(batch, train_once=model is None)
+    base = _campaign(config, checked, registry, model, once)
+    with chosen_executor(batch.workers, batch.scheduler) as executor:
+        watch_folder(batch.watch, base, checked, registry, executor)
+
+
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
     from baler_core.config.yaml_nodes import read_yaml
     from baler_core.pipeline.many.campaign import Campaign
@@ -103,6 +137,10 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
 
     stated = {key: value for key, value in read_yaml(config).value.items() if key not in _ELSEWHERE}
     stated["model_storage"] = checked.model_storage
+    if batch.memory is not None:
+        stated["block_size"] = checked.block_bytes
+    if checked.profile is not None:  # a relative path means another file where a worker runs
+        stated["model"] = {key: value for key, value in stated["model"].items() if key != "profile"} or "auto"
     allowed = checked.reader is not None and getattr(checked.reader.options, "allow_missing", False)
     if checked.reader is not None and allowed:
         entry = stated.get("reader") or {}

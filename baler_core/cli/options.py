@@ -109,6 +109,12 @@ def memory_option(command: Command) -> Command:
     return click.option("--memory", type=Bytes(), help=text)(command)
 
 
+def compress_memory_option(command: Command) -> Command:
+    """Add --memory to a command that compresses."""
+    text = "Take smaller blocks, so that no process needs much more than this, such as '2 GB' [as 'block_size' says]."
+    return click.option("--memory", type=Bytes(), help=text)(command)
+
+
 def _verbose(context: click.Context, parameter: click.Parameter, value: int) -> None:
     session = context.ensure_object(Session)
     session.verbose = max(session.verbose, value)

@@ -40,12 +40,15 @@ class Destination:
         What the command reads, or what reading its result needs: never replaced.
     folders
         Names of files one of which is in folders that the command may write, and so replace.
+    as_json
+        Whether the command prints JSON, and no sentences.
     """
 
     named: Path | None
     force: bool = False
     needed: Sequence[Path] = ()
     folders: Sequence[str] = ()
+    as_json: bool = False
 
     @property
     def streamed(self) -> bool:

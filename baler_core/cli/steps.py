@@ -18,6 +18,7 @@ from baler_core.cli.options import FilePath, Rows, common_options, memory_option
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config.inputs import split_name
+from baler_core.config.memory import within_memory
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
@@ -83,11 +84,7 @@ def compress(
     reference: bool,
     inputs: tuple[str, ...],
     output: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    keep_going: bool,
-    part: str | None,
-    train_once: bool,
+    batch: Batch,
     allow_missing: bool,
     force: bool,
     as_json: bool,
@@ -99,11 +96,10 @@ def compress(
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    batch = Batch(workers, scheduler, keep_going, part, train_once)
-    if model is None and checked.model_storage == "reference" and not train_once:
+    checked = checked if batch.memory is None else within_memory(checked, batch.memory)
+    model = checked.profile if model is None else model
+    if model is None and checked.model_storage == "reference" and not batch.train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
-    from baler_core.pipeline.compression import compress as compress_file
-
     if batch.of_many or (batch.spread and output is None):
         if output is not None:
             raise ConfigError(
@@ -115,21 +111,29 @@ def compress(
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
     destination = _destination(output, force, as_json, needed)
-    done = []
-    for source in checked.inputs:
-        default = compressed_path(checked, source, registry)
-        if output is None:
-            ready_for(source, default, needed, force=force)
-        with destination.path(default) as target, chosen_team(workers, scheduler) as team:
-            done.append(compress_file(checked, registry, source=source, output=target, model=model, team=team))
-        if not as_json:
-            click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
-            if done[-1].target:
-                click.echo(done[-1].target, err=destination.streamed)
-        if done[-1].left_out:
-            print_box(f"NOT IN {target.name}", done[-1].left_out, err=True)
+    done = [_compress_one(checked, registry, source, model, destination, batch) for source in checked.inputs]
     if as_json:
         print_json([compressed_record(compressed) for compressed in done])
+
+
+def _compress_one(
+    config: Config, registry: Registry, source: Path, model: Path | None, destination: Destination, batch: Batch
+) -> Compressed:
+    """Compress an input, and say what became of it."""
+    from baler_core.pipeline.compression import compress as compress_file
+
+    default = compressed_path(config, source, registry)
+    if destination.named is None:
+        ready_for(source, default, destination.needed, force=destination.force)
+    with destination.path(default) as target, chosen_team(batch.workers, batch.scheduler) as team:
+        done = compress_file(config, registry, source=source, output=target, model=model, team=team)
+    if not destination.as_json:
+        click.echo(one_line(done, destination.shown(target)), err=destination.streamed)
+        if done.target:
+            click.echo(done.target, err=destination.streamed)
+    if done.left_out:
+        print_box(f"NOT IN {target.name}", done.left_out, err=True)
+    return done
 
 
 @click.command()
@@ -201,7 +205,7 @@ def chosen_team(workers: int | None, scheduler: str | None) -> Iterator[Team | N
 def _destination(
     output: Path | None, force: bool, as_json: bool, needed: Sequence[Path], folders: Sequence[str] = ()
 ) -> Destination:
-    destination = Destination(output, force, tuple(needed), tuple(folders))
+    destination = Destination(output, force, tuple(needed), tuple(folders), as_json)
     if destination.streamed and as_json:
         raise ConfigError("-o - and --json both want standard output: leave one of them out")
     return destination

@@ -58,6 +58,8 @@ class CodedSection:
         Its groups, and which of the models of each coded it.
     errors, flips, zeros, means, derived
         What was lost, by variable or derived quantity.
+    exact
+        How many values are stored beside what the models made, by variable.
     native_bytes, nbytes
         Of its values, as their dtypes hold them and as arrays.
     """
@@ -71,6 +73,7 @@ class CodedSection:
     zeros: Mapping[str, int]
     means: Mapping[str, MeanError]
     derived: Mapping[str, DerivedFound]
+    exact: Mapping[str, int]
     native_bytes: int
     nbytes: int
 
@@ -109,11 +112,13 @@ def _section(
     errors: Mapping[str, ErrorRecord] = {}
     flips: Counter[str] = Counter()
     zeros: Counter[str] = Counter()
+    exact: Counter[str] = Counter()
     means: dict[str, MeanError] = {}
     for one in coded:
         errors = joined_errors(errors, one.errors)
         flips.update(one.flips)
         zeros.update(one.zeros)
+        exact.update(one.exact)
         means |= {name: means.get(name, MeanError()).joined(mean) for name, mean in one.means.items()}
     return CodedSection(
         pack_block(place.number, [one.streams for one in coded], [one.digest for one in coded]),
@@ -125,6 +130,7 @@ def _section(
         dict(zeros),
         means,
         derived,
+        dict(exact),
         sum(one.original.native_size for one in given),
         sum(one.original.layout.nbytes for one in given),
     )
@@ -167,6 +173,7 @@ class FileRecord:
         self._errors: Mapping[str, ErrorRecord] = {}
         self._flips: Counter[str] = Counter()
         self._zeros: Counter[str] = Counter()
+        self._exact: Counter[str] = Counter()
         self._means: dict[str, MeanError] = {}
         self._derived: dict[str, DerivedFound] = {}
         self._native = 0
@@ -180,6 +187,7 @@ class FileRecord:
         self._errors = joined_errors(self._errors, coded.errors)
         self._flips.update(coded.flips)
         self._zeros.update(coded.zeros)
+        self._exact.update(coded.exact)
         for name, mean in coded.means.items():
             self._means[name] = self._means.get(name, MeanError()).joined(mean)
         for name, found in coded.derived.items():
@@ -195,6 +203,7 @@ class FileRecord:
             self._errors,
             dict(self._flips),
             dict(self._zeros),
+            exact=dict(self._exact),
             means=_on_average(self._job, self._means),
             derived=derived_records(self._job, self._derived),
         )

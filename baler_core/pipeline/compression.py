@@ -71,6 +71,12 @@ class Compressed:
         What was reached of a target, in a sentence.
     derived
         Derived quantities that were kept, each with its largest error.
+    corrections
+        How many values of a variable are stored exactly beside what the model made of it, since it broke their bound.
+    values
+        How many values there are of all variables.
+    learned_anew
+        Groups that the trained models it was given did not suit.
     """
 
     path: Path
@@ -88,6 +94,9 @@ class Compressed:
     target: str = ""
     derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
     seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
+    corrections: Mapping[str, int] = field(default_factory=dict)
+    values: int = 0
+    learned_anew: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -126,6 +135,7 @@ def compress(
     BoundBroken
         If a bound cannot be held, which is a bug.
     """
+    model = config.profile if model is None else model
     opened = given = input_of(source, config, registry)
     with given.source, completed(output) as temporary:
         if config.order == "free":
@@ -194,6 +204,7 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
             "that were exactly 0 are not any more",
             "A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
         )
+    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     done = Compressed(
         output,
         header.input_bytes,
@@ -209,10 +220,12 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
         coded.means,
         derived={record.name: record for record in coded.derived},
         seeds=_seeds(coded),
+        corrections=coded.exact,
+        values=values,
+        learned_anew=_learned_anew(job, coded),
     )
     if not quiet and config.training.seeds > 1 and not done.seeds and job.trained is None:
         _warn_of_one_seed(done)
-    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     if config.target is None:
         return done
     limits = {v.name: bound.value for v, bound in zip(job.schema.variables, job.bounds, strict=True)}
@@ -292,6 +305,18 @@ def _histories(coded: CodedFile) -> dict[str, object]:
     """Collect the training histories of models that keep one."""
     found = {group.title: getattr(group.models[0], "history", None) for group in coded.groups}
     return {name: history for name, history in found.items() if history is not None}
+
+
+def _learned_anew(job: Job, coded: CodedFile) -> tuple[str, ...]:
+    """Name the groups whose model is none of the trained ones."""
+    if job.trained is None:
+        return ()
+    known = [job.trained.model_for(group.layout) for group in coded.groups]
+    return tuple(
+        group.title
+        for group, trained in zip(coded.groups, known, strict=True)
+        if group.layout.kind != "other" and (trained is None or trained.model is not group.models[0])
+    )
 
 
 def _seeds(coded: CodedFile) -> dict[str, SeedSpread]:

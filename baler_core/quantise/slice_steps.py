@@ -23,6 +23,8 @@ _LEAST_UNITS = 8
 # Values of a slice that are looked at first.
 _SOME = 2048
 _MOST_POINTS = 2.0**30
+# How many times as far apart points of single slices must be.
+_COARSER = 1.5
 # Values may lie so many floats beside their points.
 _MOST_APART = 2
 _MOST_DOUBLINGS = 60
@@ -137,7 +139,11 @@ def fit_slice_steps(values: np.ndarray, ordinary: np.ndarray | None) -> SliceSte
     middle = len(slices) // 2
     if _gap(_taken(slices[middle], None if masks is None else masks[middle])) is None:
         return None
-    return _of_all(values, ordinary) or _of_each(values, slices, masks)
+    found = _of_all(values, ordinary)
+    own = _line(_taken(slices[middle], None if masks is None else masks[middle]))
+    if own is None or len(slices) == 1 or (found is not None and own[0] < _COARSER * found.step):
+        return found
+    return _of_each(values, slices, masks) or found
 
 
 def _taken(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
