@@ -23,7 +23,7 @@ from baler_core.builtin.models.table.relations.programs import (
 )
 
 _ROWS, _ROWS_OF_POWERS = 300, 100
-_FEWEST, _MOST_COLUMNS, _MOST_VALUES = 3, 48, 60
+_FEWEST, _MOST_COLUMNS, _MOST_VALUES = 3, 40, 40
 """Tables of fewer or more columns of floats are not searched; values that are looked at, virtual ones among them."""
 _MOST_ANGLES, _MOST_NUMBERS = 6, 64
 _POWERS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
