@@ -36,7 +36,7 @@ _MOST_DIVISORS = 3
 
 
 @dataclass(frozen=True)
-class Node:
+class VirtualColumn:
     """A column, or what an instruction makes of others.
 
     Attributes
@@ -49,7 +49,7 @@ class Node:
 
     column: int = -1
     code: int = 0
-    parts: tuple[Node, ...] = ()
+    parts: tuple[VirtualColumn, ...] = ()
     numbers: tuple[float, ...] = ()
 
     @property
@@ -65,9 +65,9 @@ class _Writer:
 
     columns: Sequence[int]
     numbers: list[float] = field(default_factory=list)
-    known: dict[Node, int] = field(default_factory=dict)
+    known: dict[VirtualColumn, int] = field(default_factory=dict)
 
-    def place(self, node: Node) -> int:
+    def place(self, node: VirtualColumn) -> int:
         """Return the place of a value, computed first if it is not known yet."""
         if node.column >= 0:
             return self.columns.index(node.column)
@@ -77,7 +77,7 @@ class _Writer:
             self.known[node] = len(self.columns) + len(self.known)
         return self.known[node]
 
-    def _instruction(self, node: Node, places: Sequence[int]) -> list[float]:
+    def _instruction(self, node: VirtualColumn, places: Sequence[int]) -> list[float]:
         if node.code == NORM:
             return [node.code, len(places), *places]
         if node.code == PRODUCTS:
@@ -90,7 +90,7 @@ class _Writer:
         return [node.code, *places]
 
 
-def program_of(node: Node) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def program_of(node: VirtualColumn) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Return the columns that a value follows from, and the program that computes it from these."""
     columns = tuple(sorted(node.columns))
     writer = _Writer(columns)
@@ -115,7 +115,7 @@ def virtual_relations(
     own = {j: v for j, v in own.items() if np.isfinite(v).all() and np.abs(v).max(initial=0.0) < 1e12}
     if not _FEWEST <= len(own) <= _MOST_COLUMNS:
         return []
-    nodes = [Node(j) for j in own]
+    nodes = [VirtualColumn(j) for j in own]
     nodes = [*nodes, *_vectors(names, list(own))][:_MOST_VALUES]
     offered = _Offered.of(nodes, [_value(node, own) for node in nodes])
     errors = {j: noise[j][rows] for j in own}
@@ -142,13 +142,13 @@ class _Offered:
         float64 (rows, products).
     """
 
-    nodes: Sequence[Node]
+    nodes: Sequence[VirtualColumn]
     values: np.ndarray
     pairs: np.ndarray
     products: np.ndarray
 
     @classmethod
-    def of(cls, nodes: Sequence[Node], values: Sequence[np.ndarray]) -> _Offered:
+    def of(cls, nodes: Sequence[VirtualColumn], values: Sequence[np.ndarray]) -> _Offered:
         """Return what can be offered; values and products that are not finite, or nothing but 0, are left out."""
         finite = [k for k, one in enumerate(values) if np.isfinite(one).all()]
         table = np.stack([values[k] for k in finite], axis=1)
@@ -162,35 +162,39 @@ class _Offered:
         return np.array([not node.columns.intersection(columns) for node in self.nodes], bool)
 
 
-def _value(node: Node, own: dict[int, np.ndarray]) -> np.ndarray:
+def _value(node: VirtualColumn, own: dict[int, np.ndarray]) -> np.ndarray:
     if node.column >= 0:
         return own[node.column]
     columns, program = program_of(node)
     return run(program, [own[j] for j in columns])
 
 
-def _vectors(names: Sequence[str], columns: Sequence[int]) -> list[Node]:
+def _vectors(names: Sequence[str], columns: Sequence[int]) -> list[VirtualColumn]:
     """Return lengths of vectors whose components are called alike, and components of those given by pt, eta and phi."""
     number = {names[j]: j for j in columns}
-    found: dict[Node, None] = {}
+    found: dict[VirtualColumn, None] = {}
     for name, j in number.items():
         for place, letter in enumerate(name):
             if letter not in "xX":
                 continue
             y, z = (name[:place] + other + name[place + 1 :] for other in ("yz" if letter == "x" else "YZ"))
             if y in number:
-                across = (Node(j), Node(number[y]))
-                found[Node(code=NORM, parts=across)] = None
+                across = (VirtualColumn(j), VirtualColumn(number[y]))
+                found[VirtualColumn(code=NORM, parts=across)] = None
                 if z in number:
-                    found[Node(code=NORM, parts=(*across, Node(number[z])))] = None
+                    found[VirtualColumn(code=NORM, parts=(*across, VirtualColumn(number[z])))] = None
         phi, eta = _beside(name, "phi", number), _beside(name, "eta", number)
         if phi is not None and phi != j:
-            turned = [Node(code=code, parts=(Node(phi),)) for code in (COSINE, SINE)]
-            turned += [Node(code=code, parts=(Node(eta),)) for code in (SINH, COSH)] if eta is not None else []
+            turned = [VirtualColumn(code=code, parts=(VirtualColumn(phi),)) for code in (COSINE, SINE)]
+            turned += (
+                [VirtualColumn(code=code, parts=(VirtualColumn(eta),)) for code in (SINH, COSH)]
+                if eta is not None
+                else []
+            )
             for factor in turned:
-                found[Node(code=PRODUCTS, parts=(Node(j), factor), numbers=(1.0,))] = None
-    angles = [Node(j) for name, j in number.items() if "phi" in name.lower()][:_MOST_ANGLES]
-    found |= {Node(code=TURN, parts=pair): None for pair in combinations(angles, 2)}
+                found[VirtualColumn(code=PRODUCTS, parts=(VirtualColumn(j), factor), numbers=(1.0,))] = None
+    angles = [VirtualColumn(j) for name, j in number.items() if "phi" in name.lower()][:_MOST_ANGLES]
+    found |= {VirtualColumn(code=TURN, parts=pair): None for pair in combinations(angles, 2)}
     return list(found)
 
 
@@ -206,7 +210,7 @@ def _beside(name: str, angle: str, number: dict[str, int]) -> int | None:
     return None
 
 
-def _products(wanted: np.ndarray, error: np.ndarray, free: np.ndarray, offered: _Offered) -> Node | None:
+def _products(wanted: np.ndarray, error: np.ndarray, free: np.ndarray, offered: _Offered) -> VirtualColumn | None:
     """Return a sum of few products that gives the wanted values."""
     good = np.flatnonzero(free[offered.pairs].all(axis=1))
     error = error + _ROUNDING * np.abs(wanted).mean() + _SMALLEST
@@ -218,39 +222,39 @@ def _products(wanted: np.ndarray, error: np.ndarray, free: np.ndarray, offered: 
     if terms is None:
         return None
     parts = tuple(offered.nodes[place] for k, _ in terms for place in offered.pairs[good[k]].tolist())
-    return Node(code=PRODUCTS, parts=parts, numbers=tuple(factor for _, factor in terms))
+    return VirtualColumn(code=PRODUCTS, parts=parts, numbers=tuple(factor for _, factor in terms))
 
 
-def _quadratic(target: np.ndarray, noise: np.ndarray, column: int, offered: _Offered) -> list[Node]:
+def _quadratic(target: np.ndarray, noise: np.ndarray, column: int, offered: _Offered) -> list[VirtualColumn]:
     """Return sums of products that give a column or its square."""
     free = offered.without(column)
     plain = _products(target, noise, free, offered)
     if plain is not None or (target < 0).any():
         return [plain] if plain is not None else []
     total = _products(target * target, 2 * target * noise + noise * noise, free, offered)
-    return [Node(code=ROOT, parts=(total,))] if total is not None else []
+    return [VirtualColumn(code=ROOT, parts=(total,))] if total is not None else []
 
 
 def _quotients(
     target: np.ndarray, noise: np.ndarray, column: int, other: int, by: np.ndarray, offered: _Offered
-) -> list[Node]:
+) -> list[VirtualColumn]:
     """Return sums of products that give a column, or its square, times another one or the square of that."""
     free = offered.without(column, other)
     for power in (1.0, 2.0):
         size = np.abs(by) ** power
         total = _products(target * by**power, noise * size, free, offered)
         if total is not None:
-            return [Node(code=POWERS, parts=(total, Node(other)), numbers=(1.0, 1.0, -power))]
+            return [VirtualColumn(code=POWERS, parts=(total, VirtualColumn(other)), numbers=(1.0, 1.0, -power))]
     if (target >= 0).all() and (by >= 0).all():
         whole = target * by
         total = _products(whole * whole, 2 * whole * noise * by, free, offered)
         if total is not None:
-            root = Node(code=ROOT, parts=(total,))
-            return [Node(code=POWERS, parts=(root, Node(other)), numbers=(1.0, 1.0, -1.0))]
+            root = VirtualColumn(code=ROOT, parts=(total,))
+            return [VirtualColumn(code=POWERS, parts=(root, VirtualColumn(other)), numbers=(1.0, 1.0, -1.0))]
     return []
 
 
-def _powers(target: np.ndarray, column: int, offered: _Offered) -> list[Node]:
+def _powers(target: np.ndarray, column: int, offered: _Offered) -> list[VirtualColumn]:
     """Return a factor times powers of one or two columns, if that gives a column."""
     nodes, values = offered.nodes, offered.values.T
     rows = np.flatnonzero(np.abs(target) > _TINY * np.abs(target).max(initial=1.0))[:_ROWS_OF_POWERS]
@@ -280,4 +284,4 @@ def _powers(target: np.ndarray, column: int, offered: _Offered) -> list[Node]:
     sizes = [np.abs(values[usable[place % count]][rows]) ** _POWERS[place // count] for place in chosen]
     shares = target[rows] / np.prod(sizes, axis=0)
     factor = float(f"{np.median(shares):.9g}")
-    return [Node(code=POWERS, parts=parts, numbers=(factor, *powers))] if chosen else []
+    return [VirtualColumn(code=POWERS, parts=parts, numbers=(factor, *powers))] if chosen else []
