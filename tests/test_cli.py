@@ -160,6 +160,20 @@ def test_a_request_to_end_unwinds_and_exits_with_143(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_error_that_clean_up_makes_of_a_signal_does_not_hide_it(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        try:
+            signal.raise_signal(number)
+        except BaseException as stopped:
+            raise OSError(errno.EBADF, "Bad file descriptor") from stopped
+
+    assert guarded(Session(), command) == 128 + number
+    assert capsys.readouterr().err in ("baler: stopped\n", "baler: terminated\n")
+
+
 def test_warnings_are_single_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     def command() -> None:
         logging.getLogger("baler_core.x").warning("left out %s", "y")

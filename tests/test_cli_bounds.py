@@ -120,12 +120,44 @@ def test_evaluate_with_the_configuration_judges_by_the_same_decisions(
     assert (stated["weight"], stated["clock"], stated["flux"]) == ("lossless", "lossless", "abs 0.01")
 
 
-@pytest.mark.parametrize("pattern", ["flx", "*flx*"])
-def test_patterns_that_match_nothing_get_their_neighbours(
-    folder: Path, capsys: pytest.CaptureFixture[str], pattern: str
+def test_patterns_that_match_nothing_get_their_neighbours(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('bounds: {"*flx*": {rel: 1.0e-2}}\n', "compress") == 0
+    assert "the bound for '*flx*' matches no variable. Did you mean 'flux' or 'field'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["compress", "run", "train"])
+def test_a_name_that_the_input_lacks_is_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert run(f'bounds: {{"{pattern}": {{rel: 1.0e-2}}}}\n', "compress") == 0
-    assert f"the bound for {pattern!r} matches no variable. Did you mean 'flux' or 'field'?" in capsys.readouterr().err
+    assert run('bounds: {flx: lossless, "*": {rel: 1.0e-2}}\n', command) == 1
+    assert "the bounds name what the input does not have: 'flx'. Did you mean 'flux' or" in capsys.readouterr().err
+    assert not list(Path("out").glob("*"))
+    with pytest.raises(baler_core.ConfigError, match="Did you mean 'flux' or"):
+        baler_core.compress(ARRAYS, folder / "x.bal", bounds={"flx": {"rel": 1e-2}})
+    with pytest.raises(baler_core.ConfigError, match="Did you mean 'flux' or"):
+        baler_core.encode(ARRAYS, bounds={"flx": {"rel": 1e-2}})
+
+
+def test_files_that_share_settings_need_not_have_the_same_variables(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("e.npz", other=np.arange(30.0))
+    text = "input: [d.npz, e.npz]\nbounds: {flux: {rel: 1.0e-3}, other: {rel: 1.0e-3}}\nmodel: scalar\noutput: out\n"
+    Path("two.yaml").write_text(text)
+    Path("one.yaml").write_text(text.replace("[d.npz, e.npz]", "d.npz").replace(", other: {rel: 1.0e-3}", ""))
+    for command in (
+        ("compress", "two.yaml"),
+        ("compress", "two.yaml", "--keep-going"),
+        ("train", "one.yaml", "-o", "m"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main([*command])
+        assert not caught.value.code
+    assert capsys.readouterr().err.count("the bound for 'flux' matches no variable") == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["compress", "one.yaml", "--input", "e.npz", "--model", "m", "--force"])
+    assert not caught.value.code
+    assert "'flux' matches no variable" in capsys.readouterr().err
 
 
 def test_patterns_that_match_only_what_stays_exact_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,11 +235,13 @@ def test_a_pattern_with_wildcards_may_match_nothing(folder: Path, capsys: pytest
 
 
 def test_a_configuration_for_another_file_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    many = "".join(f"  Jet_{n}: {{rel: 1.0e-2}}\n" for n in range(19))
+    many = "".join(f"  Jet_{n}*: {{rel: 1.0e-2}}\n" for n in range(100, 119))
     assert run(f"bounds:\n{many}", "compress") == 0
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert "none of the 19 patterns of the bounds matches a variable of this file" in warning
     assert "flux" in warning
     assert run(f"bounds:\n{many}  flux: {{rel: 1.0e-2}}\n", "compress") == 0
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert "19 of the 20 patterns of the bounds match no variable: Jet_0, Jet_1" in warning
+    assert "19 of the 20 patterns of the bounds match no variable: Jet_100*, Jet_101*" in warning
+    assert run(f"bounds:\n{many}".replace("*", ""), "compress") == 1
+    assert "19 variables that the input lacks: Jet_100, Jet_101" in capsys.readouterr().err

@@ -126,6 +126,21 @@ def test_results_of_another_input_are_replaced_only_when_forced(
     assert abs(baler_core.open_file("out/a.bal")["x"][-1] - 2) <= 1e-3
 
 
+@pytest.mark.parametrize("row", [0, 250, 499])
+@pytest.mark.parametrize("bound", ["lossless", "{abs: 1e-3}"])
+def test_one_value_tells_inputs_apart(folder: Path, row: int, bound: str, capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.linspace(0, 1, 500)
+    np.savez("r2/a.npz", x=values + 0.01 * (np.arange(500) == row))
+    for number in (1, 2):
+        config = f"input: r{number}/a.npz\nbounds: {{x: {bound}}}\nblock_size: 1 kB\nmodel: scalar\noutput: out\n"
+        Path(f"r{number}.yaml").write_text(config)
+    assert [run_main("compress", f"r{number}.yaml") for number in (1, 1, 2)] == [0, 0, 1]
+    assert "with other values than r2/a.npz" in capsys.readouterr().err
+    baler_core.compress("r1/a.npz", "x.bal", bounds={"x": {"abs": 1e-3}}, model="scalar")
+    with pytest.raises(baler_core.ConfigError, match="with other values than"):
+        baler_core.compress("r2/a.npz", "x.bal", bounds={"x": {"abs": 1e-3}}, model="scalar")
+
+
 def test_runs_of_many_files_replace_no_results_of_other_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("compress", "r1.yaml") == 0
     np.save("r1/a.npy", np.linspace(0, 1, 400))

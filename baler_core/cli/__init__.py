@@ -28,6 +28,7 @@ COMMANDS = {
     "profile": ("profiles", "Build a profile from several files, or list those installed."),
     "compress": ("steps", "Compress data files to .bal files."),
     "decompress": ("steps", "Restore the data file of a .bal file."),
+    "export": ("exporting", "Restore a .bal file for those who have no baler."),
     "evaluate": ("results", "Compare a data file with its restored form."),
     "plot": ("results", "Draw chosen variables from the results of a run."),
     "info": ("inspection", "Show what a .bal file holds."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.coverage import matches_of, matches_record, show_matches
-from baler_core.cli.options import common_options
+from baler_core.cli.options import FilePath, common_options
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.angles import angle_warning
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=FilePath())
 @click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
 @common_options
@@ -63,8 +63,10 @@ def check(config: Path, data: bool, as_json: bool) -> None:
 
 def _unmatched(path: Path, found: Sequence[Matches]) -> str:
     """What is wrong if a name in the bounds, which has no wildcards, is that of no variable of any input."""
+    from baler_core.pipeline.matching import is_name
+
     idle = [{match.pattern: match.hint for match in matches.patterns if match.hint} for matches in found]
-    names = [p for p in (idle[0] if idle else ()) if not set("*?[") & set(p) and all(p in hints for hints in idle)]
+    names = [p for p in (idle[0] if idle else ()) if is_name(p) and all(p in hints for hints in idle)]
     if not names:
         return ""
     said = [f"{name!r}. {idle[0][name]}" for name in names[:3]]

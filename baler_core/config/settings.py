@@ -61,6 +61,8 @@ class Config:
         What the file is to reach, by a factor on all bounds.
     derived
         Quantities computed from the variables that are kept.
+    one_of_many
+        Whether the input is one of many, which need not have the same variables.
     order
         Whether the order of the rows of tables is kept, or means nothing.
     profile
@@ -82,6 +84,7 @@ class Config:
     model_storage: ModelStorage = "inside"
     target: Target | None = None
     derived: tuple[DerivedRule, ...] = ()
+    one_of_many: bool = False
     order: RowsOrder = "kept"
     profile: Path | None = None
 

@@ -241,17 +241,15 @@ def physical_limits(
     for limit, largest in ((low, False), (high, True)):
         if not math.isfinite(limit):
             continue
-        upper = largest != (scale < 0)
         stored = (limit - offset) / scale
         if (scale, offset) != (1.0, 0.0) and math.isfinite(stored):
-            stored = _innermost(stored, limit, scale, offset, dtype, upper=upper, largest=largest)
-        yield stored, upper
+            stored = _innermost(limit, scale, offset, dtype, largest=largest)
+        yield stored, largest != (scale < 0)
 
 
-def _innermost(
-    stored: float, limit: float, scale: float, offset: float, dtype: np.dtype[Any], *, upper: bool, largest: bool
-) -> float:
+def _innermost(limit: float, scale: float, offset: float, dtype: np.dtype[Any], *, largest: bool) -> float:
     """The stored number nearest to a limit whose physical value, as readers compute it, lies within."""
+    stored, upper = (limit - offset) / scale, largest != (scale < 0)
     inwards = -math.inf if upper else math.inf
     if dtype.kind in "iu":
         stored = float(round(stored)) if abs(stored - round(stored)) <= _WHOLE * max(1.0, abs(stored)) else stored

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.pairing import paired_blocks
 from baler_core.data.variables import Schema
 from baler_core.derived.quantities import Derived
 from baler_core.evaluate.derived import DerivedRecorders, needed_by
 from baler_core.evaluate.derived_blocks import Cuts
 from baler_core.evaluate.judgement import judged
 from baler_core.evaluate.others import compress_with_others
-from baler_core.evaluate.pairing import paired_blocks, without_stand_ins
 from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
+from baler_core.evaluate.stand_ins import without_stand_ins
 from baler_core.evaluate.survey import ByteSample, survey
 from baler_core.machine.progress import counted
 from baler_core.plugin.interfaces import Metric
@@ -93,15 +94,20 @@ def compare(
             recorders.update(piece)
             derived.update(piece)
             progress(piece.original.nbytes)
-    results = Results(
+    results = _collected(names, recorders, derived)
+    sizes = Sizes(sum(found.native_bytes.values()))
+    return judged(replace(results, sizes=sizes, others=compress_with_others(sample.data)), recorders.evidence)
+
+
+def _collected(names: tuple[str, str], recorders: Recorders, derived: DerivedRecorders) -> Results:
+    """Return what the recorders found."""
+    return Results(
         original=names[0],
         restored=names[1],
-        sizes=Sizes(sum(found.native_bytes.values())),
+        sizes=Sizes(0),
         variables=recorders.variables(),
-        others=compress_with_others(sample.data),
         metrics=recorders.outcomes(),
         notes=recorders.notes(),
         derived=derived.results(),
         drawings=replace(recorders.drawings(), derived=derived.distributions()),
     )
-    return judged(results, recorders.evidence)

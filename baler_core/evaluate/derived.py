@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.bounds import Tolerance, ValueRange
+from baler_core.data.pairing import Piece
 from baler_core.data.running_statistics import Sample, sample_size
 from baler_core.data.variables import Schema, Variable, leading_dimension
 from baler_core.derived.quantities import Derived, Surroundings, arrays_of, coordinates_of
 from baler_core.evaluate.derived_blocks import Cuts, Joined
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Distribution
-from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.results import DerivedResult
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core.data.block import make_block, values_of
+from baler_core.data.pairing import Piece
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema
-from baler_core.evaluate.pairing import Piece
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -13,10 +13,10 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, measured, pair_values
 from baler_core.data.distribution_distance import distribution_distance, has_distribution
 from baler_core.data.noise import Noise, noise_of
+from baler_core.data.pairing import Piece
 from baler_core.data.running_statistics import PairSample
 from baler_core.data.uncertainties import Errors
 from baler_core.data.variables import Variable
-from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.peaks import lost_sources
 
 # Planes of fewer rows and columns are no images.

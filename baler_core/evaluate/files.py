@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from baler_core.config import ComponentSpec
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
@@ -125,7 +126,8 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
             block_ends(info) if info is not None else {},
             before.masks,
         )
-        results = compare(before.walk, after.walk, schema, wanted, names=(original.name, restored.name))
+        walk = _named_alike(after, schema)
+        results = compare(before.walk, walk, schema, wanted, names=(original.name, restored.name))
         results = replace(results, notes=(*results.notes, *notes))
     results = replace(
         results,
@@ -135,13 +137,16 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         kept_exact=exact_anyway if comparison.kept_exact is None else comparison.kept_exact,
         left_out=tuple(left_out),
     )
-    if info is not None:
-        return _with_provenance(results, info)
-    return results if comparison.bounds is not None else replace(results, notes=(*results.notes, UNKNOWN_BOUNDS))
+    return _with_provenance(results, info, unknown=comparison.bounds is None)
 
 
-def _with_provenance(results: Results, info: Info) -> Results:
-    """Add the contents of the .bal file: sizes, groups, components, and parts of the input that it does not hold."""
+def _with_provenance(results: Results, info: Info | None, *, unknown: bool) -> Results:
+    """Add the contents of the .bal file: sizes, groups, components, and parts of the input that it does not hold.
+
+    Without one, bounds may be `unknown`, which is said.
+    """
+    if info is None:
+        return replace(results, notes=(*results.notes, UNKNOWN_BOUNDS)) if unknown else results
     return replace(
         results,
         sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
@@ -222,6 +227,19 @@ def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
     sentences = [f"variables of the original that are not in the restored file: {listed(missing)}"] if missing else []
     sentences += [line for v in kept for line in _differences(v, restored[v.name])]
     return replace(before.schema, variables=kept), sentences
+
+
+def _named_alike(after: _Side, schema: Schema) -> Walk:
+    """Walk through the restored file with the original's names of dimensions, which other formats call otherwise."""
+    if all(after.schema[v.name].dims == v.dims for v in schema.variables):
+        return after.walk
+
+    def walk() -> Iterator[Block]:
+        for block in after.walk():
+            names = [v.name for v in schema.variables if v.name in block.variables]
+            yield make_block({name: (schema[name].dims, values_of(block, name)) for name in names})
+
+    return walk
 
 
 def _differences(before: Variable, after: Variable) -> list[str]:

@@ -12,6 +12,7 @@ from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.error_bound import UNBOUNDED, ErrorBound
+from baler_core.data.pairing import Piece
 from baler_core.data.patterns import name_matches, unmistakable
 from baler_core.data.roles import lists_in_rows
 from baler_core.data.running_statistics import sample_size
@@ -23,7 +24,6 @@ from baler_core.evaluate.bound_check import MANY_ZEROS, BoundCheck
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Drawings
 from baler_core.evaluate.evidence import Evidence, errors_of
-from baler_core.evaluate.pairing import Piece
 from baler_core.evaluate.pictures import PictureRecorder, can_be_pictured
 from baler_core.evaluate.results import MetricOutcome, VariableResult
 from baler_core.evaluate.survey import Survey
@@ -201,6 +201,7 @@ class Recorders:
             mask_changed=check.mask_changed,
             zeros=check.zeros if check.zeros >= MANY_ZEROS * check.values else 0,
             zeros_changed=check.zeros_changed if check.zeros >= MANY_ZEROS * check.values else 0,
+            signs_changed=check.signs_changed,
             distinct=(check.distinct[0].size, check.distinct[1].size) if check.changed and check.distinct else None,
         )
 

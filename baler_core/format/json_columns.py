@@ -29,7 +29,7 @@ def to_columns(record: Json) -> Json:
 def from_columns(record: Json) -> Json:
     """Invert `to_columns`."""
     if isinstance(record, list):
-        return [from_columns(item) for item in record]
+        return [from_columns(item) if isinstance(item, list | dict) else item for item in record]
     if not isinstance(record, dict):
         return record
     if set(record) != {_COLUMNS}:

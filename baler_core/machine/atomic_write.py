@@ -78,7 +78,12 @@ def _own_folder(parent: Path) -> Iterator[Path]:
             unlocked.rename(own / _LOCK)
             yield own
     finally:
-        shutil.rmtree(own, ignore_errors=True)
+        try:
+            shutil.rmtree(own, ignore_errors=True)
+        except BaseException:
+            # A signal arrived right now: what is not removed yet still has to go.
+            shutil.rmtree(own, ignore_errors=True)
+            raise
 
 
 def _remove_stale(folder: Path) -> None:

@@ -7,13 +7,14 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.peers import fields, formats, lossless, rounding
+from baler_core.peers.openzl import OPENZL
 from baler_core.peers.peer import Peer
 
-PEERS = (*lossless.PEERS, *rounding.PEERS, *formats.PEERS, *fields.PEERS)
+PEERS = (*lossless.PEERS, OPENZL, *rounding.PEERS, *formats.PEERS, *fields.PEERS)
 """General-purpose compressors first, then what formats do, then error-bounded compressors."""
 
 
-HARMLESS = (*rounding.PEERS, *formats.PEERS)
+HARMLESS = (*(peer for peer in rounding.PEERS if "openzl" not in peer.packages), *formats.PEERS)
 """Lossy ones that a report can run beside itself: none is known to end the process on odd values, or to take long."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from baler_core.evaluate.others import compress_zstd
 from baler_core.peers.lossless import compress_pcodec, restore_pcodec, restore_zstd
+from baler_core.peers.openzl import compress_openzl, restore_openzl
 from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 # Lattices and logarithms are held to slightly less than the bound, for roundings of float64.
@@ -98,20 +100,37 @@ def logarithms(values: np.ndarray, allowed: Allowed) -> tuple[np.ndarray, float]
     return np.log(np.abs(values.astype(np.float64))), math.log1p(error)
 
 
-def _quantised(values: np.ndarray, allowed: Allowed) -> Coded:
-    if allowed.kind == "abs":
-        step = lattice_step(values, allowed)
-        data = compress_pcodec(lattice_codes(values, step))
-        return Coded(len(data), lambda: on_lattice(restore_pcodec(data, values.shape), step, values.dtype))
-    logs, bound = logarithms(of_floats(values), allowed)
-    step = 2 * bound * _SPARE
-    data, signs = compress_pcodec(lattice_codes(logs, step)), signs_of(values)
+def _quantised(whole: Callable[[np.ndarray], Coded]) -> Callable[[np.ndarray, Allowed], Coded]:
+    """Return the compressor of floats that leaves points of a lattice to one of whole numbers."""
 
-    def restore() -> np.ndarray:
-        magnitudes = np.exp(restore_pcodec(data, values.shape) * step)
-        return (magnitudes * signs.restore()).astype(values.dtype)
+    def code(values: np.ndarray, allowed: Allowed) -> Coded:
+        if allowed.kind == "abs":
+            step = lattice_step(values, allowed)
+            coded = whole(lattice_codes(values, step))
+            return Coded(coded.nbytes, lambda: on_lattice(coded.restore(), step, values.dtype))
+        logs, bound = logarithms(of_floats(values), allowed)
+        ratio = 2 * bound * _SPARE
+        magnitudes, signs = whole(lattice_codes(logs, ratio)), signs_of(values)
 
-    return Coded(len(data) + signs.nbytes, restore)
+        def restore() -> np.ndarray:
+            return (np.exp(magnitudes.restore() * ratio) * signs.restore()).astype(values.dtype)
+
+        return Coded(magnitudes.nbytes + signs.nbytes, restore)
+
+    return code
+
+
+def _by_pcodec(codes: np.ndarray) -> Coded:
+    data = compress_pcodec(codes)
+    return Coded(len(data), lambda: restore_pcodec(data, codes.shape))
+
+
+def _by_openzl(codes: np.ndarray) -> Coded:
+    # Unlike pcodec, it does not look for the smallest width itself.
+    width = np.min_scalar_type(int(codes.max(initial=0)) - int(codes.min(initial=0)))
+    lowest = int(codes.min(initial=0))
+    data = compress_openzl((codes - lowest).astype(width))
+    return Coded(len(data), lambda: restore_openzl(data, width, codes.shape).astype(np.int64) + lowest)
 
 
 def signs_of(values: np.ndarray) -> Coded:
@@ -130,5 +149,6 @@ def signs_of(values: np.ndarray) -> Coded:
 
 PEERS = (
     Peer("bits rounded + zstd -19", _rounded_and_split, ("abs", "rel")),
-    Peer("quantised + pcodec", _quantised, ("abs", "rel"), ("pcodec",)),
+    Peer("quantised + pcodec", _quantised(_by_pcodec), ("abs", "rel"), ("pcodec",)),
+    Peer("quantised + OpenZL", _quantised(_by_openzl), ("abs", "rel"), ("openzl",)),
 )

@@ -82,16 +82,11 @@ def held_quantities(
         If a formula does not fit the file, with the place where it is stated.
     """
     schema = blocks.schema
-    bound = bind_rules(config.derived, schema, registry)
-    coordinates = coordinates_of(blocks.__iter__, bound, schema)
-    ranges = widths(blocks.__iter__, bound, Surroundings(schema, coordinates))
-    quantities = tuple(
-        Derived(one.rule, one.node, one.inputs, one.units, width) for one, width in zip(bound, ranges, strict=True)
-    )
-    _refuse_lossy_coordinates(quantities, coordinates, dict(zip(schema.names, tolerances, strict=True)))
-    parents = _parents(schema, bounds)
+    quantities, coordinates = _bound_quantities(config, registry, blocks)
+    by_name = dict(zip(schema.names, tolerances, strict=True))
+    _refuse_lossy_coordinates(quantities, coordinates, by_name)
     own = {name for name in schema.names if config.bounds.among(schema.names).rule_for(name) is not None}
-    known = _Inputs(schema, dict(zip(schema.names, tolerances, strict=True)), own, parents)
+    known = _Inputs(schema, by_name, own, _parents(schema, bounds))
     scaled = dict(zip(schema.names, with_scales(schema, bounds, tolerances), strict=True))
     for one in quantities:
         sample = _sample(blocks, one, Surroundings(schema, coordinates), scaled)
@@ -105,6 +100,17 @@ def held_quantities(
         tuple(changed[name][0] for name in schema.names),
         tuple(changed[name][1] for name in schema.names),
     )
+
+
+def _bound_quantities(
+    config: Config, registry: Registry, blocks: Blocks
+) -> tuple[tuple[Derived, ...], Mapping[str, np.ndarray]]:
+    """Return the derived quantities bound to the file, with their ranges, and the coordinates they need."""
+    schema = blocks.schema
+    bound = bind_rules(config.derived, schema, registry)
+    coordinates = coordinates_of(blocks.__iter__, bound, schema)
+    ranges = widths(blocks.__iter__, bound, Surroundings(schema, coordinates))
+    return tuple(replace(one, width=width) for one, width in zip(bound, ranges, strict=True)), coordinates
 
 
 class _Inputs:

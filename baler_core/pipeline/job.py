@@ -29,7 +29,7 @@ from baler_core.pipeline.input import (
     sentinels_under,
     tolerances_of,
 )
-from baler_core.pipeline.matching import told_of, told_of_sentinels
+from baler_core.pipeline.matching import refuse_unknown, told_of, told_of_sentinels
 from baler_core.pipeline.noise_bounds import with_noise
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
@@ -258,6 +258,9 @@ def prepare(
     if model is None:
         named_model(config, registry)
     schema = source.schema
+    # Files that share settings or a trained model need not have the same variables.
+    if model is None and len(config.inputs) < 2 and not config.one_of_many:
+        refuse_unknown(source, config.bounds)
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)

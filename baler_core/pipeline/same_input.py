@@ -1,25 +1,29 @@
-"""Tell whether a .bal file was made from the same values as an input has now, by the first block of each."""
+"""Tell whether a .bal file was made from the same values as an input has now, by restoring it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from baler_core.data.block import Block, values_of
+from baler_core.data.pairing import UnpairedError, paired_blocks
+from baler_core.data.variables import Schema
 from baler_core.errors import BalerError
-from baler_core.format.header import ErrorRecord
+from baler_core.format.header import ErrorRecord, Header
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.plugin.reading import Reader
 
 # Largest errors are recorded in decimal, in physical units.
 _LEEWAY = 1e-3
+_BLOCK_BYTES = 1 << 26
 
 
 def holds_other_values(path: Path, source: Path) -> bool:
-    """Return whether the first values of a .bal file are further from those of an input than its largest errors.
+    """Return whether any value of a .bal file is further from that of an input than its largest errors.
 
     What cannot be compared, since either cannot be read, counts as the same.
     """
@@ -28,26 +32,33 @@ def holds_other_values(path: Path, source: Path) -> bool:
             header = stored.header
             reader = cast(Reader, make_component("reader", header.reader, stored.registry, path))
             with reader.open(source) as opened:
-                before, after = next(opened.blocks(1 << 20), None), next(stored.blocks(), None)
-            if before is None or after is None:
-                return False
-            exact = {v.name for v, t in zip(header.schema.variables, header.tolerances, strict=True) if not t.lossy}
-            scales = {v.name: abs(v.scale) for v in header.schema.variables}
-            return any(
-                _other(before, after, name, scales[name], header.errors if name not in exact else {})
-                for name in map(str, after.variables)
-                if name in before.variables and (name in exact or name in header.errors)
-            )
+                return _differ(header, opened.schema, opened.blocks(_BLOCK_BYTES), stored.blocks())
     except BalerError:
         return False
 
 
+def _differ(header: Header, schema: Schema, before: Iterable[Block], after: Iterable[Block]) -> bool:
+    """Return whether blocks of an input and of a .bal file differ by more than the file's errors."""
+    exact = {v.name for v, t in zip(header.schema.variables, header.tolerances, strict=True) if not t.lossy}
+    common = [v for v in header.schema.variables if v.name in schema.names and (v.name in exact | header.errors.keys())]
+    if any(schema[v.name].dims != v.dims or schema[v.name].dtype != v.dtype for v in common):
+        return True
+    both = replace(header.schema, variables=tuple(common))
+    scales = {v.name: abs(v.scale) for v in common}
+    try:
+        return any(
+            _other(piece.original, piece.restored, name, scales[name], header.errors if name not in exact else {})
+            for piece in paired_blocks(before, after, both)
+            for name in map(str, piece.restored.variables)
+        )
+    except UnpairedError:
+        return True
+
+
 def _other(before: Block, after: Block, name: str, scale: float, errors: Mapping[str, ErrorRecord]) -> bool:
     one, other = values_of(before, name), values_of(after, name)
-    if one.dtype != other.dtype or one.shape[1:] != other.shape[1:]:
-        return False
-    rows = min(len(one), len(other)) if one.ndim else None
-    one, other = (one[:rows], other[:rows]) if one.ndim else (one, other)
+    if one.dtype != other.dtype:
+        return True
     if name not in errors or one.dtype.kind not in "iuf":
         return not np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
     with np.errstate(all="ignore"):

@@ -42,24 +42,51 @@ def objection(
     if x.size < _FEW:
         return ""
     rounded = 2 * e * np.rint(x / (2 * e))
+    merged = _merged_ids(x, rounded)
+    if merged or is_below_noise:
+        return merged
+    return (
+        _turned_signs(x, e)
+        or _moved_beyond_noise(x, rounded, noise)
+        or _lost_spread(x, e)
+        or _changed_distribution(x, e, relative=relative)
+    )
+
+
+def _merged_ids(x: np.ndarray, rounded: np.ndarray) -> str:
+    """Object where whole numbers, nearly all distinct, would become equal."""
     if (x == np.rint(x)).all():
         before, after = np.unique(x).size, np.unique(rounded).size
         if before >= _DISTINCT * x.size and after < before:
             return f"would make {before - after:,} of {before:,} different whole numbers equal: ids?"
-    if is_below_noise:
-        return ""
+    return ""
+
+
+def _turned_signs(x: np.ndarray, e: np.ndarray) -> str:
     rounding = _ROUNDING * float(np.abs(x).max())
     if (x < 0).any() and (x > 0).any():
         turned = float(np.mean((np.abs(x) < e) & (np.abs(x) > rounding)))
         if turned > _SIGNS:
             return f"could turn the sign of {turned:.1%} of the values"
+    return ""
+
+
+def _moved_beyond_noise(x: np.ndarray, rounded: np.ndarray, noise: Noise) -> str:
     if noise.is_noise:
         moved = float(np.mean(np.abs(rounded - x) > noise.sigma))
         if moved > _MOVED:
             return f"would move {moved:.0%} of the values by more than their noise, {noise.sigma:.3g}"
+    return ""
+
+
+def _lost_spread(x: np.ndarray, e: np.ndarray) -> str:
     low, high = np.percentile(x, (5, 95))
     if 0 < _OF_SPREAD * (high - low) < float(np.median(e)):
         return f"would take more than {_OF_SPREAD:.0%} of the spread of most values, {high - low:.3g}"
+    return ""
+
+
+def _changed_distribution(x: np.ndarray, e: np.ndarray, *, relative: bool) -> str:
     distance = moved_distribution(x, e, relative=relative)
     if distance > MOVED_DISTRIBUTION:
         return f"would change how values are distributed (KS {distance:.2g})"

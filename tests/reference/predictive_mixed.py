@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reference.arithmetic import HALF, Decoder
 from reference.mixing import BINS, Magnitudes, bin_of
-from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, WEIGHT_BITS, Series
+from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, Series
 
 STATISTICS = 4
 SIZES = (4 * BINS, 1024, 1024, 1024, 1024, 1024, 2048)
@@ -96,7 +96,7 @@ class SliceDecoder:
     def _predictions(self, place: int, base: int, inputs: list[int], near: list[int]) -> list[int]:
         stencil = self.stencils[self._class(place)]
         low, high = self.series.low, self.series.high
-        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> WEIGHT_BITS)
+        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> self.series.weight_bits)
         plain = min(max(plain, low), high)
         found = [plain]
         for weights in self.corrections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -63,3 +63,17 @@ class FitsReader(Reader):
         from baler_fits.schema.cutting import cut_hdus
 
         return cut_hdus(schema, whole)
+
+    def exported(
+        self, schema: Schema, lossy: Mapping[str, baler_core.Rounded], sample: baler_core.Block
+    ) -> baler_core.Exported | None:
+        """Describe a file whose lossy images lie in tiles."""
+        from baler_fits.exporting import exported_file
+
+        return exported_file(schema, lossy)
+
+    def finish_export(self, path: Path, schema: Schema, lossy: Mapping[str, baler_core.Rounded]) -> None:
+        """Put the lossy images into tiles."""
+        from baler_fits.exporting import store_in_tiles
+
+        store_in_tiles(path, schema, lossy)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from baler_core import DataError, Schema, compress, make_block, values_of
+from baler_core import ConfigError, DataError, Schema, compress, make_block, values_of
 from baler_fits.reader import FitsOptions, FitsReader
 
 Change = Callable[[str, np.ndarray], np.ndarray]
@@ -260,14 +260,12 @@ def test_unknown_hdus_and_columns_name_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("asked", ["PRIMARY", "primary"])
-def test_the_primary_hdu_is_hinted_at_by_its_usual_name(
-    tmp_path: Path, asked: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_primary_hdu_is_hinted_at_by_its_usual_name(tmp_path: Path, asked: str) -> None:
     path = tmp_path / "a.fits"
     fits.HDUList([fits.PrimaryHDU(np.ones((9, 12), "f4")), fits.ImageHDU(np.ones((9, 12)), name="ERR")]).writeto(path)
     with pytest.raises(DataError, match=f"no variable '{asked}'. It is called 'hdu0' here"):
         FitsReader().open(path, [asked])
     with FitsReader(FitsOptions(hdu=asked)).open(path) as source:
         assert source.schema.names == ["hdu0"]
-    compress(path, tmp_path / "a.bal", bounds={asked: {"abs": 0.1}}, model="scalar")
-    assert f"the bound for '{asked}' matches no variable. It is called 'hdu0' here." in caplog.text
+    with pytest.raises(ConfigError, match=f"'{asked}'. It is called 'hdu0' here."):
+        compress(path, tmp_path / "a.bal", bounds={asked: {"abs": 0.1}}, model="scalar")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from baler_core import Cut, DataError, FormatError, Options, Reader, Schema, Shown, Sink, Source
+from baler_core import Cut, DataError, Exported, FormatError, Options, Reader, Rounded, Schema, Shown, Sink, Source
+
+if TYPE_CHECKING:
+    from baler_core import Block
 
 HDF4 = b"\x0e\x03\x13\x01"
 OLD_MATLAB = b"MATLAB 5"
@@ -50,6 +53,12 @@ class Hdf5Reader(Reader):
 
         return cut_file(schema, whole)
 
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file whose lossy datasets are in chunks, shuffled and deflated, which every HDF5 library reads."""
+        from baler_hdf5.schema.exporting import exported_file
+
+        return exported_file(schema, lossy)
+
     def shown(self, schema: Schema) -> Shown | None:
         """Return how netCDF4 and xarray show the file."""
         return shown_file(schema)
@@ -85,6 +94,18 @@ class NetcdfReader(Reader):
         from baler_hdf5.schema.cutting import cut_file
 
         return cut_file(schema, whole)
+
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file whose lossy datasets are in chunks, shuffled and deflated, which every HDF5 library reads."""
+        from baler_hdf5.schema.exporting import exported_file
+
+        return exported_file(schema, lossy)
+
+    def finish_export(self, path: Path, schema: Schema, lossy: Mapping[str, Rounded]) -> None:
+        """Say by attributes of the CF conventions that values were rounded."""
+        from baler_hdf5.schema.exporting import note_quantization
+
+        note_quantization(path, schema, {name: how for name, how in lossy.items() if how.step or how.bits})
 
     def shown(self, schema: Schema) -> Shown | None:
         """Return how netCDF4 and xarray show the file."""

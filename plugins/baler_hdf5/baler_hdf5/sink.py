@@ -17,6 +17,7 @@ from baler_hdf5.schema.rebuild import rebuild
 from baler_hdf5.schema.skeleton import completed
 from baler_hdf5.values.elements import empty_elements, write_elements
 from baler_hdf5.values.fields import Field, element_size, fields_of, fits_shown, insert
+from baler_hdf5.values.unwritten import SparseRows
 
 if TYPE_CHECKING:
     from baler_core import Block
@@ -39,6 +40,11 @@ class Hdf5Sink(Sink):
         self._fields = {path: _fields(record) for path, record in self._records.items()}
         self._owners = {name: path for path, fields in self._fields.items() for name in fields}
         self._written = dict.fromkeys(self._records, 0)
+        self._sparse = {
+            path: SparseRows(record)
+            for path, record in self._records.items()
+            if record.get("sparse") is True and record["shape"]
+        }
         # scalars may be arrays in themselves, which come in blocks of their own
         self._scalars: dict[str, dict[str, list[np.ndarray]]] = {}
         self._check(schema)
@@ -92,7 +98,10 @@ class Hdf5Sink(Sink):
         for name, field in self._fields[path].items():
             insert(elements, field, arrays[name], self._reference_to)
         start = self._written[path]
-        write_elements(dataset, record["type"], slice(start, start + rows), elements)
+        if path in self._sparse:
+            self._sparse[path].write(dataset, start, elements)
+        else:
+            write_elements(dataset, record["type"], slice(start, start + rows), elements)
         self._written[path] = start + rows
 
     def _check(self, schema: Schema) -> None:

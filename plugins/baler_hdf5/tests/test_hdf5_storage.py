@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
-from baler_core import DataError
+from baler_core import DataError, make_block, values_of
 from baler_core.cli import main
 from baler_hdf5.reader import Hdf5Reader, NetcdfReader, ReadingOptions
 
@@ -243,6 +243,75 @@ def test_bytes_and_big_compounds_of_netcdf(tmp_path: Path, restore: Restore, sam
     with h5py.File(restored) as file:
         assert file["words"].fillvalue == b"N/A"
         assert file["obs"].fillvalue.tolist() == (1, 2, 3.0)
+
+
+def write_sparsely(file: h5py.File) -> None:
+    """Datasets of which little was ever written, of each kind of element, some with fill values."""
+    values = rng.normal(size=(9, 20))
+    file.create_dataset("zero", (60, 70), "f8", chunks=(7, 9))[13:22, 30:50] = values
+    file.create_dataset("nan", (60, 70), ">f4", chunks=(8, 70), fillvalue=np.nan, compression="gzip")[50:] = -0.0
+    file.create_dataset("minus", (60, 7), "f8", chunks=(8, 7))[3] = -0.0
+    file.create_dataset("grows", (30, 5, 4), "u2", chunks=(4, 2, 4), maxshape=(None, 5, 4), fillvalue=7)[9] = 1
+    file.create_dataset("never", (50, 40), "i4", chunks=(10, 10), fillvalue=-1)
+    file.create_dataset("piece", (300, 10), "f8", fillvalue=3.5)
+    file.create_dataset("text", (40,), h5py.string_dtype(), chunks=(5,))[17] = "some"
+    file.create_dataset("letters", (40,), "S7", chunks=(5,), fillvalue=b"none")[17] = b"some"
+    file.create_dataset("lists", (40,), h5py.vlen_dtype("f4"), chunks=(5,))[17] = np.ones(3, "f4")
+    row = np.dtype([("x", "f4"), ("y", "i8", (2,))])
+    file.create_dataset("rows", (40,), row, chunks=(5,))[17] = (1.5, [2, 3])
+    file.create_dataset("whole", data=np.zeros((20, 20)), chunks=(10, 10))
+
+
+def test_chunks_that_were_never_written_take_no_room_again(path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    with h5py.File(path, "w") as file:
+        write_sparsely(file)
+    for max_bytes in (1000, 10**6):
+        restored = restore(path, max_bytes=max_bytes)
+        same_hdf5(path, restored)
+        with h5py.File(path) as before, h5py.File(restored) as after:
+            for name in before:
+                assert before[name][()].tobytes() == after[name][()].tobytes() or before[name].dtype.hasobject
+                assert before[name].id.get_storage_size() == after[name].id.get_storage_size(), name
+
+
+def test_a_piece_that_was_never_written_takes_a_loss(path: Path, tmp_path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("piece", (300, 10), "f8", fillvalue=3.5)
+    reader = Hdf5Reader()
+    with reader.open(path) as source:
+        sink = reader.create(tmp_path / "restored.h5", source.schema)
+        for number, block in enumerate(source.blocks(4000)):
+            changed = values_of(block, "piece") + (number == 3)
+            sink.write(make_block({"piece": (source.schema["piece"].dims, changed)}))
+        sink.close()
+    with h5py.File(tmp_path / "restored.h5") as file:
+        np.testing.assert_array_equal(np.unique(file["piece"][:150]), 3.5)
+        np.testing.assert_array_equal(np.unique(file["piece"][150:200]), 4.5)
+        np.testing.assert_array_equal(np.unique(file["piece"][200:]), 3.5)
+
+
+@pytest.mark.parametrize("pad", [h5t.STR_NULLTERM, h5t.STR_NULLPAD, h5t.STR_SPACEPAD])
+@pytest.mark.parametrize(("encoding", "fill"), [("ascii", b"no"), ("ascii", b"\xff\xfe"), ("utf-8", "né".encode())])
+@pytest.mark.parametrize("named", [False, True])
+def test_fill_values_of_text_of_fixed_length(
+    path: Path, restore: Restore, same_hdf5: Compare, pad: int, encoding: str, fill: bytes, named: bool
+) -> None:
+    with h5py.File(path, "w") as file:
+        text = h5t.C_S1.copy()
+        text.set_size(7)
+        text.set_strpad(pad)
+        text.set_cset(h5t.CSET_UTF8 if encoding == "utf-8" else h5t.CSET_ASCII)
+        if named:
+            text.commit(file.id, b"kind")
+        properties = h5p.create(h5p.DATASET_CREATE)
+        properties.set_chunk((2,))
+        properties.set_fill_value(np.array([fill], h5py.string_dtype(encoding)))
+        h5py.Dataset(h5d.create(file.id, b"words", text, h5s.create_simple((6,)), properties))[1] = b"x"
+    restored = restore(path)
+    same_hdf5(path, restored)
+    with h5py.File(restored) as file:
+        assert file["words"].fillvalue.rstrip() == fill
+        assert file["words"][5].rstrip() == fill
 
 
 def test_attributes_keep_their_order(path: Path, restore: Restore) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from baler_core import Reader, Schema, Sink, Source
+from baler_core import Exported, Reader, Rounded, Schema, Sink, Source
+
+if TYPE_CHECKING:
+    from baler_core import Block
 
 
 class ParquetReader(Reader):
@@ -35,6 +39,12 @@ class ParquetReader(Reader):
         from baler_parquet.sink import ArrowSink
 
         return ArrowSink(path, schema)
+
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file compressed with Zstandard, the bytes of lossy columns split into streams where that is smaller."""
+        from baler_parquet.schema.exporting import exported_file
+
+        return exported_file(schema, lossy, sample)
 
     def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
         """Return the masks of columns; that of a struct is none of its fields'."""
@@ -72,6 +82,12 @@ class ArrowReader(Reader):
         from baler_parquet.sink import ArrowSink
 
         return ArrowSink(path, schema)
+
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file compressed with Zstandard."""
+        from baler_parquet.schema.exporting import exported_file
+
+        return exported_file(schema, lossy, sample)
 
     def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
         """Return the masks of columns; that of a struct is none of its fields'."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from baler_core import Cut, Formula, Options, Reader, Schema, Sink, Source
+from baler_core import Cut, Exported, Formula, Options, Reader, Rounded, Schema, Sink, Source
+
+if TYPE_CHECKING:
+    from baler_core import Block
 
 
 class RootOptions(Options):
@@ -62,3 +65,9 @@ class RootReader(Reader):
         from baler_root.schema.cutting import cut_tree
 
         return cut_tree(schema, whole)
+
+    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
+        """Describe a file whose baskets and pages are compressed with Zstandard or zlib, whichever is smaller."""
+        from baler_root.schema.exporting import exported_file
+
+        return exported_file(schema, lossy, sample)

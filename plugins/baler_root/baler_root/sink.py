@@ -197,4 +197,5 @@ def _compression(stored: Sequence[Any] | None) -> Any:
     if name == "LZMA":
         name, level = "ZSTD", 5
     codecs = {"ZLIB": uproot.ZLIB, "LZ4": uproot.LZ4, "ZSTD": uproot.ZSTD}
-    return codecs.get(name, uproot.ZLIB)(min(max(int(level), 1), 9)) if level else None
+    most = 22 if name == "ZSTD" else 9
+    return codecs.get(name, uproot.ZLIB)(min(max(int(level), 1), most)) if level else None

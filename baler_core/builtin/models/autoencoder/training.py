@@ -124,7 +124,7 @@ def train_network(
     weights = sum(parameter.numel() for parameter in network.parameters())
     work = training.batch_size * max(weights, _WORK_PER_VALUE * rows[0].size)
     with one_thread(unless=work > _WORK_OF_ONE_THREAD):
-        history, best = _train(network, torch.from_numpy(rows), loss, training, title, started, seed)
+        history, best = _train(network, torch.from_numpy(rows), loss, training, title, seed)
     best.restore(network)
     network.to("cpu").eval()
     history.best_epoch, history.seconds = best.epoch, time.monotonic() - started
@@ -137,12 +137,12 @@ def _train(
     loss: Loss,
     training: Training,
     title: str,
-    started: float,
     seed: int | None,
 ) -> tuple[History, _Best]:
     """Epochs until one of the reasons to stop holds."""
     import torch
 
+    started = time.monotonic()
     device = next(network.parameters()).device
     shuffle = torch.Generator().manual_seed(training.seed)
     train_rows, validation_rows = (part.to(device) for part in _split(rows, training, shuffle))

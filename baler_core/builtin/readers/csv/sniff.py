@@ -59,21 +59,24 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
     start = _first_row(lines, 0, mark)
     if start == len(lines):
         raise UnsuitedError(f"{path}: empty, it has no rows")
-    sample = [line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, mark)]
+    sample = _rows_behind(lines, start, mark)
     grammar = _grammar(sample, options, lines[:start], mark, long)
     start = _first_row(lines, start + _title_lines(lines[start:], grammar), mark)
     if options.comment == "auto" and not any(_starts(line, mark) for line in lines[:start]):
         # Rows may begin with a hash where no comment does, unless they begin with numbers.
         first = [row[0] for row in sample_rows(sample, grammar)[1:]]
         grammar = replace(grammar, comment=mark if first and all(map(is_number, first)) else "")
-    body_lines = [
-        line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, grammar.comment)
-    ]
-    end = lines[start][len(body(lines[start])) :] or "\n"
-    dialect = Dialect(
-        encoding=encoding,
-        gzip=zipped,
-        newline=end,
+    dialect = replace(_plain_dialect(lines, start, grammar), encoding=encoding, gzip=zipped)
+    found = _with_head(
+        _with_padding(dialect, _rows_behind(lines, start, grammar.comment)), lines[start:], options, mark
+    )
+    return found if len(found.fields) in (0, len(found.names)) else replace(found, fields=[], trimmed=False)
+
+
+def _plain_dialect(lines: Sequence[str], start: int, grammar: Grammar) -> Dialect:
+    """Return the dialect of a table that begins with line `start`, without what its header says."""
+    return Dialect(
+        newline=lines[start][len(body(lines[start])) :] or "\n",
         separator=grammar.separator,
         quote=grammar.quote,
         comment=grammar.comment,
@@ -82,8 +85,11 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
         preamble="".join(lines[:start]),
         cuts=grammar.cuts,
     )
-    found = _with_head(_with_padding(dialect, body_lines), lines[start:], options, mark)
-    return found if len(found.fields) in (0, len(found.names)) else replace(found, fields=[], trimmed=False)
+
+
+def _rows_behind(lines: Sequence[str], start: int, mark: str) -> list[str]:
+    """Return the first lines from `start` on that are neither blank nor comments."""
+    return [line for line in lines[start : start + _SAMPLE_LINES] if line.strip() and not _starts(line, mark)]
 
 
 def _starts(line: str, mark: str) -> bool:

@@ -70,7 +70,7 @@ def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[st
             )
             values[n] = _variable(name, one, (row, *axes), _role_of(content, place, one))
         else:
-            values[n], counts[n] = _jagged(content, place, n, name, row, dimensions, values, counts)
+            values[n], counts[n] = _jagged(place, n, name, row, dimensions, CatalogueEntry(content, values, counts))
     return CatalogueEntry(content, values, counts)
 
 
@@ -103,20 +103,14 @@ def _image(content: Content, place: Place, name: str, dimensions: Dimensions) ->
 
 
 def _jagged(
-    content: Content,
-    place: Place,
-    n: int,
-    name: str,
-    row: str,
-    dimensions: Dimensions,
-    values: Mapping[int, Variable],
-    counts: Mapping[int, Variable],
+    place: Place, n: int, name: str, row: str, dimensions: Dimensions, entered: CatalogueEntry
 ) -> tuple[Variable, Variable]:
     """A variable-length column and its counts: those of an earlier column if they are the same in every row."""
+    content = entered.content
     one, lengths = content.unit.fields[n], content.pointers[n].counts
-    for earlier, variable in counts.items():
+    for earlier, variable in entered.counts.items():
         if np.array_equal(content.pointers[earlier].counts, lengths):
-            return _variable(name, one, values[earlier].dims, role_of_column(place, one)), variable
+            return _variable(name, one, entered.values[earlier].dims, role_of_column(place, one)), variable
     assert one.pointer is not None  # the caller saw to it
     dim = dimensions.new(f"{name}:element", int(lengths.sum()))
     count = Variable(

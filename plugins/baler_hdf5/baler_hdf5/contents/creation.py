@@ -43,7 +43,25 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
         record["filters"] = describe_filters(properties, warn)
     if record["layout"] == "virtual":
         record["sources"] = describe_sources(h5py.Dataset(dataset))
+    comparable = raw_dtype(record_type) is not None or "text" in record_type or "vlen" in record_type
+    if comparable and _is_sparse(dataset, record):
+        record["sparse"] = True
     return record
+
+
+def _is_sparse(dataset: h5d.DatasetID, record: Json) -> bool:
+    """Whether parts of it were never written and take no room, so that readers see the fill value there."""
+    from h5py import h5d
+
+    # Where nothing is filled in, nobody knows what readers see.
+    if not dataset.shape or not math.prod(dataset.shape) or record["fill_time"] == h5d.FILL_TIME_NEVER:
+        return False
+    if record["layout"] == "contiguous":
+        return bool(dataset.get_storage_size() == 0)
+    if record["layout"] != "chunked":
+        return False
+    places = math.prod(-(-n // c) for n, c in zip(dataset.shape, record["chunks"], strict=True))
+    return bool(dataset.get_num_chunks() < places)
 
 
 def _describe_fill(
@@ -57,7 +75,7 @@ def _describe_fill(
     raw = raw_dtype(record_type)
     try:
         if raw is not None:
-            value = np.empty((), raw.base)
+            value = np.empty((), _fixed_text_dtype(record_type) if raw.base.kind == "S" else raw.base)
             properties.get_fill_value(value)
             return encode_bytes(value)
         if "text" in record_type:
@@ -103,6 +121,21 @@ def _text_fill(properties: h5p.PropDCID, record_type: Json) -> bytes:
     return cell.encode("utf-8", "surrogateescape") if isinstance(cell, str) else bytes(cell or b"")
 
 
+def _plain_type(record_type: Json) -> Json:
+    """What the elements are, whatever the type is called, or is an array of."""
+    while "text" not in record_type:
+        record_type = record_type["is"] if "named" in record_type else record_type["of"]
+    return record_type
+
+
+def _fixed_text_dtype(record_type: Json) -> np.dtype[Any]:
+    """Text of fixed length in the encoding of the file, without which HDF5 does not convert it."""
+    import h5py
+
+    plain = _plain_type(record_type)
+    return h5py.string_dtype("utf-8" if plain["utf8"] else "ascii", plain["text"])
+
+
 def _text_dtype(record_type: Json) -> np.dtype[Any]:
     import h5py
 
@@ -128,7 +161,11 @@ def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) 
     if isinstance(record["fill"], dict):
         properties.set_fill_value(np.array([decode_text(record["fill"]["text"])], _text_dtype(record["type"])))
     elif record["fill"] is not None and raw is not None:
-        properties.set_fill_value(decode_bytes(record["fill"], raw.base, ()))
+        value = decode_bytes(record["fill"], raw.base, ())
+        if raw.base.kind == "S":
+            # h5py takes an array of text of fixed length for pointers, and stores where in memory it is.
+            value = np.array([value.tobytes().rstrip(b"\0")], _text_dtype(_plain_type(record["type"])))
+        properties.set_fill_value(value)
     properties.set_fill_time(record["fill_time"])
     return properties
 

@@ -18,8 +18,8 @@ CALLED = {
     "maxshape": "largest shape",
     "order": "order of members",
 }
-# These follow from others, or (the time of filling) mean nothing once all values are written.
-IGNORED = frozenset({"path", "kind", "variables", "attributes", "fill_time"})
+# These follow from others, or mean nothing once all values are there (the time of filling, what was never written).
+IGNORED = frozenset({"path", "kind", "variables", "attributes", "fill_time", "sparse"})
 
 
 def differences(path: Path, entries: Sequence[Json]) -> list[str]:

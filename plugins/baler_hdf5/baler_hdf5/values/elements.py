@@ -40,17 +40,27 @@ def read_elements(dataset: h5d.DatasetID, record: Json, rows: slice) -> np.ndarr
     return buffer.view(np.dtype([("value", raw)]))["value"]
 
 
-def write_elements(dataset: h5d.DatasetID, record: Json, rows: slice, elements: np.ndarray) -> None:
-    """Write some rows of elements that `empty_elements` gave and that have been filled in."""
+def write_elements(
+    dataset: h5d.DatasetID, record: Json, rows: slice, elements: np.ndarray, across: tuple[slice, ...] | None = None
+) -> None:
+    """Write some rows of elements that `empty_elements` gave and that have been filled in.
+
+    Parameters
+    ----------
+    across
+        Where they lie in the other dimensions; all of these without.
+    """
     shape = _shape_of(dataset, rows)
     raw = raw_dtype(record)
     if not elements.size:
         return
+    shape = shape if across is None else (shape[0], *(part.stop - part.start for part in across))
+    spaces = _spaces(dataset, rows, shape, across)
     if raw is None:
-        dataset.write(*_spaces(dataset, rows, shape), elements)
+        dataset.write(*spaces, np.ascontiguousarray(elements))
         return
     buffer = np.frombuffer(np.ascontiguousarray(elements).tobytes(), f"V{raw.itemsize}").reshape(shape)
-    dataset.write(*_spaces(dataset, rows, shape), buffer, mtype=dataset.get_type())
+    dataset.write(*spaces, buffer, mtype=dataset.get_type())
 
 
 def _shape_of(dataset: h5d.DatasetID, rows: slice) -> tuple[int, ...]:
@@ -60,12 +70,15 @@ def _shape_of(dataset: h5d.DatasetID, rows: slice) -> tuple[int, ...]:
     return (rows.stop - rows.start, *dataset.shape[1:])
 
 
-def _spaces(dataset: h5d.DatasetID, rows: slice, shape: tuple[int, ...]) -> tuple[h5s.SpaceID, h5s.SpaceID]:
+def _spaces(
+    dataset: h5d.DatasetID, rows: slice, shape: tuple[int, ...], across: tuple[slice, ...] | None = None
+) -> tuple[h5s.SpaceID, h5s.SpaceID]:
     """Dataspaces of the slice in memory and in the file."""
     from h5py import h5s
 
     if not shape:
         return h5s.create(h5s.SCALAR), h5s.create(h5s.SCALAR)
     in_file: Any = dataset.get_space()
-    in_file.select_hyperslab((rows.start, *([0] * (len(shape) - 1))), shape)
+    begins = [0] * (len(shape) - 1) if across is None else [part.start for part in across]
+    in_file.select_hyperslab((rows.start, *begins), shape)
     return h5s.create_simple(shape), in_file

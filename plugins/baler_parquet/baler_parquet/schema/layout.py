@@ -51,30 +51,35 @@ class Layout:
     masks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def lay_out(
-    nodes: Sequence[Node],
-    rows: int,
-    row: str,
-    naming: Naming,
-    *,
-    nulls: set[str],
-    tallies: Mapping[str, Tally],
-    counters: Mapping[str, Tally],
-    about: Mapping[str, dict[str, Any]],
-) -> Layout:
-    """Return the variables of some columns.
+@dataclass(frozen=True)
+class Known:
+    """What is known of columns beyond their types.
 
-    Parameters
+    Attributes
     ----------
+    nulls
+        Places of what is null somewhere.
+    tallies, counters
+        Of the lengths of lists, and of integer columns that may be such lengths.
     about
-        What is known of columns beyond their types, by the name of the column.
+        What the file says of a column, by its name.
     """
+
+    nulls: set[str]
+    tallies: Mapping[str, Tally]
+    counters: Mapping[str, Tally]
+    about: Mapping[str, dict[str, Any]]
+
+
+def lay_out(nodes: Sequence[Node], rows: int, row: str, naming: Naming, known: Known) -> Layout:
+    """Return the variables of some columns."""
     naming.taken |= value_names(nodes)
     made = Layout(row, nodes)
     made.sizes[row] = rows
-    collections = find_collections(nodes, tallies, counters, row, naming)
+    collections = find_collections(nodes, known.tallies, known.counters, row, naming)
+    entering = _Entering(made, collections, naming, known.nulls)
     for node in nodes:
-        _enter(made, node, row, collections, naming, nulls, about.get(node.place, {}))
+        entering.enter(node, row, known.about.get(node.place, {}))
     return made
 
 
@@ -83,37 +88,45 @@ def value_names(nodes: Sequence[Node]) -> set[str]:
     return {node.name for column in nodes for node in nodes_of(column) if node.kind in ("values", "dictionary")}
 
 
-def _enter(
-    made: Layout,
-    node: Node,
-    dim: str,
-    collections: Mapping[str, Collection],
-    naming: Naming,
-    nulls: set[str],
-    about: dict[str, Any],
-    masks: tuple[str, ...] = (),
-) -> None:
-    dims = [dim]
-    for level, length in enumerate(node.shape, 1):
-        made.sizes[inner := f"axis{level}_{length}"] = length
-        dims.append(inner)
-    for level in range(len(node.shape) + 1):
-        key = node.place + NULL + (str(level) if level else "")
-        if key in nulls:
+@dataclass(frozen=True)
+class _Entering:
+    """Enters columns, and what they consist of, into a layout."""
+
+    made: Layout
+    collections: Mapping[str, Collection]
+    naming: Naming
+    nulls: set[str]
+
+    def enter(self, node: Node, dim: str, about: dict[str, Any], masks: tuple[str, ...] = ()) -> None:
+        """Enter one that lies along `dim`; `masks` tell where what it belongs to is null."""
+        made, dims = self.made, [dim]
+        for level, length in enumerate(node.shape, 1):
+            made.sizes[inner := f"axis{level}_{length}"] = length
+            dims.append(inner)
+        masks += self._masks(node, dims)
+        if node.kind == "list":
+            dim, masks = _count(made, node, self.collections[node.place]), ()
+        elif node.kind in ("values", "dictionary"):
+            made.names[node.place] = node.name
+            made.variables.append(_variable(node, tuple(dims), about))
+            if masks:
+                made.masks[node.name] = masks
+        for child in node.children:
+            self.enter(child, dim, about, masks)
+
+    def _masks(self, node: Node, dims: Sequence[str]) -> tuple[str, ...]:
+        """Enter the variables that tell where it is null, and return their names."""
+        found = []
+        for level in range(len(node.shape) + 1):
+            key = node.place + NULL + (str(level) if level else "")
+            if key not in self.nulls:
+                continue
             wanted = node.name + NULLS.get(node.kind, "/null") + (str(level) if level else "")
-            name = made.names[key] = naming.unique(wanted)
+            name = self.made.names[key] = self.naming.unique(wanted)
             reason = "tells where there is a null"
-            made.variables.append(Variable(name, "|b1", tuple(dims[: level + 1]), role="mask", reason=reason))
-            masks += (name,)
-    if node.kind == "list":
-        dim, masks = _count(made, node, collections[node.place]), ()
-    elif node.kind in ("values", "dictionary"):
-        made.names[node.place] = node.name
-        made.variables.append(_variable(node, tuple(dims), about))
-        if masks:
-            made.masks[node.name] = masks
-    for child in node.children:
-        _enter(made, child, dim, collections, naming, nulls, about, masks)
+            self.made.variables.append(Variable(name, "|b1", tuple(dims[: level + 1]), role="mask", reason=reason))
+            found.append(name)
+        return tuple(found)
 
 
 def _count(made: Layout, node: Node, found: Collection) -> str:

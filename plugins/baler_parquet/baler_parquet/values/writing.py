@@ -133,6 +133,8 @@ def arguments(schema: pa.Schema, storage: Mapping[str, Any]) -> dict[str, Any]:
     filters = {path: {"ndv": _distinct(int(one[3])), "fpp": FALSE_POSITIVES} for path, one in given.items() if one[3]}
     if filters:
         found["bloom_filter_options"] = filters
+    if storage.get("level"):  # of files that were exported
+        found["compression_level"] = int(storage["level"])
     if facts["sorting"]:
         sorting = [pq.SortingColumn(int(n), bool(down), bool(nulls)) for n, down, nulls in facts["sorting"]]
         if any(not 0 <= one.column_index < len(paths) for one in sorting):
@@ -153,6 +155,11 @@ def _plain(storage: Mapping[str, Any]) -> dict[str, Any]:
         "use_deprecated_int96_timestamps": bool(storage["int96"]),
         "store_schema": bool(storage["arrow_schema"]),
     }
+
+
+def paths_of(schema: pa.Schema, storage: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the columns of a file, as Parquet has them."""
+    return _paths(schema, _plain(storage))
 
 
 def _paths(schema: pa.Schema, plain: Mapping[str, Any]) -> list[str]:

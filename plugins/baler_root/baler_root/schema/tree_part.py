@@ -36,6 +36,8 @@ class TreePart:
         Of this tree, with its own names.
     where
         How messages call it.
+    as_stored
+        Branches that are no variables, and are kept byte for byte.
     """
 
     choice: TreeChoice
@@ -46,6 +48,17 @@ class TreePart:
     schema: Schema
     where: str
     template: Template | NTupleTemplate | None = None
+    as_stored: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _OpenTree:
+    """A tree that is looked at: why it was chosen, its key, itself, and how messages call it."""
+
+    choice: TreeChoice
+    item: Item
+    tree: Tree
+    where: str
 
 
 class TreeReading:
@@ -97,8 +110,9 @@ class TreeReading:
     def _part(self, choice: TreeChoice, item: Item, where: str) -> TreePart | None:
         tree, readable, left_out = self._listed(choice)
         patterns = self.patterns.patterns
+        opened = _OpenTree(choice, item, tree, where)
         if choice.prefix is None:
-            return self._carried(choice, item, tree, where)
+            return self._carried(opened)
         prefix, wanted = choice.prefix, None
         if patterns is not None:
             names = [leaf.name for branch in readable for leaf in leaves(branch.form, branch.key)]
@@ -106,55 +120,56 @@ class TreeReading:
             if wanted == []:
                 return None
         try:
-            return self._with_variables(choice, item, tree, (readable, left_out), wanted, where, needed=False)
+            return self._with_variables(opened, (readable, left_out), wanted, needed=False)
         except DataError:
             if wanted is not None or tree.kind != "TTree":
                 raise
             # branches that cannot be read may be kept as they are
-            return self._with_variables(choice, item, tree, (readable, left_out), wanted, where, needed=True)
+            return self._with_variables(opened, (readable, left_out), wanted, needed=True)
 
     def _with_variables(
         self,
-        choice: TreeChoice,
-        item: Item,
-        tree: Tree,
+        opened: _OpenTree,
         listed: tuple[list[Branch], list[LeftOut]],
         wanted: Sequence[str] | None,
-        where: str,
         *,
         needed: bool,
     ) -> TreePart | None:
         """A tree whose branches are variables, by a template where it is odd or that is `needed`."""
+        choice, item, tree, where = opened.choice, opened.item, opened.tree, opened.where
         prefix = choice.prefix or ""
-        template, readable, left_out = self._template(item, tree, *listed, wanted, where, needed=needed)
+        template, readable, left_out = self._template(opened, *listed, wanted, needed=needed)
         if any(prefix + leaf.name in self._names for branch in readable for leaf in leaves(branch.form, branch.key)):
-            return self._carried(choice, item, tree, where)
+            return self._carried(opened)
         if tree.kind == "RNTuple" and template is None and not readable and wanted is None:
             self.warnings += left_out_warnings(left_out, where)
             return None
         if template is not None and not readable:
-            return _without_variables(choice, item, tree, template, where)
+            return _without_variables(opened, template)
         chosen = select(tree, readable, left_out, wanted, where)
         schema = build_schema(tree, chosen.branches, chosen.collections, chosen.entry, item.class_name)
         if template is not None:
             schema = _with_template(schema, template)
         self.warnings += left_out_warnings(chosen.left_out, where)
-        return TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
+        part = TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
+        keys = {branch.key for branch in readable}
+        named = [*(branch.key for branch in listed[0]), *(one.key for one in listed[1])]
+        others = [key for key in named if key not in keys]
+        return part if template is None else replace(part, as_stored=others)
 
     def _template(
         self,
-        item: Item,
-        tree: Tree,
+        opened: _OpenTree,
         readable: list[Branch],
         left_out: list[LeftOut],
         wanted: Sequence[str] | None,
-        where: str,
         *,
         needed: bool,
     ) -> tuple[Template | NTupleTemplate | None, list[Branch], list[LeftOut]]:
         """The template of a tree that needs one, and the branches that are variables then."""
+        item, tree, where = opened.item, opened.tree, opened.where
         if tree.kind == "RNTuple":
-            return self._ntuple_template(item, tree, readable, left_out, wanted, where)
+            return self._ntuple_template(opened, readable, left_out, wanted)
         odd = odd_structure(tree, readable, left_out)
         if not (odd or needed or self._has_older(item)):
             return None, readable, left_out
@@ -169,15 +184,10 @@ class TreeReading:
         return None, readable, left_out
 
     def _ntuple_template(
-        self,
-        item: Item,
-        tree: Tree,
-        readable: list[Branch],
-        left_out: list[LeftOut],
-        wanted: Sequence[str] | None,
-        where: str,
+        self, opened: _OpenTree, readable: list[Branch], left_out: list[LeftOut], wanted: Sequence[str] | None
     ) -> tuple[NTupleTemplate | None, list[Branch], list[LeftOut]]:
         """The same of an RNTuple: where it could not be written anew with the same fields."""
+        item, tree, where = opened.item, opened.tree, opened.where
         odd = restructured(tree, readable) if readable else []
         if not odd and not left_out:
             return None, readable, left_out
@@ -197,11 +207,12 @@ class TreeReading:
         same = [other for other in self._items if (other.folder, other.name) == (item.folder, item.name)]
         return self._others and len(same) > 1 and self.patterns.patterns is None
 
-    def _carried(self, choice: TreeChoice, item: Item, tree: Tree, where: str) -> TreePart:
+    def _carried(self, opened: _OpenTree) -> TreePart:
         """A tree without variables, byte for byte."""
+        choice, item, tree, where = opened.choice, opened.item, opened.tree, opened.where
         if tree.kind == "RNTuple":
             try:
-                return _without_variables(choice, item, tree, make_ntuple_template(tree, item.key, [])[0], where)
+                return _without_variables(opened, make_ntuple_template(tree, item.key, [])[0])
             except Unfamiliar as reason:
                 raise DataError(f"{where}: the RNTuple cannot be kept as it is: {reason}") from reason
         newer = next((part for part in self.parts if part.choice.place == choice.newer), None)
@@ -211,22 +222,16 @@ class TreeReading:
         except Unfamiliar as reason:
             raise DataError(f"{where}: the tree cannot be kept as it is: {reason}") from reason
         number = None if newer is None else self.parts.index(newer)
-        return _without_variables(choice, item, tree, template, where, number)
+        return _without_variables(opened, template, number)
 
 
-def _without_variables(
-    choice: TreeChoice,
-    item: Item,
-    tree: Tree,
-    template: Template | NTupleTemplate,
-    where: str,
-    newer: int | None = None,
-) -> TreePart:
+def _without_variables(opened: _OpenTree, template: Template | NTupleTemplate, newer: int | None = None) -> TreePart:
+    choice, item, tree = opened.choice, opened.item, opened.tree
     skeleton: dict[str, Any] = {"kind": tree.kind, "tree": tree.name, "title": tree.title, "class": item.class_name}
     if newer is not None:
         skeleton["newer"] = newer
     schema = _with_template(Schema((), {}, {}, skeleton), template)
-    return TreePart(choice, choice.prefix or "", tree, [], [], schema, where, template)
+    return TreePart(choice, choice.prefix or "", tree, [], [], schema, opened.where, template)
 
 
 def _with_template(schema: Schema, template: Template | NTupleTemplate) -> Schema:

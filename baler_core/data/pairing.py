@@ -1,20 +1,21 @@
-"""Pair blocks of the original and the restored file into pieces with the same rows of the same variables."""
+"""Pair blocks of two files, an original and a restored one, into pieces with the same rows of the same variables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from baler_core.data.block import make_block, values_of
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
+
+
+class UnpairedError(DataError):
+    """The two files do not hold the same rows of the same variables."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def paired_blocks(original: Iterable[Block], restored: Iterable[Block], schema: 
 
     Raises
     ------
-    DataError
+    UnpairedError
         If one side ends before the other, or shapes differ.
     """
     left, right = _Walk(original, schema), _Walk(restored, schema)
@@ -50,7 +51,7 @@ def paired_blocks(original: Iterable[Block], restored: Iterable[Block], schema: 
     while left.advance() | right.advance():
         start = position.get(left.dim, 0)
         if left.names != right.names:
-            raise DataError(
+            raise UnpairedError(
                 f"the original continues with {_some(left.names)} (from row {start:,}) where the restored file continues "
                 f"with {_some(right.names)}: compare files that hold the same rows of the same variables"
             )
@@ -59,29 +60,6 @@ def paired_blocks(original: Iterable[Block], restored: Iterable[Block], schema: 
         _same_shapes(before, after, start)
         yield Piece(before, after, left.dim, start)
         position[left.dim] = start + rows
-
-
-def without_stand_ins(piece: Piece, masks: Mapping[str, Sequence[str]]) -> Piece:
-    """Return a piece whose restored values are the originals wherever both files say that there is none.
-
-    Formats hold something behind a null, too, which readers replace by what is not the same in both files.
-    """
-    present = {str(name) for name in piece.restored.variables}
-    found = {}
-    for name in [str(name) for name in piece.restored.variables if str(name) in masks]:
-        before, after = values_of(piece.original, name), values_of(piece.restored, name)
-        absent = np.zeros(after.shape, bool)
-        for mask in present.intersection(masks[name]):
-            both = values_of(piece.original, mask) & values_of(piece.restored, mask)
-            absent |= both.reshape(both.shape + (1,) * (after.ndim - both.ndim))
-        if absent.any():
-            found[name] = piece.restored[name].dims, np.where(absent, before, after)
-    if not found:
-        return piece
-    kept = {
-        str(name): (one.dims, values_of(piece.restored, str(name))) for name, one in piece.restored.variables.items()
-    }
-    return replace(piece, restored=make_block({**kept, **found}))
 
 
 def _some(names: list[str]) -> str:
@@ -93,7 +71,7 @@ def _same_shapes(before: Block, after: Block, start: int) -> None:
     for name in before.variables:
         x, y = before.variables[name].shape, after.variables[name].shape
         if x != y:
-            raise DataError(
+            raise UnpairedError(
                 f"{str(name)!r} has shape {x} in the original and {y} in the restored file, from row {start:,} on"
             )
 
