@@ -14,15 +14,16 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """What `exports` names, imported when first asked for, since it brings the whole house with it."""
+    """What `exports` names, imported when first asked for."""
     from importlib.util import find_spec
 
     # Python asks here first for modules, too, which it then imports by itself.
     if name == "__all__" or (not name.startswith("_") and find_spec(f"baler_core.{name}") is None):
         from baler_core.api import exports
 
-        if name == "__all__" or name in exports.__all__:
-            return getattr(exports, name)
+        found = exports.__all__ if name == "__all__" else exports.exported(name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'baler_core' has no attribute {name!r}")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
 class BalerError(Exception):
@@ -68,6 +71,10 @@ class BoundBroken(Exception):
     """A restored value lies outside its bound: our bug, never the user's (exit code 3)."""
 
 
+class NotTheOriginal(BoundBroken):
+    """Two files that are compared differ by more than the bounds: most likely one was not made from the other."""
+
+
 def nearest_names(name: str, candidates: Iterable[str], *, count: int = 3) -> list[str]:
     """Return the candidates most like `name`, best first; compared without case."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
@@ -85,3 +92,24 @@ def did_you_mean(name: str, candidates: Iterable[str], *, listed: int = 12) -> s
         return "None is available."
     more = f" and {len(available) - listed} more" if len(available) > listed else ""
     return "Available: " + ", ".join(available[:listed]) + more + "."
+
+
+def look_up(name: str, items: Mapping[str, Found], where: object, what: str = "variable", more: str = "") -> Found:
+    """Return an item by its name.
+
+    Parameters
+    ----------
+    where, what
+        For the message: the file, and what its items are.
+    more
+        A sentence to end it.
+
+    Raises
+    ------
+    UnknownVariable
+        With the nearest names, if there is none.
+    """
+    if name not in items:
+        sentence = f"{where}: there is no {what} {name!r}. {did_you_mean(str(name), items)}"
+        raise UnknownVariable(f"{sentence} {more}" if more else sentence)
+    return items[name]

@@ -234,7 +234,7 @@ REUSED: Mapping[str, Room] = {
     "rows that prime counters": Room(
         "t",
         (TABLE + "warm_start",),
-        {TABLE + "warm_start:WarmStart.where_it_pays": lambda original: lambda warm, rows: type(warm)()},
+        {TABLE + "warm_start:WarmStart.where_it_pays": lambda original: lambda warm, rows, events: type(warm)()},
     ),
 }
 """Rooms of models by reference: the first one is what others are compared with, and itself off means learned anew."""

@@ -75,11 +75,11 @@ def measured(path: Path, read: Callable[[baler_core.File], Any]) -> tuple[float,
     for _ in range(3):
         source = Counted(path)
         start = time.perf_counter()
-        with baler_core.open_file(source) as file:
+        with baler_core.open_one(source) as file:
             read(file)
         best = min(best, time.perf_counter() - start)
     tracemalloc.start()
-    with baler_core.open_file(path) as file:
+    with baler_core.open_one(path) as file:
         read(file)
     memory = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -95,7 +95,7 @@ def _used(
 
 def _parts_of(path: Path, random: np.random.Generator) -> None:
     """Read parts of some variables."""
-    with baler_core.open_file(path, cache="1 MB", memory=_MEMORY) as file:
+    with baler_core.open_one(path, cache="1 MB", memory=_MEMORY) as file:
         for name in random.permutation(list(file))[:3]:
             array = file[str(name)]
             low = [int(random.integers(length + 1)) for length in array.shape]

@@ -46,6 +46,8 @@ class Case:
         Of the reader.
     fields
         Whether it holds fields or tables.
+    collections
+        Of events: trained on every second event, of the others those up to `--events` are compressed.
     members
         The leading axis holds members of an ensemble: the first is trained on, the second compressed.
     """
@@ -55,11 +57,16 @@ class Case:
     options: tuple[tuple[str, object], ...] = ()
     fields: bool = False
     members: bool = False
+    collections: tuple[str, ...] = ()
 
 
 CASES = {
     "jets": Case("hep/jets_pythia24.root"),
     "nanoaod": Case("hep/NanoAODv5_sample.root", ("Jet_*",), (("tree", "Events"),)),
+    "jets of events": Case("hep/NanoAODv5_sample.root", collections=("Jet",)),
+    "leptons of events": Case("hep/NanoAODv5_sample.root", collections=("Muon", "Electron")),
+    "particles of events": Case("hep/NanoAODv5_sample.root", collections=("GenPart",)),
+    "jets of few events": Case("hep/nano_tt_v12.root", collections=("Jet",)),
     "kepler": Case("astro/kepler_koi_cumulative.csv"),
     "gaia": Case("astro/gaia_hrd.csv"),
     "htru2": Case("astro/htru2_pulsars.csv"),
@@ -134,6 +141,32 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def run_collections(name: str, data: Path, bound: float, model: str, events: int) -> None:
+    """Print the lines of a case of collections of events, their branches in another order than in training."""
+    import awkward as ak
+    import uproot
+
+    case = CASES[name]
+    with uproot.open(data / case.file) as file:
+        tree = file["Events"]
+        names = [k for k in list(tree.keys()) if any(k.startswith(f"{c}_") or k == f"n{c}" for c in case.collections)]
+        arrays = tree.arrays(names)
+    bounds: dict[str, object] = {n: {"rel": bound} for n in names if "float" in str(arrays[n].type)}
+    part = arrays[1::2][:events]
+    part = ak.zip({n: part[n] for n in reversed(names)}, depth_limit=1)
+    rows = ", ".join(f"{int(ak.sum(part[f'n{c}']))} {c}" for c in case.collections)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = Path(folder) / "model.balm"
+        api.train(arrays[::2], trained, bounds=bounds, model=model)
+        line = f"{name} {bound:g}: {rows}, model file {trained.stat().st_size} B"
+        for storage in ("fresh", "inside", "reference"):
+            path = Path(folder) / f"{storage}.bal"
+            given = {} if storage == "fresh" else {"trained": trained, "model_storage": storage}
+            seconds = timed(lambda p=path, g=given: api.compress(part, p, bounds=bounds, model=model, **g))  # type: ignore[misc]
+            line += f"  {storage} {path.stat().st_size:8d} B {seconds:5.1f} s"
+        print(line, flush=True)
+
+
 def run(name: str, data: Path, bound: float, model: str, small: int) -> None:
     """Print the lines of one case."""
     case = CASES[name]
@@ -165,9 +198,13 @@ def main() -> None:
     parser.add_argument("--bound", type=float, default=1e-3)
     parser.add_argument("--model", default="auto")
     parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--events", type=int, default=40)
     given = parser.parse_args()
     for name in given.names or CASES:
-        run(name, given.data, given.bound, given.model, given.rows)
+        if CASES[name].collections:
+            run_collections(name, given.data, given.bound, given.model, given.events)
+        else:
+            run(name, given.data, given.bound, given.model, given.rows)
 
 
 if __name__ == "__main__":

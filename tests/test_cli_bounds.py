@@ -132,9 +132,9 @@ def test_a_name_that_the_input_lacks_is_an_error(
     assert run('bounds: {flx: lossless, "*": {rel: 1.0e-2}}\n', command) == 1
     assert "the bounds name what the input does not have: 'flx'. Did you mean 'flux' or" in capsys.readouterr().err
     assert not list(Path("out").glob("*"))
-    with pytest.raises(baler_core.ConfigError, match="'flx'. Did you mean 'flux' or"):
+    with pytest.raises(baler_core.ConfigError, match="Did you mean 'flux' or"):
         baler_core.compress(ARRAYS, folder / "x.bal", bounds={"flx": {"rel": 1e-2}})
-    with pytest.raises(baler_core.ConfigError, match="'flx'. Did you mean 'flux' or"):
+    with pytest.raises(baler_core.ConfigError, match="Did you mean 'flux' or"):
         baler_core.encode(ARRAYS, bounds={"flx": {"rel": 1e-2}})
 
 

@@ -281,7 +281,32 @@ def test_evaluate_tells_values_outside_their_bounds(
     np.savez("bad.npz", **{**arrays, "count": arrays["count"] + 1})  # type: ignore[arg-type]
     assert run_main("evaluate", "jets.npz", "bad.npz", "--config", "jets.yaml") == 3
     shown = capsys.readouterr().err
-    assert "3000 values of bad.npz lie outside their bounds, in count" in shown
+    assert "bad.npz: 3000 values lie outside their bounds, in count: is jets.npz the file that" in shown
+    assert "bug in baler" not in shown
+
+
+def test_evaluate_says_that_an_original_is_another(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("compress", "jets.yaml") == 0
+    arrays = dict(np.load("jets.npz"))
+    np.savez("other.npz", **{**arrays, "count": arrays["count"] + 1})  # type: ignore[arg-type]
+    assert run_main("evaluate", "other.npz", "out/jets.bal") == 3
+    assert "other.npz, of " in (shown := capsys.readouterr().err)
+    assert " is not the file that it was made from, jets.npz of " in shown
+    Path("jets.npz").write_bytes(Path("other.npz").read_bytes())
+    assert run_main("evaluate", "jets.npz", "out/jets.bal") == 3
+    assert "either jets.npz was changed after" in capsys.readouterr().err
+
+
+def test_evaluate_takes_files_of_different_formats(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.linspace(0, 1, 100)
+    np.savez("one.npz", x=x, y=x)
+    np.savez("many.npz", x=x[:, None], y=x)
+    Path("two.csv").write_text("x,y\n" + "\n".join(f"{v!r},{v!r}" for v in x.tolist()) + "\n")
+    assert run_main("evaluate", "one.npz", "two.csv") == 0
+    assert run_main("evaluate", "two.csv", "one.npz") == 0
+    capsys.readouterr()
+    assert run_main("evaluate", "many.npz", "two.csv") == 1
+    assert "'x' is of shape (100, 1) in many.npz and (100,) in two.csv" in capsys.readouterr().err
 
 
 def test_plot_draws_chosen_variables_from_a_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -217,3 +217,65 @@ def test_references_to_chunks_elsewhere_keep_the_codec(tmp_path: Path, field: np
     with xr.open_zarr(store, consolidated=False, zarr_format=2) as found:
         assert 0 < np.abs(found["u"].values - dataset["u"].values).max() <= 0.5
         assert found["u"].encoding["compressors"] == (two.Baler(abs=0.5),)
+
+
+@pytest.mark.parametrize("shards", [None, (16, 60, 60)])
+def test_parts_of_chunks_are_those_of_the_whole(tmp_path: Path, field: np.ndarray, shards: Any) -> None:
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        shape=field.shape,
+        chunks=(16, 30, 30),
+        shards=shards,
+        dtype="f4",
+        serializer=three.BalerCodec(abs=0.5),
+        compressors=None,
+        fill_value=-9.0,
+    )
+    array[:] = np.asfortranarray(field)
+    whole = np.asarray(array[:])
+    for key in ((3, 5, 7), slice(10, 20), (slice(None), 4, slice(3, 40, 7)), (..., 0)):
+        np.testing.assert_array_equal(array[key], whole[key])
+    np.testing.assert_array_equal(array.oindex[[1, 20, 3], :, [0, 31]], whole[[1, 20, 3]][:, :, [0, 31]])
+    np.testing.assert_array_equal(array.vindex[[1, 20], [0, 31], [2, 2]], whole[[1, 20], [0, 31], [2, 2]])
+
+
+def test_only_what_holds_a_part_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.cumsum(rng.normal(size=150_000))
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        shape=rows.shape,
+        chunks=rows.shape,
+        dtype="f8",
+        serializer=three.BalerCodec(abs=0.01),
+        compressors=None,
+    )
+    array[:] = rows
+    part = np.asarray(array[1000:1010])
+    assert np.abs(part - rows[1000:1010]).max() <= 0.01
+    monkeypatch.setattr("baler_core.doors.chunks.decode", lambda data: pytest.fail("the whole chunk was decoded"))
+    np.testing.assert_array_equal(array[1000:1010], part)
+
+
+def test_trained_models_are_found_by_file_and_beside_the_store(tmp_path: Path, field: np.ndarray) -> None:
+    values, fast = np.nan_to_num(field), {"name": "auto", "effort": "fast"}
+    baler_core.train(values[:16], tmp_path / "m.balm", bounds={"abs": 0.5}, model=fast)
+    codec = three.BalerCodec(abs=0.5, trained=str(tmp_path / "m.balm"))
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        shape=values.shape,
+        chunks=(16, *values.shape[1:]),
+        dtype=values.dtype,
+        serializer=codec,
+        compressors=None,
+    )
+    array[:] = values
+    stated = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())["codecs"][0]["configuration"]
+    assert stated["trained"] == hashlib.sha256((tmp_path / "m.balm").read_bytes()).hexdigest()
+    assert np.abs(zarr.open_array(tmp_path / "a.zarr")[:] - values).max() <= 0.5
+    (tmp_path / "m.balm").unlink()
+    with pytest.raises(ValueError, match=r"the folder around it have none"):
+        zarr.open_array(tmp_path / "a.zarr")[:]
+    with pytest.raises(ValueError, match="which is no SHA-256"):
+        three.BalerCodec.from_dict({"name": "baler", "configuration": {"trained": str(tmp_path / "a.zarr")}})
+    with pytest.raises(ValueError, match="wanted a file of trained models"):
+        two.Baler(abs=0.5, trained="nowhere.balm")

@@ -178,3 +178,20 @@ def test_damaged_bytes_are_refused_or_restore_something_of_the_shape(model: str)
         else:
             assert found.nbytes <= 1 << 22
     assert refused > 100
+
+
+def test_an_encoder_goes_to_other_processes_and_takes_trained_models(tmp_path: Path) -> None:
+    array = smooth()
+    encoder = Encoder(array, bounds={"abs": 0.01}, effort="fast", model="predictive")
+    copy = pickle.loads(pickle.dumps(encoder))  # noqa: S301
+    assert copy.encode(array + 1) == encoder.encode(array + 1)
+
+    columns = np.cumsum(RNG.normal(size=(4000, 3)), axis=0)
+    baler_core.train(columns, tmp_path / "m.balm", bounds={"abs": 0.01}, model="predictive")
+    known = Encoder(columns, bounds={"abs": 0.01}, self_contained=False, trained=tmp_path / "m.balm")
+    assert known.model == "predictive"
+    copy = pickle.loads(pickle.dumps(known))  # noqa: S301
+    again = Decoder(known.state).decode(copy.encode(columns[:500]))
+    assert np.abs(again - columns[:500]).max() <= 0.01
+    with pytest.raises(baler_core.DataError, match="do not know arrays like the sample: of another type"):
+        Encoder(columns.astype("f4"), bounds={"abs": 0.01}, trained=tmp_path / "m.balm")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from baler_core import FormatError
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, decode_integers, encode_with
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, LARGEST_EDGE, STARTS
+from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, LARGEST_EDGE, STARTS, Stencils
 from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
 from baler_core.builtin.models.fields.transform import wavelet
 from baler_core.builtin.models.fields.transform.block import Recipe
@@ -94,13 +94,13 @@ def series(shape: tuple[int, ...], closed: bool, large: int, seed: int) -> np.nd
     return np.rint(values * STEP if closed else np.rint(values) * STEP).astype(np.int64)
 
 
-def plane(variables: int) -> np.ndarray:
+def plane(variables: int) -> Stencils:
     """Stencils: the plane through three neighbours, half of the difference to that of the slice before."""
     stencils = np.zeros((variables, 2, 1, COLUMNS), np.int64)
     stencils[..., EDGE] = LARGEST_EDGE
     stencils[..., :3] = [4096, 4096, -4096]
     stencils[:, 1, 0, [STARTS[1], STARTS[1] + 1]] = 2048, -1024
-    return stencils
+    return Stencils(stencils)
 
 
 @given(

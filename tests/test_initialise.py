@@ -14,7 +14,7 @@ from baler_core.data.variables import Schema, Variable
 from baler_core.pipeline.input import bounds_of
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.proposals import proposals_for
-from baler_core.suggest.template import LISTED_ONE_BY_ONE, Opened, configuration_for
+from baler_core.suggest.template import LISTED_ONE_BY_ONE, StatedInput, configuration_for
 
 DTYPES = ["<f4", ">f8", "<i4", "|u1", "|b1", "|S3", "str", "<c16"]
 
@@ -31,7 +31,7 @@ def rules_of(text: str) -> BoundRules:
 
 
 def configuration(schema: Schema) -> str:
-    return configuration_for(Opened(schema, {}, "x", {}), Registry(), input_name="d.x")
+    return configuration_for(schema, Registry(), {}, StatedInput("d.x", "x"))
 
 
 def bounds_under(text: str, schema: Schema) -> dict[str, ErrorBound]:

@@ -22,11 +22,11 @@ import baler_core
 from baler_core import BalerError, ConfigError, DataError
 from baler_core.cli import main
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.workers import Here, Processes, Submits
 from baler_core.pipeline.many.manifest import read_manifest
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import FileOutcome, FileTask
-from baler_core.pipeline.many.workers import Here, Processes, Submits
 
 BOUNDS = {"x": {"rel": 1e-3}}
 FILES = 4
@@ -103,17 +103,6 @@ def test_processes_and_threads_write_what_a_loop_writes(folder: Path) -> None:
     assert contents(folder / "threads") == contents(folder / "loop")
 
 
-def test_dask_takes_the_tasks(folder: Path) -> None:
-    distributed = pytest.importorskip("distributed")
-    many(inputs(folder), folder / "here")
-    with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        many(inputs(folder), folder / "dask", executor=client.get_executor())
-    assert contents(folder / "dask") == contents(folder / "here")
-
-
 def test_one_model_serves_all_and_is_not_learned_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("compress", "c.yaml", "--train-once") == 0
     model = (folder / "out" / "run0.balm").read_bytes()
@@ -173,6 +162,34 @@ def test_shares_are_disjoint_complete_and_known_to_a_run_over_all(folder: Path) 
     assert [part.file for part in read_manifest(first).parts] == ["run0.bal", "run2.bal"]
     assert states(files, place) == ["skipped"] * FILES
     assert len(read_manifest(place / "files.balset").parts) == FILES
+
+
+def test_runs_over_other_files_add_to_the_manifest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files, place = inputs(folder), folder / "set"
+    many(files[2:], place)
+    manifest = many(files[:2], place)
+    assert [part.file for part in read_manifest(manifest).parts] == [f"run{n}.bal" for n in range(FILES)]
+    with baler_core.open_set(manifest) as found:
+        assert found["x"].shape == (sum(300 + n for n in range(FILES)),)
+    assert states(files, place) == ["skipped"] * FILES
+    (place / "run3.bal").unlink()
+    (folder / "run0.npz").write_bytes(b"junk")
+    with pytest.raises(DataError, match="1 of 1 files failed"):
+        many(files[:1], place)
+    found_now = read_manifest(manifest)
+    assert ([part.file for part in found_now.parts], found_now.files) == (["run1.bal", "run2.bal"], 3)
+    with ThreadPoolExecutor(3) as pool:  # at the same time
+        list(pool.map(lambda n: many([files[n]], folder / "together"), range(1, FILES)))
+    assert [part.file for part in read_manifest(folder / "together" / "files.balset").parts] == [
+        f"run{n}.bal" for n in range(1, FILES)
+    ]
+    text = (folder / "c.yaml").read_text()
+    (folder / "c.yaml").write_text(text.replace("run*.npz", "run1.npz"))
+    assert run_main("compress", "c.yaml", "--workers", "1") == 0
+    (folder / "c.yaml").write_text(text.replace("run*.npz", "run2.npz"))
+    capsys.readouterr()
+    assert run_main("compress", "c.yaml", "--workers", "1") == 0
+    assert "1 written, 0 finished before, 0 failed, 1 of other runs" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "-1/3", "1/0", "1/3/4"])
@@ -294,8 +311,11 @@ def test_a_set_is_one_array_over_all_files(folder: Path) -> None:
     place = many(inputs(folder), folder / "set")
     parts = [np.asarray(baler_core.open_file(path)["x"]) for path in sorted((folder / "set").glob("*.bal"))]
     wanted = np.concatenate(parts)
-    with baler_core.open_set(place) as found:
+    with pytest.raises(BalerError, match="one is wanted here"):
+        baler_core.open(place)
+    with baler_core.open_file(place, cache="1 MB") as found:
         array = found["x"]
+        assert isinstance(array, baler_core.JoinedArray)
         assert array.shape == wanted.shape == (sum(300 + seed for seed in range(FILES)),)
         for key in (slice(None), slice(290, 910), slice(None, None, -7), -1, [1000, 3, 300], slice(5, 5), 300):
             np.testing.assert_array_equal(array[key], wanted[key])

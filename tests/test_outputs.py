@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from baler_core.cli import main
+from baler_core.errors import DataError
 from baler_core.machine.atomic_write import completed
+from baler_core.pipeline.replacing import refuse_needed
 
 CONFIG = 'input: a.npz\nbounds: {"*": lossless}\nmodel: scalar\noutput: out\n'
 
@@ -163,7 +165,7 @@ def test_links_are_followed(folder: Path) -> None:
         ("a.npz/sub/x.bal", "a.npz is a file"),
         ("loop", "does not lead to a place"),
         ("socket", "not a file that can be replaced"),
-        ("", "is a folder"),
+        ("", "is empty: name a file"),
         ("x" * 256, "too long"),
     ],
 )
@@ -298,10 +300,15 @@ def test_a_signal_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
     store = tmp_path / "x.zarr"
     store.mkdir()
     (store / "zarr.json").write_text("old")
+
+    def write() -> None:
+        with completed(store, ["zarr.json"]) as temporary:
+            temporary.mkdir()
+            (temporary / "zarr.json").write_text("new")
+
     monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(KeyboardInterrupt), completed(store, ["zarr.json"]) as temporary:
-        temporary.mkdir()
-        (temporary / "zarr.json").write_text("new")
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert (store / "zarr.json").read_text() == ("old", "new")[moves - 1]
     assert list(tmp_path.iterdir()) == [store]
 
@@ -318,10 +325,14 @@ def test_a_signal_while_half_a_file_is_removed_leaves_nothing(
             raise error
         real(*arguments, **options)
 
+    def fail() -> None:
+        with completed(tmp_path / "x.bal") as temporary:
+            temporary.write_text("half")
+            raise ValueError("stop")
+
     monkeypatch.setattr(shutil, "rmtree", rmtree)
-    with pytest.raises(error), completed(tmp_path / "x.bal") as temporary:
-        temporary.write_text("half")
-        raise ValueError("stop")
+    with pytest.raises(error):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -338,3 +349,61 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["init", "suggest", "predict", "check", "compress", "run", "train", "scan", "compare", "info", "verify",
+     "decompress", "export", "plot"],
+)  # fmt: skip
+def test_an_empty_name_is_told_and_a_folder_too(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "folder").mkdir()
+    before = sorted(folder.rglob("*"))
+    assert run_main(command, "") == 1
+    shown = capsys.readouterr().err
+    assert "is empty: name a file" in shown
+    assert run_main(command, "folder") == 1
+    shown += capsys.readouterr().err
+    assert "folder" in shown
+    assert shown.count("\n") == 2
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["scan", "compare"])
+def test_results_named_with_o_replace_a_file_of_others_only_when_forced(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "mine").write_text("precious")
+    assert run_main(command, "a.yaml", "-o", "mine") == 1
+    assert "mine already exists: choose another name with -o, or replace it with --force" in capsys.readouterr().err
+    assert (folder / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "command", ["scan a.yaml", "compare a.yaml", "run a.yaml", "evaluate a.npz a.npz", "new-plugin lidar --kind model"]
+)
+def test_what_standard_output_cannot_take_is_told(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert run_main(*command.split(), "-o", "-") == 1
+    assert "-o - means standard output, which cannot take" in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_init_writes_to_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("init", "a.npz", "-o", "-") == 0
+    (folder / "b.yaml").write_text(capsys.readouterr().out)
+    assert run_main("check", "b.yaml") == 0
+    assert not (folder / "-").exists()
+
+
+def test_no_output_lies_in_a_folder_that_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = folder / "in.zarr"
+    (store / "deep").mkdir(parents=True)
+    for target in (store / "a.bal", store / "deep" / "a.bal", folder / "link" / "a.bal"):
+        (folder / "link").unlink(missing_ok=True)
+        (folder / "link").symlink_to(store)
+        with pytest.raises(DataError, match="which is an input"):
+            refuse_needed(target, [store], "choose another name")
+    refuse_needed(folder / "a.bal", [store], "choose another name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from baler_core.builtin.metrics.residual import Residual
 from baler_core.builtin.readers.numpy.files import NpzReader
+from baler_core.cli import main
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.block import make_block
 from baler_core.data.bounds import BoundRules, Tolerance
@@ -313,6 +315,28 @@ def test_fields_of_both_signs_keep_them_or_say_so(
     assert not done.flips
     assert not caplog.records
     assert within(field, kept, bound).all()
+
+
+def test_values_that_changed_their_sign_are_counted_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    field = shapes(np.random.default_rng(11), "noisy", "<f4")
+    np.savez(tmp_path / "x.npz", v=field)
+    text = "input: x.npz\nbounds: {v: {abs: 0.3}}\nmodel: transform\noutput: out\nplots: []\n"
+    (tmp_path / "x.yaml").write_text(text)
+    (tmp_path / "free.yaml").write_text(text.replace("0.3", "0.3, sign: free").replace(": out", ": free"))
+    for command in (["run", "x.yaml"], ["compress", "free.yaml"], ["evaluate", "x.npz", "free/x.bal"]):
+        with pytest.raises(SystemExit) as ended:
+            main([command[0], *(str(tmp_path / name) for name in command[1:])])
+        assert not ended.value.code
+    said = capsys.readouterr().out
+    restored = np.load(tmp_path / "out" / "x.restored.npz")["v"]
+    count = int(((restored > 0) & (field < 0) | (restored < 0) & (field > 0)).sum())
+    assert count > 0
+    assert said.count("changed their sign") == 1
+    assert f"v: {count:,} values changed their sign" in said
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["variables"][0]["signs_changed"] == count
+    assert "Values that changed their sign" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_tables_keep_signs(tmp_path: Path) -> None:

@@ -7,27 +7,23 @@ from dataclasses import replace
 from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from baler_core.api.file import CACHE
-from baler_core.api.given import input_of_object
-from baler_core.api.opening import Form, opened
-from baler_core.api.outputs import refuse_compressed, refuse_output, refuse_restored, refuse_trained
-from baler_core.config import Config, ModelStorage, RowsOrder
-from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.machine.addresses import address_of, fetched, sent
 from baler_core.machine.byte_source import Place
-from baler_core.pipeline.compression import Compressed
-from baler_core.pipeline.compression import compress as compress_file
-from baler_core.pipeline.compression import train as train_models
-from baler_core.pipeline.decompression import decompress as decompress_file
-from baler_core.pipeline.export import ExportedFile
-from baler_core.pipeline.export import export as export_file
-from baler_core.pipeline.input import Input
-from baler_core.pipeline.replacing import refuse_data
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.registry import Registry, load_plugins
+
+# What compressing needs takes longer to load than opening a file: each function imports its own.
+if TYPE_CHECKING:
+    from baler_core.api.opening import Form
+    from baler_core.config import Config, ModelStorage, RowsOrder
+    from baler_core.machine.workers import Submits
+    from baler_core.pipeline.compression import Compressed
+    from baler_core.pipeline.export import ExportedFile
+    from baler_core.pipeline.input import Input
+    from baler_core.plugin.registry import Registry
 
 Stated = str | Mapping[str, Any]
 BLOCK_BYTES = 64 << 20
@@ -66,6 +62,7 @@ def compress(
     block_bytes: int = BLOCK_BYTES,
     target: Mapping[str, Any] | None = None,
     order: RowsOrder = "kept",
+    executor: Submits | None = None,
     overwrite: bool = False,
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
@@ -102,6 +99,9 @@ def compress(
     order
         `free` declares that the order of a table's rows means nothing: they may come sorted by what makes the file
         smallest, of which a warning tells.
+    executor
+        Whatever has `submit` as `concurrent.futures` does, whose workers encode blocks. The bytes of the file do not depend
+        on it. Workers of other processes open the file themselves; what is no file is sent to them block by block.
     overwrite
         Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
         object). What is read is never replaced.
@@ -111,6 +111,11 @@ def compress(
     BalerError
         If something the caller gave cannot be used: the message names the argument, or the variable and its type.
     """
+    from baler_core.api.outputs import refuse_compressed, refuse_output
+    from baler_core.pipeline.block_team import Team
+    from baler_core.pipeline.compression import compress as compress_file
+    from baler_core.plugin.registry import load_plugins
+
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
@@ -129,7 +134,9 @@ def compress(
     refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))
     with sent(path) as output:
         config, source = _prepared("compress", data, output, arguments, registry)
-        return replace(compress_file(config, registry, source=source, output=output, model=chosen), path=Path(path))
+        team = None if executor is None else Team(executor)
+        done = compress_file(config, registry, source=source, output=output, model=chosen, team=team)
+        return replace(done, path=Path(path))
 
 
 @_with_known_arguments
@@ -156,6 +163,12 @@ def train(
     BalerError
         If something the caller gave cannot be used.
     """
+    from baler_core.api.outputs import refuse_output
+    from baler_core.pipeline.compression import train as train_models
+    from baler_core.pipeline.input import Input
+    from baler_core.pipeline.replacing import refuse_data
+    from baler_core.plugin.registry import load_plugins
+
     registry = load_plugins()
     arguments = {
         "bounds": bounds,
@@ -181,6 +194,7 @@ def decompress(
     variables: str | Sequence[str] | None = None,
     rows: tuple[int, int | None] | None = None,
     trained: str | Path | None = None,
+    executor: Submits | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Restore a .bal file into `output`, in the format of the original; Python objects become an `.npz` of their arrays.
@@ -195,6 +209,8 @@ def decompress(
         From which row or event of their leading dimension to which, as of a slice; None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
+    executor
+        As of `compress`: its workers decode blocks, which this process writes; not for a part of a file.
     overwrite
         Whether a file that exists may be replaced. What is read is never replaced.
 
@@ -203,13 +219,17 @@ def decompress(
     BalerError
         If `output` exists, the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
+    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
+    from baler_core.pipeline.block_team import Team
+    from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
     refuse_trained(Path(path), output, trained)
     with sent(output) as target:
         if variables is None and rows is None:
-            decompress_file(Path(path), None, output=target, lookup=_lookup(trained))
+            team = None if executor is None else Team(executor)
+            decompress_file(Path(path), None, output=target, lookup=_lookup(trained), team=team)
         else:
             patterns = [variables] if isinstance(variables, str) else variables
             decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))
@@ -244,6 +264,9 @@ def export(
     BalerError
         As `decompress`.
     """
+    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
+    from baler_core.pipeline.export import export as export_file
+
     refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
     refuse_trained(Path(path), output, trained)
     with sent(output) as target:
@@ -278,6 +301,8 @@ def open(path: Place, *, as_: Form | None = None, trained: str | Path | None = N
     BalerError
         If the file is damaged, a plugin that it needs is missing, or it holds nothing of the form asked for.
     """
+    from baler_core.api.opening import opened
+
     return opened(path, Path(trained) if trained is not None else None, as_, cache)
 
 
@@ -285,6 +310,9 @@ def _prepared(
     function: str, data: Any, output: Path, arguments: Mapping[str, Any], registry: Registry
 ) -> tuple[Config, Path | Input]:
     """The settings, and the file or the object in memory that they are for."""
+    from baler_core.api.given import input_of_object
+    from baler_core.config.arguments import config_of_arguments
+
     address = address_of(data) if isinstance(data, str | Path) else None
     path = fetched(address) if address is not None else Path(data) if isinstance(data, str | Path) else None
     config = config_of_arguments(function, arguments, registry, source=path, output=output)

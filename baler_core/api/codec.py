@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -102,10 +102,32 @@ def decode(data: bytes | bytearray | memoryview, *, memory: int | None = None) -
     return opened(data, None, "original", 0)
 
 
+def decode_region(data: bytes, box: Sequence[slice], shape: tuple[int, ...]) -> np.ndarray:
+    """Return a region of a plain array that `encode` encoded: what `decode` returns, cut.
+
+    Parameters
+    ----------
+    box
+        Along each dimension from where to where.
+    shape
+        That the whole array must have.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged, or the array has another shape.
+    """
+    from baler_core.pipeline.bare import decode_bare_region
+
+    with not_believed("<bytes>", "baler-core"):
+        return decode_bare_region(data, box, shape, memory_limit=memory_limit())
+
+
 class Encoder:
     """Encodes many arrays of one dtype and rank: the model is chosen and learns from a sample, once.
 
-    Several threads may use it at once. Arrays may be of other shapes than the sample, as at the edges of a grid.
+    Several threads may use it at once, and copies in other processes (`pickle`). Arrays may be of other shapes than the
+    sample, as at the edges of a grid.
 
     Parameters
     ----------
@@ -115,11 +137,13 @@ class Encoder:
         As for `encode`. A bound relative to the range counts from each array's own.
     self_contained
         Whether what was learned is in all bytes. If not, they are fewer, and `Decoder(encoder.state)` restores them.
+    trained
+        A file of models that `train` learned from arrays like the sample: its model is used as it is.
 
     Raises
     ------
     BalerError
-        If something the caller gave cannot be used.
+        If something the caller gave cannot be used, or the trained models do not know such arrays.
     """
 
     def __init__(
@@ -130,6 +154,7 @@ class Encoder:
         effort: Effort | None = None,
         model: Stated = "auto",
         self_contained: bool = True,
+        trained: str | Path | None = None,
     ) -> None:
         if not _is_bare(sample):
             raise DataError(f"an Encoder takes plain arrays of numbers, not {_described(sample)}: use encode")
@@ -138,7 +163,8 @@ class Encoder:
         registry = load_plugins()
         config = _config("Encoder", sample, bounds, effort, model, registry)
         with (source := input_of_object(sample, config, registry)).source:
-            self._coder: ArrayCoder = array_coder(config, registry, source)
+            known = None if trained is None else Path(trained)
+            self._coder: ArrayCoder = array_coder(config, registry, source, known)
         self.self_contained = self_contained
 
     @property

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import numpy as np
 
-from baler_core.api.file import File, StoredArray, open_file
-from baler_core.api.selection import selection_of
-from baler_core.errors import DataError, FormatError, OutsideError, UnknownVariable, did_you_mean
+from baler_core.api.by_name import ByName
+from baler_core.api.file import File, Opening
+from baler_core.api.indexed_array import IndexedArray
+from baler_core.api.stored_array import StoredArray
+from baler_core.errors import DataError, FormatError, OutsideError
 from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
 from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _MOST_OPEN = 16
 
 
-class FileSet(Mapping[str, "JoinedArray"]):
+class FileSet(ByName["JoinedArray"]):
     """The files of a manifest, opened as they are needed; not to be used by several threads at once.
 
     Attributes
@@ -34,10 +34,10 @@ class FileSet(Mapping[str, "JoinedArray"]):
         What it says: the parts, their rows and digests.
     """
 
-    def __init__(self, path: Path, trained: Path | None) -> None:
+    def __init__(self, path: Path, opening: Opening) -> None:
         self.path = path
         self.manifest: Manifest = read_manifest(path)
-        self._trained = trained
+        self._opening = opening
         self._open: dict[int, File] = {}
         if not self.manifest.parts:
             raise DataError(f"{path}: lists no finished file")
@@ -51,7 +51,10 @@ class FileSet(Mapping[str, "JoinedArray"]):
             )
         first = self.part(0)
         self._joined = growing_dimensions(first.schema)
-        self._arrays = {name: JoinedArray(self, array) for name, array in first.items()}
+        super().__init__(first.schema.names)
+
+    def _make(self, name: str) -> JoinedArray:
+        return JoinedArray(self, self.part(0)[name])
 
     def part(self, number: int) -> File:
         """Return one of the files, open.
@@ -73,26 +76,12 @@ class FileSet(Mapping[str, "JoinedArray"]):
         place = self.path.parent / record.file
         if place.is_file() and place.stat().st_size != record.file_bytes:
             raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
-        file = open_file(place, trained=self._trained)
+        file = File(place, self._opening)
         rows = {dim: file.sizes[dim] for dim in growing_dimensions(file.schema)}
         if rows != record.rows or schema_digest(file.schema) != record.fields:
             file.close()
             raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
         return file
-
-    def __getitem__(self, name: str) -> JoinedArray:
-        found = self._arrays.get(name)
-        if found is None:
-            raise UnknownVariable(
-                f"{self.path}: there is no variable {name!r}. {did_you_mean(str(name), self._arrays)}"
-            )
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
 
     def __repr__(self) -> str:
         return f"<baler_core.FileSet {str(self.path)!r}, {len(self.manifest.parts)} files, {len(self)} variables>"
@@ -131,7 +120,7 @@ class FileSet(Mapping[str, "JoinedArray"]):
             self.part(number).rows(low, high, names=names, dim=dim)
             for number, low, high in _overlaps(starts, start, stop)
         ]
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def _leading(self, names: Sequence[str] | str | None) -> str:
         first = self.part(0)
@@ -146,16 +135,8 @@ class FileSet(Mapping[str, "JoinedArray"]):
         while self._open:
             self._open.popitem()[1].close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class JoinedArray:
+class JoinedArray(IndexedArray):
     """A variable of a set of files. Indexing restores what is asked for, from the files that hold it.
 
     Attributes
@@ -171,39 +152,12 @@ class JoinedArray:
         self.name, self.dims, self.dtype, self.attrs = first.name, first.dims, first.dtype, first.attrs
         self.shape = tuple(files.sizes[dim] for dim in first.dims)
 
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError(f"{self.name!r} is a single value and has no length")
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return what numpy would return for the same key.
-
-        Raises
-        ------
-        OutsideError
-            If a number lies outside (an IndexError, too).
-        DataError
-            If the variable is not joined, and differs between files.
-        """
-        box, inside = selection_of(key, self.shape, self.name)
-        return self._read(box)[inside]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError(f"{self.name!r} is stored compressed: an array of it is always a copy")
-        values = self._read(tuple(slice(0, length) for length in self.shape))
-        return values if dtype is None else values.astype(dtype, copy=False)
-
     def _read(self, box: tuple[slice, ...]) -> np.ndarray:
         if not self.dims or not self._files.is_joined(self.dims[0]):
-            return np.asarray(self._same[box])
+            return self._same[box]
         overlaps = _overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
-        pieces = [
-            np.asarray(self._files.part(number)[self.name][(slice(low, high), *box[1:])])
-            for number, low, high in overlaps
-        ]
-        return np.concatenate(pieces)
+        pieces = [self._files.part(number)[self.name][(slice(low, high), *box[1:])] for number, low, high in overlaps]
+        return _joined(pieces)
 
     @cached_property
     def _same(self) -> np.ndarray:
@@ -218,9 +172,16 @@ class JoinedArray:
                 )
         return first
 
-    def __repr__(self) -> str:
-        shape = ", ".join(f"{dim}: {length}" for dim, length in zip(self.dims, self.shape, strict=True))
-        return f"<{self.name} {self.dtype} ({shape}), joined>"
+    @property
+    def _described(self) -> str:
+        return f"{self.dtype}, joined,"
+
+
+def _joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    """Return pieces as one array, masked if any is."""
+    if any(isinstance(piece, np.ma.MaskedArray) for piece in pieces):
+        return np.ma.concatenate(pieces)  # type: ignore[no-untyped-call]
+    return np.concatenate(pieces)
 
 
 def _overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, int, int]]:
@@ -241,19 +202,3 @@ def _refuse_different(path: Path, parts: Sequence[PartRecord]) -> None:
                 f"{path}: {part.file} and {parts[0].file} have different variables, units or grids: open the files by "
                 "themselves"
             )
-
-
-def open_set(path: str | Path, *, trained: str | Path | None = None) -> FileSet:
-    """Open the files of a manifest `NAME.balset` as one lazy data set, joined along their leading dimensions.
-
-    Parameters
-    ----------
-    trained
-        The file of trained models that the files refer to; without it, that is looked for beside them.
-
-    Raises
-    ------
-    BalerError
-        If the manifest or its first file is damaged, or the files have different variables.
-    """
-    return FileSet(Path(path), None if trained is None else Path(trained))

@@ -14,7 +14,8 @@ from baler_core.plugin.shown import ShownVariable
 if TYPE_CHECKING:
     import xarray as xr
 
-    from baler_core.api.file import File, StoredArray
+    from baler_core.api.file import File
+    from baler_core.api.stored_array import StoredArray
 
 _OF_THE_KIND_OF_VALUES = {"_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"}
 
@@ -25,19 +26,18 @@ class LazyValues(BackendArray):
     def __init__(self, array: StoredArray) -> None:
         self.array = array
         self.shape, self.dtype = array.shape, dtype_with_nulls(array)
-        self.masks = [array.file[mask] for mask in array.file.nulls.get(array.name, ())]
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
 
     def _values(self, key: tuple[Any, ...]) -> np.ndarray:
-        values = np.asarray(self.array[key])
-        if self.dtype.kind != "f" or not self.masks:
-            return values
-        found = values.astype(self.dtype)
-        for mask in self.masks:
-            null = np.asarray(mask[key[: mask.ndim]])
-            found[np.broadcast_to(null.reshape(null.shape + (1,) * (found.ndim - null.ndim)), found.shape)] = np.nan
+        values = self.array[key]
+        if not isinstance(values, np.ma.MaskedArray):
+            return np.asarray(values)
+        if self.dtype.kind != "f":
+            return np.asarray(values)
+        found = np.asarray(values).astype(self.dtype)
+        found[np.ma.getmaskarray(values)] = np.nan
         return found
 
 

@@ -12,10 +12,10 @@ from baler_core.config.arguments import plain_values
 from baler_core.config.inputs import find_inputs, split_name
 from baler_core.config.settings import ModelStorage, RowsOrder
 from baler_core.errors import ConfigError
+from baler_core.machine.workers import Submits
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
 from baler_core.pipeline.many.manifest import known_parts
 from baler_core.pipeline.many.split import ListShare
-from baler_core.pipeline.many.workers import Submits
 from baler_core.plugin.registry import load_plugins
 
 
@@ -105,6 +105,5 @@ def compress_many(
     for source, output in campaign.files.items():
         refuse = partial(refuse_other_file, source)
         refuse_output(output, [*found, trained], overwrite=overwrite or output.name in ours, refuse=refuse)
-    manifest, outcomes = run_campaign(campaign, workers=workers, executor=executor, keep_going=keep_going)
-    refuse_failed(outcomes, manifest.files)
+    refuse_failed(run_campaign(campaign, workers=workers, executor=executor, keep_going=keep_going))
     return campaign.manifest

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from baler_core.api.file import File, open_file
+from baler_core.api.file import File
+from baler_core.api.open_file import open_one, refuse_manifest
 from baler_core.builtin.objects.presenting import frame_of
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
@@ -43,9 +44,10 @@ def opened(place: Place, trained: Path | None, form: Form | None, cache: str | i
     """
     if form is not None and form not in get_args(Form):
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
+    refuse_manifest(place)
     source = open_source(place)
     if form != "numpy":
-        file = open_file(source, trained=trained, cache=cache)
+        file = open_one(source, trained=trained, cache=cache)
         if file.reader != "python" and form == "pandas":
             with file:
                 return _table(file)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from baler_core.api.file import File, StoredArray
+    from baler_core.api.file import File
+    from baler_core.api.stored_array import StoredArray
 
 # A notebook shows so many variables.
 _SHOWN = 60
@@ -49,7 +50,7 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
 
 
 def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
-    values = with_nulls(array, array.rows(start, stop), [file[mask].rows(start, stop) for mask in _masks(file, array)])
+    values = with_nulls(array, array.rows(start, stop))
     if array.dims[0] == array.leading_dim:
         return values
     counts = file[file.counts[array.dims[0]]]
@@ -60,19 +61,14 @@ def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
     return offsets, values
 
 
-def _masks(file: File, array: StoredArray) -> Sequence[str]:
-    return file.nulls.get(array.name, ())
-
-
-def with_nulls(array: StoredArray, values: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Return values masked where a mask says so, and integers where they are a fill value; themselves if none are."""
+def with_nulls(array: StoredArray, values: np.ndarray) -> np.ndarray:
+    """Return values masked where they are null already, and integers where they are a fill value; plain if none are."""
     variable = array.variable
-    null = np.zeros(values.shape, bool)
-    for mask in masks:
-        null |= mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
+    null = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(values.shape, bool)
+    plain = np.asarray(values)
     if variable.fill and values.dtype.kind in "iu" and not variable.is_packed:
-        null |= np.isin(values, fills_of(variable))
-    return np.ma.MaskedArray(values, null) if null.any() else values
+        null = null | np.isin(plain, fills_of(variable))
+    return np.ma.MaskedArray(plain, null) if null.any() else plain
 
 
 def series_of(values: np.ndarray) -> Any:

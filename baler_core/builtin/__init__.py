@@ -2,52 +2,77 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from baler_core.plugin.hookspecs import hookimpl
 from baler_core.plugin.interfaces import Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Quantity
 from baler_core.plugin.reading import Reader
 
+_READERS = "baler_core.builtin.readers"
+_MODELS = "baler_core.builtin.models"
+_OBJECTS = "baler_core.builtin.objects"
+_PREPROCESSORS = "baler_core.builtin.preprocessors"
+PLACES = {
+    "reader": {
+        "csv": f"{_READERS}.csv.files:CsvReader",
+        "npy": f"{_READERS}.numpy.files:NpyReader",
+        "npz": f"{_READERS}.numpy.files:NpzReader",
+        "python": f"{_READERS}.numpy.python_objects:PythonReader",
+        "whole_file": f"{_READERS}.whole_file:WholeFileReader",
+    },
+    "preprocessor": {
+        "asinh": f"{_PREPROCESSORS}:Asinh",
+        "log": f"{_PREPROCESSORS}:Log",
+        "min_max": f"{_PREPROCESSORS}:MinMax",
+        "standardise": f"{_PREPROCESSORS}:Standardise",
+    },
+    "model": {
+        "conv_autoencoder": f"{_MODELS}.autoencoder.convolutional:ConvAutoencoder",
+        "dense_autoencoder": f"{_MODELS}.autoencoder.dense:DenseAutoencoder",
+        "exact": f"{_MODELS}.exact:ExactModel",
+        "predictive": f"{_MODELS}.fields.predictive.model:PredictiveModel",
+        "scalar": f"{_MODELS}.scalar:ScalarModel",
+        "table": f"{_MODELS}.table.model:TableModel",
+        "transform": f"{_MODELS}.fields.transform.model:TransformModel",
+    },
+    "object": {
+        "numpy": f"{_OBJECTS}.numpy_arrays:NumpyArrays",
+        "pandas": f"{_OBJECTS}.pandas_frames:PandasFrames",
+        "xarray": f"{_OBJECTS}.xarray_sets:XarraySets",
+    },
+}
+"""Where components of a file lie, by kind and name: of these, those that a file needs are imported alone."""
+
+
+def component_at(place: str) -> Any:
+    """Return the class that a place `module:Class` names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _all(kind: str) -> list[Any]:
+    return [component_at(place) for place in PLACES[kind].values()]
+
 
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """NumPy and CSV files, Python objects as files of arrays, and any file as it is."""
-    from baler_core.builtin.readers.csv.files import CsvReader
-    from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
-    from baler_core.builtin.readers.numpy.python_objects import PythonReader
-    from baler_core.builtin.readers.whole_file import WholeFileReader
-
-    return [CsvReader, NpyReader, NpzReader, PythonReader, WholeFileReader]
+    return _all("reader")
 
 
 @hookimpl
 def baler_preprocessors() -> list[type[Preprocessor]]:
     """Return changes of variables that every field uses."""
-    from baler_core.builtin.preprocessors import Asinh, Log, MinMax, Standardise
-
-    return [Asinh, Log, MinMax, Standardise]
+    return _all("preprocessor")
 
 
 @hookimpl
 def baler_models() -> list[type[Model]]:
     """Return the built-in models."""
-    from baler_core.builtin.models.autoencoder.convolutional import ConvAutoencoder
-    from baler_core.builtin.models.autoencoder.dense import DenseAutoencoder
-    from baler_core.builtin.models.exact import ExactModel
-    from baler_core.builtin.models.fields.predictive.model import PredictiveModel
-    from baler_core.builtin.models.fields.transform.model import TransformModel
-    from baler_core.builtin.models.scalar import ScalarModel
-    from baler_core.builtin.models.table.model import TableModel
-
-    return [
-        ConvAutoencoder,
-        DenseAutoencoder,
-        ExactModel,
-        PredictiveModel,
-        ScalarModel,
-        TableModel,
-        TransformModel,
-    ]
+    return _all("model")
 
 
 @hookimpl
@@ -77,8 +102,4 @@ def baler_quantities() -> list[type[Quantity]]:
 @hookimpl
 def baler_objects() -> list[type[ObjectKind]]:
     """Return arrays of numpy, sets of xarray, tables of pandas."""
-    from baler_core.builtin.objects.numpy_arrays import NumpyArrays
-    from baler_core.builtin.objects.pandas_frames import PandasFrames
-    from baler_core.builtin.objects.xarray_sets import XarraySets
-
-    return [NumpyArrays, PandasFrames, XarraySets]
+    return _all("object")

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from baler_core.cli.executors import chosen_executor, executor_options
+from baler_core.cli.options import compress_memory_option
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
-from baler_core.config import Config
 from baler_core.config.inputs import split_name
-from baler_core.config.yaml_nodes import read_yaml
 from baler_core.errors import ConfigError, DataError
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    from baler_core.pipeline.many.campaign import Campaign, Progress
-    from baler_core.pipeline.many.manifest import Manifest
+    from baler_core.config import Config
+    from baler_core.pipeline.many.campaign import Campaign, CampaignResult, Progress
     from baler_core.pipeline.many.task import FileOutcome
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,32 +32,50 @@ class Batch:
     """What the options ask for; without any of them each input is compressed anew, one after the other."""
 
     workers: int | None
+    scheduler: str | None
     keep_going: bool
     part: str | None
     train_once: bool
+    watch: Path | None
+    memory: int | None
 
     @property
-    def wanted(self) -> bool:
-        """Whether the inputs are to become a set with a manifest."""
-        return self.workers is not None or self.keep_going or self.part is not None or self.train_once
+    def spread(self) -> bool:
+        """Whether others than this process are to work."""
+        return self.workers is not None or self.scheduler is not None
+
+    @property
+    def of_many(self) -> bool:
+        """Whether there is an option that only many inputs need."""
+        return self.keep_going or self.part is not None or self.train_once or self.watch is not None
 
 
 def batch_options(command: Command) -> Command:
-    """Add the options for many files to `baler compress`."""
+    """Add the options for many files to `baler compress`, which gets them together as `batch`."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        mine = {field.name: given.pop(field.name) for field in fields(Batch)}
+        return command(batch=Batch(**mine), **given)
+
+    found: Any = gathered
     options = [
-        click.option(
-            "--workers",
-            type=click.IntRange(1),
-            metavar="N",
-            help="Work on N inputs at a time, in processes; skip those that are finished, and write a manifest.",
+        executor_options(
+            "Work on N inputs, or N blocks of one, at a time, in processes; skip finished inputs, and write a manifest."
         ),
         click.option("--keep-going", is_flag=True, help="Go on with the other inputs when one fails."),
         click.option("--part", metavar="K/N", help="Take the K-th of N shares of the inputs, as in 3/100."),
+        click.option(
+            "--watch",
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            help="Compress what appears in this folder, by the model of the first input, until stopped.",
+        ),
         click.option("--train-once", is_flag=True, help="Train on the first input, and use that model for all."),
     ]
     for option in reversed(options):
-        command = option(command)
-    return command
+        found = option(found)
+    return compress_memory_option(found)
 
 
 def compress_batch(
@@ -66,6 +85,9 @@ def compress_batch(
     from baler_core.pipeline.many.campaign import refuse_failed, run_campaign
     from baler_core.pipeline.replacing import refuse_other_name
 
+    if batch.watch is not None:
+        _watch(config, checked, registry, model, batch, as_json=as_json)
+        return
     campaign = _campaign(config, checked, registry, model, batch)
     for source, target in () if force else campaign.files.items():
         refuse_other_name(target, source, "choose another 'output:', or replace it with --force")
@@ -78,21 +100,45 @@ def compress_batch(
         if outcome.compressed is not None and outcome.compressed.left_out:
             print_box(f"NOT IN {outcome.compressed.path.name}", outcome.compressed.left_out, err=True)
 
-    manifest, outcomes = run_campaign(campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
-    if as_json:
-        files = [_record(outcome) for outcome in outcomes]
-        print_json({"manifest": str(campaign.manifest), "files": files, "not_begun": manifest.files - len(outcomes)})
+    run = partial(run_campaign, campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
+    if batch.scheduler is None:
+        result = run()
     else:
-        click.echo(_summary(campaign, manifest, outcomes))
-    refuse_failed(outcomes, manifest.files)
+        with chosen_executor(batch.workers, batch.scheduler) as executor:
+            result = run(executor=executor)
+    if as_json:
+        files = [_record(outcome) for outcome in result.outcomes]
+        others = {"of_other_runs": result.of_others} if result.of_others else {}
+        print_json({"manifest": str(campaign.manifest), "files": files, "not_begun": result.not_begun, **others})
+    else:
+        click.echo(_summary(campaign, result))
+    refuse_failed(result)
+
+
+def _watch(
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool
+) -> None:
+    """Compress what appears in a folder."""
+    from baler_core.cli.watching import watch_folder
+
+    assert batch.watch is not None
+    if batch.part is not None or as_json:
+        raise ConfigError(f"--watch and {'--json' if as_json else '--part'} exclude each other; the record is in JSON")
+    once = replace(batch, train_once=model is None)
+    base = _campaign(config, checked, registry, model, once)
+    with chosen_executor(batch.workers, batch.scheduler) as executor:
+        watch_folder(batch.watch, base, checked, registry, executor)
 
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
+    from baler_core.config.yaml_nodes import read_yaml
     from baler_core.pipeline.many.campaign import Campaign
     from baler_core.pipeline.many.split import ListShare
 
     stated = {key: value for key, value in read_yaml(config).value.items() if key not in _ELSEWHERE}
     stated["model_storage"] = checked.model_storage
+    if batch.memory is not None:
+        stated["block_size"] = checked.block_bytes
     allowed = checked.reader is not None and getattr(checked.reader.options, "allow_missing", False)
     if checked.reader is not None and allowed:
         entry = stated.get("reader") or {}
@@ -161,14 +207,14 @@ def _time(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{round(seconds)} s"
 
 
-def _summary(campaign: Campaign, manifest: Manifest, outcomes: list[FileOutcome]) -> str:
-    counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("done", "skipped", "failed")}
-    before = sum(part.input_bytes for part in manifest.parts)
-    after = sum(part.file_bytes for part in manifest.parts)
+def _summary(campaign: Campaign, result: CampaignResult) -> str:
+    counts = {s: sum(outcome.state == s for outcome in result.outcomes) for s in ("done", "skipped", "failed")}
+    parts = result.manifest.parts
+    before, after = sum(part.input_bytes for part in parts), sum(part.file_bytes for part in parts)
     ratio = f", ratio {before / after:.2f}" if after else ""
     said = f"{counts['done']} written, {counts['skipped']} finished before, {counts['failed']} failed"
-    idle = manifest.files - len(outcomes)
-    said += f", {idle} not begun" if idle else ""
+    said += f", {result.not_begun} not begun" if result.not_begun else ""
+    said += f", {result.of_others} of other runs" if result.of_others else ""
     return f"{campaign.manifest}: {said}; {bytes_text(before)} -> {bytes_text(after)}{ratio}"
 
 

@@ -31,7 +31,7 @@ def show_matches(found: Matches) -> None:
         click.echo("  no bounds are set, so every value is kept exactly: 'baler init DATA_FILE' proposes bounds")
         return
     print_table(
-        [(repr(match.pattern), str(match.bound), _counted(match), _said(match)) for match in found.patterns],
+        [(repr(match.pattern), str(match.bound), _counted(match), _said(match, found)) for match in found.patterns],
         header=("pattern", "bound", "matches", "first names"),
         indent="  ",
     )
@@ -41,6 +41,7 @@ def show_matches(found: Matches) -> None:
         ("one value may mark missing data, and the bound may change it", _sentinels(found)),
         ("a bound relative to an angle", found.angles),
         ("derived quantities", found.derived),
+        ("kept byte for byte, out of reach of bounds", [listed(found.as_stored)] if found.as_stored else []),
         ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
     ):
         if lines:
@@ -63,12 +64,14 @@ def _counted(match: PatternMatch) -> str:
     return f"{len(match.variables)}, of which {len(match.variables) - len(match.lossy)} exact"
 
 
-def _said(match: PatternMatch) -> str:
+def _said(match: PatternMatch, found: Matches) -> str:
     """The first names that get the bound, else why there are none."""
     from baler_core.pipeline.matching import listed
 
     if match.hint:
         return f"nothing. {match.hint}"
+    if match.pattern in found.as_stored:
+        return "nothing. It is kept byte for byte"
     if not match.variables:
         return "nothing that an earlier pattern leaves"
     return listed(match.lossy or match.variables)
@@ -92,6 +95,7 @@ def matches_record(found: Matches) -> dict[str, Any]:
         "kept_exact": dict(found.kept_exact),
         "whole": list(found.whole),
         "uncovered": list(found.uncovered),
+        "as_stored": list(found.as_stored),
         "angles": list(found.angles),
         "derived": list(found.derived),
         "sentinels": {name: {"value": s.value, "count": s.count} for name, s in found.sentinels.items()},

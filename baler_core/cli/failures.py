@@ -14,7 +14,7 @@ import click
 from baler_core.cli.options import Session, messages_on_stderr
 from baler_core.cli.stopping import INTERRUPTED, TERMINATED, Signals, Terminated
 from baler_core.cli.text import printable
-from baler_core.errors import BalerError, BoundBroken
+from baler_core.errors import BalerError, BoundBroken, NotTheOriginal
 
 USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
 
@@ -24,20 +24,29 @@ _REPORT = "Please report it with this message and, if possible, the data."
 
 def guarded(session: Session, command: Callable[[], object]) -> int:
     """Run a command; the exit code."""
-    with Signals() as signals:
-        try:
-            with messages_on_stderr():
-                command()
-        except BaseException as error:
-            signals.end()
-            if session.traceback and not isinstance(error, click.ClickException | click.exceptions.Exit):
-                traceback.print_exc()
-            # What cleans up may itself fail where the signal's exception met it, such as a folder that is half removed:
-            # that error, which hides the exception, has no other cause.
-            if signals.received:
-                return _say("stopped" if signals.exit_code == INTERRUPTED else "terminated", signals.exit_code)
-            return _exit_code(error, shown=session.traceback)
-        return signals.exit_code
+    signals = Signals()
+    try:
+        with signals:
+            return _run(session, command, signals)
+    except (KeyboardInterrupt, Terminated) as error:  # of a signal while the handlers are set or taken back
+        signals.end()
+        return _exit_code(error, shown=True)
+
+
+def _run(session: Session, command: Callable[[], object], signals: Signals) -> int:
+    try:
+        with messages_on_stderr():
+            command()
+    except BaseException as error:
+        signals.end()
+        if session.traceback and not isinstance(error, click.ClickException | click.exceptions.Exit):
+            traceback.print_exc()
+        # What cleans up may itself fail where the signal's exception met it, such as a folder that is half removed:
+        # that error, which hides the exception, has no other cause.
+        if signals.received:
+            return _say("stopped" if signals.exit_code == INTERRUPTED else "terminated", signals.exit_code)
+        return _exit_code(error, shown=session.traceback)
+    return signals.exit_code
 
 
 def _exit_code(error: BaseException, *, shown: bool) -> int:
@@ -53,6 +62,8 @@ def _exit_code(error: BaseException, *, shown: bool) -> int:
         return _say("terminated", TERMINATED)
     if isinstance(error, BalerError):
         return _say(f"error: {error}", USER)
+    if isinstance(error, NotTheOriginal):
+        return _say(f"error: {error}", BROKEN_BOUND)
     if isinstance(error, BoundBroken):
         return _say(f"error: {error}\nAn error bound was broken: this is a bug in baler. {_REPORT}", BROKEN_BOUND)
     if isinstance(error, BrokenPipeError):

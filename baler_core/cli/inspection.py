@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ import click
 
 from baler_core.cli.batch import show_set
 from baler_core.cli.derived import derived_record, show_derived
-from baler_core.cli.options import common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
+from baler_core.data.error_bound import allowing
 from baler_core.errors import FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @model_file
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
@@ -51,7 +53,7 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @model_file
 @memory_option
 @click.option("--values-only", is_flag=True, help="Write no temporary file: check the values alone.")
@@ -132,6 +134,7 @@ def _show_groups(found: Info) -> None:
 
 def _show_variables(found: Info) -> None:
     rows = []
+    steps = _allowed_in_steps(found)
     for record in _variables(found):
         error, share = record["largest_error"], record["share"]
         rows.append(
@@ -139,7 +142,7 @@ def _show_variables(found: Info) -> None:
                 record["name"],
                 record["dtype"],
                 " x ".join(map(str, record["shape"])) or "1",
-                record["bound"],
+                allowing(record["bound"], record["dtype"], steps.get(record["name"])),
                 "" if error is None else f"{error:.2g} {record['units']}",
                 "" if share is None else f"{share:.0%}",
                 "" if record["mean_error"] is None else f"{record['mean_error']:.2g}",
@@ -156,6 +159,17 @@ def _show_variables(found: Info) -> None:
     if found.header.kept_exact:
         click.echo("\nexact in spite of a pattern with wildcards; a lossy bound must name them in full:")
         print_table([(name, why) for name, why in found.header.kept_exact.items()], indent="  ")
+
+
+def _allowed_in_steps(found: Info) -> dict[str, float]:
+    """What absolute bounds allow to whole numbers, packed ones too, in physical units."""
+    header = found.header
+    allowed = {}
+    for v, bound in zip(header.schema.variables, header.bounds, strict=bool(header.bounds)):
+        step = abs(v.scale)
+        if bound.kind == "abs" and not bound.formula and math.isfinite(step) and step:
+            allowed[v.name] = step * math.floor(bound.value / step * (1 + 1e-9))
+    return allowed
 
 
 def _variables(found: Info) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from baler_core.config import ComponentSpec, Config
 from baler_core.errors import ConfigError
 from baler_core.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from baler_core.config import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OPTION = "allow_missing"
@@ -40,4 +42,6 @@ def with_missing_allowed(config: Config, registry: Registry) -> Config:
         options = registry.reader(name).Options()
     if OPTION not in type(options).model_fields:
         return config
+    from baler_core.config import ComponentSpec
+
     return replace(config, reader=ComponentSpec(name, options.model_copy(update={OPTION: True})))

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from baler_core.cli.text import printable
+from baler_core.errors import ConfigError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,9 +43,29 @@ def common_options(command: Command) -> Command:
     return verbose(trace(command))
 
 
+class FilePath(click.Path):
+    """The name of a file or folder, which need not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return a `Path`.
+
+        Raises
+        ------
+        ConfigError
+            If the name is empty, which `Path` takes for the current folder: a variable of the shell may be unset.
+        """
+        if value == "":
+            what = parameter.get_error_hint(context) if parameter is not None and context is not None else "a name"
+            raise ConfigError(f"{what} is empty: name a file")
+        return super().convert(value, parameter, context)
+
+
 def model_file(command: Command) -> Command:
     """Add --model to a command that restores values."""
-    place = click.Path(path_type=Path)
+    place = FilePath()
     text = "The model file that the .bal file refers to [looked for beside the .bal file]."
     return click.option("--model", type=place, help=text)(command)
 
@@ -85,6 +106,12 @@ class Bytes(click.ParamType[int]):
 def memory_option(command: Command) -> Command:
     """Add --memory to a command that restores values."""
     text = "Refuse blocks that claim more than this, such as '4 GB' [half of the machine's]."
+    return click.option("--memory", type=Bytes(), help=text)(command)
+
+
+def compress_memory_option(command: Command) -> Command:
+    """Add --memory to a command that compresses."""
+    text = "Take smaller blocks, so that no process needs much more than this, such as '2 GB' [as 'block_size' says]."
     return click.option("--memory", type=Bytes(), help=text)(command)
 
 

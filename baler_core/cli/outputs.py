@@ -40,12 +40,15 @@ class Destination:
         What the command reads, or what reading its result needs: never replaced.
     folders
         Names of files one of which is in folders that the command may write, and so replace.
+    as_json
+        Whether the command prints JSON, and no sentences.
     """
 
     named: Path | None
     force: bool = False
     needed: Sequence[Path] = ()
     folders: Sequence[str] = ()
+    as_json: bool = False
 
     @property
     def streamed(self) -> bool:
@@ -94,6 +97,20 @@ def say_new_folder(target: Path) -> None:
     """Say that the folder of an output that -o names is made, as cp and tar would not: it may be misspelt."""
     if not target.parent.exists():
         click.echo(f"the folder {target.parent} is new", err=True)
+
+
+def refuse_stream(output: Path | None, what: str) -> None:
+    """Refuse `-o -` where standard output cannot take what is written.
+
+    Raises
+    ------
+    ConfigError
+        With what it is.
+    """
+    if output == STANDARD_OUTPUT:
+        raise ConfigError(
+            f"-o - means standard output, which cannot take {what}: name it, as ./- if it is to be called so"
+        )
 
 
 def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True, folders: Sequence[str] = ()) -> Path:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options
+from baler_core.cli.options import FilePath, common_options
 from baler_core.cli.text import bytes_text, print_json, print_table
-from baler_core.errors import DataError
+from baler_core.machine.addresses import here
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
@@ -22,20 +22,19 @@ _SHOWN = 12
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def predict(file: Path, as_json: bool) -> None:
     """Predict from a sample what compressing FILE gives: a data file, or a configuration with its own bounds."""
+    from baler_core.config.inputs import refuse_no_data
     from baler_core.pipeline.input import input_of
     from baler_core.suggest.predict import Ladder, usual_bounds
     from baler_core.suggest.predict import predict as measure
 
-    if not file.exists():
-        from baler_core.config.inputs import no_such_file
-
-        raise DataError(no_such_file(file))
+    file = here(file)
     registry = load_plugins()
+    refuse_no_data(file, registry)
     config, path, is_stated = _configured(file, registry)
     given = input_of(path, config, registry)
     with given.source:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.coverage import matches_of, matches_record, show_matches
-from baler_core.cli.options import common_options
+from baler_core.cli.options import FilePath, common_options
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.angles import angle_warning
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=FilePath())
 @click.option("--data", is_flag=True, help="Open the inputs, and show what each pattern of the bounds matches.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems with file, line and key.")
 @common_options

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from baler_core.cli.options import common_options, model_file
+from baler_core.cli.options import FilePath, common_options, model_file
+from baler_core.cli.outputs import refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, Config, load_config
-from baler_core.errors import BoundBroken
+from baler_core.errors import BoundBroken, NotTheOriginal
+from baler_core.machine.addresses import here
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import load_plugins
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from baler_core.evaluate import Comparison, Results, VariableResult
     from baler_core.report import Report
 
-_PATH = click.Path(path_type=Path)
+_PATH = FilePath()
 
 
 @click.command()
@@ -40,7 +42,9 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
+    refuse_stream(output, "the folder of a report")
     registry = load_plugins()
+    original, restored = here(original), here(restored)
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
     checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
     from baler_core.evaluate import evaluate as compare
@@ -58,7 +62,7 @@ def evaluate(
         )
         click.echo(f"wrote {report.page or report.results}", err=as_json)
         show_undrawn(report, "Then run this command again", err=as_json)
-    refuse_violations(results)
+    _refuse_another(results, original, restored)
 
 
 def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, model: Path | None) -> Comparison:
@@ -79,7 +83,7 @@ def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, mode
 
 
 def _show(results: Results) -> None:
-    rows = [(v.name, v.bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
+    rows = [(v.name, v.shown_bound or "not known", _error(v), _used(v), f"{v.changed:,}") for v in results.variables]
     print_table(rows, header=("variable", "bound", "largest error", "of allowed", "changed values"))
     _show_derived(results)
     for outcome in results.metrics:
@@ -119,6 +123,10 @@ def show_left_out(results: Results) -> None:
         if v.zeros_changed:
             sentences.append(
                 f"{v.name}: {v.zeros_changed:,} of {v.zeros:,} values that were exactly 0 are not any more"
+            )
+        if v.unexpected_signs:
+            sentences.append(
+                f"{v.name}: {v.unexpected_signs:,} values changed their sign; 'sign: keep' beside the bound keeps it"
             )
         if v.merged and v.distinct is not None:
             sentences.append(f"{v.name}: {v.distinct[0]:,} distinct whole numbers became {v.distinct[1]:,}")
@@ -173,26 +181,53 @@ def error_row(results: Results) -> tuple[str, str]:
     if worst is None:
         exact = results.verdict.good and not any(v.lossy for v in results.variables)
         return "largest error", f"none: {results.verdict.sentence}" if exact else results.verdict.sentence
-    used = f"{worst.share:.1%} of what '{worst.bound}' allows"
+    used = f"{worst.share:.1%} of what '{worst.shown_bound}' allows"
     return ("largest error", f"{worst.name}: {used}, {_error(worst)} at most")
 
 
 def refuse_violations(results: Results) -> None:
-    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound."""
-    moved = [one for one in results.derived if one.violations]
-    if moved and not results.violations:
-        raise BoundBroken(
-            f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound "
-            f"in {results.restored}. Is {results.original} the file it was made from?"
-        )
+    """Stop with what was found if any value, or any cell of a derived quantity, lies outside its bound.
+
+    Raises
+    ------
+    BoundBroken
+        With the number of values.
+    """
+    found = violations(results)
+    if found:
+        raise BoundBroken(f"{found} in {results.restored}")
+
+
+def violations(results: Results) -> str:
+    """Return what lies outside its bound; empty if nothing does."""
     if results.violations:
         names = ", ".join(variable.name for variable in results.variables if variable.violations)
-        raise BoundBroken(
-            f"{results.violations} values of {results.restored} lie outside their bounds, in {names}. "
-            f"Is {results.original} the file it was made from?"
-        )
-    if not results.verdict.good and any(variable.is_broken_on_average for variable in results.variables):
-        raise BoundBroken(f"{results.restored}: {results.verdict.sentence}. Is {results.original} the original?")
+        return f"{results.violations} values lie outside their bounds, in {names}"
+    moved = [one for one in results.derived if one.violations]
+    if moved:
+        return f"{moved[0].violations} of {moved[0].cells} cells of the derived quantity {moved[0].name!r} lie outside its bound"
+    broken = not results.verdict.good and any(variable.is_broken_on_average for variable in results.variables)
+    return results.verdict.sentence if broken else ""
+
+
+def _refuse_another(results: Results, original: Path, restored: Path) -> None:
+    """Stop if values lie outside their bounds: a .bal file is checked when it is written, so the original is another."""
+    from baler_core.evaluate.files import is_bal
+    from baler_core.format.file_info import read_info
+    from baler_core.machine.disk import size_of
+
+    found = violations(results)
+    if not found:
+        return
+    cause = f"is {original} the file that {restored} was made from, with these bounds?"
+    if is_bal(restored):
+        header, size = read_info(restored).header, size_of(original)
+        if (header.input_name, header.input_file_bytes) == (original.name, size):
+            cause = f"either {original} was changed after {restored} was made from it, or this is a bug in baler, to be reported"
+        else:
+            made_from = f"{header.input_name} of {header.input_file_bytes:,} bytes"
+            cause = f"{original}, of {size:,} bytes, is not the file that it was made from, {made_from}"
+    raise NotTheOriginal(f"{restored}: {found}: {cause}")
 
 
 @click.command()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from baler_core.cli.options import common_options
+from baler_core.cli.options import FilePath, common_options
+from baler_core.cli.outputs import refuse_stream
 from baler_core.errors import ConfigError
 
 KINDS = ("reader", "model", "preprocessor", "loss", "metric", "quantity", "object")
@@ -34,7 +35,7 @@ _PLURALS = {"loss": "losses", "quantity": "quantities"}
     "--kind", "kinds", multiple=True, type=click.Choice(KINDS), default=("reader", "metric"), show_default=True,
     help="What it offers; may be repeated.",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder to make [baler-NAME].")
+@click.option("-o", "--output", type=FilePath(), help="The folder to make [baler-NAME].")
 @common_options
 def new_plugin(name: str, kinds: Sequence[str], output: Path | None) -> None:
     """Write a package called baler-NAME that offers components, each a working example, with tests that pass."""
@@ -42,6 +43,7 @@ def new_plugin(name: str, kinds: Sequence[str], output: Path | None) -> None:
         raise ConfigError(
             f"{name!r} cannot be the name of a plugin: wanted small letters, digits and _, such as 'lidar'"
         )
+    refuse_stream(output, "a package")
     folder = output or Path(f"baler-{name.replace('_', '-')}")
     if folder.exists():
         raise ConfigError(f"{folder} already exists: choose another folder with -o")

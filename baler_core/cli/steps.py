@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +12,24 @@ import click
 
 from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
+from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import Rows, common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, Rows, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
-from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
+from baler_core.config.memory import within_memory
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
+    from baler_core.config import Config
+    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import Compressed
 
-_PATH = click.Path(path_type=Path)
+_PATH = FilePath()
 
 
 @click.command()
@@ -37,6 +41,8 @@ _PATH = click.Path(path_type=Path)
 @common_options
 def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
+    from baler_core.config import load_config
+
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     if checked.target is not None:
@@ -78,25 +84,22 @@ def compress(
     reference: bool,
     inputs: tuple[str, ...],
     output: Path | None,
-    workers: int | None,
-    keep_going: bool,
-    part: str | None,
-    train_once: bool,
+    batch: Batch,
     allow_missing: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
+    from baler_core.config import load_config
+
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    batch = Batch(workers, keep_going, part, train_once)
-    if model is None and checked.model_storage == "reference" and not train_once:
+    checked = checked if batch.memory is None else within_memory(checked, batch.memory)
+    if model is None and checked.model_storage == "reference" and not batch.train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
-    from baler_core.pipeline.compression import compress as compress_file
-
-    if batch.wanted:
+    if batch.of_many or (batch.spread and output is None):
         if output is not None:
             raise ConfigError(
                 "-o names one file, and the options for many files name theirs by the inputs: leave it out"
@@ -107,21 +110,29 @@ def compress(
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
     destination = _destination(output, force, as_json, needed)
-    done = []
-    for source in checked.inputs:
-        default = compressed_path(checked, source, registry)
-        if output is None:
-            ready_for(source, default, needed, force=force)
-        with destination.path(default) as target:
-            done.append(compress_file(checked, registry, source=source, output=target, model=model))
-        if not as_json:
-            click.echo(one_line(done[-1], destination.shown(target)), err=destination.streamed)
-            if done[-1].target:
-                click.echo(done[-1].target, err=destination.streamed)
-        if done[-1].left_out:
-            print_box(f"NOT IN {target.name}", done[-1].left_out, err=True)
+    done = [_compress_one(checked, registry, source, model, destination, batch) for source in checked.inputs]
     if as_json:
         print_json([compressed_record(compressed) for compressed in done])
+
+
+def _compress_one(
+    config: Config, registry: Registry, source: Path, model: Path | None, destination: Destination, batch: Batch
+) -> Compressed:
+    """Compress an input, and say what became of it."""
+    from baler_core.pipeline.compression import compress as compress_file
+
+    default = compressed_path(config, source, registry)
+    if destination.named is None:
+        ready_for(source, default, destination.needed, force=destination.force)
+    with destination.path(default) as target, chosen_team(batch.workers, batch.scheduler) as team:
+        done = compress_file(config, registry, source=source, output=target, model=model, team=team)
+    if not destination.as_json:
+        click.echo(one_line(done, destination.shown(target)), err=destination.streamed)
+        if done.target:
+            click.echo(done.target, err=destination.streamed)
+    if done.left_out:
+        print_box(f"NOT IN {target.name}", done.left_out, err=True)
+    return done
 
 
 @click.command()
@@ -132,6 +143,7 @@ def compress(
 @force_option
 @model_file
 @memory_option
+@executor_options("Decode N blocks at a time, in processes.")
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="Restore only these variables.")
 @click.option("--rows", type=Rows(), help="Restore only these rows or events, as in 1000:2000, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -142,6 +154,8 @@ def decompress(
     force: bool,
     model: Path | None,
     memory: int | None,
+    workers: int | None,
+    scheduler: str | None,
     variables: tuple[str, ...],
     rows: tuple[int, int | None] | None,
     as_json: bool,
@@ -167,7 +181,10 @@ def decompress(
             wanted = WantedPart(variables or None, rows)
             restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
         else:
-            restored = decompress_file(file, registry, output=target, lookup=Lookup(model), memory=memory)
+            with chosen_team(workers, scheduler) as team:
+                restored = decompress_file(
+                    file, registry, output=target, lookup=Lookup(model), memory=memory, team=team
+                )
         size = size_of(restored)
     if as_json:
         print_json({"restored": str(restored), "file_bytes": size})
@@ -175,10 +192,19 @@ def decompress(
         _wrote(destination, restored, size)
 
 
+@contextmanager
+def chosen_team(workers: int | None, scheduler: str | None) -> Iterator[Team | None]:
+    """Give the workers that the options ask for; None for this process alone."""
+    from baler_core.pipeline.block_team import Team
+
+    with chosen_executor(workers, scheduler) as executor:
+        yield None if executor is None else Team(executor)
+
+
 def _destination(
     output: Path | None, force: bool, as_json: bool, needed: Sequence[Path], folders: Sequence[str] = ()
 ) -> Destination:
-    destination = Destination(output, force, tuple(needed), tuple(folders))
+    destination = Destination(output, force, tuple(needed), tuple(folders), as_json)
     if destination.streamed and as_json:
         raise ConfigError("-o - and --json both want standard output: leave one of them out")
     return destination

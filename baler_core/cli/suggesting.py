@@ -6,20 +6,24 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options
-from baler_core.cli.outputs import ready, say_new_folder
-from baler_core.cli.text import print_json, print_table
-from baler_core.errors import ConfigError, DataError
+from baler_core.cli.options import FilePath, common_options
+from baler_core.cli.outputs import STANDARD_OUTPUT, ready, say_new_folder
+from baler_core.cli.text import print_json, print_table, printable
+from baler_core.errors import ConfigError
+from baler_core.machine.addresses import address_of, here
 from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.suggest.template import Opened
+    import numpy as np
+
+    from baler_core.data.variables import Schema
 
 _log = logging.getLogger(__name__)
 _BLOCK_BYTES = 64_000_000
@@ -30,9 +34,20 @@ _keep = click.option(
 )
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A data file as proposals need it: its schema, its first values, and how it was opened."""
+
+    schema: Schema
+    values: dict[str, np.ndarray]
+    reader: str
+    options: dict[str, Any]
+    as_stored: Sequence[str]
+
+
 @click.command()
-@click.argument("data_file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The configuration to write [STEM.yaml].")
+@click.argument("data_file", type=FilePath())
+@click.option("-o", "--output", type=FilePath(), help="The configuration to write, - for standard output [STEM.yaml].")
 @click.option("--force", is_flag=True, help="Overwrite it if it exists.")
 @_keep
 @_reader
@@ -47,16 +62,22 @@ def init(
     stated: tuple[str, ...],
 ) -> None:
     """Write a commented configuration for DATA_FILE that lists its variables, with a bound proposed for each."""
-    from baler_core.config.inputs import split_name
+    from baler_core.config.inputs import refuse_no_data, split_name
 
     registry = load_plugins()
-    _check_file(data_file, registry)
-    target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
-    if target.exists() and not force:
+    address, data_file = address_of(data_file), here(data_file)
+    refuse_no_data(data_file, registry)
+    streamed = output == STANDARD_OUTPUT
+    default = Path(f"{split_name(data_file, registry)[0]}.yaml")
+    target = default if output is None or streamed else output
+    if target.exists() and not force and not streamed:
         raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
     with _opened(data_file, registry, reader_name, stated) as opened:
-        input_name = Path(os.path.relpath(data_file, target.parent)).as_posix()
+        input_name = address or Path(os.path.relpath(data_file, target.parent)).as_posix()
         text = _configuration(opened, registry, input_name, keep)
+    if streamed:
+        click.echo(text, nl=False)
+        return
     ready(target, [data_file])
     if output is not None:
         say_new_folder(target)
@@ -66,7 +87,7 @@ def init(
 
 
 @click.command()
-@click.argument("data_file", type=click.Path(path_type=Path))
+@click.argument("data_file", type=FilePath())
 @click.option(
     "--for", "form", type=click.Choice(["yaml", "table"], case_sensitive=False), default="yaml", show_default=True,
     help="What to print: a configuration, or a table of all variables.",
@@ -80,45 +101,35 @@ def suggest(
     data_file: Path, form: str, as_json: bool, keep: tuple[str, ...], reader_name: str | None, stated: tuple[str, ...]
 ) -> None:
     """Print a bound for each variable of DATA_FILE, with the reason; nothing is written."""
+    from baler_core.config.inputs import refuse_no_data
+
     registry = load_plugins()
-    _check_file(data_file, registry)
+    name, data_file = address_of(data_file) or data_file.as_posix(), here(data_file)
+    refuse_no_data(data_file, registry)
     with _opened(data_file, registry, reader_name, stated) as opened:
         if form.lower() == "yaml" and not as_json:
-            click.echo(_configuration(opened, registry, data_file.as_posix(), keep), nl=False)
+            click.echo(_configuration(opened, registry, name, keep), nl=False)
             return
         rows = _rows(opened)
         kept = _kept(opened, registry, keep)
     if as_json:
         keys = ("variable", "type", "units", "bound", "reason")
         derived = [{"name": k.name, "of": k.formula, "bound": k.bound, "reason": k.reason} for k in kept]
-        print_json(
-            {"file": str(data_file), "bounds": [dict(zip(keys, row, strict=True)) for row in rows], "derived": derived}
-        )
+        print_json({"file": name, "bounds": [dict(zip(keys, row, strict=True)) for row in rows], "derived": derived})
         return
     print_table(rows, header=("variable", "type", "units", "bound", "reason"))
+    if opened.as_stored:
+        click.echo()
+        click.echo(printable(f"kept byte for byte, out of reach of bounds: {', '.join(opened.as_stored)}"))
     if kept:
         click.echo()
         print_table([(k.name, k.formula, k.bound, k.reason) for k in kept], header=("derived", "of", "bound", "reason"))
-
-
-def _check_file(path: Path, registry: Registry) -> None:
-    from baler_core.config.inputs import no_such_file
-
-    if registry.takes_folder(path):
-        return
-    if path.is_dir():
-        raise DataError(f"{path} is a folder: name one data file in it")
-    if not path.exists():
-        raise DataError(no_such_file(path))
-    if not path.is_file():
-        raise DataError(f"{path}: is a pipe or a device, not a data file")
 
 
 @contextmanager
 def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tuple[str, ...]) -> Iterator[Opened]:
     """Open a data file and read its first values."""
     from baler_core.pipeline.input import first_values
-    from baler_core.suggest.template import Opened
 
     name = reader_name or registry.reader_for(path)
     options = _reader_options(registry, name, stated)
@@ -127,13 +138,14 @@ def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tup
             _log.warning("%s", warning)
         numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
         values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True))
+        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True), source.as_stored)
 
 
 def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Sequence[str]) -> str:
-    from baler_core.suggest.template import configuration_for
+    from baler_core.suggest.template import StatedInput, configuration_for
 
-    return configuration_for(opened, registry, input_name=input_name, kept=_kept(opened, registry, keep))
+    stated = StatedInput(input_name, opened.reader, opened.options, opened.as_stored)
+    return configuration_for(opened.schema, registry, opened.values, stated, _kept(opened, registry, keep))
 
 
 def _kept(opened: Opened, registry: Registry, keep: Sequence[str]) -> list[Any]:

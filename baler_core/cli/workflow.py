@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import common_options
-from baler_core.cli.outputs import ready, ready_for
+from baler_core.cli.options import FilePath, common_options
+from baler_core.cli.outputs import ready, ready_for, refuse_stream
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
@@ -125,10 +125,10 @@ class _Run:
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=FilePath())
 @click.option("--input", "inputs", multiple=True, metavar="FILE", help="Take this file instead of 'input'.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the results, instead of 'output'.")
-@click.option("--model", type=click.Path(path_type=Path), help="Use this model file instead of training.")
+@click.option("-o", "--output", type=FilePath(), help="The folder of the results, instead of 'output'.")
+@click.option("--model", type=FilePath(), help="Use this model file instead of training.")
 @missing_option
 @click.option("--force", is_flag=True, help="Replace .bal files in the output folder that were made from other inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -146,6 +146,7 @@ def run(
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
+    refuse_stream(output, "a folder of results")
     if output is not None:
         checked = replace(checked, output=output)
     if output is not None and output.exists() and not output.is_dir():

@@ -80,6 +80,24 @@ def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
     raise DataError(no_such_file(path))
 
 
+def refuse_no_data(path: Path, registry: Registry) -> None:
+    """Refuse a path that is not of a data file, or of a folder that stands for one.
+
+    Raises
+    ------
+    DataError
+        With the nearest names where there is none.
+    """
+    if registry.takes_folder(path):
+        return
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name one data file in it")
+    if not path.exists():
+        raise DataError(no_such_file(path))
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe or a device, not a data file")
+
+
 def no_such_file(path: Path) -> str:
     """Return the sentence on a missing file, with the nearest names in its folder."""
     if not path.parent.is_dir():

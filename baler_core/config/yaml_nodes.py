@@ -107,8 +107,9 @@ def read_yaml(path: Path) -> Document:
     ConfigError
         If the file cannot be read at all, or is no YAML. What is wrong within is listed in `Document.problems`.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ConfigError(f"{path}: is a pipe or a device, not a configuration")
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise ConfigError(f"{path}: is {what}, not a configuration")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

@@ -53,12 +53,20 @@ def _hypotenuse(*values: Values) -> Values:
     return np.asarray(np.sqrt(reduce(np.add, [np.multiply(value, value) for value in values])))
 
 
+def _smallest(*values: Values) -> Values:
+    return np.asarray(reduce(np.minimum, values))
+
+
+def _largest(*values: Values) -> Values:
+    return np.asarray(reduce(np.maximum, values))
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "abs": Function(np.abs),
     "sqrt": Function(np.sqrt),
     "hypot": Function(_hypotenuse, 2, None),
-    "min": Function(lambda *values: reduce(np.minimum, values), 2, None),
-    "max": Function(lambda *values: reduce(np.maximum, values), 2, None),
+    "min": Function(_smallest, 2, None),
+    "max": Function(_largest, 2, None),
 }
 
 

@@ -117,7 +117,10 @@ class BoundRules:
         if kind in "iu" and (named or packed):
             return LOSSLESS if bound.kind == "bits" else bound
         if kind not in "iu" and named and bound.kind != "lossless":
-            raise ConfigError(f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}")
+            raise ConfigError(
+                f"variable {name!r} is of type {dtype}, which can only be kept lossless, not {bound}: write 'lossless', or "
+                "leave out this bound, as it stays exact without one"
+            )
         return LOSSLESS
 
     def reached(self, names: Sequence[str]) -> list[list[str]]:

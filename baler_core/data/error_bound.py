@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
+import numpy as np
+
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.bound_syntax import (
     NO_LIMITS,
@@ -185,6 +187,22 @@ def filled_in(formula: str, name: str) -> str:
         return full if full.isidentifier() else f"`{full}`"
 
     return re.sub(r"`([^`]*\{\}[^`]*)`|([\w.]*\{\}[\w.{}]*)", filled, formula)
+
+
+def allowing(bound: str, dtype: str, allowed: float | None) -> str:
+    """Return the text of a bound with what it really allows, where values move by whole steps and not by all of it.
+
+    Parameters
+    ----------
+    dtype
+        dtype string of the stored values.
+    allowed
+        The largest error that it allows; None where that is not known.
+    """
+    found = re.match(r"abs ([0-9.e+-]+)", bound)
+    if found is None or allowed is None or dtype in ("str", "bytes") or np.dtype(dtype).kind not in "iu":
+        return bound
+    return bound if allowed > 0.999 * float(found[1]) else f"{bound} ({allowed:.3g} in whole steps)"
 
 
 LOSSLESS = ErrorBound("lossless")

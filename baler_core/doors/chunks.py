@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from baler_core.api.calls import open as open_object
-from baler_core.api.codec import decode, encode
+from baler_core.api.codec import decode, decode_region, encode
 from baler_core.errors import BalerError, ConfigError, DamagedChunk, did_you_mean
 from baler_core.pipeline.trained_lookup import checksum
 
@@ -23,6 +24,39 @@ _FORTRAN, _VIEWED, _HOLES, _SINGLE = 1, 2, 4, 8
 _NUMBERS = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
 _AS_INTEGERS = {"M": "i8", "m": "i8", "b": "u1", "U": "u4"}
 _LARGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class ChunkRegion:
+    """A part of a chunk.
+
+    Attributes
+    ----------
+    box
+        Along each dimension from where to where.
+    shape
+        That the whole chunk must have.
+    """
+
+    box: tuple[slice, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def turned(self) -> ChunkRegion:
+        """Return the same of the transposed chunk."""
+        return ChunkRegion(self.box[::-1], self.shape[::-1])
+
+    def cut(self, values: np.ndarray) -> np.ndarray:
+        """Return the part of a whole chunk.
+
+        Raises
+        ------
+        DamagedChunk
+            If that has another shape.
+        """
+        if values.shape != self.shape:
+            raise DamagedChunk(f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {self.shape}")
+        return values[self.box]
 
 
 @dataclass(frozen=True)
@@ -116,8 +150,15 @@ class ChunkCoding:
         trained = self._model_file(self.trained)
         return encode(values, bounds=bounds, effort=self.effort, trained=trained, by_reference=True)  # type: ignore[arg-type]
 
-    def decode(self, data: bytes) -> np.ndarray:
-        """Return a chunk, contiguous in the order that it had.
+    def decode(self, data: bytes, region: ChunkRegion | None = None, *, near: Path | None = None) -> np.ndarray:
+        """Return a chunk, contiguous in the order that it had, or a region of one.
+
+        Parameters
+        ----------
+        region
+            None for all.
+        near
+            The folder of the store: trained models are looked for there and beside it.
 
         Raises
         ------
@@ -125,13 +166,13 @@ class ChunkCoding:
             If the bytes are damaged (a ValueError, too).
         """
         try:
-            return self._decoded(data)
+            return self._decoded(data, region, near)
         except (DamagedChunk, BadCodec):
             raise
         except (BalerError, ValueError, TypeError, SyntaxError, IndexError) as error:
             raise DamagedChunk(f"a chunk cannot be decoded by baler: {' '.join(str(error).split())}") from error
 
-    def _decoded(self, data: bytes) -> np.ndarray:
+    def _decoded(self, data: bytes, region: ChunkRegion | None, near: Path | None) -> np.ndarray:
         if not data or data[0] >= 2 * _SINGLE:
             raise DamagedChunk("a chunk cannot be decoded by baler: it was encoded by something else, or is damaged")
         flags, at, name = data[0], 1, ""
@@ -140,7 +181,10 @@ class ChunkCoding:
             name = data[2:at].decode("ascii")
         size = 8 if flags & _HOLES else 0
         stored_fill, at = data[at : at + size], at + size
-        values = self._restored(data[at:])
+        if region is None or flags & _SINGLE or name:
+            values = self._restored(data[at:], near)
+        else:
+            values = self._restored_region(data[at:], region.turned if flags & _FORTRAN else region, near)
         if flags & _HOLES:
             fill = np.frombuffer(stored_fill, "<f8")[0]
             values = np.where(np.isnan(values), fill.astype(values.dtype), values)
@@ -148,15 +192,21 @@ class ChunkCoding:
             values = _as_they_were(values, np.dtype(name))
         if flags & _SINGLE:
             values = values.reshape(())
-        return values.T if flags & _FORTRAN else values
+        values = values.T if flags & _FORTRAN else values
+        return region.cut(values) if region is not None and (name or flags & _SINGLE) else values
 
-    def _restored(self, data: bytes) -> np.ndarray:
+    def _restored_region(self, data: bytes, region: ChunkRegion, near: Path | None) -> np.ndarray:
+        if self.trained is not None:
+            return region.cut(self._restored(data, near))
+        return decode_region(data, region.box, region.shape)
+
+    def _restored(self, data: bytes, near: Path | None) -> np.ndarray:
         if self.trained is None:
             return np.asarray(decode(data))
-        return np.asarray(open_object(data, trained=self._model_file(self.trained), as_="original"))
+        return np.asarray(open_object(data, trained=self._model_file(self.trained, near), as_="original"))
 
-    def _model_file(self, sha256: str) -> Path:
-        """Return where the trained models lie.
+    def _model_file(self, sha256: str, near: Path | None = None) -> Path:
+        """Return where the trained models lie: in the store's folder, beside it, or in a folder of `BALER_MODELS`.
 
         Raises
         ------
@@ -165,13 +215,15 @@ class ChunkCoding:
         """
         if sha256 not in self._found:
             folders = [Path(one) for one in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if one]
-            files = [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.bal"))]
-            matching = [path for path in files if checksum(path) == sha256]
+            known = [near, near.parent, *folders] if near is not None else folders
+            files = [path for folder in known if folder.is_dir() for path in sorted(folder.glob("*.bal*"))]
+            matching = [path for path in files if path.is_file() and checksum(path) == sha256]
             if not matching:
                 where = " and ".join(map(str, folders)) or "no folder, since the variable is not set"
+                beside = "" if near is None else f", and {near} and the folder around it have none"
                 raise BadCodec(
-                    f"the trained models with the SHA-256 {sha256} are not there: {MODELS_VARIABLE} names {where}; put the "
-                    "file into one of its folders"
+                    f"the trained models with the SHA-256 {sha256} are not there: {MODELS_VARIABLE} names {where}{beside}; put "
+                    "the file into one of its folders"
                 )
             self._found[sha256] = matching[0]
         return self._found[sha256]
@@ -179,6 +231,49 @@ class ChunkCoding:
 
 class BadCodec(ConfigError, ValueError):
     """A codec was given settings that cannot be (a ValueError, too)."""
+
+
+def coding_of(
+    bounds: Mapping[str, Any] | str | None,
+    kinds: Mapping[str, Any],
+    effort: str,
+    fill: float | None,
+    trained: str | Path | None,
+) -> ChunkCoding:
+    """Return how chunks are encoded, from the arguments of a codec; `trained` may name a file in place of its SHA-256.
+
+    Raises
+    ------
+    BadCodec
+        If an argument makes no sense.
+    """
+    found: dict[str, Path] = {}
+    if trained is not None and not is_digest(trained):
+        path = Path(trained)
+        if not path.is_file():
+            raise BadCodec(f"trained={str(trained)!r}: wanted a file of trained models, or its SHA-256 of 64 digits")
+        trained = checksum(path)
+        found = {trained: path.resolve()}
+    return ChunkCoding(bounds_of(bounds, kinds), effort, fill, None if trained is None else str(trained), found)
+
+
+def is_digest(trained: object) -> bool:
+    """Return whether trained models are named by their SHA-256, as metadata must: they come from strangers, as files do."""
+    return re.fullmatch("[0-9a-f]{64}", str(trained)) is not None
+
+
+def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what metadata say of a codec.
+
+    Raises
+    ------
+    BadCodec
+        If they name a file.
+    """
+    trained = settings.get("trained")
+    if trained is not None and not is_digest(trained):
+        raise BadCodec(f"the metadata of a codec name trained models by {str(trained)[:80]!r}, which is no SHA-256")
+    return dict(settings)
 
 
 def bounds_of(bounds: Mapping[str, Any] | str | None, kinds: Mapping[str, Any]) -> Mapping[str, Any] | str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from baler_core.doors.chunks import ChunkCoding, bounds_of
+from baler_core.doors.chunks import ChunkCoding, checked_settings, coding_of
 
 
 class Baler(Codec):  # type: ignore[misc, unused-ignore]
@@ -24,7 +25,7 @@ class Baler(Codec):  # type: ignore[misc, unused-ignore]
     fill
         The value of cells without data, which stays theirs.
     trained
-        SHA-256 of a file of trained models in a folder that `BALER_MODELS` names.
+        A file of trained models, or the SHA-256 of one in a folder that `BALER_MODELS` names. Metadata keep the SHA-256.
 
     Raises
     ------
@@ -40,10 +41,10 @@ class Baler(Codec):  # type: ignore[misc, unused-ignore]
         *,
         effort: str = "fast",
         fill: float | None = None,
-        trained: str | None = None,
+        trained: str | Path | None = None,
         **kinds: Any,
     ) -> None:
-        self.coding = ChunkCoding(bounds_of(bounds, kinds), effort, fill, trained)
+        self.coding = coding_of(bounds, kinds, effort, fill, trained)
 
     def encode(self, buf: Any) -> bytes:
         """Return an array as bytes; other buffers have no dtype and keep every bit.
@@ -79,7 +80,7 @@ class Baler(Codec):  # type: ignore[misc, unused-ignore]
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the codec of a configuration."""
-        return cls(**{key: value for key, value in config.items() if key != "id"})
+        return cls(**checked_settings({key: value for key, value in config.items() if key != "id"}))
 
     def __repr__(self) -> str:
         return f"Baler({', '.join(f'{key}={value!r}' for key, value in self.coding.settings().items())})"

@@ -14,7 +14,8 @@ from xarray.backends.common import AbstractDataStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
-from baler_core.api.file import File, open_file
+from baler_core.api.file import File
+from baler_core.api.open_file import open_one
 from baler_core.doors.xarray_objects import is_xarray, lazy_object
 from baler_core.errors import DamagedFile, FormatError, UnknownVariable, did_you_mean
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
@@ -28,7 +29,7 @@ def open_group(
 ) -> xr.Dataset:
     """Return the dataset of one group; arguments as of `BalerBackendEntrypoint.open_dataset`."""
     with _as_os_errors():
-        file = open_file(place, trained=trained, cache=cache)
+        file = open_one(place, trained=trained, cache=cache)
         try:
             return _dataset(file, _path(group), decoding)
         except BaseException:
@@ -41,7 +42,7 @@ def open_groups(
 ) -> dict[str, xr.Dataset]:
     """Return the datasets of a group and of all below it, by path; one open file serves them."""
     with _as_os_errors():
-        file = open_file(place, trained=trained, cache=cache)
+        file = open_one(place, trained=trained, cache=cache)
         try:
             top = _path(group)
             below = [path for path in _groups(file) if path == top or not top or path.startswith(f"{top}/")]

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from zarr.abc.codec import ArrayBytesCodec
+from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
 
-from baler_core.doors.chunks import BadCodec, ChunkCoding, bounds_of
+from baler_core.api.selection import selection_of
+from baler_core.doors.chunks import BadCodec, ChunkCoding, ChunkRegion, checked_settings, coding_of
 from baler_core.errors import DamagedChunk
 
 if TYPE_CHECKING:
+    from zarr.abc.store import ByteGetter
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import Buffer, NDBuffer
+    from zarr.core.indexing import SelectorTuple
 
 
 @dataclass(frozen=True, init=False)
-class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
+class BalerCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):  # type: ignore[misc, unused-ignore]
     """Learned, error-bounded compression of chunks; the array's fill value stays where it is.
 
     Parameters
@@ -31,7 +35,7 @@ class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
     fill
         The value of cells without data, if it is not the array's own.
     trained
-        SHA-256 of a file of trained models in a folder that `BALER_MODELS` names.
+        A file of trained models, or the SHA-256 of one in a folder that `BALER_MODELS` names. Metadata keep the SHA-256.
 
     Raises
     ------
@@ -48,10 +52,10 @@ class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
         *,
         effort: str = "fast",
         fill: float | None = None,
-        trained: str | None = None,
+        trained: str | Path | None = None,
         **kinds: Any,
     ) -> None:
-        object.__setattr__(self, "coding", ChunkCoding(bounds_of(bounds, kinds), effort, fill, trained))
+        object.__setattr__(self, "coding", coding_of(bounds, kinds, effort, fill, trained))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -64,7 +68,7 @@ class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
         """
         if data.get("name") != "baler":
             raise BadCodec(f"the metadata of a codec {data.get('name')!r} were given to the codec 'baler'")
-        return cls(**data.get("configuration", {}))
+        return cls(**checked_settings(data.get("configuration", {})))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metadata of the codec; all of it is JSON."""
@@ -77,10 +81,34 @@ class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         values = await asyncio.to_thread(self.coding.decode, chunk_data.to_bytes())
+        return self._checked(values, chunk_spec, chunk_spec.shape)
+
+    async def _decode_partial_single(
+        self, byte_getter: ByteGetter, selection: SelectorTuple, chunk_spec: ArraySpec
+    ) -> NDBuffer | None:
+        chunk_data = await byte_getter.get(prototype=chunk_spec.prototype)
+        if chunk_data is None:
+            return None
+        box, inside = selection_of(selection, chunk_spec.shape, "a chunk")
+        shape = tuple(one.stop - one.start for one in box)
+        wanted = None if shape == chunk_spec.shape else ChunkRegion(box, chunk_spec.shape)
+        near = _folder_of(byte_getter)
+        values = await asyncio.to_thread(self.coding.decode, chunk_data.to_bytes(), wanted, near=near)
+        return self._checked(values, chunk_spec, shape)[inside]
+
+    @staticmethod
+    def _checked(values: np.ndarray, chunk_spec: ArraySpec, shape: tuple[int, ...]) -> NDBuffer:
+        """Return a chunk or a region of one as Zarr has it.
+
+        Raises
+        ------
+        DamagedChunk
+            If it is of another type or shape than the array.
+        """
         dtype = chunk_spec.dtype.to_native_dtype()
-        if values.dtype.itemsize != dtype.itemsize or values.shape != chunk_spec.shape:
+        if values.dtype.itemsize != dtype.itemsize or values.shape != shape:
             raise DamagedChunk(
-                f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {chunk_spec.shape}"
+                f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {shape}"
             )
         return chunk_spec.prototype.nd_buffer.from_numpy_array(np.ascontiguousarray(values).view(dtype))
 
@@ -91,3 +119,9 @@ class BalerCodec(ArrayBytesCodec):  # type: ignore[misc, unused-ignore]
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Refuse: the size of a chunk is known once it is encoded."""
         raise NotImplementedError
+
+
+def _folder_of(byte_getter: object) -> Path | None:
+    """Return the folder of a store on this machine."""
+    root = getattr(getattr(byte_getter, "store", None), "root", None)
+    return root if isinstance(root, Path) else None

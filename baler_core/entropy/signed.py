@@ -111,7 +111,11 @@ def code_signed_node(
     row = node * SLOTS
     other = _EXPECTED + (chosen[0] * _KINDS + np.int64(KIND_OF[node])) * SLOTS
     shaped = _SHAPED + (chosen[1] * NODES + node) * SLOTS
-    first, second, third = weighted(weights, row, slots), weighted(weights, other, slots), weighted(weights, shaped, slots)
+    first, second, third = (
+        weighted(weights, row, slots),
+        weighted(weights, other, slots),
+        weighted(weights, shaped, slots),
+    )
     bit = code_bit(registers, data, bit, squash(((first + second + third) * _THIRD) >> 16))
     target = 65535 if bit else 0
     learn_slots(weights, row, slots, np.int32(((target - squash(first)) * _RATE) >> 4))
@@ -179,7 +183,9 @@ def code_signed(
     below = 1 if number < 0 else 0
     negative = code_signed_node(registers, data, counters, weights, mixed, chosen, _HIGH + 1, below)
     value = -1 - number if number < 0 else number
-    value = min(code_large(registers, data, counters, weights, middles, mixed, chosen, (value, negative, expected)), _MOST)
+    value = min(
+        code_large(registers, data, counters, weights, middles, mixed, chosen, (value, negative, expected)), _MOST
+    )
     return -1 - value if negative else value
 
 

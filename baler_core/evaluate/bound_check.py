@@ -37,6 +37,8 @@ class BoundCheck:
         Values that were valid and are missing now, or the other way.
     zeros, zeros_changed
         Values that were exactly 0, in physical units, and how many of them are not any more.
+    signs_changed
+        Values that were above 0 and are below it, or the other way.
     distinct
         Of whole numbers that changed, which may be ids: the values before and after; None beyond a million, and for
         integers that stand for real numbers by a scale factor.
@@ -55,6 +57,7 @@ class BoundCheck:
     mask_changed: int = 0
     zeros: int = 0
     zeros_changed: int = 0
+    signs_changed: int = 0
     distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     mean: MeanError = field(default_factory=MeanError)
 
@@ -96,6 +99,11 @@ class BoundCheck:
         if not is_measured(self.variable) or not usable_packing(self.variable):
             return
         zero = zero_of(-self.variable.offset / self.variable.scale, original.dtype)
+        if zero is not None and self.changed:
+            fill = [value for value in self.variable.fill if value == value]
+            valid = ~(np.isin(original, fill) | np.isin(restored, fill)) if fill else True
+            with np.errstate(invalid="ignore"):
+                self.signs_changed += int(np.count_nonzero(zero.crossed(original, restored) & valid))
         if zero is not None and zero.value is not None:
             were_zero = original == zero.value
             self.zeros += int(np.count_nonzero(were_zero))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from baler_core.config import ComponentSpec
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
@@ -125,7 +126,8 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
             block_ends(info) if info is not None else {},
             before.masks,
         )
-        results = compare(before.walk, after.walk, schema, wanted, names=(original.name, restored.name))
+        walk = _named_alike(after, schema)
+        results = compare(before.walk, walk, schema, wanted, names=(original.name, restored.name))
         results = replace(results, notes=(*results.notes, *notes))
     results = replace(
         results,
@@ -225,6 +227,19 @@ def _common(before: _Side, after: _Side) -> tuple[Schema, list[str]]:
     sentences = [f"variables of the original that are not in the restored file: {listed(missing)}"] if missing else []
     sentences += [line for v in kept for line in _differences(v, restored[v.name])]
     return replace(before.schema, variables=kept), sentences
+
+
+def _named_alike(after: _Side, schema: Schema) -> Walk:
+    """Walk through the restored file with the original's names of dimensions, which other formats call otherwise."""
+    if all(after.schema[v.name].dims == v.dims for v in schema.variables):
+        return after.walk
+
+    def walk() -> Iterator[Block]:
+        for block in after.walk():
+            names = [v.name for v in schema.variables if v.name in block.variables]
+            yield make_block({name: (schema[name].dims, values_of(block, name)) for name in names})
+
+    return walk
 
 
 def _differences(before: Variable, after: Variable) -> list[str]:

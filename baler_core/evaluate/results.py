@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
+from baler_core.data.error_bound import allowing
 from baler_core.data.mean_errors import within
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Json
@@ -45,6 +46,8 @@ class VariableResult:
         Values that readers of the format showed and now show as missing, or the other way.
     zeros, zeros_changed
         Values that were exactly 0, and how many of them are not any more, of variables that have many; else 0.
+    signs_changed
+        How many values were above 0 and are below it, or the other way.
     distinct
         Number of distinct values before and after, of whole numbers of which some changed; else None.
     mean_error, mean_limit
@@ -71,12 +74,23 @@ class VariableResult:
     mask_changed: int = 0
     zeros: int = 0
     zeros_changed: int = 0
+    signs_changed: int = 0
     distinct: tuple[int, int] | None = None
     native_bytes: int = 0
     mean_error: float | None = None
     mean_limit: float | None = None
     level: Literal["good", "fair", "bad"] = "good"
     words: str = ""
+
+    @property
+    def unexpected_signs(self) -> int:
+        """How many values changed their sign although nobody said that they may."""
+        return 0 if self.bound == "none" or "sign free" in self.bound else self.signs_changed
+
+    @property
+    def shown_bound(self) -> str:
+        """The bound, with what it really allows where that is less."""
+        return allowing(self.bound, self.dtype, self.allowed)
 
     @property
     def mean_share(self) -> float | None:

@@ -11,7 +11,7 @@ from baler_core.data.bounds import Tolerance, ToleranceKind
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import complete_tolerance
-from baler_core.data.variables import Json, Schema
+from baler_core.data.variables import Json, Schema, Variable
 
 # What bounds state beside limits and sign: lists of numbers.
 _KEPT = ("exact_at", "threshold")
@@ -83,7 +83,8 @@ def tolerances_from_json(
         If they do not fit together.
     """
     triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
-    found = tuple(complete_tolerance(_tolerance(*stated), bound, variable) for stated, variable, bound in triples)
+    alike: dict[tuple[object, ...], Tolerance] = {}
+    found = tuple(_completed(alike, stated, bound, variable) for stated, variable, bound in triples)
     scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (_gives_each(b) and t.lossy)]
     if any(not _gives_each(bound) or tolerance.kind != "each" for tolerance, bound in scaled):
         raise ValueError("a tolerance of each value and a formula or noise belong together")
@@ -91,6 +92,33 @@ def tolerances_from_json(
         if tolerance.noise is not None and len(variable.dims) < 2:
             raise ValueError(f"{variable.name!r} has no tiles of its own noise")
     return with_scales(schema, bounds, found) if scaled else found
+
+
+def bounds_from_json(records: Sequence[Json]) -> tuple[ErrorBound, ...]:
+    """Return bounds from their records, the same object for those that are alike.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        As `bound_from_json`.
+    """
+    known: dict[str, ErrorBound] = {}
+    for one in records:
+        if (text := repr(one)) not in known:
+            known[text] = bound_from_json(one)
+    return tuple(known[repr(one)] for one in records)
+
+
+def _completed(
+    alike: dict[tuple[object, ...], Tolerance], stated: Json, bound: ErrorBound, variable: Variable
+) -> Tolerance:
+    """Return the tolerance of a variable, made once for all that are alike: files have thousands of these."""
+    numbers = (variable.scale, variable.offset, variable.limits, variable.stated_limits)
+    special = (variable.dtype, variable.fill, variable.flags, len(variable.dims), variable.is_numeric)
+    key = (repr(stated), id(bound), *numbers, *special)
+    if key not in alike:
+        alike[key] = complete_tolerance(_tolerance(*stated), bound, variable)
+    return alike[key]
 
 
 def _tolerance(kind: Json, value: Json, shift: Json) -> Tolerance:

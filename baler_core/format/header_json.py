@@ -10,12 +10,13 @@ from decimal import ROUND_CEILING, Decimal
 
 import numpy as np
 
+from baler_core.data.bound_syntax import NO_LIMITS
 from baler_core.data.bounds import Tolerance
 from baler_core.data.rows import RowOrder
 from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
-from baler_core.format.bounds_json import bound_from_json, bound_to_json, tolerances_from_json
+from baler_core.format.bounds_json import bound_to_json, bounds_from_json, tolerances_from_json
 from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.header import (
     BlockRecord,
@@ -198,7 +199,7 @@ def _header(record: Json, sections: int) -> Header:
     variables = tuple(_variable(v, dims) for v in record["variables"])
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
-    bounds = tuple(bound_from_json(stated) for stated in _unrun(record["bounds"], len(variables)))
+    bounds = bounds_from_json(_unrun(record["bounds"], len(variables)))
     schema = Schema(variables, sizes, counts, dict(record["skeleton"]))
     tolerances = tolerances_from_json(_unrun(record["tolerances"], len(variables)), schema, bounds)
     return Header(
@@ -251,11 +252,14 @@ def _errors(record: Json, variables: Sequence[Variable], tolerances: Sequence[To
     places = unranged(ranges, len(variables))
     stated = iter(largest)
     errors = {}
+    alike: dict[tuple[int, str], float] = {}
     for place, share in zip(places, map(float, shares), strict=True):
         variable, tolerance = variables[place], tolerances[place]
         if _tells_error(tolerance):
-            allowed = replace(tolerance, fill=()).allowed(np.zeros(1, variable.numpy_dtype))[0]
-            most = share * float(allowed) * abs(variable.scale)
+            key = id(tolerance), variable.dtype
+            if key not in alike:
+                alike[key] = float(replace(tolerance, fill=()).allowed(np.zeros(1, variable.numpy_dtype))[0])
+            most = share * alike[key] * abs(variable.scale)
         else:
             most = float(next(stated, math.nan))
         errors[variable.name] = ErrorRecord(most, share)
@@ -293,22 +297,25 @@ def _variable(record: Json, dims: Sequence[str]) -> Variable:
     if not isinstance(dtype, str) or (dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject):
         raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
     scale, offset = record.get("packing", (1.0, 0.0))
-    low, high = record.get("limits", (-math.inf, math.inf))
-    lowest, highest = record.get("stated_limits", (-math.inf, math.inf))
     return Variable(
         str(name),
         str(dtype),
-        tuple(dims[count_of(place)] for place in (places if isinstance(places, list) else [places])),
+        tuple([dims[count_of(place)] for place in (places if isinstance(places, list) else [places])]),
         str(record.get("units", "")),
         str(record.get("title", "")),
-        tuple(_special(value) for value in record.get("fill", ())),
+        tuple(map(_special, record.get("fill", ()))),
         float(scale),
         float(offset),
-        {str(dim): str(role) for dim, role in record.get("axes", {}).items()},
-        (float(low), float(high)),
-        tuple(_special(value) for value in record.get("flags", ())),
-        stated_limits=(float(lowest), float(highest)),
+        {str(dim): str(role) for dim, role in record["axes"].items()} if "axes" in record else {},
+        _limits(record["limits"]) if "limits" in record else NO_LIMITS,
+        tuple(map(_special, record.get("flags", ()))),
+        stated_limits=_limits(record["stated_limits"]) if "stated_limits" in record else NO_LIMITS,
     )
+
+
+def _limits(record: Json) -> tuple[float, float]:
+    low, high = record
+    return float(low), float(high)
 
 
 def _special(value: Json) -> float:

@@ -29,7 +29,7 @@ def to_columns(record: Json) -> Json:
 def from_columns(record: Json) -> Json:
     """Invert `to_columns`."""
     if isinstance(record, list):
-        return [from_columns(item) for item in record]
+        return [from_columns(item) if isinstance(item, list | dict) else item for item in record]
     if not isinstance(record, dict):
         return record
     if set(record) != {_COLUMNS}:
@@ -63,7 +63,7 @@ def _common_order(record: list[Json]) -> list[str] | None:
 
 
 def ranges_of(numbers: Sequence[int]) -> list[list[int]]:
-    """Return ascending numbers as [first, count] pairs."""
+    """Return numbers as [first, count] pairs of runs."""
     ranges: list[list[int]] = []
     for number in numbers:
         if ranges and sum(ranges[-1]) == number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,6 +15,21 @@ def size_of(path: Path) -> int:
     for folder, _, names in os.walk(path):
         total += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
     return total
+
+
+def stamp_of(path: Path) -> str:
+    """Return what changes when a file does, or a file of a folder: its size and time, on whatever machine it is seen."""
+    if not path.is_dir():
+        found = path.stat()
+        return f"{found.st_size} bytes of {found.st_mtime_ns}"
+    digest, size = hashlib.sha256(), 0
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            found = os.lstat(os.path.join(folder, name))
+            size += found.st_size
+            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    return f"{size} bytes of {digest.hexdigest()[:16]}"
 
 
 def settle(path: Path) -> None:

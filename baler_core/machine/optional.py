@@ -13,6 +13,7 @@ EXTRAS = {
     "fsspec": "remote",
     "pyarrow": "frames",
     "polars": "frames",
+    "distributed": "cluster",
 }
 """The extra of `baler-core` that brings a package."""
 

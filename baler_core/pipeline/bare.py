@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -18,6 +19,7 @@ from baler_core.config import Config
 from baler_core.data.block import make_block
 from baler_core.data.bounds import Tolerance, value_range
 from baler_core.data.error_bound import ErrorBound
+from baler_core.data.part import Part
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import DataError, FormatError
@@ -31,8 +33,9 @@ from baler_core.pipeline.group_models import choose_model, task_for
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.job import GroupBlock, Job, PreparedBlock, prepare
 from baler_core.pipeline.preprocess import Pipeline
+from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.pipeline.tuning import first_steps
-from baler_core.plugin.interfaces import Model
+from baler_core.plugin.interfaces import Hints, Model
 from baler_core.plugin.registry import Registry
 
 MODELS: Mapping[str, type[Model]] = {
@@ -158,30 +161,48 @@ def encode_bare(config: Config, registry: Registry, source: Input) -> bytes | No
 
 
 @one_thread
-def array_coder(config: Config, registry: Registry, sample: Input) -> ArrayCoder:
-    """Choose and fit a model on a sample, for arrays like it.
+def array_coder(config: Config, registry: Registry, sample: Input, trained: Path | None = None) -> ArrayCoder:
+    """Choose and fit a model on a sample, for arrays like it; or take one that was trained on such.
 
     Raises
     ------
     DataError
-        If the model that the configuration names has no place in such a stream.
+        If the model that the configuration names has no place in such a stream, or `trained` knows no such arrays.
     """
     job, given = _job(config, registry, sample)
     job = replace(job, for_other_files=False)
+    chosen = _learned(job, given) if trained is None else _known(trained, registry, given)
+    if chosen.model.name not in MODELS:
+        raise DataError(
+            f"the model {chosen.model.name!r} cannot encode arrays outside a file: take {', '.join(MODELS)} or auto"
+        )
+    coder = coder_of(job, given, chosen, None)
+    return ArrayCoder(replace(coder, steps=given.steps), given.encoded.layout.variables[0], job.bounds[0])
+
+
+def _learned(job: Job, given: PreparedBlock) -> Chosen:
+    """Return a model that has learned what serves other arrays, too."""
     chosen, _ = choose_model(job, task_for(job, given))
     model = chosen.model
-    if model.name not in MODELS:
-        raise DataError(
-            f"the model {model.name!r} cannot encode arrays outside a file: take {', '.join(MODELS)} or auto"
-        )
+    if not isinstance(model, FieldModel | TableModel):
+        return chosen
     layout, tolerances = given.encoded.layout, given.encoded.tolerances
-    if isinstance(model, FieldModel | TableModel):
-        hints = replace(chosen.hints, for_other_files=True, baseline={})
-        again = type(model)(model.options)
-        again.fit([given.encoded.block], layout=layout, tolerances=tolerances, training=config.training, hints=hints)
-        chosen = Chosen(again, {}, replace(hints, for_other_files=False))
-    coder = coder_of(job, given, chosen, None)
-    return ArrayCoder(replace(coder, steps=given.steps), layout.variables[0], job.bounds[0])
+    hints = replace(chosen.hints, for_other_files=True, baseline={})
+    again = type(model)(model.options)
+    training = job.config.training
+    again.fit([given.encoded.block], layout=layout, tolerances=tolerances, training=training, hints=hints)
+    return Chosen(again, {}, replace(hints, for_other_files=False))
+
+
+def _known(path: Path, registry: Registry, given: PreparedBlock) -> Chosen:
+    """Return the model of a file of trained ones."""
+    trained = TrainedModels(path, registry)
+    found = trained.model_for(given.encoded.layout)
+    if found is None:
+        raise DataError(
+            f"{path}: its models do not know arrays like the sample: {trained.difference(given.encoded.layout)}"
+        )
+    return Chosen(found.model, {}, Hints())
 
 
 def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] | None = None) -> np.ndarray:
@@ -204,6 +225,20 @@ def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] 
     return restored(bare, model_of(bare, state, memory_limit))
 
 
+def decode_bare_region(data: bytes, box: Sequence[slice], shape: tuple[int, ...], *, memory_limit: int) -> np.ndarray:
+    """Restore a region of what `encode_bare` encoded of an array of this shape.
+
+    Raises
+    ------
+    FormatError
+        If the bytes are damaged, or need a state that is elsewhere, or hold an array of another shape.
+    """
+    bare = unpack_bare(data, memory_limit=memory_limit)
+    if bare.state is None or bare.shape != shape:
+        raise FormatError(f"an encoded array holds {bare.dtype} {bare.shape}, and {shape} was expected")
+    return restored_region(bare, model_of(bare, bare.state, memory_limit), box)
+
+
 def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
     """Return the model of a stream, with its state."""
     kind = MODELS[bare.model]
@@ -214,6 +249,27 @@ def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
     )
     model.load_state(decode_state(state, memory_limit=memory_limit // 8))
     return model
+
+
+@one_thread
+def restored_region(bare: BareStream, model: Model, box: Sequence[slice]) -> np.ndarray:
+    """Return a region of the values of a stream: only the tiles and row blocks that hold it are decoded, where that is possible.
+
+    Parameters
+    ----------
+    box
+        Along each dimension from where to where.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged.
+    """
+    layout, tolerances = bare.layout, {NAME: bare.tolerance}
+    part = Part(frozenset([NAME]), dict(zip(bare.variable.dims, box, strict=True)))
+    decoder = GroupDecoder(lambda _: tolerances, Pipeline())
+    found = decoder.part(model, dict(bare.streams), layout, {}, part)
+    return restored(bare, model)[tuple(box)] if found is None else found[NAME]
 
 
 @one_thread

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
+from tempfile import TemporaryDirectory
 
 from baler_core.config import Config
 from baler_core.data.block import values_of
-from baler_core.data.mean_errors import MeanError
 from baler_core.data.seeds import SeedSpread
-from baler_core.data.variables import block_sizes
 from baler_core.format.arrays import encode_state
-from baler_core.format.blocks import pack_block
 from baler_core.format.container import BalWriter
-from baler_core.format.header import BlockRecord, DerivedRecord, ErrorRecord
+from baler_core.format.header import DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import counted
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.derived_held import DerivedKeeper
+from baler_core.pipeline.block_coding import FileRecord
+from baler_core.pipeline.block_team import Team, coded_by_team, coded_here
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
-from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
+from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.group_models import choose_model, reuse, task_for
-from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.input import Input, input_of
-from baler_core.pipeline.job import GroupKey, Job, PreparedBlock, prepare
+from baler_core.pipeline.job import GroupKey, Job, prepare
+from baler_core.pipeline.known_columns import with_known_columns
 from baler_core.pipeline.order_choice import in_free_order
-from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.targets import reach, told
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
 logger = logging.getLogger(__name__)
+_SMALL_FILE = 1 << 15
+"""Smaller files that refer to trained models are compared with themselves without: what names these takes bytes, too."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +71,12 @@ class Compressed:
         What was reached of a target, in a sentence.
     derived
         Derived quantities that were kept, each with its largest error.
+    corrections
+        How many values of a variable are stored exactly beside what the model made of it, since it broke their bound.
+    values
+        How many values there are of all variables.
+    learned_anew
+        Groups that the trained models it was given did not suit.
     """
 
     path: Path
@@ -91,6 +94,9 @@ class Compressed:
     target: str = ""
     derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
     seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
+    corrections: Mapping[str, int] = field(default_factory=dict)
+    values: int = 0
+    learned_anew: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -100,7 +106,13 @@ class Compressed:
 
 @one_thread
 def compress(
-    config: Config, registry: Registry, *, source: Path | Input, output: Path, model: Path | None = None
+    config: Config,
+    registry: Registry,
+    *,
+    source: Path | Input,
+    output: Path,
+    model: Path | None = None,
+    team: Team | None = None,
 ) -> Compressed:
     """Compress one file or object.
 
@@ -113,27 +125,44 @@ def compress(
     model
         A file of trained models to use instead of training, where they suit; held inside or referred to, as
         `model_storage` of the configuration says.
+    team
+        Workers that encode blocks beside this process; the bytes of the file do not depend on them.
 
     Raises
     ------
     BalerError
-        If input, configuration or model do not fit together.
+        If input, configuration or model do not fit together, or the input is changed meanwhile.
     BoundBroken
         If a bound cannot be held, which is a bug.
     """
-    given = input_of(source, config, registry)
+    opened = given = input_of(source, config, registry)
     with given.source, completed(output) as temporary:
         if config.order == "free":
-            given = in_free_order(config, registry, given, _sample_writer(registry))
-        if config.target is None:
-            return replace(write_file(config, registry, given, temporary, model), path=output)
+            given = in_free_order(config, registry, opened, _sample_writer(registry))
         first = [True]  # of several tries, one warns
 
         def write(tried: Config, part: Input, place: Path) -> Compressed:
-            quiet = not first.pop() if first and part is given else True
-            return write_file(tried, registry, part, place, model, quiet=quiet)
+            whole = part is given
+            quiet = not first.pop() if first and whole else True
+            job = with_known_columns(prepare(tried, registry, part.source, model, quiet=quiet))
+            return _written(job, part, place, quiet=quiet, team=team if whole else None)
 
-        return replace(reach(config, given, temporary, write), path=output)
+        done = write(config, given, temporary) if config.target is None else reach(config, given, temporary, write)
+        if config.target is None and done.trained and done.file_bytes < _SMALL_FILE:
+            done = _without_reference(config, registry, given, done)
+        opened.refuse_changed()
+        return replace(done, path=output)
+
+
+def _without_reference(config: Config, registry: Registry, given: Input, referring: Compressed) -> Compressed:
+    """Write a small file once more without a reference to trained models, and keep it if it is not larger."""
+    with TemporaryDirectory(dir=referring.path.parent) as folder:
+        done = write_file(config, registry, given, Path(folder) / "alone.bal", quiet=True)
+        if done.file_bytes > referring.file_bytes:
+            return referring
+        done.path.replace(referring.path)
+    logger.warning("%s: needs no trained models, since a reference to them would not make it smaller", given.name)
+    return done
 
 
 def _sample_writer(registry: Registry) -> Callable[[Config, Input, Path], int]:
@@ -145,9 +174,7 @@ def _sample_writer(registry: Registry) -> Callable[[Config, Input, Path], int]:
     return write
 
 
-def write_file(
-    config: Config, registry: Registry, given: Input, output: Path, model: Path | None = None, *, quiet: bool = False
-) -> Compressed:
+def write_file(config: Config, registry: Registry, given: Input, output: Path, *, quiet: bool = False) -> Compressed:
     """Write an open input to a file.
 
     Parameters
@@ -155,10 +182,14 @@ def write_file(
     quiet
         Whether warnings of the bounds have been told already.
     """
+    return _written(prepare(config, registry, given.source, quiet=quiet), given, output, quiet=quiet)
+
+
+def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | None = None) -> Compressed:
+    config = job.config
     with output.open("wb") as file:
-        job = prepare(config, registry, given.source, model, quiet=quiet)
         writer = BalWriter(file)
-        coded = _write_blocks(job, writer, given.name)
+        coded = _write_blocks(job, writer, given, team)
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
     if not quiet:
@@ -172,12 +203,13 @@ def write_file(
             "that were exactly 0 are not any more",
             "A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
         )
+    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     done = Compressed(
         output,
         header.input_bytes,
         file_bytes,
         coded.errors,
-        {group.title: group.models[0].name for group in coded.groups},
+        _models_of(coded.groups),
         _histories(coded),
         header.trained.name if header.trained is not None else "",
         header.left_out,
@@ -187,94 +219,29 @@ def write_file(
         coded.means,
         derived={record.name: record for record in coded.derived},
         seeds=_seeds(coded),
+        corrections=coded.exact,
+        values=values,
+        learned_anew=_learned_anew(job, coded),
     )
-    if not quiet and config.training.seeds > 1 and not done.seeds and model is None:
+    if not quiet and config.training.seeds > 1 and not done.seeds and job.trained is None:
         _warn_of_one_seed(done)
-    values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     if config.target is None:
         return done
     limits = {v.name: bound.value for v, bound in zip(job.schema.variables, job.bounds, strict=True)}
     return replace(done, target=told(done, config.target, values, limits))
 
 
-def _write_blocks(job: Job, writer: BalWriter, title: str) -> CodedFile:
-    """Encode and write block after block."""
+def _write_blocks(job: Job, writer: BalWriter, given: Input, team: Team | None) -> CodedFile:
+    """Write block after block, whoever encodes them."""
     coders: dict[GroupKey, GroupCoder] = {}
-    records: list[BlockRecord] = []
-    errors: Mapping[str, ErrorRecord] = {}
-    flips: Counter[str] = Counter()
-    zeros: Counter[str] = Counter()
-    means: dict[str, MeanError] = {}
-    native = 0
+    record = FileRecord(job)
     total = sum(job.schema.nbytes(variable) for variable in job.schema.variables)
-    with counted(f"compress {title}", total) as progress:
-        keeper = DerivedKeeper(job) if job.held.quantities else None
-        for place, block in enumerate(job.blocks):
-            given = job.prepared(block)
-            coded = _coded(job, coders, given)
-            coded = coded if keeper is None else keeper.hold(block, given, coded)
-            coded = [replace(one, restored={}) for one in coded]
-            writer.add(pack_block(place, [one.streams for one in coded], [one.digest for one in coded]))
-            numbers = {key: number for number, key in enumerate(coders)}
-            groups, models = tuple(numbers[one.key] for one in given), tuple(one.model for one in coded)
-            records.append(BlockRecord(groups, models, block_sizes(block)))
-            for one in coded:
-                errors = joined_errors(errors, one.errors)
-                flips.update(one.flips)
-                zeros.update(one.zeros)
-                means.update({name: means.get(name, MeanError()).joined(mean) for name, mean in one.means.items()})
-            native += sum(one.original.native_size for one in given)
-            progress(sum(one.original.layout.nbytes for one in given))
-    stored = _stored_groups(list(coders.values()), records)
-    derived = () if keeper is None else keeper.records()
-    return CodedFile(
-        stored, records, native, errors, dict(flips), dict(zeros), means=_on_average(job, means), derived=derived
-    )
-
-
-def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:
-    """Return the errors on average over all blocks."""
-    kinds = {name: job.tolerances[name].mean for name in means}
-    return {name: means[name].value(kind[0]) for name, kind in kinds.items() if kind is not None}
-
-
-def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[PreparedBlock]) -> list[CodedBlock]:
-    """Encode the groups of a block, each after those from which its tolerances follow."""
-    needs = [one.needs for one in given]
-    if not any(needs):
-        return [_encode(job, coders, one.scaled({})) for one in given]
-    restored: dict[str, np.ndarray] = {}
-    coded: dict[int, CodedBlock] = {}
-    for place in restored_first([one.original.layout for one in given], needs):
-        coded[place] = _encode(job, coders, given[place].scaled(restored))
-        restored |= coded[place].restored
-    return [coded[place] for place in range(len(given))]
-
-
-def _encode(job: Job, coders: dict[GroupKey, GroupCoder], given: PreparedBlock) -> CodedBlock:
-    """Encode a group of a block; one that is met first gets its coder now."""
-    if given.key in coders:
-        return coders[given.key].encode(given)
-    coders[given.key], coded = start_group(job, given)
-    return coded
-
-
-def _stored_groups(coders: Sequence[GroupCoder], records: Sequence[BlockRecord]) -> list[StoredGroup]:
-    """Describe the groups, with the baseline of those of which it coded a block."""
-    by_baseline = {
-        group for record in records for group, model in zip(record.groups, record.models, strict=True) if model
-    }
-    return [
-        StoredGroup(
-            coder.layout,
-            (coder.encoder, coder.baseline)
-            if coder.baseline is not None and number in by_baseline
-            else (coder.encoder,),
-            coder.state,
-            coder.section,
-        )
-        for number, coder in enumerate(coders)
-    ]
+    with counted(f"compress {given.name}", total) as progress:
+        for coded in coded_here(job, coders) if team is None else coded_by_team(job, coders, given, team):
+            writer.add(coded.section)
+            record.add(coded)
+            progress(coded.nbytes)
+    return record.coded_file(coders)
 
 
 @one_thread
@@ -324,10 +291,31 @@ def _warn_of_changed(counts: Mapping[str, int], what: str, remedy: str) -> None:
         )
 
 
+def _models_of(groups: Sequence[StoredGroup]) -> dict[str, str]:
+    """Return the model of each group by its title; groups of the same dimensions are numbered."""
+    found: dict[str, str] = {}
+    for group in groups:
+        same = sum(title == group.title or title.startswith(f"{group.title} #") for title in found)
+        found[f"{group.title} #{same + 1}" if same else group.title] = group.models[0].name
+    return found
+
+
 def _histories(coded: CodedFile) -> dict[str, object]:
     """Collect the training histories of models that keep one."""
     found = {group.title: getattr(group.models[0], "history", None) for group in coded.groups}
     return {name: history for name, history in found.items() if history is not None}
+
+
+def _learned_anew(job: Job, coded: CodedFile) -> tuple[str, ...]:
+    """Name the groups whose model is none of the trained ones."""
+    if job.trained is None:
+        return ()
+    known = [job.trained.model_for(group.layout) for group in coded.groups]
+    return tuple(
+        group.title
+        for group, trained in zip(coded.groups, known, strict=True)
+        if group.layout.kind != "other" and (trained is None or trained.model is not group.models[0])
+    )
 
 
 def _seeds(coded: CodedFile) -> dict[str, SeedSpread]:

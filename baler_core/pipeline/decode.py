@@ -28,7 +28,7 @@ from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State
-from baler_core.plugin.registry import Kind, Registry, load_plugins
+from baler_core.plugin.registry import CORE, Kind, Registry, load_plugins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,8 @@ def plugins_for(header: Header) -> Registry:
     skeleton = header.schema.skeleton
     if header.reader.name == "python":
         needed.append(("object", str(skeleton.get("kind")), str(skeleton.get("package"))))
-    registry = load_plugins({package for _, _, package in needed}, {kind for kind, _, _ in needed})
+    core = [(kind, name) for kind, name, package in dict.fromkeys(needed) if package == CORE]
+    registry = load_plugins({package for _, _, package in needed}, {kind for kind, _, _ in needed}, core)
     offered = all(name in registry.offers[kind] for kind, name, _ in needed)
     return registry if offered and header.trained is None else load_plugins()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from baler_core.config.inputs import split_name
 from baler_core.data.variables import Schema
@@ -14,16 +16,27 @@ from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import counted
+from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
+from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Reader, Sink
 from baler_core.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 
 
 def decompress(
-    path: Path, registry: Registry | None, *, output: Path, lookup: Lookup = NOWHERE_ELSE, memory: int | None = None
+    path: Path,
+    registry: Registry | None,
+    *,
+    output: Path,
+    lookup: Lookup = NOWHERE_ELSE,
+    memory: int | None = None,
+    team: Team | None = None,
 ) -> Path:
     """Restore a .bal file.
 
@@ -37,6 +50,8 @@ def decompress(
         Where to look for the trained models that the file may refer to.
     memory
         At most so many bytes may a block take; None allows half of what the machine has.
+    team
+        Workers that decode blocks, which this process writes.
 
     Raises
     ------
@@ -57,15 +72,19 @@ def decompress(
         what = f"the reader {header.reader.name!r} of {header.reader.package}"
         with completed(output, reader.folders) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
-            _write_blocks(stored, sink, total, f"restore {output.name}")
+            blocks = stored.blocks()
+            if team is not None and len(header.blocks) > 1:
+                opener = BalOpener(path.absolute(), lookup, memory, stored.fingerprint)
+                blocks = decoded_by_team(stored, opener, team)
+            _write_blocks(blocks, sink, total, f"restore {output.name}")
     return output
 
 
-def _write_blocks(stored: BalFile, sink: Sink, total: int, title: str) -> None:
+def _write_blocks(blocks: Iterator[Block], sink: Sink, total: int, title: str) -> None:
     """Write all blocks of a file into a sink and close it; abort it where that fails."""
     try:
         with counted(title, total) as progress:
-            for block in stored.blocks():
+            for block in blocks:
                 sink.write(block)
                 progress(block.nbytes)
         sink.close()
@@ -210,4 +229,4 @@ def _try_restoring(stored: BalFile, schema: Schema, total: int, path: Path, titl
                 "folder with more, or check the values alone with --values-only"
             )
         with not_believed(path, f"the reader {header.reader.name!r} of {header.reader.package}"):
-            _write_blocks(stored, reader.create(output, schema), total, title)
+            _write_blocks(stored.blocks(), reader.create(output, schema), total, title)

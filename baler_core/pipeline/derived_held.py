@@ -27,12 +27,18 @@ _ROUNDS = 40
 
 
 class DerivedKeeper:
-    """Goes through the blocks of a file beside the coders."""
+    """Holds the quantities in one block, after the coders.
 
-    def __init__(self, job: Job) -> None:
+    Parameters
+    ----------
+    before
+        How many rows of each leading dimension come before the block.
+    """
+
+    def __init__(self, job: Job, before: Mapping[str, int]) -> None:
         self._job = job
-        self._around = Surroundings(job.schema, job.held.coordinates)
-        self._found = {one.rule.name: _Found() for one in job.held.quantities}
+        self._around = Surroundings(job.schema, job.held.coordinates, dict(before))
+        self.found = {one.rule.name: DerivedFound() for one in job.held.quantities}
 
     def hold(self, block: Block, given: Sequence[PreparedBlock], coded: Sequence[CodedBlock]) -> list[CodedBlock]:
         """Return the coded groups of a block, with more values stored exactly where a quantity missed its bound.
@@ -59,8 +65,7 @@ class DerivedKeeper:
                 _put(arrays, block, masks)
                 _join(exact, masks)
         for each in held:
-            self._found[each.one.rule.name].add(each, arrays, exact)
-        self._around.passed(block)
+            self.found[each.one.rule.name].add(each, arrays, exact)
         return [_with_exact(each, group, exact) for each, group in zip(coded, given, strict=True)]
 
     def _mended(self, each: _Held, arrays: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
@@ -98,21 +103,22 @@ class DerivedKeeper:
                 _join(exact, {variable.name: mask})
         return exact
 
-    def records(self) -> tuple[DerivedRecord, ...]:
-        """Return what was found over all blocks."""
-        return tuple(
-            DerivedRecord(
-                one.rule.name,
-                one.rule.formula.text,
-                one.rule.bound,
-                found.cells,
-                found.exact,
-                found.largest,
-                found.share,
-                one.units,
-            )
-            for one, found in ((one, self._found[one.rule.name]) for one in self._job.held.quantities)
+
+def derived_records(job: Job, found: Mapping[str, DerivedFound]) -> tuple[DerivedRecord, ...]:
+    """Return what was found of the quantities over all blocks, for the header."""
+    return tuple(
+        DerivedRecord(
+            one.rule.name,
+            one.rule.formula.text,
+            one.rule.bound,
+            one_found.cells,
+            one_found.exact,
+            one_found.largest,
+            one_found.share,
+            one.units,
         )
+        for one, one_found in ((one, found.get(one.rule.name, DerivedFound())) for one in job.held.quantities)
+    )
 
 
 @dataclass(frozen=True)
@@ -125,13 +131,22 @@ class _Held:
 
 
 @dataclass
-class _Found:
+class DerivedFound:
     """What was found of a quantity so far."""
 
     cells: int = 0
     exact: int = 0
     largest: float = 0.0
     share: float = 0.0
+
+    def joined(self, other: DerivedFound) -> DerivedFound:
+        """Return what was found in the blocks of both."""
+        return DerivedFound(
+            self.cells + other.cells,
+            self.exact + other.exact,
+            max(self.largest, other.largest),
+            max(self.share, other.share),
+        )
 
     def add(self, each: _Held, arrays: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> None:
         """Take in a block; every cell is compared once more.

@@ -64,6 +64,8 @@ class CodedFile:
         How many values changed their sign, by variable.
     zeros
         How many exact zeros became something else, by variable.
+    exact
+        How many values are stored beside what the models made, by variable.
     means
         The errors on average of variables that have a limit of them.
     shares
@@ -78,6 +80,7 @@ class CodedFile:
     errors: Mapping[str, ErrorRecord] = field(default_factory=dict)
     flips: Mapping[str, int] = field(default_factory=dict)
     zeros: Mapping[str, int] = field(default_factory=dict)
+    exact: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
     derived: tuple[DerivedRecord, ...] = ()

@@ -69,6 +69,8 @@ class CodedBlock:
         What each value may lose in this block, by variable.
     restored
         What the streams restore to, by variable, until the block is complete.
+    exact
+        How many values are stored beside what the model made, by variable.
     """
 
     streams: Streams
@@ -80,6 +82,7 @@ class CodedBlock:
     means: Mapping[str, MeanError] = field(default_factory=dict)
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict, compare=False, repr=False)
     restored: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    exact: Mapping[str, int] = field(default_factory=dict)
 
     def with_exact(self, given: PreparedBlock, places: Mapping[str, np.ndarray]) -> CodedBlock:
         """Return the same with more values stored exactly.
@@ -106,6 +109,7 @@ class CodedBlock:
             digest=group_digest(arrays, layout, self.tolerances, stream),
             means=mean_errors(block, arrays, layout, self.tolerances),
             restored=arrays,
+            exact={name: positions.size for name, (positions, _) in together.items()},
         )
 
 
@@ -197,7 +201,8 @@ class GroupCoder:
         beside = {STEP_STREAM: encode_steps(given.steps, tolerances), SCALED_STREAM: given.beside or b""}
         beside |= {SETTLE_STREAM: settled, ZERO_STREAM: kept, EXACT_STREAM: stream}
         complete = with_streams(streams, beside)
-        return CodedBlock(complete, model, errors, flips, zeros, digest, means, tolerances, arrays)
+        exact = {name: positions.size for name, (positions, _) in corrections.places.items()}
+        return CodedBlock(complete, model, errors, flips, zeros, digest, means, tolerances, arrays, exact)
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:

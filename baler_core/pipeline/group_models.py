@@ -6,7 +6,7 @@ import logging
 
 from baler_core.pipeline.candidates import BASELINE, Chosen, fitted
 from baler_core.pipeline.choose import choose, comparable, fitted_or_baseline, takes
-from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock, named_model
+from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock, is_rest, named_model
 from baler_core.pipeline.task import Task
 from baler_core.pipeline.trained_file import TrainedModel
 from baler_core.pipeline.trained_suitability import Reuse
@@ -29,10 +29,13 @@ def choose_model(job: Job, task: Task) -> tuple[Chosen, TrainedModel | None]:
     """Choose and fit the model; and return the trained one that the file refers to for it, if it does."""
     if job.trained is None:
         return _anew(job, task), None
-    known = job.trained.model_for(task.layout)
+    known = job.trained.model_for(task.layout, fewer=job.by_reference)
     if known is None or not takes(type(known.model), task.tolerances):
         why = job.trained.difference(task.layout) if known is None else "its bounds follow from other variables"
-        logger.warning("group %s: the trained models do not know it (%s): it is learned anew", task.layout.name, why)
+        if not is_rest(job, task.layout):  # of which `with_known_columns` has told
+            logger.warning(
+                "group %s: the trained models do not know it (%s): it is learned anew", task.layout.name, why
+            )
         return _anew(job, task), None
     chosen, is_trained = reuse(job).chosen(known, task)
     return chosen, known if is_trained and chosen.hints.by_reference else None

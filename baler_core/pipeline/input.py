@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,18 @@ from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
 from baler_core.data.rows import RowOrder
 from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance, usable_packing
-from baler_core.data.variables import Layout, Schema, Variable, block_sizes, counts_first, group_variables, with_events
+from baler_core.data.variables import (
+    Layout,
+    Schema,
+    Variable,
+    block_sizes,
+    counts_first,
+    group_variables,
+    leading_slices,
+    with_events,
+)
 from baler_core.errors import DataError, UnsuitedError
-from baler_core.machine.disk import size_of
+from baler_core.machine.disk import size_of, stamp_of
 from baler_core.plugin.reading import Reader, Source
 from baler_core.plugin.registry import Registry
 
@@ -54,6 +64,8 @@ class Input:
         Length of the file, or bytes of the object's values.
     order
         By what its rows come sorted, if that is not their own order.
+    place
+        How to open the file once more; None for an object.
     """
 
     reader: Reader
@@ -61,6 +73,61 @@ class Input:
     name: str
     file_bytes: int
     order: RowOrder | None = None
+    place: InputPlace | None = None
+
+    def refuse_changed(self) -> None:
+        """Refuse a file that is not as it was when it was opened.
+
+        Raises
+        ------
+        DataError
+            If it has changed, or is gone.
+        """
+        if self.place is not None and not self.place.is_unchanged():
+            raise DataError(f"{self.place.path}: was changed while it was compressed: run again when it is finished")
+
+
+@dataclass(frozen=True)
+class InputPlace:
+    """Where a file lies, and how it was opened.
+
+    Attributes
+    ----------
+    variables
+        Patterns of those to take; None for all.
+    stamp
+        What it was like.
+    """
+
+    path: Path
+    reader: Reader
+    variables: tuple[str, ...] | None
+    stamp: str
+
+    def is_unchanged(self) -> bool:
+        """Whether the file is as it was."""
+        try:
+            return stamp_of(self.path) == self.stamp
+        except OSError:
+            return False
+
+    def open(self) -> Source:
+        """Open it once more.
+
+        Raises
+        ------
+        DataError
+            If it is not the same here, or cannot be read.
+        """
+        if not self.path.exists():
+            raise DataError(f"{self.path}: there is no such file where a worker runs ({platform.node()})")
+        found = stamp_of(self.path)
+        if found != self.stamp:
+            raise DataError(
+                f"{self.path}: a worker ({platform.node()}) sees {found}, and the run began with {self.stamp}: it was "
+                "changed, or is another file there"
+            )
+        return self.reader.open(self.path, self.variables)
 
 
 def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) -> Reader:
@@ -109,8 +176,11 @@ def input_of(source: Path | Input, config: Config, registry: Registry) -> Input:
     """An input file, opened; an input that is open already, itself."""
     if isinstance(source, Input):
         return source
+    stamp = stamp_of(source) if source.exists() else ""
     reader, opened = open_input(source, config, registry)
-    return Input(reader, opened, source.name, size_of(source))
+    chosen = None if config.variables is None or reader.name == WHOLE_FILE else tuple(config.variables)
+    place = InputPlace(source.absolute(), reader, chosen, stamp)
+    return Input(reader, opened, source.name, size_of(source), place=place)
 
 
 def bounds_of(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) -> tuple[ErrorBound, ...]:
@@ -284,6 +354,10 @@ class Blocks:
         if self._kept is None and self._memory() <= self._block_bytes:
             self._kept = list(self._source.blocks(self._block_bytes))
         return self._source.blocks(self._block_bytes) if self._kept is None else iter(self._kept)
+
+    def plan(self) -> list[tuple[str | None, list[Variable], slice]]:
+        """Return the leading dimension, variables and rows of each block, as `leading_slices` gives them."""
+        return leading_slices(self.schema, self._block_bytes)
 
     def _memory(self) -> int:
         """About the bytes that all values take in memory."""

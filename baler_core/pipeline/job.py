@@ -43,13 +43,27 @@ if TYPE_CHECKING:
     from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
-GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int]
+GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int, str]
 """What tells a group from the others of the file, the same in every block."""
 
 
 def group_key(layout: Layout) -> GroupKey:
     """Return the key of a group."""
-    return layout.kind, layout.variables[0].dims, layout.stage
+    return layout.kind, layout.variables[0].dims, layout.stage, layout.variables[0].name
+
+
+PartKey: TypeAlias = tuple[str, ...]
+"""The variables of a group before it is cut into parts, in the file's order."""
+
+
+def part_key(layout: Layout) -> PartKey:
+    """Return the key of a group that may be cut into parts."""
+    return tuple(variable.name for variable in layout.variables)
+
+
+def is_rest(job: Job, layout: Layout) -> bool:
+    """Return whether a group holds what trained models do not know of a group that they know else."""
+    return any(part_key(layout) in [tuple(part) for part in parts[1:]] for parts in job.parts.values())
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,8 @@ class Job:
         Variables that are exact in spite of a lossy pattern with wildcards, and why.
     held
         Derived quantities that are kept.
+    parts
+        By the variables of groups that are cut into parts: those of each part, in the order of its model.
     """
 
     config: Config
@@ -154,6 +170,7 @@ class Job:
     for_other_files: bool = False
     kept_exact: Mapping[str, str] = field(default_factory=dict)
     held: HeldQuantities = NOTHING_HELD
+    parts: Mapping[PartKey, Sequence[Sequence[str]]] = field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:
@@ -175,7 +192,8 @@ class Job:
         layouts = [
             part
             for layout in layouts_of(block, self.schema)
-            for part in set_apart(layout, self.tolerances, direct=self._direct(layout))
+            for one in set_apart(layout, self.tolerances, direct=self._direct(layout))
+            for part in self._in_parts(one)
         ]
         touched = [self.pipeline.touches(layout) for layout in layouts]
         encoded = self.pipeline.encode(block) if any(touched) else block
@@ -188,6 +206,12 @@ class Job:
             given = PreparedBlock(GroupBlock(block, layout, stated), seen, stated, {})
             found.append(given.with_steps(first_steps(stated, layout.variables), self.pipeline))
         return found
+
+    def _in_parts(self, layout: Layout) -> list[Layout]:
+        """Cut a group into its parts."""
+        named = {variable.name: variable for variable in layout.variables}
+        parts = self.parts.get(part_key(layout), [tuple(named)])
+        return [replace(layout, variables=tuple(named[name] for name in part)) for part in parts]
 
     def _direct(self, layout: Layout) -> bool:
         """Whether the model of a group restores first what tolerances follow from."""
@@ -236,7 +260,7 @@ def prepare(
     schema = source.schema
     # Files that share settings or a trained model need not have the same variables.
     if model is None and len(config.inputs) < 2 and not config.one_of_many:
-        refuse_unknown(schema, config.bounds, source.aliases)
+        refuse_unknown(source, config.bounds)
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)

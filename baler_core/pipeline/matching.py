@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from baler_core.config import Config
@@ -19,6 +19,7 @@ from baler_core.data.variables import Schema
 from baler_core.derived.quantities import bind_rules
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
+from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
 
 _NAMED = 6
@@ -64,6 +65,8 @@ class Matches:
         What to say of relative bounds on angles, one sentence each.
     derived
         Derived quantities, with the variables that they are computed from.
+    as_stored
+        What is no variable, since it is kept byte for byte.
     """
 
     path: Path
@@ -75,6 +78,7 @@ class Matches:
     sentinels: Mapping[str, Sentinel] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
+    as_stored: tuple[str, ...] = ()
 
 
 def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
@@ -104,7 +108,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
     for rule in rules.rules:
         members = tuple(members_of[rule[0]])
         lossy = tuple(name for name in members if bounds[name].kind != "lossless")
-        hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched else ""
+        hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched - set(source.as_stored) else ""
         patterns.append(PatternMatch(*rule, members, lossy, hint))
     whole = tuple(
         name
@@ -114,7 +118,8 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
     )
     uncovered = tuple(members_of[""])
-    return Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels, angles, derived)
+    found = Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels, angles, derived)
+    return replace(found, as_stored=tuple(source.as_stored))
 
 
 def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
@@ -134,7 +139,7 @@ def _hint(pattern: str, schema: Schema, aliases: Mapping[str, str]) -> str:
     return did_you_mean(bare, schema.names) if named is None else f"It is called {named!r} here."
 
 
-def refuse_unknown(schema: Schema, rules: BoundRules, aliases: Mapping[str, str]) -> None:
+def refuse_unknown(source: Source, rules: BoundRules) -> None:
     """Refuse bounds that name what the file does not have; a pattern with wildcards may match nothing.
 
     Raises
@@ -142,13 +147,22 @@ def refuse_unknown(schema: Schema, rules: BoundRules, aliases: Mapping[str, str]
     ConfigError
         With the nearest names.
     """
+    schema = source.schema
+    bounds = dict(rules.rules)
     unknown = [pattern for pattern in rules.unmatched(schema.names) if is_name(pattern)]
+    known = [name for name in unknown if name in source.as_stored]
+    if any(bounds[name].kind != "lossless" for name in known):
+        raise ConfigError(
+            f"the bounds name {listed(known)}, which the reader keeps byte for byte, as stored, so that nothing can be "
+            "lost in it: leave it out, or write 'lossless'"
+        )
+    unknown = [name for name in unknown if name not in known]
     if not unknown:
         return
     if len(unknown) > _MOST_HINTS:
         holds = f"The input holds {listed(schema.names)}. 'baler init' proposes bounds for it"
         raise ConfigError(f"the bounds name {len(unknown)} variables that the input lacks: {listed(unknown)}. {holds}")
-    said = " ".join(f"{name!r}. {_hint(name, schema, aliases)}" for name in unknown)
+    said = " ".join(f"{name!r}. {_hint(name, schema, source.aliases)}" for name in unknown)
     raise ConfigError(
         f"the bounds name what the input does not have: {said} A pattern with a wildcard, as {unknown[0] + '*'!r}, may "
         "match nothing"

@@ -70,7 +70,8 @@ def in_free_order(config: Config, registry: Registry, given: Input, write: Write
     order = RowOrder(dim, keys, _together(given, config, dim))
     source = SortedSource(given.source, order)
     logger.warning("%s: %s", given.name, order.told(source.schema.sizes[dim]))
-    return replace(given, source=source, order=order)
+    # No worker may open the file by itself: its rows would come in their own order.
+    return replace(given, source=source, order=order, place=None)
 
 
 def _measuring(config: Config) -> ComponentSpec:

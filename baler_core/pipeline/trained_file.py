@@ -43,6 +43,22 @@ class TrainedModel:
     is_apart: bool = False
 
 
+@dataclass(frozen=True)
+class KnownParts:
+    """A group of a file, cut by what a trained model knows.
+
+    Attributes
+    ----------
+    parts
+        The known variables, in the order of the model, and the others, if there are any.
+    is_whole
+        Whether the model knows all variables, and was trained on no others.
+    """
+
+    parts: tuple[tuple[str, ...], ...]
+    is_whole: bool
+
+
 class TrainedModels:
     """Models and preprocessors that `train` stored.
 
@@ -73,13 +89,42 @@ class TrainedModels:
                 found = TrainedModel(variables, model, state, group.state_sections[0], shares[number], apart)
                 self._models.append((group.kind, found))
 
-    def model_for(self, layout: Layout) -> TrainedModel | None:
-        """The model trained on a group of the same variables and dtypes, in that order; None if there is none."""
-        wanted = list(_signature(layout.variables).items())
+    def model_for(self, layout: Layout, *, fewer: bool = False) -> TrainedModel | None:
+        """The model trained on a group of the same variables and dtypes, in that order; None if there is none.
+
+        Parameters
+        ----------
+        fewer
+            Whether the group may lack variables that a model was trained on.
+        """
+        wanted = _signature(layout.variables)
         for trained in self._alike(layout):
-            if list(_signature(trained.variables).items()) == wanted:
+            known = _signature(trained.variables)
+            if fewer and trained.model.takes_fewer and not wanted.items() - known.items():
+                known = {name: dtype for name, dtype in known.items() if name in wanted}
+            if list(known.items()) == list(wanted.items()):
                 return trained
         return None
+
+    def parts(self, layout: Layout, *, fewer: bool) -> KnownParts | None:
+        """Cut a group into the variables that the nearest model knows, in its order, and the rest.
+
+        Returns
+        -------
+        None if no model knows any, or one knows it as it is.
+        """
+        wanted = _signature(layout.variables)
+        found: list[KnownParts] = []
+        for trained in self._alike(layout):
+            known = _signature(trained.variables)
+            common = tuple(name for name, dtype in known.items() if wanted.get(name) == dtype)
+            complete = len(common) == len(known)
+            if not common or not (complete or (fewer and trained.model.takes_fewer)):
+                continue
+            rest = tuple(name for name in wanted if name not in common)
+            found.append(KnownParts((common, rest) if rest else (common,), complete and not rest))
+        best = max(found, key=lambda one: (len(one.parts[0]), one.is_whole), default=None)
+        return None if best is None or (best.parts == (tuple(wanted),) and best.is_whole) else best
 
     def _alike(self, layout: Layout) -> list[TrainedModel]:
         """The models for groups of the same kind, in units of their own tolerances if this one is."""

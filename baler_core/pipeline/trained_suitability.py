@@ -44,17 +44,20 @@ class Reuse:
 
         A model that takes the same share of the baseline's bytes as on the data it was trained on is not questioned.
         Otherwise it must stand the comparison with a model learned anew, on a sample; its state counts where it will
-        be in the file. A model that `auto` would never try was the user's choice and is kept.
+        be in the file. So must one that a small group would refer to, which may not take more bytes at all. A model that `auto` would never try was the user's choice and is kept.
         """
         model, sample = trained.model, sample_of(task)
         hints = Hints(by_reference=self.by_reference and model.gains_by_reference())
         try:
             found = _encoded(model, sample, hints)
-            if not comparable(model, self.baseline, task) or self._as_in_training(trained, found, sample):
+            measured = hints.by_reference and sample is task
+            if not comparable(model, self.baseline, task) or (
+                not measured and self._as_in_training(trained, found, sample)
+            ):
                 return (found if sample is task else _encoded(model, task, hints)), True
             fresh = self.anew(sample)
             sizes = found.size(own_state=not hints.by_reference), fresh.size()
-            if sizes[0] <= ENOUGH * sizes[1]:
+            if sizes[0] <= (1.0 if measured else ENOUGH) * sizes[1]:
                 return (found if sample is task else _encoded(model, task, hints)), True
         except (MemoryError, BoundBroken):
             raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baler_core.data.block import make_block
-from baler_core.data.variables import Schema, leading_slices
+from baler_core.data.variables import Schema, Variable, leading_dimension
 from baler_core.plugin.reading import Source
 
 if TYPE_CHECKING:
@@ -32,14 +32,13 @@ class ArraySource(Source):
         for dim, counts in schema.counts.items():
             self._starts[dim] = np.concatenate([[0], np.cumsum(np.asarray(arrays[counts]), dtype=np.int64)])
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        for dim, variables, rows in leading_slices(self.schema, max_bytes):
-            block = {}
-            for v in variables:
-                values = self._arrays[v.name]
-                values = values[self._rows(v.dims[0], dim, rows)] if v.dims else values
-                block[v.name] = (v.dims, np.asarray(values, dtype=v.numpy_dtype))
-            yield make_block(block)
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        block = {}
+        for v in variables:
+            values = self._arrays[v.name]
+            values = values[self._rows(v.dims[0], leading_dimension(v, self.schema), rows)] if v.dims else values
+            block[v.name] = (v.dims, np.asarray(values, dtype=v.numpy_dtype))
+        return make_block(block)
 
     def move_rows(self, order: np.ndarray) -> None:
         """Do nothing: only values belong to a row."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from baler_core.data.formulas import Formula
-from baler_core.data.variables import Schema
+from baler_core.data.variables import Schema, Variable, leading_slices
 from baler_core.errors import DataError
 from baler_core.plugin.interfaces import Component, Tolerances
 from baler_core.plugin.shown import Shown
@@ -37,8 +37,11 @@ class Settled:
     tolerances: Tolerances
 
 
-class Source(ABC):
-    """An open input file. Use as a context manager."""
+class Source:
+    """An open input file. Use as a context manager.
+
+    A source defines `read`, or `blocks` where the format can only be read from its beginning.
+    """
 
     schema: Schema
     obstacles: Mapping[str, str] = {}
@@ -50,13 +53,37 @@ class Source(ABC):
     elsewhere: Sequence[str] = ()
     """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
+    as_stored: Sequence[str] = ()
+    """What holds values, but is no variable, since it is kept byte for byte; by the names that users know it by."""
+
     masks: Mapping[str, Sequence[str]] = {}
     """Of variables whose values stand for nothing in places: names of boolean variables that are true there, along the
     same leading dimensions. What stands in such a place of a restored file is neither judged nor measured."""
 
-    @abstractmethod
+    opens_fast: bool = True
+    """Whether opening the file costs little, so that each worker may open it for itself instead of being sent blocks."""
+
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
+        for _, variables, rows in leading_slices(self.schema, max_bytes):
+            yield self.read(variables, rows)
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows by themselves, in any order; what comes in the order of the file should not cost more for it.
+
+        Parameters
+        ----------
+        variables
+            All that are cut together (`leading_groups`).
+        rows
+            Of their leading dimension.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither 'read' nor 'blocks'")
+
+    @property
+    def reads_any_rows(self) -> bool:
+        """Whether `read` is there."""
+        return type(self).read is not Source.read
 
     def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
         """Take note of how wrong values may become, before `blocks` is asked for them; most formats do not care.

@@ -7,18 +7,21 @@ import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, packages_distributions, version
+from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeVar, cast
 
 import pluggy
 
+from baler_core import __version__
 from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.plugin import hookspecs
 from baler_core.plugin.folders import is_marked
+from baler_core.plugin.installed import entries
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
@@ -26,8 +29,7 @@ from baler_core.plugin.quantity import Quantity
 from baler_core.plugin.reading import Reader
 from baler_core.plugin.signatures import check_signatures
 
-GROUP = "baler"
-CORE = "baler-core"
+CORE, CORE_MODULE = "baler-core", "baler_core"
 Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "quantity", "object"]
 logger = logging.getLogger(__name__)
 KINDS: dict[Kind, type[Component]] = {
@@ -68,6 +70,11 @@ class Registry:
 
     plugins: list[PluginStatus] = field(default_factory=list)
     offers: dict[Kind, dict[str, list[Offer]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+
+    def offer_all(self, components: Iterable[tuple[Kind, type[Component]]], package: str, number: str) -> None:
+        """Add components of a version of a package."""
+        for kind, component in components:
+            self.offers[kind].setdefault(component.name, []).append(Offer(component, package, number))
 
     def names(self, kind: Kind) -> list[str]:
         """Return names of all components of a kind, sorted."""
@@ -216,7 +223,11 @@ def _not_alone(*_: object) -> Any:
     raise NotImplementedError
 
 
-def load_plugins(packages: Collection[str] | None = None, kinds: Collection[Kind] = tuple(KINDS)) -> Registry:
+def load_plugins(
+    packages: Collection[str] | None = None,
+    kinds: Collection[Kind] = tuple(KINDS),
+    core: Collection[tuple[Kind, str]] | None = None,
+) -> Registry:
     """Load every entry point of the group `baler`, one by one under guard.
 
     `BALER_DISABLE_PLUGINS=a,b` leaves entry points out by name; `BALER_STRICT_PLUGINS=1` makes a broken one an error.
@@ -227,6 +238,8 @@ def load_plugins(packages: Collection[str] | None = None, kinds: Collection[Kind
         Only the plugins of these, and the core's: what a file needs loads faster than all that there is.
     kinds
         Only the components of these kinds.
+    core
+        Of the core's own, only these, by kind and name, where the core says which module each is in.
 
     Raises
     ------
@@ -236,14 +249,22 @@ def load_plugins(packages: Collection[str] | None = None, kinds: Collection[Kind
     disabled = {name.strip() for name in os.environ.get("BALER_DISABLE_PLUGINS", "").split(",") if name.strip()}
     strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
     registry = Registry()
-    for entry, (package, package_version) in _entries():
+    if packages is not None and core is not None and set(packages) <= {CORE}:
+        plugin = import_module(f"{CORE_MODULE}.builtin")
+        named = _named(plugin, core)
+        if named is not None:  # nothing else that is installed matters
+            registry.plugins.append(PluginStatus("core", CORE, __version__, "loaded"))
+            registry.offer_all(named, CORE, __version__)
+            return registry
+    for entry, (package, package_version) in entries():
         if packages is not None and package not in packages and package != CORE:
             continue
         if entry.name in disabled and entry.name != "core":
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
             continue
         try:
-            offered = _offered(entry, kinds)
+            named = None if package != CORE or core is None else _named(entry.load(), core)
+            offered = _offered(entry, kinds) if named is None else named
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if strict:
@@ -252,8 +273,7 @@ def load_plugins(packages: Collection[str] | None = None, kinds: Collection[Kind
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "broken", problem))
             continue
         registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
-        for kind, component in offered:
-            registry.offers[kind].setdefault(component.name, []).append(Offer(component, package, package_version))
+        registry.offer_all(offered, package, package_version)
     _warn_of_hidden(registry)
     return registry
 
@@ -263,7 +283,7 @@ def plugin_at_fault(error: BaseException) -> str | None:
 
     The innermost frame of the traceback that belongs to a plugin or to the core decides.
     """
-    origins = {entry.value.partition(":")[0].partition(".")[0]: origin for entry, origin in _entries()}
+    origins = {entry.value.partition(":")[0].partition(".")[0]: origin for entry, origin in entries()}
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     for frame in reversed(frames):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -297,25 +317,6 @@ def _warn_of_hidden(registry: Registry) -> None:
                 )
 
 
-def _entries() -> list[tuple[EntryPoint, tuple[str, str]]]:
-    """Distinct entry points and where they come from, in an order that does not depend on how things were installed."""
-    found = [(entry, _origin(entry)) for entry in entry_points(group=GROUP)]
-    distinct = {(entry.name, entry.value, origin): (entry, origin) for entry, origin in found}
-    return [distinct[key] for key in sorted(distinct)]
-
-
-def _origin(entry: EntryPoint) -> tuple[str, str]:
-    """Package and version behind an entry point."""
-    if entry.dist is not None:
-        metadata = entry.dist.metadata  # read from its file each time
-        return metadata["Name"], metadata["Version"]
-    packages = packages_distributions().get(entry.value.split(".")[0].split(":")[0], ["unknown"])
-    try:
-        return packages[0], version(packages[0])
-    except PackageNotFoundError:
-        return packages[0], "unknown"
-
-
 def _offered(entry: EntryPoint, kinds: Collection[Kind]) -> list[tuple[Kind, type[Component]]]:
     """Import one plugin, call its hooks, and check what they return."""
     plugin = entry.load()
@@ -330,6 +331,14 @@ def _offered(entry: EntryPoint, kinds: Collection[Kind]) -> list[tuple[Kind, typ
         for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():
             offered.extend((kind, _checked(component, kind, base)) for component in classes)
     return offered
+
+
+def _named(plugin: Any, wanted: Collection[tuple[Kind, str]]) -> list[tuple[Kind, type[Component]]] | None:
+    """Import some components of the core, without those beside them; None if it does not say where they are."""
+    places: dict[str, dict[str, str]] = getattr(plugin, "PLACES", {})
+    if any(name not in places.get(kind, {}) for kind, name in wanted):
+        return None
+    return [(kind, _checked(plugin.component_at(places[kind][name]), kind, KINDS[kind])) for kind, name in wanted]
 
 
 def _plural(kind: Kind) -> str:

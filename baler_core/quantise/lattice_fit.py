@@ -43,7 +43,7 @@ def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     if flat.dtype.kind in "biu":
         lattice = _integer_lattice(flat, tolerance)
     else:
-        specials = _float_specials(flat, tolerance)
+        specials = float_specials(flat, tolerance)
         ordinary = flat[~_is_any(flat, specials)] if specials else flat
         lattice = replace(_float_lattice(ordinary, tolerance), specials=specials)
         if isinstance(lattice, BitsLattice) and tolerance.kind in ("exact", "bits"):
@@ -103,8 +103,8 @@ def _exact_integers(values: np.ndarray) -> Lattice:
 # ---- floats
 
 
-def _float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ...]:
-    """Return values outside any lattice that occur."""
+def float_specials(values: np.ndarray, tolerance: Tolerance) -> tuple[float, ...]:
+    """Return values outside any lattice that occur among floats (1-D)."""
     candidates = [np.nan, np.inf, -np.inf, -0.0]
     if tolerance.kind in ("exact", "bits") and not _plain_nans(values):
         return ()

@@ -45,6 +45,7 @@ def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -
         merged=[variable for variable in results.variables if variable.merged],
         masked=[variable for variable in results.variables if variable.mask_changed],
         unzeroed=[variable for variable in results.variables if variable.zeros_changed],
+        turned=[variable for variable in results.variables if variable.unexpected_signs],
         lossy=[row for row in rows if row.variable.lossy is not False or not row.holds],
         exact=exact,
         collections=collections_of(exact),

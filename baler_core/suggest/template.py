@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,45 +28,52 @@ LISTED_ONE_BY_ONE = 40
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A data file as proposals need it.
+class StatedInput:
+    """What a configuration says of its input.
 
     Attributes
     ----------
-    values
-        The first values of the variables, by which bounds are proposed.
+    name
+        What `input` will say.
     reader
         Name of the reader that opened the file.
     options
         Reader options that were needed to open it; written down if there are any.
+    as_stored
+        What of it is no variable, since it is kept byte for byte.
     """
 
-    schema: Schema
-    values: dict[str, np.ndarray]
+    name: str
     reader: str
-    options: dict[str, Any]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    as_stored: Sequence[str] = ()
 
 
-def configuration_for(opened: Opened, registry: Registry, *, input_name: str, kept: Sequence[Kept] = ()) -> str:
+def configuration_for(
+    schema: Schema,
+    registry: Registry,
+    values: Mapping[str, np.ndarray],
+    stated: StatedInput,
+    kept: Sequence[Kept] = (),
+) -> str:
     """Return the text of a configuration for one file.
 
     Parameters
     ----------
-    input_name
-        What `input` will say.
+    values
+        The first values of the variables, by which bounds are proposed.
     kept
         Derived quantities that are to be kept.
     """
-    schema, values = opened.schema, opened.values
     megabytes = sum(schema.nbytes(v) for v in schema.variables) / 1e6
     sections = [
         [
-            f"# Configuration of baler for {_plain(input_name)}: {len(schema.variables)} variables, {megabytes:,.1f} MB.",
+            f"# Configuration of baler for {_plain(stated.name)}: {len(schema.variables)} variables, {megabytes:,.1f} MB.",
             "# Check it with 'baler check', run it with 'baler run'. Lines that begin with # are comments.",
-            f"input: {_quoted(input_name)}",
+            f"input: {_quoted(stated.name)}",
         ],
-        _reader_section(opened.reader, opened.options),
-        _bounds_section(schema, proposals_for(schema, values), roles_of(schema, values)),
+        _reader_section(stated.reader, stated.options),
+        [*_bounds_section(schema, proposals_for(schema, values), roles_of(schema, values)), *_as_stored(stated)],
         *([_derived_section(kept)] if kept else []),
         _model_section(registry),
         _output_section(registry),
@@ -100,6 +108,13 @@ def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal], roles: Ma
     else:
         entries = [Entry(full(v.name), proposals[v.name].bound, _about(v, schema, proposals)) for v in schema.variables]
     return [*lines, "bounds:", *_aligned([*entries, Entry("*", LOSSLESS, "")])]
+
+
+def _as_stored(stated: StatedInput) -> list[str]:
+    """Name what no bound reaches."""
+    if not stated.as_stored:
+        return []
+    return [f"# Kept byte for byte, out of reach of bounds: {_plain(', '.join(stated.as_stored))}"]
 
 
 def _about(variable: Variable, schema: Schema, proposals: Mapping[str, Proposal]) -> str:

@@ -68,6 +68,9 @@ class Arrangement:
         frames, space = moved[: self.frames], (1, 1, 1, *moved[self.frames :])
         return math.prod(frames), math.prod(space[:-2]), space[-2], space[-1]
 
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        return np.moveaxis(values, self.lead, 0).reshape(self.shape(values.shape))
+
     def backward(self, field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         moved = (shape[self.lead], *shape[: self.lead], *shape[self.lead + 1 :])
         return np.moveaxis(field.reshape(moved), 0, self.lead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -20,23 +21,28 @@ from reference.fields import (
 )
 from reference.lattice import Lattice
 from reference.predictive_fast import code_fast
+from reference.predictive_floats import Cells, Steps
 from reference.predictive_mixed import code_mixed
-from reference.predictive_series import FEATURES, FRACTION_BITS, Series, used_features
+from reference.predictive_series import FEATURES, FINE_BITS, FRACTION_BITS, WEIGHT_BITS, Series, used_features
 from reference.reading import Bytes, Damaged
 from reference.tolerances import Variable
 
 PER_TOLERANCE = 512.5
 MOST_SPECIALS, MOST_CHUNK_BITS, FEWEST_FRAMES = 128, 29, 16
-LARGEST, MOST_CLASSES = 1 << 24, 3
+LARGEST, MOST_CLASSES = 1 << 30, 3
 WEIGHT, LIMIT, EDGE_KIND = range(3)
 
 
 @dataclass
 class Head:
-    scale: Units | Lattice
+    scale: Units | Lattice | Cells | Steps
     middle: int
+    nan: int
     specials: list[float]
     classes: np.ndarray | None
+
+    def numbers(self, steps: np.ndarray) -> np.ndarray:
+        return (steps >> FRACTION_BITS) + np.int64(self.middle)
 
 
 def decode_predictive(
@@ -44,19 +50,36 @@ def decode_predictive(
 ) -> list[np.ndarray]:
     arrangement, bits = read_arrangement(stream, len(shape)), stream.below(MOST_CHUNK_BITS + 1)
     arranged = arrangement.shape(shape)
-    heads = [_head(stream, member, arranged) for member in members]
+    heads = [_head(stream, member, arranged, math.prod(shape[:-2])) for member in members]
     steps = np.zeros((len(members), *arranged), "<i8")
     for place in chunks(arranged, len(members), bits):
         steps[(slice(None), *place)] = _chunk(stream.sized(), heads, place)
+        for number, head in enumerate(heads):
+            if isinstance(head.scale, Cells | Steps):
+                where = (number, *place)
+                at = [arrangement.forward(each)[place] for each in head.scale.spread(shape)]
+                ordinary = np.ones(steps[where].shape, bool) if head.classes is None else head.classes[place] == 0
+                steps[where] = head.scale.bits(stream.sized(), head.numbers(steps[where]), ordinary, at)
     restored = [_values(head, found) for head, found in zip(heads, steps, strict=True)]
     return [arrangement.backward(values, shape) for values in restored]
 
 
-def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int]) -> Head:
-    closed, stored = stream.below(2), stream.sized()
-    scale = Units(stored, member.dtype) if closed else Lattice(Bytes(stored), member.dtype)
-    middle, specials = stream.zigzag(), read_specials(stream, member.dtype, MOST_SPECIALS)
-    return Head(scale, middle, specials, read_classes(stream, arranged, len(specials)) if stream.below(2) else None)
+def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int], slices: int) -> Head:
+    kind, stored = stream.below(4), stream.sized()
+    scale = _scale(kind, stored, member, slices)
+    middle, nan = stream.zigzag(), stream.below(1 << 8 * member.dtype.itemsize) if kind > 1 else 0
+    specials = read_specials(stream, member.dtype, MOST_SPECIALS)
+    return Head(
+        scale, middle, nan, specials, read_classes(stream, arranged, len(specials)) if stream.below(2) else None
+    )
+
+
+def _scale(kind: int, stored: bytes, member: Variable, slices: int) -> Units | Lattice | Cells | Steps:
+    if kind == 1:
+        return Units(stored, member.dtype)
+    if kind == 0:
+        return Lattice(Bytes(stored), member.dtype)
+    return Cells(Bytes(stored), member.dtype) if kind == 2 else Steps(Bytes(stored), member.dtype, slices)
 
 
 def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> list[Box]:
@@ -99,9 +122,10 @@ def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:
 def _series(coder: Decoder, slices: int, variables: int, ny: int, nx: int) -> Series:
     """Limits and stencils."""
     numbers = Numbers(coder, 3)
-    low, high, classes = numbers.next(LIMIT), numbers.next(LIMIT), numbers.next(LIMIT)
-    if not (-LARGEST < low <= high < LARGEST and 1 <= classes <= MOST_CLASSES):
+    low, high, told = numbers.next(LIMIT), numbers.next(LIMIT), numbers.next(LIMIT)
+    if not (-LARGEST < low <= high < LARGEST and 1 <= told <= 2 * MOST_CLASSES):
         raise Damaged("the limits of a predicted field are impossible")
+    classes = (told - 1) % MOST_CLASSES + 1
     stencils = [[[[0] * FEATURES for _ in range(classes)] for _ in range(2)] for _ in range(variables)]
     edges = [[[0] * classes for _ in range(2)] for _ in range(variables)]
     for variable in range(variables):
@@ -111,12 +135,25 @@ def _series(coder: Decoder, slices: int, variables: int, ny: int, nx: int) -> Se
                     stencils[variable][temporal][number][feature] = numbers.next(WEIGHT)
                 if number + 1 < classes:
                     edges[variable][temporal][number] = numbers.next(EDGE_KIND)
-    return Series(slices, variables, ny, nx, stencils, edges, low << FRACTION_BITS, high << FRACTION_BITS)
+    series = Series(slices, variables, ny, nx, stencils, edges, low << FRACTION_BITS, high << FRACTION_BITS)
+    series.weight_bits = FINE_BITS if told > MOST_CLASSES else WEIGHT_BITS
+    return series
 
 
 def _values(head: Head, steps: np.ndarray) -> np.ndarray:
     if isinstance(head.scale, Units):
         return put_back(head.scale.values(steps / PER_TOLERANCE), head.classes, head.specials, head.scale.reach())
-    codes = (steps >> FRACTION_BITS) + np.int64(head.middle)
-    values = head.scale.restore(codes, np.zeros(codes.shape, "u1"))
-    return put_back(values, head.classes, head.specials, (0.0, 0.0))
+    if isinstance(head.scale, Lattice):
+        codes = head.numbers(steps)
+        values = head.scale.restore(codes, np.zeros(codes.shape, "u1"))
+        return put_back(values, head.classes, head.specials, (0.0, 0.0))
+    dtype = head.scale.dtype
+    values = steps.astype(f"<i{dtype.itemsize}").view(f"<f{dtype.itemsize}").astype(dtype)
+    put_back(values, head.classes, head.specials, (0.0, 0.0))
+    if head.nan and head.classes is not None:
+        native = values.astype(dtype.newbyteorder("<"))
+        for number, special in enumerate(head.specials):
+            if math.isnan(special):
+                native.view(f"<u{dtype.itemsize}")[head.classes == number + 1] = head.nan
+        values = native.astype(dtype)
+    return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reference.arithmetic import Decoder
 from reference.mixing import first_of, quarter_octave
-from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, WEIGHT_BITS, Series
+from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, Series
 from reference.reading import Bytes
 from reference.symbols import MOST_EXPECTED, Symbols
 
@@ -32,7 +32,7 @@ def _slice(symbols: Symbols, series: Series, sources: list[int], variable: int) 
         if sources[source] >= 0 and stencil[feature]
     ]
     base = (sources[BEFORE] - own) * series.size if temporal else -1
-    terms.append((base, (1 << WEIGHT_BITS) - sum(weight for _, weight in terms)))
+    terms.append((base, (1 << series.weight_bits) - sum(weight for _, weight in terms)))
     others = [(source - own) * series.area for source in (sources[BEFORE], sources[BESIDE]) if source >= 0]
     share = (3 << ERROR_BITS) // (14 * (3 + 2 * len(others)))
     line = min(variable, LINES - 1) if series.closed else min(variable, 1) * FRACTIONS
@@ -44,7 +44,7 @@ def _slice(symbols: Symbols, series: Series, sources: list[int], variable: int) 
         left = 0
         for x in range(series.nx):
             place, here = series.place(own, y, x), series.error_place(own, y, x)
-            mean = sum(weight * planes[place + step] for step, weight in terms) >> WEIGHT_BITS
+            mean = sum(weight * planes[place + step] for step, weight in terms) >> series.weight_bits
             mean = min(max(mean, series.low), series.high)
             actual = mean if series.closed else (mean + HALF_STEP) >> FRACTION_BITS << FRACTION_BITS
             planes[place] = actual

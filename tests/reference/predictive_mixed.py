@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reference.arithmetic import HALF, Decoder
 from reference.mixing import BINS, Magnitudes, bin_of
+from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, Series
 from reference.signed import SignedNumbers
-from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, WEIGHT_BITS, Series
 
 STATISTICS = 4
 SIZES = (4 * BINS, 1024, 1024, 1024, 1024, 1024, 2048)
@@ -108,7 +108,7 @@ class SliceDecoder:
     def _predictions(self, place: int, base: int, inputs: list[int], near: list[int]) -> list[int]:
         stencil = self.stencils[self._class(place)]
         low, high = self.series.low, self.series.high
-        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> WEIGHT_BITS)
+        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> self.series.weight_bits)
         plain = min(max(plain, low), high)
         found = [plain]
         for weights in self.corrections:
@@ -221,7 +221,9 @@ class SignedSliceDecoder(SliceDecoder):
         height = max(0, guess - self.series.low) >> FRACTION_BITS
         apart = abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])
         steps = (1, width, width + 1, width - 1)
-        texture = sum(abs(planes[place - a] - planes[place - b]) for a, b in zip(steps[:2], steps[2:3] * 2, strict=True))
+        texture = sum(
+            abs(planes[place - a] - planes[place - b]) for a, b in zip(steps[:2], steps[2:3] * 2, strict=True)
+        )
         texture += abs(planes[place - width] - planes[place - width + 1])
         around = [(planes[place - step] - guess) >> 6 for step in steps]
         plain, moved = (seven((prediction - guess) >> 6, size) for prediction in predictions[:2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MARGIN, FRACTION_BITS, WEIGHT_BITS = 3, 10, 12
+MARGIN, FRACTION_BITS, WEIGHT_BITS, FINE_BITS = 3, 10, 12, 22
 OWN, BEFORE, EARLIER, BESIDE = range(4)
 
 
@@ -36,7 +36,7 @@ class Series:
         self.size, self.area = (ny + 2 * MARGIN) * self.width, (ny + 4) * self.pitch
         self.planes = [0] * (slices * variables * self.size)
         self.errors = [0] * (slices * variables * self.area)
-        self.closed, self.stack, self.holes = False, 1, [False]
+        self.closed, self.stack, self.holes, self.weight_bits = False, 1, [False], WEIGHT_BITS
 
     def sources(self, number: int, variable: int) -> list[int]:
         """The planes that a slice is predicted from; -1 for none."""

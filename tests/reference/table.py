@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import dataclass, replace
 
@@ -29,22 +30,24 @@ def decode_table(
     lengths: np.ndarray | None, tolerances: OwnTolerances,
 ) -> list[np.ndarray]:  # fmt: skip
     plan_bytes, rows = state["plan"].astype("u1").tobytes(), shapes[0][0]
-    plan = read_plan(plan_bytes, [variable.dtype for variable in variables])
-    primer = _primer(state, plan) if lengths is None else []
+    columns, there = _columns(state, variables)
+    plan = read_plan(plan_bytes, [dtype for _, dtype in columns])
+    primer = _primer(state, plan, lengths)
     data, cuts, blocks, start = Bytes(streams["columns"]), Bytes(streams.get("cuts", b"")), [], 0
     while start < rows:
         count, size = (cuts.below(rows - start + 1), cuts.varint()) if cuts.data else (rows, data.left)
         if not count:
             raise Damaged("a row block without rows")
         own = np.array([count]) if lengths is None else _inside(lengths, start, start + count)
-        names, rows_of = [v.name for v in variables], slice(start, start + count)
+        names, rows_of = [name for name, _ in columns], slice(start, start + count)
         known = replace(tolerances, before={n: a[rows_of] for n, a in tolerances.before.items() if a.ndim})
-        part = Block(Bytes(data.take(size)), count, CONTEXTS[effort], names, known)
+        part = Block(Bytes(data.take(size)), count, CONTEXTS[effort], names, known, there)
         blocks.append(_row_block(part, plan, own, primer))
         start += count
     if not blocks:
         return [np.zeros(0, variable.dtype) for variable in variables]
-    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    joined = {names[n]: np.concatenate([block[n] for block in blocks]) for n in there}
+    return [joined[variable.name] for variable in variables]
 
 
 def _inside(lengths: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -55,8 +58,40 @@ def _inside(lengths: np.ndarray, start: int, end: int) -> np.ndarray:
     return np.diff(np.clip(borders, start, end))
 
 
-def _primer(state: dict[str, np.ndarray], plan: Plan) -> list[np.ndarray]:
-    """Symbols of rows of another file; nothing if there are none."""
+def _columns(state: dict[str, np.ndarray], variables: list[Variable]) -> tuple[list[tuple[str, np.dtype]], list[int]]:
+    """Names and types of the columns of the plan, and the numbers of those that are there."""
+    columns = [(variable.name, variable.dtype) for variable in variables]
+    if "columns" in state:
+        try:
+            stored = json.loads(state["columns"].astype("u1").tobytes())
+            columns = [(str(name), np.dtype(str(dtype))) for name, dtype in stored]
+        except (ValueError, TypeError, SyntaxError, RecursionError) as error:
+            raise Damaged("the names of columns are damaged") from error
+    names = {variable.name for variable in variables}
+    if len({name for name, _ in columns}) < len(columns) or names - {name for name, _ in columns}:
+        raise Damaged("the names of columns are others")
+    return columns, [number for number, (name, _) in enumerate(columns) if name in names]
+
+
+@dataclass
+class Primer:
+    """Symbols of rows of another file for each column, nothing if there are none; and the lengths of their events."""
+
+    symbols: list[np.ndarray]
+    events: np.ndarray | None
+
+
+def _primer(state: dict[str, np.ndarray], plan: Plan, lengths: np.ndarray | None) -> Primer:
+    """The rows of another file that have events where this one has."""
+    found, events = _primer_symbols(state, plan), state.get("primer events")
+    if not found or (events is None) != (lengths is None):
+        return Primer([], None)
+    if events is not None and (events.min(initial=0) < 0 or int(events.sum()) != len(found[0])):
+        raise Damaged("events of another file are damaged")
+    return Primer(found, events)
+
+
+def _primer_symbols(state: dict[str, np.ndarray], plan: Plan) -> list[np.ndarray]:
     found = [state[f"primer {number}"] for number in range(len(plan.columns)) if f"primer {number}" in state]
     if found and (len(found) != len(plan.columns) or len({values.shape for values in found}) > 1 or found[0].ndim != 1):
         raise Damaged("rows of another file are damaged")
@@ -75,9 +110,10 @@ class Block:
     contexts: int
     names: list[str]
     tolerances: OwnTolerances
+    there: list[int]
 
 
-def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.ndarray]) -> list[np.ndarray]:
+def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: Primer) -> dict[int, np.ndarray]:
     stream, rows = part.stream, part.rows
     checksum, count = int.from_bytes(stream.take(4), "little"), len(plan.columns)
     heads = unpack(stream.sized(), count).tolist()
@@ -86,11 +122,12 @@ def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.nda
     parts = [(head & 3 != CONSTANT, head >= 4) for head in heads]
     sizes = iter(unpack(stream.sized(), sum(map(sum, parts))).tolist())
     stored = [tuple(stream.take(next(sizes)) if there else b"" for there in part) for part in parts]
-    before = len(primer[0]) if primer and rows <= WORTH * len(primer[0]) else 0
-    lengths = np.array([before + rows]) if before else lengths
-    known, symbols, found = Known(plan, before + rows, lengths, primer if before else []), {}, 0
+    before = len(primer.symbols[0]) if primer.symbols and rows <= WORTH * len(primer.symbols[0]) else 0
+    if before:
+        lengths = np.array([before + rows]) if primer.events is None else np.concatenate([primer.events, lengths])
+    known, symbols, found = Known(plan, before + rows, lengths, primer.symbols if before else []), {}, 0
     for number in plan.order:
-        if heads[number] & 3 != APART:
+        if number in part.there and heads[number] & 3 != APART:
             symbols[number] = _symbols(number, heads[number] & 3, *stored[number], known, part.contexts)
             found = zlib.crc32(symbols[number][0].tobytes(), found)
         own = np.array(known.primer_of(number), "<i8")
@@ -100,11 +137,13 @@ def _row_block(part: Block, plan: Plan, lengths: np.ndarray, primer: list[np.nda
     return _restored(part, plan, symbols, [Bytes(data) for data, _ in stored])
 
 
-def _restored(part: Block, plan: Plan, symbols: dict[int, Part], stored: list[Bytes]) -> list[np.ndarray]:
+def _restored(part: Block, plan: Plan, symbols: dict[int, Part], stored: list[Bytes]) -> dict[int, np.ndarray]:
     """The values of all columns, those that follow from others last."""
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(len(plan.columns)) if j not in plan.derived), *plan.derived]:
         column = plan.columns[number]
+        if number not in part.there:
+            continue
         if number in symbols and column.steps is not None:
             there = {part.names[n]: values for n, values in restored.items()}
             each = part.tolerances.each(part.names[number], there)
@@ -114,7 +153,7 @@ def _restored(part: Block, plan: Plan, symbols: dict[int, Part], stored: list[By
         else:
             lattice = Lattice(stored[number], column.lattice.dtype)
             restored[number] = lattice.restore(*lattice.split(unpack(stored[number].rest(), part.rows)))
-    return [restored[number] for number in range(len(plan.columns))]
+    return restored
 
 
 def _symbols(number: int, method: int, data: bytes, escapes: bytes, known: Known, contexts: int) -> Part:

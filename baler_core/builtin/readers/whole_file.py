@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from baler_core.data.block import make_block, values_of
-from baler_core.data.variables import Schema, Variable, leading_slices, select_names
+from baler_core.data.variables import Schema, Variable, select_names
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Reader, Sink, Source
 
@@ -47,13 +47,12 @@ class _WholeFileSource(Source):
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
         self.schema = Schema((_BYTE,), {"byte": length})
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        for _, _, rows in leading_slices(self.schema, max_bytes):
-            self._file.seek(rows.start)
-            found = self._file.read(rows.stop - rows.start)
-            if len(found) != rows.stop - rows.start:
-                raise DataError(f"{self._file.name}: was truncated while it was read")
-            yield make_block({_BYTE.name: (_BYTE.dims, np.frombuffer(found, _BYTE.numpy_dtype))})
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        self._file.seek(rows.start)
+        found = self._file.read(rows.stop - rows.start)
+        if len(found) != rows.stop - rows.start:
+            raise DataError(f"{self._file.name}: was truncated while it was read")
+        return make_block({_BYTE.name: (_BYTE.dims, np.frombuffer(found, _BYTE.numpy_dtype))})
 
     def close(self) -> None:
         self._file.close()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from baler_core import __version__
+from baler_core.config.schema import ConfigFile, parse_size
 from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.disk import size_of
+from baler_core.machine.workers import Here, Processes, Submits, width_of
+from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.many.digests import settings_digest
 from baler_core.pipeline.many.manifest import (
     SUFFIX,
@@ -20,17 +24,18 @@ from baler_core.pipeline.many.manifest import (
     ModelRecord,
     PartRecord,
     known_parts,
-    write_manifest,
 )
+from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
-from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask
-from baler_core.pipeline.many.workers import Here, Processes, Submits
+from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
 
 _SECONDS_BETWEEN_MANIFESTS = 1.0
 # An executor of somebody else queues what its workers cannot take yet.
 _AT_ONCE_ELSEWHERE = 1000
+# Files of fewer blocks are not spread over workers.
+_FEWEST_BLOCKS = 3
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,35 @@ class Progress:
         return (self.total_bytes - self.read) / self.speed if self.speed > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class CampaignResult:
+    """What became of a run.
+
+    Attributes
+    ----------
+    manifest
+        As it was written; it may list files of other runs, too.
+    outcomes
+        In the order of the list.
+    total
+        How many files the run had.
+    """
+
+    manifest: Manifest
+    outcomes: Sequence[FileOutcome]
+    total: int
+
+    @property
+    def not_begun(self) -> int:
+        """How many files were not looked at, since another had failed."""
+        return self.total - len(self.outcomes)
+
+    @property
+    def of_others(self) -> int:
+        """How many files the manifest lists, or was to list, that were none of this run."""
+        return self.manifest.files - self.total
+
+
 Told = Callable[[FileOutcome, Progress], None]
 
 
@@ -114,7 +148,7 @@ def run_campaign(
     executor: Submits | None = None,
     keep_going: bool = False,
     tell: Told = lambda outcome, progress: None,
-) -> tuple[Manifest, list[FileOutcome]]:
+) -> CampaignResult:
     """Compress the files that are not finished.
 
     Parameters
@@ -128,10 +162,6 @@ def run_campaign(
     tell
         Called for each file as it finishes.
 
-    Returns
-    -------
-    The manifest as it was written, and the outcomes in the order of the list.
-
     Raises
     ------
     BalerError
@@ -139,13 +169,12 @@ def run_campaign(
     """
     if workers < 1:
         raise ConfigError(f"{workers} workers: wanted 1 or more")
-    tasks = _tasks(campaign, collect=executor is None and workers > 1)
+    tasks = _tasks(campaign)
     record = _ManifestInWork(campaign, tasks)
-    at_once = _AT_ONCE_ELSEWHERE if executor is not None else workers + (workers > 1)
     try:
         with ExitStack() as stack:
-            chosen: Submits = executor or (stack.enter_context(Processes(workers)) if workers > 1 else Here())
-            schedule = TaskSchedule(tasks, chosen, at_once)
+            pool = executor or (stack.enter_context(Processes(workers)) if workers > 1 else None)
+            schedule = _schedule(tasks, pool)
             for outcome in schedule.outcomes():
                 record.add(outcome)
                 tell(outcome, record.progress)
@@ -154,10 +183,11 @@ def run_campaign(
     finally:
         # After the workers have ended, since whoever writes into a folder removes what the dead have left there.
         manifest = record.write()
-    return manifest, [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
+    outcomes = [record.outcomes[task.source] for task in tasks if task.source in record.outcomes]
+    return CampaignResult(manifest, outcomes, len(tasks))
 
 
-def refuse_failed(outcomes: Sequence[FileOutcome], total: int) -> None:
+def refuse_failed(result: CampaignResult) -> None:
     """Raise what went wrong, if something did.
 
     Raises
@@ -167,16 +197,32 @@ def refuse_failed(outcomes: Sequence[FileOutcome], total: int) -> None:
     BoundBroken
         If that was a bound that did not hold.
     """
-    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    failed = [outcome for outcome in result.outcomes if outcome.state == "failed"]
     if failed:
         broken = [outcome for outcome in failed if outcome.exit_code == BROKEN_BOUND]
         if broken:
             raise BoundBroken(broken[0].problem)
-        rest = "; run again to go on" if len(outcomes) < total else ""
-        raise DataError(f"{len(failed)} of {total} files failed{rest}. The first: {failed[0].problem}")
+        rest = "; run again to go on" if result.not_begun else ""
+        raise DataError(f"{len(failed)} of {result.total} files failed{rest}. The first: {failed[0].problem}")
 
 
-def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
+def _schedule(tasks: Sequence[FileTask], pool: Submits | None) -> TaskSchedule:
+    """Spread files over workers; where there are fewer large files than workers, their blocks, one file after the other."""
+    if pool is None:
+        return TaskSchedule(tasks, Here(), 1)
+    if len(tasks) < width_of(pool) and (len(tasks) == 1 or all(map(_is_large, tasks))):
+        return TaskSchedule(tasks, Here(), 1, partial(run_task, team=Team(pool)))
+    ours = isinstance(pool, Processes)
+    at_once = width_of(pool) + 1 if ours else _AT_ONCE_ELSEWHERE
+    return TaskSchedule([replace(task, collect=ours) for task in tasks], pool, at_once)
+
+
+def _is_large(task: FileTask) -> bool:
+    block = parse_size(task.stated.get("block_size", ConfigFile().block_size))
+    return isinstance(block, int) and _size(task.source) >= _FEWEST_BLOCKS * block
+
+
+def _tasks(campaign: Campaign) -> list[FileTask]:
     known = known_parts(campaign.folder, campaign.name)
     model = campaign.model.absolute() if campaign.model is not None else None
     sha256 = checksum(model) if model is not None else ""
@@ -191,7 +237,6 @@ def _tasks(campaign: Campaign, *, collect: bool) -> list[FileTask]:
             model,
             sha256,
             known.get(output.name),
-            collect,
         )
         for source, output in (campaign.share.of(files) if campaign.share else files)
     ]
@@ -205,6 +250,7 @@ class _ManifestInWork:
         self._tasks = tasks
         self._sizes = {task.source: _size(task.source) for task in tasks}
         self._written = time.monotonic()
+        self._list = SharedList(campaign.manifest)
         self.outcomes: dict[Path, FileOutcome] = {}
         self.progress = Progress(len(tasks), sum(self._sizes.values()))
 
@@ -216,7 +262,7 @@ class _ManifestInWork:
             self.write()
 
     def write(self) -> Manifest:
-        """Write the manifest, with what earlier runs finished and this one has not looked at yet."""
+        """Write the manifest, with what earlier runs finished and this one has not looked at yet, or does not know."""
         first = self._tasks[0] if self._tasks else None
         parts = [self._part(task) for task in self._tasks]
         failed = [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
@@ -231,7 +277,8 @@ class _ManifestInWork:
             parts=tuple(part for part in parts if part is not None),
             failed=tuple(FailedRecord(input=str(o.source), problem=o.problem, exit_code=o.exit_code) for o in failed),
         )
-        write_manifest(self._campaign.manifest, manifest)
+        outputs = {task.output.name for task in self._tasks}
+        manifest = self._list.write(manifest, outputs, alone=self._campaign.share is not None)
         self._written = time.monotonic()
         return manifest
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
 from baler_core.errors import BoundBroken, SourceError
+from baler_core.machine.workers import Submits
 from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileOutcome, FileTask, run_task
-from baler_core.pipeline.many.workers import Submits
 
 
 class TaskSchedule:
@@ -18,8 +18,14 @@ class TaskSchedule:
     each alone; the one that is lost again is reported.
     """
 
-    def __init__(self, tasks: Sequence[FileTask], executor: Submits, at_once: int) -> None:
-        self._executor = executor
+    def __init__(
+        self,
+        tasks: Sequence[FileTask],
+        executor: Submits,
+        at_once: int,
+        run: Callable[[FileTask], FileOutcome] = run_task,
+    ) -> None:
+        self._executor, self._run = executor, run
         self._at_once = at_once
         self._waiting = deque(tasks)
         self._again: deque[FileTask] = deque()
@@ -51,7 +57,7 @@ class TaskSchedule:
 
     def _begin(self, task: FileTask) -> None:
         try:
-            self._running[self._executor.submit(run_task, task)] = task
+            self._running[self._executor.submit(self._run, task)] = task
         except (BrokenExecutor, RuntimeError) as error:
             raise SourceError(
                 f"the executor takes no more files ({error}): start its workers, and run again to go on"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
-from baler_core.machine.disk import size_of
+from baler_core.machine.disk import size_of, stamp_of
+from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.compression import Compressed, compress
 from baler_core.pipeline.many.digests import growing_dimensions, input_digest, schema_digest
 from baler_core.pipeline.many.manifest import PartRecord
@@ -81,11 +81,17 @@ class FileOutcome:
     messages: tuple[str, ...] = ()
 
 
-def run_task(task: FileTask) -> FileOutcome:
-    """Compress a file unless that was done before; a problem that the user can fix becomes part of the outcome."""
+def run_task(task: FileTask, team: Team | None = None) -> FileOutcome:
+    """Compress a file unless that was done before; a problem that the user can fix becomes part of the outcome.
+
+    Parameters
+    ----------
+    team
+        Workers that encode its blocks.
+    """
     with _collected(task) as messages:
         try:
-            outcome = _outcome(task)
+            outcome = _outcome(task, team)
         except BalerError as error:
             outcome = _failed(task, str(error))
         except MemoryError:
@@ -99,20 +105,20 @@ def _failed(task: FileTask, problem: str) -> FileOutcome:
     return FileOutcome(task.source, "failed", problem=" ".join(problem.split()), exit_code=USER)
 
 
-def _outcome(task: FileTask) -> FileOutcome:
+def _outcome(task: FileTask, team: Team | None) -> FileOutcome:
     if task.version != __version__:
         raise ConfigError(f"a worker has baler {__version__}, and the run was started with {task.version}: install one")
     if task.model is not None and checksum(task.model) != task.model_sha256:
         raise DataError(f"{task.model}: is not the file of trained models that the run was started with")
-    before = _stamp(task.source)
+    before = stamp_of(task.source)
     digest = input_digest(task.source)
     if _is_finished(task, digest):
         return FileOutcome(task.source, "skipped", task.known)
     registry = load_plugins()
     config = config_of_arguments("compress", task.stated, registry, source=task.source, output=task.output)
     config = replace(config, one_of_many=True)
-    compressed = compress(config, registry, source=task.source, output=task.output, model=task.model)
-    if _stamp(task.source) != before:
+    compressed = compress(config, registry, source=task.source, output=task.output, model=task.model, team=team)
+    if stamp_of(task.source) != before:
         task.output.unlink()
         raise DataError(f"{task.source}: was changed while it was compressed: run again when it is finished")
     return FileOutcome(task.source, "done", _record(task, digest), compressed=_plain(compressed))
@@ -148,11 +154,6 @@ def _record(task: FileTask, digest: str) -> PartRecord:
 def _plain(compressed: Compressed) -> Compressed:
     """Without histories of training, which may hold what cannot travel."""
     return replace(compressed, histories={})
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    found = os.stat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class _Collector(logging.Handler):

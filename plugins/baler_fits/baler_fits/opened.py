@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import baler_core
-from baler_core import DataError, File, open_file
+from baler_core import DataError, File, open_one
 from baler_fits.virtual import virtual_fits
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
     """
     from astropy.io import fits
 
-    file = open_file(path, trained=trained, cache=cache)
+    file = open_one(path, trained=trained, cache=cache)
     kept = _kept_whole(file)
     if kept:
         file.close()
@@ -82,7 +82,7 @@ def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table
     """
     from astropy.table import QTable, Table
 
-    with open_file(path) as file:
+    with open_one(path) as file:
         reader, where = file.reader, file.path
         kind = file.schema.skeleton.get("kind")
     if reader == "fits":

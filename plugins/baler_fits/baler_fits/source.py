@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, leading_slices, make_block, select_names
+from baler_core import DataError, Schema, Source, Variable, make_block, select_names
 from baler_fits.contents.dimensions import Dimensions
 from baler_fits.contents.hdus import scan
 from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
@@ -47,6 +47,7 @@ class FitsSource(Source):
         decode_tiles: bool = True,
     ) -> None:
         self._file, packed = open_plain(path)
+        self.opens_fast = not packed
         self._contents: list[Content] = []
         try:
             hdus = scan(self._file, path.name)
@@ -99,15 +100,14 @@ class FitsSource(Source):
             warning for entry, name in zip(self._entries, names, strict=True) for warning in _warn(entry, name)
         ]
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        """Yield the values, cut along tables' rows and images' slowest axes."""
-        for _, variables, rows in leading_slices(self.schema, max_bytes):
-            names = {variable.name for variable in variables}
-            arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {}
-            for entry in self._entries:
-                if any(variable.name in names for variable in entry.variables):
-                    arrays.update(self._read(entry, rows))
-            yield make_block({v.name: arrays[v.name] for v in variables})
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows of tables, or planes along the slowest axes of images."""
+        names = {variable.name for variable in variables}
+        arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+        for entry in self._entries:
+            if any(variable.name in names for variable in entry.variables):
+                arrays.update(self._read(entry, rows))
+        return make_block({v.name: arrays[v.name] for v in variables})
 
     def _read(self, entry: CatalogueEntry, rows: slice) -> dict[str, tuple[Sequence[str], np.ndarray]]:
         """Some rows of all variables of an HDU."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Source, leading_slices, make_block
+from baler_core import DataError, Source, Variable, make_block
 from baler_hdf5.contents.creation import access_properties
 from baler_hdf5.contents.surroundings import read_surroundings
 from baler_hdf5.schema.datasets import StoredDataset
@@ -67,17 +67,16 @@ class Hdf5Source(Source):
             raise
         self.elsewhere = self._contents.elsewhere
         self.schema = replace(self._contents.schema, attachments=found)
+        self._owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
         self._shown = {variable.name: variable.dtype for variable in self.schema.variables}
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        """Yield the values, block by block: numbers little-endian, packed values as stored."""
-        owners = {name: dataset for dataset in self._contents.datasets for name in dataset.fields}
-        for _, variables, rows in leading_slices(self.schema, max_bytes):
-            arrays: dict[str, np.ndarray] = {}
-            for variable in variables:
-                if variable.name not in arrays:
-                    arrays.update(self._read(owners[variable.name], rows))
-            yield make_block({variable.name: (variable.dims, arrays[variable.name]) for variable in variables})
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows: numbers little-endian, packed values as stored."""
+        arrays: dict[str, np.ndarray] = {}
+        for variable in variables:
+            if variable.name not in arrays:
+                arrays.update(self._read(self._owners[variable.name], rows))
+        return make_block({variable.name: (variable.dims, arrays[variable.name]) for variable in variables})
 
     def move_rows(self, order: np.ndarray) -> None:
         """Do nothing: only values belong to a row."""

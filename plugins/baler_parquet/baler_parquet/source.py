@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from baler_core import DataError, Settled, Source, Tolerances, leading_slices, make_block
+from baler_core import DataError, Settled, Source, Tolerances, Variable, leading_slices, make_block
 from baler_parquet.contents.columns import choose_columns
 from baler_parquet.contents.files import ArrowFile, first_line, located
 from baler_parquet.contents.nodes import Naming, index_columns, nodes_of
@@ -61,6 +63,7 @@ class ArrowSource(Source):
 
     def _open(self, patterns: Sequence[str] | None, storage: Storage) -> None:
         file = self._file
+        self._rows: _Rows | None = None
         self._chosen = choose_columns(file.schema, patterns, str(file.path))
         nodes = self._chosen.nodes
         with located(file.path):
@@ -122,17 +125,29 @@ class ArrowSource(Source):
 
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the dictionaries, then the rows."""
-        by_row = {layout.row: (layout, arrays) for layout, arrays in self._dictionaries.values()}
-        rows = _Rows(self._file, self._chosen.places, self._layout, self._scan)
-        for dim, variables, part in leading_slices(self.schema, max_bytes):
-            with located(self._file.path):
-                if dim in by_row:
-                    layout, arrays = by_row[str(dim)]
-                    found = _dictionary_rows(layout, arrays, part)
-                else:
-                    layout, found = self._layout, rows.next(part)
-            named = {name: found[place] for place, name in layout.names.items() if place in found}
-            yield make_block({v.name: (v.dims, _checked(named, v.name, v.numpy_dtype)) for v in variables})
+        rows = self._from_start()
+        for _, variables, part in leading_slices(self.schema, max_bytes):
+            yield self._read(rows, variables, part)
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows, or some entries of a dictionary; what lies before a row group is not read."""
+        if self._rows is None:
+            self._rows = self._from_start()
+        return self._read(self._rows, variables, rows)
+
+    def _from_start(self) -> _Rows:
+        return _Rows(self._file, self._chosen.places, self._layout, self._scan)
+
+    def _read(self, rows: _Rows, variables: Sequence[Variable], part: slice) -> Block:
+        entries = {name: one for one in self._dictionaries.values() for name in one[0].names.values()}
+        with located(self._file.path):
+            if variables[0].name in entries:
+                layout, arrays = entries[variables[0].name]
+                found = _dictionary_rows(layout, arrays, part)
+            else:
+                layout, found = self._layout, rows.at(part)
+        named = {name: found[place] for place, name in layout.names.items() if place in found}
+        return make_block({v.name: (v.dims, _checked(named, v.name, v.numpy_dtype)) for v in variables})
 
     def close(self) -> None:
         """Release the file."""
@@ -219,15 +234,38 @@ def _no_mask(place: str, part: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 class _Rows:
-    """The rows of a file, forward, cut as they are asked for."""
+    """The rows of a file, cut as they are asked for: cheap in their order, from the beginning of a piece elsewhere."""
 
     def __init__(self, file: ArrowFile, places: Sequence[int], layout: Layout, found: Scan) -> None:
-        self._parts = file.parts(places)
+        self._file, self._places = file, places
         self._layout, self._scan = layout, found
-        self._piece, self._rest, self._start = 0, [], 0  # type: int, list[pa.Array], int
+        self._begin(0)
 
-    def next(self, part: slice) -> dict[str, np.ndarray]:
-        """Return the plain arrays of the next rows."""
+    def _begin(self, piece: int) -> None:
+        self._parts = self._file.parts(self._places, piece)
+        self._piece, self._rest, self._start = piece, [], 0  # type: int, list[pa.Array], int
+        self._row = sum(self._file.rows[:piece])
+
+    def at(self, part: slice) -> dict[str, np.ndarray]:
+        """Return the plain arrays of some rows."""
+        ends = list(itertools.accumulate(self._file.rows))
+        piece = bisect_right(ends, part.start)
+        if part.start < self._row or (piece < len(ends) and ends[piece] - self._file.rows[piece] > self._row):
+            self._begin(piece)
+        skipped = part.start - self._row
+        while skipped > 0:
+            if not self._rest or self._start >= len(self._rest[0]):
+                step = next(self._parts, None)
+                if step is None:
+                    break
+                self._piece, self._rest, self._start = step[0], step[1], 0
+                continue
+            here = min(skipped, len(self._rest[0]) - self._start)
+            self._start, skipped = self._start + here, skipped - here
+        self._row = part.stop
+        return self._next(part)
+
+    def _next(self, part: slice) -> dict[str, np.ndarray]:
         wanted, found = part.stop - part.start, []
         while wanted > 0:
             if not self._rest or self._start >= len(self._rest[0]):

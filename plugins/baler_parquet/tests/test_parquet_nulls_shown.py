@@ -85,3 +85,16 @@ def test_a_column_that_is_called_like_a_mask_is_none(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0, 2.0], "x/null": [True, False]}), tmp_path / "a.parquet")
     baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", model="scalar")
     assert baler_core.open(tmp_path / "a.bal", as_="pandas")["x"].tolist() == [1.0, 2.0]
+
+
+def test_opened_arrays_are_masked_where_there_are_nulls(stored: Path) -> None:
+    with baler_core.open_file(stored) as file:
+        for name in ("f", "i", "small", "flag", "word"):
+            null = COLUMNS[name].is_null().to_pylist()
+            assert np.ma.getmaskarray(file[name][:]).tolist() == null
+            assert np.ma.getmaskarray(file[name].rows(1, 3)).tolist() == null[1:3]
+            assert np.ma.getmaskarray(file.rows(0, 2, names=name)[name]).tolist() == null[:2]
+        assert file["i"][2] is np.ma.masked
+        assert file["i"][0] == 2**62 + 1
+        assert np.isnan(np.asarray(file["f"])).tolist() == [False, True, False, True]
+        assert type(file["whole"][:]) is np.ndarray  # never null

@@ -9,7 +9,8 @@ from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from baler_root.opened import OpenTree, RootFile
+    from baler_root.opened import RootFile
+    from baler_root.opened_tree import OpenTree
 
 
 def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB") -> RootFile | OpenTree:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import DataError, Source, Variable, leading_slices, make_block
+from baler_core import DataError, Source, Variable, make_block
 from baler_root.contents.keys import Item, list_items, names_of_file
 from baler_root.contents.objects import carry, keys_to_json
 from baler_root.contents.patterns import PatternsOfTrees
@@ -57,6 +57,7 @@ class RootSource(Source):
             reading.add(choice, must=tree_name is not None and choice.prefix is not None)
         reading.patterns.refuse_unknown()
         parts = self._parts = reading.parts
+        self.as_stored = [part.prefix + name for part in parts for name in part.as_stored]
         carried = carry(
             self._file,
             items,
@@ -73,16 +74,14 @@ class RootSource(Source):
             skeleton["keys"] = keys_to_json(carried.keys)
         joined = [Part(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
+        self._part_of = {part.prefix + name: part for part in parts for name in part.schema.names}
 
     def move_rows(self, order: np.ndarray) -> None:
         """Do nothing: only values belong to a row."""
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        """Blocks of events of one tree after the other; the rows of jagged dimensions belong to just these events."""
-        part_of = {part.prefix + name: part for part in self._parts for name in part.schema.names}
-        for _, variables, rows in leading_slices(self.schema, max_bytes):
-            if variables:
-                yield _block(part_of[variables[0].name], variables, rows)
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some events of a tree; the rows of jagged dimensions belong to just these events."""
+        return _block(self._part_of[variables[0].name], variables, rows)
 
     def close(self) -> None:
         """Close the file."""

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import uproot
 
-from baler_core import DataError, FormatError, Schema
+from baler_core import ConfigError, DataError, FormatError, Schema, compress
+from baler_core.cli import main
 from baler_core.testing import check_hostile_reader
 from baler_root.reader import RootReader
 from baler_root.values.ntuple import reading
@@ -93,6 +94,19 @@ def test_every_field_comes_back(records: Path, tmp_path: Path) -> None:
     with uproot.open(records) as before, uproot.open(tmp_path / "out.root") as after:
         for name in ("maybe", "either"):
             assert ak.to_list(before["Events"][name].array()) == ak.to_list(after["Events"][name].array())
+
+
+def test_fields_that_no_bound_reaches_are_named(records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with RootReader().open(records) as source:
+        [optional] = [name for name in source.as_stored if "maybe" in name]
+        assert not set(source.as_stored) & set(source.schema.names)
+    with pytest.raises(SystemExit, match="0"):
+        main(["init", "records.root"])
+    assert f"out of reach of bounds: {optional}" in Path("records.yaml").read_text()
+    with pytest.raises(ConfigError, match=f"name {optional}, which the reader keeps byte for byte"):
+        compress(records, tmp_path / "x.bal", bounds={optional: {"abs": 1}})
+    compress(records, tmp_path / "x.bal", bounds={optional: "lossless"})
 
 
 def test_the_bytes_of_the_header_are_those_of_the_original(records: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, leading_slices, make_block, select_names
+from baler_core import DataError, Schema, Source, Variable, leading_slices, make_block, select_names
 from baler_zarr.contents.arrays import ArrayRecord, arrays_of, documents_of, without
 from baler_zarr.contents.codecs import objection
 from baler_zarr.contents.store import open_store
@@ -67,8 +67,10 @@ class ZarrSource(Source):
             odd, warnings = [], []
         dims, sizes = dimensions_of([one.record for one in arrays])
         self._fields, variables = variables_of(arrays, fields, dims)
-        self._arrays = arrays
+        self._place = {field.name: (one, field) for one in arrays for field in self._fields[one.record.path]}
+        self._rows: dict[str, Rows] = {}
         self.warnings = warnings
+        self.as_stored = [record.name for record in odd]
         used = {dim for variable in variables for dim in variable.dims}
         skeleton, attachments = self._record(documents, arrays, whole=patterns is None)
         self.schema = Schema(
@@ -139,22 +141,28 @@ class ZarrSource(Source):
 
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, cut along the first dimension of arrays."""
-        place = {field.name: one for one in self._arrays for field in self._fields[one.record.path]}
-        fields = {field.name: field for found in self._fields.values() for field in found}
-        readers: dict[str, Rows] = {}
+        rows: dict[str, Rows] = {}
         for _, variables, part in leading_slices(self.schema, max_bytes):
-            read: dict[str, np.ndarray] = {}
-            block: dict[str, tuple[Sequence[str], np.ndarray]] = {}
-            for v in variables:
-                array = place[v.name]
-                path = array.record.path
-                if path not in read:
-                    try:
-                        read[path] = readers.setdefault(path, Rows(array)).read(part.start, part.stop)
-                    except DataError as error:
-                        raise DataError(f"{self._store.path}: {error}") from error
-                block[v.name] = (v.dims, shown(read[path], fields[v.name]))
-            yield make_block(block)
+            yield self._read(rows, variables, part)
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows along the first dimension."""
+        return self._read(self._rows, variables, rows)
+
+    def _read(self, rows: dict[str, Rows], variables: Sequence[Variable], part: slice) -> Block:
+        """Read through what may still have the chunks of the rows before."""
+        read: dict[str, np.ndarray] = {}
+        block: dict[str, tuple[Sequence[str], np.ndarray]] = {}
+        for v in variables:
+            array, field = self._place[v.name]
+            path = array.record.path
+            if path not in read:
+                try:
+                    read[path] = rows.setdefault(path, Rows(array)).read(part.start, part.stop)
+                except DataError as error:
+                    raise DataError(f"{self._store.path}: {error}") from error
+            block[v.name] = (v.dims, shown(read[path], field))
+        return make_block(block)
 
     def close(self) -> None:
         """Release the store."""

@@ -51,8 +51,11 @@ class Stored:
     escapes: SupportsBytes = b""
 
 
+_LACKING = Stored(CONSTANT, b"")
+
+
 def encode_block(
-    values: Sequence[np.ndarray],
+    values: Sequence[np.ndarray | None],
     tolerances: Sequence[Tolerance],
     plan: TablePlan,
     contexts: int,
@@ -60,11 +63,11 @@ def encode_block(
     warm_start: WarmStart = COLD_START,
     scales: Scales = NO_SCALES,
 ) -> bytes:
-    """Write the columns of a block (1-D arrays of equal length) as bytes."""
-    rows = len(values[0])
-    warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
+    """Write the columns of a block (1-D arrays of equal length; None for one that this table lacks) as bytes."""
+    rows = next(len(column) for column in values if column is not None)
+    warm_start = warm_start.where_it_pays(rows, events)
     symbols, stored = all_symbols(values, tolerances, plan, scales)
-    coded_columns = CodedColumns(warm_start.rows + rows, len(values), events, plan.pointer)
+    coded_columns = CodedColumns(warm_start.rows + rows, len(values), warm_start.and_then(events), plan.pointer)
     checksum = 0
     for number in plan.order:
         if number in symbols:
@@ -72,7 +75,7 @@ def encode_block(
             checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
             stored[number] = _store(number, found, own, coded_columns, contexts, warm_start.of(number))
         coded_columns.add(number, plan.columns[number], _values(symbols.get(number), warm_start.of(number)))
-    columns = [stored[number] for number in range(len(values))]
+    columns = [stored.get(number, _LACKING) for number in range(len(values))]
     head = [c.method + 4 * bool(bytes(c.escapes)) for c in columns]
     sizes = []
     for column in columns:
@@ -83,25 +86,28 @@ def encode_block(
 
 
 def all_symbols(
-    values: Sequence[np.ndarray], tolerances: Sequence[Tolerance], plan: TablePlan, scales: Scales = NO_SCALES
+    values: Sequence[np.ndarray | None], tolerances: Sequence[Tolerance], plan: TablePlan, scales: Scales = NO_SCALES
 ) -> tuple[dict[int, Symbols], dict[int, Stored]]:
-    """Return symbols of the columns that follow the plan, and the others as they are stored."""
+    """Return symbols of the columns that follow the plan, and the others as they are stored; nothing of those that lack."""
     symbols: dict[int, Symbols] = {}
     apart: dict[int, Stored] = {}
     restored: dict[int, np.ndarray] = {}
     for number in [*(j for j in range(len(values)) if j not in plan.derived), *plan.derived]:
-        column = plan.columns[number]
-        tolerance = tolerances[number] if column.own_steps is None else scales.of(number, restored)
-        # what follows from nothing here is kept as if it had no error of its own
-        tolerance = tolerance if column.own_steps is not None else tolerance.where_none
-        found = to_symbols(values[number], column, restored, tolerance)
-        restored[number] = to_values(found, column, restored, tolerance)
-        wrong = tolerance.violations(values[number], restored[number])
-        if wrong.sum() <= _FEW + _WRONG * len(wrong):
-            symbols[number] = found
+        column, own = plan.columns[number], values[number]
+        if own is None:
             continue
-        lattice = fit_lattice(values[number], tolerances[number].where_none)
-        codes = lattice.codes(values[number])
+        if all(parent in restored for parent in column.derived_from):
+            tolerance = tolerances[number] if column.own_steps is None else scales.of(number, restored)
+            # what follows from nothing here is kept as if it had no error of its own
+            tolerance = tolerance if column.own_steps is not None else tolerance.where_none
+            found = to_symbols(own, column, restored, tolerance)
+            restored[number] = to_values(found, column, restored, tolerance)
+            wrong = tolerance.violations(own, restored[number])
+            if wrong.sum() <= _FEW + _WRONG * len(wrong):
+                symbols[number] = found
+                continue
+        lattice = fit_lattice(own, tolerances[number].where_none)
+        codes = lattice.codes(own)
         apart[number] = Stored(APART, lattice.to_bytes() + pack_integers(codes))
         restored[number] = lattice.restore(codes)
     return symbols, apart
@@ -138,6 +144,8 @@ def decode_block(
 
     Parameters
     ----------
+    dtypes
+        Of all columns of the plan; empty for one that this table lacks.
     wanted
         The columns to restore; others are decoded as far as these follow from them. None restores all, and compares
         the checksum of all.
@@ -147,19 +155,20 @@ def decode_block(
     FormatError
         If the bytes are damaged.
     """
-    restored = range(len(dtypes)) if wanted is None else columns_restored(plan, wanted)
-    decoded = restored if wanted is None else columns_decoded(plan, restored)
+    there = {number for number, dtype in enumerate(dtypes) if dtype}
+    restored = there if wanted is None else columns_restored(plan, wanted) & there
+    decoded = restored if wanted is None else columns_decoded(plan, restored) & there
     few = len(decoded) < _FEW_COLUMNS * len(dtypes)
     reader = RangeReader(data if few else bytes(data), "a block of a table")
     checksum = int.from_bytes(reader.take(4), "little")
     symbols: dict[int, Symbols] = {}
-    warm_start = warm_start.where_it_pays(rows) if events is None else COLD_START
-    coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), events, plan.pointer)
+    warm_start = warm_start.where_it_pays(rows, events)
+    coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), warm_start.and_then(events), plan.pointer)
     stored = _read_columns(reader, len(dtypes), decoded)
     found = 0
-    for number in (n for n in plan.order if n in decoded):
+    for number in (n for n in plan.order if n in decoded or n not in there):
         column = plan.columns[number]
-        if stored[number].method != APART:
+        if number in there and stored[number].method != APART:
             symbols[number] = _read(number, stored[number], column, coded_columns, contexts, warm_start.of(number))
             found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
         coded_columns.add(number, column, _values(symbols.get(number), warm_start.of(number)))
@@ -254,6 +263,8 @@ def _restored(
     for number in (n for n in order if n in wanted):
         if number in symbols:
             column = plan.columns[number]
+            if not all(parent in restored for parent in column.derived_from):
+                raise FormatError("a block of a table is damaged: a column follows from one that is not there")
             tolerance = None if column.own_steps is None else scales.of(number, restored)
             restored[number] = to_values(symbols[number], column, restored, tolerance)
         else:

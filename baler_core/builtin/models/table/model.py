@@ -11,13 +11,15 @@ from pydantic import Field
 
 from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
+from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.sample import TableSample, gather
 from baler_core.builtin.models.table.trials import TableEffort
-from baler_core.builtin.models.table.warm_start import WarmStart, chosen_rows, read_warm_start
+from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
 from baler_core.data.block import values_of
+from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
@@ -67,6 +69,7 @@ class _Learned:
 
     plan: TablePlan
     primer: WarmStart
+    names: KnownNames
 
 
 class TableModel(Model):
@@ -77,6 +80,7 @@ class TableModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     takes_scales = True
+    takes_fewer = True
     Options = TableOptions
 
     def __init__(self, options: Any = None) -> None:
@@ -103,7 +107,7 @@ class TableModel(Model):
         found = make_plan(sample, hints.formulas, _effort(self.options, training))
         keeps_rows = hints.for_other_files and len(sample.columns[0].values)
         primer = _primer(sample, found) if keeps_rows else COLD_START
-        self._learned = _Learned(found, primer)
+        self._learned = _Learned(found, primer, KnownNames.of(layout.variables))
         self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
 
     def encode(
@@ -111,21 +115,23 @@ class TableModel(Model):
     ) -> Streams:
         """Encode as the streams `columns` and, where there are several row blocks, `cuts`."""
         learned = self._learned_for(layout)
-        values = [values_of(block, v.name) for v in layout.variables]
-        limits = [tolerances[v.name] for v in layout.variables]
+        columns = learned.names.found_in(layout)
+        values = [None if v is None else values_of(block, v.name) for v in columns]
+        limits = [Tolerance("exact") if v is None else tolerances[v.name] for v in columns]
         effort, events = EFFORTS[self.options.effort], _events(layout)
-        scales = scales_of([v.name for v in layout.variables], tolerances)
+        scales = scales_of(learned.names.names, tolerances)
+        (rows,) = layout.shape(layout.variables[0])
         primer = learned.primer if hints.by_reference else COLD_START
 
         def coded(rows: slice) -> RowBlock:
             own = None if events is None else events.part(rows)
-            part = [v[rows] for v in values]
+            part = [None if v is None else v[rows] for v in values]
             return RowBlock(
                 rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer, scales.part(rows))
             )
 
-        def encoded(rows: int) -> Streams:
-            return join_blocks(in_parallel(coded, cut_rows(len(values[0]), events, rows)))
+        def encoded(most: int) -> Streams:
+            return join_blocks(in_parallel(coded, cut_rows(rows, events, most)))
 
         longest = encoded(effort.rows)
         if effort.rows == SHORT_ROWS or any(not column.packed for column in learned.plan.columns):
@@ -154,8 +160,8 @@ class TableModel(Model):
         wanted: Collection[str] | None,
     ) -> dict[str, np.ndarray]:
         learned = self._learned_for(layout)
-        names = [v.name for v in layout.variables]
-        dtypes = [v.dtype for v in layout.variables]
+        names, found = learned.names.names, learned.names.found_in(layout)
+        dtypes = ["" if v is None else v.dtype for v in found]
         contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
         numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
@@ -169,9 +175,9 @@ class TableModel(Model):
         blocks = split_blocks(streams, length)
         touched = [b for b in blocks if b.rows.start < rows.stop and b.rows.stop > rows.start]
         parts = in_parallel(restored, touched)
-        columns = range(len(names)) if numbers is None else numbers
+        columns = [n for n, v in enumerate(found) if v is not None and (numbers is None or n in numbers)]
         if not parts:
-            return {names[n]: np.zeros(0, layout.variables[n].numpy_dtype) for n in columns}
+            return {names[n]: np.zeros(0, dtypes[n]) for n in columns}
         first = touched[0].rows.start
         inside = slice(rows.start - first, rows.stop - first)
         joined = {n: np.concatenate([p[n] for p in parts]) if len(parts) > 1 else parts[0][n] for n in columns}
@@ -182,8 +188,9 @@ class TableModel(Model):
         return {"plan": self._state.get("plan", np.zeros(0, np.uint8))}
 
     def encoder_state(self) -> State:
-        """Return rows that prime the counters."""
-        return COLD_START.to_state() if self._learned is None else self._learned.primer.to_state()
+        """Return rows that prime the counters, and the names of the columns."""
+        learned = self._learned
+        return {} if learned is None else {**learned.primer.to_state(), **learned.names.to_state()}
 
     def load_state(self, state: State) -> None:
         """Take up a plan, and rows that prime the counters; they are understood when the first block comes."""
@@ -195,25 +202,26 @@ class TableModel(Model):
         """Return what was learned; of a loaded state each thread may read it, all with the same result."""
         learned = self._learned
         if learned is None:
-            plan = plan_from_bytes(self.state()["plan"].tobytes(), [v.dtype for v in layout.variables])
-            self._learned = learned = _Learned(plan, read_warm_start(self._state, plan))
-        if len(learned.plan.columns) != len(layout.variables):
-            raise FormatError(
-                f"the table was learned with {len(learned.plan.columns)} variables, here are {len(layout.variables)}"
-            )
+            names = names_of(self._state, layout)
+            plan = plan_from_bytes(self.state()["plan"].tobytes(), names.dtypes)
+            self._learned = learned = _Learned(plan, read_warm_start(self._state, plan), names)
         return learned
 
 
 def _primer(sample: TableSample, plan: TablePlan) -> WarmStart:
     """Symbols of some rows of the sample; none if a column does not follow the plan."""
     columns = sample.columns
-    rows = chosen_rows(len(columns[0].values))
+    pieces = chosen_pieces(len(columns[0].values))
+    rows = np.concatenate([np.arange(piece.start, piece.stop) for piece in pieces])
     values, tolerances = [c.values[rows] for c in columns], [c.tolerance for c in columns]
     scales = sample.scales.knowing({name: values[rows] for name, values in sample.known.items()})
     symbols, _ = all_symbols(values, tolerances, plan, scales)
-    return (
-        WarmStart(tuple(symbols[n].values for n in range(len(columns)))) if len(symbols) == len(columns) else COLD_START
-    )
+    if len(symbols) < len(columns):
+        return COLD_START
+    lengths = None
+    if sample.events is not None:
+        lengths = np.concatenate([sample.events.part(piece).lengths for piece in pieces])
+    return WarmStart(tuple(symbols[n].values for n in range(len(columns))), lengths)
 
 
 def _events(layout: Layout) -> Events | None:

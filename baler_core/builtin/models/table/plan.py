@@ -30,6 +30,8 @@ _MOST_KNOTS = 1 << 12
 _MOST_DECISIONS = 1 << 17
 """What bins and their halves may need: more than twice as many as those that are made."""
 _MOST_WORDS = 1 << 24
+_NARROW = 1 << 50
+"""Sums of _MOST_KNOTS gaps that are no wider stay within 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -247,18 +249,30 @@ class _Arrays:
             raise FormatError("what was learned of a table is damaged: weights are missing")
         return Predictor(columns, found.astype(np.int8).reshape(-1, FEATURES)) if columns else None
 
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers in all columns at once: files have thousands of columns."""
+        gaps, levels = self.knots, self.levels
+        self._wide = bool((gaps > _NARROW).any())
+        if not ((gaps > 0).all() and (levels >= 0).all() and (levels < LEVELS).all()):
+            raise FormatError("what was learned of a table is damaged: its bins make no sense")
+        self.levels = levels.astype(np.uint8)
+
     def marginal(self, bins: int, low: int, high: int) -> Marginal:
         gaps, self.knots = self.knots[:bins], self.knots[bins:]
         levels, self.levels = self.levels[:bins], self.levels[bins:]
-        edges = np.concatenate([[low - 1], low - 1 + np.cumsum(gaps)]).astype(np.int64)
-        # compared, not subtracted: sums of gaps may wrap around
-        ascending = len(gaps) == bins and bool((edges[1:] > edges[:-1]).all())
-        fits = ascending and len(levels) == bins and int(edges[-1]) == high + 1
-        if not (fits and (levels >= 0).all() and (levels < LEVELS).all()):
+        edges = np.empty(len(gaps) + 1, np.int64)
+        edges[0] = low - 1
+        np.cumsum(gaps, out=edges[1:])
+        edges[1:] += low - 1
+        # compared, not subtracted: sums of wide gaps may wrap around
+        ascending = not self._wide or bool((edges[1:] > edges[:-1]).all())
+        if not ascending or len(gaps) != bins or len(levels) != bins or int(edges[-1]) != high + 1:
             raise FormatError("what was learned of a table is damaged: its bins make no sense")
-        return Marginal(edges, levels.astype(np.uint8))
+        return Marginal(edges, levels)
 
     def dictionary(self, length: int) -> np.ndarray:
+        if not length:
+            return np.zeros(0, np.int64)
         steps, self.words = self.words[:length], self.words[length:]
         found = np.cumsum(steps, dtype=np.int64)
         if len(found) != length or (found[1:] <= found[:-1]).any():

@@ -6,7 +6,7 @@ import csv
 import itertools
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import numpy as np
 
 from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import ColumnForm
+from baler_core.builtin.readers.csv.cursor import RowCursor
 from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
 from baler_core.builtin.readers.csv.metadata import column_notes
 from baler_core.builtin.readers.csv.numbers import shortened, shortened_in_place
@@ -57,8 +58,13 @@ _PASSES = 6
 class CsvSource(Source):
     """An open text table."""
 
+    # Each cell is looked at.
+    opens_fast = False
+
     def __init__(self, path: Path, options: CsvOptions, patterns: Sequence[str] | None) -> None:
         self._path = path
+        self._reading: RowCursor | None = None
+        self._opened = ExitStack()
         encoding, long = "", False
         while True:
             self._dialect = sniff_dialect(path, options, encoding, long=long)
@@ -303,33 +309,37 @@ class CsvSource(Source):
 
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Yield the values, from memory if they were kept."""
-        parts = self._kept_parts(max_bytes) if self._values is not None else self._read_parts(max_bytes)
-        for variables, arrays in parts:
-            yield make_block({v.name: ((ROW,), values) for v, values in zip(variables, arrays, strict=True)})
-
-    def _kept_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
-        assert self._values is not None
-        for place, arrays in enumerate(self._values):
-            if len(arrays) != 1:
-                form = self._columns[place].form
-                self._values[place] = [np.concatenate(arrays) if arrays else form.values(())]
-        for _, variables, part in leading_slices(self.schema, max_bytes):
-            yield variables, [self._values[place][0][part] for place in self._kept]
-
-    def _read_parts(self, max_bytes: int) -> Iterator[tuple[Sequence[Variable], list[np.ndarray]]]:
-        pending: list[list[np.ndarray]] = []
+        if self._values is not None:
+            yield from super().blocks(max_bytes)
+            return
         with self._stream() as stream:
-            batches = map(self._batch_values, (batch for batch in stream.batches(_SCAN_ROWS) if batch.raws))
-            for _, variables, part in leading_slices(self.schema, max_bytes):
-                wanted = part.stop - part.start
-                while sum(len(arrays[0]) for arrays in pending) < wanted:
-                    arrays = next(batches, None)
-                    if arrays is None:
-                        raise DataError(f"{self._path}: changed while it was read, it has fewer rows than before")
-                    pending.append(arrays)
-                joined = [np.concatenate(column) for column in zip(*pending, strict=True)]
-                pending = [[column[wanted:] for column in joined]]
-                yield variables, [column[:wanted] for column in joined]
+            cursor = self._cursor(stream)
+            for _, variables, rows in leading_slices(self.schema, max_bytes):
+                yield _block(variables, cursor.at(rows))
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows; if values were not kept, all lines before them are read, unless that was done before."""
+        if self._values is not None:
+            return _block(variables, self._kept_rows(self._values, rows))
+        if self._reading is None or rows.start < self._reading.next_row:
+            self.close()
+            self._reading = self._cursor(self._opened.enter_context(self._stream()))
+        return _block(variables, self._reading.at(rows))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reading = None
+        self._opened.close()
+
+    def _kept_rows(self, kept: list[list[np.ndarray]], rows: slice) -> list[np.ndarray]:
+        for place in self._kept:
+            if len(kept[place]) != 1:
+                form = self._columns[place].form
+                kept[place] = [np.concatenate(kept[place]) if kept[place] else form.values(())]
+        return [kept[place][0][rows] for place in self._kept]
+
+    def _cursor(self, stream: TextRowStream) -> RowCursor:
+        return RowCursor(stream.batches(_SCAN_ROWS), self._batch_values, str(self._path))
 
     def _batch_values(self, batch: TextRows) -> list[np.ndarray]:
         """The values of the chosen columns in some rows."""
@@ -356,3 +366,7 @@ class CsvSource(Source):
         except (ValueError, OverflowError) as error:
             name = self._dialect.names[place]
             raise DataError(f"{self._path}: column {name!r} changed while it was read ({error})") from error
+
+
+def _block(variables: Sequence[Variable], arrays: Sequence[np.ndarray]) -> Block:
+    return make_block({v.name: ((ROW,), values) for v, values in zip(variables, arrays, strict=True)})

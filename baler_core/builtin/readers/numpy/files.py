@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, MappedRows, StreamedRows, read_header
-from baler_core.builtin.readers.numpy.schema import array_blocks, arrays_schema, chosen_arrays, cut_forms
+from baler_core.builtin.readers.numpy.schema import OpenArrays, arrays_schema, chosen_arrays, cut_forms
 from baler_core.builtin.readers.numpy.sinks import NpySink, NpzSink
-from baler_core.data.variables import Schema
+from baler_core.data.variables import Schema, Variable, leading_slices
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Cut, Reader, Sink, Source
 
@@ -88,8 +88,12 @@ class _NpySource(Source):
     def move_rows(self, order: np.ndarray) -> None:
         """Do nothing: only values belong to a row."""
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        return array_blocks(self.schema, self._forms, self._opened, max_bytes)
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        arrays = OpenArrays(self._forms, self._opened)
+        try:
+            return arrays.read(variables, rows)
+        finally:
+            arrays.close()
 
     def _opened(self, form: ArrayForm) -> ArrayRows:
         return MappedRows(self._path, self._whole, self._offset)
@@ -129,6 +133,7 @@ class _NpzSource(Source):
         compressed = any(self._members[form.name].compress_type != zipfile.ZIP_STORED for form in self._forms)
         arrays = [form.to_json() for form in self._forms]
         self.schema = arrays_schema(self._forms, {"arrays": arrays, "compressed": compressed})
+        self._arrays = OpenArrays(self._forms, self._opened)
 
     def _start(self, name: str) -> tuple[IO[bytes], ArrayForm]:
         """A stream at the first value of a member, whose claimed size has been checked against the file's."""
@@ -151,8 +156,19 @@ class _NpzSource(Source):
         """Do nothing: only values belong to a row."""
 
     def blocks(self, max_bytes: int) -> Iterator[Block]:
+        arrays = OpenArrays(self._forms, self._opened)
         try:
-            yield from array_blocks(self.schema, self._forms, self._opened, max_bytes)
+            for _, variables, rows in leading_slices(self.schema, max_bytes):
+                yield self._read(arrays, variables, rows)
+        finally:
+            arrays.close()
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        return self._read(self._arrays, variables, rows)
+
+    def _read(self, arrays: OpenArrays, variables: Sequence[Variable], rows: slice) -> Block:
+        try:
+            return arrays.read(variables, rows)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DataError(f"{self._path}: damaged ({error})") from error
 
@@ -161,4 +177,6 @@ class _NpzSource(Source):
         return StreamedRows(stream, whole, f"{self._path}, array {form.name!r}")
 
     def close(self) -> None:
+        if hasattr(self, "_arrays"):
+            self._arrays.close()
         self._zip.close()

@@ -218,10 +218,18 @@ def write_header(stream: IO[bytes], form: ArrayForm) -> None:
 
 
 class ArrayRows(Protocol):
-    """Where an array's rows come from."""
+    """Where an array's rows come from.
+
+    Attributes
+    ----------
+    next_row
+        Rows before this one cannot be taken any more.
+    """
+
+    next_row: int
 
     def take(self, rows: slice) -> np.ndarray:
-        """Return the rows of the slice, which follow the ones taken before; the array itself for rank 0."""
+        """Return the rows of the slice; the array itself for rank 0."""
 
     def close(self) -> None:
         """Release the file."""
@@ -229,6 +237,8 @@ class ArrayRows(Protocol):
 
 class MappedRows:
     """Rows of an array in a memory-mapped file: only what is asked for is read, whatever the memory order."""
+
+    next_row = 0
 
     def __init__(self, path: Path, form: ArrayForm, offset: int) -> None:
         self._array: np.ndarray = np.zeros(form.shape if not form.nbytes else (), form.dtype)
@@ -249,6 +259,7 @@ class StreamedRows:
     def __init__(self, stream: IO[bytes], form: ArrayForm, where: str) -> None:
         self._stream, self._form, self._where = stream, form, where
         self._whole: np.ndarray | None = None
+        self.next_row = 0
         if form.fortran:
             # Rows are scattered over the whole array in this order.
             self._whole = read_values(stream, form, form.shape[::-1], where).T
@@ -256,8 +267,19 @@ class StreamedRows:
     def take(self, rows: slice) -> np.ndarray:
         if self._whole is not None:
             return np.ascontiguousarray(self._whole[rows])
-        shape = (rows.stop - rows.start, *self._form.shape[1:]) if self._form.shape else ()
-        return read_values(self._stream, self._form, shape, self._where)
+        if not self._form.shape:
+            return read_values(self._stream, self._form, (), self._where)
+        self._skip(rows.start - self.next_row)
+        self.next_row = rows.stop
+        return read_values(self._stream, self._form, (rows.stop - rows.start, *self._form.shape[1:]), self._where)
+
+    def _skip(self, rows: int) -> None:
+        left = rows * self._form.row_bytes
+        while left:
+            got = len(self._stream.read(min(left, _PIECE)))
+            if not got:
+                raise DataError(f"{self._where}: cut short, {left} bytes of values are missing")
+            left -= got
 
     def close(self) -> None:
         self._stream.close()

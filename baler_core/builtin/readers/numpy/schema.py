@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, split_fields
 from baler_core.data.block import make_block
-from baler_core.data.variables import Json, Schema, Variable, leading_slices, select_names
+from baler_core.data.variables import Json, Schema, Variable, select_names
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -47,26 +47,39 @@ def chosen_arrays(forms: Sequence[ArrayForm], patterns: Sequence[str] | None, wh
     return [form.with_fields(names) for form in forms if any(leaf.name in names for leaf in form.leaves())]
 
 
-def array_blocks(
-    schema: Schema, forms: Sequence[ArrayForm], opened: Callable[[ArrayForm], ArrayRows], max_bytes: int
-) -> Iterator[Block]:
-    """Yield blocks of the arrays along the plan of `leading_slices`; `opened` starts an array's row stream."""
-    owner = {leaf.name: form for form in forms for leaf in form.leaves()}
-    streams: dict[str, ArrayRows] = {}
-    try:
-        for _, variables, rows in leading_slices(schema, max_bytes):
-            arrays = {owner[variable.name].name: owner[variable.name] for variable in variables}
-            values = {}
-            for name, form in arrays.items():
-                if name not in streams:
-                    streams[name] = opened(form)
-                values.update(split_fields(streams[name].take(rows), form))
-                if not form.shape or rows.stop == form.shape[0]:
-                    streams.pop(name).close()
-            yield make_block({v.name: (v.dims, values[v.name]) for v in variables})
-    finally:
-        for stream in streams.values():
+class OpenArrays:
+    """The rows of arrays, of which those are open that are not read to their ends.
+
+    Parameters
+    ----------
+    opened
+        Starts the rows of an array.
+    """
+
+    def __init__(self, forms: Sequence[ArrayForm], opened: Callable[[ArrayForm], ArrayRows]) -> None:
+        self._owner = {leaf.name: form for form in forms for leaf in form.leaves()}
+        self._opened = opened
+        self._open: dict[str, ArrayRows] = {}
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows of variables."""
+        arrays = {self._owner[variable.name].name: self._owner[variable.name] for variable in variables}
+        values = {}
+        for name, form in arrays.items():
+            if name in self._open and rows.start < self._open[name].next_row:
+                self._open.pop(name).close()
+            if name not in self._open:
+                self._open[name] = self._opened(form)
+            values.update(split_fields(self._open[name].take(rows), form))
+            if not form.shape or rows.stop == form.shape[0]:
+                self._open.pop(name).close()
+        return make_block({v.name: (v.dims, values[v.name]) for v in variables})
+
+    def close(self) -> None:
+        """Release the files."""
+        for stream in self._open.values():
             stream.close()
+        self._open.clear()
 
 
 def cut_forms(stored: Sequence[Json], schema: Schema) -> list[Json]:

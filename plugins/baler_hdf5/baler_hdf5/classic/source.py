@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,6 @@ from baler_core import (
     axis_role,
     cf_roles,
     described,
-    leading_slices,
     make_block,
     special_values,
     standard_name,
@@ -68,12 +67,11 @@ class ClassicSource(Source):
     def move_rows(self, order: np.ndarray) -> None:
         """Do nothing: only values belong to a row."""
 
-    def blocks(self, max_bytes: int) -> Iterator[Block]:
-        """Yield the values, block by block: numbers little-endian, packed values as stored."""
-        for _, variables, rows in leading_slices(self.schema, max_bytes):
-            yield make_block(
-                {v.name: (v.dims, as_shown(self._read(self._stored[v.name], rows), v.dtype)) for v in variables}
-            )
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        """Return some rows: numbers little-endian, packed values as stored."""
+        return make_block(
+            {v.name: (v.dims, as_shown(self._read(self._stored[v.name], rows), v.dtype)) for v in variables}
+        )
 
     def _read(self, variable: ClassicVariable, rows: slice) -> np.ndarray:
         """Some rows of one variable, little-endian."""

@@ -91,10 +91,10 @@ def regions_to_write(differs: np.ndarray, start: int, chunks: Sequence[int]) -> 
     """
     edges = [_edges(0, n, c) for n, c in zip(differs.shape, chunks, strict=True)]
     edges[0] = _edges(start, differs.shape[0], chunks[0])
-    wanted = differs
+    wanted: np.ndarray = differs
     for axis, marks in enumerate(edges):
-        wanted = np.logical_or.reduceat(wanted, marks[:-1], axis=axis)
-    whole = wanted.reshape(len(wanted), -1).all(axis=1)
+        wanted = np.asarray(np.logical_or.reduceat(wanted, marks[:-1], axis=axis))
+    whole = [bool(row.all()) for row in wanted]
     everything = tuple(slice(0, n) for n in differs.shape[1:])
     for full, bands in itertools.groupby(range(len(wanted)), whole.__getitem__):
         run = list(bands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,8 +38,8 @@ class ArrowFile(ABC):
         self.path = path
 
     @abstractmethod
-    def parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
-        """Yield some columns, by position, in parts: which piece each belongs to, and its arrays."""
+    def parts(self, columns: Sequence[int], first: int = 0) -> Iterator[tuple[int, list[pa.Array]]]:
+        """Yield some columns, by position, in parts, from a piece on: which piece each belongs to, and its arrays."""
 
     def no_nulls(self, column: int) -> bool:
         """Return whether the file states that a column without nesting has no nulls."""
@@ -121,15 +122,16 @@ class ParquetFile(ArrowFile):
             self.close()
             raise DataError(f"{self.path}: cannot be read as Parquet: {first_line(error)}") from error
 
-    def parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
-        yield from self.guarded(self._parts(columns))
+    def parts(self, columns: Sequence[int], first: int = 0) -> Iterator[tuple[int, list[pa.Array]]]:
+        yield from self.guarded(self._parts(columns, first))
 
-    def _parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
+    def _parts(self, columns: Sequence[int], first: int) -> Iterator[tuple[int, list[pa.Array]]]:
         names = [self.schema.names[place] for place in columns]
         # Names with dots may mean parts of others, and several columns may have the same.
         plain = all(self.schema.names.count(name) == 1 and "." not in name for name in names)
         chosen = names if plain else None
-        for piece, rows in enumerate(self.rows):
+        for piece in range(first, len(self.rows)):
+            rows = self.rows[piece]
             step = min(max(1, rows * PART_BYTES // self._bytes[piece]), max(1, rows), 1 << 20)
             found = 0
             for batch in self.file.iter_batches(step, [piece], chosen):
@@ -211,11 +213,11 @@ class IpcFile(ArrowFile):
                 self.schema, self.footer = reader.schema, {}
                 self.rows = [len(batch) for batch in reader]
 
-    def parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
-        yield from self.guarded(self._parts(columns))
+    def parts(self, columns: Sequence[int], first: int = 0) -> Iterator[tuple[int, list[pa.Array]]]:
+        yield from self.guarded(self._parts(columns, first))
 
-    def _parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
-        for piece, batch in enumerate(self._batches()):
+    def _parts(self, columns: Sequence[int], first: int) -> Iterator[tuple[int, list[pa.Array]]]:
+        for piece, batch in self._batches(first):
             chosen = [batch.column(place) for place in columns]
             for array in chosen:
                 array.validate(full=True)
@@ -224,16 +226,16 @@ class IpcFile(ArrowFile):
             for start in range(0, len(batch), step):
                 yield piece, [array.slice(start, step) for array in chosen]
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self, first: int) -> Iterator[tuple[int, Any]]:
         import pyarrow as pa
 
         if self.kind == "file":
-            for piece in range(len(self.rows)):
-                yield self._reader.get_batch(piece)
+            for piece in range(first, len(self.rows)):
+                yield piece, self._reader.get_batch(piece)
         else:
             self._source.seek(0)
             with pa.ipc.open_stream(self._source) as reader:
-                yield from reader
+                yield from itertools.islice(enumerate(reader), first, None)
 
     def close(self) -> None:
         self._source.close()

@@ -88,8 +88,8 @@ class _MemoryFile(ArrowFile):
         self._batches = [value] if type(value).__name__ == "RecordBatch" else value.to_batches()
         self.rows = [len(batch) for batch in self._batches]
 
-    def parts(self, columns: Sequence[int]) -> Iterator[tuple[int, list[pa.Array]]]:
-        for piece, batch in enumerate(self._batches):
+    def parts(self, columns: Sequence[int], first: int = 0) -> Iterator[tuple[int, list[pa.Array]]]:
+        for piece, batch in enumerate(self._batches[first:], first):
             yield piece, [batch.column(place) for place in columns]
 
     def no_nulls(self, column: int) -> bool:

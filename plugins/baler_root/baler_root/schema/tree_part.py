@@ -36,6 +36,8 @@ class TreePart:
         Of this tree, with its own names.
     where
         How messages call it.
+    as_stored
+        Branches that are no variables, and are kept byte for byte.
     """
 
     choice: TreeChoice
@@ -46,6 +48,7 @@ class TreePart:
     schema: Schema
     where: str
     template: Template | NTupleTemplate | None = None
+    as_stored: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,11 @@ class TreeReading:
         if template is not None:
             schema = _with_template(schema, template)
         self.warnings += left_out_warnings(chosen.left_out, where)
-        return TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
+        part = TreePart(choice, prefix, tree, chosen.branches, chosen.collections, schema, where, template)
+        keys = {branch.key for branch in readable}
+        named = [*(branch.key for branch in listed[0]), *(one.key for one in listed[1])]
+        others = [key for key in named if key not in keys]
+        return part if template is None else replace(part, as_stored=others)
 
     def _template(
         self,

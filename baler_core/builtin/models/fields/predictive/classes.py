@@ -52,7 +52,11 @@ def fit_classes(sample: StencilSample, start: np.ndarray, values: int) -> np.nda
 
 
 def expected_bits(
-    sample: StencilSample, stencils: np.ndarray, classes: np.ndarray | None = None, activity: np.ndarray | None = None
+    sample: StencilSample,
+    stencils: np.ndarray,
+    classes: np.ndarray | None = None,
+    activity: np.ndarray | None = None,
+    bits: int = WEIGHT_BITS,
 ) -> float:
     """Estimate the bits that a value's error takes with its class of stencils, beyond what it takes at least.
 
@@ -63,7 +67,7 @@ def expected_bits(
     classes = np.zeros(len(sample.targets), np.intp) if classes is None else classes
     activity = activities(sample) if activity is None else activity
     errors = np.empty(len(classes))
-    for number, weights in enumerate(stencils[:, sample.used] / (1 << WEIGHT_BITS)):
+    for number, weights in enumerate(stencils[:, sample.used] / (1 << bits)):
         own = classes == number
         left = sample.targets[own] - weights @ sample.features[:, own]
         errors[own] = (

@@ -6,8 +6,8 @@ import numpy as np
 
 from baler_core.builtin.models.fields.predictive.contexts import SeriesStatistics, code_slice, new_statistics
 from baler_core.builtin.models.fields.predictive.fast_rows import code_slice_fast
-from baler_core.builtin.models.fields.predictive.signed_contexts import code_signed_slice, new_signed_statistics
 from baler_core.builtin.models.fields.predictive.series import OWN, Series, close_plane, find_sources
+from baler_core.builtin.models.fields.predictive.signed_contexts import code_signed_slice, new_signed_statistics
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN
 from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.magnitudes import Places

@@ -220,7 +220,7 @@ def code_slice(
 
     One loop over arrays that are out of their tuples: else references would be counted for every value.
 
-    Whatever stencils and magnitudes a stream holds, predictions are clamped to its limits, which are below 2^34 (see
+    Whatever stencils and magnitudes a stream holds, predictions are clamped to its limits, which are below 2^40 (see
     `field.LARGEST`), and a restored value lies less than 2^31 steps of 2^10 from one. Stencils may have sums wrap around
     before they are clamped. Planes have margins of MARGIN, errors of 2, which all neighbours stay within; the sources of
     a slice are slices before it, or -1.
@@ -231,7 +231,11 @@ def code_slice(
     stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal].reshape(-1)
     classes, (steps, linear) = stencils.shape[0], find_steps(series, sources, stencils)
     columns, inputs, near = steps.size + 1, np.zeros(steps.size, np.int64), np.zeros(steps.size, np.int32)
-    geometry, limits, closed = slice_geometry(series, sources), (series.limits[0], series.limits[1]), series.closed
+    geometry, limits, closed = (
+        slice_geometry(series, sources),
+        (series.limits[0], series.limits[1], series.weight_bits),
+        series.closed,
+    )
     width, pitch = geometry.width, geometry.pitch
     ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
     recent, residuals = np.zeros((PREDICTIONS, 2, nx + 4), np.int64), np.zeros((2, nx + 4), np.int64)

@@ -13,7 +13,7 @@ from baler_core.builtin.models.fields.predictive.field import Integers, counted_
 from baler_core.builtin.models.fields.predictive.joint_fields import chunks_of, gather
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities, samples_of
-from baler_core.builtin.models.fields.predictive.stencil import WEIGHT_BITS, fitted, spread
+from baler_core.builtin.models.fields.predictive.stencil import FINE_BITS, WEIGHT_BITS, Stencils, fitted, spread
 from baler_core.builtin.models.fields.predictive.stencil_fit import few_values, learn_stencils
 from baler_core.plugin.interfaces import Effort
 
@@ -36,7 +36,7 @@ class Probe:
     """
 
     place: Box
-    stencils: np.ndarray | None
+    stencils: Stencils | None
     data: bytes = b""
 
 
@@ -47,14 +47,15 @@ def probe(joint: JointFields, effort: Effort) -> JointFields:
     place = places[len(places) // 2]
     integers = gather(fields, arrangement, place)
     stencils = learn_stencils(integers, "balanced" if effort == "max" else effort)
-    if effort == "fast":
+    if effort == "fast" or (integers.exact and effort == "balanced" and not few_values(integers)):
         found = Probe(place, stencils, encode_with(integers, stencils, 0)[0])
         size = float(len(found.data))
     else:
         found = Probe(place, stencils if effort == "balanced" and not few_values(integers) else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
-    return replace(joint, expected=size * share, recipe=found)
+    rests = sum(field.rest_bytes * field.values.size for field in fields)
+    return replace(joint, expected=size * share + rests, recipe=found)
 
 
 # Values that stencils are fitted to for an estimate.
@@ -82,7 +83,8 @@ def estimated_rate(integers: Integers, slices: int) -> float:
 def _bits(sample: StencilSample) -> float:
     """Return the entropy of the errors of a sample, in bits per value."""
     features, targets = sample.features, sample.targets
-    weights = fitted(features, targets, base=sample.base, roughly=True) / (1 << WEIGHT_BITS)
+    bits = FINE_BITS if sample.base is None else WEIGHT_BITS
+    weights = fitted(features, targets, base=sample.base, roughly=True, bits=bits) / (1 << bits)
     # errors are larger on values that the weights were not fitted to
     errors = (targets - weights @ features) * (1 + len(weights) / max(len(weights), len(targets)))
     if sample.base is not None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive.series import BEFORE, OWN, Series
-from baler_core.builtin.models.fields.predictive.stencil import MARGIN, WEIGHT_BITS
+from baler_core.builtin.models.fields.predictive.stencil import MARGIN
 from baler_core.machine.compiled import Array, Integer, compiled
 
 # Weights of errors are multiples of 1/1024; errors count up to a limit, in sixteenths of a step.
@@ -27,7 +27,7 @@ class LinearTerms(NamedTuple):
     steps
         int64: how far neighbours outside the row lie from a value, in all planes taken as one flat array.
     weights
-        int32, their weights, in 1/4096.
+        int32, their weights, as in the stencil.
     near
         int64 (MARGIN,): weights of the neighbours to the left, the nearest first.
     """
@@ -46,7 +46,7 @@ def find_weights(series: Series, sources: Array, variable: Integer) -> LinearTer
     temporal = 1 if sources[BEFORE] >= 0 else 0
     stencil, size = series.stencils[variable, temporal, 0], series.planes.shape[1]
     steps, weights = np.zeros(stencil.size + _TOGETHER, np.int64), np.zeros(stencil.size + _TOGETHER, np.int32)
-    near, count, whole = np.zeros(MARGIN, np.int64), 1, np.int64(1) << WEIGHT_BITS
+    near, count, whole = np.zeros(MARGIN, np.int64), 1, np.int64(1) << series.weight_bits
     base = (sources[BEFORE] - sources[OWN]) * size
     steps[0] = base
     for s in range(4):

@@ -26,7 +26,7 @@ from baler_core.builtin.models.fields.predictive.series import (
     open_row,
     open_slice,
 )
-from baler_core.builtin.models.fields.predictive.stencil import MARGIN, WEIGHT_BITS
+from baler_core.builtin.models.fields.predictive.stencil import MARGIN
 from baler_core.entropy.rans import SYMBOLS, decode_bit, decode_symbol
 from baler_core.entropy.symbol_stream import ContextCounts
 from baler_core.entropy.symbols import (
@@ -77,6 +77,8 @@ class RowGeometry(NamedTuple):
         Weight of errors of the row.
     line, signs
         The first line of contexts of symbols, and where those of signs begin.
+    bits
+        How many bits of weights are below 1.
     """
 
     first: Integer
@@ -90,6 +92,7 @@ class RowGeometry(NamedTuple):
     share: Integer
     line: Integer
     signs: Integer
+    bits: Integer
 
 
 class RowArrays(NamedTuple):
@@ -136,7 +139,7 @@ def code_slice_fast(stream: Stream, encoding: Integer, series: Series, sources: 
         row = RowGeometry(
             own * size + first, own * area + there, (own * ny + y) * nx if holes.size else -1,
             series.limits[0], series.limits[1], near[0], near[1], near[2],
-            share, line, min(variable, _SIGN_SETS - 1) * _SIGNS,
+            share, line, min(variable, _SIGN_SETS - 1) * _SIGNS, series.weight_bits,
         )  # fmt: skip
         # the compiler makes one loop for each way of restoring values
         if encoding and series.closed:
@@ -179,15 +182,15 @@ def error_of(symbol: Integer, fraction: Integer) -> Integer:
 def encode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool | None) -> None:
     """Collect a row, whose values are replaced by what will be restored: whole steps, unless `whole` is None.
 
-    Values and limits are below 2^25 steps apart (see `field.LARGEST`), so that each makes a symbol.
+    Values and limits are below 2^31 steps apart (see `field.LARGEST`), so that each makes a symbol.
     """
     ends, codes, raw, (values, errors, holes, sums, expected) = stream.ends, stream.codes, stream.raw, arrays
-    first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
+    first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs, shift = row
     number, bits = ends[CODES], ends[RAW]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
-        mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
+        mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> shift, low), high)
         (actual, fraction), error = rounded(mean, whole), ZERO
         if hole < 0 or holes[hole + x] == 0:
             chosen = bin_of((np.int64(expected[x]) + share * (4 * west + far)) >> ERROR_BITS)
@@ -222,12 +225,12 @@ def decode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool 
     """
     ends, raw, words, (spans, symbols, ones) = stream.ends, stream.raw, stream.words, stream.tables
     tables, (values, errors, holes, sums, expected) = stream.chosen, arrays
-    first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs = row
+    first, place_of_errors, hole, low, high, by_one, by_two, by_three, share, line, signs, shift = row
     bits, place, state, other = ends[RAW], ends[PLACE], ends[STATE], ends[OTHER]
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
-        mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> WEIGHT_BITS, low), high)
+        mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> shift, low), high)
         (actual, fraction), error = rounded(mean, whole), ZERO
         if hole < 0 or holes[hole + x] == 0:
             known = (np.int64(expected[x]) + share * (4 * west + far)) >> ERROR_BITS

@@ -12,7 +12,14 @@ from baler_core.builtin.models.fields.predictive.coder import SIGNED, code_fast,
 from baler_core.builtin.models.fields.predictive.fast_rows import CONTEXTS
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.series import new_series, restored
-from baler_core.builtin.models.fields.predictive.stencil import COLUMNS, EDGE, MOST_CLASSES
+from baler_core.builtin.models.fields.predictive.stencil import (
+    COLUMNS,
+    EDGE,
+    FINE_BITS,
+    MOST_CLASSES,
+    WEIGHT_BITS,
+    Stencils,
+)
 from baler_core.entropy.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.entropy.symbol_stream import (
@@ -26,7 +33,7 @@ from baler_core.entropy.symbol_stream import (
 from baler_core.entropy.symbols import Stream
 from baler_core.errors import FormatError
 
-LARGEST = 1 << 24
+LARGEST = 1 << 30
 # Numbers of contexts that may be mixed (with none, the stencil alone predicts), and the signed ones.
 MIXED = (0, 3, 7, *SIGNED)
 # Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded fast.
@@ -49,12 +56,15 @@ class Integers:
         neighbour counts as the earlier one. 1 for plain series.
     closed
         Whether values may be restored anywhere within half a step, or are whole steps and must come back exactly.
+    exact
+        Whether something is written beside them that tells floats exactly: mostly noise, so that little is to be gained.
     """
 
     values: np.ndarray
     holes: np.ndarray | None
     stack: int = 1
     closed: bool = False
+    exact: bool = False
 
 
 def fits(values: np.ndarray) -> bool:
@@ -62,30 +72,24 @@ def fits(values: np.ndarray) -> bool:
     return not values.size or (int(values.min()) > -LARGEST and int(values.max()) < LARGEST)
 
 
-def encode_with(integers: Integers, weights: np.ndarray, mixed: int) -> tuple[bytes, np.ndarray]:
-    """Write all values outside holes, with a checksum of what will be restored; and that.
-
-    Parameters
-    ----------
-    weights
-        Stencils of each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
-    """
+def encode_with(integers: Integers, stencils: Stencils, mixed: int) -> tuple[bytes, np.ndarray]:
+    """Write all values outside holes, with a checksum of what will be restored; and that."""
     if mixed == 0:
-        head, stream, values = _collected(integers, weights)
+        head, stream, values = _collected(integers, stencils)
         return bytes([mixed]) + _checksum(values) + write_stream(stream, CONTEXTS, head), values
     capacity = 4096 + 4 * integers.values.size
     while True:
         coder = new_encoder(capacity)
-        limits = _code_common(coder, _limits(integers), weights, len(integers.values))
-        values = _code_mixed(coder, integers, weights, limits, mixed)
+        limits = _code_common(coder, _limits(integers), stencils, len(integers.values))
+        values = _code_mixed(coder, integers, stencils, limits, mixed)
         if not coder.registers[OVERRUN]:
             return bytes([mixed]) + _checksum(values) + finish(coder), values
         capacity *= 4
 
 
-def counted_with(integers: Integers, weights: np.ndarray) -> tuple[float, np.ndarray]:
+def counted_with(integers: Integers, stencils: Stencils) -> tuple[float, np.ndarray]:
     """Return how many bytes `encode_with` would make without mixing, in less time; and what will be restored."""
-    head, stream, values = _collected(integers, weights)
+    head, stream, values = _collected(integers, stencils)
     return counted_bytes(stream, CONTEXTS, head), values
 
 
@@ -104,11 +108,11 @@ def decode_integers(
     mixed = data[0]
     coder, rest = (new_decoder(data[4:]), None) if mixed else read_head(data[4:], "a predicted field")
     integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
-    limits, weights = _read_common(coder, shape)
+    limits, stencils = _read_common(coder, shape)
     if rest is None:
-        values = _code_mixed(coder, integers, weights, limits, mixed)
+        values = _code_mixed(coder, integers, stencils, limits, mixed)
     else:
-        values = _code_fast(read_stream(coder, rest, CONTEXTS), integers, weights, limits, encoding=False)
+        values = _code_fast(read_stream(coder, rest, CONTEXTS), integers, stencils, limits, encoding=False)
     if _checksum(values) != data[1:4]:
         raise FormatError("a predicted field is damaged: its integers have another checksum")
     return values
@@ -121,35 +125,37 @@ def _limits(integers: Integers) -> tuple[int, int]:
     return int(ordinary.min()) >> FRACTION, -(-int(ordinary.max()) >> FRACTION)
 
 
-def _collected(integers: Integers, weights: np.ndarray) -> tuple[Coder, Stream, np.ndarray]:
+def _collected(integers: Integers, stencils: Stencils) -> tuple[Coder, Stream, np.ndarray]:
     """Return the start of a stream, all symbols of the values, and what will be restored."""
-    head = new_head(8 * weights.size)
-    limits = _code_common(head, _limits(integers), weights, len(integers.values))
+    head = new_head(8 * stencils.weights.size)
+    limits = _code_common(head, _limits(integers), stencils, len(integers.values))
     stream = new_collector(integers.values.size, 0)
-    return head, stream, _code_fast(stream, integers, weights, limits, encoding=True)
+    return head, stream, _code_fast(stream, integers, stencils, limits, encoding=True)
 
 
-def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], np.ndarray]:
+def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], Stencils]:
     """Read the limits of values, and the stencils."""
     numbers = NumberCoder(coder)
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
     if not -LARGEST < low <= high < LARGEST:
         raise FormatError("a predicted field is damaged: its limits are impossible")
-    classes = numbers.code(0, _LIMIT_KIND)
-    if not 1 <= classes <= MOST_CLASSES:
-        raise FormatError(f"a predicted field of {classes} classes of stencils")
+    told = numbers.code(0, _LIMIT_KIND)
+    if not 1 <= told <= 2 * MOST_CLASSES:
+        raise FormatError(f"a predicted field of {told} classes of stencils")
+    classes, fine = (told - 1) % MOST_CLASSES + 1, told > MOST_CLASSES
     weights = np.zeros((shape[1], 2, classes, COLUMNS), np.int64)
     _code_weights(numbers, weights, shape[0] > 1)
-    return (low, high), weights
+    return (low, high), Stencils(weights, FINE_BITS if fine else WEIGHT_BITS)
 
 
-def _code_common(coder: Coder, limits: tuple[int, int], weights: np.ndarray, slices: int) -> tuple[int, int]:
+def _code_common(coder: Coder, limits: tuple[int, int], stencils: Stencils, slices: int) -> tuple[int, int]:
     """Write what `_read_common` reads; returns the limits."""
     numbers = NumberCoder(coder)
     for limit in limits:
         numbers.code(limit, _LIMIT_KIND)
-    numbers.code(weights.shape[2], _LIMIT_KIND)
-    _code_weights(numbers, weights, slices > 1)
+    # classes beyond the most there are tell that weights are fine
+    numbers.code(stencils.weights.shape[2] + MOST_CLASSES * (stencils.bits == FINE_BITS), _LIMIT_KIND)
+    _code_weights(numbers, stencils.weights, slices > 1)
     return limits
 
 
@@ -166,26 +172,26 @@ def _code_weights(numbers: NumberCoder, weights: np.ndarray, several: bool) -> N
 
 
 def _code_mixed(
-    coder: Coder, integers: Integers, weights: np.ndarray, limits: tuple[int, int], mixed: int
+    coder: Coder, integers: Integers, stencils: Stencils, limits: tuple[int, int], mixed: int
 ) -> np.ndarray:
     """Write the values, or read them, with mixed contexts; what is restored."""
     shape = integers.values.shape
     low, high = limits
     ends = low << FRACTION, high << FRACTION
-    series = new_series(integers.values, integers.holes, weights, ends, closed=integers.closed)
+    series = new_series(integers.values, integers.holes, stencils, ends, closed=integers.closed)
     code_values(coder, series, shape[1], integers.stack, mixed)
     return restored(series, shape)
 
 
 def _code_fast(
-    stream: Stream, integers: Integers, weights: np.ndarray, limits: tuple[int, int], *, encoding: bool
+    stream: Stream, integers: Integers, stencils: Stencils, limits: tuple[int, int], *, encoding: bool
 ) -> np.ndarray:
     """Collect the values, or read them, by the stencil alone; what is restored."""
     shape = integers.values.shape
     low, high = limits
     ends = low << FRACTION, high << FRACTION
     dtypes = np.int32 if max(-low, high) < _NARROW else np.int64, np.int32
-    series = new_series(integers.values, integers.holes, weights, ends, closed=integers.closed, dtypes=dtypes)
+    series = new_series(integers.values, integers.holes, stencils, ends, closed=integers.closed, dtypes=dtypes)
     code_fast(stream, int(encoding), series, shape[1], integers.stack)
     return restored(series, shape).astype(np.int64)
 

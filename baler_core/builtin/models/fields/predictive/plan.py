@@ -13,7 +13,8 @@ from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
 from baler_core.builtin.models.fields.predictive.field import Integers
-from baler_core.builtin.models.fields.predictive.joint_fields import SteppedField, gather
+from baler_core.builtin.models.fields.predictive.held import SteppedField
+from baler_core.builtin.models.fields.predictive.joint_fields import gather
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
@@ -155,7 +156,7 @@ def _rate(fields: Sequence[SteppedField], arrangement: Arrangement, effort: Effo
     """Return bytes per value of a sample: fast coding of much, or thorough coding of little."""
     sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
     size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
-    return size / max(1, sample.values.size)
+    return size / max(1, sample.values.size) + sum(field.rest_bytes for field in fields) / len(fields)
 
 
 def _sampled(fields: Sequence[SteppedField], arrangement: Arrangement, most: int) -> Integers:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from baler_core.builtin.models.fields.predictive.stencil import FEATURES, WEIGHT_BITS
+from baler_core.builtin.models.fields.predictive.stencil import FEATURES
 from baler_core.machine.compiled import Array, Integer, inlined
 
 Predictions: TypeAlias = tuple[Integer, Integer, Integer]
@@ -67,12 +67,14 @@ def gather(inputs: Array, planes: Array, steps: Array, place: Integer, base: Int
 @inlined
 def predict(
     inputs: Array, near: Array, stencils: Array, row: Integer, adaptive: Array, base: Integer,
-    limits: tuple[Integer, Integer],
+    limits: tuple[Integer, Integer, Integer],
 ) -> Predictions:  # fmt: skip
     """Predict all predictions of a value, kept between the smallest and largest value.
 
     Parameters
     ----------
+    limits
+        These, and how many bits of weights are below 1.
     inputs
         Differences of the neighbours to `base`.
     near
@@ -83,7 +85,7 @@ def predict(
         int32 (PREDICTIONS - 1, FEATURES), flat: weights of the corrections.
     """
     fill_near(near, inputs)
-    plain = min(max(base + (dot(stencils, row, inputs) >> WEIGHT_BITS), limits[0]), limits[1])
+    plain = min(max(base + (dot(stencils, row, inputs) >> limits[2]), limits[0]), limits[1])
     one = dot(adaptive, 0, near) >> (_ADAPTIVE_BITS - _COARSE)
     two = dot(adaptive, FEATURES, near) >> (_ADAPTIVE_BITS - _COARSE)
     return plain, min(max(plain + one, limits[0]), limits[1]), min(max(plain + two, limits[0]), limits[1])

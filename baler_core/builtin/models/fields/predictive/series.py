@@ -34,6 +34,8 @@ class Series(NamedTuple):
         Smallest and largest value.
     closed
         Whether restored values are the prediction plus whole steps, wherever that falls, or whole steps themselves.
+    weight_bits
+        How many bits of the weights of stencils are below 1; at most 22 (see `stencil.Stencils`).
     """
 
     planes: Array
@@ -45,12 +47,13 @@ class Series(NamedTuple):
     offsets: Array
     limits: Array
     closed: Integer
+    weight_bits: Integer
 
 
 def new_series(
     values: Array,
     holes: Array | None,
-    weights: Array,
+    stencils: stencil.Stencils,
     limits: tuple[int, int],
     *,
     closed: bool,
@@ -68,12 +71,13 @@ def new_series(
         planes.reshape(slices * variables, -1),
         np.zeros((slices * variables, ny + 4, nx + 4), dtypes[1]),
         known,
-        weights,
+        stencils.weights,
         np.zeros((variables, 2, PREDICTIONS - 1, stencil.FEATURES), np.int32),
         stencil.STARTS,
         stencil.linear_offsets(nx + 2 * margin),
         np.array(limits, np.int64),
         int(closed),
+        stencils.bits,
     )
 
 

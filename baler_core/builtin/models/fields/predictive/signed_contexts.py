@@ -175,7 +175,8 @@ def code_signed_slice(
     stencils, adaptive = series.stencils[variable, temporal], series.adaptive[variable, temporal].reshape(-1)
     classes, (steps, linear) = stencils.shape[0], find_steps(series, sources, stencils)
     columns, inputs, near = steps.size + 1, np.zeros(steps.size, np.int64), np.zeros(steps.size, np.int32)
-    geometry, limits, closed = slice_geometry(series, sources), (series.limits[0], series.limits[1]), series.closed
+    geometry, closed = slice_geometry(series, sources), series.closed
+    limits = series.limits[0], series.limits[1], series.weight_bits
     width, pitch = geometry.width, geometry.pitch
     ny, nx = series.errors.shape[1] - 4, series.errors.shape[2] - 4
     recent, distances = np.zeros((PREDICTIONS, 2, nx + 4), np.int64), np.zeros((2, nx + 4), np.int64)

@@ -1,20 +1,25 @@
 """Fit the weights of a linear prediction from neighbours in space, time and variables.
 
 Weights minimise the absolute error on a sample (iteratively reweighted least squares), and a little how much of the
-rounding of neighbours they let through; they are rounded to 1/4096. Values of small and of large activity may have
+rounding of neighbours they let through; they are rounded to 1/4096, or finer for very smooth fields. Values of small and of large activity may have
 weights of their own (classes).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 MARGIN = 3
-WEIGHT_BITS = 12
+# Weights are multiples of 1/4096, or fine: of 1/2^22. Those times numbers, below 2^40, stay within 64 bits.
+WEIGHT_BITS, FINE_BITS = 12, 22
 # Shares of the rows that passes look at, from nothing and from a start.
 _STRIDE = 1.5
 _SHARES, _FEW_SHARES = (0.25, 0.25, 0.25, 0.5, 1.0), (1.0, 1.0)
-LARGEST_WEIGHT = 1 << 18
+# The largest weight, and how much of the mean square of its feature is added to each, for coarse and fine weights.
+LARGEST_WEIGHT = 64
+_RIDGES = {WEIGHT_BITS: 1e-7, FINE_BITS: 1e-13}
 HALF_STEP = 512
 # Errors below this, in 1/1024 of a step, count by their squares.
 _SMALL_ERROR = 300
@@ -50,6 +55,22 @@ MOST_CLASSES = 3
 LARGEST_EDGE = 1 << 30
 
 
+class Stencils(NamedTuple):
+    """Weights of linear predictions.
+
+    Attributes
+    ----------
+    weights
+        Of each variable, without and with a slice before, of each class, with its edge: int64 (variables, 2, classes,
+        COLUMNS).
+    bits
+        They are multiples of two to the power of minus this.
+    """
+
+    weights: np.ndarray
+    bits: int = WEIGHT_BITS
+
+
 def linear_offsets(width: int) -> np.ndarray:
     """Distances in a flattened padded slice of padded `width`: int64 (FEATURES,), sources one after the other."""
     return np.array([dy * width + dx for dy, dx in NEIGHBOURS.tolist()], np.int64)
@@ -75,8 +96,9 @@ def fitted(
     base: int | None = None,
     loyal: bool = False,
     roughly: bool = False,
+    bits: int = WEIGHT_BITS,
 ) -> np.ndarray:
-    """Fit weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/4096.
+    """Fit weights that predict `targets` (rows,) from `features` (used features, rows): int64, in 1/2^bits.
 
     Where there is too little to learn from, `start`, or else the plane through three neighbours.
 
@@ -93,18 +115,17 @@ def fitted(
     """
     count, rows = features.shape
     if rows < 3 * count:
-        return _plain(count) if start is None else start
-    aim = weights = np.zeros(count) if start is None else start / (1 << WEIGHT_BITS)
+        return _plain(count, bits) if start is None else start
+    aim = weights = np.zeros(count) if start is None else start / (1 << bits)
     trust, size = None if start is None else _trust(targets - weights @ features), ROUNDING
     for share in _SHARES if start is None and not roughly else _FEW_SHARES:
         part = slice(0, max(3 * count, int(share * rows)))
         rounding = _rounding(aim, base, size, loyal=loyal)
-        found = _weighted(features[:, part], targets[part], trust, rounding)
+        found = _weighted(features[:, part], targets[part], trust, rounding, _RIDGES[bits])
         weights = found if trust is None else weights + _STRIDE * (found - weights)
         left = targets - weights @ features
         trust, size = _trust(left), float(np.minimum(left**2 + size * _gain(weights), ROUNDING).mean())
-    rounded = np.rint(weights * (1 << WEIGHT_BITS))
-    return np.clip(rounded, -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int64)
+    return np.rint(np.clip(weights, -LARGEST_WEIGHT, LARGEST_WEIGHT) * (1 << bits)).astype(np.int64)
 
 
 _Rounding = tuple[np.ndarray, np.ndarray]
@@ -133,14 +154,16 @@ def spread(errors: np.ndarray, weights: np.ndarray) -> float:
     return float(np.minimum(errors**2, ROUNDING).mean()) * _gain(weights)
 
 
-def _weighted(features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding) -> np.ndarray:
+def _weighted(
+    features: np.ndarray, targets: np.ndarray, trust: np.ndarray | None, rounding: _Rounding, ridge: float
+) -> np.ndarray:
     """Return weights of least squares."""
     if trust is None:
         trust = np.ones(len(targets))
     root = np.sqrt(trust[: len(targets)])
     scaled, total = features * root, float(trust[: len(targets)].sum())
     matrix = scaled @ scaled.T + total * rounding[0]
-    matrix[np.diag_indices(len(matrix))] += 1e-7 * np.trace(matrix) / len(matrix) + 1e-9
+    matrix[np.diag_indices(len(matrix))] += ridge * np.trace(matrix) / len(matrix) + 1e-9
     return np.linalg.solve(matrix, scaled @ (targets * root) + total * rounding[1])
 
 
@@ -149,8 +172,8 @@ def _trust(errors: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (np.abs(errors) + _SMALL_ERROR))
 
 
-def _plain(count: int) -> np.ndarray:
+def _plain(count: int, bits: int) -> np.ndarray:
     """Return the plane through three neighbours, where nothing could be learned."""
     weights = np.zeros(count, np.int64)
-    weights[:3] = np.array([1, 1, -1]) << WEIGHT_BITS
+    weights[:3] = np.array([1, 1, -1]) << bits
     return weights

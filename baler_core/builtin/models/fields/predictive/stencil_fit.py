@@ -14,8 +14,12 @@ from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
     EDGE,
     FEATURES,
+    FINE_BITS,
+    HALF_STEP,
     LARGEST_EDGE,
     MOST_CLASSES,
+    WEIGHT_BITS,
+    Stencils,
     fitted,
     used_features,
 )
@@ -34,7 +38,7 @@ _FEW_VALUES = 1 << 16
 _LESSER: Mapping[Effort, tuple[Effort, ...]] = {"fast": (), "balanced": ("fast",), "max": ("balanced", "fast")}
 
 
-def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarray | None = None) -> bytes:
+def encode_integers(integers: Integers, effort: Effort = "max", known: Stencils | None = None) -> bytes:
     """Write all values outside holes, and a checksum of what will be restored.
 
     Parameters
@@ -55,10 +59,11 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: np.ndarra
     return min(data, _encoded(integers, again, effort)[0], key=len)
 
 
-def _encoded(integers: Integers, stencils: np.ndarray, effort: Effort) -> tuple[bytes, np.ndarray]:
-    """Code all values, without mixing where few bits are left and it makes more of them; return what will be restored, too."""
-    data, restored = encode_with(integers, stencils, MIXED[effort])
-    if MIXED[effort] and _few_bits(data, integers) and counted_with(integers, stencils)[0] < len(data):
+def _encoded(integers: Integers, stencils: Stencils, effort: Effort) -> tuple[bytes, np.ndarray]:
+    """Code all values, without mixing where that makes fewer bytes of few bits or noise; return what will be restored, too."""
+    mixed = 0 if integers.exact and effort != "max" else MIXED[effort]
+    data, restored = encode_with(integers, stencils, mixed)
+    if mixed and (integers.exact or _few_bits(data, integers)) and counted_with(integers, stencils)[0] < len(data):
         quick, restored_quickly = encode_with(integers, stencils, 0)
         if len(quick) < len(data):
             return quick, restored_quickly
@@ -80,18 +85,22 @@ def counted_size(integers: Integers) -> float:
     return counted_with(integers, learn_stencils(integers, "fast", roughly=True))[0]
 
 
-def _suits(known: np.ndarray, variables: int) -> bool:
+def _suits(stencils: Stencils, variables: int) -> bool:
     """Return whether stencils that were read can be used."""
+    known, bits = stencils
+    if bits not in (WEIGHT_BITS, FINE_BITS):
+        return False
     fits = known.ndim == 4 and known.dtype == np.int64 and known.shape[2] in range(1, MOST_CLASSES + 1)
     return fits and known.shape == (variables, 2, known.shape[2], COLUMNS) and int(np.abs(known).max()) <= LARGEST_EDGE
 
 
 def learn_stencils(
     integers: Integers, effort: Effort, restored: np.ndarray | None = None, *, roughly: bool = False
-) -> np.ndarray:
-    """Learn stencils for each variable, without and with a slice before: int64 (variables, 2, classes, COLUMNS).
+) -> Stencils:
+    """Learn stencils for each variable, without and with a slice before.
 
-    Some places are looked at. There are classes, and far neighbours count, at most effort, where that pays.
+    Some places are looked at. There are classes, and far neighbours count, at most effort, where that pays. Weights are
+    fine where whole steps are known and that pays.
 
     Parameters
     ----------
@@ -99,30 +108,52 @@ def learn_stencils(
         What other stencils restored, if that is known; else errors of what will be are expected.
     """
     thorough, values = effort == "max", integers.values.size
+    bits = WEIGHT_BITS if integers.closed else FINE_BITS
     stencils = np.zeros((integers.values.shape[1], 2, MOST_CLASSES, COLUMNS), np.int64)
     stencils[:, :, 0, EDGE] = LARGEST_EDGE
-    most = 1
+    most, gains = 1, []
     for sample in samples_of(integers, _FEW_ROWS if roughly else _ROWS[effort], far=thorough, restored=restored):
         own = stencils[sample.variable, int(sample.temporal)]
         start = np.zeros(FEATURES, np.int64)
-        start[sample.used] = fitted(sample.features, sample.targets, base=sample.base)
+        start[sample.used] = fitted(sample.features, sample.targets, base=sample.base, bits=bits)
         if thorough and values < _MANY_VALUES:
-            sample, start = _nearer(sample, start, values)
+            sample, start = _nearer(sample, start, values, bits)
         own[0, :EDGE] = start
         if thorough and integers.closed:
             classes = fit_classes(sample, start, values)
             own[: len(classes)] = classes
             most = max(most, len(classes))
-    return stencils[:, :, :most]
+        gains.append(_fine_gain(sample, start, integers) if bits == FINE_BITS else 0.0)
+    found = Stencils(stencils[:, :, :most], bits)
+    return found if bits == WEIGHT_BITS or sum(gains) > 0 else _coarse(found)
 
 
-def _nearer(sample: StencilSample, start: np.ndarray, values: int) -> tuple[StencilSample, np.ndarray]:
+def _fine_gain(sample: StencilSample, start: np.ndarray, integers: Integers) -> float:
+    """Return about how many bits fine weights save, their own left out."""
+    slices, variables = integers.values.shape[:2]
+    count = integers.values.size / variables * ((slices - 1 if sample.temporal else 1) / slices)
+    if not sample.targets.size:
+        return 0.0
+    fine = start[sample.used] / (1 << FINE_BITS)
+    coarse = np.rint(fine * (1 << WEIGHT_BITS)) / (1 << WEIGHT_BITS)
+    wrong, right = (np.abs(sample.targets - each @ sample.features).mean() + HALF_STEP for each in (coarse, fine))
+    return float(np.log2(wrong / right)) * count - (FINE_BITS - WEIGHT_BITS) * np.count_nonzero(start)
+
+
+def _coarse(fine: Stencils) -> Stencils:
+    """Return stencils with their weights rounded to coarse ones."""
+    weights = fine.weights.copy()
+    weights[..., :EDGE] = np.rint(weights[..., :EDGE] / (1 << (fine.bits - WEIGHT_BITS)))
+    return Stencils(weights)
+
+
+def _nearer(sample: StencilSample, start: np.ndarray, values: int, bits: int) -> tuple[StencilSample, np.ndarray]:
     """Return a sample and its stencil (FEATURES,), without far neighbours if they are not worth their weights."""
     kept = used_features(sample.temporal, sample.variable > 0, far=False)[sample.used]
     near = replace(sample, used=sample.used[kept], features=sample.features[kept])
     if near.base is not None:
         near = replace(near, base=int(np.searchsorted(near.used, sample.used[sample.base])))
     found = np.zeros(FEATURES, np.int64)
-    found[near.used] = fitted(near.features, near.targets, base=near.base)
-    gain = expected_bits(near, found[None]) - expected_bits(sample, start[None])
+    found[near.used] = fitted(near.features, near.targets, base=near.base, bits=bits)
+    gain = expected_bits(near, found[None], bits=bits) - expected_bits(sample, start[None], bits=bits)
     return (sample, start) if gain * values > BITS_PER_WEIGHT * np.count_nonzero(~kept) else (near, found)

@@ -155,5 +155,7 @@ NO_SCALES = Scales()
 
 def scales_of(names: Sequence[str], tolerances: Mapping[str, Tolerance]) -> Scales:
     """Return the scales of a table's columns, in their order."""
-    scaled = {n: tolerances[name] for n, name in enumerate(names) if tolerances[name].kind == "each"}
+    scaled = {
+        n: tolerances[name] for n, name in enumerate(names) if name in tolerances and tolerances[name].kind == "each"
+    }
     return Scales({name: n for n, name in enumerate(names)}, scaled) if scaled else NO_SCALES

@@ -1,4 +1,4 @@
-"""Processes that work on files, end when the run ends, however it ends, and are replaced when one is killed."""
+"""Executors: this process, or processes that end when the run ends, however it ends, and are replaced when one is killed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Protocol, Self, TypeVar
+
+from baler_core.machine.threads import workers
 
 Result = TypeVar("Result")
 # Shorter than the command line waits for what it cleans up.
@@ -37,6 +39,17 @@ class Here:
         except Exception as error:  # as every executor does: the one who asks for the result gets it
             future.set_exception(error)
         return future
+
+
+def width_of(executor: Submits) -> int:
+    """Return how many calls an executor runs at once, as far as that can be found out."""
+    for name in ("count", "_max_workers"):  # ours, and those of `concurrent.futures`
+        if isinstance(found := getattr(executor, name, None), int):
+            return max(1, found)
+    client: Any = getattr(executor, "_client", None)  # dask's
+    if client is not None and hasattr(client, "nthreads"):
+        return max(1, sum(client.nthreads().values()))
+    return workers()
 
 
 class Processes:

@@ -1,0 +1,261 @@
+"""The blocks of a file, encoded here one after the other, or by workers that open the file themselves; in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from baler_core import __version__
+from baler_core.config import Config
+from baler_core.data.bounds import Tolerance
+from baler_core.data.error_bound import ErrorBound
+from baler_core.data.variables import Schema, leading_groups
+from baler_core.errors import ConfigError
+from baler_core.machine.handles import Handles
+from baler_core.machine.in_order import Call, InOrder
+from baler_core.machine.threads import one_thread
+from baler_core.machine.workers import Submits, width_of
+from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, code_block, code_known
+from baler_core.pipeline.derived_inputs import HeldQuantities
+from baler_core.pipeline.group_coder import GroupCoder
+from baler_core.pipeline.input import Blocks, Input, InputPlace
+from baler_core.pipeline.job import GroupKey, Job
+from baler_core.pipeline.preprocess import Pipeline
+from baler_core.plugin.reading import Source
+from baler_core.plugin.registry import Kind, Registry, load_plugins
+
+if TYPE_CHECKING:
+    from baler_core.data.block import Block
+
+# Blocks that have begun and are not written, for each worker.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Team:
+    """Workers of an executor.
+
+    Attributes
+    ----------
+    at_once
+        How many blocks, at most, have begun and are not written; None for twice as many as there are workers.
+    """
+
+    executor: Submits
+    at_once: int | None = None
+
+    @property
+    def window(self) -> InOrder:
+        """What runs their calls."""
+        return InOrder(self.executor, self.at_once or _AHEAD * width_of(self.executor))
+
+
+@dataclass(frozen=True)
+class OpenInput:
+    """What a worker has of a file: itself, unless blocks are sent, and the plugins."""
+
+    source: Source | None
+    registry: Registry
+
+    def close(self) -> None:
+        """Release the file."""
+        if self.source is not None:
+            self.source.close()
+
+
+@dataclass(frozen=True)
+class InputOpener:
+    """Opens a file in a worker, where it must be the same, read by the same packages.
+
+    Attributes
+    ----------
+    packages
+        Versions of the packages of the components that are used.
+    """
+
+    place: InputPlace | None
+    packages: Mapping[str, str]
+
+    def __call__(self) -> OpenInput:
+        registry = load_plugins(self.packages)
+        here = {plugin.package: plugin.version for plugin in registry.plugins} | {"baler-core": __version__}
+        for package, version in self.packages.items():
+            if here.get(package) != version:
+                found = f"{package} {here[package]}" if package in here else f"no {package}"
+                raise ConfigError(
+                    f"a worker has {found}, and the run was started with {package} {version}: install one"
+                )
+        return OpenInput(None if self.place is None else self.place.open(), registry)
+
+
+@dataclass(frozen=True)
+class EncodingPlan:
+    """All that was found out and learned of a file, as workers need it.
+
+    Attributes
+    ----------
+    schema
+        Without what only the header needs.
+    coders
+        Of every group in the blocks that they get.
+    """
+
+    handles: Handles[OpenInput]
+    config: Config
+    schema: Schema
+    bounds: tuple[ErrorBound, ...]
+    tolerances: Mapping[str, Tolerance]
+    pipeline: Pipeline
+    held: HeldQuantities
+    coders: Mapping[GroupKey, GroupCoder]
+
+    def job(self, registry: Registry) -> Job:
+        """Return what blocks are encoded by; it reads none."""
+        blocks = _NoBlocks(self.schema)
+        return Job(self.config, registry, blocks, self.bounds, self.tolerances, self.pipeline, held=self.held)
+
+
+class _NoBlocks(Blocks):
+    """The schema of a file alone."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.left_out = self.elsewhere = ()
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(())
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """The rows of a block in its file, all variables of a leading dimension."""
+
+    dim: str | None
+    rows: slice
+
+    def read(self, source: Source) -> Block:
+        """Read them."""
+        return source.read(leading_groups(source.schema)[self.dim], self.rows)
+
+
+@one_thread
+def encode_by_plan(plan: EncodingPlan, place: BlockPlace, given: Block | BlockRows) -> CodedSection | None:
+    """Encode a block of a file in a worker; None if the plan does not know a group of it.
+
+    Parameters
+    ----------
+    given
+        The block, or where to read it.
+    """
+    with plan.handles.lent() as opened:
+        if isinstance(given, BlockRows):
+            assert opened.source is not None
+            given = given.read(opened.source)
+        try:
+            return code_known(plan.job(opened.registry), plan.coders, given, place)
+        except NewGroup:
+            return None
+
+
+def coded_here(job: Job, coders: dict[GroupKey, GroupCoder]) -> Iterator[CodedSection]:
+    """Encode block after block in this process."""
+    place = BlockPlace(0)
+    for block in job.blocks:
+        yield code_block(job, coders, block, place)
+        place = place.next(block, job)
+
+
+def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, team: Team) -> Iterator[CodedSection]:
+    """Encode the first block of each group here, which chooses and learns its models, and have workers encode the others.
+
+    Raises
+    ------
+    SourceError
+        If a worker is lost at the same block again and again.
+    """
+    plan = job.blocks.plan()
+    if len(plan) == len({dim for dim, _, _ in plan}):
+        yield from coded_here(job, coders)
+        return
+    spread = _SpreadBlocks(job, coders, given)
+    try:
+        for call in team.window.taken(spread.calls()):
+            yield spread.coded(call)
+    finally:
+        spread.close()
+
+
+class _SpreadBlocks:
+    """The blocks of a file as calls for workers."""
+
+    def __init__(self, job: Job, coders: dict[GroupKey, GroupCoder], given: Input) -> None:
+        self._job, self._coders, self._given = job, coders, given
+        source = given.source
+        self._sends = given.place is None or not (source.reads_any_rows and source.opens_fast)
+        self._handles: Handles[OpenInput] | None = None
+
+    def calls(self) -> Iterator[Call]:
+        """Yield a call for each block, in order; those that teach something of a group are done already."""
+        met: set[tuple[str, ...]] = set()
+        plan: EncodingPlan | None = None
+        for place, names, given in self._sent() if self._sends else self._read_there():
+            what = f"{self._given.name}: block {place.number + 1}"
+            if names in met and plan is not None:
+                yield Call(what, encode_by_plan, (plan, place, given))
+                continue
+            met.add(names)
+            yield Call(what, encode_by_plan, result=self._here(place, given), ready=True)
+            plan = self._plan()
+
+    def coded(self, call: Call) -> CodedSection:
+        """Return what a call gave; a block whose groups are new after all is encoded here."""
+        if call.result is not None:
+            return call.result
+        _, place, given = call.arguments
+        return self._here(place, given)
+
+    def close(self) -> None:
+        """Close what was opened for threads of this process."""
+        if self._handles is not None:
+            self._handles.close()
+
+    def _sent(self) -> Iterator[tuple[BlockPlace, tuple[str, ...], Block]]:
+        place = BlockPlace(0)
+        for block in self._job.blocks:
+            yield place, tuple(block.variables), block
+            place = place.next(block, self._job)
+
+    def _read_there(self) -> Iterator[tuple[BlockPlace, tuple[str, ...], BlockRows]]:
+        for number, (dim, variables, rows) in enumerate(self._job.blocks.plan()):
+            before = {} if dim is None else {dim: rows.start}
+            yield BlockPlace(number, before), tuple(v.name for v in variables), BlockRows(dim, rows)
+
+    def _here(self, place: BlockPlace, given: Block | BlockRows) -> CodedSection:
+        block = given.read(self._given.source) if isinstance(given, BlockRows) else given
+        return code_block(self._job, self._coders, block, place)
+
+    def _plan(self) -> EncodingPlan:
+        """Return what is known by now."""
+        job = self._job
+        if self._handles is None:
+            self._handles = Handles(InputOpener(None if self._sends else self._given.place, self._packages()))
+        return EncodingPlan(
+            self._handles,
+            job.config,
+            replace(job.schema, skeleton={}, attachments={}),
+            job.bounds,
+            job.tolerances,
+            job.pipeline,
+            job.held,
+            dict(self._coders),
+        )
+
+    def _packages(self) -> dict[str, str]:
+        """Return the versions of the packages whose components workers use."""
+        registry = self._job.registry
+        used: list[tuple[Kind, str]] = [("model", coder.encoder.name) for coder in self._coders.values()]
+        used += [("preprocessor", step.preprocessor.name) for step in self._job.pipeline.steps]
+        used += [("reader", self._given.reader.name)] if self._given.place is not None else []
+        offers = [registry.offer(kind, name) for kind, name in used]
+        return {"baler-core": __version__, **{offer.package: offer.version for offer in offers}}

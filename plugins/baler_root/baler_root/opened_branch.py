@@ -1,0 +1,136 @@
+"""A branch of an open .bal file: its values as awkward, numpy or pandas have them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from baler_core import ConfigError, FormatError, OutsideError, did_you_mean
+from baler_root.contents.branches import Branch
+from baler_root.contents.forms import List, Number, Record, Text, leaves
+from baler_root.schema.skeleton import list_dimensions
+from baler_root.values.flatten import put_together
+
+if TYPE_CHECKING:
+    from baler_root.opened_tree import OpenTree
+
+Library = Literal["ak", "np", "pd"]
+LIBRARIES = ("ak", "np", "pd")
+
+
+class OpenBranch:
+    """A branch, read as `uproot.TBranch` is."""
+
+    def __init__(self, tree: OpenTree, branch: Branch, inner: tuple[str, ...] = ()) -> None:
+        self.tree, self._branch, self._inner = tree, branch, inner
+        self.name, self.title = branch.key.rpartition("/")[2], branch.title
+        schema = tree.part.schema
+        self._variables = [leaf.name for leaf in leaves(branch.form, branch.key)]
+        self._counts = {
+            place: schema.counts[dim]
+            for leaf in leaves(branch.form, branch.key)
+            for place, dim in zip(leaf.lists, list_dimensions(schema, leaf), strict=True)
+        }
+
+    @property
+    def num_entries(self) -> int:
+        """Return how many events there are."""
+        return self.tree.num_entries
+
+    @property
+    def typename(self) -> str:
+        """Return the C++ type, as far as it is kept."""
+        return self._branch.type or _type_of(self._branch.form)
+
+    @property
+    def _nbytes(self) -> int:
+        arrays = [self._stored(name) for name in (*self._variables, *self._counts.values())]
+        return sum(math.prod(array.shape) * max(8, array.dtype.itemsize) for array in arrays)
+
+    def _stored(self, name: str) -> Any:
+        return self.tree.parent.file[self.tree.part.prefix + name]
+
+    def _unpacked(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return stored numbers as uproot shows them: those of Double32_t and Float16_t as floats."""
+        stored = self._stored(name)
+        values: np.ndarray = stored.rows(start, stop)
+        variable = stored.variable
+        if (variable.scale, variable.offset) == (1.0, 0.0) or values.dtype.kind not in "iu":
+            return values
+        floats = values * variable.scale + variable.offset
+        return floats.astype(np.float32) if "Float16" in self.typename else floats
+
+    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
+        """Return the values of some entries; arguments as of `OpenTree.arrays`."""
+        start, stop = self.tree.range_of(entry_start, entry_stop)
+        values = self.read(start, stop, library)
+        if library != "pd":
+            return values
+        return together({self._branch.key: values}, stop - start, start, library)[self._branch.key]
+
+    def read(self, start: int, stop: int, library: Library) -> Any:
+        """Return entries from `start` to `stop`, as a library has them."""
+        if library not in LIBRARIES:
+            raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")
+        values = {name: self._unpacked(name, start, stop) for name in self._variables}
+        counts = {place: self._stored(name).rows(start, stop) for place, name in self._counts.items()}
+        plain = self._branch.form
+        if not self._inner and library != "ak" and isinstance(plain, Number):
+            return values[self._variables[0]]
+        import awkward as ak
+
+        try:
+            array = ak.Array(put_together(plain, self._branch.key, values, counts))
+        except (ValueError, OutsideError) as error:
+            raise FormatError(f"{self.tree.where}: the lengths of {self._branch.key!r} are damaged") from error
+        array = array[self._inner] if self._inner else array
+        if library == "ak":
+            return array
+        return (
+            _as_objects(array)
+            if array.ndim > 1 or not isinstance(array.layout, ak.contents.NumpyArray)
+            else np.asarray(array)
+        )
+
+    def __repr__(self) -> str:
+        return f"<baler_root.OpenBranch {self._branch.key!r} ({self.typename})>"
+
+
+def _as_objects(array: Any) -> np.ndarray:
+    """Return lists, records and texts as numpy has them: objects, one per entry."""
+    import awkward as ak
+
+    cells = np.empty(len(array), object)
+    for index, one in enumerate(array):
+        cells[index] = np.asarray(one) if isinstance(one, ak.Array) and one.ndim == 1 and not ak.fields(one) else one
+    return cells
+
+
+def together(columns: Mapping[str, Any], length: int, start: int, library: Library) -> Any:
+    """Return columns as one object."""
+    if library == "pd":
+        import pandas as pd
+
+        index = pd.RangeIndex(start, start + length)
+        flat = {name: list(values) if values.ndim > 1 else values for name, values in columns.items()}
+        return pd.DataFrame({name: pd.Series(values, index=index) for name, values in flat.items()}, index=index)
+    import awkward as ak
+
+    contents = [array.layout for array in columns.values()]
+    return ak.Array(ak.contents.RecordArray(contents, list(columns), length=length))
+
+
+def _type_of(form: Any) -> str:
+    """Return what a form is in C++."""
+    names = {"b1": "bool", "i1": "int8_t", "u1": "uint8_t", "i2": "int16_t", "u2": "uint16_t", "i4": "int32_t"}
+    names |= {"u4": "uint32_t", "i8": "int64_t", "u8": "uint64_t", "f4": "float", "f8": "double"}
+    if isinstance(form, Number):
+        return names.get(np.dtype(form.dtype).str[1:], form.dtype) + "".join(f"[{size}]" for size in form.shape)
+    if isinstance(form, List):
+        return f"{_type_of(form.content)}[]"
+    if isinstance(form, Text):
+        return "char*"
+    return "struct" if isinstance(form, Record) else ""
