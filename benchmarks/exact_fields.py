@@ -95,6 +95,9 @@ def made_fields() -> Iterator[tuple[str, np.ndarray]]:
     packed = np.rint(500 * smooth).astype(np.int16)
     yield "made: packed, float64 sum", (packed * 0.0123 + 273.15).astype(np.float32)
     yield "made: packed, float32 sum", packed.astype(np.float32) * np.float32(0.0123) + np.float32(273.15)
+    origins, doublings = (280 + 3 * random.random(24)).astype(np.float32), random.integers(0, 3, 24)
+    counts = np.rint(4000 * smooth / 2.0 ** doublings[:, None, None])
+    yield "made: GRIB", (origins[:, None, None] + counts * 2.0 ** (doublings[:, None, None] - 10)).astype(np.float32)
     yield "made: decimals", np.round(15 + 10 * smooth, 2)
     yield "made: float32 in float64", (280 + smooth).astype(np.float32).astype(np.float64)
     rain = np.maximum(smooth - 0.5, 0).astype(np.float32)
@@ -114,7 +117,7 @@ def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.nda
     square = sum(k**2 for k in np.meshgrid(*axes, indexing="ij"))
     spectrum *= np.maximum(square, 1e-4) ** -1.5
     spectrum.flat[0] = 0
-    field = np.fft.irfftn(spectrum, shape)
+    field = np.fft.irfftn(spectrum, shape, axes=tuple(range(len(shape))))
     return field / field.std()
 
 
@@ -146,6 +149,8 @@ def fields_of(paths: list[Path], patterns: list[str] | None, kinds: str) -> Iter
             print(f"{path.name} is left out: {error}"[:100])
             continue
         for name, (_, values) in found.items():
+            if (values == values.flat[0]).all():  # nothing but what the format takes
+                continue
             yield f"{path.stem} {name}", path, name, values
 
 

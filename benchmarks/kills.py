@@ -2,17 +2,19 @@
 
     python benchmarks/kills.py --cases 300 --seed 1
 
-Each case compresses, restores, describes or runs a small input from the beginning, in a folder of its own, and stops it
+Each case works on a small input from the beginning, by one of several commands, in a folder of its own, and stops it
 somewhere between Python's start and some time after the usual end. Then: the exit code is 130, 143 or the signal's, or
 that of a command that was done, and comes within seconds; there is no traceback; what is there under a final name is
-whole; `.partial-*` is there only after SIGKILL, and gone after the next run, which succeeds.
+whole; `.partial-*` is there only after SIGKILL, and gone after the next run, which succeeds; no process is left.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -25,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from baler_core.errors import BalerError
+from baler_core.format.file_info import read_info
 from baler_core.pipeline.decompression import verify
 from baler_core.plugin.registry import load_plugins
 
@@ -34,7 +37,13 @@ COMMANDS = {
     "decompress": ["decompress", "a.bal", "-o", "out/new.npz"],
     "run": ["run", "a.yaml"],
     "info": ["info", "a.bal"],
+    "many": ["compress", "many.yaml", "--workers", "2"],
+    "train": ["train", "a.yaml", "-o", "out/new.balm"],
+    "verify": ["verify", "a.bal"],
+    "evaluate": ["evaluate", "a.npz", "a.bal", "-o", "out"],
+    "init": ["init", "a.npz", "-o", "out/new.yaml"],
 }
+MARK = "BALER_KILLS_FOLDER"
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 MOST_SECONDS = 5
 """A command may go on for so long once it is stopped, or on a busy machine for half of what it usually takes."""
@@ -45,7 +54,24 @@ def baler(arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
     """Start the command in a folder."""
     program = [sys.executable, "-c", "from baler_core.__main__ import main; main()"]
     program.insert(1, "-Xfaulthandler")
-    return subprocess.Popen([*program, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    environment = {**os.environ, MARK: str(folder)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*program, *arguments], cwd=folder, env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def left_running(folder: Path) -> list[str]:
+    """Return the processes that still work for a case, some seconds after its command has ended."""
+    mark = f"{MARK}={folder}".encode()
+    until = time.monotonic() + MOST_SECONDS
+    while True:
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # gone by now, or of others
+                if mark in (place / "environ").read_bytes().split(b"\0"):
+                    found.append(place.name)
+        if not found or time.monotonic() > until:
+            return found
+        time.sleep(0.1)
 
 
 def prepared(folder: Path) -> None:
@@ -53,6 +79,8 @@ def prepared(folder: Path) -> None:
     random = np.random.default_rng(1)
     np.savez(folder / "a.npz", x=random.normal(size=20_000), y=np.cumsum(random.normal(size=(8, 40, 50)), axis=0))
     (folder / "a.yaml").write_text(CONFIG)
+    shutil.copy(folder / "a.npz", folder / "b.npz")
+    (folder / "many.yaml").write_text(CONFIG.replace("a.npz", "[a.npz, b.npz]"))
     finished(["compress", "a.yaml", "-o", "a.bal"], folder)
 
 
@@ -90,6 +118,7 @@ def stopped(name: str, template: Path, seconds: float, random: np.random.Generat
         assert took < max(MOST_SECONDS, 0.5 * seconds), (
             f"{number.name}: {took:.1f} s until {process.returncode}: {text}"
         )
+        assert not (left_processes := left_running(folder)), f"{number.name} left the processes {left_processes}"
         whole(folder)
         left = list(folder.rglob(".partial-*"))
         assert number == signal.SIGKILL or not left, f"{number.name} left {left}"
@@ -107,10 +136,12 @@ def whole(folder: Path) -> None:
         data = path.read_bytes()
         if path.suffix == ".bal":
             verify(path, REGISTRY)
+        elif path.suffix == ".balm":
+            read_info(path)
         elif path.suffix == ".npz":
             with zipfile.ZipFile(path) as archive:
                 assert archive.testzip() is None, path.name
-        elif path.suffix == ".json":
+        elif path.suffix in (".json", ".balset"):
             json.loads(data)
         elif path.suffix == ".html":
             assert data.rstrip().endswith(b"</html>"), path.name

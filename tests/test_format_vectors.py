@@ -15,11 +15,13 @@ from reference.exponential import exp as reference_exp
 from reference.lattice import Lattice as ReferenceLattice
 from reference.mixing import STRETCH, Magnitudes, squash
 from reference.own_tolerances import OwnTolerances
+from reference.predictive_floats import Cells, Steps
 from reference.reading import Bytes, unpack
 from reference.restoring import MODELS, Model
 from reference.tolerances import Tolerance as ReferenceTolerance
 from reference.tolerances import Variable as ReferenceVariable
 
+from baler_core.builtin.models.fields.predictive.float_cells import read_cells
 from baler_core.builtin.models.fields.transform import basis, wavelet
 from baler_core.data.block import values_of
 from baler_core.data.bounds import Tolerance
@@ -31,6 +33,7 @@ from baler_core.entropy.integers import unpack_integers
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.entropy.varint import ByteReader, unzigzag
 from baler_core.plugin.registry import load_plugins
+from baler_core.quantise import slice_steps
 from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import Lattice
 
@@ -49,7 +52,7 @@ def data_of(name: str) -> bytes:
 
 def test_all_examples_are_tested() -> None:
     text = Path(__file__).read_text()
-    assert len(VECTORS) == 16
+    assert len(VECTORS) == 18
     assert [name for name in VECTORS if f'"{name}"' not in text] == []
 
 
@@ -111,6 +114,29 @@ def test_points() -> None:
     example = VECTORS["exponentials"]
     numbers = np.frombuffer(bytes.fromhex(example["numbers"]), "<f8")
     assert hexadecimal(exp(numbers)) == hexadecimal(reference_exp(numbers)) == example["values"]
+
+
+@pytest.mark.parametrize("example", VECTORS["cells"], ids=lambda example: example["bytes"])
+def test_cells(example: dict[str, Any]) -> None:
+    numbers, dtype = np.array(example["numbers"], np.int64), np.dtype(example["dtype"])
+    rests = bytes.fromhex(example["rests"])
+    cells = read_cells(ByteReader(bytes.fromhex(example["bytes"])), example["dtype"])
+    assert hexadecimal(cells.decode_rests(rests, numbers)) == example["values"]
+    theirs = Cells(Bytes(bytes.fromhex(example["bytes"])), dtype).bits(rests, numbers, np.ones(len(numbers), bool), [])
+    assert hexadecimal(theirs.astype(f"<i{dtype.itemsize}")) == example["values"]
+
+
+def test_steps() -> None:
+    example = VECTORS["steps"]
+    shape, dtype = tuple(example["shape"]), example["dtype"]
+    numbers, rests = np.array(example["numbers"], np.int64).reshape(shape), bytes.fromhex(example["rests"])
+    steps = slice_steps.read_slice_steps(ByteReader(bytes.fromhex(example["bytes"])), dtype, shape[0])
+    points = slice_steps.points(numbers, steps.spread(shape), dtype)
+    apart = unpack_integers(rests, numbers.size).reshape(shape)
+    assert hexadecimal(slice_steps.from_ordered(slice_steps.ordered(points) + apart, dtype)) == example["values"]
+    theirs = Steps(Bytes(bytes.fromhex(example["bytes"])), np.dtype(dtype), shape[0])
+    bits = theirs.bits(rests, numbers, np.ones(shape, bool), theirs.spread(shape))
+    assert hexadecimal(bits.astype("<i4")) == example["values"]
 
 
 def test_transforms() -> None:

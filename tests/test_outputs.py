@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from baler_core.cli import main
+from baler_core.errors import DataError
 from baler_core.machine.atomic_write import completed
+from baler_core.pipeline.replacing import refuse_needed
 
 CONFIG = 'input: a.npz\nbounds: {"*": lossless}\nmodel: scalar\noutput: out\n'
 
@@ -352,7 +354,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     ["init", "suggest", "predict", "check", "compress", "run", "train", "scan", "compare", "info", "verify",
-     "decompress", "plot"],
+     "decompress", "export", "plot"],
 )  # fmt: skip
 def test_an_empty_name_is_told_and_a_folder_too(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "folder").mkdir()
@@ -365,3 +367,43 @@ def test_an_empty_name_is_told_and_a_folder_too(command: str, folder: Path, caps
     assert "folder" in shown
     assert shown.count("\n") == 2
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["scan", "compare"])
+def test_results_named_with_o_replace_a_file_of_others_only_when_forced(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "mine").write_text("precious")
+    assert run_main(command, "a.yaml", "-o", "mine") == 1
+    assert "mine already exists: choose another name with -o, or replace it with --force" in capsys.readouterr().err
+    assert (folder / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "command", ["scan a.yaml", "compare a.yaml", "run a.yaml", "evaluate a.npz a.npz", "new-plugin lidar --kind model"]
+)
+def test_what_standard_output_cannot_take_is_told(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert run_main(*command.split(), "-o", "-") == 1
+    assert "-o - means standard output, which cannot take" in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_init_writes_to_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("init", "a.npz", "-o", "-") == 0
+    (folder / "b.yaml").write_text(capsys.readouterr().out)
+    assert run_main("check", "b.yaml") == 0
+    assert not (folder / "-").exists()
+
+
+def test_no_output_lies_in_a_folder_that_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = folder / "in.zarr"
+    (store / "deep").mkdir(parents=True)
+    for target in (store / "a.bal", store / "deep" / "a.bal", folder / "link" / "a.bal"):
+        (folder / "link").unlink(missing_ok=True)
+        (folder / "link").symlink_to(store)
+        with pytest.raises(DataError, match="which is an input"):
+            refuse_needed(target, [store], "choose another name")
+    refuse_needed(folder / "a.bal", [store], "choose another name")

@@ -173,7 +173,12 @@ def test_a_table_of_vizier_is_read_as_what_it_is(separator, tmp_path):
 def test_decimal_commas_are_numbers_and_thousands_are_not(tmp_path):
     assert columns(csv_file(tmp_path, FILES["decimal commas"]))["x"].tolist() == [0.5, 1.25, -7.125]
     assert columns(csv_file(tmp_path, "1,5;2,7\n2,25;3,1\n"))["column1"].tolist() == [2.7, 3.1]
-    assert columns(csv_file(tmp_path, FILES["thousands"]))["x"].tolist() == ["1,500", "12,250"]
+    path = csv_file(tmp_path, FILES["thousands"])
+    assert columns(path)["x"].tolist() == ["1,500", "12,250"]
+    with CsvReader().open(path) as source:
+        assert source.obstacles == {
+            "x": "line 2 holds '1,500', whose comma may be a decimal one, or stand between thousands"
+        }
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import baler_core
 from baler_core import SourceError
 from baler_core.cli import main
 from baler_core.errors import MissingPackage
+from baler_core.machine.addresses import address_of
 from baler_core.machine.byte_source import is_address, open_source
 
 N = 20_000
@@ -139,8 +141,17 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         return honest(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingPackage, match="s3fs"):
+    with pytest.raises(MissingPackage, match=r"pip install s3fs$"):
         open_source("s3://bucket/x.bal")
+
+
+def test_addresses_of_xrootd_keep_the_slash_of_their_paths() -> None:
+    wanted = "root://server.org//store/x.bal"
+    assert address_of(Path(wanted)) == address_of(wanted) == wanted
+    assert address_of(Path("https://server.org/x.bal")) == "https://server.org/x.bal"
+    if find_spec("fsspec_xrootd") is None and find_spec("fsspec") is not None:
+        with pytest.raises(MissingPackage, match=r"pip install fsspec-xrootd$"):
+            open_source(wanted)
 
 
 def test_bytes_and_file_objects(bal: Path) -> None:

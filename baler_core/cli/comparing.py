@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import Bytes, FilePath, common_options
-from baler_core.cli.outputs import ready
+from baler_core.cli.outputs import force_option, ready, refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import load_config
 from baler_core.plugin.registry import load_plugins
@@ -31,23 +31,28 @@ _EXTRA = "pip install 'baler-core[peers]'"
 @click.option("--sample", type=Bytes(), default="16 MB", show_default=True, help="How much of the input to take.")
 @click.option("--fresh", is_flag=True, help="Measure again what is known of the same values, bounds and versions.")
 @click.option("-o", "--output", type=FilePath(), help="The file of the results [OUTPUT/compare.json].")
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def compare(
     config: Path, inputs: tuple[str, ...], names: tuple[str, ...], sample: int, fresh: bool, output: Path | None,
-    as_json: bool,
+    force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Compress a sample of the first input of CONFIG by baler and by other compressors, all at the same bounds."""
     from baler_core.peers.available import chosen
     from baler_core.peers.comparison import compare_with_others
-    from baler_core.peers.record import known_results, write_comparison
+    from baler_core.peers.record import holds_comparison, known_results, write_comparison
     from baler_core.peers.sample import take_sample
     from baler_core.pipeline.input import input_of
 
     peers = chosen(names)
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    target = ready(output or checked.output / "compare.json", [config, *checked.inputs])
+    refuse_stream(output, "the file of results, which --json prints")
+    target = output or checked.output / "compare.json"
+    # The results of an earlier comparison are taken up again.
+    replace = output is None or force or holds_comparison(target)
+    target = ready(target, [config, *checked.inputs], replace=replace)
     given = input_of(checked.inputs[0], checked, registry)
     with given.source:
         taken = take_sample(given, checked, sample)

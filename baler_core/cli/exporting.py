@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.errors import ConfigError
@@ -17,14 +17,16 @@ from baler_core.pipeline.trained_lookup import Lookup, find_trained
 if TYPE_CHECKING:
     from baler_core.pipeline.export import ExportedFile
 
-_PATH = click.Path(path_type=Path)
 _NAMED = 4
 
 
 @click.command()
-@click.argument("file", type=_PATH)
+@click.argument("file", type=FilePath())
 @click.option(
-    "-o", "--output", type=_PATH, help="The file to write, - for standard output [STEM.exported.SUFFIX beside FILE]."
+    "-o",
+    "--output",
+    type=FilePath(),
+    help="The file to write, - for standard output [STEM.exported.SUFFIX beside FILE].",
 )
 @click.option(
     "--extra",

@@ -99,6 +99,20 @@ def say_new_folder(target: Path) -> None:
         click.echo(f"the folder {target.parent} is new", err=True)
 
 
+def refuse_stream(output: Path | None, what: str) -> None:
+    """Refuse `-o -` where standard output cannot take what is written.
+
+    Raises
+    ------
+    ConfigError
+        With what it is.
+    """
+    if output == STANDARD_OUTPUT:
+        raise ConfigError(
+            f"-o - means standard output, which cannot take {what}: name it, as ./- if it is to be called so"
+        )
+
+
 def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True, folders: Sequence[str] = ()) -> Path:
     """Check an output path.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from baler_core.cli.options import FilePath, common_options, model_file
+from baler_core.cli.outputs import refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, Config, load_config
 from baler_core.errors import BoundBroken, NotTheOriginal
@@ -41,6 +42,7 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
+    refuse_stream(output, "the folder of a report")
     registry = load_plugins()
     original, restored = here(original), here(restored)
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from baler_core.cli.options import FilePath, common_options
+from baler_core.cli.outputs import refuse_stream
 from baler_core.errors import ConfigError
 
 KINDS = ("reader", "model", "preprocessor", "loss", "metric", "quantity", "object")
@@ -42,6 +43,7 @@ def new_plugin(name: str, kinds: Sequence[str], output: Path | None) -> None:
         raise ConfigError(
             f"{name!r} cannot be the name of a plugin: wanted small letters, digits and _, such as 'lidar'"
         )
+    refuse_stream(output, "a package")
     folder = output or Path(f"baler-{name.replace('_', '-')}")
     if folder.exists():
         raise ConfigError(f"{folder} already exists: choose another folder with -o")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import FilePath, common_options
-from baler_core.cli.outputs import ready
+from baler_core.cli.outputs import force_option, ready, refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import load_config
 from baler_core.config.target import WITHOUT_BOUNDS
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "--seconds", type=click.FloatRange(min=1), default=90.0, show_default=True, help="About how long to take."
 )
 @click.option("-o", "--output", type=FilePath(), help="The picture to write [OUTPUT/scan.png].")
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def scan(
@@ -37,6 +38,7 @@ def scan(
     patterns: tuple[str, ...],
     seconds: float,
     output: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Code a sample of the first input of CONFIG with its bounds times 0.01 to 100, and show bytes and errors."""
@@ -49,10 +51,13 @@ def scan(
     checked = load_config(config, registry, inputs=inputs)
     if not checked.bounds.rules:
         checked = replace(checked, bounds=WITHOUT_BOUNDS)
+    refuse_stream(output, "a picture")
+    needed = [config, *checked.inputs]
+    target = ready(output or checked.output / "scan.png", needed, replace=output is None or force)
     given = input_of(checked.inputs[0], checked, registry)
     with given.source:
         found = measure(checked, registry, given, patterns=patterns or ("*",), seconds=seconds)
-    picture, why = _drawn(found, ready(output or checked.output / "scan.png", [config, *checked.inputs]))
+    picture, why = _drawn(found, target)
     if as_json:
         print_json({**_record(found), "picture": str(picture) if picture else None})
     else:

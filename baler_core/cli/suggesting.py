@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.options import FilePath, common_options
-from baler_core.cli.outputs import ready, say_new_folder
+from baler_core.cli.outputs import STANDARD_OUTPUT, ready, say_new_folder
 from baler_core.cli.text import print_json, print_table, printable
 from baler_core.errors import ConfigError
 from baler_core.machine.addresses import address_of, here
@@ -47,7 +47,7 @@ class Opened:
 
 @click.command()
 @click.argument("data_file", type=FilePath())
-@click.option("-o", "--output", type=FilePath(), help="The configuration to write [STEM.yaml].")
+@click.option("-o", "--output", type=FilePath(), help="The configuration to write, - for standard output [STEM.yaml].")
 @click.option("--force", is_flag=True, help="Overwrite it if it exists.")
 @_keep
 @_reader
@@ -67,12 +67,17 @@ def init(
     registry = load_plugins()
     address, data_file = address_of(data_file), here(data_file)
     refuse_no_data(data_file, registry)
-    target = output or Path(f"{split_name(data_file, registry)[0]}.yaml")
-    if target.exists() and not force:
+    streamed = output == STANDARD_OUTPUT
+    default = Path(f"{split_name(data_file, registry)[0]}.yaml")
+    target = default if output is None or streamed else output
+    if target.exists() and not force and not streamed:
         raise ConfigError(f"{target} already exists: choose another name with -o, or overwrite it with --force")
     with _opened(data_file, registry, reader_name, stated) as opened:
         input_name = address or Path(os.path.relpath(data_file, target.parent)).as_posix()
         text = _configuration(opened, registry, input_name, keep)
+    if streamed:
+        click.echo(text, nl=False)
+        return
     ready(target, [data_file])
     if output is not None:
         say_new_folder(target)

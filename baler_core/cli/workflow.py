@@ -12,7 +12,7 @@ import click
 
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, common_options
-from baler_core.cli.outputs import ready, ready_for
+from baler_core.cli.outputs import ready, ready_for, refuse_stream
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
@@ -57,8 +57,8 @@ class _Run:
 
     def trained(self) -> Path | None:
         """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
-        if self.model is not None:
-            return self.model
+        if self.model is not None or self.config.profile is not None:
+            return self.model or self.config.profile
         if self.config.target is not None:
             return None  # each input gets bounds of its own
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":
@@ -146,6 +146,7 @@ def run(
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
+    refuse_stream(output, "a folder of results")
     if output is not None:
         checked = replace(checked, output=output)
     if output is not None and output.exists() and not output.is_dir():

@@ -15,6 +15,9 @@ from baler_core.machine.byte_source import is_address, system_of
 # `Path` makes one slash of two.
 _SHORTENED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+(?:::[A-Za-z][A-Za-z0-9+.-]*)*):/([^/].*)")
 
+# Their paths begin with a slash, behind the one that ends the name of the server.
+_ABSOLUTE = ("root", "roots", "xroot", "xroots")
+
 
 def address_of(place: str | Path) -> str | None:
     """Return the address that a path stands for, as the command line gives it; None for a path of this machine."""
@@ -23,6 +26,9 @@ def address_of(place: str | Path) -> str | None:
     found = _SHORTENED.fullmatch(str(place))
     if found is None or place.exists():
         return None
+    if found[1] in _ABSOLUTE and "/" in found[2]:
+        host, _, path = found[2].partition("/")
+        return f"{found[1]}://{host}//{path}"
     return f"{found[1]}://{'/' if found[1] == 'file' else ''}{found[2]}"
 
 

@@ -17,6 +17,9 @@ Place: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Bin
 """Where bytes may lie: a path, an address (`https://...`), the bytes themselves, or a binary file object with `seek`."""
 
 
+# How fsspec names the package of a protocol, and those that the extra brings.
+_INSTALLED = re.compile(r"[Ii]nstall ([A-Za-z][\w-]+)")
+_REMOTE = ("http", "https")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z][A-Za-z0-9+.-]*)*://")
 
 
@@ -247,9 +250,10 @@ def system_of(address: str) -> tuple[Any, str]:
     try:
         system, path = fsspec.core.url_to_fs(address)
     except ImportError as error:
+        named = _INSTALLED.search(str(error))
+        package = "'baler-core[remote]'" if named is None or protocol in _REMOTE else named[1]
         raise MissingPackage(
-            f"{address}: an address of the protocol {protocol!r} needs a package that is not installed ({error}): "
-            "pip install 'baler-core[remote]', or the one that is named"
+            f"{address}: an address of the protocol {protocol!r} needs a package that is not installed: pip install {package}"
         ) from error
     except Exception as error:
         raise SourceError(f"{address}: cannot be opened: {_sentence(error)}") from error

@@ -23,6 +23,17 @@ def write_comparison(path: Path, sample: BoundedSample, comparison: PeerComparis
         temporary.write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
+def holds_comparison(path: Path) -> bool:
+    """Return whether a file holds the results of a comparison, of whatever sample."""
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        return False
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return isinstance(record, dict) and {"digest", "comparison"} <= record.keys()
+    except ValueError:
+        return False
+
+
 def known_results(path: Path, sample: BoundedSample) -> dict[str, PeerResult]:
     """Return what an earlier comparison of the same sample found, by name and version; nothing of another sample."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:

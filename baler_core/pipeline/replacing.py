@@ -17,14 +17,16 @@ _OBJECT = "python"
 
 
 def refuse_needed(target: Path, needed: Sequence[Path], advice: str) -> None:
-    """Refuse an output that is a file which is read, under whatever name.
+    """Refuse an output that is a file which is read, under whatever name, or lies in a folder which is read.
 
     Raises
     ------
     DataError
-        If it is one of `needed`, a link to it or what it links to.
+        If it is one of `needed`, a link to it, what it links to, or in it.
     """
     for path in needed:
+        if path.is_dir() and path.resolve() in target.resolve().parents:
+            raise DataError(f"{target} would lie in the folder {path}, which is an input: {advice}")
         if target.exists() and path.exists() and target.samefile(path):
             raise DataError(f"{target} would overwrite a file that this command needs: {advice}")
 

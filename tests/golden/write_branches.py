@@ -108,6 +108,41 @@ def write_transform(
         baler_core.compress(make(), path, bounds=bounds, model={"name": "transform", "effort": effort})
 
 
+def floats() -> Arrays:
+    """Fields kept exactly: smooth and rough, with holes, zeros and signs, of two precisions, packed once in two ways."""
+    t, y, x = grid(7, 15, 18)
+    noise = np.random.default_rng(7).normal(size=x.shape)
+    smooth = np.sin(3 * x + t) * np.cos(2 * y)
+    holed = (smooth + 0.01 * noise).astype("<f4")
+    holed[:, 2:4, 1:4].view("<u4")[:] = 0xFFC00001
+    holed[1, 5, 5] = np.inf
+    steps = np.rint(400 * smooth + noise)
+    scales = np.array([1, 2, 1, 4, 1, 1, 2])[:, None, None] / 512
+    return {
+        "smooth": smooth,
+        "holed": holed,
+        "orders": np.exp(9 * smooth + 0.1 * noise).astype("<f4"),
+        "rain": np.where(smooth > 0.2, smooth + 0.01 * noise - 0.2, 0).astype("<f4"),
+        "slices": ((270.3 + np.pi * t).astype("<f4") + steps * scales).astype("<f4"),
+        "packed": 273.15 + 0.0123 * steps,
+        "celsius": (np.float32(290) + 9 * smooth).astype("<f4") - np.float32(290),
+    }
+
+
+def smooth_floats() -> Arrays:
+    """Fields that are so smooth that weights are fine, coded together."""
+    t, y, x = grid(12, 20, 30)
+    first = np.sin(x + t) * np.cos(y)
+    noise = np.random.default_rng(8).normal(size=x.shape)
+    return {"first": first + 1e-7 * noise, "second": 0.7 * first + 1e-7 * noise}
+
+
+def write_floats(path: Path, make: Callable[[], Arrays], effort: str) -> None:
+    """Write a file of fields that the model `predictive` keeps exactly."""
+    with mock.patch.object(FieldModel, "_pays", return_value=True):
+        baler_core.compress(make(), path, model={"name": "predictive", "effort": effort})
+
+
 def digests(path: Path) -> dict[str, str]:
     """The SHA-256 of the restored variables of a file."""
     block = baler_core.open(path)
@@ -119,6 +154,9 @@ if __name__ == "__main__":
         target = FOLDER / f"transform-{name}.bal"
         if not target.exists():
             write_transform(target, *case)
+    for make, effort in ((floats, "fast"), (floats, "max"), (smooth_floats, "fast"), (smooth_floats, "max")):
+        if not (target := FOLDER / f"predictive-{make.__name__}-{effort}.bal").exists():
+            write_floats(target, make, effort)
     found = {path.stem: digests(path) for path in sorted(FOLDER.glob("*.bal"))}
     stated = json.loads((FOLDER / "digests.json").read_text()) if (FOLDER / "digests.json").exists() else {}
     if changed := [name for name, values in stated.items() if found.get(name) != values]:

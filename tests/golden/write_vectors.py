@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import baler_core
+from baler_core.builtin.models.fields.predictive.float_cells import FloatCells
 from baler_core.builtin.models.fields.transform import basis, wavelet
 from baler_core.data.noise_steps import NoiseSteps
 from baler_core.entropy import magnitudes, masks, mixing
@@ -23,8 +24,10 @@ from baler_core.entropy.arithmetic import Coder, code_bit, finish, new_encoder
 from baler_core.entropy.integers import pack_integers
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.entropy.varint import write_varint, zigzag
+from baler_core.quantise import slice_steps
 from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import Lattice
+from baler_core.quantise.slice_steps import SliceSteps
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parents[1] / "docs" / "format" / "vectors.json"
@@ -124,6 +127,29 @@ def lattices() -> Json:
     return {"lattices": found, "exponentials": {"numbers": hexadecimal(x), "values": hexadecimal(exp(x))}}
 
 
+def floats() -> Json:
+    """Cells of one size and of one count, and steps of two slices: numbers and rests of floats."""
+    values = np.array([0.0, -0.0, 1.5, 1.5, -1.5, 0.1, -1e-3, 3.0, 1e-42, 1000.25, 1000.5], "<f4")
+    cells = []
+    for dtype, kind, size, zeros, lowest in (
+        ("<f4", 0, -4, 0, -1200),
+        ("<f8", 0, -6, 20, -30),
+        ("<f4", 1, 6, 2, -1200),
+    ):
+        own, found = FloatCells(dtype, kind, size, zeros, lowest), values.astype(dtype)
+        found = own.decode_rests(own.encode_rests(found, own.numbers(found)), own.numbers(found))
+        numbers = own.numbers(found)
+        stored = {"dtype": dtype, "bytes": own.to_bytes().hex(), "numbers": numbers.tolist()}
+        cells.append({**stored, "rests": own.encode_rests(found, numbers).hex(), "values": hexadecimal(found)})
+    steps = SliceSteps("<f4", 0.01, np.array([0, 2]), np.array([273.15, -5.0]))
+    numbers = np.array([[[27315, 27320]], [[0, -130]]])
+    told = slice_steps.points(numbers, steps.spread(numbers.shape), "<f4")
+    told[0, 0, 1] = np.nextafter(told[0, 0, 1], np.float32(0))
+    rests = pack_integers(np.array([0, -1, 0, 0]))
+    found = {"dtype": "<f4", "shape": [2, 1, 2], "bytes": steps.to_bytes().hex(), "numbers": numbers.ravel().tolist()}
+    return {"cells": cells, "steps": {**found, "rests": rests.hex(), "values": hexadecimal(told)}}
+
+
 def transforms() -> Json:
     rng = np.random.default_rng(3)
     coefficients = rng.integers(-9, 10, (1, 1, 9, 21)).astype(np.float64)
@@ -203,7 +229,7 @@ def models() -> Json:
 
 
 def written() -> Json:
-    return {**integers(), **bits(), **numbers(), **lattices(), **transforms(), **models()}
+    return {**integers(), **bits(), **numbers(), **lattices(), **transforms(), **models(), **floats()}
 
 
 if __name__ == "__main__":

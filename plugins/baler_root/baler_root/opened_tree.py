@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from baler_core import ConfigError, look_up, matching_names
+from baler_core import ConfigError, DataError, look_up, matching_names
 from baler_root.contents.forms import List, Record
 from baler_root.opened_branch import Library, OpenBranch, together
 from baler_root.schema.parts import Part
@@ -142,12 +142,45 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return one part of the entries after the other, of `step_size` entries or bytes; other arguments of `arrays`."""
         names = self._chosen(expressions, filter_name)
         start, stop = self.range_of(entry_start, entry_stop)
-        step = step_size if isinstance(step_size, int) else self._entries_of(step_size, names)
-        if step <= 0:
-            raise ConfigError(f"iterate(step_size={step_size!r}): a positive number of entries, or a size, is wanted")
+        step = self._step("iterate", step_size, names)
         for low in range(start, stop, step):
             high = min(low + step, stop)
             yield self.arrays(names, entry_start=low, entry_stop=high, library=library, how=how)
+
+    def dask(
+        self,
+        *,
+        filter_name: str | Sequence[str] | Callable[[str], bool] | None = None,
+        step_size: int | str = "100 MB",
+    ) -> Any:
+        """Return the tree as a `dask_awkward.Array`, as `uproot.dask` does: branches that are not used are not restored.
+
+        Parameters
+        ----------
+        filter_name
+            As for `keys`.
+        step_size
+            Entries, or bytes, of each partition.
+
+        Raises
+        ------
+        DataError
+            If dask-awkward is not installed; the message says how.
+        """
+        try:
+            from baler_root.opened_dask import collection
+        except ModuleNotFoundError as error:
+            raise DataError(
+                f"dask() needs {error.name}, which is not installed: pip install 'baler-root[dask]'"
+            ) from error
+        names = self._chosen(None, filter_name)
+        return collection(self, names, self._step("dask", step_size, names))
+
+    def _step(self, function: str, stated: int | str, names: Sequence[str]) -> int:
+        step = stated if isinstance(stated, int) else self._entries_of(function, stated, names)
+        if step <= 0:
+            raise ConfigError(f"{function}(step_size={stated!r}): a positive number of entries, or a size, is wanted")
+        return step
 
     def _chosen(self, expressions: str | Sequence[str] | None, filter_name: Any) -> list[str]:
         if expressions is None:
@@ -163,13 +196,13 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         low, high, _ = slice(start, stop).indices(self.num_entries)
         return low, max(low, high)
 
-    def _entries_of(self, size: str, names: Sequence[str]) -> int:
+    def _entries_of(self, function: str, size: str, names: Sequence[str]) -> int:
         number, _, unit = size.strip().partition(" ")
         try:
             wanted = float(number) * _UNITS[unit.strip()]
         except (ValueError, KeyError) as error:
             raise ConfigError(
-                f"iterate(step_size={size!r}): entries, or a size such as '100 MB', are wanted"
+                f"{function}(step_size={size!r}): entries, or a size such as '100 MB', are wanted"
             ) from error
         each = sum(self[name]._nbytes for name in names) / max(1, self.num_entries)
         return max(1, int(wanted / max(1.0, each)))

@@ -67,6 +67,11 @@ def has_decimal_commas(cells: Sequence[str]) -> bool:
     return bool(marked) and numbers and not all(map(_THOUSANDS.fullmatch, marked))
 
 
+def has_unclear_commas(cells: Sequence[str]) -> bool:
+    """Return whether the commas in all cells may be decimal ones, or stand between thousands."""
+    return bool(cells) and all(_THOUSANDS.fullmatch(cell.strip()) for cell in cells)
+
+
 def with_points(cells: Sequence[str]) -> list[str]:
     """Return cells with decimal points in place of commas."""
     return "\0".join(cells).replace(",", ".").split("\0")

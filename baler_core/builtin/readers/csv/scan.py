@@ -15,6 +15,7 @@ from baler_core.builtin.readers.csv.numbers import (
     MISSING,
     decimals_of,
     has_decimal_commas,
+    has_unclear_commas,
     is_missing,
     is_number,
     likeliest_format,
@@ -100,7 +101,9 @@ class ScannedColumn:
         certain = all(map(is_number, present))
         for line, cell in zip(numbers, present[:_CERTAIN] if certain else present, strict=False):
             if wrong := objection(cell, integers=integers):
-                if 2 * sum(map(is_number, present)) > len(present):
+                if has_unclear_commas(present):
+                    self._refuse(line, cell, "whose comma may be a decimal one, or stand between thousands")
+                elif 2 * sum(map(is_number, present)) > len(present):
                     self._refuse(line, cell, wrong)
                 return ColumnForm("text")
         if integers:

@@ -57,7 +57,7 @@ def _size(piece: np.ndarray, mask: np.ndarray | None, least: int) -> int:
     features, targets = _neighbours(piece if mask is None else np.where(mask, piece, np.nan))
     features, targets = features - features[0], targets - features[0]
     scale = float(np.abs(targets).max(initial=0.0))
-    if not scale > 0 or len(targets) < 2 * len(features):
+    if not 0 < scale < math.inf or len(targets) < 2 * len(features):
         return least
     features, targets = features / scale, targets / scale
     trust, weights = np.ones(len(targets)), np.zeros(len(features))
@@ -118,4 +118,4 @@ def _lowest(flat: np.ndarray, piece: np.ndarray, zeros: int) -> int:
     if gain < _LEAST_GAIN:
         return LOWEST
     scaled = np.ldexp(flat.astype(np.float64), -lowest)
-    return lowest if (scaled == np.rint(scaled)).all() else LOWEST
+    return lowest if (np.isfinite(scaled) & (scaled == np.rint(scaled))).all() else LOWEST

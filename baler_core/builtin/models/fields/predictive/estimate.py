@@ -47,13 +47,12 @@ def probe(joint: JointFields, effort: Effort) -> JointFields:
     place = places[len(places) // 2]
     integers = gather(fields, arrangement, place)
     stencils = learn_stencils(integers, "balanced" if effort == "max" else effort)
-    if effort == "fast":
+    if effort == "fast" or (integers.exact and effort == "balanced" and not few_values(integers)):
         found = Probe(place, stencils, encode_with(integers, stencils, 0)[0])
         size = float(len(found.data))
     else:
         found = Probe(place, stencils if effort == "balanced" and not few_values(integers) else None)
-        mixed = 1.0 if integers.exact and effort == "balanced" else _MIXED_SIZE[effort]
-        size = mixed * counted_with(integers, stencils)[0]
+        size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
     rests = sum(field.rest_bytes * field.values.size for field in fields)
     return replace(joint, expected=size * share + rests, recipe=found)

@@ -15,7 +15,7 @@ from baler_core.builtin.models.fields.predictive.float_cells import FloatCells
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.data.bounds import Tolerance
 from baler_core.quantise import slice_steps
-from baler_core.quantise.lattice import BitsLattice, Lattice, classify
+from baler_core.quantise.lattice import BitsLattice, Lattice, StepLattice, classify
 from baler_core.quantise.lattice_fit import common_trailing_zeros, fit_lattice, float_specials
 from baler_core.quantise.slice_steps import SliceSteps, Steps, fit_slice_steps
 from baler_core.quantise.units import Units, choose_units
@@ -32,6 +32,8 @@ _LARGEST = 2.0**33
 # Specials that no header names are this many times as far from others as these are from each other.
 _FAR = 16.0
 _FREQUENT = 1 / 16
+# How many times a lattice of all values steps of slices must be to say more.
+_COARSER = 1.5
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...
         return None
     lattice = fit_lattice(values, tolerance)
     found = [_anywhere(values, tolerance, lattice)]
-    exact = _exactly(values, tolerance, lattice) if tolerance.kind == "exact" else []
+    with np.errstate(all="ignore"):  # floats may be so large that no difference of them is
+        exact = _exactly(values, tolerance, lattice) if tolerance.kind == "exact" else []
     found += exact or [_on_lattice(values, lattice)]
     return tuple(field for field in found if field is not None) or None
 
@@ -154,7 +157,7 @@ def _on_lattice(values: np.ndarray, lattice: Lattice) -> SteppedField | None:
 
 def _exactly(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> list[SteppedField | None]:
     """Return ways to hold floats exactly: by their own steps, or else by cells of one size and of one count."""
-    if not isinstance(lattice, BitsLattice) or values.dtype.itemsize not in (4, 8):
+    if not isinstance(lattice, BitsLattice | StepLattice) or values.dtype.itemsize not in (4, 8):
         return []
     if nan := _strange_nan(values):
         # what is strange about them is told apart
@@ -165,11 +168,11 @@ def _exactly(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> list
     if not flat.size or not np.isfinite(flat[[flat.argmin(), flat.argmax()]]).all():
         return []
     steps = fit_slice_steps(values, ordinary)
+    if isinstance(lattice, StepLattice) and (steps is None or steps.step < _COARSER * lattice.spacing):
+        return []
     if steps is not None:
-        codes = slice_steps.numbers(values, steps.spread(values.shape))
-        ways = [
-            _counted(SteppedField(steps, 0, values, special, specials), codes if ordinary is None else codes[ordinary])
-        ]
+        ends = slice_steps.least_and_largest(values, ordinary, steps)
+        ways = [_counted(SteppedField(steps, 0, values, special, specials), np.array(ends))]
     else:
         ways, share = [], flat.size / values.size
         for cells in cells_of(values, ordinary, common_trailing_zeros(flat)):
@@ -181,9 +184,10 @@ def _exactly(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> list
 def _strange_nan(values: np.ndarray) -> int:
     """Return the bits of NaNs, if all are alike and not the usual ones; else 0."""
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
-    found = np.unique(native[np.isnan(native)].view(f"u{native.dtype.itemsize}"))
+    found = native[np.isnan(native)].view(f"u{native.dtype.itemsize}")
     usual = int(np.array(np.nan, native.dtype).view(found.dtype))
-    return int(found[0]) if len(found) == 1 and int(found[0]) != usual else 0
+    alike = found.size > 0 and bool((found == found[0]).all())
+    return int(found[0]) if alike and int(found[0]) != usual else 0
 
 
 def _counted(field: SteppedField, codes: np.ndarray) -> SteppedField | None:
