@@ -208,7 +208,7 @@ def test_a_damaged_package_is_not_called_missing(tmp_path: Path, raised: str) ->
     assert "MissingPackage: it needs torch, which cannot be imported (libcudart.so: cannot open)." in done.stderr
 
 
-IMPORT_NAMES = {"pyyaml": "yaml", "baler-core": "baler_core", "pillow": "PIL"}
+IMPORT_NAMES = {"pyyaml": "yaml", "baler-core": "baler_core", "pillow": "PIL", "dask-awkward": "dask_awkward"}
 # Needed only by who has objects of it already.
 BROUGHT_BY_USERS = {"cftime"}
 
