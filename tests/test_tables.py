@@ -6,6 +6,7 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -49,6 +50,21 @@ def test_fields_are_no_table(tmp_path: Path) -> None:
             file.to_pandas()
         assert file.to_arrow(["a", "c"]).column("c").to_pylist() == [[1.0, 1.0]] * 4
         assert file.to_pandas(["a", "c"])["c"].tolist()[0].tolist() == [1.0, 1.0]
+
+
+def test_categories_of_a_stored_frame_are_no_codes(tmp_path: Path) -> None:
+    kind = pd.CategoricalDtype([2.5, 1.5], ordered=True)
+    frame = pd.DataFrame(
+        {"x": np.arange(4.0), "c": list("abba"), "n": pd.Categorical([1.5, None, 2.5, 1.5], dtype=kind)}
+    )
+    frame["c"] = frame["c"].astype("category")
+    baler_core.compress(frame, tmp_path / "f.bal")
+    with baler_core.open_file(tmp_path / "f.bal") as file:
+        found = file.to_pandas(["x", "c", "n"])
+        assert found["c"].tolist() == list("abba")
+        pd.testing.assert_series_equal(found["n"], frame["n"])
+        assert file.to_arrow(["n"])["n"].to_pylist() == [1.5, None, 2.5, 1.5]
+        assert file.rows(1, 3)["x"].tolist() == [1, 2]
 
 
 def test_a_notebook_shows_bounds_and_errors_and_runs_nothing(tmp_path: Path) -> None:

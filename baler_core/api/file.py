@@ -22,7 +22,7 @@ from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.reading import Reader
+from baler_core.plugin.reading import Categories, Reader
 from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
@@ -160,6 +160,34 @@ class File(ByName[StoredArray]):
             stated = reader.nulls(self.schema)
         return {name: masks for name, masks in stated.items() if all(self._is_mask(mask, name) for mask in masks)}
 
+    @cached_property
+    def categories(self) -> Mapping[str, Categories]:
+        """Return for each variable of codes which variable lists what they stand for.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        if not self.has_reader:
+            return {}
+        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
+        with not_believed(self.path, self.header.reader.package):
+            stated = reader.categories(self.schema)
+            if wrong := [name for name, about in stated.items() if not self._is_coded(name, about)]:
+                raise ValueError(f"{wrong[0]!r} has no list of categories")
+        return stated
+
+    def _is_coded(self, name: str, about: Categories) -> bool:
+        if name not in self or not self[name].dims or self[name].dtype.kind not in "iu":
+            return False
+        if not about.entries:
+            return True
+        if about.entries not in self or self[about.entries].ndim != 1:
+            return False
+        rows, listed = self[name].shape[0], self[about.entries].shape[0]
+        return all(0 <= count <= rows and 0 <= place <= listed for count, place in about.starts)
+
     @property
     def has_reader(self) -> bool:
         """Return whether the reader that made it is installed, without which `shown` and `nulls` are not known."""
@@ -242,7 +270,10 @@ class File(ByName[StoredArray]):
         return columns_of(self, select_names(self.schema.names, patterns, str(self.path)), start, stop)
 
     def _leading(self, names: Sequence[str]) -> str:
-        found = dict.fromkeys(d for d in (self[name].leading_dim for name in names) if d is not None)
+        listed = {about.entries for name, about in self.categories.items() if name in names}
+        found = dict.fromkeys(
+            d for d in (self[name].leading_dim for name in names if name not in listed) if d is not None
+        )
         if len(found) != 1:
             raise ConfigError(
                 f"{self.path}: rows of which dimension? Its variables lie along {', '.join(found) or 'none'}: "

@@ -87,8 +87,10 @@ def _arrays(stored: BalFile) -> dict[str, np.ndarray]:
 
 def _table(file: File) -> Any:
     """The variables of a data file as a table: nulls as pandas has them, if all lie along one dimension."""
-    plain = all(array.ndim == 1 and array.dtype.kind not in "mM" for array in file.values())
-    if plain and len({array.dims for array in file.values()}) == 1:
+    listed = {about.entries for about in file.categories.values()}
+    columns = [array for name, array in file.items() if name not in listed]
+    plain = all(array.ndim == 1 and array.dtype.kind not in "mM" for array in columns)
+    if plain and (len({array.dims for array in columns}) == 1 or file.categories or file.counts):
         return file.to_pandas()
     from baler_core.api.lazy_sets import lazy_dataset
 

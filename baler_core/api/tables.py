@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.api.categories import Coded, coded
 from baler_core.builtin.objects.presenting import fills_of
 from baler_core.errors import DataError
 from baler_core.machine.optional import need
@@ -28,20 +29,26 @@ _SHOWN = 60
 def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | None) -> dict[str, Any]:
     """Return variables as columns of one table: numbers and text flat, lists by their offsets, fixed sizes as rows.
 
+    What lists the categories of another column is no column itself.
+
     Returns
     -------
-    By name: an array of as many rows as the table, or `(offsets, array)` for lists; masked where there are nulls.
+    By name: an array of as many rows as the table (categories as `Coded`), or `(offsets, array)` for lists; masked where
+    there are nulls.
 
     Raises
     ------
     DataError
         If they do not lie along one dimension.
     """
+    listed = {file.categories[name].entries for name in names if name in file.categories}
+    names = [name for name in names if name not in listed]
     leading = {file[name].leading_dim for name in names}
     if len(leading) != 1 or None in leading:
         dims = ", ".join(sorted(str(dim) for dim in leading)) or "none"
         raise DataError(
-            f"{file.path}: a table needs variables along one dimension, and these lie along {dims}: name some"
+            f"{file.path}: a table needs variables along one dimension, and these lie along {dims}: name some that do, as in "
+            "open_file(...).to_pandas(names)"
         )
     (dim,) = leading
     length = file.sizes[str(dim)]
@@ -50,7 +57,9 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
 
 
 def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
-    values = with_nulls(array, array.rows(start, stop))
+    values: Any = with_nulls(array, array.rows(start, stop))
+    if array.name in file.categories:
+        values = coded(file, array, values, start)
     if array.dims[0] == array.leading_dim:
         return values
     counts = file[file.counts[array.dims[0]]]
@@ -105,6 +114,8 @@ def _arrow_column(pa: Any, values: Any) -> Any:
     if isinstance(values, tuple):
         offsets, inner = values
         return pa.LargeListArray.from_arrays(pa.array(offsets), _arrow_column(pa, inner))
+    if isinstance(values, Coded):
+        return _arrow_categories(pa, values)
     if values.ndim > 1:
         row = values.reshape(-1) if values.ndim == 2 else values.reshape(-1, *values.shape[2:])
         return pa.FixedSizeListArray.from_arrays(_arrow_column(pa, row), values.shape[1])
@@ -116,6 +127,14 @@ def _arrow_column(pa: Any, values: Any) -> Any:
     return pa.array(plain.tolist() if plain.dtype.kind in "SV" else plain, mask=null)
 
 
+def _arrow_categories(pa: Any, values: Coded) -> Any:
+    if values.codes.ndim > 1:
+        row = Coded(values.codes.reshape(-1, *values.codes.shape[2:]), values.entries, values.ordered)
+        return pa.FixedSizeListArray.from_arrays(_arrow_categories(pa, row), values.codes.shape[1])
+    codes = pa.array(values.codes.astype(np.int32), mask=values.codes < 0)
+    return pa.DictionaryArray.from_arrays(codes, _arrow_column(pa, values.entries), ordered=values.ordered)
+
+
 def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
     """Return columns as a table of pandas; lists as objects."""
     import pandas as pd
@@ -124,9 +143,14 @@ def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
     for name, values in columns.items():
         if isinstance(values, tuple):
             offsets, inner = values
+            inner = inner.values() if isinstance(inner, Coded) else inner
             cells = np.empty(len(offsets) - 1, object)
             cells[:] = [_cell(inner[a:b]) for a, b in pairwise(offsets.tolist())]
             found[name] = pd.Series(cells)
+        elif isinstance(values, Coded) and values.codes.ndim == 1:
+            found[name] = values.series()
+        elif isinstance(values, Coded):
+            found[name] = pd.Series([_cell(row) for row in values.values()])
         elif values.ndim > 1:
             found[name] = pd.Series([_cell(row) for row in values])
         else:

@@ -37,6 +37,25 @@ class Settled:
     tolerances: Tolerances
 
 
+@dataclass(frozen=True)
+class Categories:
+    """What the whole numbers of a variable are codes of; negative ones, and nulls, stand for nothing.
+
+    Attributes
+    ----------
+    entries
+        The variable that lists what there is; empty where that is no single variable that code by code can be looked up in.
+    ordered
+        Whether the order of the entries has a meaning.
+    starts
+        Where the code 0 is found in the entries, for runs of rows: their number, and the place. Without any it is the first.
+    """
+
+    entries: str
+    ordered: bool = False
+    starts: Sequence[tuple[int, int]] = ()
+
+
 class Source:
     """An open input file. Use as a context manager.
 
@@ -281,6 +300,13 @@ class Reader(Component, ABC):
         """Return for each variable that has nulls those of booleans that are true where there is one; most formats have none.
 
         Each lies along as many of the variable's dimensions, the first ones, as it has.
+        """
+        return {}
+
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        """Return for each variable of codes what they are codes of; most formats have none.
+
+        Tables then hold categories in its place, and no column of the entries, which are no rows.
         """
         return {}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core import Exported, Reader, Rounded, Schema, Sink, Source
+from baler_core import Categories, Exported, Reader, Rounded, Schema, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core import Block
@@ -52,6 +52,12 @@ class ParquetReader(Reader):
 
         return masks_of(schema)
 
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        """Return which columns are codes of a dictionary."""
+        from baler_parquet.schema.layout import categories_of
+
+        return categories_of(schema)
+
 
 class ArrowReader(Reader):
     """Tables in Feather, and Arrow's own files and streams."""
@@ -94,3 +100,9 @@ class ArrowReader(Reader):
         from baler_parquet.schema.layout import masks_of
 
         return masks_of(schema)
+
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        """Return which columns are codes of a dictionary."""
+        from baler_parquet.schema.layout import categories_of
+
+        return categories_of(schema)

@@ -15,7 +15,7 @@ from baler_core.builtin.readers.numpy.sinks import NpzSink
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import DataError
-from baler_core.plugin.reading import Cut, Reader, Sink, Source
+from baler_core.plugin.reading import Categories, Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -45,6 +45,10 @@ class PythonReader(Reader):
         """Describe an archive of the arrays that are left, without the object that they were."""
         names = {v.name: {"as": dtype.str, "of": v.name} for v in schema.variables for dtype in _dates(whole, v.name)}
         return Cut(replace(schema, skeleton={"kind": PARTS, "object": names}, attachments={}))
+
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        """Return what columns of categories are codes of: those of pandas, and what other kinds store alike."""
+        return dict(_coded(schema.skeleton.get("object")))
 
 
 class _ObjectSink(Sink):
@@ -82,6 +86,23 @@ def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
     if len(pieces) == 1:
         return pieces[0]
     return np.concatenate(pieces, dtype=variable.numpy_dtype)
+
+
+def _coded(stored: Json) -> Iterator[tuple[str, Categories]]:
+    """Variables of codes and what they are codes of, from the forms in a skeleton."""
+    if isinstance(stored, dict) and "codes" in stored and "categories" in stored:
+        codes, entries = _plain_name(stored["codes"]), _plain_name(stored["categories"])
+        if codes:
+            yield codes, Categories(entries, bool(stored.get("ordered")))
+    for part in stored.values() if isinstance(stored, dict) else stored if isinstance(stored, list) else ():
+        yield from _coded(part)
+
+
+def _plain_name(form: Json) -> str:
+    """The variable that a form says an array is made from; empty if there is none, or several."""
+    while isinstance(form, dict):
+        form = form.get("of")
+    return form if isinstance(form, str) else ""
 
 
 def _dates(schema: Schema, name: str) -> list[np.dtype[Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from baler_core import Schema, Variable
+from baler_core import Categories, Schema, Variable
 from baler_parquet.contents.nodes import Naming, Node, astropy_columns, node_of, nodes_of, text_of
 from baler_parquet.contents.numbers import meaning_of
 from baler_parquet.contents.roles import role_of
@@ -206,3 +206,30 @@ def masks_of(schema: Schema) -> dict[str, list[str]]:
         if bar and (not level or level.isdecimal()) and _MASK.fullmatch(mask):
             found.setdefault(name, []).append(mask)
     return found
+
+
+def categories_of(schema: Schema) -> dict[str, Categories]:
+    """Return for each column with a dictionary what its codes mean, from what the skeleton keeps of the pieces."""
+    stated = {str(place): str(name) for place, name in schema.skeleton["names"].items()}
+    rows = [int(count) for count in schema.skeleton["rows"]]
+    found = {}
+    for place, about in schema.skeleton["dictionaries"].items():
+        own = {key: name for key, name in stated.items() if key.startswith(f"{place}#") and NULL not in key}
+        if not own:
+            continue
+        first = next(iter(own.values()))
+        name = stated.get(place, first.rpartition("/categories")[0])
+        starts = _starts([int(size) for size in about["sizes"]], [int(number) for number in about["of"]], rows)
+        plain = len(own) == 1 and len(schema[first].dims) == 1
+        alike = len({start for _, start in starts}) <= 1
+        if not alike and schema[name].dims[0] in schema.counts:
+            plain = False  # how many items each piece has is not known here
+        found[name] = Categories(first if plain else "", starts=() if not any(start for _, start in starts) else starts)
+    return found
+
+
+def _starts(sizes: Sequence[int], of: Sequence[int], rows: Sequence[int]) -> list[tuple[int, int]]:
+    """The rows of each piece, and where its dictionary starts among the entries of all."""
+    places = [sum(sizes[:number]) for number in range(len(sizes))]
+    numbers = [*of, *([-1] * (len(rows) - len(of)))]
+    return [(count, places[number] if number >= 0 else 0) for count, number in zip(rows, numbers, strict=False)]

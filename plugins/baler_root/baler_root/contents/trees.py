@@ -70,6 +70,8 @@ def open_file(path: Path) -> Any:
 
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
+    if not path.stat().st_size:
+        raise DataError(f"{path}: the file is empty")
     try:
         file = uproot.open({str(path): None}, array_cache=None, handler=uproot.source.file.MemmapSource)
     except Exception as error:

@@ -1,0 +1,81 @@
+"""Tables show categories, never the codes that stand for them, and no list of categories as rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+
+import baler_core
+from baler_core import DataError, File
+
+NAMES = ["b", None, "ü", "b", "a", "a"]
+
+
+def _stored(table: pa.Table, folder: Path, rows: int = 100) -> File:
+    pq.write_table(table, folder / "t.parquet", row_group_size=rows)
+    baler_core.compress(folder / "t.parquet", folder / "t.bal", model="scalar")
+    return baler_core.open_file(folder / "t.bal")
+
+
+def test_categories_come_with_the_table(tmp_path: Path) -> None:
+    kind = pd.CategoricalDtype(["a", "unused", "b", "ü"], ordered=True)
+    frame = pd.DataFrame({"x": np.arange(6.0), "c": pd.Categorical(NAMES, dtype=kind)})
+    with _stored(pa.Table.from_pandas(frame), tmp_path) as file:
+        for found in (file.to_pandas(), baler_core.open(tmp_path / "t.bal", as_="pandas")):
+            assert list(found) == ["x", "c/null", "c"]
+            assert [None if pd.isna(one) else one for one in found["c"]] == NAMES
+            assert list(found["c"].cat.categories) == ["a", "unused", "b", "ü"]
+        assert file.to_pandas("c", start=2, stop=4)["c"].tolist() == ["ü", "b"]
+        assert file.to_pandas(["c*"])["c"].astype(object).where(found["c"].notna(), None).tolist() == NAMES
+        column = file.to_arrow()["c"]
+        assert pa.types.is_dictionary(column.type)
+        assert column.to_pylist() == NAMES
+        assert file.rows(1, 3)["x"].tolist() == [1, 2]
+        pytest.importorskip("polars")
+        assert file.to_polars(["c"])["c"].to_list() == NAMES
+
+
+def test_every_piece_has_categories_of_its_own(tmp_path: Path) -> None:
+    pieces = [pa.array(part).dictionary_encode() for part in (["p", "q"], ["r", "p", "r"], [None, "q"])]
+    table = pa.table({"c": pa.chunked_array(pieces)})
+    with pa.OSFile(str(tmp_path / "t.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        for batch in table.to_batches():
+            writer.write_batch(batch)
+    baler_core.compress(tmp_path / "t.arrows", tmp_path / "t.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "t.bal") as file:
+        assert file.sizes["c/categories entries"] == 5
+        assert file.to_arrow()["c"].to_pylist() == ["p", "q", "r", "p", "r", None, "q"]
+        assert list(file.to_pandas()["c"].cat.categories) == ["p", "q", "r"]
+        assert file.to_arrow(start=3, stop=5)["c"].to_pylist() == ["p", "r"]
+
+
+def test_categories_of_numbers_and_within_lists(tmp_path: Path) -> None:
+    numbers = pa.array([30, 10, 30, 20]).dictionary_encode()
+    lists = pa.ListArray.from_arrays(pa.array([0, 2, 2, 3, 4]), pa.array(["u", "v", "u", "w"]).dictionary_encode())
+    table = pa.table({"n": numbers, "l": lists})
+    feather.write_feather(table, tmp_path / "t.feather")
+    baler_core.compress(tmp_path / "t.feather", tmp_path / "t.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "t.bal") as file:
+        assert file.to_arrow(["n", "l"]).to_pylist() == table.to_pylist()
+        frame = file.to_pandas(["n", "l"])
+        assert frame["n"].tolist() == [30, 10, 30, 20]
+        assert [list(cell) for cell in frame["l"]] == [["u", "v"], [], ["u"], ["w"]]
+
+
+def test_categories_that_are_structs_are_refused(tmp_path: Path) -> None:
+    kind = pa.struct([("x", pa.int32()), ("y", pa.int32())])
+    entries = pa.array([{"x": 1, "y": 2}, {"x": 3, "y": 4}], kind)
+    table = pa.table({"s": pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), entries), "x": [1.0, 2.0, 3.0]})
+    with pa.OSFile(str(tmp_path / "t.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    baler_core.compress(tmp_path / "t.arrow", tmp_path / "t.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "t.bal") as file:
+        assert file.to_pandas(["x"])["x"].tolist() == [1, 2, 3]
+        with pytest.raises(DataError, match="the categories of 's' are no plain values"):
+            file.to_pandas(["s", "x"])
