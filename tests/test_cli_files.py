@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import baler_core
 from baler_core.cli import main
 
 CONFIG = """
@@ -370,3 +371,13 @@ def test_being_stopped_leaves_nothing_behind(folder: Path, number: signal.Signal
     assert shown.splitlines()[-1] in ("baler: stopped", "baler: terminated")
     assert "Traceback" not in shown
     assert list((folder / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".csv.gz", ".txt"])
+def test_an_empty_input_is_called_empty(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / f"a{suffix}").touch()
+    assert run_main("init", tmp_path / f"a{suffix}", "-o", tmp_path / "a.yaml") == 1
+    assert capsys.readouterr().err == f"baler: error: {tmp_path / f'a{suffix}'}: the file is empty\n"
+    with pytest.raises(baler_core.DataError, match="the file is empty"):
+        baler_core.compress(tmp_path / f"a{suffix}", tmp_path / "a.bal")
+    assert not (tmp_path / "a.bal").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import baler_core
@@ -94,3 +95,12 @@ def test_a_format_that_cannot_be_cut_says_what_can_be_done(tmp_path: Path) -> No
     baler_core.compress(tmp_path / "notes.pdf", tmp_path / "n.bal", reader="whole_file")
     with pytest.raises(baler_core.DataError, match=r"restored whole; baler_core\.open_file gives parts"):
         baler_core.decompress(tmp_path / "n.bal", tmp_path / "p.pdf", rows=(0, 3))
+
+
+def test_rows_of_a_frame_with_categories(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": np.arange(9.0), "c": pd.Categorical(["p", "q", "r"] * 3)})
+    baler_core.compress(frame, tmp_path / "f.bal")
+    baler_core.decompress(tmp_path / "f.bal", tmp_path / "p.npz", variables=["x", "c"], rows=(4, 6))
+    with np.load(tmp_path / "p.npz") as found:
+        assert found["x"].tolist() == [4, 5]
+        assert found["c/categories"][found["c"]].tolist() == ["q", "r"]

@@ -129,9 +129,10 @@ def suggest(
 @contextmanager
 def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tuple[str, ...]) -> Iterator[Opened]:
     """Open a data file and read its first values."""
-    from baler_core.pipeline.input import first_values
+    from baler_core.pipeline.input import first_values, refuse_empty
 
     name = reader_name or registry.reader_for(path)
+    refuse_empty(path, name)
     options = _reader_options(registry, name, stated)
     with registry.reader(name)(options).open(path) as source:
         for warning in (*source.warnings, *source.elsewhere):

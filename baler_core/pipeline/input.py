@@ -137,6 +137,12 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
     return registry.reader(registry.reader_for(path))()
 
 
+def refuse_empty(path: Path, reader: str) -> None:
+    """Raise a DataError if a file of a format has no bytes, which libraries of formats say in many ways."""
+    if reader != WHOLE_FILE and path.is_file() and not path.stat().st_size:
+        raise DataError(f"{path}: the file is empty")
+
+
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
     """Open the input file; one without variables, or unsuited to the reader of its suffix, is kept byte for byte.
 
@@ -152,6 +158,7 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     if not path.is_dir() and not path.is_file():
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
+    refuse_empty(path, reader.name)
     try:
         source = reader.open(path, config.variables)
     except UnsuitedError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,8 +69,16 @@ def decompress_part(
         checked_size(header, path)
         parts = PartialReader(stored, _BLOCK_BYTES * 4)
         whole = stored.schema()
-        chosen = _with_company(whole, select_names(whole.names, wanted.patterns, str(path)))
-        part = _Part(whole, parts, chosen, wanted.rows, path)
+        _refuse_uncut(reader, whole, path)
+        with not_believed(path, f"the reader {header.reader.name!r}"):
+            listed = {name: about.entries for name, about in reader.categories(whole).items() if about.entries}
+        chosen = _with_company(whole, select_names(whole.names, wanted.patterns, str(path)), listed)
+        counted = [whole[name] for name in chosen if name not in listed.values()] or [whole[name] for name in chosen]
+        rows = None
+        if wanted.rows is not None:
+            dim, (first, last) = _leading(whole, counted, path), wanted.rows
+            rows = dim, slice(first, whole.sizes[dim] if last is None else last)
+        part = _Part(whole, parts, chosen, rows, path)
         with completed(output) as temporary, not_believed(path, f"the reader {header.reader.name!r}"):
             try:
                 cut = reader.cut(part.schema, whole)
@@ -80,6 +88,16 @@ def decompress_part(
                 logger.warning("%s: %s", output, warning)
             _write(reader, temporary, cut.schema, part)
     return output
+
+
+def _refuse_uncut(reader: Reader, schema: Schema, path: Path) -> None:
+    """Say that files of a format cannot be cut before asking which part is wanted."""
+    if type(reader).cut is not Reader.cut:
+        return
+    try:
+        reader.cut(schema, schema)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _write(reader: Reader, path: Path, schema: Schema, part: _Part) -> None:
@@ -96,13 +114,17 @@ def _write(reader: Reader, path: Path, schema: Schema, part: _Part) -> None:
         logger.warning("%s", warning)
 
 
-def _with_company(schema: Schema, names: Collection[str]) -> list[str]:
-    """Return variables with those that tell what they mean: counts of jagged ones, and coordinates of their dimensions."""
+def _with_company(schema: Schema, names: Collection[str], listed: Mapping[str, str]) -> list[str]:
+    """Return variables with those that tell what they mean: counts of jagged ones, coordinates of dimensions, categories."""
     found = set(names)
     waiting = list(found)
     coordinates = {v.dims[0]: v.name for v in schema.variables if len(v.dims) == 1 and _names(v.name, v.dims[0])}
     while waiting:
-        for dim in schema[waiting.pop()].dims:
+        name = waiting.pop()
+        if listed.get(name, name) not in found:
+            found.add(listed[name])
+            waiting.append(listed[name])
+        for dim in schema[name].dims:
             needed = {schema.counts.get(dim), coordinates.get(dim)} - {None} - found
             found |= {str(name) for name in needed}
             waiting += [str(name) for name in needed]
@@ -117,28 +139,24 @@ class _Part:
     """The part of a file: its schema, and its blocks."""
 
     def __init__(
-        self, whole: Schema, parts: PartialReader, names: Sequence[str], rows: tuple[int, int | None] | None, path: Path
+        self, whole: Schema, parts: PartialReader, names: Sequence[str], rows: tuple[str, slice] | None, path: Path
     ) -> None:
         self._parts, self._whole = parts, whole
         variables = tuple(variable for variable in whole.variables if variable.name in names)
-        self._dim = _leading(whole, variables, path) if rows is not None else ""
         self._rows: dict[str, slice] = {}
         if rows is not None:
-            first, last = rows
-            self._cut_rows(slice(first, self._whole.sizes[self._dim] if last is None else last), path)
+            self._cut_rows(*rows, path)
         sizes = {dim: self._along(dim).stop - self._along(dim).start for dim in whole.sizes}
         dims = {dim for variable in variables for dim in variable.dims}
         counts = {dim: name for dim, name in whole.counts.items() if dim in dims}
         self.schema = replace(whole, variables=variables, sizes=sizes, counts=counts)
 
-    def _cut_rows(self, rows: slice, path: Path) -> None:
+    def _cut_rows(self, dim: str, rows: slice, path: Path) -> None:
         """Find the rows of the leading dimension and of the jagged ones that belong to it."""
-        length = self._whole.sizes[self._dim]
+        length = self._whole.sizes[dim]
         if not 0 <= rows.start <= rows.stop <= length:
-            raise OutsideError(
-                f"{path}: has {length:,} rows along {self._dim!r}: there are no rows {rows.start}:{rows.stop}"
-            )
-        self._rows[self._dim] = rows
+            raise OutsideError(f"{path}: has {length:,} rows along {dim!r}: there are no rows {rows.start}:{rows.stop}")
+        self._rows[dim] = rows
         left = set(self._whole.counts)
         while left:
             ready = [dim for dim in left if self._whole[self._whole.counts[dim]].dims[0] not in left]

@@ -270,7 +270,7 @@ class Reader(Component, ABC):
             If files of this format cannot be cut so; the message says what can be done instead.
         """
         raise DataError(
-            f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays"
+            f"files of the reader {self.name!r} are restored whole; baler_core.open_file gives parts of them as arrays and tables"
         )
 
     def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:

@@ -79,3 +79,11 @@ def test_categories_that_are_structs_are_refused(tmp_path: Path) -> None:
         assert file.to_pandas(["x"])["x"].tolist() == [1, 2, 3]
         with pytest.raises(DataError, match="the categories of 's' are no plain values"):
             file.to_pandas(["s", "x"])
+
+
+def test_files_that_cannot_be_cut_say_so_before_anything_is_asked(tmp_path: Path) -> None:
+    table = pa.table({"c": pa.array(["u", "v", "u"]).dictionary_encode(), "x": [1.0, 2.0, 3.0]})
+    with _stored(table, tmp_path), pytest.raises(DataError, match="'parquet' are restored whole") as caught:
+        baler_core.decompress(tmp_path / "t.bal", tmp_path / "p.parquet", rows=(0, 2))
+    assert "--variable" not in str(caught.value)
+    assert not (tmp_path / "p.parquet").exists()
