@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedColumn:
     """A column of categories.
 
     Attributes
@@ -35,8 +35,8 @@ class Coded:
     entries: np.ndarray
     ordered: bool
 
-    def __getitem__(self, key: slice) -> Coded:
-        return Coded(self.codes[key], self.entries, self.ordered)
+    def __getitem__(self, key: slice) -> CodedColumn:
+        return CodedColumn(self.codes[key], self.entries, self.ordered)
 
     def values(self) -> np.ndarray:
         """Return the entries themselves, masked where there is none."""
@@ -54,7 +54,7 @@ class Coded:
         return pd.Series(pd.Categorical.from_codes(self.codes, pd.Index(native), self.ordered))
 
 
-def coded(file: File, array: StoredArray, values: np.ndarray, start: int) -> Coded:
+def coded(file: File, array: StoredArray, values: np.ndarray, start: int) -> CodedColumn:
     """Return stored codes as categories.
 
     Parameters
@@ -86,7 +86,7 @@ def coded(file: File, array: StoredArray, values: np.ndarray, start: int) -> Cod
     entries, renumbered = _distinct(listed.rows(0, listed.shape[0]))
     codes = np.full(places.shape, -1, np.int64)
     codes[~null] = renumbered[places[~null]]
-    return Coded(codes, entries, about.ordered)
+    return CodedColumn(codes, entries, about.ordered)
 
 
 def _starts(about: Categories, start: int, length: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core.api.file import File
 from baler_core.api.open_file import open_one, refuse_manifest
-from baler_core.builtin.objects.presenting import frame_of
+from baler_core.builtin.objects.presenting import frame_of, grid_frame_of
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
 from baler_core.data.block import values_of
@@ -86,7 +86,7 @@ def _arrays(stored: BalFile) -> dict[str, np.ndarray]:
 
 
 def _table(file: File) -> Any:
-    """The variables of a data file as a table: nulls as pandas has them, if all lie along one dimension."""
+    """The variables of a data file as a table: of rows, with nulls as pandas has them, or of the places of a grid."""
     listed = {about.entries for about in file.categories.values()}
     columns = [array for name, array in file.items() if name not in listed]
     plain = all(array.ndim == 1 and array.dtype.kind not in "mM" for array in columns)
@@ -94,8 +94,9 @@ def _table(file: File) -> Any:
         return file.to_pandas()
     from baler_core.api.lazy_sets import lazy_dataset
 
+    alone = len({array.dims for array in file.values()}) == 1 and all(array.ndim == 1 for array in file.values())
     try:
-        return frame_of(lazy_dataset(file))
+        return (frame_of if alone else grid_frame_of)(lazy_dataset(file))
     except DataError as error:
         raise DataError(f"{file.path}: {error}") from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.api.categories import Coded, coded
+from baler_core.api.categories import CodedColumn, coded
 from baler_core.builtin.objects.presenting import fills_of
 from baler_core.errors import DataError
 from baler_core.machine.optional import need
@@ -33,7 +33,7 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
 
     Returns
     -------
-    By name: an array of as many rows as the table (categories as `Coded`), or `(offsets, array)` for lists; masked where
+    By name: an array of as many rows as the table (categories as `CodedColumn`), or `(offsets, array)` for lists; masked where
     there are nulls.
 
     Raises
@@ -114,7 +114,7 @@ def _arrow_column(pa: Any, values: Any) -> Any:
     if isinstance(values, tuple):
         offsets, inner = values
         return pa.LargeListArray.from_arrays(pa.array(offsets), _arrow_column(pa, inner))
-    if isinstance(values, Coded):
+    if isinstance(values, CodedColumn):
         return _arrow_categories(pa, values)
     if values.ndim > 1:
         row = values.reshape(-1) if values.ndim == 2 else values.reshape(-1, *values.shape[2:])
@@ -127,9 +127,9 @@ def _arrow_column(pa: Any, values: Any) -> Any:
     return pa.array(plain.tolist() if plain.dtype.kind in "SV" else plain, mask=null)
 
 
-def _arrow_categories(pa: Any, values: Coded) -> Any:
+def _arrow_categories(pa: Any, values: CodedColumn) -> Any:
     if values.codes.ndim > 1:
-        row = Coded(values.codes.reshape(-1, *values.codes.shape[2:]), values.entries, values.ordered)
+        row = CodedColumn(values.codes.reshape(-1, *values.codes.shape[2:]), values.entries, values.ordered)
         return pa.FixedSizeListArray.from_arrays(_arrow_categories(pa, row), values.codes.shape[1])
     codes = pa.array(values.codes.astype(np.int32), mask=values.codes < 0)
     return pa.DictionaryArray.from_arrays(codes, _arrow_column(pa, values.entries), ordered=values.ordered)
@@ -143,13 +143,13 @@ def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
     for name, values in columns.items():
         if isinstance(values, tuple):
             offsets, inner = values
-            inner = inner.values() if isinstance(inner, Coded) else inner
+            inner = inner.values() if isinstance(inner, CodedColumn) else inner
             cells = np.empty(len(offsets) - 1, object)
             cells[:] = [_cell(inner[a:b]) for a, b in pairwise(offsets.tolist())]
             found[name] = pd.Series(cells)
-        elif isinstance(values, Coded) and values.codes.ndim == 1:
+        elif isinstance(values, CodedColumn) and values.codes.ndim == 1:
             found[name] = values.series()
-        elif isinstance(values, Coded):
+        elif isinstance(values, CodedColumn):
             found[name] = pd.Series([_cell(row) for row in values.values()])
         elif values.ndim > 1:
             found[name] = pd.Series([_cell(row) for row in values])

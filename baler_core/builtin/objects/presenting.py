@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from baler_core.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+# Times the values of the largest variable that a table of all places may have rows: bounds of cells take 2 per axis.
+_MOST_PLACES = 16
 
 Named = Mapping[str, tuple[Sequence[str] | None, Any]]
 
@@ -131,6 +135,30 @@ def frame_of(dataset: xr.Dataset) -> pd.DataFrame:
         raise DataError(f"a table needs variables along one dimension, and these lie along {shapes}")
     columns = {name: pd.Series(_native(v.values)) for name, v in dataset.variables.items()}
     return pd.DataFrame(columns)
+
+
+def grid_frame_of(dataset: xr.Dataset) -> pd.DataFrame:
+    """Return variables along several dimensions as `Dataset.to_dataframe` does: a row for each place, a level for each dimension.
+
+    Raises
+    ------
+    DataError
+        If there are no dimensions, or far more places than any variable has values: the dimensions do not go together.
+    """
+    import xarray as xr
+
+    places = math.prod(dataset.sizes.values())
+    largest = max((variable.size for variable in dataset.variables.values()), default=0)
+    if not dataset.sizes or places > _MOST_PLACES * largest:
+        shapes = ", ".join(sorted({" x ".join(map(str, v.dims)) or "none" for v in dataset.variables.values()}))
+        raise DataError(
+            f"a table needs variables along one dimension or on one grid, and these lie along {shapes}: choose some, as in "
+            "open(...)[names].to_dataframe() or open_file(...).to_pandas(names)"
+        )
+    named = {name: variable for name, variable in dataset.variables.items() if name in dataset.sizes}
+    rest = {name: variable for name, variable in dataset.variables.items() if name not in named}
+    native = [{n: (v.dims, _native(v.values)) for n, v in part.items()} for part in (rest, named)]
+    return xr.Dataset(*native).to_dataframe()
 
 
 def _native(values: np.ndarray) -> np.ndarray:
