@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import baler_core
@@ -166,6 +167,18 @@ def test_rows_move_as_they_are_told() -> None:
     starts = np.cumsum(values_of(block, "n")) - values_of(block, "n")
     wanted = np.concatenate([np.arange(starts[row], starts[row] + values_of(block, "n")[row]) for row in order])
     assert np.array_equal(values_of(found, "track"), values_of(block, "track")[wanted])
+
+
+def test_categories_stay_while_rows_move(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"x": rng.permutation(3000), "c": pd.Categorical(rng.choice(["p", "q", "r"], 3000))})
+    done = baler_core.compress(frame, tmp_path / "a.bal", model=FAST, order="free")
+    assert any("'order: free' declares" in sentence for sentence in done.left_out)
+    found = baler_core.open(tmp_path / "a.bal")
+    assert not found["x"].equals(frame["x"])
+    pd.testing.assert_frame_equal(
+        found.sort_values("x", ignore_index=True), frame.sort_values("x", ignore_index=True), check_categorical=True
+    )
 
 
 def test_where_places_mean_something_it_is_refused(tmp_path: Path) -> None:

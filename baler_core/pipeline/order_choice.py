@@ -49,7 +49,8 @@ def in_free_order(config: Config, registry: Registry, given: Input, write: Write
     DataError
         If it is not a single table of a format whose rows can be moved.
     """
-    dim = free_dimension(given.source.schema, given.name)
+    schema = given.source.schema
+    dim = free_dimension(schema, given.name, given.reader.categories(schema))
     if given.source.schema.sizes[dim] < 2:
         return given
     given.source.move_rows(np.arange(given.source.schema.sizes[dim]))  # refuses before anything is tried

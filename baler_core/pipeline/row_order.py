@@ -12,7 +12,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.rows import RowOrder, joined_rows, moved_rows, rows_of
 from baler_core.data.variables import Schema, Variable, leading_groups, leading_slices
 from baler_core.errors import DataError
-from baler_core.plugin.reading import Settled, Source
+from baler_core.plugin.reading import Categories, Settled, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,16 +20,28 @@ if TYPE_CHECKING:
     from baler_core.data.block import Block
 
 
-def free_dimension(schema: Schema, name: str) -> str:
+def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categories] | None = None) -> str:
     """Return the dimension whose order may mean nothing: that of the rows of the only table.
+
+    Parameters
+    ----------
+    categories
+        What columns are codes of: lists of categories are no tables, and stay as they are.
 
     Raises
     ------
     DataError
         If the file holds anything else than one table.
     """
+    coded = categories or {}
+    if moving := next((column for column, about in coded.items() if about.starts), None):
+        raise DataError(
+            f"{name}: 'order: free' is for rows that can go anywhere, and pieces of the file have different lists of "
+            f"categories of {moving!r}: leave it out"
+        )
+    listed = {about.entries for about in coded.values()}
     groups = leading_groups(schema)
-    dims = [dim for dim in groups if dim is not None]
+    dims = [dim for dim, members in groups.items() if dim is not None and {v.name for v in members} - listed]
     if not dims:
         raise DataError(f"{name}: 'order: free' is for tables, and nothing here has rows")
     if len(dims) > 1:

@@ -47,6 +47,8 @@ def test_every_piece_has_categories_of_its_own(tmp_path: Path) -> None:
     with pa.OSFile(str(tmp_path / "t.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         for batch in table.to_batches():
             writer.write_batch(batch)
+    with pytest.raises(DataError, match="different lists of categories of 'c'"):
+        baler_core.compress(tmp_path / "t.arrows", tmp_path / "t.bal", order="free")
     baler_core.compress(tmp_path / "t.arrows", tmp_path / "t.bal", model="scalar")
     with baler_core.open_file(tmp_path / "t.bal") as file:
         assert file.sizes["c/categories entries"] == 5
@@ -87,3 +89,15 @@ def test_files_that_cannot_be_cut_say_so_before_anything_is_asked(tmp_path: Path
         baler_core.decompress(tmp_path / "t.bal", tmp_path / "p.parquet", rows=(0, 2))
     assert "--variable" not in str(caught.value)
     assert not (tmp_path / "p.parquet").exists()
+
+
+def test_rows_in_a_free_order_keep_their_categories(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"x": rng.permutation(2000), "c": pd.Categorical(rng.choice(["u", "v", "w"], 2000))})
+    frame.to_parquet(tmp_path / "t.parquet")
+    baler_core.compress(
+        tmp_path / "t.parquet", tmp_path / "t.bal", model={"name": "auto", "effort": "fast"}, order="free"
+    )
+    found = pd.read_parquet(baler_core.decompress(tmp_path / "t.bal", tmp_path / "r.parquet"))
+    assert not found["x"].equals(frame["x"])
+    pd.testing.assert_frame_equal(found.sort_values("x", ignore_index=True), frame.sort_values("x", ignore_index=True))
