@@ -173,7 +173,7 @@ class File(ByName[StoredArray]):
             return {}
         reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
         with not_believed(self.path, self.header.reader.package):
-            stated = reader.categories(self.schema)
+            stated = self._stored.registry.categories(reader, self.schema)
             if wrong := [name for name, about in stated.items() if not self._is_coded(name, about)]:
                 raise ValueError(f"{wrong[0]!r} has no list of categories")
         return stated

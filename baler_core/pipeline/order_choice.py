@@ -50,7 +50,7 @@ def in_free_order(config: Config, registry: Registry, given: Input, write: Write
         If it is not a single table of a format whose rows can be moved.
     """
     schema = given.source.schema
-    dim = free_dimension(schema, given.name, given.reader.categories(schema))
+    dim = free_dimension(schema, given.name, registry.categories(given.reader, schema))
     if given.source.schema.sizes[dim] < 2:
         return given
     given.source.move_rows(np.arange(given.source.schema.sizes[dim]))  # refuses before anything is tried

@@ -71,7 +71,8 @@ def decompress_part(
         whole = stored.schema()
         _refuse_uncut(reader, whole, path)
         with not_believed(path, f"the reader {header.reader.name!r}"):
-            listed = {name: about.entries for name, about in reader.categories(whole).items() if about.entries}
+            coded = stored.registry.categories(reader, whole)
+            listed = {name: about.entries for name, about in coded.items() if about.entries}
         chosen = _with_company(whole, select_names(whole.names, wanted.patterns, str(path)), listed)
         counted = [whole[name] for name in chosen if name not in listed.values()] or [whole[name] for name in chosen]
         rows = None

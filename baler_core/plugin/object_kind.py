@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from baler_core.data.objects.columns import Columns
-from baler_core.data.variables import Json
+from baler_core.data.variables import Json, Schema
 from baler_core.plugin.interfaces import Component
+from baler_core.plugin.reading import Categories
 
 
 class ObjectKind(Component, ABC):
@@ -54,6 +55,16 @@ class ObjectKind(Component, ABC):
     def frame(self, value: Any) -> Any:
         """Return the object as a `pandas.DataFrame`; None where this kind has no such form."""
         return None
+
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        """Return for each variable of codes what they are codes of, where no forms of `Columns` tell that.
+
+        Parameters
+        ----------
+        schema
+            Its skeleton is what `take_apart` returned.
+        """
+        return {}
 
 
 def type_name(value: object) -> str:

@@ -6,7 +6,7 @@ import logging
 import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -18,6 +18,7 @@ import pluggy
 from baler_core import __version__
 from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
+from baler_core.data.variables import Schema
 from baler_core.errors import DataError, PluginError, did_you_mean
 from baler_core.plugin import hookspecs
 from baler_core.plugin.folders import is_marked
@@ -26,7 +27,7 @@ from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preproc
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.quantity import Quantity
-from baler_core.plugin.reading import Reader
+from baler_core.plugin.reading import Categories, Reader
 from baler_core.plugin.signatures import check_signatures
 
 CORE, CORE_MODULE = "baler-core", "baler_core"
@@ -152,6 +153,16 @@ class Registry:
     def object_kind(self, name: str, package: str = "") -> type[ObjectKind]:
         """Return the class of the kind of Python objects `name`."""
         return cast(type[ObjectKind], self.offer("object", name, package=package).component)
+
+    def categories(self, reader: Reader, schema: Schema) -> dict[str, Categories]:
+        """Return for each variable of codes what they are codes of, as its reader and its kind of objects tell."""
+        found = dict(reader.categories(schema))
+        kind = str(schema.skeleton.get("kind"))
+        if reader.name == "python" and kind in self.offers["object"]:
+            package = str(schema.skeleton.get("package", ""))
+            made = self.object_kind(kind, "" if package == "baler-core" else package)()
+            found |= made.categories(replace(schema, skeleton=schema.skeleton["object"]))
+        return found
 
     def automatic_models(self) -> list[type[Model]]:
         """Return model classes that `model: auto` may choose from, by name."""

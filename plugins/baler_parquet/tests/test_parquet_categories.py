@@ -101,3 +101,11 @@ def test_rows_in_a_free_order_keep_their_categories(tmp_path: Path) -> None:
     found = pd.read_parquet(baler_core.decompress(tmp_path / "t.bal", tmp_path / "r.parquet"))
     assert not found["x"].equals(frame["x"])
     pd.testing.assert_frame_equal(found.sort_values("x", ignore_index=True), frame.sort_values("x", ignore_index=True))
+
+
+def test_a_stored_table_of_arrow_shows_its_categories(tmp_path: Path) -> None:
+    table = pa.table({"c": pa.array(["u", "v", "u"]).dictionary_encode(), "x": [1.0, 2.0, 3.0]})
+    baler_core.compress(table, tmp_path / "t.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "t.bal") as file:
+        assert file.to_arrow().to_pylist() == table.to_pylist()
+        assert file.to_pandas("c", start=1)["c"].tolist() == ["v", "u"]

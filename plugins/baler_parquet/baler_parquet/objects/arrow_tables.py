@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import Columns, DataError, ObjectKind, values_of
+from baler_core import Categories, Columns, DataError, ObjectKind, Schema, values_of
 from baler_parquet.contents.files import ArrowFile
 from baler_parquet.schema.assembly import Assembly
-from baler_parquet.schema.layout import CODES, SCHEMA
+from baler_parquet.schema.layout import CODES, SCHEMA, categories_of
 from baler_parquet.source import ArrowSource
 from baler_parquet.values.take import nulls_of, plain
 from baler_parquet.values.writing import Output
@@ -75,6 +75,9 @@ class ArrowTables(ObjectKind):
 
     def frame(self, value: Any) -> Any:
         return value.to_pandas()
+
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        return categories_of(schema)
 
 
 class _MemoryFile(ArrowFile):
