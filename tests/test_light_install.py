@@ -233,7 +233,7 @@ def stated(folder: Path) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["baler_core", "baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr"]
+    "name", ["baler_core", "baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr", "baler_vtk"]
 )
 def test_what_is_imported_is_what_is_stated(name: str) -> None:
     folder = ROOT if name == "baler_core" else ROOT / "plugins" / name
