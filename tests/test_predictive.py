@@ -123,9 +123,9 @@ def test_classes_of_stencils_make_fewer_bytes_and_restore_the_same() -> None:
     integers = Integers(calm_and_lively(), None, closed=True)
     classes = learn_stencils(integers, "max")
     assert classes.weights.shape[2] == MOST_CLASSES
-    data, expected = encode_with(integers, classes, 7)
+    data, expected = encode_with(integers, classes, 16)
     assert encode_integers(integers) == data
-    assert len(data) < len(encode_with(integers, learn_stencils(integers, "balanced"), 7)[0])
+    assert len(data) < len(encode_with(integers, learn_stencils(integers, "balanced"), 16)[0])
     np.testing.assert_array_equal(decode_integers(data, expected.shape, None, 1, True), expected)
     assert np.abs(expected - integers.values).max() <= HALF_STEP
 

@@ -102,7 +102,7 @@ def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:
         if head.classes is not None:
             holes[:, :, number] = head.classes[place] > 0
     mixed = data[0] if len(data) >= 4 else -1
-    if mixed not in (0, 3, 7):
+    if mixed not in (0, 3, 7, 8, 16):
         raise Damaged("a predicted field is cut short")
     stream = Bytes(data[4:])
     coder = Decoder(stream.rest() if mixed else stream.sized())

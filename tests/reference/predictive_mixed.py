@@ -5,11 +5,15 @@ from __future__ import annotations
 from reference.arithmetic import HALF, Decoder
 from reference.mixing import BINS, Magnitudes, bin_of
 from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, Series
+from reference.signed import SignedNumbers
 
 STATISTICS = 4
 SIZES = (4 * BINS, 1024, 1024, 1024, 1024, 1024, 2048)
 OFFSETS = [sum(SIZES[:number]) for number in range(len(SIZES))]
 SIGNS = 17 * 8 * 9
+SIGNED = (8, 16)
+SIGNED_SIZES = (512, 1024, 1024, 1024, 49 * 32, 729, 16 * 49, 1024, 1024, 1024, 2048, 343, 686, 343, 1024)
+SIGNED_OFFSETS = [sum(SIGNED_SIZES[:number]) for number in range(len(SIGNED_SIZES))]
 LARGEST_ERROR = 1 << 40
 STEP, HALF_STEP = 1 << FRACTION_BITS, 1 << (FRACTION_BITS - 1)
 COARSE_BITS, MOST_COARSE = 4, 1 << 26
@@ -21,7 +25,13 @@ def coarse(value: int) -> int:
 
 
 def code_mixed(coder: Decoder, series: Series, contexts: int) -> None:
-    statistics = [(Magnitudes(coder, sum(SIZES)), [HALF] * SIGNS) for _ in range(min(series.variables, STATISTICS))]
+    signed = contexts in SIGNED
+    sets = range(min(series.variables, STATISTICS))
+    if signed:
+        statistics = [(SignedNumbers(coder, sum(SIGNED_SIZES)), [0]) for _ in sets]
+    else:
+        statistics = [(Magnitudes(coder, sum(SIZES)), [HALF] * SIGNS) for _ in sets]
+    decoder, count = (SignedSliceDecoder, contexts - 1) if signed else (SliceDecoder, contexts)
     corrections = {
         (variable, temporal): [[0] * len(NEIGHBOURS) for _ in range(2)]
         for variable in range(series.variables)
@@ -32,7 +42,7 @@ def code_mixed(coder: Decoder, series: Series, contexts: int) -> None:
             sources = series.sources(number, variable)
             temporal = int(sources[BEFORE] >= 0)
             own = statistics[min(variable, STATISTICS - 1)]
-            SliceDecoder(coder, series, sources, variable, *own, corrections[variable, temporal], contexts).run()
+            decoder(coder, series, sources, variable, *own, corrections[variable, temporal], count).run()
             series.close_plane(sources[OWN])
 
 
@@ -79,11 +89,7 @@ class SliceDecoder:
         planes[place] = guess
         if series.holes[(self.own * series.ny + y) * series.nx + x]:
             return
-        fraction = (mean - guess) >> (FRACTION_BITS - 6)
-        chosen, places = self._places(y, x, place, predictions, fraction, guess - series.low)
-        size = self.magnitudes.next(places[: self.contexts], chosen)
-        if size and self._negative(fraction, chosen, y % 2, x + 2):
-            size = -size
+        size = self._distance(y, x, place, predictions, mean, guess)
         actual = guess + size * STEP
         planes[place], self.residuals[y % 2][x + 2] = actual, size
         series.errors[series.error_place(self.own, y, x)] = min(
@@ -92,6 +98,12 @@ class SliceDecoder:
         for k, prediction in enumerate(predictions):
             self.recent[k][y % 2][x + 2] = abs(actual - prediction)
         self._adapt(near, predictions, actual)
+
+    def _distance(self, y: int, x: int, place: int, predictions: list[int], mean: int, guess: int) -> int:
+        fraction = (mean - guess) >> (FRACTION_BITS - 6)
+        chosen, places = self._places(y, x, place, predictions, fraction, guess - self.series.low)
+        size = self.magnitudes.next(places[: self.contexts], chosen)
+        return -size if size and self._negative(fraction, chosen, y % 2, x + 2) else size
 
     def _predictions(self, place: int, base: int, inputs: list[int], near: list[int]) -> list[int]:
         stencil = self.stencils[self._class(place)]
@@ -133,16 +145,8 @@ class SliceDecoder:
     ) -> tuple[int, list[int]]:
         """The bin of the expected error, and the counters of all contexts."""
         errors, planes, pitch, width = self.series.errors, self.series.planes, self.series.pitch, self.series.width
-        here = self.series.error_place(self.own, y, x)
-        local = 4 * errors[here - 1] + errors[here - 2] + 4 * errors[here - pitch] + errors[here - 2 * pitch]
-        local = (local + 2 * (errors[here - pitch - 1] + errors[here - pitch + 1])) // 14
-        others, sources = [], (self.before, self.beside)
-        for source in sources:
-            there = here + (source - self.own) * self.series.area
-            edge = [errors[there + step] for step in (-1, 1, -pitch, pitch)] if source >= 0 else []
-            others.append((4 * errors[there] + sum(edge)) // 8 if edge else 0)
-        ahead, aside = others
-        expected = bin_of((3 * local + 2 * ahead + 2 * aside) // (3 + 2 * sum(source >= 0 for source in sources)))
+        here, local, ahead, aside, mean = self._expected(y, x)
+        expected = bin_of(mean)
         apart = abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])
         west, north, corner, east = (planes[place - step] for step in (1, width, width + 1, width - 1))
         texture = abs(west - corner) + abs(north - corner) + abs(north - east)
@@ -158,6 +162,20 @@ class SliceDecoder:
         )
         return expected, [offset + number for offset, number in zip(OFFSETS, found, strict=True)]
 
+    def _expected(self, y: int, x: int) -> tuple[int, int, int, int, int]:
+        """Where the error of a value is, the mean errors nearby, before and beside, and the error that is expected."""
+        errors, pitch, here = self.series.errors, self.series.pitch, self.series.error_place(self.own, y, x)
+        local = 4 * errors[here - 1] + errors[here - 2] + 4 * errors[here - pitch] + errors[here - 2 * pitch]
+        local = (local + 2 * (errors[here - pitch - 1] + errors[here - pitch + 1])) // 14
+        others, sources = [], (self.before, self.beside)
+        for source in sources:
+            there = here + (source - self.own) * self.series.area
+            edge = [errors[there + step] for step in (-1, 1, -pitch, pitch)] if source >= 0 else []
+            others.append((4 * errors[there] + sum(edge)) // 8 if edge else 0)
+        ahead, aside = others
+        mean = (3 * local + 2 * ahead + 2 * aside) // (3 + 2 * sum(source >= 0 for source in sources))
+        return here, local, ahead, aside, mean
+
     def _negative(self, fraction: int, chosen: int, row: int, x: int) -> int:
         sides = [(n > 0) + 2 * (n < 0) for n in (self.residuals[row][x - 1], self.residuals[1 - row][x])]
         place = (((fraction + 32) >> 2) * 8 + min(7, chosen >> 2)) * 9 + 3 * sides[0] + sides[1]
@@ -170,3 +188,67 @@ class SliceDecoder:
             for feature, value in zip(self.used, near, strict=True):
                 moved = weights[feature] + ((ratio * value + (1 << (shift - 1))) >> shift)
                 weights[feature] = min(max(moved, -MOST_CORRECTION), MOST_CORRECTION)
+
+
+def graded(difference: int, size: int, edges: tuple[int, ...]) -> int:
+    """A difference in units of a size, in as many classes below as above the middle one."""
+    k = sum(8 * abs(difference) >= edge * size for edge in edges)
+    return len(edges) + (k if difference > 0 else -k)
+
+
+def seven(difference: int, size: int) -> int:
+    return graded(difference, size, (3, 10, 22))
+
+
+def nine(difference: int, size: int) -> int:
+    return graded(difference, size, (2, 6, 13, 30))
+
+
+def pair(first: int, second: int) -> int:
+    return (bin_of(first) >> 1) * 32 + (bin_of(second) >> 1)
+
+
+class SignedSliceDecoder(SliceDecoder):
+    """One slice of one variable, with signed contexts."""
+
+    magnitudes: SignedNumbers  # type: ignore[assignment]
+
+    def _distance(self, y: int, x: int, place: int, predictions: list[int], mean: int, guess: int) -> int:
+        errors, planes, pitch, width = self.series.errors, self.series.planes, self.series.pitch, self.series.width
+        here, local, ahead, aside, expected = self._expected(y, x)
+        size, half = expected + 6, bin_of(expected) >> 1
+        first = min((((mean - guess) >> 4) + 32) >> 3, 7) * BINS + bin_of(expected)
+        height = max(0, guess - self.series.low) >> FRACTION_BITS
+        apart = abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])
+        steps = (1, width, width + 1, width - 1)
+        texture = sum(
+            abs(planes[place - a] - planes[place - b]) for a, b in zip(steps[:2], steps[2:3] * 2, strict=True)
+        )
+        texture += abs(planes[place - width] - planes[place - width + 1])
+        around = [(planes[place - step] - guess) >> 6 for step in steps]
+        plain, moved = (seven((prediction - guess) >> 6, size) for prediction in predictions[:2])
+        to_west, to_north, to_east = seven(around[0], size), seven(around[1], size), seven(around[3], size)
+        west, north, east = errors[here - 1], errors[here - pitch], errors[here - pitch + 1] + errors[here - pitch - 1]
+        far = seven((planes[place - 2] - planes[place - 1]) >> 6, size)
+        row, above = self.residuals[y % 2], self.residuals[1 - y % 2]
+        left = [seven(number << 4, size) for number in (row[x + 1], above[x + 2], above[x + 3])]
+        found = (
+            first,
+            pair(local, ahead),
+            pair(west, north),
+            (bin_of(texture >> 7) >> 1) * 32 + half,
+            (plain * 7 + moved) * 32 + half,
+            nine(around[0], size) * 81 + nine(around[1], size) * 9 + nine(around[2], size),
+            min(height.bit_length(), 15) * 49 + to_west * 7 + to_north,
+            pair(west + north, east),
+            (bin_of(apart >> 6) >> 1) * 32 + half,
+            pair((local + ahead) >> 1, aside),
+            min(2 * height.bit_length(), 63) * 32 + half,
+            to_west * 49 + to_north * 7 + to_east,
+            (seven(max(around), size) * 49 + seven(min(around), size) * 7 + far) * 2
+            + (planes[place - 2 * width] > planes[place - width]),
+            left[0] * 49 + left[1] * 7 + left[2],
+            min(height, 1023),
+        )
+        rows = [offset + number for offset, number in zip(SIGNED_OFFSETS, found, strict=True)]
+        return self.magnitudes.next(rows[: self.contexts], (first, to_west * 7 + to_north), expected)

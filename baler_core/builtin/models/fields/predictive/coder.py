@@ -7,33 +7,39 @@ import numpy as np
 from baler_core.builtin.models.fields.predictive.contexts import SeriesStatistics, code_slice, new_statistics
 from baler_core.builtin.models.fields.predictive.fast_rows import code_slice_fast
 from baler_core.builtin.models.fields.predictive.series import OWN, Series, close_plane, find_sources
+from baler_core.builtin.models.fields.predictive.signed_contexts import code_signed_slice, new_signed_statistics
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN
 from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.magnitudes import Places
+from baler_core.entropy.signed import SLOTS, new_slots
 from baler_core.entropy.symbols import Stream
-from baler_core.machine.compiled import Integer, compiled
+from baler_core.machine.compiled import Array, Integer, compiled
 
 # Variables beyond these share what adapts.
 _STATISTICS = 4
 
 
-def code_values(coder: Coder, series: Series, variables: int, stack: int, contexts: int) -> None:
+# Beside the numbers of contexts without signs, these tell that so many signed ones and a constant are mixed.
+SIGNED = (SLOTS // 2, SLOTS)
+
+
+def code_values(coder: Coder, series: Series, variables: int, stack: int, mixed: int) -> None:
     """Write or read (in place) all values of a series.
 
     Parameters
     ----------
     stack
         See `field.Integers`.
+    mixed
+        How many contexts, or one of SIGNED.
     """
-    statistics = [new_statistics() for _ in range(min(variables, _STATISTICS))]
-    code_slices(
-        coder,
-        SeriesStatistics(*map(np.stack, zip(*statistics, strict=True))),
-        series,
-        variables,
-        stack,
-        (0,) * contexts,
-    )
+    new = new_signed_statistics if mixed in SIGNED else new_statistics
+    found = [new() for _ in range(min(variables, _STATISTICS))]
+    statistics = SeriesStatistics(*map(np.stack, zip(*found, strict=True)))
+    if mixed in SIGNED:
+        code_signed_slices(coder, statistics, series, variables, stack, new_slots(mixed - 1))
+    else:
+        code_slices(coder, statistics, series, variables, stack, (0,) * mixed)
 
 
 @compiled
@@ -55,6 +61,22 @@ def code_slices(
             m = min(variable, statistics.counters.shape[0] - 1)
             own = SeriesStatistics(statistics.counters[m], statistics.signs[m], statistics.weights[m])
             code_slice(coder, own, series, sources, variable, contexts)
+            close_plane(series.planes[sources[OWN]], width)
+
+
+@compiled
+def code_signed_slices(
+    coder: Coder, statistics: SeriesStatistics, series: Series, variables: Integer, stack: Integer, slots: Array
+) -> None:
+    """As `code_slices`, with signed contexts; see `signed_contexts.code_signed_slice`."""
+    sources = np.zeros(4, np.int64)
+    width = series.errors.shape[2] - 4 + 2 * MARGIN
+    for number in range(series.planes.shape[0] // variables):
+        for variable in range(variables):
+            find_sources(sources, number, variable, variables, stack)
+            m = min(variable, statistics.counters.shape[0] - 1)
+            own = SeriesStatistics(statistics.counters[m], statistics.signs[m], statistics.weights[m])
+            code_signed_slice(coder, own, series, sources, variable, slots)
             close_plane(series.planes[sources[OWN]], width)
 
 

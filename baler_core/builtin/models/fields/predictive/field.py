@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive import stencil
-from baler_core.builtin.models.fields.predictive.coder import code_fast, code_values
+from baler_core.builtin.models.fields.predictive.coder import SIGNED, code_fast, code_values
 from baler_core.builtin.models.fields.predictive.fast_rows import CONTEXTS
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.series import new_series, restored
@@ -34,8 +34,8 @@ from baler_core.entropy.symbols import Stream
 from baler_core.errors import FormatError
 
 LARGEST = 1 << 30
-# Numbers of contexts that may be mixed; with none, the stencil alone predicts.
-MIXED = (0, 3, 7)
+# Numbers of contexts that may be mixed (with none, the stencil alone predicts), and the signed ones.
+MIXED = (0, 3, 7, *SIGNED)
 # Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded fast.
 _NARROW = 1 << 20
 _WEIGHT_KIND, _LIMIT_KIND, _EDGE_KIND = 0, 1, 2
