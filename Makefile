@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits -e plugins/baler_parquet -e plugins/baler_zarr
+PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits -e plugins/baler_parquet -e plugins/baler_zarr -e plugins/baler_vtk
 
 # Loops that check every place.
 CHECKED = BALER_LOOPS=checked
@@ -45,7 +45,7 @@ lint: install
 	$(BIN)/mypy
 
 wheels: install
-	$(BIN)/python -m pip wheel --quiet --constraint constraints.txt --no-deps --wheel-dir dist . ./plugins/baler_root ./plugins/baler_hdf5 ./plugins/baler_fits ./plugins/baler_parquet ./plugins/baler_zarr
+	$(BIN)/python -m pip wheel --quiet --constraint constraints.txt --no-deps --wheel-dir dist . ./plugins/baler_root ./plugins/baler_hdf5 ./plugins/baler_fits ./plugins/baler_parquet ./plugins/baler_zarr ./plugins/baler_vtk
 
 docs: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[docs]"

@@ -149,6 +149,8 @@ def fields_of(paths: list[Path], patterns: list[str] | None, kinds: str) -> Iter
             print(f"{path.name} is left out: {error}"[:100])
             continue
         for name, (_, values) in found.items():
+            if (values == values.flat[0]).all():  # nothing but what the format takes
+                continue
             yield f"{path.stem} {name}", path, name, values
 
 

@@ -138,6 +138,16 @@ def test_a_name_that_the_input_lacks_is_an_error(
         baler_core.encode(ARRAYS, bounds={"flx": {"rel": 1e-2}})
 
 
+def test_brackets_are_of_names_where_names_have_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez("d.npz", **{"pt [GeV]": np.linspace(1, 2, 50), "eta": np.linspace(1, 2, 50)})
+    for command in (["compress"], ["check", "--data"]):
+        assert run('bounds: {"pt [GeVV]": lossless, "*": {rel: 1.0e-2}}\n', *command) == 1
+        assert "'pt [GeVV]'. Did you mean 'pt [GeV]'?" in capsys.readouterr().err
+    np.savez("d.npz", pt=np.linspace(1, 2, 50))
+    for command in (["compress", "--force"], ["check", "--data"]):
+        assert run('bounds: {"q[12]": lossless, "*": {rel: 1.0e-2}}\n', *command) == 0
+
+
 def test_files_that_share_settings_need_not_have_the_same_variables(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,7 +105,7 @@ def test_files_that_are_no_text_or_too_large_are_refused(tmp_path: Path) -> None
         read_yaml(path)
     with pytest.raises(ConfigError, match="No such file"):
         read_yaml(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="directory"):
+    with pytest.raises(ConfigError, match="is a folder"):
         read_yaml(tmp_path)
 
 

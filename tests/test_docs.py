@@ -74,6 +74,8 @@ def test_commands_exist_with_their_options(page: str, line: str) -> None:
         assert (ROOT / name).is_file()
     else:
         command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), arguments.pop(0))
         assert command is not None
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {argument for argument in arguments if argument.startswith("-")} <= known

@@ -93,7 +93,8 @@ def test_models_of_different_kinds_do_not_know_each_other() -> None:
 def test_plugins_import_only_what_the_core_exports_and_the_core_no_plugin() -> None:
     for path in CORE.rglob("*.py"):
         assert not any(
-            module.split(".")[0] in ("baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr")
+            module.split(".")[0]
+            in ("baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr", "baler_vtk")
             for module in imports(path)
         )
     for path in (ROOT / "plugins").rglob("*.py"):

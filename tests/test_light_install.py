@@ -208,7 +208,7 @@ def test_a_damaged_package_is_not_called_missing(tmp_path: Path, raised: str) ->
     assert "MissingPackage: it needs torch, which cannot be imported (libcudart.so: cannot open)." in done.stderr
 
 
-IMPORT_NAMES = {"pyyaml": "yaml", "baler-core": "baler_core", "pillow": "PIL"}
+IMPORT_NAMES = {"pyyaml": "yaml", "baler-core": "baler_core", "pillow": "PIL", "dask-awkward": "dask_awkward"}
 # Needed only by who has objects of it already.
 BROUGHT_BY_USERS = {"cftime"}
 
@@ -233,7 +233,7 @@ def stated(folder: Path) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["baler_core", "baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr"]
+    "name", ["baler_core", "baler_root", "baler_hdf5", "baler_fits", "baler_parquet", "baler_zarr", "baler_vtk"]
 )
 def test_what_is_imported_is_what_is_stated(name: str) -> None:
     folder = ROOT if name == "baler_core" else ROOT / "plugins" / name

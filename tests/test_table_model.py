@@ -158,10 +158,10 @@ def test_what_columns_say_about_each_other_is_used() -> None:
 def test_offered_formulas_are_tested_and_used() -> None:
     rows, own = 4000, np.random.default_rng(3)
     pt, phi = own.lognormal(3, 0.5, rows), own.uniform(-3, 3, rows)
-    columns = {"pt": pt, "phi": phi, "px": pt * np.cos(phi), "other": own.normal(size=rows)}
+    columns = {"length": pt, "angle": phi, "px": pt * np.cos(phi), "other": own.normal(size=rows)}
     tolerances = {name: Tolerance("abs", 1e-3) for name in columns}
     plain, helped = TableModel(), TableModel()
-    hints = Hints(formulas=(Formula("px", "px", ("pt", "phi")), Formula("px", "other", ("pt", "phi"))))
+    hints = Hints(formulas=(Formula("px", "px", ("length", "angle")), Formula("px", "other", ("length", "angle"))))
     before = size(plain, compressed(plain, columns, tolerances)[0])
     streams, _ = compressed(helped, columns, tolerances, hints=hints)
     # without the formula, a network has learned a part of it from the rows

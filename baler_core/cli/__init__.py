@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("comparing", "Compare with other compressors at the same bounds."),
     "run": ("workflow", "Train, compress, decompress, evaluate and report."),
     "train": ("steps", "Train the model of a configuration."),
+    "profile": ("profiles", "Build a profile from several files, or list those installed."),
     "compress": ("steps", "Compress data files to .bal files."),
     "decompress": ("steps", "Restore the data file of a .bal file."),
     "export": ("exporting", "Restore a .bal file for those who have no baler."),

@@ -139,6 +139,8 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
     stated["model_storage"] = checked.model_storage
     if batch.memory is not None:
         stated["block_size"] = checked.block_bytes
+    if checked.profile is not None:  # a relative path means another file where a worker runs
+        stated["model"] = {key: value for key, value in stated["model"].items() if key != "profile"} or "auto"
     allowed = checked.reader is not None and getattr(checked.reader.options, "allow_missing", False)
     if checked.reader is not None and allowed:
         entry = stated.get("reader") or {}

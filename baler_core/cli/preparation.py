@@ -63,10 +63,9 @@ def check(config: Path, data: bool, as_json: bool) -> None:
 
 def _unmatched(path: Path, found: Sequence[Matches]) -> str:
     """What is wrong if a name in the bounds, which has no wildcards, is that of no variable of any input."""
-    from baler_core.pipeline.matching import is_name
-
     idle = [{match.pattern: match.hint for match in matches.patterns if match.hint} for matches in found]
-    names = [p for p in (idle[0] if idle else ()) if is_name(p) and all(p in hints for hints in idle)]
+    named = {match.pattern for matches in found for match in matches.patterns if match.is_name}
+    names = [p for p in (idle[0] if idle else ()) if p in named and all(p in hints for hints in idle)]
     if not names:
         return ""
     said = [f"{name!r}. {idle[0][name]}" for name in names[:3]]

@@ -97,6 +97,7 @@ def compress(
     checked = replace(checked, model_storage="reference") if reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
     checked = checked if batch.memory is None else within_memory(checked, batch.memory)
+    model = checked.profile if model is None else model
     if model is None and checked.model_storage == "reference" and not batch.train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     if batch.of_many or (batch.spread and output is None):

@@ -57,8 +57,8 @@ class _Run:
 
     def trained(self) -> Path | None:
         """Return the model trained on the first input for all; a single input trains its own while it is compressed."""
-        if self.model is not None:
-            return self.model
+        if self.model is not None or self.config.profile is not None:
+            return self.model or self.config.profile
         if self.config.target is not None:
             return None  # each input gets bounds of its own
         if len(self.config.inputs) == 1 and self.config.model_storage == "inside":

@@ -20,8 +20,9 @@ from baler_core.config.yaml_nodes import Document, KeyPath, Problem
 from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import UNBOUNDED
-from baler_core.errors import BalerError, nearest_names
+from baler_core.errors import BalerError, ConfigError, nearest_names
 from baler_core.plugin.interfaces import AutoOptions, Options
+from baler_core.plugin.profiles import profile_file
 from baler_core.plugin.registry import Kind, Registry
 
 NO_OPTIONS = Options()
@@ -79,7 +80,8 @@ class Checker:
         variables: tuple[str, ...] | None,
         output: Path,
     ) -> Config:
-        model = self._component("model", written.model, ("model",))
+        entry, profile = self._split_profile(written.model, Path() if path is None else path.parent)
+        model = self._component("model", entry, ("model",))
         self._offered("loss", written.training.loss, ("training", "loss"))
         bounds = self._bounds(written.bounds, model)
         target = parse_target(written.target, bounds, self._complain)
@@ -97,10 +99,26 @@ class Checker:
             output=output,
             block_bytes=written.block_size,
             plots=tuple(written.plots),
-            model_storage=written.model_storage,
+            model_storage=written.model_storage if profile is None else "reference",
+            profile=profile,
             target=target,
             order=written.order,
         )
+
+    def _split_profile(self, entry: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], Path | None]:
+        """The model without its profile, and the file of that."""
+        stated = entry.get("profile")
+        rest = {key: value for key, value in entry.items() if key != "profile"}
+        if stated is None:
+            return entry, None
+        rest = rest or {"name": AUTO}
+        try:
+            if not isinstance(stated, str):
+                raise ConfigError(f"wanted the name of a profile, or the path of one, found {stated!r}")
+            return rest, profile_file(stated, folder)
+        except ConfigError as error:
+            self._complain(("model", "profile"), str(error))
+            return rest, None
 
     def _complain(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

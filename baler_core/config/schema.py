@@ -84,7 +84,8 @@ class ConfigFile(BaseModel):
     model: NamedOptions = Field(
         default={"name": "auto"},
         description="Name of the model, or a mapping with its options. `auto` takes the model that needs the fewest "
-        "bytes, for each group of variables; it is meant where there is no name: `{effort: fast}`.",
+        "bytes, for each group of variables; it is meant where there is no name: `{effort: fast}`. `profile` names a "
+        "[profile](train_once.md#profiles) that files refer to.",
     )
     model_storage: ModelStorage = Field(
         default="inside",

@@ -65,6 +65,8 @@ class Config:
         Whether the input is one of many, which need not have the same variables.
     order
         Whether the order of the rows of tables is kept, or means nothing.
+    profile
+        The file of trained models that `.bal` files refer to where no other is named.
     """
 
     path: Path | None
@@ -84,6 +86,7 @@ class Config:
     derived: tuple[DerivedRule, ...] = ()
     one_of_many: bool = False
     order: RowsOrder = "kept"
+    profile: Path | None = None
 
 
 class InvalidConfig(ConfigError):

@@ -12,7 +12,6 @@ import numpy as np
 
 from baler_core.data.bound_syntax import NO_LIMITS
 from baler_core.data.bounds import Tolerance
-from baler_core.data.rows import RowOrder
 from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
@@ -28,6 +27,7 @@ from baler_core.format.header import (
     TrainedRecord,
 )
 from baler_core.format.json_columns import count_of, ranges_of, unranged
+from baler_core.format.order_json import order_from_json, order_to_json
 
 MOST_BLOCKS = 2**22
 
@@ -88,8 +88,7 @@ def _extras(header: Header) -> dict[str, Json]:
     if header.derived:
         extras["derived"] = [derived_to_json(record) for record in header.derived]
     if header.order is not None:
-        keys = [names.index(key) for key in header.order.keys]
-        extras["order"] = [list(header.schema.sizes).index(header.order.dim), keys, header.order.rows]
+        extras["order"] = order_to_json(header.order, header.schema)
     return extras
 
 
@@ -230,17 +229,8 @@ def _header(record: Json, sections: int) -> Header:
         target=_target(record["target"]) if "target" in record else None,
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
         derived=derived_from_json(record.get("derived", ())),
-        order=_order(record["order"], dims, variables) if "order" in record else None,
+        order=order_from_json(record["order"], dims, variables) if "order" in record else None,
     )
-
-
-def _order(record: Json, dims: Sequence[str], variables: Sequence[Variable]) -> RowOrder:
-    place, keys, rows = record
-    dim = dims[count_of(place)]
-    found = tuple(variables[count_of(key)] for key in keys)
-    if not found or any(key.dims != (dim,) or not key.is_numeric for key in found):
-        raise ValueError("rows cannot be sorted by what is no column of numbers")
-    return RowOrder(dim, tuple(key.name for key in found), count_of(rows))
 
 
 def _counts(record: Json, variables: Sequence[Variable]) -> dict[str, int]:

@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from baler_core import __version__
-from baler_core.config import Config
-from baler_core.data.bounds import Tolerance
-from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
@@ -17,11 +14,9 @@ from baler_core.machine.in_order import Call, InOrder
 from baler_core.machine.threads import one_thread
 from baler_core.machine.workers import Submits, width_of
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, code_block, code_known
-from baler_core.pipeline.derived_inputs import HeldQuantities
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
 from baler_core.pipeline.job import GroupKey, Job
-from baler_core.pipeline.preprocess import Pipeline
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Kind, Registry, load_plugins
 
@@ -95,25 +90,19 @@ class EncodingPlan:
 
     Attributes
     ----------
-    schema
-        Without what only the header needs.
+    bare
+        The job without plugins, blocks and trained models, and of the schema without what only the header needs.
     coders
         Of every group in the blocks that they get.
     """
 
     handles: Handles[OpenInput]
-    config: Config
-    schema: Schema
-    bounds: tuple[ErrorBound, ...]
-    tolerances: Mapping[str, Tolerance]
-    pipeline: Pipeline
-    held: HeldQuantities
+    bare: Job
     coders: Mapping[GroupKey, GroupCoder]
 
     def job(self, registry: Registry) -> Job:
         """Return what blocks are encoded by; it reads none."""
-        blocks = _NoBlocks(self.schema)
-        return Job(self.config, registry, blocks, self.bounds, self.tolerances, self.pipeline, held=self.held)
+        return replace(self.bare, registry=registry)
 
 
 class _NoBlocks(Blocks):
@@ -240,16 +229,9 @@ class _SpreadBlocks:
         job = self._job
         if self._handles is None:
             self._handles = Handles(InputOpener(None if self._sends else self._given.place, self._packages()))
-        return EncodingPlan(
-            self._handles,
-            job.config,
-            replace(job.schema, skeleton={}, attachments={}),
-            job.bounds,
-            job.tolerances,
-            job.pipeline,
-            job.held,
-            dict(self._coders),
-        )
+        blocks = _NoBlocks(replace(job.schema, skeleton={}, attachments={}))
+        bare = replace(job, registry=Registry(), blocks=blocks, trained=None)
+        return EncodingPlan(self._handles, bare, dict(self._coders))
 
     def _packages(self) -> dict[str, str]:
         """Return the versions of the packages whose components workers use."""

@@ -181,10 +181,19 @@ class Candidates:
     def _beats(self, one: type[Model], other: type[Model]) -> bool:
         """Whether one clearly expects fewer bytes; if both leave much to the baseline, by what they expect themselves."""
         close, total = _CLOSE[self._effort], self._totals
+        if not self._estimates[one].sizes:  # it leaves all to the baseline
+            return False
+        if one.name == BASELINE and self._effort == "balanced" and self._is_exact_grid():
+            close = _CLOSE["max"]
         if total[other] > close * total[one] + 100:
             return True
         expects_more = self._estimates[other].total > close * self._estimates[one].total + 100
         return other.name != BASELINE and total[other] >= total[one] and expects_more
+
+    def _is_exact_grid(self) -> bool:
+        """Whether no value may change: what slow compressors make of noise is hardly foretold then."""
+        exact = all(not tolerance.lossy for tolerance in self._task.tolerances.values())
+        return self._task.layout.kind == "grid" and exact
 
     def are_estimated(self, kinds: Sequence[type[Model]]) -> bool:
         """Whether all of them have estimated how large they will be."""

@@ -135,6 +135,7 @@ def compress(
     BoundBroken
         If a bound cannot be held, which is a bug.
     """
+    model = config.profile if model is None else model
     opened = given = input_of(source, config, registry)
     with given.source, completed(output) as temporary:
         if config.order == "free":

@@ -102,9 +102,10 @@ def export(
             not_believed(path, f"the reader {header.reader.name!r} of {header.reader.package}"),
         ):
             written = _Writing(stored, reader, rounded).write(temporary)
+            file_bytes = size_of(temporary)
         allowed = {name: _allowed(header, name, extra) for name in rounded}
         bal_bytes = stored.source.size
-    sizes = size_of(output), written.plain_bytes, bal_bytes
+    sizes = file_bytes, written.plain_bytes, bal_bytes
     storage = written.form.storage if written.form is not None else ""
     return ExportedFile(output, *sizes, storage, rounded, kept, extra, allowed, tuple(written.warnings))
 

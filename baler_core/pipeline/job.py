@@ -259,7 +259,7 @@ def prepare(
         named_model(config, registry)
     schema = source.schema
     # Files that share settings or a trained model need not have the same variables.
-    if model is None and len(config.inputs) < 2 and not config.one_of_many:
+    if not quiet and model is None and len(config.inputs) < 2 and not config.one_of_many:
         refuse_unknown(source, config.bounds)
     if not quiet:
         _warn_of_text(source, config.bounds)

@@ -38,6 +38,8 @@ class PatternMatch:
         Those of them that get the bound; the others stay exact.
     hint
         The nearest names, if it matches nothing.
+    is_name
+        Whether it has no wildcards.
     """
 
     pattern: str
@@ -45,6 +47,7 @@ class PatternMatch:
     variables: tuple[str, ...]
     lossy: tuple[str, ...]
     hint: str = ""
+    is_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         members = tuple(members_of[rule[0]])
         lossy = tuple(name for name in members if bounds[name].kind != "lossless")
         hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched - set(source.as_stored) else ""
-        patterns.append(PatternMatch(*rule, members, lossy, hint))
+        patterns.append(PatternMatch(*rule, members, lossy, hint, _is_name(rule[0], schema.names)))
     whole = tuple(
         name
         for match in patterns
@@ -149,7 +152,7 @@ def refuse_unknown(source: Source, rules: BoundRules) -> None:
     """
     schema = source.schema
     bounds = dict(rules.rules)
-    unknown = [pattern for pattern in rules.unmatched(schema.names) if is_name(pattern)]
+    unknown = [pattern for pattern in rules.unmatched(schema.names) if _is_name(pattern, schema.names)]
     known = [name for name in unknown if name in source.as_stored]
     if any(bounds[name].kind != "lossless" for name in known):
         raise ConfigError(
@@ -169,9 +172,9 @@ def refuse_unknown(source: Source, rules: BoundRules) -> None:
     )
 
 
-def is_name(pattern: str) -> bool:
-    """Return whether a pattern has no wildcards."""
-    return not set("*?[") & set(pattern)
+def _is_name(pattern: str, names: Sequence[str]) -> bool:
+    """Whether a pattern is meant as a name; brackets are no wildcards where names have some, as in `pt [GeV]`."""
+    return not set("*?") & set(pattern) and ("[" not in pattern or any("[" in name for name in names))
 
 
 def told_of(

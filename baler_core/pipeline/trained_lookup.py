@@ -9,6 +9,7 @@ from pathlib import Path
 
 from baler_core.errors import FormatError
 from baler_core.format.header import TrainedRecord
+from baler_core.plugin.profiles import profile_files
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def find_trained(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Path
         if found == wanted.sha256:
             return path
         tried.append(f"{path} (another file, SHA-256 {found})")
+    for path in () if lookup.path is not None else profile_files():
+        if checksum(path) == wanted.sha256:
+            return path
+        if path.name == wanted.name:
+            tried.append(f"{path} (another version of this profile)")
     raise FormatError(
         f"{bal}: needs the trained models of {wanted.name!r} (SHA-256 {wanted.sha256}), which it was compressed with. "
         f"Looked for at {' and '.join(tried)}. "

@@ -215,7 +215,7 @@ class Registry:
         suffix = published_suffix(path.name)
         if suffix and suffix not in known:
             return f"{message} Install the one for {suffix}: pip install '{install_for('suffixes', suffix)}'"
-        return message
+        return f"{message} 'reader: whole_file' keeps any file byte for byte, without a loss"
 
 
 def _not_alone(*_: object) -> Any:

@@ -23,6 +23,8 @@ _LEAST_UNITS = 8
 # Values of a slice that are looked at first.
 _SOME = 2048
 _MOST_POINTS = 2.0**30
+# Slices of fewer values are only looked at by themselves if they are few: each takes about as long.
+_LONG, _FEW = 1 << 10, 64
 # How many times as far apart points of single slices must be.
 _COARSER = 1.5
 # Values may lie so many floats beside their points.
@@ -141,7 +143,8 @@ def fit_slice_steps(values: np.ndarray, ordinary: np.ndarray | None) -> SliceSte
         return None
     found = _of_all(values, ordinary)
     own = _line(_taken(slices[middle], None if masks is None else masks[middle]))
-    if own is None or len(slices) == 1 or (found is not None and own[0] < _COARSER * found.step):
+    long = slices[0].size >= _LONG or len(slices) <= _FEW
+    if own is None or len(slices) == 1 or not long or (found is not None and own[0] < _COARSER * found.step):
         return found
     return _of_each(values, slices, masks) or found
 
@@ -173,6 +176,21 @@ def _of_each(values: np.ndarray, slices: np.ndarray, masks: np.ndarray | None) -
     if doublings.max() > _MOST_DOUBLINGS or not ((apart == 0) | (apart == np.ldexp(least, doublings))).all():
         return None
     return SliceSteps(values.dtype.str, least, doublings, origins)
+
+
+def least_and_largest(values: np.ndarray, ordinary: np.ndarray | None, found: SliceSteps) -> tuple[int, int]:
+    """Return the smallest and the largest number of the ordinary values, slice by slice."""
+    slices = values.reshape(-1, *values.shape[-2:])
+    masks = None if ordinary is None else ordinary.reshape(slices.shape)
+    apart, origins = np.ldexp(found.step, found.doublings), found.origins
+    ends = []
+    for number, part in enumerate(slices):
+        flat = _taken(part, None if masks is None else masks[number])
+        own = number if len(origins) > 1 else 0
+        if flat.size:
+            ends.append(numbers(np.array([flat.min(), flat.max()]), (apart[own], origins[own])))
+    together = np.array(ends)
+    return int(together.min()), int(together.max())
 
 
 def _gap(flat: np.ndarray) -> float | None:

@@ -9,6 +9,7 @@ from operator import add
 import numpy as np
 
 from reference.reading import Damaged
+from reference.table_programs import evaluate_program
 
 # Rotation from equatorial (J2000) to Galactic Cartesian coordinates.
 GALACTIC = (
@@ -78,6 +79,9 @@ def evaluate(name: bytes, parents: Sequence[Column], constants: Sequence[float])
         terms = [factor * column for factor, column in zip(constants, columns, strict=True)]
         nothing = np.zeros(len(columns[0]))
         return total([nothing, *terms]), total([nothing, *(np.abs(term) for term in terms)])
+    if name == b"program":
+        found = evaluate_program(columns, constants)
+        return found, np.abs(found)
     if name not in FORMULAS:
         raise Damaged(f"there is no formula {name!r}")
     found = FORMULAS[name](*columns, *constants)

@@ -68,7 +68,7 @@ _MOST_STRAY = 0.001
 def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEffort) -> TablePlan:
     """Return the plan for a table."""
     scaled = sample.scales.tolerances
-    relations = find_relations(sample.columns, formulas, scaled)
+    relations = find_relations(sample.columns, formulas, scaled, virtual=effort.predictor)
     maps = {
         number: choose_maps(column.lattice.codes(column.values), whole=sample.whole)
         for number, column in enumerate(sample.columns)

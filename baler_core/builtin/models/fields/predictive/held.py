@@ -177,10 +177,8 @@ def _exactly(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> list
     if isinstance(lattice, StepLattice) and (steps is None or steps.step < _COARSER * lattice.spacing):
         return []
     if steps is not None:
-        codes = slice_steps.numbers(values, steps.spread(values.shape))
-        ways = [
-            _counted(SteppedField(steps, 0, values, special, specials), codes if ordinary is None else codes[ordinary])
-        ]
+        ends = slice_steps.least_and_largest(values, ordinary, steps)
+        ways = [_counted(SteppedField(steps, 0, values, special, specials), np.array(ends))]
     else:
         ways, share = [], flat.size / values.size
         for cells in cells_of(values, ordinary, common_trailing_zeros(flat)):
@@ -192,9 +190,10 @@ def _exactly(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> list
 def _strange_nan(values: np.ndarray) -> int:
     """Return the bits of NaNs, if all are alike and not the usual ones; else 0."""
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
-    found = np.unique(native[np.isnan(native)].view(f"u{native.dtype.itemsize}"))
+    found = native[np.isnan(native)].view(f"u{native.dtype.itemsize}")
     usual = int(np.array(np.nan, native.dtype).view(found.dtype))
-    return int(found[0]) if len(found) == 1 and int(found[0]) != usual else 0
+    alike = found.size > 0 and bool((found == found[0]).all())
+    return int(found[0]) if alike and int(found[0]) != usual else 0
 
 
 def _counted(field: SteppedField, codes: np.ndarray) -> SteppedField | None:

@@ -72,7 +72,8 @@ def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFie
 def hold_alike(joint: JointFields) -> JointFields | None:
     """Hold the variables as in another file for which they were planned, or else in one way; None if there is none."""
     wanted = joint.known.get("closed", np.zeros(0, bool)).astype(bool).tolist()
-    ways = [{field.closed: field for field in member.field} for member in joint.members]
+    # of several alike the first
+    ways = [{field.closed: field for field in reversed(member.field)} for member in joint.members]
     for closed in (wanted[0] if wanted else True, True, False):
         if all(closed in way for way in ways):
             held = [replace(m, field=way[closed]) for m, way in zip(joint.members, ways, strict=True)]

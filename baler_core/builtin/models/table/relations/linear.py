@@ -8,6 +8,8 @@ import numpy as np
 
 MOST_PARENTS = 8
 _SOLVED_AT_ONCE = 48
+_HOPELESS_FROM, _HOPELESS = 9, 0.02
+"""From so many terms on, a pursuit ends that leaves more than this share of the energy."""
 PURSUED = 256
 """In wider tables only so many candidates, those most like the target, are looked at closely."""
 
@@ -74,12 +76,23 @@ def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarra
     return found
 
 
-def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, match: np.ndarray) -> Terms | None:
+def pursued(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> Terms | None:
+    """Return the same as `sparse_relation` by pursuit alone, among all candidates."""
+    weights = 1 / noise
+    wanted, offered = target * weights, candidates * weights[:, None]
+    lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
+    scaled = offered / lengths
+    return _pursue(wanted, scaled, lengths, scaled.T @ wanted, 2 * MOST_PARENTS)
+
+
+def _pursue(
+    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, match: np.ndarray, most: int = MOST_PARENTS
+) -> Terms | None:
     chosen: list[int] = []
     # products of the chosen columns with all others: those of all with all would take far longer in wide tables
     products = np.zeros((scaled.shape[1], 0))
     rest = match
-    for _ in range(min(MOST_PARENTS, scaled.shape[1])):
+    for _ in range(min(most, scaled.shape[1])):
         strength = np.abs(rest)
         strength[chosen] = -1
         chosen.append(int(strength.argmax()))
@@ -88,6 +101,8 @@ def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, match: 
         answer = np.linalg.solve(within, match[chosen])
         rest = match - products @ answer
         energy = float(wanted @ wanted - match[chosen] @ answer)
+        if len(chosen) == _HOPELESS_FROM and energy > _HOPELESS * float(wanted @ wanted):
+            return None
         if energy < len(wanted) and np.abs(wanted - scaled[:, chosen] @ answer).max() < 1:
             return _in_quarters(wanted, scaled, lengths, chosen, answer)
     return None

@@ -15,7 +15,10 @@ from baler_core.builtin.models.table.relations.linear import (
     sparse_relation,
 )
 from baler_core.builtin.models.table.relations.order import entropy
+from baler_core.builtin.models.table.relations.programs import NAME as PROGRAM
+from baler_core.builtin.models.table.relations.programs import run
 from baler_core.builtin.models.table.relations.residuals import FAR, Steps, predict, residuals, steps_for
+from baler_core.builtin.models.table.relations.virtual import virtual_relations
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import FORMULAS, Formula, evaluate_formula
 from baler_core.errors import FormatError
@@ -25,6 +28,8 @@ LINEAR = ""
 """Name of a linear relation; others are names of formulas."""
 _SEARCHED, _TESTED = 1_000, 20_000
 _WIDE = 300
+_FEWEST_ROWS, _WORTH_SEARCHING, _PER_NUMBER = 500, 3.0, 16
+"""Shorter tables are not searched for norms and the like; bits per row that a column must take to be; bits that a number of a program takes."""
 _HUGE = 1e30
 """Larger values are left out of the search, so that their squares stay finite."""
 
@@ -36,11 +41,11 @@ class Relation:
     Attributes
     ----------
     name
-        LINEAR or a key of `FORMULAS`.
+        LINEAR, PROGRAM or a key of `FORMULAS`.
     parents
         Column numbers.
     constants
-        Coefficients of the parents (linear: multiples of 1/4), or what the formula needs.
+        Coefficients of the parents (linear: multiples of 1/4), a program, or what the formula needs.
     """
 
     name: str
@@ -50,6 +55,9 @@ class Relation:
     def evaluate(self, restored: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return the raw prediction from restored parents, and the size of its terms: float64 both."""
         parents = [restored[p].astype(np.float64) for p in self.parents]
+        if self.name == PROGRAM:
+            values = run(self.constants, parents)
+            return values, np.abs(values)
         if self.name != LINEAR:
             values = evaluate_formula(self.name, parents, self.constants)
             return values, np.abs(values)
@@ -89,7 +97,11 @@ class SampledColumn:
 
 
 def find_relations(
-    columns: Sequence[SampledColumn], formulas: Sequence[Formula] = (), scaled: Collection[int] = ()
+    columns: Sequence[SampledColumn],
+    formulas: Sequence[Formula] = (),
+    scaled: Collection[int] = (),
+    *,
+    virtual: bool = False,
 ) -> dict[int, Relation]:
     """Relations worth using, by target column, in an order in which parents come before what is derived from them.
 
@@ -97,6 +109,8 @@ def find_relations(
     ----------
     scaled
         Columns that have no part in any: they are restored after all others.
+    virtual
+        Whether norms, sums of products and powers of columns are searched for, too.
     """
     tested = [SampledColumn(c.name, _thinned(c.values, _TESTED), c.lattice, c.tolerance) for c in columns]
     if not tested or len(tested[0].values) < 8:
@@ -105,8 +119,10 @@ def find_relations(
     restored = {j: c.lattice.restore(codes[j]) for j, c in enumerate(tested)}
     own = [0.0 if j in scaled else entropy(c) for j, c in enumerate(codes)]
     candidates = _offered(columns, formulas) + _copies(codes, tested) + _linear(columns, own)
+    if virtual and len(columns[0].values) >= _FEWEST_ROWS:
+        candidates += _virtual(columns, own)
     savings = [
-        (_saving(target, relation, tested, restored, own), target, relation)
+        (_saving(target, relation, tested, restored, own) - _stored(relation, columns), target, relation)
         for target, relation in candidates
         if not any(parent in scaled for parent in relation.parents)
     ]
@@ -164,6 +180,20 @@ def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tupl
         for j, found in zip(varied, terms, strict=True)
         if found is not None
     ]
+
+
+def _virtual(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tuple[int, Relation]]:
+    """Return relations to norms, sums of products and powers of other columns."""
+    wanted = [j for j, h in enumerate(own) if h > _WORTH_SEARCHING and columns[j].values.dtype.kind == "f"]
+    numbers = [_thinned(c.values, _SEARCHED).astype(np.float64) for c in columns]
+    noise = [_noise(c, numbers[j], _SEARCHED) if j in wanted else numbers[j] for j, c in enumerate(columns)]
+    found = virtual_relations([c.name for c in columns], numbers, noise, wanted)
+    return [(j, Relation(PROGRAM, parents, program)) for j, parents, program in found]
+
+
+def _stored(relation: Relation, columns: Sequence[SampledColumn]) -> float:
+    """Return bits per row that a program takes in the plan, about."""
+    return _PER_NUMBER * len(relation.constants) / len(columns[0].values) if relation.name == PROGRAM else 0.0
 
 
 def _noise(column: SampledColumn, numbers: np.ndarray, rows: int) -> np.ndarray:
@@ -238,7 +268,7 @@ def _exact_enough(
     steps = columns[target].steps
     if steps is not None and steps.kind in ("log", "plain"):
         return True
-    return relation.name == LINEAR and all(_is_exact(p, columns, chosen) for p in relation.parents)
+    return relation.name in (LINEAR, PROGRAM) and all(_is_exact(p, columns, chosen) for p in relation.parents)
 
 
 def _is_exact(number: int, columns: Sequence[SampledColumn], chosen: Mapping[int, Relation]) -> bool:

@@ -1,0 +1,1 @@
+"""The text of a file, and where arrays stand in it."""

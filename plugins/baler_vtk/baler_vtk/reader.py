@@ -1,0 +1,34 @@
+"""The reader `vtk`: opens a file for reading, and starts one to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from baler_core import Reader, Schema, Sink, Source
+
+
+class VtkReader(Reader):
+    """Meshes and grids in VTK's XML formats."""
+
+    name = "vtk"
+    summary = "VTK in XML: unstructured meshes, polygons and grids (.vtu .vtp .vti .vtr .vts), text, binary or appended"
+    suffixes = (".vtu", ".vtp", ".vti", ".vtr", ".vts")
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a file; each array is decoded once for its length.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged, of another kind, or compressed by a method that is not kept.
+        """
+        from baler_vtk.source import VtkSource
+
+        return VtkSource(path, variables)
+
+    def create(self, path: Path, schema: Schema) -> Sink:
+        """Start a file with the text of the original, and arrays of the same form."""
+        from baler_vtk.sink import VtkSink
+
+        return VtkSink(path, schema)

@@ -1,0 +1,75 @@
+"""Write restored arrays into the text of the original."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baler_core import FormatError, Schema, Sink, values_of
+from baler_vtk.contents.xml_text import Place
+from baler_vtk.skeleton import TEXT, Skeleton
+from baler_vtk.values.coding import encoded
+
+if TYPE_CHECKING:
+    from baler_core import Block
+
+
+class VtkSink(Sink):
+    """A file whose text is written when all values are there: arrays are kept encoded until then."""
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self._path, self._text = path, schema.attachments.get(TEXT, b"")
+        self._skeleton = Skeleton.from_json(schema.skeleton, self._text)
+        if sorted(self._skeleton.names) != sorted(schema.names):
+            raise FormatError("the record of a VTK file has other arrays than the schema")
+        for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True):
+            if np.dtype(schema[name].dtype).str[1:] != place.dtype:
+                raise FormatError(f"the record of a VTK file has the array {name!r} of another type")
+        self._parts: dict[str, list[np.ndarray]] = {name: [] for name in schema.names}
+        self._schema = schema
+
+    def write(self, block: Block) -> None:
+        """Take in rows of some arrays."""
+        for name in map(str, block.variables):
+            self._parts[name].append(np.array(values_of(block, name)))
+
+    def close(self) -> None:
+        """Write the file."""
+        contents = {
+            name: self._encoded(name, place)
+            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
+        }
+        appended = sorted(
+            (place.offset, name)
+            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
+            if place.format == "appended"
+        )
+        offsets: dict[str, int] = {}
+        shared: dict[int, str] = {}
+        at = 0
+        for offset, name in appended:
+            if offset in shared:  # several elements may show the same bytes
+                offsets[name] = offsets[shared[offset]]
+                continue
+            shared[offset] = name
+            offsets[name] = at
+            at += len(contents[name])
+        with self._path.open("wb") as file:
+            done = 0
+            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True):
+                file.write(self._text[done : place.start])
+                done = place.start
+                file.write(str(offsets[name]).encode() if place.format == "appended" else contents[name])
+            head = self._skeleton.head if self._skeleton.head >= 0 else len(self._text)
+            file.write(self._text[done:head])
+            for name in shared.values():
+                file.write(contents[name])
+            file.write(self._text[head:])
+
+    def _encoded(self, name: str, place: Place) -> bytes:
+        parts = self._parts.pop(name)
+        dtype = np.dtype(self._schema[name].dtype)
+        flat = np.concatenate([part.reshape(-1) for part in parts]) if parts else np.zeros(0, dtype)
+        return encoded(flat.astype(dtype, copy=False), place, self._skeleton.form)

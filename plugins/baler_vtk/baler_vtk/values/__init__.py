@@ -1,0 +1,1 @@
+"""Arrays as bytes, and back."""

@@ -1,0 +1,143 @@
+"""Files of VTK in every form come back: the same text, exact arrays bit for bit, lossy ones within their bounds."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import baler_core
+from baler_core import DataError
+from baler_core.testing import check_hostile_reader
+from baler_vtk.reader import VtkReader
+from baler_vtk.source import VtkSource
+
+RNG = np.random.default_rng(3)
+T = (np.sin(np.arange(5 * 6 * 7) / 9) * 10).astype("f4")
+U = RNG.normal(size=(5 * 6 * 7, 3))
+Q = RNG.integers(-5, 5, 4 * 5 * 6, dtype="i2")
+
+
+def coded(values: np.ndarray, order: str, header: str, *, packed: bool, squeezed: bool) -> bytes:
+    """Numbers as VTK writes them, in blocks of 1000 bytes."""
+    raw = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    if not squeezed:
+        whole = np.array([len(raw)], order + header).tobytes() + raw
+        return base64.b64encode(whole) if packed else whole
+    blocks = [zlib.compress(raw[at : at + 1000]) for at in range(0, len(raw), 1000)]
+    head = np.array([len(blocks), 1000, len(raw) % 1000, *map(len, blocks)], order + header).tobytes()
+    body = b"".join(blocks)
+    return base64.b64encode(head) + base64.b64encode(body) if packed else head + body
+
+
+def grid(path: Path, form: str, order: str = "<", header: str = "u4", *, squeezed: bool = False) -> Path:
+    """Write an image of 7 x 6 x 5 points: `ascii`, `binary`, `base64` or `raw`."""
+    arrays = {"T": T, "U": U, "Q": Q}
+    kinds = {"f4": "Float32", "f8": "Float64", "i2": "Int16"}
+    tags, blob = {}, b""
+    for name, values in arrays.items():
+        about = (
+            f'type="{kinds[values.dtype.str[1:]]}" Name="{name}" NumberOfComponents="{1 if values.ndim == 1 else 3}"'
+        )
+        inner = b'\n <InformationKey name="r" location="x"><Value index="0"> 1 </Value></InformationKey>\n'
+        if form == "ascii":
+            text = " ".join(str(one) for one in values.ravel())
+            tags[name] = f'<DataArray {about} format="ascii">\n {text}\n'.encode() + inner + b"</DataArray>"
+        elif form == "binary":
+            content = coded(values, order, header, packed=True, squeezed=squeezed)
+            tags[name] = f'<DataArray {about} format="binary">\n   '.encode() + content + inner + b"</DataArray>"
+        else:
+            tags[name] = f'<DataArray {about} format="appended" offset="{len(blob)}"/>'.encode()
+            blob += coded(values, order, header, packed=form == "base64", squeezed=squeezed)
+    end = "LittleEndian" if order == "<" else "BigEndian"
+    method = ' compressor="vtkZLibDataCompressor"' if squeezed else ""
+    words = {"u4": "UInt32", "u8": "UInt64"}[header]
+    text = b"".join(
+        [
+            f'<?xml version="1.0"?>\n<VTKFile type="ImageData" byte_order="{end}" header_type="{words}"{method}>\n'.encode(),
+            b'<ImageData WholeExtent="0 6 0 5 0 4"><!-- <DataArray> --><Piece Extent="0 6 0 5 0 4"><PointData>',
+            tags["T"] + tags["U"],
+            b"</PointData><CellData>" + tags["Q"] + b"</CellData></Piece></ImageData>\n",
+        ]
+    )
+    if blob:
+        text += f'<AppendedData encoding="{form}">\n _'.encode() + blob + b"\n</AppendedData>\n"
+    path.write_bytes(text + b"</VTKFile>\n")
+    return path
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    with VtkSource(path, None) as source:
+        (*blocks,) = source.blocks(1 << 30)
+    return {name: np.asarray(v.values) for block in blocks for name, v in block.variables.items()}
+
+
+FORMS = [("ascii", "<", "u4", False)]
+FORMS += list(itertools.product(("binary", "base64", "raw"), ("<", ">"), ("u4", "u8"), (False, True)))
+
+
+@pytest.mark.parametrize(("form", "order", "header", "squeezed"), FORMS)
+def test_every_form_is_read(tmp_path: Path, form: str, order: str, header: str, squeezed: bool) -> None:
+    path = grid(tmp_path / "a.vti", form, order, header, squeezed=squeezed)
+    found = arrays_of(path)
+    assert found["PointData/T"].shape == (5, 6, 7)
+    assert found["PointData/U"].shape == (5, 6, 7, 3)
+    assert found["CellData/Q"].shape == (4, 5, 6)
+    for name, values in (("PointData/T", T), ("PointData/U", U), ("CellData/Q", Q)):
+        np.testing.assert_array_equal(found[name].ravel(), values.ravel())
+    schema = VtkSource(path, None).schema
+    sink = VtkReader().create(tmp_path / "b.vti", schema)
+    for block in VtkSource(path, None).blocks(2000):
+        sink.write(block)
+    sink.close()
+    restored = arrays_of(tmp_path / "b.vti")
+    assert all(np.array_equal(restored[name], found[name]) for name in found)
+    if not squeezed and form != "ascii":
+        assert b"".join((tmp_path / "b.vti").read_bytes().split()) == b"".join(path.read_bytes().split())
+
+
+def test_bounds_hold_for_a_mesh(tmp_path: Path) -> None:
+    meshio = pytest.importorskip("meshio")
+    points, cells = RNG.random((500, 3)), RNG.integers(0, 500, (800, 3))
+    data = {"T": np.sin(points[:, 0] * 9), "U": points * 2}
+    mesh = meshio.Mesh(points, [("triangle", cells)], point_data=data)
+    mesh.write(tmp_path / "a.vtu", compression="zlib")
+    fast = {"name": "auto", "effort": "fast"}
+    done = baler_core.compress(tmp_path / "a.vtu", tmp_path / "a.bal", bounds={"*": {"abs": 0.01}}, model=fast)
+    assert "Points/Points" not in done.errors  # positions, which no wildcard touches
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtu")
+    restored = meshio.read(tmp_path / "b.vtu")
+    np.testing.assert_array_equal(restored.points, points)
+    np.testing.assert_array_equal(restored.cells[0].data, cells)
+    for name, values in data.items():
+        assert 0 < np.abs(restored.point_data[name] - values).max() <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:300], "damaged"),
+        (lambda text: text.replace(b'"ImageData"', b'"HyperTreeGrid"'), "of the type 'HyperTreeGrid'"),
+        (lambda text: text.replace(b"ZLib", b"LZ4"), "which is not kept"),
+        (lambda text: text.replace(b"<VTKFile", b"<!DOCTYPE a [<!ENTITY b 'c'>]><VTKFile"), "document type"),
+        (lambda text: text.replace(b"Float32", b"Bit"), "of the type 'Bit'"),
+        (lambda text: text.replace(b'"raw">\n _', b'"raw">\n _\xff\xff\xff\xff\xff\xff\xff'), "damaged"),
+        (lambda text: b"", "empty"),
+        (lambda text: b"no xml", "is no VTK file"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, change: Any, message: str) -> None:
+    path = grid(tmp_path / "a.vti", "raw", squeezed=True)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(DataError, match=message) as caught:
+        VtkReader().open(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_forged_records_are_refused(tmp_path: Path) -> None:
+    assert check_hostile_reader(VtkReader(), grid(tmp_path / "a.vti", "raw"), tmp_path, cases=40) >= 0

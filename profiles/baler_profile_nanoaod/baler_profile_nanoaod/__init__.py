@@ -1,0 +1,1 @@
+"""Hold profiles of CMS NanoAOD, files of trained models that baler finds by their names."""
