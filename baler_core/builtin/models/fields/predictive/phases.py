@@ -13,6 +13,8 @@ from baler_core.quantise.units import Units
 # Phases are looked at in turns: a few, and then those about the best ones by smaller and smaller shifts.
 _FIRST = 4
 _TURNS = {"fast": 0, "balanced": 1, "max": 3}
+# So many are worth a closer look.
+_KEPT = {"fast": 0, "balanced": 1, "max": 3}
 # Steps of more bytes per value have noise in them, which leaves no edge.
 _MOST_BYTES = 0.35
 # How far behind all phases may be before no more are looked at.
@@ -27,10 +29,10 @@ def shifted(field: SteppedField, phase: float) -> SteppedField:
     return replace(field, scale=replace(units, centre=units.centre + phase * step), whole=True)
 
 
-def best_phase(
+def best_phases(
     field: SteppedField, rate: float, measure: Callable[[SteppedField], float], effort: Effort
-) -> SteppedField | None:
-    """Return the field in whole steps at the best phase, of which few bytes are expected; None if none may pay.
+) -> list[SteppedField]:
+    """Return the field in whole steps at the best phases, the best one first; none if none may pay.
 
     Parameters
     ----------
@@ -40,14 +42,14 @@ def best_phase(
         Finds these of another field.
     """
     if not isinstance(field.scale, Units) or field.whole or rate > _MOST_BYTES:
-        return None
+        return []
     rates: dict[float, float] = {}
     for turn in range(_TURNS[effort]):
         for phase in _phases(rates, turn):
             rates[phase] = measure(shifted(field, phase))
         if min(rates.values()) > _HOPELESS * rate:
-            return None
-    return shifted(field, min(rates, key=lambda phase: rates[phase])) if rates else None
+            return []
+    return [shifted(field, phase) for phase in sorted(rates, key=lambda phase: rates[phase])[: _KEPT[effort]]]
 
 
 def _phases(known: dict[float, float], turn: int) -> Iterator[float]:

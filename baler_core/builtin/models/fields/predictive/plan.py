@@ -15,7 +15,7 @@ from baler_core.builtin.models.fields.predictive.estimate import estimated_rate,
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.held import SteppedField
 from baler_core.builtin.models.fields.predictive.joint_fields import gather
-from baler_core.builtin.models.fields.predictive.phases import best_phase
+from baler_core.builtin.models.fields.predictive.phases import best_phases
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
@@ -113,20 +113,19 @@ def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], eff
         if _is_best(first):
             return first
         choices = [first, *(tried(way, first.arrangement) for way in ways[1:])]
-        phased = _phased(first, effort)
-        return _least([*choices, *([phased] if phased else [])], effort)
+        return _least([*choices, *_phased(first, effort)], effort)
 
 
-def _phased(choice: _Choice, effort: Effort) -> _Choice | None:
-    """Choose the best phase of whole steps; except at most effort, of still images alone."""
+def _phased(choice: _Choice, effort: Effort) -> list[_Choice]:
+    """Choose the best phases of whole steps; except at most effort, of still images alone."""
     if effort != "max" and math.prod(choice.arrangement.shape(choice.field.values.shape)[:2]) > 1:
-        return None
+        return []
 
     def measure(field: SteppedField) -> float:
         return _rate([field], choice.arrangement, effort)
 
-    field = best_phase(choice.field, choice.rate, measure, effort)
-    return _choice(field, choice.arrangement, effort) if field else None
+    fields = best_phases(choice.field, choice.rate, measure, effort)
+    return [_choice(field, choice.arrangement, effort) for field in fields]
 
 
 def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
