@@ -186,7 +186,7 @@ class Candidates:
         close, total = _CLOSE[self._effort], self._totals
         if not self._estimates[one].sizes:  # it leaves all to the baseline
             return False
-        if one.name == BASELINE and self._effort == "balanced" and self._is_exact_grid():
+        if one.name == BASELINE and self._is_exact_grid():
             close = _CLOSE["max"]
         if total[other] > close * total[one] + 100:
             return True
