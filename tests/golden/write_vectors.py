@@ -191,7 +191,11 @@ CASES: dict[str, Any] = {
 }  # fmt: skip
 
 
-SIGNED_CASES = {"predictive balanced": fields, "predictive max": fields}
+def image() -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(values[1]) for name, values in fields().items()}
+
+
+SIGNED_CASES = {"predictive balanced": image, "predictive max": fields}
 # What fields were coded by before there were signed contexts and phases.
 UNSIGNED, UNSHIFTED = {"balanced": 7, "max": 7}, {"balanced": 0, "max": 0}
 
@@ -202,7 +206,8 @@ def unsigned_models() -> Json:
 
     from baler_core.builtin.models.fields.predictive import phases, stencil_fit
 
-    with mock.patch.dict(stencil_fit.MIXED, UNSIGNED), mock.patch.dict(phases._TURNS, UNSHIFTED):
+    mixed = mock.patch.dict(stencil_fit.MIXED, UNSIGNED), mock.patch.dict(stencil_fit._SERIES, UNSIGNED)
+    with mixed[0], mixed[1], mock.patch.dict(phases._TURNS, UNSHIFTED):
         return {"models": models(CASES)}
 
 
