@@ -166,6 +166,9 @@ class Candidates:
         rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != BASELINE]
         if self._effort != "max" or is_small(task) or task.layout.kind != "grid" or len(rivals) < 2:
             return list(kinds)
+        if all(sum(length > 1 for length in task.layout.shape(each)) <= 2 for each in task.layout.variables):
+            # of images, little effort leaves out what saves most where bounds are coarse
+            return list(kinds)
         found: dict[type[Model], Estimate] = {}
         for kind in rivals:
             with self._guarded(kind):
