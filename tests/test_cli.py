@@ -164,13 +164,20 @@ def test_a_request_to_end_unwinds_and_exits_with_143(tmp_path: Path) -> None:
 def test_an_error_that_clean_up_makes_of_a_signal_does_not_hide_it(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
     def command() -> None:
         try:
             signal.raise_signal(number)
         except BaseException as stopped:
             raise OSError(errno.EBADF, "Bad file descriptor") from stopped
 
-    assert guarded(Session(), command) == 128 + number
+    # Ignored where the tests run in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert guarded(Session(), command) == 128 + number
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err in ("baler: stopped\n", "baler: terminated\n")
 
 

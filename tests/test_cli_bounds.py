@@ -255,3 +255,16 @@ def test_a_configuration_for_another_file_is_one_sentence(folder: Path, capsys: 
     assert "19 of the 20 patterns of the bounds match no variable: Jet_100*, Jet_101*" in warning
     assert run(f"bounds:\n{many}".replace("*", ""), "compress") == 1
     assert "19 variables that the input lacks: Jet_100, Jet_101" in capsys.readouterr().err
+
+
+def test_a_bound_wider_than_all_values_differ_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kelvin = np.linspace(275, 290, 600)
+    bounds = {"t2m": {"abs": 500}, "u": {"abs": 1}}
+    baler_core.compress({"t2m": kelvin, "u": kelvin - 280}, tmp_path / "a.bal", bounds=bounds)
+    (warning,) = [record.getMessage() for record in caplog.records if "wider" in record.getMessage()]
+    assert warning.startswith(
+        "'t2m': the bound (abs 500) is wider than all its values differ, which are from 275 to 290:"
+    )
+    caplog.clear()
+    baler_core.compress({"t2m": np.full(600, 275.0)}, tmp_path / "b.bal", bounds={"t2m": {"abs": 500}})
+    assert not caplog.records

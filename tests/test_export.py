@@ -122,3 +122,17 @@ def test_the_command_says_what_errors_may_be(table: tuple[Path, dict[str, np.nda
         baler_core.export(path, path.with_name("a.nc"))
     with pytest.raises(baler_core.DataError, match="would overwrite"):
         baler_core.export(path, path)
+
+
+def test_cells_of_text_are_not_rounded_a_second_time(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    values = np.round(RNG.uniform(1, 30, 500), 2)
+    table.write_text("t,n\n" + "".join(f"{value:.2f},{n}\n" for n, value in enumerate(values)))
+    baler_core.compress(table, tmp_path / "t.bal", bounds={"t": {"rel": 1e-3}}, model=FAST)
+    done = baler_core.export(tmp_path / "t.bal", tmp_path / "e.csv", extra=0.5)
+    assert not done.rounded
+    assert list(done.kept.values()) == [("t",)]
+    baler_core.decompress(tmp_path / "t.bal", tmp_path / "r.csv")
+    assert (tmp_path / "e.csv").read_bytes() == (tmp_path / "r.csv").read_bytes()
+    found = np.loadtxt(tmp_path / "e.csv", delimiter=",", skiprows=1)[:, 0]
+    assert (np.abs(found - values) <= 1e-3 * values * (1 + 1e-12)).all()

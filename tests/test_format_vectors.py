@@ -52,7 +52,7 @@ def data_of(name: str) -> bytes:
 
 def test_all_examples_are_tested() -> None:
     text = Path(__file__).read_text()
-    assert len(VECTORS) == 18
+    assert len(VECTORS) == 19
     assert [name for name in VECTORS if f'"{name}"' not in text] == []
 
 
@@ -153,9 +153,12 @@ def test_transforms() -> None:
     assert hexadecimal(steps.dither((6,))) == hexadecimal(quotients.dither((6,), example["seed"])) == example["values"]
 
 
-@pytest.mark.parametrize("case", VECTORS["models"])
-def test_models(case: str) -> None:
-    example, name = VECTORS["models"][case], case.partition(" ")[0]
+CASES = [(kept, case) for kept in ("models", "signed contexts") for case in VECTORS[kept]]
+
+
+@pytest.mark.parametrize(("kept", "case"), CASES)
+def test_models(kept: str, case: str) -> None:
+    example, name = VECTORS[kept][case], case.partition(" ")[0]
     streams = {stream: bytes.fromhex(data) for stream, data in example["streams"].items()}
     state = {n: np.frombuffer(bytes.fromhex(data), dtype) for n, (dtype, data) in example["state"].items()}
     stated, dims = example["variables"], tuple(f"dim{n}" for n in range(len(example["variables"][0][2])))
@@ -179,6 +182,6 @@ def test_models(case: str) -> None:
 
 def decode_all() -> int:
     """Decode all examples of models, and count them."""
-    for case in VECTORS["models"]:
-        test_models(case)
-    return len(VECTORS["models"])
+    for kept, case in CASES:
+        test_models(kept, case)
+    return len(CASES)

@@ -104,7 +104,7 @@ def test_a_library_that_unpacks_one_wrong_integer_is_noticed(
             unpacked[1234] += 1
         return unpacked
 
-    monkeypatch.setattr("baler_core.builtin.models.scalar.unpack_integers", faulty)
+    monkeypatch.setattr("baler_core.builtin.models.scalar_streams.unpack_integers", faulty)
     with pytest.raises(FormatError):
         verify(tmp_path / "x.bal", load_plugins())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -181,6 +182,13 @@ def test_a_light_curve_loses_a_quarter_of_its_noise_beside_its_times() -> None:
     # rows of events and of catalogues are no neighbours: what differs between them is no noise
     for others in (RANDOM.permutation(times), np.cumsum(RANDOM.exponential(1, N))):
         assert proposed(time=others, energy=RANDOM.lognormal(2, 1, N))["energy"].bound == "{rel: 1.0e-3}"
+
+
+@pytest.mark.parametrize("draw", [lambda n: RANDOM.exponential(40, n), lambda n: RANDOM.uniform(0, 9, n)])
+def test_quantities_of_events_at_even_times_are_no_noise(draw: Callable[[int], np.ndarray]) -> None:
+    assert proposed(time=np.arange(float(N)), energy=draw(N))["energy"].bound == "{rel: 1.0e-3}"
+    signal = 50 * np.sin(np.arange(N) / 60) + RANDOM.normal(0, 2, N)
+    assert absolute(proposed(time=np.arange(float(N)), signal=signal)["signal"]) == pytest.approx(0.5, rel=0.15)
 
 
 def test_the_spread_of_values_far_from_zero_is_kept() -> None:

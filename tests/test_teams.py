@@ -345,7 +345,7 @@ def test_files_open_for_threads_are_closed_and_shared_by_tasks_of_a_process() ->
     assert remake(*arguments) is handles
 
 
-def test_a_file_of_a_thousand_blocks(table: Path) -> None:
+def test_a_file_of_many_blocks(table: Path) -> None:
     values = np.arange(8000.0)
     with ThreadPoolExecutor(4) as threads:
         many = made({"v": values}, threads, bounds=None, block_bytes=1000)

@@ -234,7 +234,7 @@ def restored_path(config: Config, source: Path, registry: Registry) -> Path:
 
 def one_line(compressed: Compressed, place: str) -> str:
     """Return what became of one input, and where it is."""
-    sizes = f"{bytes_text(compressed.input_bytes)} -> {bytes_text(compressed.file_bytes)}"
+    sizes = f"{bytes_text(compressed.input_bytes)} of values -> {bytes_text(compressed.file_bytes)}"
     needs = f"; restored only with {compressed.trained}" if compressed.trained else ""
     return f"wrote {place} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
 

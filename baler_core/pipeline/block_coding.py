@@ -19,6 +19,7 @@ from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock
 from baler_core.pipeline.scaled_groups import restored_first
+from baler_core.pipeline.wide_bounds import Span, joined_spans, spans_of
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -60,6 +61,8 @@ class CodedSection:
         What was lost, by variable or derived quantity.
     exact
         How many values are stored beside what the models made, by variable.
+    spans
+        The smallest and the largest value of each variable that has one absolute bound.
     native_bytes, nbytes
         Of its values, as their dtypes hold them and as arrays.
     """
@@ -74,6 +77,7 @@ class CodedSection:
     means: Mapping[str, MeanError]
     derived: Mapping[str, DerivedFound]
     exact: Mapping[str, int]
+    spans: Mapping[str, Span]
     native_bytes: int
     nbytes: int
 
@@ -131,6 +135,7 @@ def _section(
         means,
         derived,
         dict(exact),
+        {name: span for one in given for name, span in spans_of(one.original).items()},
         sum(one.original.native_size for one in given),
         sum(one.original.layout.nbytes for one in given),
     )
@@ -176,6 +181,7 @@ class FileRecord:
         self._exact: Counter[str] = Counter()
         self._means: dict[str, MeanError] = {}
         self._derived: dict[str, DerivedFound] = {}
+        self._spans: dict[str, Span] = {}
         self._native = 0
 
     def add(self, coded: CodedSection) -> None:
@@ -192,6 +198,8 @@ class FileRecord:
             self._means[name] = self._means.get(name, MeanError()).joined(mean)
         for name, found in coded.derived.items():
             self._derived[name] = self._derived.get(name, DerivedFound()).joined(found)
+        for name, span in coded.spans.items():
+            self._spans[name] = joined_spans(self._spans.get(name, span), span)
         self._native += coded.native_bytes
 
     def coded_file(self, coders: Mapping[GroupKey, GroupCoder]) -> CodedFile:
@@ -204,6 +212,7 @@ class FileRecord:
             dict(self._flips),
             dict(self._zeros),
             exact=dict(self._exact),
+            spans=self._spans,
             means=_on_average(self._job, self._means),
             derived=derived_records(self._job, self._derived),
         )

@@ -166,6 +166,9 @@ class Candidates:
         rivals = [kind for kind in kinds if "effort" in kind.Options.model_fields and kind.name != BASELINE]
         if self._effort != "max" or is_small(task) or task.layout.kind != "grid" or len(rivals) < 2:
             return list(kinds)
+        if all(sum(length > 1 for length in task.layout.shape(each)) <= 2 for each in task.layout.variables):
+            # of images, little effort leaves out what saves most where bounds are coarse
+            return list(kinds)
         found: dict[type[Model], Estimate] = {}
         for kind in rivals:
             with self._guarded(kind):
@@ -183,7 +186,7 @@ class Candidates:
         close, total = _CLOSE[self._effort], self._totals
         if not self._estimates[one].sizes:  # it leaves all to the baseline
             return False
-        if one.name == BASELINE and self._effort == "balanced" and self._is_exact_grid():
+        if one.name == BASELINE and self._is_exact_grid():
             close = _CLOSE["max"]
         if total[other] > close * total[one] + 100:
             return True

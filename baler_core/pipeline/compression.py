@@ -29,6 +29,7 @@ from baler_core.pipeline.job import GroupKey, Job, prepare
 from baler_core.pipeline.known_columns import with_known_columns
 from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.targets import reach, told
+from baler_core.pipeline.wide_bounds import warn_of_wide
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
@@ -194,16 +195,7 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
     if not quiet:
-        _warn_of_changed(
-            coded.flips,
-            "change their sign",
-            "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
-        )
-        _warn_of_changed(
-            coded.zeros,
-            "that were exactly 0 are not any more",
-            "A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
-        )
+        _warn_of_losses(job, coded)
     values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
     done = Compressed(
         output,
@@ -278,6 +270,22 @@ def _learned(job: Job) -> CodedFile:
             share = reuse(job).share(chosen, task)
             found[given.key] = StoredGroup(given.original.layout, (chosen.model,), state), share
     return CodedFile([group for group, _ in found.values()], shares=tuple(share for _, share in found.values()))
+
+
+def _warn_of_losses(job: Job, coded: CodedFile) -> None:
+    """Warn of what bounds allow and users may not expect."""
+    _warn_of_changed(
+        coded.flips,
+        "change their sign",
+        "Write 'sign: keep' beside a bound if it matters, 'sign: free' if it does not",
+    )
+    _warn_of_changed(
+        coded.zeros,
+        "that were exactly 0 are not any more",
+        "A 'rel' or 'lossless' bound keeps them; 'sign: free' leaves out this warning",
+    )
+    about = {v.name: (v, bound) for v, bound in zip(job.schema.variables, job.bounds, strict=True)}
+    warn_of_wide(coded.spans, job.tolerances, about)
 
 
 def _warn_of_changed(counts: Mapping[str, int], what: str, remedy: str) -> None:

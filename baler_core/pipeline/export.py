@@ -96,7 +96,7 @@ def export(
         assert isinstance(reader, Reader)
         check_suffix(reader, header.input_name, output)
         refuse_full_disk(2 * checked_size(header, path), path, output)
-        rounded, kept = _roundings(header, extra)
+        rounded, kept = _roundings(header, extra, shortened=reader.shortens_digits)
         with (
             completed(output, reader.folders) as temporary,
             not_believed(path, f"the reader {header.reader.name!r} of {header.reader.package}"),
@@ -121,8 +121,16 @@ def _allowed(header: Header, name: str, extra: float) -> str:
     return f"{1 + extra:g} times its bound of {bound}"
 
 
-def _roundings(header: Header, extra: float) -> tuple[dict[str, Rounding], dict[str, tuple[str, ...]]]:
-    """Return how variables are rounded, and lossy ones that are not, by the reason."""
+def _roundings(
+    header: Header, extra: float, *, shortened: bool
+) -> tuple[dict[str, Rounding], dict[str, tuple[str, ...]]]:
+    """Return how variables are rounded, and lossy ones that are not, by the reason.
+
+    Parameters
+    ----------
+    shortened
+        Whether the format's writer chooses digits within the bounds by itself.
+    """
     needed = _needed_by_derived(header)
     rounded: dict[str, Rounding] = {}
     kept: dict[str, list[str]] = {}
@@ -132,6 +140,8 @@ def _roundings(header: Header, extra: float) -> tuple[dict[str, Rounding], dict[
         found = rounding_of(variable, tolerance, share, extra)
         if not isinstance(found, str) and name in needed:
             found = "derived quantities that are kept follow from them"
+        if not isinstance(found, str) and shortened:
+            found = "restored cells of text have the fewest digits within their bounds already"
         if not isinstance(found, str):
             rounded[name] = found
         elif found != "exact":

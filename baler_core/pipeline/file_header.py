@@ -66,6 +66,8 @@ class CodedFile:
         How many exact zeros became something else, by variable.
     exact
         How many values are stored beside what the models made, by variable.
+    spans
+        The smallest and the largest value of each variable that has one absolute bound.
     means
         The errors on average of variables that have a limit of them.
     shares
@@ -81,6 +83,7 @@ class CodedFile:
     flips: Mapping[str, int] = field(default_factory=dict)
     zeros: Mapping[str, int] = field(default_factory=dict)
     exact: Mapping[str, int] = field(default_factory=dict)
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
     derived: tuple[DerivedRecord, ...] = ()

@@ -225,6 +225,9 @@ class Reader(Component, ABC):
     folders: ClassVar[tuple[str, ...]] = ()
     """Names of files one of which makes a folder an input (`zarr.json`), for formats that are folders. `create` then makes
     a folder where the original was one."""
+    shortens_digits: ClassVar[bool] = False
+    """Whether files are written in digits that are chosen for each value within its bound: values for export, which are
+    rounded already, would be rounded twice, and stay as restored."""
 
     @classmethod
     def formulas(cls, names: Sequence[str]) -> Sequence[Formula]:

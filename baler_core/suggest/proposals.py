@@ -37,6 +37,9 @@ _CHOSEN_ERRORS = 0.05
 _OF_ERRORS = (0.05, 0.02, 0.01)
 # A loss of errors that takes more of their spread would show in their distribution.
 _OF_SPREAD = 0.02
+# A series whose noise is more than half of its spread, and that lies within ten times its noise of zero, is none: quantities
+# of events drawn from exponential, normal and uniform distributions have 0.9 to 1.1, and lie within five.
+_OF_DRAWS, _FAR_OFF = 0.5, 10.0
 _FINE_STRUCTURE = "a field with fine structure, which may be noise"
 # Where a bound of a kind does harm, one that is finer by these factors may not.
 _FINER, _MORE_BITS = (0.3, 0.1), (2, 3)
@@ -269,7 +272,7 @@ def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> P
     if values is None or not np.isfinite(values).any():
         return None
     noise = _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values))
-    if not noise.is_noise:
+    if not noise.is_noise or (values.ndim == 1 and _are_draws(values, noise)):
         return None
     about = f"{noise.sigma:.3g} {variable.units}".rstrip()
     if has_tiles(variable, values.shape[-2:]):
@@ -278,6 +281,16 @@ def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> P
             f"{{noise: {_OF_NOISE}}}", f"a quarter of the noise in each {tile}, about {about}", is_below_noise=True
         )
     return Proposal(absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {about}", is_below_noise=True)
+
+
+def _are_draws(values: np.ndarray, noise: Noise) -> bool:
+    """Whether a series may be independent quantities, as of events in the order of their times, and no noisy signal.
+
+    Neighbours have nothing in common, differ about as much as any two values, and are not far off zero beside that.
+    """
+    known = values[np.isfinite(values)]
+    low, middle, high = np.percentile(known, (16, 50, 84))
+    return noise.is_white and noise.sigma > _OF_DRAWS * (high - low) / 2 and abs(middle) < _FAR_OFF * noise.sigma
 
 
 def _noise_seen(values: np.ndarray, variable: Variable, coarse: Coarseness | None) -> Noise:

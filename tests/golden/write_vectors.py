@@ -191,7 +191,27 @@ CASES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def models() -> Json:
+def image() -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(values[1]) for name, values in fields().items()}
+
+
+SIGNED_CASES = {"predictive balanced": image, "predictive max": fields}
+# What fields were coded by before there were signed contexts and phases.
+UNSIGNED, UNSHIFTED = {"balanced": 7, "max": 7}, {"balanced": 0, "max": 0}
+
+
+def unsigned_models() -> Json:
+    """The models, with fields as they were coded at first."""
+    from unittest import mock
+
+    from baler_core.builtin.models.fields.predictive import phases, stencil_fit
+
+    mixed = mock.patch.dict(stencil_fit.MIXED, UNSIGNED), mock.patch.dict(stencil_fit._SERIES, UNSIGNED)
+    with mixed[0], mixed[1], mock.patch.dict(phases._TURNS, UNSHIFTED):
+        return {"models": models(CASES)}
+
+
+def models(cases: dict[str, Any]) -> Json:
     """The streams of a group, its state, and what its variables restore to."""
     from unittest import mock
 
@@ -200,7 +220,7 @@ def models() -> Json:
     from baler_core.builtin.models.fields.model import FieldModel
 
     found = {}
-    for case, make in CASES.items():
+    for case, make in cases.items():
         name, _, effort = case.partition(" ")
         options = {"name": name, "effort": effort} if effort else {"name": name}
         bounds: dict[str, Any] = {"whole": {"abs": 1}, "size": {"rel": 0.02}, "field": {"abs": 0.05}, "*": "lossless"}
@@ -225,11 +245,12 @@ def models() -> Json:
             "streams": {n: stream.hex() for n, stream in streams.items()},
             "values": {n: hexadecimal(a) for n, a in arrays.items()},
         }
-    return {"models": found}
+    return found
 
 
 def written() -> Json:
-    return {**integers(), **bits(), **numbers(), **lattices(), **transforms(), **models(), **floats()}
+    plain = {**integers(), **bits(), **numbers(), **lattices(), **transforms()}
+    return {**plain, **unsigned_models(), **floats(), "signed contexts": models(SIGNED_CASES)}
 
 
 if __name__ == "__main__":

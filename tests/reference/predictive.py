@@ -40,6 +40,7 @@ class Head:
     nan: int
     specials: list[float]
     classes: np.ndarray | None
+    closed: bool
 
     def numbers(self, steps: np.ndarray) -> np.ndarray:
         return (steps >> FRACTION_BITS) + np.int64(self.middle)
@@ -65,17 +66,16 @@ def decode_predictive(
 
 
 def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int], slices: int) -> Head:
-    kind, stored = stream.below(4), stream.sized()
+    kind, stored = stream.below(5), stream.sized()
     scale = _scale(kind, stored, member, slices)
-    middle, nan = stream.zigzag(), stream.below(1 << 8 * member.dtype.itemsize) if kind > 1 else 0
+    middle, nan = stream.zigzag(), stream.below(1 << 8 * member.dtype.itemsize) if kind in (2, 3) else 0
     specials = read_specials(stream, member.dtype, MOST_SPECIALS)
-    return Head(
-        scale, middle, nan, specials, read_classes(stream, arranged, len(specials)) if stream.below(2) else None
-    )
+    classes = read_classes(stream, arranged, len(specials)) if stream.below(2) else None
+    return Head(scale, middle, nan, specials, classes, kind == 1)
 
 
 def _scale(kind: int, stored: bytes, member: Variable, slices: int) -> Units | Lattice | Cells | Steps:
-    if kind == 1:
+    if kind in (1, 4):
         return Units(stored, member.dtype)
     if kind == 0:
         return Lattice(Bytes(stored), member.dtype)
@@ -107,7 +107,7 @@ def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:
     stream = Bytes(data[4:])
     coder = Decoder(stream.rest() if mixed else stream.sized())
     series = _series(coder, frames * depth, len(heads), ny, nx)
-    series.closed, series.stack = isinstance(heads[0].scale, Units), depth
+    series.closed, series.stack = heads[0].closed, depth
     series.holes = holes.reshape(-1).tolist()
     if mixed:
         code_mixed(coder, series, mixed)

@@ -21,6 +21,7 @@ class CsvReader(Reader):
     summary: ClassVar[str] = "text tables (CSV, TSV, ECSV, columns of numbers)"
     suffixes: ClassVar[tuple[str, ...]] = (*_SUFFIXES, *(f"{suffix}.gz" for suffix in _SUFFIXES))
     Options: ClassVar[type[Options]] = CsvOptions
+    shortens_digits: ClassVar[bool] = True
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a text table: one pass over it counts the rows, finds the type of each column and verifies every cell."""

@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.predictive.joint_fields import chunks_of, 
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import FINE_BITS, WEIGHT_BITS, Stencils, fitted, spread
-from baler_core.builtin.models.fields.predictive.stencil_fit import few_values, learn_stencils
+from baler_core.builtin.models.fields.predictive.stencil_fit import MIXED, few_values, learn_stencils
 from baler_core.plugin.interfaces import Effort
 
 # What mixing takes of what the same stencils take without.
@@ -53,6 +53,9 @@ def probe(joint: JointFields, effort: Effort) -> JointFields:
     else:
         found = Probe(place, stencils if effort == "balanced" and not few_values(integers) else None)
         size = _MIXED_SIZE[effort] * counted_with(integers, stencils)[0]
+        # where few bits are left, what mixing takes of them cannot be foretold
+        if effort == "max" and 8 * size < integers.values.size:
+            size = min(size, len(encode_with(integers, stencils, MIXED[effort])[0]))
     share = len(fields) * fields[0].values.size / max(1, integers.values.size)
     rests = sum(field.rest_bytes * field.values.size for field in fields)
     return replace(joint, expected=size * share + rests, recipe=found)

@@ -22,7 +22,7 @@ from baler_core.quantise.units import Units, choose_units
 
 Floats: TypeAlias = FloatCells | SliceSteps
 Scale: TypeAlias = Units | Lattice | Floats
-Kind = Literal["lattice", "units", "cells", "steps"]
+Kind = Literal["lattice", "units", "cells", "steps", "whole units"]
 # The shape of all values, how they are arranged, and a part of them.
 Where: TypeAlias = tuple[tuple[int, ...], Arrangement, Box]
 MOST_SPECIALS = 128
@@ -55,6 +55,8 @@ class SteppedField:
         About the bytes that the rest of a value takes, of special ones none.
     nan
         The bits of NaN, where they are not the usual ones; else 0.
+    whole
+        Whether in units, too, only whole steps are restored.
     """
 
     scale: Scale
@@ -64,11 +66,12 @@ class SteppedField:
     specials: tuple[float, ...]
     rest_bytes: float = 0.0
     nan: int = 0
+    whole: bool = False
 
     @property
     def closed(self) -> bool:
         """Whether values may be restored anywhere within half a step."""
-        return isinstance(self.scale, Units)
+        return isinstance(self.scale, Units) and not self.whole
 
     @property
     def exact(self) -> bool:
@@ -80,7 +83,9 @@ class SteppedField:
         """How they are held, by name."""
         if isinstance(self.scale, FloatCells | SliceSteps):
             return "cells" if isinstance(self.scale, FloatCells) else "steps"
-        return "units" if isinstance(self.scale, Units) else "lattice"
+        if isinstance(self.scale, Units):
+            return "whole units" if self.whole else "units"
+        return "lattice"
 
     def steps(self, arrangement: Arrangement, place: Box) -> np.ndarray:
         """A part of the arranged values: int64, in 1/1024 of a step; 0, or the nearest number, for what is beyond."""
@@ -89,7 +94,8 @@ class SteppedField:
             numbers = self.scale.forward(values)
             numbers *= PER_TOLERANCE
             numbers[~(np.abs(numbers) < _LARGEST)] = 0.0
-            return np.rint(numbers, out=numbers).astype(np.int64)
+            steps = np.rint(numbers, out=numbers).astype(np.int64)
+            return ((steps + (1 << FRACTION - 1)) >> FRACTION) << FRACTION if self.whole else steps
         if isinstance(self.scale, FloatCells | SliceSteps):
             codes = self.numbers(arrangement, place)
             special = None if self.special is None else arrangement.forward(self.special)[place]

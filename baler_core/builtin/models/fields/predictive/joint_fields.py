@@ -47,7 +47,7 @@ _MOST_CHUNK_BITS = 30
 # Where frames are large, space is cut before time is cut shorter than this.
 _FEWEST_FRAMES = 16
 # In the order in which bytes number them.
-_KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps")
+_KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps", "whole units")
 
 
 def chunks_of(joint: JointFields, effort: Effort) -> list[Box]:
@@ -210,11 +210,11 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     if reader.varint(2):
         flat = (shape[0] * shape[1], *shape[2:])
         special = decode_classes(reader.sized(), flat, count).reshape(shape)
-    return SteppedField(scale, middle, np.empty(0, np.int64), special, specials, nan=nan)
+    return SteppedField(scale, middle, np.empty(0, np.int64), special, specials, nan=nan, whole=kind == "whole units")
 
 
 def _read_scale(kind: str, stored: bytes, variable: Variable, slices: int) -> Scale:
-    if kind == "units":
+    if kind in ("units", "whole units"):
         return read_units(stored, variable.dtype)
     if kind == "lattice":
         return Lattice.from_bytes(stored, variable.dtype)

@@ -15,13 +15,14 @@ from baler_core.builtin.models.fields.predictive.estimate import estimated_rate,
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.held import SteppedField
 from baler_core.builtin.models.fields.predictive.joint_fields import gather
+from baler_core.builtin.models.fields.predictive.phases import best_phases
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.plugin.interfaces import Effort
 from baler_core.quantise.units import Units
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
-_THOROUGH_SAMPLE = 3 << 15
+_THOROUGH_SAMPLE, _IMAGE_SAMPLE = 3 << 15, 1 << 19
 # Values looked at for an estimate; how far behind the best one in it, by factor and bytes per value, others may be.
 _FEW = 1 << 15
 _BEHIND: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.1, "max": 1.1}
@@ -111,7 +112,20 @@ def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], eff
         first = _least(found, effort)
         if _is_best(first):
             return first
-        return _least([first, *(tried(way, first.arrangement) for way in ways[1:])], effort)
+        choices = [first, *(tried(way, first.arrangement) for way in ways[1:])]
+        return _least([*choices, *_phased(first, effort)], effort)
+
+
+def _phased(choice: _Choice, effort: Effort) -> list[_Choice]:
+    """Choose the best phases of whole steps; except at most effort, of still images alone."""
+    if effort != "max" and math.prod(choice.arrangement.shape(choice.field.values.shape)[:2]) > 1:
+        return []
+
+    def measure(field: SteppedField) -> float:
+        return _rate([field], choice.arrangement, effort)
+
+    fields = best_phases(choice.field, choice.rate, measure, effort)
+    return [_choice(field, choice.arrangement, effort) for field in fields]
 
 
 def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
@@ -155,7 +169,10 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
 
 def _rate(fields: Sequence[SteppedField], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:
     """Return bytes per value of a sample: fast coding of much, or thorough coding of little."""
-    sample = _sampled(fields, arrangement, _THOROUGH_SAMPLE if thorough else _SAMPLE[effort])
+    frames = math.prod(arrangement.shape(fields[0].values.shape)[:2])
+    # what little is in an image is rarely spread over all of it
+    most = _IMAGE_SAMPLE if frames == 1 else _THOROUGH_SAMPLE
+    sample = _sampled(fields, arrangement, most if thorough else _SAMPLE[effort])
     size = len(encode_integers(sample, "balanced")) if thorough else counted_size(sample)
     return size / max(1, sample.values.size) + sum(field.rest_bytes for field in fields) / len(fields)
 

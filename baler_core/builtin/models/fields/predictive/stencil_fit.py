@@ -25,8 +25,9 @@ from baler_core.builtin.models.fields.predictive.stencil import (
 )
 from baler_core.plugin.interfaces import Effort
 
-# Numbers of contexts that are mixed, with a constant.
+# Numbers of contexts that are mixed, with a constant; and of series by medium effort, where few signed ones hardly pay.
 MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 8, "max": 16}
+_SERIES: Mapping[Effort, int] = {**MIXED, "balanced": 7}
 # Values that stencils are learned from.
 _ROWS: Mapping[Effort, int] = {"fast": 6_000, "balanced": 20_000, "max": 24_000}
 _FEW_ROWS = 4_000
@@ -61,7 +62,8 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: Stencils 
 
 def _encoded(integers: Integers, stencils: Stencils, effort: Effort) -> tuple[bytes, np.ndarray]:
     """Code all values, without mixing where that makes fewer bytes of few bits or noise; return what will be restored, too."""
-    mixed = 0 if integers.exact and effort != "max" else MIXED[effort]
+    mixed = (_SERIES if len(integers.values) > 1 else MIXED)[effort]
+    mixed = 0 if integers.exact and effort != "max" else mixed
     data, restored = encode_with(integers, stencils, mixed)
     if mixed and (integers.exact or _few_bits(data, integers)) and counted_with(integers, stencils)[0] < len(data):
         quick, restored_quickly = encode_with(integers, stencils, 0)
