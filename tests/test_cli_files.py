@@ -374,10 +374,13 @@ def test_being_stopped_leaves_nothing_behind(folder: Path, number: signal.Signal
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".csv.gz", ".txt"])
-def test_an_empty_input_is_called_empty(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_input_is_called_empty_and_kept(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / f"a{suffix}").touch()
     assert run_main("init", tmp_path / f"a{suffix}", "-o", tmp_path / "a.yaml") == 1
     assert capsys.readouterr().err == f"baler: error: {tmp_path / f'a{suffix}'}: the file is empty\n"
-    with pytest.raises(baler_core.DataError, match="the file is empty"):
-        baler_core.compress(tmp_path / f"a{suffix}", tmp_path / "a.bal")
-    assert not (tmp_path / "a.bal").exists()
+    baler_core.compress(tmp_path / f"a{suffix}", tmp_path / "a.bal")
+    assert "kept byte for byte" in caplog.text
+    assert "the file is empty" in caplog.text
+    assert baler_core.decompress(tmp_path / "a.bal", tmp_path / f"b{suffix}").read_bytes() == b""

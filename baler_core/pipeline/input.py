@@ -138,9 +138,15 @@ def make_reader(path: Path, chosen: ComponentSpec | None, registry: Registry) ->
 
 
 def refuse_empty(path: Path, reader: str) -> None:
-    """Raise a DataError if a file of a format has no bytes, which libraries of formats say in many ways."""
+    """Refuse a file of a format without any bytes, which libraries of formats say in many ways.
+
+    Raises
+    ------
+    UnsuitedError
+        If it is one.
+    """
     if reader != WHOLE_FILE and path.is_file() and not path.stat().st_size:
-        raise DataError(f"{path}: the file is empty")
+        raise UnsuitedError(f"{path}: the file is empty")
 
 
 def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, Source]:
@@ -158,8 +164,8 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
     if not path.is_dir() and not path.is_file():
         raise DataError(f"{path}: is a pipe or a device, which cannot be read more than once; an input is a file")
     reader = make_reader(path, config.reader, registry)
-    refuse_empty(path, reader.name)
     try:
+        refuse_empty(path, reader.name)
         source = reader.open(path, config.variables)
     except UnsuitedError as error:
         if config.reader is not None or config.variables is not None or path.is_dir():
