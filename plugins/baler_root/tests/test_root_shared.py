@@ -22,17 +22,14 @@ FILES = [
     ("alice_v0_issue187", None),
     ("atlas_physlite_123b", "CollectionTree"),
     ("glast_merit_mcgen", "MeritTuple"),
-    ("glast_merit_mcgen", None),
     ("jets_pythia24", None),
     ("mlhep_higgs_10000", None),
-    ("nano_dimuon", "Events"),
     ("nano_tt_v12", None),
     ("treemaker", None),
     ("uproot-HZZ", None),
     ("uproot-Zmumu", None),
     ("uproot-demo-double32", None),
     ("uproot-hepdata-example", None),
-    ("uproot-issue494", None),
 ]
 
 
