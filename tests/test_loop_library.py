@@ -37,7 +37,9 @@ def digests(loops: str, files: Sequence[Path] = GOLDEN) -> str:
 
 
 def test_uncompiled_loops_restore_the_same_bits() -> None:
-    small = sorted(GOLDEN, key=lambda path: path.stat().st_size)[:5]  # the others take half a minute
+    small = sorted(GOLDEN, key=lambda path: path.stat().st_size)[
+        :2
+    ]  # all take half a minute; `test_same_bits` has every model
     assert digests("python", small) == digests("", small)
 
 
