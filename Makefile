@@ -25,7 +25,9 @@ demo: install
 loops: install
 	$(BIN)/python compile_loops.py
 
-test: install loops lint
+# mypy runs on one core while the loops are compiled.
+test: install
+	$(MAKE) -j2 loops lint
 	$(BIN)/python -m pytest -n auto -q
 
 # All tests of the core, and half an hour of fuzzing, with loops that check every place.

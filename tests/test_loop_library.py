@@ -37,10 +37,9 @@ def digests(loops: str, files: Sequence[Path] = GOLDEN) -> str:
 
 
 def test_uncompiled_loops_restore_the_same_bits() -> None:
-    small = sorted(GOLDEN, key=lambda path: path.stat().st_size)[
-        :2
-    ]  # all take half a minute; `test_same_bits` has every model
-    assert digests("python", small) == digests("", small)
+    # All golden files would take half a minute; `test_same_bits` has small groups of every model.
+    smallest = min(GOLDEN, key=lambda path: path.stat().st_size)
+    assert digests("python", [smallest]) == digests("", [smallest])
 
 
 @pytest.mark.parametrize("target", [*json.loads((loop_library.FOLDER / "loops.json").read_text())["targets"]])

@@ -17,7 +17,6 @@ Restore = Callable[..., tuple[Schema, Sequence[str], Path]]
 
 # file, tree
 FILES = [
-    ("NanoAODv5_sample", "Events"),
     ("alice_hyp3o2_issue85", None),
     ("alice_v0_issue187", None),
     ("atlas_physlite_123b", "CollectionTree"),
