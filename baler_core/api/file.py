@@ -140,9 +140,12 @@ class File(ByName[StoredArray]):
         FormatError
             If what the file keeps of the original is damaged.
         """
-        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
         with not_believed(self.path, self.header.reader.package):
-            return reader.shown(self.schema)
+            return self._reader.shown(self.schema)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
 
     @cached_property
     def nulls(self) -> Mapping[str, Sequence[str]]:
@@ -155,9 +158,8 @@ class File(ByName[StoredArray]):
         """
         if not self.has_reader:
             return {}
-        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
         with not_believed(self.path, self.header.reader.package):
-            stated = reader.nulls(self.schema)
+            stated = self._reader.nulls(self.schema)
         return {name: masks for name, masks in stated.items() if all(self._is_mask(mask, name) for mask in masks)}
 
     @cached_property
@@ -171,9 +173,8 @@ class File(ByName[StoredArray]):
         """
         if not self.has_reader:
             return {}
-        reader = cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))
         with not_believed(self.path, self.header.reader.package):
-            stated = self._stored.registry.categories(reader, self.schema)
+            stated = self._stored.registry.categories(self._reader, self.schema)
             if wrong := [name for name, about in stated.items() if not self._is_coded(name, about)]:
                 raise ValueError(f"{wrong[0]!r} has no list of categories")
         return stated
