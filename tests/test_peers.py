@@ -15,7 +15,7 @@ from baler_core.config import load_config
 from baler_core.data.bounds import Tolerance
 from baler_core.errors import DataError
 from baler_core.peers.apart import run_apart
-from baler_core.peers.available import PEERS, chosen
+from baler_core.peers.available import PEERS, chosen_peers
 from baler_core.peers.comparison import compare_with_others
 from baler_core.peers.measure import Given, PeerTally, run_peer
 from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer, told
@@ -133,7 +133,7 @@ def test_one_that_breaks_its_bound_is_shown_as_such_and_is_not_the_best(folder: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparison, "run_apart", run_peer)
-        found = compare_with_others(sample_of(folder), load_plugins(), [liar, broken, *chosen(["xz -9"])])
+        found = compare_with_others(sample_of(folder), load_plugins(), [liar, broken, *chosen_peers(["xz -9"])])
     ours, lied, failed, xz = found.results
     assert ours.holds
     assert ours.share <= 1

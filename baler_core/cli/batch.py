@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import partial, wraps
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from baler_core.cli.executors import chosen_executor, executor_options
-from baler_core.cli.options import compress_memory_option
+from baler_core.cli.options import compress_memory_option, gathered
+from baler_core.cli.outputs import ChosenOutput
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError, DataError
@@ -53,12 +54,7 @@ class Batch:
 def batch_options(command: Command) -> Command:
     """Add the options for many files to `baler compress`, which gets them together as `batch`."""
 
-    @wraps(command)
-    def gathered(**given: Any) -> Any:
-        mine = {field.name: given.pop(field.name) for field in fields(Batch)}
-        return command(batch=Batch(**mine), **given)
-
-    found: Any = gathered
+    found = gathered(Batch, "batch")(command)
     options = [
         executor_options(
             "Work on N inputs, or N blocks of one, at a time, in processes; skip finished inputs, and write a manifest."
@@ -79,21 +75,21 @@ def batch_options(command: Command) -> Command:
 
 
 def compress_batch(
-    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool, force: bool
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, chosen: ChosenOutput
 ) -> None:
     """Compress the inputs of a configuration as a set."""
     from baler_core.pipeline.many.campaign import refuse_failed, run_campaign
     from baler_core.pipeline.replacing import refuse_other_name
 
     if batch.watch is not None:
-        _watch(config, checked, registry, model, batch, as_json=as_json)
+        _watch(config, checked, registry, model, batch, chosen)
         return
     campaign = _campaign(config, checked, registry, model, batch)
-    for source, target in () if force else campaign.files.items():
+    for source, target in () if chosen.force else campaign.files.items():
         refuse_other_name(target, source, "choose another 'output:', or replace it with --force")
 
     def tell(outcome: FileOutcome, progress: Progress) -> None:
-        if not as_json:
+        if not chosen.as_json:
             click.echo(printable(_line(outcome, progress)), err=outcome.state == "failed")
         for message in outcome.messages:
             click.echo(printable(f"baler: warning: {outcome.source.name}: {message}"), err=True)
@@ -106,7 +102,7 @@ def compress_batch(
     else:
         with chosen_executor(batch.workers, batch.scheduler) as executor:
             result = run(executor=executor)
-    if as_json:
+    if chosen.as_json:
         files = [_record(outcome) for outcome in result.outcomes]
         others = {"of_other_runs": result.of_others} if result.of_others else {}
         print_json({"manifest": str(campaign.manifest), "files": files, "not_begun": result.not_begun, **others})
@@ -116,14 +112,16 @@ def compress_batch(
 
 
 def _watch(
-    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, *, as_json: bool
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, chosen: ChosenOutput
 ) -> None:
     """Compress what appears in a folder."""
     from baler_core.cli.watching import watch_folder
 
     assert batch.watch is not None
-    if batch.part is not None or as_json:
-        raise ConfigError(f"--watch and {'--json' if as_json else '--part'} exclude each other; the record is in JSON")
+    if batch.part is not None or chosen.as_json:
+        raise ConfigError(
+            f"--watch and {'--json' if chosen.as_json else '--part'} exclude each other; the record is in JSON"
+        )
     once = replace(batch, train_once=model is None)
     base = _campaign(config, checked, registry, model, once)
     with chosen_executor(batch.workers, batch.scheduler) as executor:

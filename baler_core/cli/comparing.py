@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import Bytes, FilePath, common_options
-from baler_core.cli.outputs import force_option, ready, refuse_stream
+from baler_core.cli.options import Bytes, FilePath, common_options, gathered
+from baler_core.cli.outputs import ChosenOutput, force_option, ready, refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import load_config
 from baler_core.plugin.registry import load_plugins
@@ -34,25 +34,24 @@ _EXTRA = "pip install 'baler-core[peers]'"
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
+@gathered(ChosenOutput, "chosen")
 def compare(
-    config: Path, inputs: tuple[str, ...], names: tuple[str, ...], sample: int, fresh: bool, output: Path | None,
-    force: bool, as_json: bool,
-) -> None:  # fmt: skip
+    config: Path, inputs: tuple[str, ...], names: tuple[str, ...], sample: int, fresh: bool, chosen: ChosenOutput
+) -> None:
     """Compress a sample of the first input of CONFIG by baler and by other compressors, all at the same bounds."""
-    from baler_core.peers.available import chosen
+    from baler_core.peers.available import chosen_peers
     from baler_core.peers.comparison import compare_with_others
     from baler_core.peers.record import holds_comparison, known_results, write_comparison
     from baler_core.peers.sample import take_sample
     from baler_core.pipeline.input import input_of
 
-    peers = chosen(names)
+    peers = chosen_peers(names)
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    refuse_stream(output, "the file of results, which --json prints")
-    target = output or checked.output / "compare.json"
+    refuse_stream(chosen.output, "the file of results, which --json prints")
+    target = chosen.output or checked.output / "compare.json"
     # The results of an earlier comparison are taken up again.
-    replace = output is None or force or holds_comparison(target)
-    target = ready(target, [config, *checked.inputs], replace=replace)
+    target = ready(target, [config, *checked.inputs], replace=chosen.replaces or holds_comparison(target))
     given = input_of(checked.inputs[0], checked, registry)
     with given.source:
         taken = take_sample(given, checked, sample)
@@ -60,7 +59,7 @@ def compare(
         found = compare_with_others(taken, registry, peers, known)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_comparison(target, taken, found)
-    if as_json:
+    if chosen.as_json:
         print_json(_record(found))
     else:
         _show(found)

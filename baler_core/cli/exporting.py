@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import FilePath, common_options, memory_option, model_file
-from baler_core.cli.outputs import Destination, force_option
+from baler_core.cli.options import FilePath, common_options, gathered, memory_option, model_file
+from baler_core.cli.outputs import ChosenOutput, force_option
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.errors import ConfigError
-from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.pipeline.trained_lookup import Lookup, needed_to_restore
 
 if TYPE_CHECKING:
     from baler_core.pipeline.export import ExportedFile
@@ -40,9 +40,8 @@ _NAMED = 4
 @memory_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
-def export(
-    file: Path, output: Path | None, extra: float, force: bool, model: Path | None, memory: int | None, as_json: bool
-) -> None:
+@gathered(ChosenOutput, "chosen")
+def export(file: Path, extra: float, model: Path | None, memory: int | None, chosen: ChosenOutput) -> None:
     """Restore FILE in its original format, rounded within its bounds and stored small, for those who have no baler."""
     from baler_core.format.file_info import read_info
     from baler_core.pipeline.decode import plugins_for
@@ -53,15 +52,12 @@ def export(
         raise ConfigError(f"--extra {extra:g}: wanted a share of the bounds of at least 0, such as 0.5")
     header = read_info(file).header
     registry = plugins_for(header)
-    needed = [file, *([model] if model is not None else [])]
-    if header.trained is not None:
-        needed.append(find_trained(header.trained, file, Lookup(model)))
-    destination = Destination(output, force, tuple(needed), tuple(folders_of(header, registry)))
-    if destination.streamed and as_json:
-        raise ConfigError("-o - and --json both want standard output: leave one of them out")
+    destination = chosen.destination(
+        needed_to_restore(file, header.trained, Lookup(model)), folders_of(header, registry)
+    )
     with destination.path(file.with_name(f"{file.stem}.exported{restored_suffix(header, registry)}")) as target:
         done = export_file(file, output=target, extra=extra, lookup=Lookup(model), memory=memory)
-    if as_json:
+    if chosen.as_json:
         print_json(_record(done, destination.shown(target)))
     else:
         _tell(done, destination.shown(target), header.reader.name, err=destination.streamed)

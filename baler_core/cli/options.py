@@ -7,7 +7,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,21 @@ def common_options(command: Command) -> Command:
         "--traceback", is_flag=True, expose_value=False, callback=_traceback, help="Show where an error arose."
     )
     return verbose(trace(command))
+
+
+def gathered(kind: type[Any], name: str) -> Callable[[Command], Command]:
+    """Give a command as `name` those of its options together that are called like the fields of a dataclass."""
+
+    def gather(command: Command) -> Command:
+        @wraps(command)
+        def called(**given: Any) -> Any:
+            mine = {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
+            return command(**{name: kind(**mine)}, **given)
+
+        found: Any = called
+        return found
+
+    return gather
 
 
 class FilePath(click.Path):

@@ -27,6 +27,33 @@ def force_option(command: Command) -> Command:
 
 
 @dataclass(frozen=True)
+class ChosenOutput:
+    """The options -o, --force and --json of a command, those of them that it has."""
+
+    output: Path | None
+    as_json: bool
+    force: bool = False
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a file in its place may be replaced: one of the default name may."""
+        return self.output is None or self.force
+
+    def destination(self, needed: Sequence[Path], folders: Sequence[str] = ()) -> Destination:
+        """Return where a file goes.
+
+        Raises
+        ------
+        ConfigError
+            If both the file and the JSON are to go to standard output.
+        """
+        found = Destination(self.output, self.force, tuple(needed), tuple(folders), self.as_json)
+        if found.streamed and self.as_json:
+            raise ConfigError("-o - and --json both want standard output: leave one of them out")
+        return found
+
+
+@dataclass(frozen=True)
 class Destination:
     """The output that the user chose.
 

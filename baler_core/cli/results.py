@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from baler_core.cli.options import FilePath, common_options, model_file
-from baler_core.cli.outputs import refuse_stream
+from baler_core.cli.options import FilePath, common_options, gathered, model_file
+from baler_core.cli.outputs import ChosenOutput, refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, Config, load_config
 from baler_core.errors import BoundBroken, NotTheOriginal
@@ -32,17 +32,17 @@ _PATH = FilePath()
 @click.option("-o", "--output", type=_PATH, help="A folder to write the report and its plots to.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers, for programs.")
 @common_options
+@gathered(ChosenOutput, "chosen")
 def evaluate(
     original: Path,
     restored: Path,
     config: Path | None,
     metric_names: tuple[str, ...],
     model: Path | None,
-    output: Path | None,
-    as_json: bool,
+    chosen: ChosenOutput,
 ) -> None:
     """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
-    refuse_stream(output, "the folder of a report")
+    refuse_stream(chosen.output, "the folder of a report")
     registry = load_plugins()
     original, restored = here(original), here(restored)
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
@@ -50,18 +50,17 @@ def evaluate(
     from baler_core.evaluate import evaluate as compare
 
     results = compare(original, restored, registry, _comparison(checked, metrics, model))
-    if as_json:
+    if chosen.as_json:
         print_json(results.to_json())
     else:
         _show(results)
-    if output is not None:
+    if chosen.output is not None:
         from baler_core.report import write_report
 
-        report = write_report(
-            results, output, needed=[original, restored, *(path for path in (config, model) if path is not None)]
-        )
-        click.echo(f"wrote {report.page or report.results}", err=as_json)
-        show_undrawn(report, "Then run this command again", err=as_json)
+        needed = [original, restored, *(path for path in (config, model) if path is not None)]
+        report = write_report(results, chosen.output, needed=needed)
+        click.echo(f"wrote {report.page or report.results}", err=chosen.as_json)
+        show_undrawn(report, "Then run this command again", err=chosen.as_json)
     _refuse_another(results, original, restored)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.options import FilePath, common_options
-from baler_core.cli.outputs import force_option, ready, refuse_stream
+from baler_core.cli.options import FilePath, common_options, gathered
+from baler_core.cli.outputs import ChosenOutput, force_option, ready, refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import load_config
 from baler_core.config.target import WITHOUT_BOUNDS
@@ -32,14 +32,9 @@ if TYPE_CHECKING:
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
+@gathered(ChosenOutput, "chosen")
 def scan(
-    config: Path,
-    inputs: tuple[str, ...],
-    patterns: tuple[str, ...],
-    seconds: float,
-    output: Path | None,
-    force: bool,
-    as_json: bool,
+    config: Path, inputs: tuple[str, ...], patterns: tuple[str, ...], seconds: float, chosen: ChosenOutput
 ) -> None:
     """Code a sample of the first input of CONFIG with its bounds times 0.01 to 100, and show bytes and errors."""
     from dataclasses import replace
@@ -51,24 +46,24 @@ def scan(
     checked = load_config(config, registry, inputs=inputs)
     if not checked.bounds.rules:
         checked = replace(checked, bounds=WITHOUT_BOUNDS)
-    refuse_stream(output, "a picture")
-    needed = [config, *checked.inputs]
-    target = ready(output or checked.output / "scan.png", needed, replace=output is None or force)
+    refuse_stream(chosen.output, "a picture")
+    target = chosen.output or checked.output / "scan.png"
+    target = ready(target, [config, *checked.inputs], replace=chosen.replaces)
     given = input_of(checked.inputs[0], checked, registry)
     with given.source:
         found = measure(checked, registry, given, patterns=patterns or ("*",), seconds=seconds)
     picture, why = _drawn(found, target)
-    if as_json:
+    if chosen.as_json:
         print_json({**_record(found), "picture": str(picture) if picture else None})
     else:
         _show(found)
         if picture:
             click.echo(f"\nwrote {picture}")
     if why:
-        print_box("NO PICTURE", [why], err=as_json)
+        print_box("NO PICTURE", [why], err=chosen.as_json)
     if found.left_out:
         text = f"{len(found.left_out):,} variables for lack of time: choose with --variable, or give more --seconds"
-        print_box("NOT SCANNED", [text], err=as_json)
+        print_box("NOT SCANNED", [text], err=chosen.as_json)
 
 
 def _drawn(found: Scan, path: Path) -> tuple[Path | None, str]:

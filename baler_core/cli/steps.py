@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,14 @@ from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
 from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import FilePath, RowRange, common_options, memory_option, model_file
-from baler_core.cli.outputs import Destination, force_option, ready_for
+from baler_core.cli.options import FilePath, RowRange, common_options, gathered, memory_option, model_file
+from baler_core.cli.outputs import ChosenOutput, Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config.inputs import split_name
 from baler_core.config.memory import within_memory
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
-from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.pipeline.trained_lookup import Lookup, needed_to_restore
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
@@ -32,6 +32,30 @@ if TYPE_CHECKING:
 _PATH = FilePath()
 
 
+@dataclass(frozen=True)
+class _ChosenModel:
+    """The options --model and --reference of `baler compress`."""
+
+    model: Path | None
+    reference: bool
+
+
+@dataclass(frozen=True)
+class _ChosenPart:
+    """The options --variable and --rows of `baler decompress`."""
+
+    variables: tuple[str, ...]
+    rows: tuple[int, int | None] | None
+
+
+@dataclass(frozen=True)
+class _ChosenWorkers:
+    """The options --workers and --scheduler of `baler decompress`."""
+
+    workers: int | None
+    scheduler: str | None
+
+
 @click.command()
 @click.argument("config", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="The model file to write, - for standard output [OUTPUT/STEM.balm].")
@@ -39,7 +63,8 @@ _PATH = FilePath()
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
-def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...], as_json: bool) -> None:
+@gathered(ChosenOutput, "chosen")
+def train(config: Path, inputs: tuple[str, ...], chosen: ChosenOutput) -> None:
     """Train the model of the configuration CONFIG on its first input, for `baler compress --model`."""
     from baler_core.config import load_config
 
@@ -51,11 +76,11 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
         )
     from baler_core.pipeline.compression import train as train_model
 
-    destination = _destination(output, force, as_json, [config, *checked.inputs])
+    destination = chosen.destination([config, *checked.inputs])
     with destination.path(model_path(checked, registry)) as target:
         written = train_model(checked, registry, output=target)
         size = written.stat().st_size
-    if as_json:
+    if chosen.as_json:
         print_json({"model": str(written), "file_bytes": size})
     else:
         _wrote(destination, written, size)
@@ -78,41 +103,35 @@ def train(config: Path, output: Path | None, force: bool, inputs: tuple[str, ...
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
+@gathered(ChosenOutput, "chosen")
+@gathered(_ChosenModel, "by")
 def compress(
-    config: Path,
-    model: Path | None,
-    reference: bool,
-    inputs: tuple[str, ...],
-    output: Path | None,
-    batch: Batch,
-    allow_missing: bool,
-    force: bool,
-    as_json: bool,
+    config: Path, inputs: tuple[str, ...], by: _ChosenModel, batch: Batch, allow_missing: bool, chosen: ChosenOutput
 ) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
     from baler_core.config import load_config
 
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
-    checked = replace(checked, model_storage="reference") if reference else checked
+    checked = replace(checked, model_storage="reference") if by.reference else checked
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
     checked = checked if batch.memory is None else within_memory(checked, batch.memory)
-    model = checked.profile if model is None else model
+    model = checked.profile if by.model is None else by.model
     if model is None and checked.model_storage == "reference" and not batch.train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
-    if batch.of_many or (batch.spread and output is None):
-        if output is not None:
+    if batch.of_many or (batch.spread and chosen.output is None):
+        if chosen.output is not None:
             raise ConfigError(
                 "-o names one file, and the options for many files name theirs by the inputs: leave it out"
             )
-        compress_batch(config, checked, registry, model, batch, as_json=as_json, force=force)
+        compress_batch(config, checked, registry, model, batch, chosen)
         return
-    if output is not None and len(checked.inputs) > 1:
+    if chosen.output is not None and len(checked.inputs) > 1:
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
-    destination = _destination(output, force, as_json, needed)
+    destination = chosen.destination(needed)
     done = [_compress_one(checked, registry, source, model, destination, batch) for source in checked.inputs]
-    if as_json:
+    if chosen.as_json:
         print_json([compressed_record(compressed) for compressed in done])
 
 
@@ -149,17 +168,11 @@ def _compress_one(
 @click.option("--rows", type=RowRange(), help="Restore only these rows or events, as in 1000:2000, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
+@gathered(ChosenOutput, "chosen")
+@gathered(_ChosenPart, "part")
+@gathered(_ChosenWorkers, "by")
 def decompress(
-    file: Path,
-    output: Path | None,
-    force: bool,
-    model: Path | None,
-    memory: int | None,
-    workers: int | None,
-    scheduler: str | None,
-    variables: tuple[str, ...],
-    rows: tuple[int, int | None] | None,
-    as_json: bool,
+    file: Path, model: Path | None, memory: int | None, part: _ChosenPart, by: _ChosenWorkers, chosen: ChosenOutput
 ) -> None:
     """Restore the data file that FILE was made from, in its original format, or a part of it."""
     from baler_core.format.file_info import read_info
@@ -169,25 +182,18 @@ def decompress(
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
     header = read_info(file).header
-    registry = plugins_for(header)
-    suffix = restored_suffix(header, registry)
-    needed = [file, *([model] if model is not None else [])]
-    if header.trained is not None:
-        needed.append(find_trained(header.trained, file, Lookup(model)))
-    destination = _destination(output, force, as_json, needed, folders_of(header, registry))
-    with destination.path(
-        file.with_name(f"{file.stem}.{'part' if variables or rows else 'restored'}{suffix}")
-    ) as target:
-        if variables or rows is not None:
-            wanted = WantedPart(variables or None, rows)
-            restored = decompress_part(file, registry, wanted, output=target, lookup=Lookup(model), memory=memory)
+    registry, lookup = plugins_for(header), Lookup(model)
+    destination = chosen.destination(needed_to_restore(file, header.trained, lookup), folders_of(header, registry))
+    kind = "part" if part.variables or part.rows else "restored"
+    with destination.path(file.with_name(f"{file.stem}.{kind}{restored_suffix(header, registry)}")) as target:
+        if part.variables or part.rows is not None:
+            wanted = WantedPart(part.variables or None, part.rows)
+            restored = decompress_part(file, registry, wanted, output=target, lookup=lookup, memory=memory)
         else:
-            with chosen_team(workers, scheduler) as team:
-                restored = decompress_file(
-                    file, registry, output=target, lookup=Lookup(model), memory=memory, team=team
-                )
+            with chosen_team(by.workers, by.scheduler) as team:
+                restored = decompress_file(file, registry, output=target, lookup=lookup, memory=memory, team=team)
         size = size_of(restored)
-    if as_json:
+    if chosen.as_json:
         print_json({"restored": str(restored), "file_bytes": size})
     else:
         _wrote(destination, restored, size)
@@ -200,15 +206,6 @@ def chosen_team(workers: int | None, scheduler: str | None) -> Iterator[Team | N
 
     with chosen_executor(workers, scheduler) as executor:
         yield None if executor is None else Team(executor)
-
-
-def _destination(
-    output: Path | None, force: bool, as_json: bool, needed: Sequence[Path], folders: Sequence[str] = ()
-) -> Destination:
-    destination = Destination(output, force, tuple(needed), tuple(folders), as_json)
-    if destination.streamed and as_json:
-        raise ConfigError("-o - and --json both want standard output: leave one of them out")
-    return destination
 
 
 def _wrote(destination: Destination, path: Path, size: int) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import FilePath, common_options
-from baler_core.cli.outputs import ready, ready_for, refuse_stream
+from baler_core.cli.options import FilePath, common_options, gathered
+from baler_core.cli.outputs import ChosenOutput, ready, ready_for, refuse_stream
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
 from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
@@ -133,37 +133,32 @@ class _Run:
 @click.option("--force", is_flag=True, help="Replace .bal files in the output folder that were made from other inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @common_options
-def run(
-    config: Path,
-    inputs: tuple[str, ...],
-    output: Path | None,
-    model: Path | None,
-    allow_missing: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+@gathered(ChosenOutput, "chosen")
+def run(config: Path, inputs: tuple[str, ...], model: Path | None, allow_missing: bool, chosen: ChosenOutput) -> None:
     """Train on the first input of CONFIG, compress and restore every input, and report what was lost."""
     registry = load_plugins()
     checked = load_config(config, registry, inputs=inputs)
     checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    refuse_stream(output, "a folder of results")
-    if output is not None:
-        checked = replace(checked, output=output)
-    if output is not None and output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file: 'baler run' writes its results into a folder, name one with -o")
+    refuse_stream(chosen.output, "a folder of results")
+    if chosen.output is not None:
+        checked = replace(checked, output=chosen.output)
+        if chosen.output.exists() and not chosen.output.is_dir():
+            raise ConfigError(
+                f"{chosen.output} is a file: 'baler run' writes its results into a folder, name one with -o"
+            )
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
-    work = _Run(checked, registry, as_json, needed, model, force)
-    for source in () if force else checked.inputs:
+    work = _Run(checked, registry, chosen.as_json, needed, model, chosen.force)
+    for source in () if chosen.force else checked.inputs:
         ready_for(source, compressed_path(checked, source, registry), needed)
     trained = work.trained()
     outcomes = [work.outcome(source, trained) for source in checked.inputs]
-    if as_json:
+    if chosen.as_json:
         print_json({"files": [_record(outcome) for outcome in outcomes]})
     else:
         for outcome in outcomes:
             _show(outcome)
     for outcome in outcomes:
-        show_undrawn(outcome.report, _to_draw(outcome, config), err=as_json)
+        show_undrawn(outcome.report, _to_draw(outcome, config), err=chosen.as_json)
     for outcome in outcomes:
         refuse_violations(outcome.results)
 

@@ -14,9 +14,9 @@ from baler_core.peers.peer import Peer
 
 def named(name: str, given: Mapping[str, Given]) -> PeerTally:
     """Run the compressor of a name, since functions within functions do not pass between processes."""
-    from baler_core.peers.available import chosen
+    from baler_core.peers.available import chosen_peers
 
-    return run_peer(chosen([name])[0], given)
+    return run_peer(chosen_peers([name])[0], given)
 
 
 def run_apart(

@@ -18,7 +18,7 @@ HARMLESS = (*(peer for peer in rounding.PEERS if "openzl" not in peer.packages),
 """Lossy ones that a report can run beside itself: none is known to end the process on odd values, or to take long."""
 
 
-def chosen(names: Sequence[str]) -> tuple[Peer, ...]:
+def chosen_peers(names: Sequence[str]) -> tuple[Peer, ...]:
     """Return the compressors of some names, or all.
 
     Raises

@@ -63,6 +63,18 @@ def find_trained(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Path
     )
 
 
+def needed_to_restore(bal: Path, wanted: TrainedRecord | None, lookup: Lookup) -> list[Path]:
+    """Return the files without which a .bal file cannot be restored: itself, and the trained models that it refers to.
+
+    Raises
+    ------
+    FormatError
+        If these are not found.
+    """
+    named = [lookup.path] if lookup.path is not None else []
+    return [bal, *named, *([] if wanted is None else [find_trained(wanted, bal, lookup)])]
+
+
 def _candidates(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Iterable[Path]:
     if lookup.path is not None:
         return (lookup.path,)
