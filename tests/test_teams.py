@@ -288,7 +288,7 @@ def test_a_scheduler_that_is_gone_is_not_waited_for(
     files = [table.with_name(f"{n}.npz") for n in range(4)]
     for file in files:
         np.savez(file, x=TABLE["x"][:50])
-    with pytest.raises(SourceError, match="its scheduler is gone.*run again to go on"):
+    with pytest.raises(SourceError, match=r"its scheduler is gone.*run again to go on"):
         baler_core.compress_many(files, "many", executor=Deserted(cancels=cancels), model="scalar")
     assert sorted(path.name for path in Path("many").glob("*.bal")) == ["0.bal", "1.bal"]
     baler_core.compress_many(files, "many", model="scalar")

@@ -114,7 +114,7 @@ class InOrder:
                         f"{call.what}: a component holds what cannot be sent to workers in other processes ({error}): use "
                         "threads, or no workers"
                     ) from error
-                if not _is_lost(error):
+                if not is_lost(error):
                     raise
                 self._lost(call, error)
             call.future = None
@@ -165,8 +165,8 @@ def _does_not_travel(error: Exception) -> bool:
     )
 
 
-def _is_lost(error: Exception) -> bool:
-    """Whether an exception says that a call did not come to its end, and may do so elsewhere or later."""
+def is_lost(error: BaseException) -> bool:
+    """Return whether an exception says that a call did not come to its end, and may do so elsewhere or later."""
     if isinstance(error, BrokenExecutor | CancelledError | MemoryError):
         return True
     return type(error).__module__.partition(".")[0] in _LIBRARIES
