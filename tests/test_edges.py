@@ -106,7 +106,7 @@ def test_ranges_wider_than_the_largest_number(tmp_path: Path, shape: tuple[int, 
 
 
 @pytest.mark.parametrize("dtype", ["<i8", "<u8"])
-@pytest.mark.parametrize("allowed", [1, 1000, 2.0**40, 2.0**61])
+@pytest.mark.parametrize("allowed", [1, 2.0**40, 2.0**61])
 @pytest.mark.parametrize("model", MODELS)
 def test_large_integers_are_compared_as_integers(tmp_path: Path, dtype: str, allowed: float, model: str) -> None:
     limits = np.iinfo(dtype)
