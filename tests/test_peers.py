@@ -17,7 +17,7 @@ from baler_core.errors import DataError
 from baler_core.peers.apart import run_apart
 from baler_core.peers.available import PEERS, chosen
 from baler_core.peers.comparison import compare_with_others
-from baler_core.peers.measure import Given, Tally, run_peer
+from baler_core.peers.measure import Given, PeerTally, run_peer
 from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer, told
 from baler_core.peers.sample import BoundedSample, take_sample
 from baler_core.pipeline.input import input_of
@@ -146,7 +146,7 @@ def test_one_that_breaks_its_bound_is_shown_as_such_and_is_not_the_best(folder: 
     assert found.native == IMAGE.nbytes + 3000 * (4 + 8 + 1)
 
 
-def die(name: str, given: Mapping[str, Given]) -> Tally:
+def die(name: str, given: Mapping[str, Given]) -> PeerTally:
     os.abort()
 
 

@@ -70,7 +70,7 @@ def model_file(command: Command) -> Command:
     return click.option("--model", type=place, help=text)(command)
 
 
-class Rows(click.ParamType[tuple[int, int | None]]):
+class RowRange(click.ParamType[tuple[int, int | None]]):
     """Rows from one number to another, which is left out: `1000:2000`, `:50`, `900:`."""
 
     name = "from:to"

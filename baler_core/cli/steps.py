@@ -14,7 +14,7 @@ from baler_core.cli.batch import Batch, batch_options, compress_batch
 from baler_core.cli.derived import derived_record
 from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.missing import missing_option, with_missing_allowed
-from baler_core.cli.options import FilePath, Rows, common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, RowRange, common_options, memory_option, model_file
 from baler_core.cli.outputs import Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config.inputs import split_name
@@ -146,7 +146,7 @@ def _compress_one(
 @memory_option
 @executor_options("Decode N blocks at a time, in processes.")
 @click.option("--variable", "variables", multiple=True, metavar="PATTERN", help="Restore only these variables.")
-@click.option("--rows", type=Rows(), help="Restore only these rows or events, as in 1000:2000, counted from 0.")
+@click.option("--rows", type=RowRange(), help="Restore only these rows or events, as in 1000:2000, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 def decompress(

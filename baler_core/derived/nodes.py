@@ -25,7 +25,7 @@ Masks: TypeAlias = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Node:
+class FormulaNode:
     """A part of a formula, bound to a file's variables.
 
     Attributes
@@ -42,12 +42,12 @@ class Node:
 
     place: int
     operation: str
-    parts: tuple[Node, ...] = ()
+    parts: tuple[FormulaNode, ...] = ()
     variable: str = ""
     number: float = 0.0
     quantity: Quantity | None = None
 
-    def walk(self) -> list[Node]:
+    def walk(self) -> list[FormulaNode]:
         """Return the node and all below it."""
         return [self, *(node for part in self.parts for node in part.walk())]
 
@@ -60,7 +60,7 @@ class Trace:
     plans: dict[int, Any] = field(default_factory=dict)
 
 
-def bind(term: Term, variable_of: Callable[[str], str], quantity_of: Callable[[str], Quantity | None]) -> Node:
+def bind(term: Term, variable_of: Callable[[str], str], quantity_of: Callable[[str], Quantity | None]) -> FormulaNode:
     """Return the tree of a formula for one file.
 
     Parameters
@@ -72,22 +72,22 @@ def bind(term: Term, variable_of: Callable[[str], str], quantity_of: Callable[[s
     """
     count = iter(range(10**6))
 
-    def make(one: Term) -> Node:
+    def make(one: Term) -> FormulaNode:
         place = next(count)
         if one.operation == "name":
-            return Node(place, "name", variable=variable_of(one.names[0]))
+            return FormulaNode(place, "name", variable=variable_of(one.names[0]))
         if one.operation == "number":
-            return Node(place, "number", number=one.number)
+            return FormulaNode(place, "number", number=one.number)
         quantity = quantity_of(one.operation)
         if quantity is not None and quantity.takes_names:
-            parts = tuple(Node(next(count), "name", variable=name) for name in one.names)
-            return Node(place, one.operation, parts, quantity=quantity)
-        return Node(place, one.operation, tuple(make(part) for part in one.parts), quantity=quantity)
+            parts = tuple(FormulaNode(next(count), "name", variable=name) for name in one.names)
+            return FormulaNode(place, one.operation, parts, quantity=quantity)
+        return FormulaNode(place, one.operation, tuple(make(part) for part in one.parts), quantity=quantity)
 
     return make(term)
 
 
-def compute(node: Node, values: Mapping[str, Cells], trace: Trace, around: Around | None = None) -> Cells:
+def compute(node: FormulaNode, values: Mapping[str, Cells], trace: Trace, around: Around | None = None) -> Cells:
     """Return the value of a formula.
 
     Parameters
@@ -115,7 +115,7 @@ def compute(node: Node, values: Mapping[str, Cells], trace: Trace, around: Aroun
         return Cells(np.asarray(_OPERATIONS[node.operation](*arrays), np.float64), dims)
 
 
-def dependence(node: Node, wrong: np.ndarray, trace: Trace) -> Masks:
+def dependence(node: FormulaNode, wrong: np.ndarray, trace: Trace) -> Masks:
     """Return by variable which of its values the cells in `wrong` depend on: boolean masks of the variables' shapes."""
     if node.operation == "name":
         return {node.variable: wrong}
@@ -133,7 +133,7 @@ def dependence(node: Node, wrong: np.ndarray, trace: Trace) -> Masks:
     return found
 
 
-def reach(node: Node, trace: Trace) -> int:
+def reach(node: FormulaNode, trace: Trace) -> int:
     """Return how many rows before and after its own a cell of the formula needs."""
     below = max((reach(part, trace) for part in node.parts), default=0)
     if node.quantity is None:
@@ -141,7 +141,7 @@ def reach(node: Node, trace: Trace) -> int:
     return below + node.quantity.reach(trace.parts[node.place], trace.plans[node.place])
 
 
-def units_of(node: Node, known: Mapping[str, str]) -> str:
+def units_of(node: FormulaNode, known: Mapping[str, str]) -> str:
     """Return the units of a formula's result from those of variables; empty where they do not follow."""
     if node.operation == "name":
         return known.get(node.variable, "")

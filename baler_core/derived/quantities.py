@@ -15,7 +15,7 @@ from baler_core.data.bounds import usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.derived import DerivedRule, allowed_error, misses
 from baler_core.data.variables import Schema, Variable, block_sizes, event_lengths, leading_dimension
-from baler_core.derived.nodes import Masks, Node, Trace, bind, compute, dependence, reach, units_of
+from baler_core.derived.nodes import FormulaNode, Masks, Trace, bind, compute, dependence, reach, units_of
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.plugin.quantity import Around, Cells, Quantity
 from baler_core.plugin.registry import Registry
@@ -55,7 +55,7 @@ class Derived:
     """
 
     rule: DerivedRule
-    node: Node
+    node: FormulaNode
     inputs: tuple[Variable, ...]
     units: str = ""
     width: float = 0.0

@@ -8,11 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from baler_core.errors import DataError
-from baler_core.peers.measure import Given, Tally, run_peer
+from baler_core.peers.measure import Given, PeerTally, run_peer
 from baler_core.peers.peer import Peer
 
 
-def named(name: str, given: Mapping[str, Given]) -> Tally:
+def named(name: str, given: Mapping[str, Given]) -> PeerTally:
     """Run the compressor of a name, since functions within functions do not pass between processes."""
     from baler_core.peers.available import chosen
 
@@ -20,8 +20,8 @@ def named(name: str, given: Mapping[str, Given]) -> Tally:
 
 
 def run_apart(
-    peer: Peer, given: Mapping[str, Given], run: Callable[[str, Mapping[str, Given]], Tally] = named
-) -> Tally:
+    peer: Peer, given: Mapping[str, Given], run: Callable[[str, Mapping[str, Given]], PeerTally] = named
+) -> PeerTally:
     """Do what `run_peer` does.
 
     Raises

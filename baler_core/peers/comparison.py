@@ -21,7 +21,7 @@ from baler_core.machine.progress import shown
 from baler_core.machine.threads import one_thread
 from baler_core.peers.apart import run_apart
 from baler_core.peers.available import HARMLESS, version_of
-from baler_core.peers.measure import Given, Tally, run_peer
+from baler_core.peers.measure import Given, PeerTally, run_peer
 from baler_core.peers.peer import Peer
 from baler_core.peers.sample import BoundedSample, as_told, errors_alone, sample_beside
 from baler_core.pipeline.compression import write_file
@@ -141,7 +141,7 @@ class _Judge:
         derived = bind_rules(sample.config.derived, sample.schema, registry)
         return cls(sample, as_told(sample, alone), alone, derived)
 
-    def theirs(self, peer: Peer, run: Callable[[Peer, Mapping[str, Given]], Tally]) -> PeerResult:
+    def theirs(self, peer: Peer, run: Callable[[Peer, Mapping[str, Given]], PeerTally]) -> PeerResult:
         """Compress, restore and judge the sample by another compressor; whatever it raises is a result, too."""
         version = version_of(peer)
         try:

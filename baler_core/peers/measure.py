@@ -24,7 +24,7 @@ class Given(NamedTuple):
 
 
 @dataclass
-class Tally:
+class PeerTally:
     """What a compressor took, variable by variable."""
 
     nbytes: int = 0
@@ -44,9 +44,9 @@ class _Timed:
     decoding: float
 
 
-def run_peer(peer: Peer, given: Mapping[str, Given]) -> Tally:
+def run_peer(peer: Peer, given: Mapping[str, Given]) -> PeerTally:
     """Compress and restore every variable by one compressor, and by zstd what it does not take."""
-    tally = Tally()
+    tally = PeerTally()
     for name, one in given.items():
         timed = _timed(peer, one)
         if timed is None:

@@ -26,7 +26,7 @@ from baler_core.errors import DataError, FormatError
 from baler_core.format.arrays import decode_state
 from baler_core.format.bare import NAME, BareStream, layout_of, pack_bare, unpack_bare, variable_of
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.candidates import Chosen
+from baler_core.pipeline.candidates import FittedModel
 from baler_core.pipeline.group_coder import GroupCoder, coder_of, start_group
 from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.group_models import choose_model, task_for
@@ -180,7 +180,7 @@ def array_coder(config: Config, registry: Registry, sample: Input, trained: Path
     return ArrayCoder(replace(coder, steps=given.steps), given.encoded.layout.variables[0], job.bounds[0])
 
 
-def _learned(job: Job, given: PreparedBlock) -> Chosen:
+def _learned(job: Job, given: PreparedBlock) -> FittedModel:
     """Return a model that has learned what serves other arrays, too."""
     chosen, _ = choose_model(job, task_for(job, given))
     model = chosen.model
@@ -191,10 +191,10 @@ def _learned(job: Job, given: PreparedBlock) -> Chosen:
     again = type(model)(model.options)
     training = job.config.training
     again.fit([given.encoded.block], layout=layout, tolerances=tolerances, training=training, hints=hints)
-    return Chosen(again, {}, replace(hints, for_other_files=False))
+    return FittedModel(again, {}, replace(hints, for_other_files=False))
 
 
-def _known(path: Path, registry: Registry, given: PreparedBlock) -> Chosen:
+def _known(path: Path, registry: Registry, given: PreparedBlock) -> FittedModel:
     """Return the model of a file of trained ones."""
     trained = TrainedModels(path, registry)
     found = trained.model_for(given.encoded.layout)
@@ -202,7 +202,7 @@ def _known(path: Path, registry: Registry, given: PreparedBlock) -> Chosen:
         raise DataError(
             f"{path}: its models do not know arrays like the sample: {trained.difference(given.encoded.layout)}"
         )
-    return Chosen(found.model, {}, Hints())
+    return FittedModel(found.model, {}, Hints())
 
 
 def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] | None = None) -> np.ndarray:

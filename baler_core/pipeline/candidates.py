@@ -37,7 +37,7 @@ _TINY, _TINY_COLUMN = 2000, 100
 
 
 @dataclass(frozen=True)
-class Chosen:
+class FittedModel:
     """A fitted model, what it made of the first block, and what it was told of that."""
 
     model: Model
@@ -63,11 +63,11 @@ def estimated(model: Model, task: Task) -> Estimate | None:
     return found
 
 
-def fitted(model: Model, task: Task, plan: object = None) -> Chosen:
+def fitted(model: Model, task: Task, plan: object = None) -> FittedModel:
     """Fit a model and have it encode the first block, by the plan of its estimate if there is one."""
     layout, tolerances, hints = task.layout, task.tolerances, task.hints
     model.fit(task.blocks, layout=layout, tolerances=tolerances, training=task.training, hints=hints, plan=plan)
-    return Chosen(model, model.encode(task.first, layout, tolerances, hints=hints, plan=plan), hints)
+    return FittedModel(model, model.encode(task.first, layout, tolerances, hints=hints, plan=plan), hints)
 
 
 def with_effort(kind: type[Model], effort: Effort) -> Model:
@@ -202,12 +202,12 @@ class Candidates:
         """Whether all of them have estimated how large they will be."""
         return bool(kinds) and all(kind in self._totals for kind in kinds)
 
-    def smallest(self, kinds: Sequence[type[Model]]) -> Chosen:
+    def smallest(self, kinds: Sequence[type[Model]]) -> FittedModel:
         """Find whichever makes the fewest bytes of the task; the first failure is raised if none works.
 
         Those that estimate nothing come first, and spare those that expect far more than what these then take.
         """
-        results: list[tuple[int, Chosen]] = []
+        results: list[tuple[int, FittedModel]] = []
         layout = self._task.layout
         limit = math.inf
         with shown(f"choose {layout.name}", "model", len(kinds)) as step:
@@ -229,7 +229,7 @@ class Candidates:
             raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure
         return min(results, key=lambda result: result[0])[1]
 
-    def _fitted(self, kind: type[Model]) -> Chosen:
+    def _fitted(self, kind: type[Model]) -> FittedModel:
         """Fit a model by its plan, which is not needed any more after that."""
         estimate = self._estimates.pop(kind, None)
         task = replace(self._task, hints=self._hints[kind])

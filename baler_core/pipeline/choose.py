@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from baler_core.errors import ConfigError
-from baler_core.pipeline.candidates import Candidates, Chosen, estimated, fitted, is_small
+from baler_core.pipeline.candidates import Candidates, FittedModel, estimated, fitted, is_small
 from baler_core.pipeline.task import Task, sample_of
 from baler_core.plugin.interfaces import Effort, Model, Tolerances
 
@@ -31,7 +31,7 @@ def takes(kind: type[Model], tolerances: Tolerances) -> bool:
     return kind.takes_scales or all(tolerance.kind != "each" for tolerance in tolerances.values())
 
 
-def fitted_or_baseline(model: Model, baseline: Model, task: Task) -> Chosen:
+def fitted_or_baseline(model: Model, baseline: Model, task: Task) -> FittedModel:
     """Fit a model and try it on the first block; take the baseline instead where that makes clearly fewer bytes of it."""
     chosen = fitted(model, task)
     expected = estimated(baseline, task)
@@ -54,7 +54,7 @@ def fitted_or_baseline(model: Model, baseline: Model, task: Task) -> Chosen:
     return plain
 
 
-def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> Chosen:
+def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> FittedModel:
     """Choose the model with the fewest bytes, state included, measured on the first block or on a part of a large one.
 
     Models that estimate their bytes and are clearly beaten by another estimate are not measured, but for small grids,
@@ -69,11 +69,11 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
     if is_small(task):
-        return min((_chosen(suitable, task, each) for each in _UP_TO[effort]), key=Chosen.size)
+        return min((_chosen(suitable, task, each) for each in _UP_TO[effort]), key=FittedModel.size)
     return _chosen(suitable, task, effort)
 
 
-def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> Chosen:
+def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> FittedModel:
     """Choose among models of one effort."""
     candidates = Candidates(task, effort)
     shortlist = candidates.shortlist(suitable)

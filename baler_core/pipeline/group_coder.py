@@ -17,7 +17,7 @@ from baler_core.format.arrays import decode_state, encode_state
 from baler_core.format.digests import group_digest
 from baler_core.format.header import ErrorRecord
 from baler_core.format.streams import pack_streams
-from baler_core.pipeline.candidates import BASELINE, Chosen, fitted, with_effort
+from baler_core.pipeline.candidates import BASELINE, FittedModel, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
     EXACT_STREAM,
@@ -238,7 +238,7 @@ def _whole(given: PreparedBlock) -> dict[str, bool]:
     }
 
 
-def coder_of(job: Job, given: PreparedBlock, chosen: Chosen, referred: TrainedModel | None) -> GroupCoder:
+def coder_of(job: Job, given: PreparedBlock, chosen: FittedModel, referred: TrainedModel | None) -> GroupCoder:
     """Make the coder of a group from the chosen model."""
     layout, model = given.original.layout, chosen.model
     baseline: Model | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from baler_core.pipeline.candidates import BASELINE, Chosen, fitted
+from baler_core.pipeline.candidates import BASELINE, FittedModel, fitted
 from baler_core.pipeline.choose import choose, comparable, fitted_or_baseline, takes
 from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock, is_rest, named_model
 from baler_core.pipeline.task import Task
@@ -25,7 +25,7 @@ def task_for(job: Job, first: PreparedBlock) -> Task:
     return Task(blocks, seen.block, seen.layout, seen.tolerances, job.config.training, hints)
 
 
-def choose_model(job: Job, task: Task) -> tuple[Chosen, TrainedModel | None]:
+def choose_model(job: Job, task: Task) -> tuple[FittedModel, TrainedModel | None]:
     """Choose and fit the model; and return the trained one that the file refers to for it, if it does."""
     if job.trained is None:
         return _anew(job, task), None
@@ -52,7 +52,7 @@ def effort_of(job: Job) -> Effort:
     return options.effort if isinstance(options, AutoOptions) else AutoOptions().effort
 
 
-def _anew(job: Job, task: Task) -> Chosen:
+def _anew(job: Job, task: Task) -> FittedModel:
     """Learn the configured model, or the one that `auto` chooses, for the task."""
     wanted, model = job.config.model, named_model(job.config, job.registry)
     if model is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from baler_core.errors import BoundBroken
 from baler_core.format.streams import pack_streams
-from baler_core.pipeline.candidates import Chosen
+from baler_core.pipeline.candidates import FittedModel
 from baler_core.pipeline.choose import comparable
 from baler_core.pipeline.task import Task, sample_of
 from baler_core.pipeline.trained_file import TrainedModel
@@ -37,9 +37,9 @@ class Reuse:
 
     by_reference: bool
     baseline: type[Model]
-    anew: Callable[[Task], Chosen]
+    anew: Callable[[Task], FittedModel]
 
-    def chosen(self, trained: TrainedModel, task: Task) -> tuple[Chosen, bool]:
+    def chosen(self, trained: TrainedModel, task: Task) -> tuple[FittedModel, bool]:
         """Take the trained model where it suits the task, else learn one anew; and say whether it is the trained one.
 
         A model that takes the same share of the baseline's bytes as on the data it was trained on is not questioned.
@@ -72,7 +72,7 @@ class Reuse:
         )
         return (fresh if sample is task else self.anew(task)), False
 
-    def _as_in_training(self, trained: TrainedModel, found: Chosen, sample: Task) -> bool:
+    def _as_in_training(self, trained: TrainedModel, found: FittedModel, sample: Task) -> bool:
         if trained.share is None:
             return False
         size = found.size(own_state=not found.hints.by_reference)
@@ -83,7 +83,7 @@ class Reuse:
         found = self.baseline().estimate(task.first, task.layout, task.tolerances, hints=NO_HINTS)
         return found.total if found is not None and found.sizes else 1.0
 
-    def share(self, chosen: Chosen, task: Task) -> float:
+    def share(self, chosen: FittedModel, task: Task) -> float:
         """Measure what part of the baseline's bytes a model takes of a sample; 1 where that cannot be compared."""
         if not comparable(chosen.model, self.baseline, task):
             return 1.0
@@ -92,7 +92,7 @@ class Reuse:
         return len(pack_streams([_encoded(chosen.model, sample, hints).streams])) / self._baseline_size(sample)
 
 
-def _encoded(model: Model, task: Task, hints: Hints) -> Chosen:
+def _encoded(model: Model, task: Task, hints: Hints) -> FittedModel:
     """Have a model that is fitted already encode the first block of a task."""
     streams = model.encode(task.first, task.layout, task.tolerances, hints=hints, plan=None)
-    return Chosen(model, streams, hints)
+    return FittedModel(model, streams, hints)

@@ -28,7 +28,7 @@ class VariableRow:
 
 
 @dataclass(frozen=True)
-class Collection:
+class FoldedRows:
     """Exact variables whose names begin alike (`Jet_`), folded into one; or a few of different names (empty)."""
 
     name: str
@@ -57,15 +57,15 @@ def rows_of(results: Results, figures: Figures) -> list[VariableRow]:
     return rows
 
 
-def collections_of(rows: Sequence[VariableRow]) -> list[Collection]:
+def collections_of(rows: Sequence[VariableRow]) -> list[FoldedRows]:
     """Return rows by the collection that names tell, large ones first; what belongs to none comes last."""
     members: dict[str, list[VariableRow]] = {}
     for row in rows:
         members.setdefault(_stem(row.variable.name), []).append(row)
-    folded = [Collection(stem, found) for stem, found in members.items() if stem and len(found) >= _FEW]
+    folded = [FoldedRows(stem, found) for stem, found in members.items() if stem and len(found) >= _FEW]
     single = [row for stem, found in members.items() if not stem or len(found) < _FEW for row in found]
     folded.sort(key=lambda one: -len(one.rows))
-    return [*folded, *([Collection("", single)] if single else [])]
+    return [*folded, *([FoldedRows("", single)] if single else [])]
 
 
 def _stem(name: str) -> str:

@@ -25,7 +25,7 @@ _SHARED = 3
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoundLine:
     """A line of the bounds: a pattern, a bound, a comment; or a comment alone, where there is no bound."""
 
     pattern: str
@@ -38,7 +38,7 @@ def full(name: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", name)
 
 
-def by_collection(schema: Schema, proposals: Mapping[str, Proposal], roles: Mapping[str, Finding]) -> list[Entry]:
+def by_collection(schema: Schema, proposals: Mapping[str, Proposal], roles: Mapping[str, Finding]) -> list[BoundLine]:
     """Return lines that give every variable the bound proposed for it; what they do not mention is to be exact.
 
     Parameters
@@ -66,13 +66,13 @@ def _needed(schema: Schema, proposals: Mapping[str, Proposal]) -> set[str]:
 
 
 def _missed(
-    entries: Sequence[Entry], schema: Schema, proposals: Mapping[str, Proposal], roles: Mapping[str, Finding]
-) -> list[Entry]:
+    entries: Sequence[BoundLine], schema: Schema, proposals: Mapping[str, Proposal], roles: Mapping[str, Finding]
+) -> list[BoundLine]:
     """Lines for variables that the others give another bound than was proposed, by full name."""
     rules = [(entry.pattern, _parsed(entry.bound)) for entry in entries if entry.bound]
     found = bounds_of(schema, BoundRules(tuple(rules)), roles)
     return [
-        Entry(full(v.name), proposals[v.name].bound, _with_units(v, proposals[v.name]))
+        BoundLine(full(v.name), proposals[v.name].bound, _with_units(v, proposals[v.name]))
         for v, bound in zip(schema.variables, found, strict=True)
         if _may_lose(v) and bound != _parsed(proposals[v.name].bound)
     ]
@@ -82,7 +82,7 @@ def _parsed(bound: str) -> ErrorBound:
     return ErrorBound.parse(yaml.safe_load(bound))
 
 
-def _endings(variables: Sequence[Variable], proposals: Mapping[str, Proposal]) -> tuple[list[Entry], set[str]]:
+def _endings(variables: Sequence[Variable], proposals: Mapping[str, Proposal]) -> tuple[list[BoundLine], set[str]]:
     """One line for an ending that several collections share and that means the same in all of them, as `*_phi`."""
     groups: dict[tuple[str, str], list[str]] = {}
     for v in variables:
@@ -96,14 +96,14 @@ def _endings(variables: Sequence[Variable], proposals: Mapping[str, Proposal]) -
             and proposal.bound.startswith("{abs: 1")
         ):
             groups.setdefault((ending, proposal.bound), []).append(v.name)
-    entries: list[Entry] = []
+    entries: list[BoundLine] = []
     done: set[str] = set()
     for (ending, bound), names in groups.items():
         pattern = f"*_{ending}"
         others = [v for v in variables if v.name.endswith(f"_{ending}") and proposals[v.name].bound != bound]
         if len(names) >= _SHARED and len(others) <= len(names) // 2:
             reasons = ", ".join(dict.fromkeys(proposals[name].reason.partition(" (")[0] for name in names))
-            entries.append(Entry(pattern, bound, f"{reasons}: {_listed([n.rpartition('_')[0] for n in names])}"))
+            entries.append(BoundLine(pattern, bound, f"{reasons}: {_listed([n.rpartition('_')[0] for n in names])}"))
             done |= set(names)
     return entries, done
 
@@ -119,7 +119,7 @@ def _families(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
 
 def _of_collection(
     prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal], needed: Collection[str]
-) -> list[Entry]:
+) -> list[BoundLine]:
     """Bounds of the variables whose names begin with `prefix`: exceptions by full name, then one line for the others.
 
     Integers, booleans and text need no line: a pattern with wildcards leaves them exact.
@@ -132,21 +132,21 @@ def _of_collection(
     if counted and (counted[common] < 2 or counted[common] < exact):
         common = LOSSLESS
     listed = [v for v in members if proposals[v.name].bound != common or v.name in needed]
-    entries = [Entry(full(v.name), proposals[v.name].bound, _with_units(v, proposals[v.name])) for v in listed]
+    entries = [BoundLine(full(v.name), proposals[v.name].bound, _with_units(v, proposals[v.name])) for v in listed]
     if common == LOSSLESS:
         return [*entries, *_exact(prefix, [v for v in members if v not in listed], proposals)]
     others = [v.name[len(prefix) :] for v in members if v not in listed]
     kind = "uncertainties: " if common == UNCERTAINTIES else ""
-    return [*entries, Entry(full(prefix) + "*", common, kind + _listed(others))]
+    return [*entries, BoundLine(full(prefix) + "*", common, kind + _listed(others))]
 
 
-def _exact(prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal]) -> list[Entry]:
+def _exact(prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal]) -> list[BoundLine]:
     """A comment about those that stay exact, if there are any."""
     why = Counter(_short(proposals[v.name].reason) for v in members if not proposals[v.name].is_lossy)
     if not why:
         return []
     told = ", ".join(f"{reason} ({number})" for reason, number in why.most_common(4))
-    return [Entry("", "", f"{prefix}*: exact are {sum(why.values())} more: {told}")]
+    return [BoundLine("", "", f"{prefix}*: exact are {sum(why.values())} more: {told}")]
 
 
 def _short(reason: str) -> str:

@@ -14,7 +14,7 @@ from baler_core.data.roles import Finding, roles_of
 from baler_core.data.variables import Schema, Variable
 from baler_core.plugin.interfaces import Training
 from baler_core.plugin.registry import Registry
-from baler_core.suggest.collections import Entry, by_collection, full
+from baler_core.suggest.collections import BoundLine, by_collection, full
 from baler_core.suggest.kept import Kept
 from baler_core.suggest.own_errors import quoted
 from baler_core.suggest.proposal import LOSSLESS, Proposal
@@ -106,8 +106,10 @@ def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal], roles: Ma
     if len(schema.variables) > LISTED_ONE_BY_ONE:
         entries = by_collection(schema, proposals, roles)
     else:
-        entries = [Entry(full(v.name), proposals[v.name].bound, _about(v, schema, proposals)) for v in schema.variables]
-    return [*lines, "bounds:", *_aligned([*entries, Entry("*", LOSSLESS, "")])]
+        entries = [
+            BoundLine(full(v.name), proposals[v.name].bound, _about(v, schema, proposals)) for v in schema.variables
+        ]
+    return [*lines, "bounds:", *_aligned([*entries, BoundLine("*", LOSSLESS, "")])]
 
 
 def _as_stored(stated: StatedInput) -> list[str]:
@@ -122,7 +124,7 @@ def _about(variable: Variable, schema: Schema, proposals: Mapping[str, Proposal]
     return _described(variable, schema) + (f": {reason}" if reason else "")
 
 
-def _aligned(entries: Sequence[Entry]) -> list[str]:
+def _aligned(entries: Sequence[BoundLine]) -> list[str]:
     """Keys and bounds, with their comments in a column of their own unless a name is very long."""
     texts = [f"  {_quoted(entry.pattern)}: {entry.bound}" if entry.bound else "" for entry in entries]
     width = min(60, max(len(text) for text in texts))
@@ -145,7 +147,7 @@ def _described(variable: Variable, schema: Schema) -> str:
 def _derived_section(kept: Sequence[Kept]) -> list[str]:
     """What is computed from variables, and how far it may move."""
     lines = ["# What is computed from variables: held for every pair, event, cell or source by the restored values."]
-    entries = [Entry(one.name, f"{{of: {quoted(one.formula)}, {one.bound}}}", one.reason) for one in kept]
+    entries = [BoundLine(one.name, f"{{of: {quoted(one.formula)}, {one.bound}}}", one.reason) for one in kept]
     return [*lines, "derived:", *_aligned(entries)]
 
 

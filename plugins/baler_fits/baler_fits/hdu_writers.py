@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from baler_core import Block
 
 
-class Target:
+class HduTarget:
     """Where the data of one HDU go in the scratch file.
 
     Parameters

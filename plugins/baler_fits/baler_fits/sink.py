@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from baler_core import FormatError, Schema, Sink
 from baler_fits.contents.hdus import padding_of, pieces_of
 from baler_fits.contents.headers import BLOCK, header_bytes
-from baler_fits.hdu_writers import Target
+from baler_fits.hdu_writers import HduTarget
 from baler_fits.schema.differences import what_differs
 from baler_fits.schema.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
 from baler_fits.values.checksums import has_checksums, with_checksums
@@ -40,7 +40,7 @@ class FitsSink(Sink):
         self._path = path
         self.warnings: list[str] = []
         self._attachments = schema.attachments
-        self._targets: list[Target] = []
+        self._targets: list[HduTarget] = []
         self._scratch = cast(BinaryIO, tempfile.TemporaryFile(dir=path.parent))  # noqa: SIM115 (closed by close or abort)
         try:
             self._prepare(schema)
@@ -57,7 +57,7 @@ class FitsSink(Sink):
             raise FormatError("the record of a FITS file is damaged")
         start = 0
         for n, record in enumerate(records):
-            target = Target(Bones.from_json(record), schema, self._scratch, start)
+            target = HduTarget(Bones.from_json(record), schema, self._scratch, start)
             for what in (HEADER_PADDING, DATA_PADDING):
                 if len(self._attachments.get(attached_name(n, what), b"")) >= BLOCK:
                     raise FormatError("the record of a FITS header is damaged: its padding is longer than a block")

@@ -12,7 +12,7 @@ from baler_core import DataError, Schema, Source, Variable, make_block, select_n
 from baler_fits.contents.dimensions import Dimensions
 from baler_fits.contents.hdus import scan
 from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
-from baler_fits.contents.roles import Place, looked_up
+from baler_fits.contents.roles import FieldPlace, looked_up
 from baler_fits.schema.data_units import Content, content_of, read_arrays, read_bytes, read_rows
 from baler_fits.schema.skeleton import TRAILING, skeleton_of
 from baler_fits.schema.variables import CatalogueEntry, counts_of, enter
@@ -154,10 +154,10 @@ class FitsSource(Source):
         self._file.close()
 
 
-def _place(content: Content, name: str, tables: set[str]) -> Place:
+def _place(content: Content, name: str, tables: set[str]) -> FieldPlace:
     """Where an HDU's fields stand; `tables` are those in which a WCS looks up coordinates."""
     columns = frozenset(one.name.upper() for one in content.unit.fields)
-    return Place(content.keywords, name, columns, content.keywords.text("EXTNAME").strip().upper() in tables)
+    return FieldPlace(content.keywords, name, columns, content.keywords.text("EXTNAME").strip().upper() in tables)
 
 
 def _warn(entry: CatalogueEntry, name: str) -> list[str]:

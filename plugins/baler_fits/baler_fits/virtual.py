@@ -16,7 +16,7 @@ import baler_core
 from baler_core import DataError, File, FormatError
 from baler_fits.contents.hdus import padding_of
 from baler_fits.contents.headers import header_bytes
-from baler_fits.hdu_writers import Target
+from baler_fits.hdu_writers import HduTarget
 from baler_fits.schema.skeleton import DATA_PADDING, HEADER_PADDING, TRAILING, Bones, attached_name
 from baler_fits.values.numbers import to_stored
 
@@ -104,7 +104,7 @@ def virtual_fits(file: File, place: Any, trained: Any) -> io.RawIOBase | io.Byte
     records, attachments = file.schema.skeleton.get("hdus"), file.attachments
     if not isinstance(records, list):
         raise FormatError(f"{file.path}: the record of a FITS file is damaged")
-    targets = [Target(Bones.from_json(record), file.schema, io.BytesIO(), 0) for record in records]
+    targets = [HduTarget(Bones.from_json(record), file.schema, io.BytesIO(), 0) for record in records]
     if any(one.pointer is not None for target in targets for one in target.unit.fields):
         return _all_at_once(file, place, trained)
     stretches: list[Stretch] = []
@@ -128,7 +128,7 @@ def _of(raw: bytes) -> Callable[[int, int], bytes]:
     return lambda first, last: raw[first:last]
 
 
-def _rows_of(file: File, target: Target) -> Callable[[int, int], bytes]:
+def _rows_of(file: File, target: HduTarget) -> Callable[[int, int], bytes]:
     """Return what gives bytes of an HDU's data."""
     unit, names = target.unit, list(target.bones.variables)
 

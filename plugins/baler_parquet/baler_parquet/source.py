@@ -18,14 +18,14 @@ from baler_parquet.schema.layout import (
     MOST_EMPTY,
     SCHEMA,
     Known,
-    Layout,
+    RowLayout,
     dictionary_nodes,
     joined,
     lay_out,
     stated_about,
     value_names,
 )
-from baler_parquet.schema.scan import Scan, scan
+from baler_parquet.schema.scan import ColumnScan, scan
 from baler_parquet.values.take import LISTS, NULL, Taken
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ArrowSource(Source):
         naming = Naming(value_names(nodes))
         about = stated_about(self._chosen.schema, index_columns(file.schema.metadata))
         row = naming.unique("row")
-        self._dictionaries: dict[str, tuple[Layout, list[pa.Array]]] = {}
+        self._dictionaries: dict[str, tuple[RowLayout, list[pa.Array]]] = {}
         for node, content in dictionary_nodes(nodes, naming):
             arrays = self._scan.dictionaries.distinct.get(node.place, [])
             layout = _lay_out_dictionary(arrays, content, naming)
@@ -159,7 +159,7 @@ def _checked(named: Mapping[str, np.ndarray], name: str, dtype: np.dtype[Any]) -
     return values if values.dtype == dtype else values.astype(dtype)
 
 
-def _lay_out_dictionary(arrays: Sequence[pa.Array], content: Any, naming: Naming) -> Layout:
+def _lay_out_dictionary(arrays: Sequence[pa.Array], content: Any, naming: Naming) -> RowLayout:
     """The variables of the entries of a dictionary, those of all pieces of the file one after the other."""
     tallies = {node.place: Tally() for node in nodes_of(content) if node.kind == "list"}
     nulls: set[str] = set()
@@ -177,7 +177,7 @@ def _lay_out_dictionary(arrays: Sequence[pa.Array], content: Any, naming: Naming
     return lay_out([content], sum(map(len, arrays)), row, naming, Known(nulls, tallies, {}, about))
 
 
-def _dictionary_rows(layout: Layout, arrays: Sequence[pa.Array], part: slice) -> dict[str, np.ndarray]:
+def _dictionary_rows(layout: RowLayout, arrays: Sequence[pa.Array], part: slice) -> dict[str, np.ndarray]:
     import pyarrow as pa
 
     kind = arrays[0].type if arrays else layout.nodes[0].type
@@ -185,7 +185,7 @@ def _dictionary_rows(layout: Layout, arrays: Sequence[pa.Array], part: slice) ->
     return _joined(layout, [_taken(layout, [chunk], None) for chunk in whole.chunks], part.stop - part.start)
 
 
-def _taken(layout: Layout, arrays: Sequence[pa.Array], codes: Any) -> dict[str, np.ndarray]:
+def _taken(layout: RowLayout, arrays: Sequence[pa.Array], codes: Any) -> dict[str, np.ndarray]:
     taken = Taken(codes)
     for node, array in zip(layout.nodes, arrays, strict=True):
         taken.take(node, array)
@@ -197,7 +197,7 @@ def _taken(layout: Layout, arrays: Sequence[pa.Array], codes: Any) -> dict[str, 
     return {**taken.arrays, "": np.zeros(length, bool)}
 
 
-def _joined(layout: Layout, parts: Sequence[Mapping[str, np.ndarray]], rows: int) -> dict[str, np.ndarray]:
+def _joined(layout: RowLayout, parts: Sequence[Mapping[str, np.ndarray]], rows: int) -> dict[str, np.ndarray]:
     """The parts one after the other; a mask that one of them lacks is False there."""
     import pyarrow as pa
 
@@ -236,7 +236,7 @@ def _no_mask(place: str, part: Mapping[str, np.ndarray]) -> np.ndarray:
 class _Rows:
     """The rows of a file, cut as they are asked for: cheap in their order, from the beginning of a piece elsewhere."""
 
-    def __init__(self, file: ArrowFile, places: Sequence[int], layout: Layout, found: Scan) -> None:
+    def __init__(self, file: ArrowFile, places: Sequence[int], layout: RowLayout, found: ColumnScan) -> None:
         self._file, self._places = file, places
         self._layout, self._scan = layout, found
         self._begin(0)

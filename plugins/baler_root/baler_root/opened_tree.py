@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from baler_core import ConfigError, DataError, look_up, matching_names
 from baler_root.contents.forms import List, Record
 from baler_root.opened_branch import Library, OpenBranch, together
-from baler_root.schema.parts import Part
+from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         How many events there are.
     """
 
-    def __init__(self, parent: RootFile, part: Part) -> None:
+    def __init__(self, parent: RootFile, part: TreeSchema) -> None:
         self.parent, self.part, skeleton = parent, part, part.schema.skeleton
         self.object_path = str(skeleton["tree"])
         self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))

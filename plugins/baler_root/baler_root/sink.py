@@ -13,7 +13,7 @@ from baler_root.contents.branches import Branch
 from baler_root.contents.forms import leaves
 from baler_root.contents.objects import OBJECTS, STREAMERS, KeyRecord, keys_from_json
 from baler_root.contents.trees import first_line
-from baler_root.schema.parts import Part, take_parts
+from baler_root.schema.parts import TreeSchema, take_parts
 from baler_root.schema.skeleton import branches_of, list_dimensions
 from baler_root.values.ntuple.stored import StoredNTuple, read_ntuple_template
 from baler_root.values.ntuple.writing import NTupleTemplateOutput
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
-class Output(Protocol):
+class TreeOutput(Protocol):
     """A tree being written: takes the values of a block and the lengths of its lists."""
 
     def extend(self, values: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray]) -> None:
@@ -50,7 +50,7 @@ class PlannedTree:
         If skeleton and variables do not fit together, as only a damaged file can have it.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: TreeSchema) -> None:
         self.prefix, self.schema, skeleton = part.prefix, part.schema, part.schema.skeleton
         try:
             if skeleton["kind"] not in ("TTree", "RNTuple") or not skeleton["tree"]:
@@ -118,9 +118,9 @@ class RootSink(Sink):
             self._file.close()
             raise
 
-    def _start_trees(self, keys: Sequence[KeyRecord]) -> list[Output]:
+    def _start_trees(self, keys: Sequence[KeyRecord]) -> list[TreeOutput]:
         place_of = {key.tree: n for n, key in enumerate(keys) if key.tree is not None}
-        outputs: list[Output] = []
+        outputs: list[TreeOutput] = []
         for n, tree in enumerate(self._trees):
             key = keys[place_of[n]]
             outputs.append(_output(tree, self._folders.of(place_of[n]), key, outputs))
@@ -147,7 +147,7 @@ class RootSink(Sink):
         self._file.close()
 
 
-def _output(tree: PlannedTree, directory: Any, key: KeyRecord, before: Sequence[Output]) -> Output:
+def _output(tree: PlannedTree, directory: Any, key: KeyRecord, before: Sequence[TreeOutput]) -> TreeOutput:
     names = _names(key)
     if isinstance(tree.template, StoredNTuple):
         return NTupleTemplateOutput(directory, names, tree.template, tree.branches)

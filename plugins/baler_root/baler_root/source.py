@@ -15,7 +15,7 @@ from baler_root.contents.patterns import PatternsOfTrees
 from baler_root.contents.tree_selection import choose_trees
 from baler_root.contents.trees import first_line, open_file
 from baler_root.schema.jagged import Collection
-from baler_root.schema.parts import Part, join_parts
+from baler_root.schema.parts import TreeSchema, join_parts
 from baler_root.schema.tree_part import TreePart, TreeReading
 from baler_root.values.flatten import Arrays, take_apart
 from baler_root.values.reading import read_layouts
@@ -72,7 +72,7 @@ class RootSource(Source):
             skeleton["file"] = list(names)
         if not _is_usual(items, parts):
             skeleton["keys"] = keys_to_json(carried.keys)
-        joined = [Part(part.prefix, part.schema) for part in parts]
+        joined = [TreeSchema(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
         self._part_of = {part.prefix + name: part for part in parts for name in part.schema.names}
 

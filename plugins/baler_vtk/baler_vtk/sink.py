@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import FormatError, Schema, Sink, values_of
-from baler_vtk.contents.xml_text import Place
+from baler_vtk.contents.xml_text import ArrayPlace
 from baler_vtk.skeleton import TEXT, Skeleton
 from baler_vtk.values.coding import encoded
 
@@ -68,7 +68,7 @@ class VtkSink(Sink):
                 file.write(contents[name])
             file.write(self._text[head:])
 
-    def _encoded(self, name: str, place: Place) -> bytes:
+    def _encoded(self, name: str, place: ArrayPlace) -> bytes:
         parts = self._parts.pop(name)
         dtype = np.dtype(self._schema[name].dtype)
         flat = np.concatenate([part.reshape(-1) for part in parts]) if parts else np.zeros(0, dtype)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baler_core import FormatError
-from baler_vtk.contents.xml_text import DTYPES, Form, Place, Text
+from baler_vtk.contents.xml_text import DTYPES, ArrayPlace, Form, XmlText
 
 TEXT = "text"
 _FORMATS = ("ascii", "binary", "appended")
@@ -29,11 +29,11 @@ class Skeleton:
 
     form: Form
     names: Sequence[str]
-    places: Sequence[Place]
+    places: Sequence[ArrayPlace]
     head: int = -1
 
     @classmethod
-    def of(cls, text: Text, names: Sequence[str]) -> tuple[Skeleton, bytes]:
+    def of(cls, text: XmlText, names: Sequence[str]) -> tuple[Skeleton, bytes]:
         """Return the record of a file, and its text without arrays."""
         literal, at, places = [], 0, []
         length = 0
@@ -41,7 +41,7 @@ class Skeleton:
             literal.append(bytes(text.data[at : place.start]))
             length += len(literal[-1])
             at = place.stop
-            places.append(Place(place.section, place.name, 0, place.dtype, place.components, place.format, length, 0,
+            places.append(ArrayPlace(place.section, place.name, 0, place.dtype, place.components, place.format, length, 0,
                                 place.offset))  # fmt: skip
         literal.append(bytes(text.data[at : text.head]))
         head = sum(map(len, literal)) if text.head < len(text.data) else -1
@@ -78,7 +78,7 @@ class Skeleton:
                 raise ValueError("no such form")
             names = [str(one["name"]) for one in record["arrays"]]
             places = [
-                Place("", name, 0, str(one["type"]), int(one["components"]), str(one["format"]), int(one["at"]), 0, int(one["offset"]))
+                ArrayPlace("", name, 0, str(one["type"]), int(one["components"]), str(one["format"]), int(one["at"]), 0, int(one["offset"]))
                 for name, one in zip(names, record["arrays"], strict=True)
             ]  # fmt: skip
             starts = [place.start for place in places]

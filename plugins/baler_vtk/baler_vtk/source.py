@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import DataError, Role, Schema, Source, Variable, leading_slices, make_block, select_names
-from baler_vtk.contents.xml_text import Place, Text, names_of, read_text
+from baler_vtk.contents.xml_text import ArrayPlace, XmlText, names_of, read_text
 from baler_vtk.skeleton import TEXT, Skeleton
 from baler_vtk.values.coding import decoded
 
@@ -45,7 +45,7 @@ class VtkSource(Source):
             raise
 
     def _open(self, patterns: Sequence[str] | None) -> None:
-        self._text: Text = read_text(self._path, self._data)
+        self._text: XmlText = read_text(self._path, self._data)
         places = self._text.places
         if not places:
             raise DataError(f"{self._path}: holds no arrays")
@@ -61,7 +61,7 @@ class VtkSource(Source):
         skeleton, literal = Skeleton.of(self._text, names)
         self.schema = Schema(variables, sizes, {}, skeleton.to_json(), {TEXT: literal})
 
-    def _variable(self, name: str, place: Place, sizes: dict[str, int]) -> Variable:
+    def _variable(self, name: str, place: ArrayPlace, sizes: dict[str, int]) -> Variable:
         flat = self._flat(name)
         rows, rest = divmod(flat.size, place.components)
         if rest:
@@ -79,7 +79,7 @@ class VtkSource(Source):
         return Variable(name, flat.dtype.str, dims, role=role, reason=reason)
 
     @staticmethod
-    def _shape(place: Place, rows: int) -> tuple[int, ...]:
+    def _shape(place: ArrayPlace, rows: int) -> tuple[int, ...]:
         grid = _grid(place, rows)
         inner = (place.components,) if place.components > 1 else ()
         return (*(grid or (rows,)), *inner)
@@ -112,7 +112,7 @@ class VtkSource(Source):
         self._data.close()
 
 
-def _grid(place: Place, rows: int) -> tuple[int, ...]:
+def _grid(place: ArrayPlace, rows: int) -> tuple[int, ...]:
     """Return the shape of an array on a grid, z first; empty where it is none."""
     if not place.extent or place.section not in ("PointData", "CellData", "Points"):
         return ()
@@ -121,7 +121,7 @@ def _grid(place: Place, rows: int) -> tuple[int, ...]:
     return shape if math.prod(shape) == rows else ()
 
 
-def _dims(name: str, place: Place, rows: int) -> tuple[str, ...]:
+def _dims(name: str, place: ArrayPlace, rows: int) -> tuple[str, ...]:
     piece = name.partition("/")[0] + "/" if name.startswith("piece") else ""
     inner = (f"component{place.components}",) if place.components > 1 else ()
     kind = "cell" if place.section == "CellData" else "point"

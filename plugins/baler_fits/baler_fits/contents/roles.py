@@ -59,7 +59,7 @@ COUNTS = frozenset({"count", "counts", "ct", "photon", "photons", "ph"})
 
 
 @dataclass(frozen=True)
-class Place:
+class FieldPlace:
     """Where a field stands.
 
     Attributes
@@ -78,7 +78,7 @@ class Place:
     lookup: bool = False
 
 
-def role_of_column(place: Place, one: RowField) -> RoleReason:
+def role_of_column(place: FieldPlace, one: RowField) -> RoleReason:
     """Return what a table column is."""
     keywords, n, name = place.keywords, one.column, one.name.upper()
     if place.lookup:
@@ -115,7 +115,7 @@ def _of_axis(kind: str, reason: str) -> RoleReason:
     return ("axis" if kind[:4] in SPECTRAL else "position"), reason
 
 
-def _time(place: Place, one: RowField) -> RoleReason | None:
+def _time(place: FieldPlace, one: RowField) -> RoleReason | None:
     """Whether a column holds times: by its unit, or by its name in an HDU that defines how time is counted."""
     keywords, n, unit = place.keywords, one.column, one.units.strip()
     if ERRORS.match(one.name.upper()) or one.is_text:
@@ -133,7 +133,7 @@ def _time(place: Place, one: RowField) -> RoleReason | None:
     return "time", f"TTYPE{n} {one.name!r}" + (f" in {unit}" if unit else "")
 
 
-def role_of_image(place: Place, one: RowField, axes: tuple[str, ...]) -> RoleReason:
+def role_of_image(place: FieldPlace, one: RowField, axes: tuple[str, ...]) -> RoleReason:
     """Return what an image or cube is.
 
     Parameters

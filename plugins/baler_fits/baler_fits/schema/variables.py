@@ -11,7 +11,7 @@ from baler_core import Variable
 from baler_fits.contents.dimensions import ROLES, Dimensions, axis_names
 from baler_fits.contents.fields import RowField
 from baler_fits.contents.naming import counts_name, variable_names
-from baler_fits.contents.roles import NO_ROLE, Place, RoleReason, role_of_column, role_of_image, role_of_parameters
+from baler_fits.contents.roles import NO_ROLE, FieldPlace, RoleReason, role_of_column, role_of_image, role_of_parameters
 from baler_fits.schema.data_units import Content
 
 
@@ -44,7 +44,9 @@ class CatalogueEntry:
         return list(listed.values())
 
 
-def enter(content: Content, place: Place, dimensions: Dimensions, chosen: set[str], *, plain: bool) -> CatalogueEntry:
+def enter(
+    content: Content, place: FieldPlace, dimensions: Dimensions, chosen: set[str], *, plain: bool
+) -> CatalogueEntry:
     """Return the chosen variables of an HDU; their dimensions are added to `dimensions`."""
     unit, hdu_name = content.unit, place.hdu
     names = variable_names(hdu_name, unit, plain=plain)
@@ -84,14 +86,14 @@ def _variable(
     )  # fmt: skip
 
 
-def _role_of(content: Content, place: Place, one: RowField) -> RoleReason:
+def _role_of(content: Content, place: FieldPlace, one: RowField) -> RoleReason:
     """What a field of rows is."""
     if content.unit.kind != "groups":
         return role_of_column(place, one)
     return role_of_parameters(content.keywords) if one.name else ("measured", "the array of random groups")
 
 
-def _image(content: Content, place: Place, name: str, dimensions: Dimensions) -> Variable:
+def _image(content: Content, place: FieldPlace, name: str, dimensions: Dimensions) -> Variable:
     """An image; those of one exposure (EXTVER) that are alike lie on the same grid."""
     keywords = content.keywords
     one = content.unit.fields[0]
@@ -103,7 +105,7 @@ def _image(content: Content, place: Place, name: str, dimensions: Dimensions) ->
 
 
 def _jagged(
-    place: Place, n: int, name: str, row: str, dimensions: Dimensions, entered: CatalogueEntry
+    place: FieldPlace, n: int, name: str, row: str, dimensions: Dimensions, entered: CatalogueEntry
 ) -> tuple[Variable, Variable]:
     """A variable-length column and its counts: those of an earlier column if they are the same in every row."""
     content = entered.content

@@ -17,7 +17,7 @@ COMPONENTS = "(components)"
 
 
 @dataclass(frozen=True)
-class Grid:
+class Spacing:
     """How derivatives are formed.
 
     Attributes
@@ -50,7 +50,7 @@ class Derivatives(Quantity):
     sums: ClassVar[dict[int, tuple[tuple[Slope, ...], ...]]]
     """By number of arguments: the components of the quantity, each a sum of slopes."""
 
-    def plan(self, parts: Sequence[Cells], around: Around) -> Grid:
+    def plan(self, parts: Sequence[Cells], around: Around) -> Spacing:
         """Find the axes and spacings."""
         dims = parts[0].dims
         for part in parts:
@@ -64,9 +64,9 @@ class Derivatives(Quantity):
             if axes[along] < 0:
                 raise ConfigError(f"{self.name} needs a dimension {_LETTERS[along]}, found {', '.join(dims) or 'none'}")
         steps = tuple(_spacing(dims[axis], around) if axis >= 0 else 1.0 for axis in axes)
-        return Grid(axes, steps)
+        return Spacing(axes, steps)
 
-    def compute(self, parts: Sequence[Cells], plan: Grid) -> Cells:
+    def compute(self, parts: Sequence[Cells], plan: Spacing) -> Cells:
         """Return the quantity on the same grid; several components one behind the other along a dimension of their own."""
         found = [
             np.sum(
@@ -78,7 +78,7 @@ class Derivatives(Quantity):
             return Cells(found[0], parts[0].dims)
         return Cells(np.stack(found, axis=-1), (*parts[0].dims, COMPONENTS))
 
-    def depends(self, wrong: np.ndarray, parts: Sequence[Cells], plan: Grid) -> Sequence[np.ndarray]:
+    def depends(self, wrong: np.ndarray, parts: Sequence[Cells], plan: Spacing) -> Sequence[np.ndarray]:
         """Return the neighbours of cells, along the axes of derivatives."""
         masks = [np.zeros(part.values.shape, bool) for part in parts]
         sums = self._sums(parts)
@@ -88,7 +88,7 @@ class Derivatives(Quantity):
                 masks[slope.argument] |= _neighbours(bad, plan.axes[slope.along])
         return masks
 
-    def reach(self, parts: Sequence[Cells], plan: Grid) -> int:
+    def reach(self, parts: Sequence[Cells], plan: Spacing) -> int:
         """Return 1 if there is a derivative along the first dimension."""
         return int(any(plan.axes[slope.along] == 0 for each in self._sums(parts) for slope in each))
 
@@ -117,7 +117,7 @@ def _spacing(dim: str, around: Around) -> float | np.ndarray:
     return values
 
 
-def _derivative(values: np.ndarray, plan: Grid, along: int) -> np.ndarray:
+def _derivative(values: np.ndarray, plan: Spacing, along: int) -> np.ndarray:
     axis = plan.axes[along]
     if values.shape[axis] < 2:
         return np.zeros_like(values)

@@ -12,7 +12,7 @@ from baler_parquet.contents.columns import trees_of
 from baler_parquet.contents.nodes import Naming, Node, nodes_of
 from baler_parquet.schema.layout import MOST_EMPTY, dictionary_nodes
 from baler_parquet.values.build import Building
-from baler_parquet.values.cut import Cut
+from baler_parquet.values.cut import ArrayFront
 from baler_parquet.values.writing import Output
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _Dictionary:
 
         if self.made is None:
             whole = {place: np.concatenate(parts) for place, parts in self.arrays.items()}
-            cut, self.made = Cut(whole), []
+            cut, self.made = ArrayFront(whole), []
             for length in self.sizes:
                 arrays = cut.next(self.content, length)
                 self.made.append(Building(arrays, _no_dictionary).build(self.content, self.kind, length))
@@ -131,7 +131,7 @@ class Assembly:
     def _add_rows(self, arrays: Mapping[str, np.ndarray], output: Output) -> None:
         top = next(node for node in self._nodes if _key_of(node, arrays))
         total = len(arrays[_key_of(top, arrays)])
-        cut, done = Cut(arrays), 0
+        cut, done = ArrayFront(arrays), 0
         while done < total:
             if self._piece >= len(self._rows):
                 raise ValueError("more rows than the pieces of the file have")

@@ -27,7 +27,7 @@ CODES = "codes of a dictionary"
 
 
 @dataclass
-class Layout:
+class RowLayout:
     """The variables of one set of rows.
 
     Attributes
@@ -71,10 +71,10 @@ class Known:
     about: Mapping[str, dict[str, Any]]
 
 
-def lay_out(nodes: Sequence[Node], rows: int, row: str, naming: Naming, known: Known) -> Layout:
+def lay_out(nodes: Sequence[Node], rows: int, row: str, naming: Naming, known: Known) -> RowLayout:
     """Return the variables of some columns."""
     naming.taken |= value_names(nodes)
-    made = Layout(row, nodes)
+    made = RowLayout(row, nodes)
     made.sizes[row] = rows
     collections = find_collections(nodes, known.tallies, known.counters, row, naming)
     entering = _Entering(made, collections, naming, known.nulls)
@@ -92,7 +92,7 @@ def value_names(nodes: Sequence[Node]) -> set[str]:
 class _Entering:
     """Enters columns, and what they consist of, into a layout."""
 
-    made: Layout
+    made: RowLayout
     collections: Mapping[str, Collection]
     naming: Naming
     nulls: set[str]
@@ -129,7 +129,7 @@ class _Entering:
         return tuple(found)
 
 
-def _count(made: Layout, node: Node, found: Collection) -> str:
+def _count(made: RowLayout, node: Node, found: Collection) -> str:
     """Enter the lengths of lists, if they are no column, and return the dimension of the items."""
     made.names[node.place + LISTS] = found.counts
     if found.column:
@@ -186,7 +186,7 @@ def _moved(node: Node, start: str) -> Node:
     return replace(node, place=start + node.place, children=children)
 
 
-def joined(layouts: Sequence[Layout], skeleton: Mapping[str, Any], attachments: Mapping[str, bytes]) -> Schema:
+def joined(layouts: Sequence[RowLayout], skeleton: Mapping[str, Any], attachments: Mapping[str, bytes]) -> Schema:
     """Return one schema of several layouts, in this order."""
     variables = tuple(variable for layout in layouts for variable in layout.variables)
     used = {dim for variable in variables for dim in variable.dims}

@@ -79,7 +79,7 @@ class Dictionaries:
 
 
 @dataclass
-class Scan:
+class ColumnScan:
     """What was found.
 
     Attributes
@@ -98,9 +98,9 @@ class Scan:
     dictionaries: Dictionaries = field(default_factory=Dictionaries)
 
 
-def scan(file: ArrowFile, places: Sequence[int], nodes: Sequence[Node]) -> Scan:
+def scan(file: ArrowFile, places: Sequence[int], nodes: Sequence[Node]) -> ColumnScan:
     """Read the columns whose lists, nulls or dictionaries are not known from the file's metadata."""
-    found = Scan()
+    found = ColumnScan()
     lists = [part.name for node in nodes for part in nodes_of(node) if part.kind == "list"]
     counting = {
         node.place
@@ -131,7 +131,7 @@ def scan(file: ArrowFile, places: Sequence[int], nodes: Sequence[Node]) -> Scan:
     return found
 
 
-def _look(found: Scan, node: Node, array: pa.Array, piece: int) -> None:
+def _look(found: ColumnScan, node: Node, array: pa.Array, piece: int) -> None:
     def codes(one: Node, part: pa.Array) -> np.ndarray:
         found.dictionaries.add(one, piece, part.dictionary)
         return np.zeros(len(part), "<i4")

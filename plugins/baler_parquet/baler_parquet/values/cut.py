@@ -13,7 +13,7 @@ from baler_parquet.values.take import LISTS, NULL
 Arrays: TypeAlias = dict[str, np.ndarray]
 
 
-class Cut:
+class ArrayFront:
     """Arrays by place, taken from the front."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:

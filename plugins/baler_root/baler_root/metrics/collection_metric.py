@@ -11,7 +11,7 @@ from pydantic import Field
 
 from baler_core import Metric, MetricResult, Options, Variable, matching_names
 from baler_root.metrics.events import ObjectCollection, find_objects
-from baler_root.metrics.spectrum import Spectrum
+from baler_root.metrics.spectrum import QuantitySpectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ class CollectionMetric(Metric):
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self._spectra: dict[str, Spectrum] = {}
+        self._spectra: dict[str, QuantitySpectrum] = {}
 
     @abstractmethod
     def compute(
@@ -62,7 +62,7 @@ class CollectionMetric(Metric):
                 continue
             units = [variables[variable].units for variable in objects.momentum.variables.values()]
             label = self.quantity.replace("{}", name)
-            self._spectra.setdefault(label, Spectrum(label, next((u for u in units if u), ""))).add(*found)
+            self._spectra.setdefault(label, QuantitySpectrum(label, next((u for u in units if u), ""))).add(*found)
 
     def result(self) -> MetricResult:
         """Return statistics by quantity: means, widths, and the differences between restored and original."""

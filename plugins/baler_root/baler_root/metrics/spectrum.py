@@ -39,7 +39,7 @@ class QuantityMoments:
 
 
 @dataclass
-class Spectrum:
+class QuantitySpectrum:
     """One quantity, original and restored, filled block by block.
 
     Attributes

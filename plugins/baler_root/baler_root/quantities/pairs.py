@@ -16,7 +16,7 @@ _MOST_PAIRS = 50_000_000
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ObjectPairs:
     """Pairs of objects.
 
     Attributes
@@ -44,7 +44,7 @@ class PairMasses(Quantity):
         """Return pt, eta, phi and mass (or energy), or px, py, pz and energy (or mass)."""
         return [variable for name in names for variable in vectors_of(name, known, "vectors")]
 
-    def plan(self, parts: Sequence[Cells], around: Around) -> Pairs:
+    def plan(self, parts: Sequence[Cells], around: Around) -> ObjectPairs:
         """Pair the objects of each event."""
         split = _first_collection(parts)
         one = lengths_of(parts[:split], around)
@@ -57,9 +57,9 @@ class PairMasses(Quantity):
                 f"there are {count:.3g} pairs in a block, more than {_MOST_PAIRS:,}: take leading_mass, or a smaller block_size"
             )
         first, second = _all_pairs(one, two, same=split == len(parts))
-        return Pairs(first, second, split)
+        return ObjectPairs(first, second, split)
 
-    def compute(self, parts: Sequence[Cells], plan: Pairs) -> Cells:
+    def compute(self, parts: Sequence[Cells], plan: ObjectPairs) -> Cells:
         """Return the mass of every pair; 0 where rounding makes it imaginary."""
         one = four_vectors(_flat(parts[: plan.split]))
         two = four_vectors(_flat(parts[plan.split :])) if plan.split < len(parts) else one
@@ -69,7 +69,7 @@ class PairMasses(Quantity):
             np.where(squared > 0, np.sqrt(np.abs(squared)), np.where(np.isnan(squared), squared, 0.0)), ("(pairs)",)
         )
 
-    def depends(self, wrong: np.ndarray, parts: Sequence[Cells], plan: Pairs) -> Sequence[np.ndarray]:
+    def depends(self, wrong: np.ndarray, parts: Sequence[Cells], plan: ObjectPairs) -> Sequence[np.ndarray]:
         """Return both objects of each pair."""
         masks = []
         for place, part in enumerate(parts):
@@ -92,14 +92,14 @@ class LeadingMass(PairMasses):
     summary = "invariant mass of the two objects of highest transverse momentum of each event (particle physics)"
     most = 1
 
-    def plan(self, parts: Sequence[Cells], around: Around) -> Pairs:
+    def plan(self, parts: Sequence[Cells], around: Around) -> ObjectPairs:
         """Find the two objects; the same before and after."""
         lengths = lengths_of(parts, around)
         flat = _flat(parts)
         event = np.repeat(np.arange(len(lengths)), lengths)
         order = np.lexsort((-np.hypot(*transverse(flat)), event))
         starts = (np.cumsum(lengths) - lengths)[lengths >= 2]
-        return Pairs(order[starts], order[starts + 1], len(parts))
+        return ObjectPairs(order[starts], order[starts + 1], len(parts))
 
 
 def _flat(parts: Sequence[Cells]) -> list[Cells]:

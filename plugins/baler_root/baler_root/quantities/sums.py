@@ -13,7 +13,7 @@ from baler_root.quantities.collections import by_component, events_of, lengths_o
 
 
 @dataclass(frozen=True)
-class Events:
+class EventLengths:
     """What belongs to which event: how many objects of each part of the arguments, and the dimension of the events."""
 
     lengths: list[np.ndarray]
@@ -32,7 +32,7 @@ class _EventSum(Quantity):
         """Return the components that are needed, collection by collection."""
         return [variable for name in names for variable in vectors_of(name, known, self.wanted)]
 
-    def plan(self, parts: Sequence[Cells], around: Around) -> Events:
+    def plan(self, parts: Sequence[Cells], around: Around) -> EventLengths:
         """Look up how many objects each event has."""
         starts = [0]
         for place in range(1, len(parts)):
@@ -41,12 +41,12 @@ class _EventSum(Quantity):
         lengths = [lengths_of(parts[start:], around) for start in starts]
         if len({len(each) for each in lengths}) > 1:
             raise ConfigError(f"the collections have {', '.join(str(len(each)) for each in lengths)} events")
-        return Events(lengths, events_of(parts, around), starts)
+        return EventLengths(lengths, events_of(parts, around), starts)
 
-    def _collections(self, parts: Sequence[Cells], plan: Events) -> list[Sequence[Cells]]:
+    def _collections(self, parts: Sequence[Cells], plan: EventLengths) -> list[Sequence[Cells]]:
         return [parts[start:end] for start, end in zip(plan.starts, [*plan.starts[1:], len(parts)], strict=True)]
 
-    def depends(self, wrong: np.ndarray, parts: Sequence[Cells], plan: Events) -> Sequence[np.ndarray]:
+    def depends(self, wrong: np.ndarray, parts: Sequence[Cells], plan: EventLengths) -> Sequence[np.ndarray]:
         """Return all objects of the events."""
         masks = []
         for collection, lengths in zip(self._collections(parts, plan), plan.lengths, strict=True):
@@ -66,7 +66,7 @@ class HT(_EventSum):
     summary = "scalar sum of the transverse momenta of an event's objects (particle physics)"
     wanted = "sizes"
 
-    def compute(self, parts: Sequence[Cells], plan: Events) -> Cells:
+    def compute(self, parts: Sequence[Cells], plan: EventLengths) -> Cells:
         """Return one sum per event; 0 for events without objects."""
         total = np.zeros(len(plan.lengths[0]))
         for collection, lengths in zip(self._collections(parts, plan), plan.lengths, strict=True):
@@ -83,7 +83,7 @@ class MET(_EventSum):
     summary = "size of the vector sum of the transverse momenta of an event's objects (particle physics)"
     wanted = "plane"
 
-    def compute(self, parts: Sequence[Cells], plan: Events) -> Cells:
+    def compute(self, parts: Sequence[Cells], plan: EventLengths) -> Cells:
         """Return one size per event; 0 for events without objects."""
         x, y = np.zeros(len(plan.lengths[0])), np.zeros(len(plan.lengths[0]))
         for collection, lengths in zip(self._collections(parts, plan), plan.lengths, strict=True):

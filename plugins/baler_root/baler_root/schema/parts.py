@@ -10,7 +10,7 @@ from baler_core import Schema
 
 
 @dataclass(frozen=True)
-class Part:
+class TreeSchema:
     """One tree within the schema of a file.
 
     Attributes
@@ -25,7 +25,7 @@ class Part:
     schema: Schema
 
 
-def join_parts(parts: Sequence[Part], skeleton: Mapping[str, Any], attachments: Mapping[str, bytes]) -> Schema:
+def join_parts(parts: Sequence[TreeSchema], skeleton: Mapping[str, Any], attachments: Mapping[str, bytes]) -> Schema:
     """Return one schema of all trees; its skeleton lists theirs.
 
     Parameters
@@ -51,7 +51,7 @@ def join_parts(parts: Sequence[Part], skeleton: Mapping[str, Any], attachments: 
     return Schema(tuple(variables), sizes, counts, {**skeleton, "trees": trees}, parcels)
 
 
-def take_parts(schema: Schema) -> list[Part]:
+def take_parts(schema: Schema) -> list[TreeSchema]:
     """Return the trees that `join_parts` joined.
 
     Raises
@@ -68,7 +68,7 @@ def take_parts(schema: Schema) -> list[Part]:
         if number < 0 or len(chosen) != number or not all(v.name.startswith(prefix) for v in chosen):
             raise ValueError("the variables of a tree are not there")
         start += number
-        parts.append(Part(prefix, _own_schema(schema, n, prefix, [v.name for v in chosen], skeleton)))
+        parts.append(TreeSchema(prefix, _own_schema(schema, n, prefix, [v.name for v in chosen], skeleton)))
     if start != len(schema.variables):
         raise ValueError("there are variables of no tree")
     return parts

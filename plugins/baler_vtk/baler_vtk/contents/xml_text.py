@@ -54,7 +54,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Place:
+class ArrayPlace:
     """An array in the text.
 
     Attributes
@@ -88,7 +88,7 @@ class Place:
 
 
 @dataclass
-class Text:
+class XmlText:
     """A file in parts.
 
     Attributes
@@ -105,10 +105,10 @@ class Text:
     head: int
     appended: tuple[int, int]
     form: Form
-    places: list[Place] = field(default_factory=list)
+    places: list[ArrayPlace] = field(default_factory=list)
 
 
-def read_text(path: Path, data: Any) -> Text:
+def read_text(path: Path, data: Any) -> XmlText:
     """Return the parts of a file.
 
     Raises
@@ -131,7 +131,7 @@ def read_text(path: Path, data: Any) -> Text:
     except (expat.ExpatError, UnicodeDecodeError, ValueError, KeyError) as error:
         raise DataError(f"{path}: is no VTK file in XML, or damaged: {' '.join(str(error).split())}") from error
     form = replace(parser.form_of(path), raw=raw)
-    return Text(data, head, appended, form, parser.places)
+    return XmlText(data, head, appended, form, parser.places)
 
 
 class _Parser:
@@ -145,7 +145,7 @@ class _Parser:
         self._extent: tuple[int, ...] = ()
         self._open: tuple[Mapping[str, str], int, int] | None = None
         self._children: list[tuple[int, int]] = []
-        self.places: list[Place] = []
+        self.places: list[ArrayPlace] = []
 
     def parse(self, text: bytes, *, closed: bool) -> None:
         self._text = text
@@ -211,7 +211,7 @@ class _Parser:
             raise ValueError("an array has its numbers in several places")
         return gaps[0] if gaps else (start, start)
 
-    def _place(self, attributes: Mapping[str, str], tag_end: int, start: int, stop: int) -> Place:
+    def _place(self, attributes: Mapping[str, str], tag_end: int, start: int, stop: int) -> ArrayPlace:
         section = self._around[-1][0] if self._around else ""
         kind = attributes["type"]
         if kind not in DTYPES:
@@ -236,10 +236,10 @@ class _Parser:
             raise ValueError(f"the array {name!r} is of the format {stored!r}")
         if components < 1:
             raise ValueError(f"the array {name!r} has {components} components")
-        return Place(section, name, piece, DTYPES[kind], components, stored, start, stop, offset, extent)
+        return ArrayPlace(section, name, piece, DTYPES[kind], components, stored, start, stop, offset, extent)
 
 
-def names_of(places: list[Place]) -> Iterator[str]:
+def names_of(places: list[ArrayPlace]) -> Iterator[str]:
     """Yield the names of the variables: `PointData/p`, behind `piece1/` where there are several pieces."""
     several = max((place.piece for place in places), default=0) > 0
     taken: set[str] = set()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from baler_core import DataError
-from baler_vtk.contents.xml_text import Form, Place
+from baler_vtk.contents.xml_text import ArrayPlace, Form
 
 BLOCK = 1 << 15
 # No compression makes more of a byte.
@@ -19,7 +19,7 @@ _MOST = 1100
 _SPACE = b" \t\r\n"
 
 
-def decoded(data: Any, start: int, stop: int, place: Place, form: Form) -> np.ndarray:
+def decoded(data: Any, start: int, stop: int, place: ArrayPlace, form: Form) -> np.ndarray:
     """Return the numbers of an array, flat.
 
     Parameters
@@ -129,7 +129,7 @@ class _Packed:
         return found, end
 
 
-def encoded(values: np.ndarray, place: Place, form: Form) -> bytes:
+def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
     """Return flat numbers as the content of an array."""
     if place.format == "ascii":
         return _as_text(values, place.components)
