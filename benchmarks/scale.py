@@ -3,6 +3,8 @@
     python benchmarks/scale.py two --megabytes 200        # two workers against one core, fields and tables, both ways
     python benchmarks/scale.py overhead                   # milliseconds per task besides its work
     python benchmarks/scale.py files --count 1000         # small files: one command against a shell loop
+    python benchmarks/scale.py memory --rows 10000000     # the most memory of a process, with --memory and without
+    python benchmarks/scale.py --quick                    # `two`, and `memory` without limits, in a few minutes
     python benchmarks/scale.py simulate --seconds 3.0 --overhead 0.005
                                                           # blocks of one file on up to 1000 workers, from measured times
 
@@ -17,6 +19,7 @@ import hashlib
 import heapq
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -85,6 +88,60 @@ def two(folder: Path, options: argparse.Namespace) -> None:
             both = timed([*command, made[1], "--force", "--workers", "2"], folder, 2)
             digests = {hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in made}
             tell(data=name, step=word, one=one, two=both, ratio=one / both, same=len(digests) == 1)
+
+
+def peak_of(command: list[str], folder: Path) -> tuple[float, float]:
+    """Return the most megabytes that a command took, and that any of its workers did, as the kernel counts them."""
+    process = subprocess.Popen([*BALER, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peaks: dict[int, float] = {}
+    while process.poll() is None:
+        for number in (process.pid, *children_of(process.pid)):
+            peaks[number] = max(peaks.get(number, 0.0), high_water_of(number))
+        time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with the exit code {process.returncode}")
+    return peaks.pop(process.pid), max(peaks.values(), default=0.0)
+
+
+def children_of(number: int) -> list[int]:
+    """Return the processes that a process has started, as far as they live."""
+    try:
+        return [int(child) for child in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def high_water_of(number: int) -> float:
+    """Return the most megabytes that a process has taken so far; 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{number}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmHWM:\s+([0-9]+) kB", status)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
+
+
+def memory(folder: Path, options: argparse.Namespace) -> None:
+    """The most memory of a process: a table of many rows and fields, in blocks of 64 MB, and smaller as --memory says."""
+    table(folder / "table.npz", options.rows * 32 / 1e6)
+    fields(folder / "fields.npz", options.megabytes)
+    for name in ("table", "fields"):
+        (folder / f"{name}.yaml").write_text(
+            f"input: {name}.npz\nbounds: {{'*': {{rel: 1.0e-3}}}}\nmodel: {options.model}\n"
+        )
+        for limit in (None,) if options.quick else (None, "1.7 GB", "600 MB"):
+            command = ["compress", f"{name}.yaml", "-o", "m.bal", "--force", "--workers", "2"]
+            client, worker = peak_of([*command, *(["--memory", limit] if limit else [])], folder)
+            tell(data=name, step="compress", memory=limit, client_mb=client, worker_mb=worker, allowed_mb=1500 + 3 * 64)
+        client, worker = peak_of(["decompress", "m.bal", "-o", "m.npz", "--force", "--workers", "2"], folder)
+        tell(data=name, step="decompress", client_mb=client, worker_mb=worker)
+
+
+def quick(folder: Path, options: argparse.Namespace) -> None:
+    """What two workers gain, and the memory that they take."""
+    options.rows = int(options.megabytes * 1e6 / 32)
+    two(folder, options)
+    memory(folder, options)
 
 
 def nothing(number: int, plan: np.ndarray) -> int:
@@ -176,7 +233,9 @@ def tell(**found: object) -> None:
 def main() -> None:
     """Run one of the measurements in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["two", "overhead", "files", "simulate"])
+    parser.add_argument("what", nargs="?", choices=["two", "overhead", "files", "memory", "simulate"])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="of the table of `memory`")
     parser.add_argument("--megabytes", type=float, default=200)
     parser.add_argument("--block", type=float, default=16, help="MB")
     parser.add_argument("--model", default="{name: auto, effort: fast}")
@@ -186,8 +245,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of a block in a worker")
     parser.add_argument("--overhead", type=float, default=0.005, help="seconds of a block in the client")
     options = parser.parse_args()
+    if not options.what and not options.quick:
+        parser.error("say what to measure, or --quick")
     with tempfile.TemporaryDirectory() as place:
-        measure = {"two": two, "overhead": overhead, "files": files, "simulate": simulate}[options.what]
+        measures = {"two": two, "overhead": overhead, "files": files, "memory": memory, "simulate": simulate}
+        measure = quick if options.quick else measures[options.what]
         measure(Path(place), options)
 
 

@@ -148,10 +148,10 @@ def test_images_of_other_sizes_are_coded_by_the_same_convolutions():
 
 
 def test_a_seed_gives_the_same_bytes():
-    columns = table(500)
+    columns = table(200)
     block, layout = made(columns)
     tolerances = tolerances_for(columns, Tolerance("abs", 0.1))
-    training = QUICK.model_copy(update={"epochs": 3})
+    training = QUICK.model_copy(update={"epochs": 1})
 
     def coded(seed):
         model = fitted(DenseAutoencoder(), block, layout, tolerances, training.model_copy(update={"seed": seed}))

@@ -161,13 +161,13 @@ def test_trained_models_are_used(tmp_path: Path) -> None:
 def test_damaged_bytes_are_refused_or_restore_something_of_the_shape(model: str) -> None:
     array = smooth() if model != "table" else RNG.normal(size=800)
     encoded = encode(array, bounds={"abs": 0.05}, effort="fast", model=model)
-    for place in range(0, len(encoded), 7):
+    for place in range(0, len(encoded), 17):
         with pytest.raises(FormatError):
             decode(encoded[:place] + bytes([encoded[place] ^ 64]) + encoded[place + 1 :])
         with pytest.raises(FormatError):
             decode(encoded[:place])
     refused = 0
-    for _ in range(300):
+    for _ in range(120):
         forged = bytearray(encoded[:-4])
         forged[int(RNG.integers(4, len(forged)))] ^= 1 << int(RNG.integers(8))
         whole = bytes(forged) + zlib.crc32(forged).to_bytes(4, "little")
@@ -177,7 +177,7 @@ def test_damaged_bytes_are_refused_or_restore_something_of_the_shape(model: str)
             refused += 1
         else:
             assert found.nbytes <= 1 << 22
-    assert refused > 100
+    assert refused > 40
 
 
 def test_an_encoder_goes_to_other_processes_and_takes_trained_models(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def fields(kind: str) -> np.ndarray:
         return np.maximum(field - 50, 0)
     if kind == "hits":
         return np.where(rng.random(SHAPE) < 0.98, 0, rng.exponential(300, SHAPE))
-    return np.where(rng.random(9000) < 0.6, 0, rng.normal(0, 300, 9000))
+    return np.where(rng.random(4000) < 0.6, 0, rng.normal(0, 300, 4000))
 
 
 KINDS = ["land", "land around zero", "rain", "hits", "table"]

@@ -71,7 +71,7 @@ def decoded(kind: Kind, data: bytes, layout: Layout) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("effort", ["fast", "balanced", "max"])
 @pytest.mark.usefixtures("small_parts")
 def test_threads_change_neither_bytes_nor_bits(kind: Kind, effort: Effort, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = waves()
+    values = waves(24, 24, 36)
     results = []
     for count in (1, 2):
         monkeypatch.setattr(parallel, "workers", lambda count=count: count)
@@ -83,7 +83,7 @@ def test_threads_change_neither_bytes_nor_bits(kind: Kind, effort: Effort, monke
 @pytest.mark.parametrize("effort", ["fast", "max"])
 @pytest.mark.usefixtures("small_parts")
 def test_every_effort_keeps_the_bound_in_many_tiles(kind: Kind, effort: Effort) -> None:
-    values = waves()
+    values = waves(24, 24, 36)
     restored = decoded(kind, encoded(kind, values, effort), group(values)[1])
     assert not TOLERANCES["u"].violations(values, restored["u"]).any()
 

@@ -175,7 +175,7 @@ def test_random_forgeries_are_refused_or_restore_something(bal: Path, tmp_path: 
             sections[number] = damaged(sections[number], rng)
 
     found = 0
-    for _ in range(120):
+    for _ in range(60):
         try:
             path = rewritten(bal, tmp_path / "bad.bal", change)
         except (UnicodeEncodeError, ValueError):  # no JSON any more
@@ -186,4 +186,4 @@ def test_random_forgeries_are_refused_or_restore_something(bal: Path, tmp_path: 
             found += 1
             if "\n" in str(error):
                 raise
-    assert found > 20
+    assert found > 10

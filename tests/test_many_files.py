@@ -264,6 +264,43 @@ def test_an_executor_that_takes_nothing_more_is_named(folder: Path) -> None:
         many(inputs(folder), folder / "set", executor=executor)
 
 
+class KilledWorker(Exception):
+    """As dask's."""
+
+    __module__ = "distributed.scheduler"
+
+
+def test_a_file_that_kills_the_workers_of_others_is_no_bug(folder: Path) -> None:
+    class Killing(Here):
+        def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+            future = super().submit(function, *arguments)
+            return future if "run1" not in str(arguments[0].source) else super().submit(_killed)
+
+    tasks = [FileTask(path, folder / f"{path.stem}.bal", {"model": "scalar"}, "0" * 64) for path in inputs(folder)[:2]]
+    found = outcomes(tasks, Killing())
+    assert found["run0.npz"].state == "done"
+    assert found["run1.npz"].exit_code == 1
+    assert "was killed, ran out of memory or crashed, twice: a smaller 'block_size'" in found["run1.npz"].problem
+
+
+def _killed() -> None:
+    raise KilledWorker("a long explanation")
+
+
+def test_a_manifest_names_addresses_and_workers_restore_from_them(folder: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").pipe("/many/run0.npz", inputs(folder)[0].read_bytes())
+    manifest = many(["memory://many/run0.npz"], folder / "set", block_bytes=2000)  # type: ignore[list-item]
+    assert [part.input for part in read_manifest(manifest).parts] == ["memory://many/run0.npz"]
+    bal = manifest.with_name("run0.bal")
+    fsspec.filesystem("memory").pipe("/many/run0.bal", bal.read_bytes())
+    with ThreadPoolExecutor(2) as threads:
+        baler_core.decompress("memory://many/run0.bal", folder / "a.npz", executor=threads)
+    baler_core.decompress(bal, folder / "b.npz")
+    with np.load(folder / "a.npz") as found, np.load(folder / "b.npz") as wanted:
+        assert all(found[name].tobytes() == wanted[name].tobytes() for name in wanted)
+
+
 def test_another_version_of_the_package_is_refused(folder: Path) -> None:
     task = FileTask(inputs(folder)[0], folder / "a.bal", {}, "0" * 64, version="9.9")
     found = outcomes([task], Here())["run0.npz"]

@@ -19,7 +19,7 @@ from baler_core.quantise.exact_zeros import keep_zeros, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, flagged
 
 GOLDEN = [path for path in sorted((Path(__file__).parent / "golden").glob("*.bal")) if path.read_bytes()[4] == 1]
-N = 3000
+N = 1500
 
 
 def waves() -> dict[str, np.ndarray]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from baler_core.errors import DataError, PluginError
-from baler_core.plugin.registry import PluginStatus, Registry, load_plugins
+from baler_core.plugin import registry
+from baler_core.plugin.registry import KINDS, PluginStatus, Registry, load_plugins
 
 GOOD = """
 from baler_core import Metric, MetricResult, hookimpl
@@ -139,3 +140,12 @@ def test_a_missing_reader_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 def test_a_wrong_name_gets_the_nearest_right_one() -> None:
     with pytest.raises(PluginError, match="scalar"):
         load_plugins().model("scaler")
+
+
+def test_hooks_are_called_once_in_a_process() -> None:
+    registry._offered.cache_clear()
+    once = load_plugins()
+    asked = registry._offered.cache_info().misses
+    again = load_plugins()
+    assert registry._offered.cache_info().misses == asked > 0
+    assert {kind: once.names(kind) for kind in KINDS} == {kind: again.names(kind) for kind in KINDS}

@@ -177,7 +177,7 @@ def test_small_files_are_restored_bit_for_bit(small: Path) -> None:
 
 
 def test_damaged_files_are_refused_or_restored_as_the_product_does(small: Path, tmp_path: Path) -> None:
-    assert refused_of(small, 80, tmp_path) > 0.8 * 80
+    assert refused_of(small, 40, tmp_path) > 0.8 * 40
 
 
 @pytest.mark.parametrize("name", ["joint-fast", "volume-fast", "image-max"])

@@ -147,7 +147,7 @@ def test_relations_cost_next_to_nothing() -> None:
 
 
 def test_what_columns_say_about_each_other_is_used() -> None:
-    columns = related(20_000)
+    columns = related(10_000)
     tolerances = {name: REL if values.dtype.kind == "f" else EXACT for name, values in columns.items()}
     table, scalar = TableModel(), ScalarModel()
     assert size(table, compressed(table, columns, tolerances)[0]) < 0.62 * size(
@@ -205,8 +205,8 @@ def test_columns_of_one_value_and_integers_beyond_doubles() -> None:
     assert violations(columns, dict.fromkeys(columns, EXACT)) == 0
 
 
-def test_two_thousand_columns() -> None:
-    columns = {f"c{k}": random.integers(0, 1 + k % 5, 40).astype("<i4") for k in range(2000)}
+def test_a_thousand_columns() -> None:
+    columns = {f"c{k}": random.integers(0, 1 + k % 5, 40).astype("<i4") for k in range(1000)}
     assert violations(columns, dict.fromkeys(columns, EXACT)) == 0
 
 
@@ -281,15 +281,15 @@ from baler_core.builtin.models.table.model import TableModel
 from baler_core.data.block import make_block
 from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Training
-numbers = np.arange(400)
+numbers = np.arange(150)
 columns = {"a": numbers * 7919 % 101, "b": numbers * 7919 % 101 // 3, "c": numbers * 104729 % 5000}
 exact = {k: Tolerance("exact") for k in columns}
-lengths = np.arange(400) % 5
-lengths = lengths[np.cumsum(lengths) <= 400]
+lengths = np.arange(150) % 5
+lengths = lengths[np.cumsum(lengths) <= 150]
 variables = tuple(Variable(k, v.dtype.str, ("row",)) for k, v in columns.items())
 arrays = {k: (("row",), v) for k, v in columns.items()} | {"n": (("event",), lengths)}
 block = make_block(arrays)
-for layout in (Layout("table", variables, {"row": 400}), Layout("table", variables, {"row": 400}, "n", lengths)):
+for layout in (Layout("table", variables, {"row": 150}), Layout("table", variables, {"row": 150}, "n", lengths)):
     model = TableModel()
     model.fit([block], layout=layout, tolerances=exact, training=Training())
     print(hashlib.sha256(model.encode(block, layout, exact)["columns"]).hexdigest())

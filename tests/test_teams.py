@@ -251,6 +251,49 @@ def test_an_executor_that_takes_no_more_leaves_the_rest_to_this_process(
     assert "this process does the rest" in caplog.text
 
 
+class Deserted(Here):
+    """An executor of dask whose scheduler goes: calls are taken, and cancelled or never ended."""
+
+    def __init__(self, *, cancels: bool) -> None:
+        self.cancels, self.calls, self.count, self.status = cancels, 0, 2, "running"
+
+    @property
+    def _client(self) -> Deserted:
+        return self
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        self.calls += 1
+        if self.calls < 3:
+            return super().submit(function, *arguments)
+        self.status = "closed"
+        future: Future[Any] = Future()
+        if self.cancels:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        return future
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_a_scheduler_that_is_gone_is_not_waited_for(
+    table: Path, cancels: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    assert made(table, Deserted(cancels=cancels)) == made(table)
+    assert "its scheduler is gone): this process does the rest" in caplog.text
+    serial = Path("serial.npz"), Path("team.npz")
+    for output, executor in zip(serial, (None, Deserted(cancels=cancels)), strict=True):
+        baler_core.decompress("made.bal", output, executor=executor)
+    with np.load(serial[0]) as wanted, np.load(serial[1]) as found:
+        assert all(found[name].tobytes() == wanted[name].tobytes() for name in wanted)
+    files = [table.with_name(f"{n}.npz") for n in range(4)]
+    for file in files:
+        np.savez(file, x=TABLE["x"][:50])
+    with pytest.raises(SourceError, match=r"its scheduler is gone.*run again to go on"):
+        baler_core.compress_many(files, "many", executor=Deserted(cancels=cancels), model="scalar")
+    assert sorted(path.name for path in Path("many").glob("*.bal")) == ["0.bal", "1.bal"]
+    baler_core.compress_many(files, "many", model="scalar")
+
+
 def test_a_fault_in_a_block_is_raised_as_it_is(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> None:
         raise DataError("the worker cannot read this")

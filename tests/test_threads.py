@@ -38,7 +38,7 @@ def test_automatic_models_give_the_same_bytes_in_threads(name: str, effort: str)
 
 
 def test_networks_give_the_same_bytes_in_threads() -> None:
-    check_threads(load_plugins().model("dense_autoencoder")(), training=Training(epochs=2))
+    check_threads(load_plugins().model("dense_autoencoder")(), training=Training(epochs=1))
 
 
 def waves(count: int) -> list[tuple[Any, Layout, dict[str, Tolerance]]]:
@@ -121,13 +121,13 @@ def test_a_file_has_the_same_bytes_whatever_the_number_of_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(3)
-    data = {f"c{n}": rng.integers(0, 5 + n, 300) for n in range(14)}
-    data |= {"u": rng.normal(size=(9, 40, 40)).cumsum(axis=2), "v": rng.normal(size=(9, 40, 40)).cumsum(axis=1)}
+    data = {f"c{n}": rng.integers(0, 5 + n, 200) for n in range(10)}
+    data |= {"u": rng.normal(size=(6, 24, 40)).cumsum(axis=2), "v": rng.normal(size=(6, 24, 40)).cumsum(axis=1)}
     written = {}
-    for count in (1, 2, 16):
+    for count in (1, 16):
         monkeypatch.setattr("baler_core.machine.threads.workers", lambda count=count: count)
         target = tmp_path / f"{count}.bal"
         baler_core.compress(data, target, bounds={"[uv]": {"abs": 0.01}}, model={"name": "auto", "effort": "balanced"})
         written[count] = target.read_bytes()
         assert np.abs(baler_core.open(target, as_="numpy")["u"] - data["u"]).max() <= 0.01
-    assert written[1] == written[2] == written[16]
+    assert written[1] == written[16]

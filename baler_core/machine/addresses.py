@@ -59,7 +59,19 @@ def fetched(address: str) -> Path:
     except Exception as error:  # of whatever library serves the protocol
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise SourceError(f"{address}: cannot be fetched: {reason}") from error
+    _origins()[target] = address
     return target
+
+
+@cache
+def _origins() -> dict[Path, str]:
+    """The addresses of fetched files."""
+    return {}
+
+
+def origin_of(path: Path) -> str:
+    """Return the address that a file of this machine was fetched from; of any other file its path."""
+    return _origins().get(path, str(path))
 
 
 def here(place: Path) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baler_core.errors import PluginError, SourceError
-from baler_core.machine.workers import Here, Submits
+from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one
 
 logger = logging.getLogger(__name__)
 # A call that is lost so often while nothing else runs has itself to blame.
@@ -90,10 +90,14 @@ class InOrder:
         if call.ready or call.future is not None:
             return
         try:
+            refuse_gone(self._executor)
             call.future = self._executor.submit(call.function, *call.arguments)
         except (BrokenExecutor, RuntimeError, OSError) as error:
             logger.warning("the executor takes no more calls (%s): this process does the rest", error or "it is broken")
             self._executor, self._most, self._at_once = Here(), 1, 1
+            for other in self._window:
+                if other.future is not None and not (other.future.done() or other.future.running()):
+                    other.future = None  # nobody will begin it
             self._begin(call)
 
     def _complete(self, call: Call) -> None:
@@ -102,6 +106,7 @@ class InOrder:
                 self._begin(later)
             assert call.future is not None
             try:
+                wait_for_one([call.future], self._executor)
                 call.result, call.ready = call.future.result(), True
             except Exception as error:
                 if _does_not_travel(error):
@@ -109,7 +114,7 @@ class InOrder:
                         f"{call.what}: a component holds what cannot be sent to workers in other processes ({error}): use "
                         "threads, or no workers"
                     ) from error
-                if not _is_lost(error):
+                if not is_lost(error):
                     raise
                 self._lost(call, error)
             call.future = None
@@ -160,8 +165,8 @@ def _does_not_travel(error: Exception) -> bool:
     )
 
 
-def _is_lost(error: Exception) -> bool:
-    """Whether an exception says that a call did not come to its end, and may do so elsewhere or later."""
+def is_lost(error: BaseException) -> bool:
+    """Return whether an exception says that a call did not come to its end, and may do so elsewhere or later."""
     if isinstance(error, BrokenExecutor | CancelledError | MemoryError):
         return True
     return type(error).__module__.partition(".")[0] in _LIBRARIES

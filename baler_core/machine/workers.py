@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import Connection
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Protocol, Self, TypeVar
@@ -19,6 +20,9 @@ from baler_core.machine.threads import workers
 Result = TypeVar("Result")
 # Shorter than the command line waits for what it cleans up.
 _SECONDS_TO_CLEAN_UP = 2.0
+# A scheduler that is gone finishes no call, so it is looked for while calls are waited for.
+_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_TO_RECONNECT = 60.0
 
 
 class Submits(Protocol):
@@ -50,6 +54,40 @@ def width_of(executor: Submits) -> int:
     if client is not None and hasattr(client, "nthreads"):
         return max(1, sum(client.nthreads().values()))
     return workers()
+
+
+def refuse_gone(executor: Submits) -> None:
+    """Refuse an executor of dask whose scheduler is gone, which takes calls all the same, and never ends them.
+
+    A client that has lost its scheduler tries to find it again; that is waited for.
+
+    Raises
+    ------
+    BrokenExecutor
+        If it does not come back.
+    """
+    client: Any = getattr(executor, "_client", None)
+    until = time.monotonic() + _SECONDS_TO_RECONNECT
+    while (status := getattr(client, "status", "running")) == "connecting" and time.monotonic() < until:
+        time.sleep(_SECONDS_BETWEEN_LOOKS / 10)
+    if status != "running":
+        raise BrokenExecutor("its scheduler is gone")
+
+
+def wait_for_one(futures: Iterable[Future[Result]], executor: Submits) -> set[Future[Result]]:
+    """Return the futures that are done, at least one.
+
+    Raises
+    ------
+    BrokenExecutor
+        If the executor will end none of them, since its scheduler is gone.
+    """
+    waiting = set(futures)
+    while True:
+        done = wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done
+        if done or not waiting:
+            return done
+        refuse_gone(executor)
 
 
 class Processes:

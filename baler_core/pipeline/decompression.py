@@ -14,6 +14,7 @@ from baler_core.config.inputs import split_name
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
+from baler_core.machine.addresses import address_of
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import counted
 from baler_core.pipeline.block_team import Team
@@ -74,7 +75,8 @@ def decompress(
             sink = reader.create(temporary, stored.schema())
             blocks = stored.blocks()
             if team is not None and len(header.blocks) > 1:
-                opener = BalOpener(path.absolute(), lookup, memory, stored.fingerprint)
+                place = path.absolute() if address_of(path) is None else path
+                opener = BalOpener(place, lookup, memory, stored.fingerprint)
                 blocks = decoded_by_team(stored, opener, team)
             _write_blocks(blocks, sink, total, f"restore {output.name}")
     return output

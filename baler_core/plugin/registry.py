@@ -7,8 +7,8 @@ import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeVar, cast
@@ -275,7 +275,7 @@ def load_plugins(
             continue
         try:
             named = None if package != CORE or core is None else _named(entry.load(), core)
-            offered = _offered(entry, kinds) if named is None else named
+            offered = _offered(entry.load(), entry.name, tuple(kinds)) if named is None else named
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if strict:
@@ -328,12 +328,12 @@ def _warn_of_hidden(registry: Registry) -> None:
                 )
 
 
-def _offered(entry: EntryPoint, kinds: Collection[Kind]) -> list[tuple[Kind, type[Component]]]:
-    """Import one plugin, call its hooks, and check what they return."""
-    plugin = entry.load()
+@lru_cache(maxsize=256)
+def _offered(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> Sequence[tuple[Kind, type[Component]]]:
+    """Call the hooks of a plugin, and check what they return: once in a process, as small files take less time."""
     manager = pluggy.PluginManager("baler")
     manager.add_hookspecs(hookspecs)
-    manager.register(plugin, entry.name)
+    manager.register(plugin, name)
     _refuse_misspelt(plugin)
     manager.check_pending()
     offered: list[tuple[Kind, type[Component]]] = []

@@ -13,6 +13,7 @@ from typing import Any
 from baler_core import __version__
 from baler_core.config.schema import ConfigFile, parse_size
 from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
+from baler_core.machine.addresses import origin_of
 from baler_core.machine.disk import size_of
 from baler_core.machine.workers import Here, Processes, Submits, width_of
 from baler_core.pipeline.block_team import Team
@@ -237,6 +238,7 @@ def _tasks(campaign: Campaign) -> list[FileTask]:
             model,
             sha256,
             known.get(output.name),
+            origin=origin_of(source.absolute()),
         )
         for source, output in (campaign.share.of(files) if campaign.share else files)
     ]
@@ -275,7 +277,9 @@ class _ManifestInWork:
             settings=first.settings if first is not None else settings_digest(self._campaign.stated, None),
             model=ModelRecord(name=model.name, sha256=sha256) if model is not None and sha256 else None,
             parts=tuple(part for part in parts if part is not None),
-            failed=tuple(FailedRecord(input=str(o.source), problem=o.problem, exit_code=o.exit_code) for o in failed),
+            failed=tuple(
+                FailedRecord(input=origin_of(o.source), problem=o.problem, exit_code=o.exit_code) for o in failed
+            ),
         )
         outputs = {task.output.name for task in self._tasks}
         manifest = self._list.write(manifest, outputs, alone=self._campaign.share is not None)

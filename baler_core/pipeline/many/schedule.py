@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future
+from typing import NoReturn
 
 from baler_core.errors import BoundBroken, SourceError
-from baler_core.machine.workers import Submits
+from baler_core.machine.in_order import is_lost
+from baler_core.machine.workers import Submits, refuse_gone, wait_for_one
 from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileOutcome, FileTask, run_task
 
 
@@ -49,7 +51,7 @@ class TaskSchedule:
                 self._begin(self._again.popleft())
             while self._waiting and not self._again and not alone and len(self._running) < self._at_once:
                 self._begin(self._waiting.popleft())
-            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+            for future in self._done():
                 task = self._running.pop(future)
                 outcome = self._outcome(task, future, alone)
                 if outcome is not None:
@@ -57,11 +59,19 @@ class TaskSchedule:
 
     def _begin(self, task: FileTask) -> None:
         try:
+            refuse_gone(self._executor)
             self._running[self._executor.submit(self._run, task)] = task
         except (BrokenExecutor, RuntimeError) as error:
-            raise SourceError(
-                f"the executor takes no more files ({error}): start its workers, and run again to go on"
-            ) from error
+            _refuse(error)
+
+    def _done(self) -> set[Future[FileOutcome]]:
+        try:
+            done = wait_for_one(self._running, self._executor)
+            if any(future.cancelled() or future.exception() is not None for future in done):
+                refuse_gone(self._executor)  # no file is to blame
+        except BrokenExecutor as error:
+            _refuse(error)
+        return done
 
     def _outcome(self, task: FileTask, future: Future[FileOutcome], again: bool) -> FileOutcome | None:
         """Return what became of a task; None where it is to be tried again."""
@@ -75,7 +85,14 @@ class TaskSchedule:
         if not again:
             self._again.append(task)
             return None
-        lost = error is None or isinstance(error, BrokenExecutor)
+        lost = error is None or is_lost(error)
         what = "was killed, ran out of memory or crashed" if lost else f"failed ({type(error).__name__}: {error})"
-        problem = f"{task.source}: its worker {' '.join(what.split())}, twice"
+        remedy = ": a smaller 'block_size' or --memory needs less" if lost else ""
+        problem = f"{task.source}: its worker {' '.join(what.split())}, twice{remedy}"
         return FileOutcome(task.source, "failed", problem=problem, exit_code=USER if lost else BUG)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    raise SourceError(
+        f"the executor takes no more files ({error}): start its workers, and run again to go on"
+    ) from error

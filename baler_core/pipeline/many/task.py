@@ -43,6 +43,8 @@ class FileTask:
         Whether warnings are to come back with the outcome, from a process whose own are not seen.
     version
         Of the package that made the task.
+    origin
+        Where the input comes from, if that is an address.
     """
 
     source: Path
@@ -54,6 +56,7 @@ class FileTask:
     known: PartRecord | None = None
     collect: bool = False
     version: str = __version__
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def _record(task: FileTask, digest: str) -> PartRecord:
         file=task.output.name,
         sha256=checksum(task.output),
         file_bytes=task.output.stat().st_size,
-        input=str(task.source),
+        input=task.origin or str(task.source),
         input_sha256=digest,
         input_bytes=size_of(task.source),
         rows={dim: schema.sizes[dim] for dim in growing_dimensions(schema)},

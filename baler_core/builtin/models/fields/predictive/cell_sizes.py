@@ -67,10 +67,13 @@ def _size(piece: np.ndarray, mask: np.ndarray | None, least: int) -> int:
         matrix[np.diag_indices(len(matrix))] += _RIDGE * np.trace(matrix) / len(matrix) + 1e-300
         weights = np.linalg.solve(matrix, product @ targets)
         errors = np.abs(targets - weights @ features)
-        typical = float(np.median(errors[errors > 0])) if errors.any() else 0.0
+        some = errors[errors > 0]
+        if not some.size:  # exactly foretold, or not at all: errors of numbers near the largest are NaN
+            return least
+        typical = float(np.median(some))
         trust = 1 / (errors + typical + 1e-300)
         trust /= trust.mean()
-    if not typical > 0:
+    if not 0 < typical < math.inf:
         return least
     # cells blur neighbours, which errors must stand out from
     return math.frexp(typical * scale)[1] - _ERROR_BITS - round(math.log2(1 + float(np.linalg.norm(weights))))
