@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits -e plugins/baler_parquet -e plugins/baler_zarr -e plugins/baler_vtk
 
+# Test processes share the cores, so that each takes one thread for what NumPy and torch would spread.
+PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+
 # Loops that check every place.
 CHECKED = BALER_LOOPS=checked
 
@@ -28,18 +31,18 @@ loops: install
 # mypy runs on one core while the loops are compiled.
 test: install
 	$(MAKE) -j2 loops lint
-	$(BIN)/python -m pytest -n auto -q
+	$(PYTEST)
 
 # All tests of the core, and half an hour of fuzzing, with loops that check every place.
 test-checked: install
 	$(BIN)/python compile_loops.py --checked
-	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests
+	$(CHECKED) $(PYTEST) tests
 	$(CHECKED) $(BIN)/python benchmarks/fuzz.py models --cases 100000 --jobs 2
 	$(CHECKED) $(BIN)/python benchmarks/fuzz.py arrays --cases 2600 --jobs 2
 
 test-checked-part: install
 	$(BIN)/python compile_loops.py --checked
-	$(CHECKED) $(BIN)/python -m pytest -n auto -q tests/test_loops.py tests/test_fast_coding.py tests/test_golden.py
+	$(CHECKED) $(PYTEST) tests/test_loops.py tests/test_fast_coding.py tests/test_golden.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -122,7 +122,7 @@ def read(path: Path, block_bytes: int) -> tuple[object, dict[str, list[object]],
 
 def test_a_table_with_odd_cells_comes_back_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text(table(4_000, random.Random(5)))
+    path.write_text(table(10_000, random.Random(5)))
     packed, restored = tmp_path / "t.bal", tmp_path / "back.csv"
     baler_core.compress(path, packed, model="exact")
     baler_core.decompress(packed, restored, overwrite=True)

@@ -20,17 +20,17 @@ def _grid(*shape: int) -> list[np.ndarray]:
 
 
 def waves() -> Arrays:
-    t, y, x = _grid(12, 20, 32)
+    t, y, x = _grid(16, 24, 40)
     return {"u": (np.sin(x / 7 - t / 9) * np.cos(y / 5 + t / 30)).astype("f4")}
 
 
 def noisy_waves() -> Arrays:
-    noise = np.random.default_rng(0).normal(size=(12, 20, 32))
+    noise = np.random.default_rng(0).normal(size=(16, 24, 40))
     return {"u": (waves()["u"] + 0.02 * noise).astype("f4")}
 
 
 def noise() -> Arrays:
-    return {"u": np.random.default_rng(1).normal(size=(6, 30, 32)).astype("f4")}
+    return {"u": np.random.default_rng(1).normal(size=(6, 40, 40)).astype("f4")}
 
 
 def image() -> Arrays:
@@ -51,7 +51,7 @@ def large_noise() -> Arrays:
 
 
 def two_fields_with_holes() -> Arrays:
-    t, y, x = _grid(6, 20, 30)
+    t, y, x = _grid(8, 20, 30)
     u = np.sin(x / 4 + t / 3).astype("f4")
     u[:, (y[0] - 10) ** 2 + (x[0] - 15) ** 2 < 20] = np.nan
     return {"u": u, "v": (0.5 * u + np.cos(y / 6)).astype("f4")}
@@ -105,6 +105,7 @@ CASES: tuple[tuple[Callable[[], Arrays], float, str], ...] = (
     (image, 1e-2, "auto"),
     (image, 1e-3, "predictive"),
     (large_noise, 1e-3, "auto"),
+    (large_noise, 1e-4, "transform"),
     (two_fields_with_holes, 1e-3, "auto"),
     (packed_field, 1e-4, "auto"),
     (related_columns, 1e-3, "auto"),

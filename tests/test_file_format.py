@@ -44,10 +44,10 @@ def compare(path: Path) -> None:
 @pytest.fixture
 def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(7)
-    rows = 1500
+    rows = 3000
     pt = rng.exponential(30, rows).astype("<f4")
     pt[[3, 40]] = [np.nan, 0.0]
-    field = np.sin(np.linspace(0, 9, 20 * 15 * 12)).reshape(20, 15, 12).astype("<f4")
+    field = np.sin(np.linspace(0, 9, 20 * 30 * 25)).reshape(20, 30, 25).astype("<f4")
     field[4, 5, 6], field[1, 2, 3], field[7] = np.nan, np.inf, -0.0
     return {
         "pt": pt,

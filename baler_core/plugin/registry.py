@@ -274,8 +274,9 @@ def load_plugins(
             registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
             continue
         try:
-            named = None if package != CORE or core is None else _named(entry.load(), core)
-            offered = _offered(entry.load(), entry.name, tuple(kinds)) if named is None else named
+            plugin = entry.load()
+            named = None if package != CORE or core is None else _named(plugin, core)
+            offered = _offered(plugin, entry.name, tuple(kinds)) if named is None else named
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if strict:
@@ -329,8 +330,8 @@ def _warn_of_hidden(registry: Registry) -> None:
 
 
 @lru_cache(maxsize=256)
-def _offered(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> Sequence[tuple[Kind, type[Component]]]:
-    """Call the hooks of a plugin, and check what they return: once in a process, as small files take less time."""
+def _offered(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> tuple[tuple[Kind, type[Component]], ...]:
+    """Call the hooks of a plugin, and check what they return: once in a process, so that small files take less time."""
     manager = pluggy.PluginManager("baler")
     manager.add_hookspecs(hookspecs)
     manager.register(plugin, name)
@@ -341,7 +342,7 @@ def _offered(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> Sequence[tuple[
         base = KINDS[kind]
         for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():
             offered.extend((kind, _checked(component, kind, base)) for component in classes)
-    return offered
+    return tuple(offered)
 
 
 def _named(plugin: Any, wanted: Collection[tuple[Kind, str]]) -> list[tuple[Kind, type[Component]]] | None:
