@@ -109,10 +109,10 @@ def _endings(variables: Sequence[Variable], proposals: Mapping[str, Proposal]) -
 
 
 def _families(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
-    """Variables by all that stands before the first `_`, `/` or `.` of their names, that mark included."""
+    """Variables by the outermost group they lie in (`flow/`), else by what stands before the first `_` or `.`; with that mark."""
     families: dict[str, list[Variable]] = {}
     for variable in variables:
-        match = re.match(r"[^_/.]+[_/.]", variable.name)
+        match = re.match(r"[^/]+/|[^_.]+[_.]", variable.name)
         families.setdefault(match[0] if match else variable.name, []).append(variable)
     return families
 

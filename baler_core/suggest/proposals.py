@@ -93,9 +93,10 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
 
 def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
     roles = roles_of(schema, values)
+    beside = errors_beside(schema.names)
+    values = _same_rows(values, beside)
     physical = {v.name: _physical(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values}
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
-    beside = errors_beside(schema.names)
     errors = {v.name: errors_of(schema, v.name, physical, beside) for v in schema.variables if _may_lose(v)}
     names = frozenset(name.rpartition("/")[2] for name in schema.names)
     return Seen(
@@ -108,6 +109,17 @@ def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
         frozenset(error.name for found in errors.values() for error in found),
         lists_in_rows(schema),
     )
+
+
+def _same_rows(values: Mapping[str, np.ndarray], beside: Mapping[str, Sequence[Errors]]) -> dict[str, np.ndarray]:
+    """Values without rows that are not known of their errors too: of those with several errors fewer rows are read."""
+    found = dict(values)
+    for name, errors in beside.items():
+        known = [one.name for one in errors if one.name in values and values[one.name].ndim > 1]
+        if name in found and found[name].ndim and known:
+            rows = min(len(found[one]) for one in (name, *known))
+            found |= {one: found[one][:rows] for one in (name, *known)}
+    return found
 
 
 def _may_lose(variable: Variable) -> bool:
@@ -129,7 +141,7 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     is_grid = _is_grid(variable, values, seen)
     by_error = None
     if not is_uncertainty and values is not None:
-        by_error = _below_errors(variable, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
+        by_error = _below_errors(variable, values, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
     in_series = variable.dims[0] in seen.series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable, seen) if finding.is_guess and in_series else None
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
@@ -252,11 +264,15 @@ def _is_tiny(variable: Variable, schema: Schema) -> bool:
     return variable.is_numeric and 1 < schema.nbytes(variable) // variable.numpy_dtype.itemsize < _FEWEST
 
 
-def _below_errors(variable: Variable, seen: Seen, *, is_grid: bool) -> Proposal | None:
-    """A share of each value's own error, where there are errors beside it."""
+def _below_errors(variable: Variable, values: np.ndarray, seen: Seen, *, is_grid: bool) -> Proposal | None:
+    """A share of each value's own error, where there are errors beside it; where many have none, what suits its kind."""
     errors = seen.errors.get(variable.name, ())
-    rounding = _rounding(seen.physical[variable.name], variable)
-    return of_own_errors(errors, seen.physical, rounding, is_plane=is_grid) if errors else None
+    if not errors:
+        return None
+    by_kind = of_column(variable, values).bound if not is_grid else ""
+    otherwise = by_kind if by_kind.startswith(("{rel", "{bits")) else ""
+    rounding = _rounding(values, variable)
+    return of_own_errors(errors, values, seen.physical, rounding, is_plane=is_grid, otherwise=otherwise)
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:
