@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,9 @@ _OF_SPREAD = 0.02
 # A series whose noise is more than half of its spread, and that lies within ten times its noise of zero, is none: quantities
 # of events drawn from exponential, normal and uniform distributions have 0.9 to 1.1, and lie within five.
 _OF_DRAWS, _FAR_OFF = 0.5, 10.0
+# Groups and trees of what was set, not measured: in files of ATLAS, of simulations, of instruments.
+_SETTINGS_GROUPS = re.compile(r"(?i)_?(?:meta[_ -]?data|config(?:uration)?s?|settings|provenance)")
+_SETTINGS = "it describes the data"
 _FINE_STRUCTURE = "a field with fine structure, which may be noise"
 # Where a bound of a kind does harm, one that is finer by these factors may not.
 _FINER, _MORE_BITS = (0.3, 0.1), (2, 3)
@@ -87,6 +91,8 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
     }
+    kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
+    kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
     kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
     return {v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables}
 
@@ -120,6 +126,11 @@ def _same_rows(values: Mapping[str, np.ndarray], beside: Mapping[str, Sequence[E
             rows = min(len(found[one]) for one in (name, *known))
             found |= {one: found[one][:rows] for one in (name, *known)}
     return found
+
+
+def _is_setting(name: str) -> bool:
+    """Whether the group of a variable says that it describes the data: conditions, settings, how they were made."""
+    return any(_SETTINGS_GROUPS.fullmatch(part) for part in name.split("/")[:-1])
 
 
 def _may_lose(variable: Variable) -> bool:
