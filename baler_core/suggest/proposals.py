@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import yaml
 
 from baler_core.data.bounds import usable
+from baler_core.data.error_bound import LOSSLESS as LOSSLESS_BOUND
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import Noise, noise_of
 from baler_core.data.roles import GRID_AXIS, LONG_LIST, SINGLE, Finding, lists_in_rows, roles_of
 from baler_core.data.sentinels import sentinels_in
@@ -166,7 +169,7 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if not by_kind.is_lossy:
         return by_error or by_kind
     has_zeros = is_grid and "exactly 0" in by_kind.reason
-    stated = recommendation(variable, seen.names)
+    stated = recommendation(variable, seen.names, values)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
     if by_noise is not None and is_grid and by_kind.bound == FIELDS and not _is_white(variable, seen):
         by_noise = _finer_of(by_noise, replace(by_kind, reason=_FINE_STRUCTURE), variable, seen)
@@ -280,10 +283,10 @@ def _below_errors(variable: Variable, values: np.ndarray, seen: Seen, *, is_grid
     errors = seen.errors.get(variable.name, ())
     if not errors:
         return None
-    by_kind = of_column(variable, values).bound if not is_grid else ""
-    otherwise = by_kind if by_kind.startswith(("{rel", "{bits")) else ""
+    by_kind = ErrorBound.parse(yaml.safe_load(of_column(variable, values).bound)) if not is_grid else LOSSLESS_BOUND
+    part = by_kind.value if by_kind.kind == "rel" else 0.0
     rounding = _rounding(values, variable)
-    return of_own_errors(errors, values, seen.physical, rounding, is_plane=is_grid, otherwise=otherwise)
+    return of_own_errors(errors, values, seen.physical, rounding, is_plane=is_grid, share_otherwise=part)
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:
