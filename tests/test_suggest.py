@@ -122,6 +122,16 @@ def test_what_has_no_units_is_known_by_name_and_values_together() -> None:
     assert only(warm, field / 5000).bound == "{abs: 0.01}"
 
 
+def test_neighbours_that_are_other_realizations_or_clouds_tell_no_noise() -> None:
+    draws = RANDOM.normal(280, 2, (60, 300)).astype("f4")
+    assert only(Variable("v", "<f4", ("y", "x")), draws).bound == "{noise: 0.25}"
+    assert not only(Variable("v", "<f4", ("region", "sample")), draws).bound.startswith("{noise")
+    cloud = Variable("v", "<f4", ("y", "x"), standard_name="cloud_top_altitude")
+    found = only(cloud, draws)
+    assert found.bound.startswith("{abs")
+    assert yaml.safe_load(found.bound)["abs"] <= 1e-3 * np.ptp(draws)
+
+
 def test_zeros_of_land_get_a_bound_that_keeps_them_though_the_first_rows_hold_few() -> None:
     y, x = np.mgrid[:60, :320]
     field = (9 * np.sin(x / 13) * np.cos(y / 17) + 0.01).astype("f4")
@@ -129,7 +139,7 @@ def test_zeros_of_land_get_a_bound_that_keeps_them_though_the_first_rows_hold_fe
     assert only(Variable("u", "<f4", ("y", "x")), field).bound == "{rel: 1.0e-3}"
 
 
-@pytest.mark.parametrize(("mixed", "bound"), [(0.0, "{noise: 0.25}"), (0.3, "{range: ")])
+@pytest.mark.parametrize(("mixed", "bound"), [(0.0, "{noise: 0.25}"), (0.3, "{abs: ")])
 def test_fine_structure_that_may_be_noise_is_bounded_as_a_field_too(mixed: float, bound: str) -> None:
     white = RANDOM.normal(40, 2, (150, 200))
     for axis in (0, 1):

@@ -31,7 +31,8 @@ def recommendation(variable: Variable, names: Collection[str], values: np.ndarra
     for entry in weather["entries"]:
         is_named = variable.standard_name in entry["standard"] or name in entry["names"]
         if is_named and _has_units(variable, entry, values):
-            return Proposal(entry["bound"], f"recommended by {weather['source']}")
+            what = f"recommended for {entry['like']}" if "like" in entry else "recommended"
+            return Proposal(entry["bound"], f"{what} by {weather['source']}")
     if all(needed in names for needed in nanoaod["beside"]):
         _, mark, ending = name.rpartition("_")
         for entry in nanoaod["entries"]:
@@ -43,7 +44,7 @@ def recommendation(variable: Variable, names: Collection[str], values: np.ndarra
 def _has_units(variable: Variable, entry: Mapping[str, Any], values: np.ndarray | None) -> bool:
     """Whether a variable has the units of an entry; without units, whether its values are those of the quantity in these."""
     if variable.units.strip():
-        return _plain(variable.units) in [_plain(units) for units in entry["units"]]
+        return _plain(variable.units).lower() in [_plain(units).lower() for units in entry["units"]]
     known = values[np.isfinite(values)] if values is not None else np.zeros(0)
     return (
         "from" in entry and known.size > 0 and entry["from"] <= float(known.min()) <= float(known.max()) <= entry["to"]
