@@ -21,6 +21,7 @@ from baler_core.errors import ConfigError
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
+from baler_core.suggest.four_vectors import with_masses
 from baler_core.suggest.kinds import of_column, of_field
 from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
@@ -101,7 +102,10 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
     kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
     kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
-    return {v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables}
+    found = {
+        v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables
+    }
+    return with_masses(found, schema, seen.physical)
 
 
 def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
