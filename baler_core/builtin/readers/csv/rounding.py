@@ -127,7 +127,8 @@ def _places(value: float) -> int:
 def _less(value: float, places: int) -> float:
     """Return the tolerance that leaves room for rounding to decimals."""
     half = 0.5 if places >= 0 else _HALF
-    return max(0.0, rounded_down(value - max(half * power_of_ten(-places), value * 1e-6)))
+    left = value - max(half * power_of_ten(-places), value * 1e-6)
+    return rounded_down(left) if left > 0 else 0.0
 
 
 def _on_average(tolerance: Tolerance) -> tuple[str, Tolerance]:
