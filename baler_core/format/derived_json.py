@@ -85,4 +85,6 @@ def _record(record: Json) -> DerivedRecord:
     if not (0 < float(value) < math.inf) or (kind == "rel" and float(value) >= 1):
         raise ValueError(f"{value!r} is no bound of a derived quantity")
     bound = ErrorBound(kind, float(value))
-    return DerivedRecord(name, formula, bound, count_of(cells), count_of(exact), **worst, units=units)
+    return DerivedRecord(
+        name, formula, bound, count_of(cells), count_of(exact), worst["largest"], worst["share"], units
+    )
