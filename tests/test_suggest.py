@@ -111,6 +111,16 @@ def test_bounds_of_energies_and_momenta_keep_the_masses_that_follow() -> None:
     assert found(np.full(N, 5.0))[0]["Jet_E"] == "{rel: 1.0e-3}"
 
 
+def test_what_people_compute_from_such_variables_can_be_switched_on(tmp_path: Path) -> None:
+    pytest.importorskip("baler_hdf5")
+    np.savez(tmp_path / "f.npz", u=RANDOM.normal(size=(60, 80)), v=RANDOM.normal(size=(60, 80)))
+    text = suggest(str(tmp_path / "f.npz"))
+    assert "derived" not in yaml.safe_load(text)
+    (place,) = (n for n, line in enumerate(text.splitlines()) if line == "# derived:")
+    switched = [line[2:] if place <= n <= place + 1 else line for n, line in enumerate(text.splitlines())]
+    assert yaml.safe_load("\n".join(switched))["derived"] == {"vorticity_u_v": {"of": "vorticity(u, v)", "range": 1e-2}}
+
+
 def test_ids_that_would_become_equal_are_objected_to() -> None:
     ids = np.arange(1e6, 1e6 + N)
     assert "equal" in objection(ids, np.full(N, 5.0), Noise(), is_below_noise=False)
