@@ -180,6 +180,12 @@ def test_neighbours_that_are_other_realizations_or_clouds_tell_no_noise() -> Non
     assert yaml.safe_load(found.bound)["abs"] <= 1e-3 * np.ptp(draws)
 
 
+def test_rain_is_bounded_relative_to_itself_whatever_its_neighbours_say() -> None:
+    rain = (RANDOM.lognormal(0, 2, (60, 300)) * 1e-6).astype("f4")
+    wet = Variable("pr", "<f4", ("y", "x"), units="kg m-2 s-1", standard_name="precipitation_flux")
+    assert only(wet, rain).bound == "{rel: 1.0e-3}"
+
+
 def test_zeros_of_land_get_a_bound_that_keeps_them_though_the_first_rows_hold_few() -> None:
     y, x = np.mgrid[:60, :320]
     field = (9 * np.sin(x / 13) * np.cos(y / 17) + 0.01).astype("f4")
