@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,21 +43,17 @@ def decompress(
 
     Parameters
     ----------
-    registry
-        None loads the plugins that the file was made with.
+    registry, lookup, memory
+        As those of `BalFile`.
     output
         The restored file; appears when complete.
-    lookup
-        Where to look for the trained models that the file may refer to.
-    memory
-        At most so many bytes may a block take; None allows half of what the machine has.
     team
         Workers that decode blocks, which this process writes.
 
     Raises
     ------
     FormatError
-        If the .bal file is damaged, the trained models it refers to are missing, or it cannot be restored within the memory and disk there are.
+        If the .bal file is damaged, lacks its trained models, or does not fit into the memory and disk there are.
     PluginError
         If a component it needs is not installed.
     """
@@ -68,12 +64,19 @@ def decompress(
         what = f"the reader {stored.header.reader.name!r} of {stored.header.reader.package}"
         with completed(output, reader.folders) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
-            blocks = stored.blocks()
-            if team is not None and len(stored.header.blocks) > 1:
-                place = path.absolute() if address_of(path) is None else path
-                blocks = decoded_by_team(stored, BalOpener(place, lookup, memory, stored.fingerprint), team)
+            blocks = _restored_blocks(stored, path, lookup, memory, team)
             write_blocks(blocks, sink, counted(f"restore {output.name}", total))
     return output
+
+
+def _restored_blocks(
+    stored: BalFile, path: Path, lookup: Lookup, memory: int | None, team: Team | None
+) -> Iterator[Block]:
+    """Return the blocks in order, decoded by workers if there are workers and several blocks."""
+    if team is None or len(stored.header.blocks) < 2:
+        return stored.blocks()
+    place = path.absolute() if address_of(path) is None else path
+    return decoded_by_team(stored, BalOpener(place, lookup, memory, stored.fingerprint), team)
 
 
 def reader_for_output(stored: BalFile, path: Path, output: Path) -> Reader:

@@ -219,8 +219,7 @@ def settle(
         x = values_of(original, variable.name).ravel()
         for place, rule in enumerate(rules_of(tolerance, variable.numpy_dtype)):
             found = _how(rule, x, arrays[variable.name].ravel(), number, place)
-            may_flip = rule.for_sign and tolerance.sign == "auto" and not rule.demanded
-            if found is not None and found.packed and may_flip:
+            if found is not None and found.packed and _may_flip(rule, tolerance):
                 costly.append(found)
             elif found is not None:
                 _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
@@ -233,6 +232,11 @@ def settle(
     flipped = {layout.variables[number].name: count for number, count in flips.items()}
     kept = sorted([*kept, *affordable], key=lambda one: (one.variable, one.rule))
     return b"".join(one.to_bytes() for one in kept), flipped
+
+
+def _may_flip(rule: Rule, tolerance: Tolerance) -> bool:
+    """Return whether a rule keeps signs that may change where keeping them costs too much."""
+    return rule.for_sign and tolerance.sign == "auto" and not rule.demanded
 
 
 def _affordable(costly: Sequence[Applied], size: Callable[[], int]) -> tuple[list[Applied], dict[int, int]]:
