@@ -33,7 +33,7 @@ def compress_many(
     overwrite: bool = False,
     **settings: Unpack[Settings],
 ) -> Path:
-    """Compress files into the folder, each to the same bytes as `compress` gives, but for those that are finished already.
+    """Compress files that are not finished yet to the same bytes as `compress`, and return the path of their manifest.
 
     Parameters
     ----------
@@ -55,10 +55,6 @@ def compress_many(
         Whether files in the folder may be replaced that are no .bal files of inputs of the same name.
     settings
         As those of `compress`.
-
-    Returns
-    -------
-    The path of the manifest.
 
     Raises
     ------
