@@ -17,8 +17,9 @@ from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup,
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
 from baler_core.pipeline.job import GroupKey, Job
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.reading import Source
-from baler_core.plugin.registry import Kind, Registry, load_plugins
+from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

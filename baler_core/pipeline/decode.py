@@ -27,8 +27,9 @@ from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State
-from baler_core.plugin.registry import CORE, Kind, Registry, load_plugins
+from baler_core.plugin.registry import CORE, Registry, load_plugins
 
 if TYPE_CHECKING:
     import numpy as np

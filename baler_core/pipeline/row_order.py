@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,20 @@ def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categorie
             f"{name}: 'order: free' is for rows that can go anywhere, and pieces of the file have different lists of "
             f"categories of {moving!r}: leave it out"
         )
-    listed = {about.entries for about in coded.values()}
+    dim, members = _only_table(schema, name, {about.entries for about in coded.values()})
+    grid = next((v for v in members if _has_places(v, dim, schema)), None)
+    if grid is not None or not keys_of(schema, dim):
+        what = members[0] if grid is None else grid
+        shape = " x ".join(map(str, what.dims))
+        raise DataError(
+            f"{name}: 'order: free' is for tables, and {what.name!r} lies on a grid ({shape}), where places have a "
+            "meaning: leave it out"
+        )
+    return dim
+
+
+def _only_table(schema: Schema, name: str, listed: Set[str]) -> tuple[str, Sequence[Variable]]:
+    """Return the dimension of the only table, and its variables; lists of categories are no tables."""
     groups = leading_groups(schema)
     dims = [dim for dim, members in groups.items() if dim is not None and {v.name for v in members} - listed]
     if not dims:
@@ -50,17 +63,7 @@ def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categorie
             f"{name}: 'order: free' is for one table, and this holds {len(dims)} ({found}), which may refer to each "
             "other's rows: choose the variables of one of them, or leave the order as it is"
         )
-    (dim,) = dims
-    members = groups[dim]
-    grid = next((v for v in members if _has_places(v, dim, schema)), None)
-    if grid is not None or not keys_of(schema, dim):
-        what = members[0] if grid is None else grid
-        shape = " x ".join(map(str, what.dims))
-        raise DataError(
-            f"{name}: 'order: free' is for tables, and {what.name!r} lies on a grid ({shape}), where places have a "
-            "meaning: leave it out"
-        )
-    return dim
+    return dims[0], groups[dims[0]]
 
 
 def _has_places(variable: Variable, dim: str, schema: Schema) -> bool:

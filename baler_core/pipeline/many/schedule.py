@@ -8,7 +8,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import NoReturn
 
 from baler_core.errors import BoundBroken, SourceError
-from baler_core.machine.in_order import is_lost
+from baler_core.machine.in_order import LOST, is_lost
 from baler_core.machine.workers import Submits, refuse_gone, wait_for_one
 from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileOutcome, FileTask, run_task
 
@@ -86,9 +86,9 @@ class TaskSchedule:
             self._again.append(task)
             return None
         lost = error is None or is_lost(error)
-        what = "was killed, ran out of memory or crashed" if lost else f"failed ({type(error).__name__}: {error})"
+        what = LOST if lost else f"its worker failed ({type(error).__name__}: {error})"
         remedy = ": a smaller 'block_size' or --memory needs less" if lost else ""
-        problem = f"{task.source}: its worker {' '.join(what.split())}, twice{remedy}"
+        problem = f"{task.source}: {' '.join(what.split())}, twice{remedy}"
         return FileOutcome(task.source, "failed", problem=problem, exit_code=USER if lost else BUG)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, SupportsBytes
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
@@ -119,16 +119,15 @@ class TableModel(Model):
         values = [None if v is None else values_of(block, v.name) for v in columns]
         limits = [Tolerance("exact") if v is None else tolerances[v.name] for v in columns]
         effort, events = EFFORTS[self.options.effort], _events(layout)
-        scales = scales_of(learned.names.names, tolerances)
         (rows,) = layout.shape(layout.variables[0])
         primer = learned.primer if hints.by_reference else COLD_START
+        context = BlockContext(
+            learned.plan, effort.contexts, events, primer, scales_of(learned.names.names, tolerances)
+        )
 
         def coded(rows: slice) -> RowBlock:
-            own = None if events is None else events.part(rows)
             part = [None if v is None else v[rows] for v in values]
-            return RowBlock(
-                rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer, scales.part(rows))
-            )
+            return RowBlock(rows, encode_block(part, limits, context.part(rows)))
 
         def encoded(most: int) -> Streams:
             return join_blocks(in_parallel(coded, cut_rows(rows, events, most)))
@@ -162,14 +161,14 @@ class TableModel(Model):
         learned = self._learned_for(layout)
         names, found = learned.names.names, learned.names.found_in(layout)
         dtypes = ["" if v is None else v.dtype for v in found]
-        contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
+        contexts = EFFORTS[self.options.effort].contexts
+        context = BlockContext(learned.plan, contexts, _events(layout), learned.primer, scales)
         numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
 
         def restored(part: RowBlock) -> dict[int, np.ndarray]:
-            own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
-            known = scales.part(part.rows)
-            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, known, numbers)
+            count = part.rows.stop - part.rows.start
+            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers)
 
         (length,) = layout.shape(layout.variables[0])
         blocks = split_blocks(streams, length)
