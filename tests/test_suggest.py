@@ -44,6 +44,35 @@ def stars(tmp_path: Path) -> Path:
     return tmp_path / "stars.npz"
 
 
+def test_lower_and_upper_errors_in_one_column_are_found_and_values_without_any_are_told() -> None:
+    flux = RANDOM.lognormal(0, 1, N).astype("<f4")
+    errors = np.stack([-0.2 * flux, 0.3 * flux], axis=1).astype("<f4")
+    errors[: N // 4, 0] = np.nan
+    variables = (
+        Variable("s/Flux", "<f4", ("row",)),
+        Variable("s/Unc_Flux", "<f4", ("row", "side")),
+        Variable("s/Other", "<f4", ("row",)),
+        Variable("s/Unc_Other", "<f4", ("row", "channel")),
+    )
+    schema = Schema(variables, {"row": N, "side": 2, "channel": 8})
+    many = np.repeat(errors, 4, axis=1)
+    # Of variables with more values per row, fewer rows are read.
+    values = {"s/Flux": flux, "s/Unc_Flux": errors[: N // 2], "s/Other": flux, "s/Unc_Other": many[: N // 8]}
+    found = proposals_for(schema, values)
+    assert yaml.safe_load(found["s/Flux"].bound) == {"abs": "0.1 * `s/Unc_Flux`", "else": {"rel": 1e-3}}
+    assert found["s/Flux"].reason.endswith("50% have none")
+    assert "smaller" in found["s/Flux"].reason
+    # Eight numbers per row are no lower and upper error.
+    assert "Unc_Other" not in found["s/Other"].bound
+
+
+def test_variables_of_a_group_share_a_line_whatever_signs_its_name_holds(tmp_path: Path) -> None:
+    columns = {f"LAT_Point_Catalog/q{number}": RANDOM.lognormal(0, 1, 300) for number in range(41)}
+    np.savez(tmp_path / "c.npz", **columns)
+    bounds = yaml.safe_load(suggest(str(tmp_path / "c.npz")))["bounds"]
+    assert bounds == {"LAT_Point_Catalog/*": {"rel": 1e-3}, "*": "lossless"}
+
+
 def test_ids_that_would_become_equal_are_objected_to() -> None:
     ids = np.arange(1e6, 1e6 + N)
     assert "equal" in objection(ids, np.full(N, 5.0), Noise(), is_below_noise=False)

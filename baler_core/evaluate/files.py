@@ -20,7 +20,7 @@ from baler_core.derived.quantities import Derived
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.derived_rules import block_ends, quantities_of
-from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
+from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves, with_unheld
 from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
 from baler_core.format.file_info import Info, read_info
@@ -160,6 +160,7 @@ def _with_provenance(results: Results, info: Info | None, *, unknown: bool) -> R
         sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
         groups=groups_of(info, results.variables),
         details=details_of(info),
+        derived=with_unheld(results.derived, info.header.derived),
         notes=(*results.notes, *info.header.elsewhere),
         left_out=tuple(dict.fromkeys((*info.header.left_out, *results.left_out))),
     )
