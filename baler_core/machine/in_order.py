@@ -31,7 +31,9 @@ class Call:
     what
         What it does, for messages: `block 7`.
     ready
-        Whether there is a result, or none was needed.
+        Whether there is a result.
+    here
+        Whether it is for this process, which makes it in its turn while workers are at those that follow.
     alone
         How often it was lost while it was the only one that ran.
     """
@@ -41,6 +43,7 @@ class Call:
     arguments: tuple[Any, ...] = ()
     result: Any = None
     ready: bool = False
+    here: bool = False
     alone: int = 0
     future: Future[Any] | None = field(default=None, repr=False)
 
@@ -87,7 +90,7 @@ class InOrder:
                     call.future.cancel()
 
     def _begin(self, call: Call) -> None:
-        if call.ready or call.future is not None:
+        if call.here or call.ready or call.future is not None:
             return
         try:
             refuse_gone(self._executor)
@@ -101,6 +104,8 @@ class InOrder:
             self._begin(call)
 
     def _complete(self, call: Call) -> None:
+        if call.here:
+            call.result, call.ready = call.function(*call.arguments), True
         while not call.ready:
             for later in list(self._window)[: self._at_once]:
                 self._begin(later)
