@@ -140,6 +140,8 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
         stated["block_size"] = checked.block_bytes
     if checked.profile is not None:  # a relative path means another file where a worker runs
         stated["model"] = {key: value for key, value in stated["model"].items() if key != "profile"} or "auto"
+    if checked.training.checkpoints is not None:
+        stated["training"] = {**stated["training"], "checkpoints": checked.training.checkpoints}
     allowed = checked.reader is not None and getattr(checked.reader.options, "allow_missing", False)
     if checked.reader is not None and allowed:
         entry = stated.get("reader") or {}

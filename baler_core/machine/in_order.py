@@ -114,7 +114,7 @@ class InOrder:
                 wait_for_one([call.future], self._executor)
                 call.result, call.ready = call.future.result(), True
             except Exception as error:
-                if _does_not_travel(error):
+                if does_not_travel(error):
                     raise PluginError(
                         f"{call.what}: a component holds what cannot be sent to workers in other processes ({error}): use "
                         "threads, or no workers"
@@ -163,8 +163,8 @@ def _succeeded(future: Future[Any]) -> bool:
     return not future.cancelled() and future.exception() is None
 
 
-def _does_not_travel(error: Exception) -> bool:
-    """Whether an argument or a result could not be sent."""
+def does_not_travel(error: Exception) -> bool:
+    """Return whether an exception says that an argument or a result could not be sent."""
     return isinstance(error, pickle.PicklingError) or (
         isinstance(error, TypeError | AttributeError) and "pickle" in str(error)
     )
