@@ -124,6 +124,10 @@ output: ../out
     assert config.output.resolve() == tmp_path.parent / "out"
 
 
+def test_checkpoints_of_a_training_lie_beside_the_configuration_wherever_it_works(load: Load, tmp_path: Path) -> None:
+    assert load("input: a.npy\ntraining: {checkpoints: saved}").training.checkpoints == str(tmp_path / "saved")
+
+
 def test_all_problems_are_reported_at_once_with_their_lines(load: Load) -> None:
     found = problems(
         load,

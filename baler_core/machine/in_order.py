@@ -33,7 +33,9 @@ class Call:
     what
         What it does, for messages: `block 7`.
     ready
-        Whether there is a result, or none was needed.
+        Whether there is a result.
+    here
+        Whether it is for this process, which makes it in its turn while workers are at those that follow.
     alone
         How often it was lost while it was the only one that ran.
     """
@@ -43,6 +45,7 @@ class Call:
     arguments: tuple[Any, ...] = ()
     result: Any = None
     ready: bool = False
+    here: bool = False
     alone: int = 0
     future: Future[Any] | None = field(default=None, repr=False)
 
@@ -89,7 +92,7 @@ class InOrder:
                     call.future.cancel()
 
     def _begin(self, call: Call) -> None:
-        if call.ready or call.future is not None:
+        if call.here or call.ready or call.future is not None:
             return
         try:
             refuse_gone(self._executor)
@@ -103,6 +106,8 @@ class InOrder:
             self._begin(call)
 
     def _complete(self, call: Call) -> None:
+        if call.here:
+            call.result, call.ready = call.function(*call.arguments), True
         while not call.ready:
             for later in list(self._window)[: self._at_once]:
                 self._begin(later)
@@ -111,7 +116,7 @@ class InOrder:
                 wait_for_one([call.future], self._executor)
                 call.result, call.ready = call.future.result(), True
             except Exception as error:
-                if _does_not_travel(error):
+                if does_not_travel(error):
                     raise PluginError(
                         f"{call.what}: a component holds what cannot be sent to workers in other processes ({error}): use "
                         "threads, or no workers"
@@ -158,8 +163,8 @@ def _succeeded(future: Future[Any]) -> bool:
     return not future.cancelled() and future.exception() is None
 
 
-def _does_not_travel(error: Exception) -> bool:
-    """Whether an argument or a result could not be sent."""
+def does_not_travel(error: Exception) -> bool:
+    """Return whether an exception says that an argument or a result could not be sent."""
     return isinstance(error, pickle.PicklingError) or (
         isinstance(error, TypeError | AttributeError) and "pickle" in str(error)
     )

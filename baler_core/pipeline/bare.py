@@ -181,7 +181,7 @@ def _learned(job: Job, given: PreparedBlock) -> FittedModel:
     again = type(model)(model.options)
     training = job.config.training
     again.fit([given.encoded.block], layout=layout, tolerances=tolerances, training=training, hints=hints)
-    return FittedModel(again, {}, replace(hints, for_other_files=False))
+    return FittedModel(again, dict, replace(hints, for_other_files=False))
 
 
 def _known(path: Path, registry: Registry, given: PreparedBlock) -> FittedModel:
@@ -192,7 +192,7 @@ def _known(path: Path, registry: Registry, given: PreparedBlock) -> FittedModel:
         raise DataError(
             f"{path}: its models do not know arrays like the sample: {trained.difference(given.encoded.layout)}"
         )
-    return FittedModel(found.model, {}, Hints())
+    return FittedModel(found.model, dict, Hints())
 
 
 def decode_bare(data: bytes, *, memory_limit: int, known: Mapping[bytes, bytes] | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +33,7 @@ from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
 
+logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_MANIFESTS = 1.0
 # An executor of somebody else queues what its workers cannot take yet.
 _AT_ONCE_ELSEWHERE = 1000
@@ -142,13 +144,19 @@ class CampaignResult:
 Told = Callable[[FileOutcome, Progress], None]
 
 
+def log_messages(outcome: FileOutcome, progress: Progress) -> None:
+    """Log the warnings that arose in a worker."""
+    for message in outcome.messages:
+        logger.warning("%s: %s", outcome.source.name, message)
+
+
 def run_campaign(
     campaign: Campaign,
     *,
     workers: int = 1,
     executor: Submits | None = None,
     keep_going: bool = False,
-    tell: Told = lambda outcome, progress: None,
+    tell: Told = log_messages,
 ) -> CampaignResult:
     """Compress the files that are not finished.
 
