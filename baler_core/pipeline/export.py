@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -28,8 +27,6 @@ from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

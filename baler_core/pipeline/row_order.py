@@ -40,7 +40,7 @@ def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categorie
             f"categories of {moving!r}: leave it out"
         )
     dim, members = _only_table(schema, name, {about.entries for about in coded.values()})
-    grid = next((v for v in members if _has_places(v, dim, schema)), None)
+    grid = next((v for v in members if _has_places(v, schema)), None)
     if grid is not None or not keys_of(schema, dim):
         what = members[0] if grid is None else grid
         shape = " x ".join(map(str, what.dims))
@@ -66,7 +66,7 @@ def _only_table(schema: Schema, name: str, listed: Set[str]) -> tuple[str, Seque
     return dims[0], groups[dims[0]]
 
 
-def _has_places(variable: Variable, dim: str, schema: Schema) -> bool:
+def _has_places(variable: Variable, schema: Schema) -> bool:
     """Whether a variable lies on a grid: its dimensions have coordinates, or roles."""
     if len(variable.dims) < 2:
         return False

@@ -56,7 +56,7 @@ class RootSource(Source):
         for choice in choices:
             reading.add(choice, must=tree_name is not None and choice.prefix is not None)
         reading.patterns.refuse_unknown()
-        parts = self._parts = reading.parts
+        parts = reading.parts
         self.as_stored = [part.prefix + name for part in parts for name in part.as_stored]
         carried = carry(
             self._file,
