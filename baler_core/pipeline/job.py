@@ -1,4 +1,4 @@
-"""Everything that coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
+"""Prepare what coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
 
 from __future__ import annotations
 

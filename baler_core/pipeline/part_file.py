@@ -1,4 +1,4 @@
-"""A part of a .bal file to a file in the original's format: some variables, and some rows of their leading dimension."""
+"""Restore a part of a .bal file to a file in the original's format: some variables, and some rows of their leading dimension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands out the rows of a table whose order means nothing sorted by some of its columns."""
+"""Hand out the rows of a table whose order means nothing sorted by some of its columns."""
 
 from __future__ import annotations
 

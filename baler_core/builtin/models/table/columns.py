@@ -62,14 +62,22 @@ def _values_by_own(
     each = steps.rounded(tolerance).each
     if each is None or len(each) != len(symbols.values):
         raise FormatError("a column of a table counts in steps that follow from nothing")
-    specials, low = len(plan.lattice.specials), plan.symbols.low
-    dtype = np.dtype(plan.lattice.dtype)
-    special = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
-    escaped = symbols.values == low - 1
+    special = _specials(symbols, plan)
+    codes, dtype = np.where(special > 0, 0, symbols.values), np.dtype(plan.lattice.dtype)
+    return _with_specials(from_codes(codes, each, steps.points, dtype, steps.centre(restored)), special, symbols, plan)
+
+
+def _specials(symbols: Symbols, plan: ColumnPlan) -> np.ndarray:
+    """Return which special value each symbol stands for, counted from 1; 0 for numbers."""
+    low = plan.symbols.low
+    return np.where(symbols.values < low + len(plan.lattice.specials), symbols.values - low + 1, 0)
+
+
+def _with_specials(values: np.ndarray, special: np.ndarray, symbols: Symbols, plan: ColumnPlan) -> np.ndarray:
+    """Put special values and escaped ones where they belong, in `values`, which are returned."""
+    escaped = symbols.values == plan.symbols.low - 1
     if int(escaped.sum()) != len(symbols.escapes):
         raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
-    codes = np.where(special > 0, 0, symbols.values)
-    values = from_codes(codes, each, steps.points, dtype, steps.centre(restored))
     for index, value in enumerate(plan.lattice.specials):
         values[special == index + 1] = value
     values[escaped] = plan.lattice.restore(symbols.escapes)
@@ -135,15 +143,7 @@ def _nudged(
 
 def _values_by_residual(symbols: Symbols, plan: ColumnPlan, prediction: Prediction) -> np.ndarray:
     assert plan.steps is not None
-    specials, low = len(plan.lattice.specials), plan.symbols.low
-    stated = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
-    escaped = symbols.values == low - 1
-    if int(escaped.sum()) != len(symbols.escapes):
-        raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
     foreseen = (symbols.values == 0) & (prediction.special > 0)
-    special = np.where(foreseen, prediction.special, stated)
+    special = np.where(foreseen, prediction.special, _specials(symbols, plan))
     values = restore(np.where(special > 0, 0, symbols.values), prediction, plan.lattice, plan.steps)
-    for index, value in enumerate(plan.lattice.specials):
-        values[special == index + 1] = value
-    values[escaped] = plan.lattice.restore(symbols.escapes)
-    return values
+    return _with_specials(values, special, symbols, plan)
