@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Layout, Schema, counts_first
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage, SourceError
 from baler_core.format.arrays import decode_state
@@ -33,7 +33,6 @@ from baler_core.plugin.registry import CORE, Registry, load_plugins
 if TYPE_CHECKING:
     import numpy as np
 
-    from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.distances import distance
 from baler_core.data.mean_errors import MeanError, measure
@@ -21,9 +20,6 @@ from baler_core.errors import BoundBroken, PluginError
 from baler_core.format.header import ErrorRecord
 from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.positions import pack_positions, unpack_positions
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 EXACT_STREAM = "!"
 _PIECE = 1 << 16

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.rows import RowOrder, joined_rows, moved_rows, rows_of
 from baler_core.data.variables import Schema, Variable, leading_groups, leading_slices
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Categories, Settled, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from baler_core.data.block import Block
 
 
 def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categories] | None = None) -> str:

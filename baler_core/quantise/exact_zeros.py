@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xxhash
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.part import Part
 from baler_core.data.sides import specials_of, zero_of
@@ -20,9 +20,6 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
 from baler_core.quantise.positions import pack_positions, unpack_positions
 from baler_core.quantise.settle import SIGN_BYTES, SIGN_SHARE
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 ZERO_STREAM = "0"
 # How the zeros are told: all values within a band but those listed; those listed; a mask of the whole variable.

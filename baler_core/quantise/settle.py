@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zeros_of
@@ -23,9 +23,6 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
 from baler_core.quantise.positions import pack_positions, unpack_positions
 from baler_core.quantise.sign_flags import pack_flags, unpack_flags
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SETTLE_STREAM = "~"
 NONE, ALL, LISTED, FLAGGED = range(4)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from baler_core import Cut, DataError, Exported, FormatError, Options, Reader, Rounded, Schema, Shown, Sink, Source
-
-if TYPE_CHECKING:
-    from baler_core import Block
+from baler_core import (
+    Block,
+    Cut,
+    DataError,
+    Exported,
+    FormatError,
+    Options,
+    Reader,
+    Rounded,
+    Schema,
+    Shown,
+    Sink,
+    Source,
+)
 
 HDF4 = b"\x0e\x03\x13\x01"
 OLD_MATLAB = b"MATLAB 5"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,15 +11,12 @@ from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, event_lengths
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
