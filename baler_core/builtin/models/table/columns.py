@@ -57,9 +57,9 @@ def own_codes(
 
 
 def _values_by_own(
-    symbols: Symbols, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+    symbols: Symbols, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance | None
 ) -> np.ndarray:
-    each = steps.rounded(tolerance).each
+    each = None if tolerance is None else steps.rounded(tolerance).each
     if each is None or len(each) != len(symbols.values):
         raise FormatError("a column of a table counts in steps that follow from nothing")
     special = _specials(symbols, plan)
@@ -89,8 +89,6 @@ def to_values(
 ) -> np.ndarray:
     """Return restored values from symbols; the tolerance is needed where the plan has steps of their own."""
     if plan.own_steps is not None:
-        if tolerance is None:
-            raise FormatError("a column of a table counts in steps that follow from nothing")
         return _values_by_own(symbols, plan, plan.own_steps, restored, tolerance)
     if plan.relation is None:
         return plan.lattice.restore(plan.symbols.backward(symbols))
