@@ -1,4 +1,4 @@
-"""Blocks and a configuration to a .bal file: choose and fit models, encode, verify by decoding, write."""
+"""Write the blocks of an input to a .bal file: choose and fit models, encode, verify by decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A .bal file to the restored file, in the original's format."""
+"""Restore a .bal file to a file in the original's format, or try whether that can be done."""
 
 from __future__ import annotations
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.derived import DerivedRule
 from baler_core.data.rounding import Rounding, most_bits, round_values, rounding_of
 from baler_core.derived.quantities import bind_rules
@@ -25,11 +23,6 @@ from baler_core.pipeline.decompression import checked_size, reader_for_output, r
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Exported, Reader, Rounded, Sink
 from baler_core.plugin.registry import load_plugins
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

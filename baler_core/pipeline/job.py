@@ -1,4 +1,4 @@
-"""Everything that coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
+"""Prepare what coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from baler_core.config import Config
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
@@ -38,9 +38,6 @@ from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int, str]

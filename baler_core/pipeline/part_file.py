@@ -1,4 +1,4 @@
-"""A part of a .bal file to a file in the original's format: some variables, and some rows of their leading dimension."""
+"""Restore a part of a .bal file to a file in the original's format: some variables, and some rows of their leading dimension."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Schema, leading_dimension, leading_slices, select_names
 from baler_core.errors import DataError, OutsideError
 from baler_core.machine.atomic_write import completed
@@ -19,9 +18,6 @@ from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Cut, Reader
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 64 << 20

@@ -1,23 +1,17 @@
-"""Hands out the rows of a table whose order means nothing sorted by some of its columns."""
+"""Hand out the rows of a table whose order means nothing sorted by some of its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.rows import RowOrder, joined_rows, moved_rows, rows_of
 from baler_core.data.variables import Schema, Variable, leading_groups, leading_slices
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Categories, Settled, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from baler_core.data.block import Block
 
 
 def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categories] | None = None) -> str:
@@ -40,7 +34,7 @@ def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categorie
             f"categories of {moving!r}: leave it out"
         )
     dim, members = _only_table(schema, name, {about.entries for about in coded.values()})
-    grid = next((v for v in members if _has_places(v, dim, schema)), None)
+    grid = next((v for v in members if _has_places(v, schema)), None)
     if grid is not None or not keys_of(schema, dim):
         what = members[0] if grid is None else grid
         shape = " x ".join(map(str, what.dims))
@@ -66,7 +60,7 @@ def _only_table(schema: Schema, name: str, listed: Set[str]) -> tuple[str, Seque
     return dims[0], groups[dims[0]]
 
 
-def _has_places(variable: Variable, dim: str, schema: Schema) -> bool:
+def _has_places(variable: Variable, schema: Schema) -> bool:
     """Whether a variable lies on a grid: its dimensions have coordinates, or roles."""
     if len(variable.dims) < 2:
         return False

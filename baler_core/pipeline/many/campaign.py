@@ -13,7 +13,7 @@ from typing import Any
 
 from baler_core import __version__
 from baler_core.config.schema import ConfigFile, parse_size
-from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
+from baler_core.errors import BROKEN_BOUND, BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.addresses import origin_of
 from baler_core.machine.disk import size_of
 from baler_core.machine.workers import Here, Processes, Submits, width_of
@@ -30,7 +30,7 @@ from baler_core.pipeline.many.manifest import (
 from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
-from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask, run_task
+from baler_core.pipeline.many.task import FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from typing import NoReturn
 
-from baler_core.errors import BoundBroken, SourceError
+from baler_core.errors import BROKEN_BOUND, BUG, USER, BoundBroken, SourceError
 from baler_core.machine.in_order import LOST, is_lost
 from baler_core.machine.workers import Submits, refuse_gone, wait_for_one
-from baler_core.pipeline.many.task import BROKEN_BOUND, BUG, USER, FileOutcome, FileTask, run_task
+from baler_core.pipeline.many.task import FileOutcome, FileTask, run_task
 
 
 class TaskSchedule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, SupportsBytes
+from typing import Any, ClassVar, Literal, SupportsBytes
 
 import numpy as np
 from pydantic import Field
@@ -18,16 +18,13 @@ from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_
 from baler_core.builtin.models.table.sample import TableSample, gather
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SHORT_ROWS = 1 << 16
 EFFORTS = {

@@ -79,6 +79,11 @@ class ColumnPlan:
     own_steps: OwnSteps | None = None
 
     @property
+    def bins(self) -> int:
+        """How many bins the symbols have; 0 where these are not mixed."""
+        return 0 if self.marginal is None else self.marginal.bins
+
+    @property
     def is_derived(self) -> bool:
         """Whether values follow from restored ones of other columns."""
         return self.relation is not None or self.own_steps is not None
@@ -143,7 +148,7 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
 def _column_numbers(column: ColumnPlan) -> list[int]:
     symbols, marginal = column.symbols, column.marginal
     found = [KINDS.index(symbols.kind), zigzag(symbols.low), symbols.high - symbols.low, len(symbols.dictionary)]
-    found += [0 if marginal is None else marginal.bins]
+    found += [column.bins]
     if marginal is not None:
         found += [
             int(column.packed) + 2 * _references_number(column.references),
