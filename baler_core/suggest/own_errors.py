@@ -64,7 +64,7 @@ def of_own_errors(
     rounding: float,
     *,
     is_plane: bool,
-    otherwise: str = "",
+    share_otherwise: float = 0.0,
 ) -> Proposal | None:
     """Return the proposal of a tenth of each value's error, of a quarter for planes; None where the names allow no formula.
 
@@ -74,8 +74,8 @@ def of_own_errors(
         Of the variable itself, float64.
     rounding
         How far the variable's type rounds its values: what is finer keeps them exact.
-    otherwise
-        The bound of values without an error, if these are more than a few; exact if it is empty.
+    share_otherwise
+        What part of themselves values without an error may lose, if these are more than a few; none if it is 0.
     """
     share = _OF_PLANE if is_plane else _OF_COLUMN
     formula = _formula(errors, share)
@@ -92,10 +92,14 @@ def of_own_errors(
     which = "each value's error" if is_one else "the smaller of each value's errors"
     reason = f"{part} of {which}, in {names} (commonly {common:.3g})"
     known = np.isfinite(values)
-    lacking = 1 - min(one.sizes(found[one.name][known]).size for one in errors) / max(1, np.count_nonzero(known))
-    if otherwise and lacking > _LACKING:
+    with_errors = known & np.all([np.isfinite(found[one.name]) & (found[one.name] != 0) for one in errors], axis=0)
+    lacking = 1 - np.count_nonzero(with_errors) / max(1, np.count_nonzero(known))
+    if share_otherwise and lacking > _LACKING:
         reason += f"; {lacking:.0%} have none"
-        return Proposal(f"{{abs: {quoted(formula)}, else: {otherwise}}}", reason, is_below_noise=True)
+        allowed = share_otherwise * float(np.median(np.abs(values[known & ~with_errors])))
+        # Values without an error lose no more than the others commonly do.
+        other = f"{{rel: {share_otherwise:.1e}}}" if allowed <= share * common else absolute(share * common)
+        return Proposal(f"{{abs: {quoted(formula)}, else: {other.replace('e-0', 'e-')}}}", reason, is_below_noise=True)
     return Proposal(f"{{abs: {quoted(formula)}}}", reason, is_below_noise=True)
 
 

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import yaml
 
 from baler_core.data.bounds import usable
+from baler_core.data.error_bound import LOSSLESS as LOSSLESS_BOUND
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import Noise, noise_of
 from baler_core.data.roles import GRID_AXIS, LONG_LIST, SINGLE, Finding, lists_in_rows, roles_of
 from baler_core.data.sentinels import sentinels_in
@@ -44,6 +47,10 @@ _OF_DRAWS, _FAR_OFF = 0.5, 10.0
 # Groups and trees of what was set, not measured: in files of ATLAS, of simulations, of instruments.
 _SETTINGS_GROUPS = re.compile(r"(?i)_?(?:meta[_ -]?data|config(?:uration)?s?|settings|provenance)")
 _SETTINGS = "it describes the data"
+# Dimensions along which neighbours are other realizations of the same thing: their differences are no noise.
+_DRAWS = re.compile(
+    r"(?i)(?:\w+_)?(?:samples?|realizations?|realisations?|ensembles?|members?|draws?|chains?|walkers?)(?:_\w+)?"
+)
 _FINE_STRUCTURE = "a field with fine structure, which may be noise"
 # Where a bound of a kind does harm, one that is finer by these factors may not.
 _FINER, _MORE_BITS = (0.3, 0.1), (2, 3)
@@ -166,10 +173,10 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if not by_kind.is_lossy:
         return by_error or by_kind
     has_zeros = is_grid and "exactly 0" in by_kind.reason
-    stated = recommendation(variable, seen.names)
+    stated = recommendation(variable, seen.names, values)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
-    if by_noise is not None and is_grid and by_kind.bound == FIELDS and not _is_white(variable, seen):
-        by_noise = _finer_of(by_noise, replace(by_kind, reason=_FINE_STRUCTURE), variable, seen)
+    if by_noise is not None and is_grid and by_kind.bound == FIELDS and _may_be_structure(variable, seen):
+        by_noise = _finer_of(by_noise, _of_seen_range(values), variable, seen)
     return by_error or by_noise or stated or by_kind
 
 
@@ -258,8 +265,25 @@ def _finer(proposal: Proposal) -> list[Proposal]:
     return [replace(proposal, bound=bound.replace("e-0", "e-").replace("e+0", "e+")) for bound in bounds]
 
 
+def _of_seen_range(values: np.ndarray | None) -> Proposal:
+    """A share of the range of the first values, which other values of the file would only widen."""
+    known = values[np.isfinite(values)] if values is not None else np.zeros(0)
+    width = float(np.ptp(known)) if known.size else 0.0
+    share = float(yaml.safe_load(FIELDS)["range"])
+    return Proposal(absolute(share * width) if width > 0 else FIELDS, _FINE_STRUCTURE)
+
+
+def _may_be_structure(variable: Variable, seen: Seen) -> bool:
+    """Whether the noise of a field may be fine structure: neighbours have something in common, or it is weather.
+
+    What varies between neighbours of a field of the atmosphere or the sea is clouds and eddies, however coarse its grid.
+    """
+    on_earth = any(seen.roles.get(dim, Finding()).role == "position" for dim in variable.dims)
+    return bool(variable.standard_name) or on_earth or not _is_white(variable, seen)
+
+
 def _is_white(variable: Variable, seen: Seen) -> bool:
-    """Whether the noise of a field cannot be fine structure, since neighbours have nothing in common."""
+    """Whether neighbours in a field have nothing in common."""
     values = seen.physical[variable.name]
     return _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values)).is_white
 
@@ -280,10 +304,10 @@ def _below_errors(variable: Variable, values: np.ndarray, seen: Seen, *, is_grid
     errors = seen.errors.get(variable.name, ())
     if not errors:
         return None
-    by_kind = of_column(variable, values).bound if not is_grid else ""
-    otherwise = by_kind if by_kind.startswith(("{rel", "{bits")) else ""
+    by_kind = ErrorBound.parse(yaml.safe_load(of_column(variable, values).bound)) if not is_grid else LOSSLESS_BOUND
+    part = by_kind.value if by_kind.kind == "rel" else 0.0
     rounding = _rounding(values, variable)
-    return of_own_errors(errors, values, seen.physical, rounding, is_plane=is_grid, otherwise=otherwise)
+    return of_own_errors(errors, values, seen.physical, rounding, is_plane=is_grid, share_otherwise=part)
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:
@@ -296,7 +320,7 @@ def _rounding(values: np.ndarray, variable: Variable) -> float:
 
 def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> Proposal | None:
     """A quarter of the noise, if there is any beyond the rounding of the numbers as they are stored."""
-    if values is None or not np.isfinite(values).any():
+    if values is None or not np.isfinite(values).any() or any(map(_DRAWS.fullmatch, variable.dims[-2:])):
         return None
     noise = _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values))
     if not noise.is_noise or (values.ndim == 1 and _are_draws(values, noise)):
