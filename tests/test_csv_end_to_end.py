@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import baler_core
 from baler_core.api import calls as api
 from baler_core.builtin.readers.csv.files import CsvReader
-from baler_core.builtin.readers.csv.numbers import cut, decimals_of, shortened
+from baler_core.builtin.readers.csv.rounding import NO_GRID, cut, decimals_of, shortened
 from baler_core.builtin.readers.csv.split import split_cells
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
@@ -113,7 +113,7 @@ def test_what_is_inside_the_smaller_tolerance_is_cut_to_what_is_inside_the_state
 
 
 def test_digits_without_a_bound_are_few():
-    assert shortened(Tolerance("free"), 15) == ("~g7", Tolerance("free"))
+    assert shortened(Tolerance("free"), NO_GRID) == ("~g7", Tolerance("free"))
     assert cut(np.array([1 / 3, np.nan, 2e300]), "~g7").tolist()[::2] == [0.3333333, 2e300]
 
 

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 import baler_core
 from baler_core.builtin.readers.csv.columns import ColumnForm
-from baler_core.builtin.readers.csv.numbers import FORMAT, cut, shortened
-from baler_core.builtin.readers.csv.shortest import Grid
+from baler_core.builtin.readers.csv.numbers import FORMAT
+from baler_core.builtin.readers.csv.rounding import cut, shortened
+from baler_core.builtin.readers.csv.shortest import Grid, power_of_ten
 from baler_core.data.bounds import SAFETY, Tolerance
+from baler_core.data.variables import Variable
+from baler_core.errors import FormatError
 
 
 def restored(values: np.ndarray, tolerance: Tolerance, share: np.ndarray) -> np.ndarray:
@@ -24,7 +27,7 @@ def restored(values: np.ndarray, tolerance: Tolerance, share: np.ndarray) -> np.
 
 @given(
     st.lists(st.integers(-(10**7), 10**7), min_size=1, max_size=50),
-    st.integers(0, 6),
+    st.one_of(st.integers(0, 6), st.integers(-200, 200)),
     st.sampled_from(["abs", "rel"]),
     st.sampled_from([0.6, 1.0, 1.7, 2.0, 5.0, 10.0, 33.3, 50.0, 400.0]),
     st.integers(0, 2**32),
@@ -32,13 +35,13 @@ def restored(values: np.ndarray, tolerance: Tolerance, share: np.ndarray) -> np.
 def test_the_text_stays_inside_the_bound_and_no_cell_becomes_longer(
     whole: list[int], decimals: int, kind: str, steps: float, seed: int
 ) -> None:
-    values = np.array(whole) / 10.0**decimals
-    size = steps * 10.0**-decimals if kind == "abs" else steps / 1000
+    values = np.array([float(f"{number}e{-decimals}") for number in whole])
+    size = steps * power_of_ten(-decimals) if kind == "abs" else steps / 1000
     if kind == "rel" and size >= 1:
         return
     tolerance = Tolerance(kind, size)  # type: ignore[arg-type]
     how, inner = shortened(tolerance, decimals)
-    assert FORMAT.fullmatch(f".{decimals}f{how}")
+    assert FORMAT.fullmatch(f"r{how}")
     share = np.random.default_rng(seed).uniform(-1, 1, len(values))
     share[:2] = (-1, 1)[: len(share)]
     near = restored(values, inner, share)
@@ -113,6 +116,41 @@ def test_a_table_of_few_digits_hardly_becomes_longer(tmp_path: Path) -> None:
     assert again.stat().st_size <= 1.05 * source.stat().st_size
 
 
+@pytest.mark.parametrize("power", [-200, -20, 20, 200])
+@pytest.mark.parametrize("bound", [{"range": 1e-3}, {"range": 1e-2}, {"mean_abs": 1e-2}, {"rms": 1e-2}])
+def test_numbers_with_exponents_stay_short(power: int, bound: dict[str, float], tmp_path: Path) -> None:
+    values = np.random.default_rng(2).lognormal(0, 0.3, 1000)
+    source, again = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_text("x\n" + "".join(f"{value * float(f'1e{power}'):.4g}\n" for value in values))
+    (kind, size), *_ = bound.items()
+    size = size if kind == "range" else size * float(f"1e{power}")
+    baler_core.compress(source, tmp_path / "a.bal", bounds={"x": {kind: size}})
+    baler_core.decompress(tmp_path / "a.bal", again)
+    before, after = (np.loadtxt(path, skiprows=1) / float(f"1e{power}") for path in (source, again))
+    error = np.abs(before - after)
+    found = {"range": error.max() / np.ptp(before), "mean_abs": error.mean(), "rms": np.sqrt(np.mean(error**2))}[kind]
+    assert 0 < found <= (size if kind == "range" else size / float(f"1e{power}")) * (1 + 1e-9)
+    assert again.stat().st_size <= 1.12 * source.stat().st_size
+
+
+@pytest.mark.parametrize("beside", [{"exact_at": [0, 0.5]}, {"threshold": [0.25, 0.5]}])
+def test_short_cells_keep_special_values_and_thresholds(beside: dict[str, list[float]], tmp_path: Path) -> None:
+    values = np.round(np.random.default_rng(3).normal(0, 1, 3000), 4)
+    values[::50], values[1::50] = 0, 0.5
+    source, again = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_text("x\n" + "".join(f"{value:.4f}\n" for value in values))
+    baler_core.compress(source, tmp_path / "a.bal", bounds={"x": {"abs": 0.03, **beside}})
+    baler_core.decompress(tmp_path / "a.bal", again)
+    before, after = (np.loadtxt(path, skiprows=1) for path in (source, again))
+    assert 0 < np.abs(before - after).max() <= 0.03
+    for number in beside.get("exact_at", []):
+        assert ((before == number) == (after == number)).all()
+    for number in beside.get("threshold", []):
+        assert ((before > number) == (after > number)).all()
+        assert ((before >= number) == (after >= number)).all()
+    assert again.stat().st_size <= 1.1 * source.stat().st_size
+
+
 def test_odd_values_and_forged_grids_are_written_somehow() -> None:
     odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, 5e-324, 2.0**60])
     for how in (
@@ -124,10 +162,16 @@ def test_odd_values_and_forged_grids_are_written_somehow() -> None:
         "~g17b3:7",
         "~g17b99:1e300",
         "~g1b0:0",
+        "~-3",
+        "~-308a-308:1e308",
+        "~-999a-999:1e300",
+        "~999!0;1e300",
     ):
         assert FORMAT.fullmatch(f"r{how}")
         assert len(ColumnForm("float64", f"r{how}").cells(odd)) == len(odd)
-    assert not FORMAT.fullmatch("r~3a1:nan")
+    for forged in ("~3!-", "~3!", "~3!1;;2", "~3!1.", "~3!nan", "~3a1:nan"):
+        with pytest.raises(FormatError, match="damaged"):
+            ColumnForm.from_json(f"r{forged}", Variable("x", "<f8", ("row",)))
     for kind in "arb":
         assert Grid.parse(str(Grid(3, kind, 1e-05))) == Grid(3, kind, 1e-05)
 

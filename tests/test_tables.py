@@ -90,3 +90,25 @@ def test_missing_integers_of_text_tables_are_missing_in_tables(tmp_path: Path) -
     with baler_core.open_file(tmp_path / "a.bal") as file:
         assert file.to_arrow(["n"])["n"].to_pylist() == [1, None, 3]
         assert file.to_pandas("n", start=2)["n"].tolist() == [3]
+
+
+def test_tables_hold_physical_values_of_packed_variables(tmp_path: Path) -> None:
+    netCDF4 = pytest.importorskip("netCDF4")
+    pytest.importorskip("baler_hdf5")
+    shown = np.ma.masked_array(np.round(np.linspace(270, 280, 20), 2), np.arange(20) % 7 == 0)
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as made:
+        made.createDimension("t", 20)
+        packed = made.createVariable("temp", "i2", ("t",), fill_value=-999)
+        packed.scale_factor, packed.add_offset = 0.01, 273.15
+        packed[:] = shown
+        time = made.createVariable("when", "i4", ("t",))
+        time.units = "days since 2000-01-01"
+        time[:] = np.arange(20)
+    baler_core.compress(tmp_path / "a.nc", tmp_path / "a.bal")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        found = file.to_pandas()["temp"]
+    dated = baler_core.open(tmp_path / "a.bal", as_="pandas")
+    for column in (found, dated["temp"]):
+        np.testing.assert_allclose(np.ma.masked_invalid(column), shown, rtol=1e-12)
+        assert column.isna().tolist() == shown.mask.tolist()
+    assert str(dated["when"].iloc[3].date()) == "2000-01-04"

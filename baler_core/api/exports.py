@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     )
     from baler_core.plugin.object_kind import ObjectKind
     from baler_core.plugin.quantity import Around, CellByCell, Cells, Quantity
-    from baler_core.plugin.reading import Categories, Cut, Exported, Reader, Rounded, Settled, Sink, Source
+    from baler_core.plugin.reading import Categories, Cut, Exported, Reader, Rounded, Settled, Sink, Source, TableColumn
     from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 # The same for Python, which imports the module of a name when that is asked for, and no other.
@@ -103,7 +103,7 @@ PLACES = {
     "baler_core.plugin.interfaces": "NO_HINTS Estimate Hints Loss Metric MetricResult Model Options Preprocessor State Streams Tolerances Training",
     "baler_core.plugin.object_kind": "ObjectKind",
     "baler_core.plugin.quantity": "Around CellByCell Cells Quantity",
-    "baler_core.plugin.reading": "Categories Cut Exported Reader Rounded Settled Sink Source",
+    "baler_core.plugin.reading": "Categories Cut Exported Reader Rounded Settled Sink Source TableColumn",
     "baler_core.plugin.shown": "Shown ShownGroup ShownVariable",
 }
 
@@ -183,6 +183,7 @@ __all__ = [
     "State",
     "StoredArray",
     "Streams",
+    "TableColumn",
     "Tolerance",
     "Tolerances",
     "Training",

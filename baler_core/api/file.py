@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.reading import Categories, Reader
+from baler_core.plugin.reading import Categories, Reader, TableColumn
 from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
@@ -142,6 +142,17 @@ class File(ByName[StoredArray]):
         """
         with not_believed(self.path, self.header.reader.package):
             return self._reader.shown(self.schema)
+
+    def columns_of_format(self, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns that tables have in place of some of the variables asked for, as the reader knows them.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        with not_believed(self.path, self.header.reader.package):
+            return self._reader.table_columns(self._stored.schema(), names)
 
     @cached_property
     def _reader(self) -> Reader:
@@ -268,7 +279,11 @@ class File(ByName[StoredArray]):
 
     def _columns(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> dict[str, Any]:
         patterns = [names] if isinstance(names, str) else names
-        return columns_of(self, select_names(self.schema.names, patterns, str(self.path)), start, stop)
+        chosen = select_names(self.schema.names, patterns, str(self.path))
+        if patterns is None:  # columns show their nulls themselves
+            masks = {mask for found in self.nulls.values() for mask in found}
+            chosen = [name for name in chosen if name not in masks]
+        return columns_of(self, chosen, start, stop)
 
     def _leading(self, names: Sequence[str]) -> str:
         listed = {about.entries for name, about in self.categories.items() if name in names}

@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core.api.file import File
 from baler_core.api.open_file import open_one, refuse_manifest
-from baler_core.builtin.objects.presenting import frame_of, grid_frame_of
+from baler_core.builtin.objects.presenting import decoded, frame_of, grid_frame_of
 from baler_core.builtin.readers.numpy.npy_array import dates_of
 from baler_core.builtin.readers.numpy.python_objects import joined
 from baler_core.data.block import values_of
@@ -90,13 +90,14 @@ def _table(file: File) -> Any:
     listed = {about.entries for about in file.categories.values()}
     columns = [array for name, array in file.items() if name not in listed]
     plain = all(array.ndim == 1 and array.dtype.kind not in "mM" for array in columns)
-    if plain and (len({array.dims for array in columns}) == 1 or file.categories or file.counts):
+    known = file.has_reader and file.shown() is not None
+    if plain and not known and (len({array.dims for array in columns}) == 1 or file.categories or file.counts):
         return file.to_pandas()
     from baler_core.api.lazy_sets import lazy_dataset
 
     alone = len({array.dims for array in file.values()}) == 1 and all(array.ndim == 1 for array in file.values())
     try:
-        return (frame_of if alone else grid_frame_of)(lazy_dataset(file))
+        return (frame_of if alone else grid_frame_of)(decoded(lazy_dataset(file)))
     except DataError as error:
         raise DataError(f"{file.path}: {error}") from error
 

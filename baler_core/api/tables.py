@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.api.categories import CodedColumn, coded
+from baler_core.api.format_columns import ArrowColumn, built_columns, table_columns
 from baler_core.builtin.objects.presenting import fills_of
 from baler_core.errors import DataError
 from baler_core.machine.optional import need
@@ -33,7 +34,7 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
 
     Returns
     -------
-    By name: an array of as many rows as the table (categories as `CodedColumn`), or `(offsets, array)` for lists; masked where
+    By name: an array of as many rows as the table (categories as `CodedColumn`, what the reader makes as `ArrowColumn`), or `(offsets, array)` for lists; masked where
     there are nulls.
 
     Raises
@@ -43,7 +44,9 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
     """
     listed = {file.categories[name].entries for name in names if name in file.categories}
     names = [name for name in names if name not in listed]
-    leading = {file[name].leading_dim for name in names}
+    special = table_columns(file, names)
+    covered = {name for column in special for name in column.variables}
+    leading = {file[name].leading_dim for name in (*names, *covered)}
     if len(leading) != 1 or None in leading:
         dims = ", ".join(sorted(str(dim) for dim in leading)) or "none"
         raise DataError(
@@ -53,7 +56,14 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
     (dim,) = leading
     length = file.sizes[str(dim)]
     low, high, _ = slice(start, stop).indices(length)
-    return {name: _column(file, file[name], low, max(low, high)) for name in names}
+    high = max(low, high)
+    made: dict[str, Any] = dict(built_columns(file, special, str(dim), low, high)) if special else {}
+    made |= {name: _column(file, file[name], low, high) for name in names if name not in covered}
+    places = {name: place for place, name in enumerate(file.schema.names)}
+    first, last = {name: places[name] for name in names}, 0
+    for column in special:
+        first[column.name] = last = min(map(places.__getitem__, column.variables), default=last)
+    return {name: made[name] for name in sorted(made, key=first.__getitem__)}
 
 
 def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
@@ -71,12 +81,17 @@ def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
 
 
 def with_nulls(array: StoredArray, values: np.ndarray) -> np.ndarray:
-    """Return values masked where they are null already, and integers where they are a fill value; plain if none are."""
+    """Return values as readers show them: unpacked, and masked where they are null; plain if none are.
+
+    Null is what is masked already, and where integers, packed or not, are a fill value.
+    """
     variable = array.variable
     null = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(values.shape, bool)
     plain = np.asarray(values)
-    if variable.fill and values.dtype.kind in "iu" and not variable.is_packed:
+    if variable.fill and (values.dtype.kind in "iu" or variable.is_packed):
         null = null | np.isin(plain, fills_of(variable))
+    if variable.is_packed and plain.dtype.kind in "iuf":
+        plain = plain.astype(np.float64) * variable.scale + variable.offset
     return np.ma.MaskedArray(plain, null) if null.any() else plain
 
 
@@ -116,6 +131,8 @@ def _arrow_column(pa: Any, values: Any) -> Any:
         return pa.LargeListArray.from_arrays(pa.array(offsets), _arrow_column(pa, inner))
     if isinstance(values, CodedColumn):
         return _arrow_categories(pa, values)
+    if isinstance(values, ArrowColumn):
+        return values.array
     if values.ndim > 1:
         row = values.reshape(-1) if values.ndim == 2 else values.reshape(-1, *values.shape[2:])
         return pa.FixedSizeListArray.from_arrays(_arrow_column(pa, row), values.shape[1])
@@ -147,7 +164,7 @@ def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
             cells = np.empty(len(offsets) - 1, object)
             cells[:] = [_cell(inner[a:b]) for a, b in pairwise(offsets.tolist())]
             found[name] = pd.Series(cells)
-        elif isinstance(values, CodedColumn) and values.codes.ndim == 1:
+        elif isinstance(values, ArrowColumn) or (isinstance(values, CodedColumn) and values.codes.ndim == 1):
             found[name] = values.series()
         elif isinstance(values, CodedColumn):
             found[name] = pd.Series([_cell(row) for row in values.values()])

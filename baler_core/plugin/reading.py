@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import Schema, Variable, leading_slices
@@ -165,6 +165,24 @@ class Sink(ABC):
 
 
 @dataclass(frozen=True)
+class TableColumn:
+    """A column of a table as the libraries of the original's format show it.
+
+    Attributes
+    ----------
+    variables
+        What it is made of: values, masks, lengths of lists.
+    build
+        Makes an array of pyarrow of their values in some rows, and the number of rows. Variables along a jagged dimension
+        come with all their values that belong to these rows.
+    """
+
+    name: str
+    variables: tuple[str, ...]
+    build: Callable[[Mapping[str, np.ndarray], int], Any]
+
+
+@dataclass(frozen=True)
 class Cut:
     """What a reader makes of a part of a file.
 
@@ -312,6 +330,18 @@ class Reader(Component, ABC):
         Tables then hold categories in its place, and no column of the entries, which are no rows.
         """
         return {}
+
+    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns that tables have in place of some variables, in their order; most formats have none.
+
+        For types that variables do not have: decimals, times, structs, lists that are null.
+
+        Parameters
+        ----------
+        names
+            The variables that were asked for.
+        """
+        return ()
 
     def shown(self, schema: Schema) -> Shown | None:
         """Return how the libraries of this format show the file that `create` would make, from its schema alone.

@@ -19,7 +19,7 @@ from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.masks import decode_classes, encode_classes
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.quantise.settle import SIGN_BYTES, SIGN_SHARE
+from baler_core.quantise.settle import SIGN_SHARE
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
@@ -29,6 +29,8 @@ ZERO_STREAM = "0"
 BAND, LISTED, MASKED = range(3)
 # Zeros count from this number and share of the values on, and if they are so many times as frequent as the values beside
 # them: data on a lattice have zeros as they have any other value.
+# What all zeros of a group may cost, beside a share of its streams.
+_ZERO_BYTES = 64
 _FEWEST, _MANY, _OVER_NEIGHBOURS = 64, 0.01, 4
 # Listing a larger share than this is not tried: masks are smaller.
 _LISTED_SHARE = 0.05
@@ -94,7 +96,7 @@ def keep_zeros(
         if lost.size and _has_many(x, zero, tolerance.fill):
             found.append(_cheapest(number, x, y, zero, lost))
     kept: list[ZerosKept] = []
-    spare = SIGN_BYTES + SIGN_SHARE * size() if found else 0.0
+    spare = _ZERO_BYTES + SIGN_SHARE * size() if found else 0.0
     for one in sorted(found, key=lambda one: len(one.packed)):
         spare -= len(one.to_bytes())
         if spare >= 0:

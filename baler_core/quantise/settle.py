@@ -8,7 +8,7 @@ listed, is found by comparing with the original, and stored where it is not what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ _AWAY = 16
 # What a wrong value costs where it is stored exactly, about, in bytes.
 _EXACT_BYTES = 4
 # What all signs of a group of grids may cost, beside its streams.
-SIGN_SHARE, SIGN_BYTES = 0.005, 64
+SIGN_SHARE, SIGN_BYTES = 0.005, 256
 
 
 @dataclass(frozen=True)
@@ -211,45 +211,64 @@ def settle(
     What the decoder must know, empty where all is as usual; and how many values changed their sign, by variable, where
     keeping it would have cost more.
     """
-    kept: list[Applied] = []
-    costly: list[Applied] = []
-    own: set[str] = set()
+    tried = dict(arrays)
+    kept, costly = _settled(original, tried, layout, tolerances, {})
+    refused: dict[tuple[int, int], int] = {}
+    if costly:
+        # Each rule is found anew on what the ones before it made of the values, as they are decoded.
+        refused = _refused(costly, size)
+        tried = dict(arrays)
+        kept, _ = _settled(original, tried, layout, tolerances, refused)
+    arrays.update(tried)
+    flips: dict[str, int] = {}
+    for (number, _), count in refused.items():
+        name = layout.variables[number].name
+        flips[name] = flips.get(name, 0) + count
+    return b"".join(one.to_bytes() for one in kept), flips
+
+
+def _settled(
+    original: Block,
+    arrays: dict[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    refused: Collection[tuple[int, int]],
+) -> tuple[list[Applied], list[Applied]]:
+    """Put values where they belong, in `arrays`, by all rules but some.
+
+    Returns
+    -------
+    What is not usual, and what of that keeps signs that need not be kept at any cost.
+    """
+    kept, costly, own = [], [], set[str]()
     for number, variable in enumerate(layout.variables):
         tolerance = tolerances[variable.name]
         x = values_of(original, variable.name).ravel()
         for place, rule in enumerate(rules_of(tolerance, variable.numpy_dtype)):
-            found = _how(rule, x, arrays[variable.name].ravel(), number, place)
-            may_flip = rule.for_sign and tolerance.sign == "auto" and not rule.demanded
-            if found is not None and found.packed and may_flip:
+            if (number, place) in refused:
+                continue
+            found = _how(rule, x, arrays[variable.name].ravel(), number, place, tolerance)
+            if found is None:
+                continue
+            _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
+            kept += [found] if found.mode != rule.usual else []
+            if found.packed and rule.for_sign and tolerance.sign == "auto" and not rule.demanded:
                 costly.append(found)
-            elif found is not None:
-                _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
-                kept += [found] if found.mode != rule.usual else []
-    affordable, flips = _affordable(costly, size) if costly else ([], {})
-    for found in affordable:
-        variable = layout.variables[found.variable]
-        rule = rules_of(tolerances[variable.name], variable.numpy_dtype)[found.rule]
-        _apply(rule, LISTED, found.positions, arrays, variable.name, own=own)
-    flipped = {layout.variables[number].name: count for number, count in flips.items()}
-    kept = sorted([*kept, *affordable], key=lambda one: (one.variable, one.rule))
-    return b"".join(one.to_bytes() for one in kept), flipped
+    return kept, costly
 
 
-def _affordable(costly: Sequence[Applied], size: Callable[[], int]) -> tuple[list[Applied], dict[int, int]]:
-    """Return the signs that may be kept, the cheapest first, and by variable how many values of others change theirs."""
-    affordable: list[Applied] = []
-    flips: dict[int, int] = {}
+def _refused(costly: Sequence[Applied], size: Callable[[], int]) -> dict[tuple[int, int], int]:
+    """Return the rules, the dearest ones, that cost more than signs may, and how many values each leaves wrong."""
+    refused = {}
     spare = SIGN_BYTES + SIGN_SHARE * size()
     for found in sorted(costly, key=lambda one: len(one.packed)):
         spare -= len(found.packed) + 4
-        if spare >= 0:
-            affordable.append(found)
-        else:
-            flips[found.variable] = flips.get(found.variable, 0) + found.wrong
-    return affordable, flips
+        if spare < 0:
+            refused[found.variable, found.rule] = found.wrong
+    return refused
 
 
-def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) -> Applied | None:
+def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int, tolerance: Tolerance) -> Applied | None:
     """Return how a rule is to be applied; None where no value is concerned."""
     concerned = rule.concerned(y)
     if not concerned.any():
@@ -266,10 +285,18 @@ def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int) ->
     if not rule.for_sign and _EXACT_BYTES * int(must_not.sum()) < len(packed):
         return Applied(variable, place, ALL, nothing)
     if rule.for_sign:
-        flagged = pack_flags(_sizes(rule, y[positions]), must, rule.reach)
+        may = must | _may_be_zero(rule, x[positions], tolerance)
+        flagged = pack_flags(_sizes(rule, y[positions]), must, may, rule.reach)
         if flagged is not None and len(flagged[0]) < len(packed):
             return Applied(variable, place, FLAGGED, positions[flagged[1]], flagged[0], listed.size)
     return Applied(variable, place, LISTED, listed, packed, listed.size)
+
+
+def _may_be_zero(rule: Rule, x: np.ndarray, tolerance: Tolerance) -> np.ndarray:
+    """Return where an original may come back as zero itself, which is on neither side; of limits on average none is asked."""
+    if tolerance.kind != "abs" or tolerance.mean is not None or rule.target != rule.side.value:
+        return np.zeros(x.size, bool)
+    return ~tolerance.violations(x, np.full(x.size, rule.target, x.dtype))
 
 
 def _sizes(rule: Rule, values: np.ndarray) -> np.ndarray:

@@ -15,29 +15,37 @@ _UNSURE = 2.0**-20
 _MOVES = 16
 
 
-def pack_flags(sizes: np.ndarray, wrong: np.ndarray, tolerance: float) -> tuple[bytes, np.ndarray] | None:
+def pack_flags(
+    sizes: np.ndarray, wrong: np.ndarray, may: np.ndarray, tolerance: float
+) -> tuple[bytes, np.ndarray] | None:
     """Pack flags of values by their distances from zero.
 
     Parameters
     ----------
     sizes
         float64, distances from zero of the values on one side of it, none 0.
-    wrong
-        Boolean, same length: which belong on the other side.
+    wrong, may
+        Boolean, same length: which belong on the other side, and which may become zero within their tolerance, these among
+        them. Of values near zero almost all may, while their signs are as good as random: saying which may not costs a
+        tenth of saying which are wrong.
 
     Returns
     -------
-    Bytes, and which of the values are to become zero: those that are wrong and a few so near to zero that nothing
-    is lost. None if flags cannot express it.
+    Bytes, and which of the values are to become zero: all that are wrong, and of those that may as many as makes fewer
+    bytes. None if flags cannot express it.
     """
     for move in range(_MOVES):
         ends = _ends(tolerance, move)
         if not any(bool((np.abs(sizes - end) <= _UNSURE * end).any()) for end in ends):
             bins = np.searchsorted(ends, sizes)
-            flags = [pack_integers(wrong[bins == number].astype(np.int64)) for number in range(1, len(ends))]
             if wrong[bins == len(ends)].any():
                 return None
-            return bytes([move]) + b"".join(map(write_sized, flags)), wrong | (bins == 0)
+            parts, chosen = [bytes([move])], bins == 0
+            for number in range(1, len(ends)):
+                here = bins == number
+                packed, chosen[here] = _cheapest(wrong[here], may[here])
+                parts.append(write_sized(packed))
+            return b"".join(parts), chosen
     return None
 
 
@@ -59,6 +67,11 @@ def unpack_flags(data: bytes, sizes: np.ndarray, tolerance: float) -> np.ndarray
             raise FormatError("flags of signs are damaged")
         found[places[flags == 1]] = True
     return np.asarray(found)
+
+
+def _cheapest(*choices: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """Return the flags that take the fewest bytes, packed and as they are."""
+    return min(((pack_integers(flags.astype(np.int64)), flags) for flags in choices), key=lambda one: len(one[0]))
 
 
 def _ends(tolerance: float, move: int) -> np.ndarray:

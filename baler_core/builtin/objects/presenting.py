@@ -119,6 +119,19 @@ def fills_of(variable: Variable) -> list[Any]:
         return [np.asarray(fill).astype(variable.numpy_dtype)[()] for fill in variable.fill]
 
 
+def decoded(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset as `xarray.open_dataset` shows it: unpacked, NaN where values are missing, and times as dates.
+
+    Where their calendar or units are none that xarray knows, times stay numbers.
+    """
+    import xarray as xr
+
+    try:
+        return xr.decode_cf(dataset)
+    except (ValueError, TypeError, OverflowError, ImportError):
+        return xr.decode_cf(dataset, decode_times=False)
+
+
 def frame_of(dataset: xr.Dataset) -> pd.DataFrame:
     """Return the variables as columns; they must lie along one dimension.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core import Categories, Exported, Reader, Rounded, Schema, Sink, Source
+from baler_core import Categories, Exported, Reader, Rounded, Schema, Sink, Source, TableColumn
 
 if TYPE_CHECKING:
     from baler_core import Block
@@ -58,6 +58,12 @@ class ParquetReader(Reader):
 
         return categories_of(schema)
 
+    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns as `pyarrow` reads them from the original, but for those with dictionaries."""
+        from baler_parquet.schema.table_columns import table_columns
+
+        return table_columns(schema, names)
+
 
 class ArrowReader(Reader):
     """Tables in Feather, and Arrow's own files and streams."""
@@ -106,3 +112,9 @@ class ArrowReader(Reader):
         from baler_parquet.schema.layout import categories_of
 
         return categories_of(schema)
+
+    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns as `pyarrow` reads them from the original, but for those with dictionaries."""
+        from baler_parquet.schema.table_columns import table_columns
+
+        return table_columns(schema, names)

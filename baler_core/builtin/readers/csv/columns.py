@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from baler_core.builtin.readers.csv.numbers import FORMAT, cut, floats, is_missing, number_writer, with_points
+from baler_core.builtin.readers.csv.numbers import FORMAT, floats, is_missing, number_writer, with_points
+from baler_core.builtin.readers.csv.rounding import cut
 from baler_core.data.variables import Json, Variable
 from baler_core.errors import FormatError
 
@@ -77,7 +78,7 @@ class ColumnForm:
         return self.number.startswith(",")
 
     def cut(self, how: str) -> ColumnForm:
-        """Return the form that cuts digits as `csv_numbers.shortened` defines."""
+        """Return the form that cuts digits as `rounding.shortened` defines."""
         return replace(self, number=self.number + how)
 
     def values(self, cells: Sequence[str]) -> np.ndarray:

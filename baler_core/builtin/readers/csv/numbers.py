@@ -1,4 +1,4 @@
-"""Parse and format numbers of text tables: values of cells, number formats, and cutting of digits."""
+"""Parse and format numbers of text tables: values of cells, and number formats."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
-import numpy as np
-
-from baler_core.builtin.readers.csv.shortest import GRID, Grid
-from baler_core.data.bounds import SAFETY, Tolerance
-from baler_core.data.tolerance import rounded_down
+from baler_core.builtin.readers.csv.rounding import ROUNDING
 
 # Words for "no value" in a column of numbers, in lower case.
 _WORDS = (
@@ -21,20 +16,13 @@ _WORDS = (
     *("-", "--", "---", "\\n", "?", ".", "..", "...", "*", "**", "***"),
 )
 MISSING = frozenset(itertools.chain(_WORDS, (w.upper() for w in _WORDS), ("NaN", "None", "Null", "\\N")))
-FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:~g?\d{1,2}(?:" + GRID.pattern + ")?)?")
+FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:" + ROUNDING.pattern + ")?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 # A float64 keeps any decimal of so many digits apart from its neighbours.
 _DIGITS = 17
-# This share of a tolerance is left to the rounding of decimals in the text; it costs 0.007 bits per value.
-_SHARE = 0.0051
-# Where that makes a tolerance smaller by no more than this, restored values lie on the decimals of the originals.
-_WORTH = 1.0105
-# So many decimals or more mean that values lie on none.
-_NO_GRID = 15
-_MANY_STEPS = 2.0**52
 
 
 def is_missing(cell: str) -> bool:
@@ -180,101 +168,3 @@ def _candidates(sample: Sequence[str]) -> list[str]:
 def _starts_with_zeros(cell: str) -> bool:
     digits = cell.lstrip("+-")
     return len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
-
-
-def decimals_of(values: np.ndarray, at_least: int, limit: int = _NO_GRID) -> int:
-    """The fewest decimals, from `at_least` up, with which all finite values are written exactly; `limit` if none do."""
-    finite = values[np.isfinite(values)]
-    largest = float(np.abs(finite).max(initial=0.0))
-    for decimals in range(at_least, limit):
-        scale = 10.0**decimals
-        if largest * scale >= 2.0**52:
-            break
-        if (np.rint(finite * scale) / scale == finite).all():
-            return decimals
-    return limit
-
-
-def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
-    """Return how numbers under a tolerance are cut in the text, and the tolerance that leaves room for it.
-
-    Parameters
-    ----------
-    decimals
-        With so many all original values are written exactly; `_NO_GRID` for more.
-
-    Returns
-    -------
-    how
-        `~3`: rounded to three decimals. `~g6`: to six digits. `~g6r2:0.001`: or to fewer where originals of two decimals
-        stay inside the tolerance. Empty: not at all, as where some values stay exact or on their side.
-    tolerance
-        For whatever restores the values: its error and that of the rounding stay within the one given.
-    """
-    # A cut may put a value on a special one, or on the other side, and adds to errors on average.
-    if tolerance.fill or tolerance.thresholds or tolerance.mean:
-        return "", tolerance
-    if tolerance.kind == "free":
-        return "~g7", tolerance
-    value = tolerance.value
-    grid = Grid(decimals, tolerance.kind[0], value) if decimals < _NO_GRID else ""
-    if tolerance.kind == "abs" and value > 0:
-        return _shortened_to_places(tolerance, decimals, grid)
-    if tolerance.kind == "rel" and value > 0:
-        digits = 1 - math.floor(math.log10(2 * _SHARE * value / (1 + value) * (1 + 1e-9)))
-        if digits < _DIGITS:
-            return f"~g{digits}{grid}", replace(tolerance, value=rounded_down(value * (1 - _SHARE)))
-    if tolerance.kind == "bits" and grid:
-        return f"~g{_DIGITS}{grid}", tolerance
-    return "", tolerance
-
-
-def _shortened_to_places(tolerance: Tolerance, decimals: int, grid: Grid | str) -> tuple[str, Tolerance]:
-    """Return the same for an absolute tolerance: rounded to decimals."""
-    value = tolerance.value
-    places = max(0, -math.floor(math.log10(2 * _SHARE * value * (1 + 1e-9))))
-    # Rounded to the originals' own decimals, an error of less than n + 1/2 of their last digit is at most n of it.
-    steps = min(value * SAFETY * 10.0**decimals, _MANY_STEPS)
-    half = math.floor(steps) + 0.49
-    if decimals < _NO_GRID and decimals <= places and steps >= 1 and steps <= half * _WORTH:
-        return f"~{decimals}", replace(tolerance, value=min(value, rounded_down(half * 10.0**-decimals)))
-    if places > 15:
-        return "", tolerance
-    less = rounded_down(value - max(0.5 * 10.0**-places, value * 1e-6))
-    return f"~{places}{grid if places > decimals else ''}", replace(tolerance, value=less)
-
-
-def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
-    """Return the same for a table of fixed width, whose cells have no room for more decimals than the originals had.
-
-    Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
-    """
-    if tolerance.fill or tolerance.thresholds or tolerance.mean:
-        return "", Tolerance("exact")
-    if tolerance.kind == "free" and decimals < _NO_GRID:
-        return f"~{decimals}", tolerance
-    if tolerance.kind != "abs" or decimals == _NO_GRID:
-        return "", Tolerance("exact")
-    half = math.floor(min(tolerance.value * SAFETY * 10.0**decimals, _MANY_STEPS)) + 0.49
-    return f"~{decimals}", replace(tolerance, value=min(tolerance.value, rounded_down(half * 10.0**-decimals)))
-
-
-def cut(values: np.ndarray, how: str) -> np.ndarray:
-    """Return float64 values rounded as `shortened` defines; a zero has no sign, which would make its cell longer."""
-    return _rounded(values, how) + 0.0 if how else values
-
-
-def _rounded(values: np.ndarray, how: str) -> np.ndarray:
-    rounded, grid = re.fullmatch(r"~(g?\d+)(.*)", how, re.DOTALL).groups()  # type: ignore[union-attr]
-    digits = int(rounded.removeprefix("g"))
-    pattern = f"%.{digits}g" if rounded.startswith("g") else f"%.{digits}f"
-    short = np.array(list(map(float, map(pattern.__mod__, values.tolist()))), np.float64)
-    if not grid:
-        return short
-    on = Grid.parse(grid)
-    if on.kind == "a":
-        inner = shortened(Tolerance("abs", on.tolerance), _NO_GRID)[1].value
-        return on.shorten(values, short, np.full(len(values), digits), inner)
-    with np.errstate(all="ignore"):
-        places = digits - 1 - np.floor(np.log10(np.abs(short)))
-    return on.shorten(values, short, places, on.tolerance * (1 - _SHARE))

@@ -13,7 +13,6 @@ from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import MISSING_INTEGER, ColumnForm
 from baler_core.builtin.readers.csv.numbers import (
     MISSING,
-    decimals_of,
     has_decimal_commas,
     has_unclear_commas,
     is_missing,
@@ -24,6 +23,7 @@ from baler_core.builtin.readers.csv.numbers import (
     objection,
     with_points,
 )
+from baler_core.builtin.readers.csv.rounding import COARSEST, NO_GRID, decimals_of
 
 _SAMPLE = 2000
 _CERTAIN = 100
@@ -60,13 +60,13 @@ class ScannedColumn:
     why_text
         Why a column whose cells are mostly numbers is text: which line, which cell.
     decimals
-        With so many decimals all its floats are written exactly; 15 for more.
+        With so many decimals all its floats are written exactly (-2: hundreds); `NO_GRID` for more.
     """
 
     def __init__(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         self.irregular = Irregular()
         self.why_text = ""
-        self.decimals = 0
+        self.decimals = COARSEST
         self._low = self._high = 0
         self._large: tuple[int, str] | None = None
         self._fraction: tuple[int, str] | None = None
@@ -228,7 +228,7 @@ class ScannedColumn:
         return values
 
     def _note(self, values: np.ndarray, cells: Sequence[str]) -> None:
-        if self.decimals < 15:
+        if self.decimals < NO_GRID:
             self.decimals = decimals_of(values, self.decimals)
         self._sample += cells[: self._wanted]
 
@@ -289,7 +289,8 @@ class ScannedColumn:
             return False
         self.form = form
         self.irregular = Irregular()
-        self.decimals = self._long = self._rows = 0
+        self.decimals = COARSEST
+        self._long = self._rows = 0
         self._refused = self._empty = False
         self._sample = []
         return True

@@ -18,7 +18,7 @@ from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.cursor import RowCursor
 from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
 from baler_core.builtin.readers.csv.metadata import column_notes
-from baler_core.builtin.readers.csv.numbers import shortened, shortened_in_place
+from baler_core.builtin.readers.csv.rounding import shortened, shortened_in_place
 from baler_core.builtin.readers.csv.scan import ScannedColumn
 from baler_core.builtin.readers.csv.side import Beside, line_ends, odd_templates, pack_spellings
 from baler_core.builtin.readers.csv.sniff import quoting_style, sample_rows, sniff_dialect

@@ -1,0 +1,89 @@
+"""Tables of an opened file have the types, nulls, lists and structs that pyarrow reads from the original."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import baler_core
+
+ROWS = 60
+NULL = np.arange(ROWS) % 5 == 2
+
+
+def _column(values: np.ndarray, kind: pa.DataType | None = None) -> pa.Array:
+    return pa.array(values, kind, mask=NULL)
+
+
+def _listed(values: list[object], kind: pa.DataType | None = None) -> pa.Array:
+    return pa.array([None if null else value for null, value in zip(NULL, values, strict=True)], kind)
+
+
+COUNT = np.arange(ROWS)
+TABLE = pa.table(
+    {
+        "time": _column(COUNT, pa.timestamp("us")),
+        "zone": _column(COUNT, pa.timestamp("ms", "UTC")),
+        "day": _column(COUNT.astype("i4"), pa.date32()),
+        "clock": _column(COUNT, pa.time64("us")),
+        "span": _column(COUNT, pa.duration("ms")),
+        "money": _listed([Decimal(f"{n}.25") for n in range(ROWS)], pa.decimal128(10, 2)),
+        "list": _listed([list(range(n % 4)) for n in range(ROWS)]),
+        "deep": _listed([[[n], [], [n, 1]][: n % 4] for n in range(ROWS)]),
+        "struct": _listed([{"a": n, "b": None if n % 7 == 0 else n / 2} for n in range(ROWS)]),
+        "jets": _listed([[{"pt": float(n), "id": n}] * (n % 3) for n in range(ROWS)]),
+        "map": _listed([[("k", n)] for n in range(ROWS)], pa.map_(pa.string(), pa.int32())),
+        "bytes": pa.array([bytes([n, n]) for n in range(ROWS)], pa.binary(2)),
+        "empty": pa.nulls(ROWS),
+        "word": _listed([f"s{n}" for n in range(ROWS)]),
+        "code": pa.array(["a", "b", None, "c", "a"] * 12).dictionary_encode(),
+        "x": _column(COUNT / 7),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    pq.write_table(TABLE, folder / "a.parquet", row_group_size=17)
+    baler_core.compress(folder / "a.parquet", folder / "a.bal", model="scalar")
+    return folder / "a.bal"
+
+
+def test_tables_of_arrow_are_those_of_pyarrow(stored: Path) -> None:
+    with baler_core.open_file(stored) as file:
+        whole, part = file.to_arrow(), file.to_arrow(start=15, stop=40)
+    assert set(whole.column_names) == set(TABLE.column_names)
+    for name in TABLE.column_names:
+        assert whole[name].to_pylist() == TABLE[name].to_pylist(), name
+        assert part[name].to_pylist() == TABLE[name].slice(15, 25).to_pylist(), name
+        assert name == "code" or whole.schema.field(name).type == TABLE.schema.field(name).type
+
+
+def test_tables_of_pandas_are_those_that_pandas_reads(stored: Path) -> None:
+    expected = TABLE.to_pandas()
+    with baler_core.open_file(stored) as file:
+        found = file.to_pandas()
+        assert list(file.to_pandas(["struct.a", "time"])) == ["time", "struct"]
+        assert file.to_pandas("struct.a")["struct"][4] == {"a": 4}
+    for name in ("time", "zone", "day", "clock", "span", "money", "map", "bytes", "empty", "word", "x"):
+        pd.testing.assert_series_equal(found[name], expected[name])
+    for ours, theirs in zip(found["deep"], expected["deep"], strict=True):
+        assert str(ours) == str(theirs)
+
+
+def test_lossy_decimals_are_decimals_in_bound(tmp_path: Path) -> None:
+    money = pa.array([Decimal(n * n).scaleb(-2) for n in range(500)], pa.decimal128(12, 2))
+    pq.write_table(pa.table({"m": money}), tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", bounds={"m": {"abs": 0.5}})
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        found = file.to_arrow()["m"]
+    assert found.type == money.type
+    errors = [abs(a - b) for a, b in zip(found.to_pylist(), money.to_pylist(), strict=True)]
+    assert 0 < max(errors) <= Decimal("0.5")
