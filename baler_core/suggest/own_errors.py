@@ -93,7 +93,7 @@ def of_own_errors(
     reason = f"{part} of {which}, in {names} (commonly {common:.3g})"
     known = np.isfinite(values)
     with_errors = known & np.all([np.isfinite(found[one.name]) & (found[one.name] != 0) for one in errors], axis=0)
-    lacking = 1 - np.count_nonzero(with_errors) / max(1, np.count_nonzero(known))
+    lacking = 1 - int(np.count_nonzero(with_errors)) / max(1, int(np.count_nonzero(known)))
     if share_otherwise and lacking > _LACKING:
         reason += f"; {lacking:.0%} have none"
         allowed = share_otherwise * float(np.median(np.abs(values[known & ~with_errors])))
