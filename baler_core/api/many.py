@@ -41,12 +41,10 @@ def compress_many(
         Paths and patterns.
     name
         Of the manifest, `NAME.balset` in the folder, for `open_set`.
-    workers
-        How many processes work on files; 1 works in this one. A script that asks for more does so under
-        `if __name__ == "__main__":`.
-    executor
-        Whatever has `submit` as `concurrent.futures` does, such as dask's `Client.get_executor()`; its workers must see the
-        same paths, and have the same version of baler.
+    workers, executor
+        How many processes work on files, 1 in this one; a script that asks for more does so under
+        `if __name__ == "__main__":`. Or whatever has `submit` as `concurrent.futures` does, such as dask's
+        `Client.get_executor()`; its workers must see the same paths, and have the same version of baler.
     keep_going
         Whether the others go on when a file fails.
     part

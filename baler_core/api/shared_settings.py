@@ -113,12 +113,10 @@ def takes(*kinds: type[Any]) -> Callable[[Function], Function]:
     def shown(function: Function) -> Function:
         plain = signature(function)
         own = [one for one in plain.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-        types = {name: found.__forward_arg__ for name, found in kinds[-1].__annotations__.items()}
         default: Mapping[str, Any] = {**_DEFAULTS}
         own += [
-            Parameter(name, Parameter.KEYWORD_ONLY, default=default[name], annotation=types[name])
-            for name in default
-            if name in types
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default[name], annotation=found.__forward_arg__)
+            for name, found in kinds[-1].__annotations__.items()
         ]
         settings = "\n".join(cleandoc(kind.__doc__ or "").partition(f"{_RULE}\n")[2] for kind in kinds)
         function.__signature__ = plain.replace(parameters=own)  # type: ignore[attr-defined]

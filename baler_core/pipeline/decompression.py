@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core.config.inputs import split_name
+from baler_core.data.block import Block
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
@@ -23,9 +23,6 @@ from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Reader, Sink
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 

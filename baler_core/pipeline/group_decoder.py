@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from baler_core.data.block import Block
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable, with_events
@@ -21,9 +22,6 @@ from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, flagged, settle_again
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _BESIDE = (STEP_STREAM, SCALED_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)
 AnyStream = TypeVar("AnyStream", bytes, Stream)
