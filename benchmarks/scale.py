@@ -9,7 +9,9 @@
                                                           # blocks of one file on up to 1000 workers, from measured times
 
 Input files are made, with a fixed seed. Times are wall-clock times of whole commands, Python's start included; `two` runs one
-command on one core and with `--workers 2` on two, one after the other. Each prints a line of JSON per measurement.
+command on one core and with `--workers 2` on two, one after the other. It also tells processor times, which depend less on
+what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `files` tells what a
+file costs more with two workers than with one, in processor time. Each prints a line of JSON per measurement.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ import heapq
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +61,89 @@ def fields(path: Path, megabytes: float) -> None:
     np.savez(path, u=(wave + random.normal(0, 0.01, wave.shape)).astype("f4"))
 
 
-def timed(arguments: list[str], folder: Path, cores: int) -> float:
-    """Seconds that a command takes on so many cores."""
+@dataclass
+class Process:
+    """A process as it was last seen.
+
+    Attributes
+    ----------
+    cpu
+        Seconds of processor time.
+    peak
+        The most megabytes that it took, as the kernel counts them.
+    """
+
+    cpu: float = 0.0
+    peak: float = 0.0
+
+    def look(self, number: int) -> None:
+        """Look at it again, if it still lives."""
+        try:
+            status = Path(f"/proc/{number}/status").read_text()
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return
+        self.cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        found = re.search(r"VmHWM:\s+([0-9]+) kB", status)
+        self.peak = max(self.peak, int(found[1]) * 1024 / 1e6 if found else 0.0)
+
+
+@dataclass
+class Command:
+    """A command that was run.
+
+    Attributes
+    ----------
+    seconds
+        Wall-clock time.
+    client, workers
+        Its process, and those that it started.
+    """
+
+    seconds: float
+    client: Process
+    workers: list[Process]
+
+    @property
+    def workers_cpu(self) -> float:
+        """Processor time of all workers."""
+        return sum(worker.cpu for worker in self.workers)
+
+    @property
+    def worker_peak(self) -> float:
+        """The most megabytes that any worker took."""
+        return max((worker.peak for worker in self.workers), default=0.0)
+
+
+def run(arguments: list[str], folder: Path, cores: int | None = None) -> Command:
+    """Run a command, on so many cores if that is said."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     began = time.perf_counter()
-    subprocess.run(
+    process = subprocess.Popen(
         [*BALER, *arguments],
         cwd=folder,
-        check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
-    return time.perf_counter() - began
+    seen = {process.pid: Process()}
+    while process.poll() is None:
+        for number in (process.pid, *descendants_of(process.pid)):
+            seen.setdefault(number, Process()).look(number)
+        time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} ended with the exit code {process.returncode}")
+    return Command(time.perf_counter() - began, seen.pop(process.pid), list(seen.values()))
+
+
+def descendants_of(number: int) -> list[int]:
+    """Return the processes that a process and those it started have started, as far as they live."""
+    try:
+        tasks = [task / "children" for task in Path(f"/proc/{number}/task").iterdir()]
+        children = [int(child) for task in tasks for child in task.read_text().split()]
+    except OSError:
+        return []
+    return children + [below for child in children for below in descendants_of(child)]
 
 
 def two(folder: Path, options: argparse.Namespace) -> None:
@@ -84,41 +158,20 @@ def two(folder: Path, options: argparse.Namespace) -> None:
             ("compress", ["compress", f"{name}.yaml", "-o"], ("one.bal", "two.bal")),
             ("decompress", ["decompress", "one.bal", "-o"], ("one.npz", "two.npz")),
         ):
-            one = timed([*command, made[0], "--force"], folder, 1)
-            both = timed([*command, made[1], "--force", "--workers", "2"], folder, 2)
+            one = run([*command, made[0], "--force"], folder, 1)
+            both = run([*command, made[1], "--force", "--workers", "2"], folder, 2)
             digests = {hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in made}
-            tell(data=name, step=word, one=one, two=both, ratio=one / both, same=len(digests) == 1)
-
-
-def peak_of(command: list[str], folder: Path) -> tuple[float, float]:
-    """Return the most megabytes that a command took, and that any of its workers did, as the kernel counts them."""
-    process = subprocess.Popen([*BALER, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peaks: dict[int, float] = {}
-    while process.poll() is None:
-        for number in (process.pid, *children_of(process.pid)):
-            peaks[number] = max(peaks.get(number, 0.0), high_water_of(number))
-        time.sleep(0.05)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with the exit code {process.returncode}")
-    return peaks.pop(process.pid), max(peaks.values(), default=0.0)
-
-
-def children_of(number: int) -> list[int]:
-    """Return the processes that a process has started, as far as they live."""
-    try:
-        return [int(child) for child in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def high_water_of(number: int) -> float:
-    """Return the most megabytes that a process has taken so far; 0 if it is gone."""
-    try:
-        status = Path(f"/proc/{number}/status").read_text()
-    except OSError:
-        return 0.0
-    found = re.search(r"VmHWM:\s+([0-9]+) kB", status)
-    return int(found[1]) * 1024 / 1e6 if found else 0.0
+            tell(
+                data=name,
+                step=word,
+                one=one.seconds,
+                two=both.seconds,
+                ratio=one.seconds / both.seconds,
+                one_cpu=one.client.cpu,
+                client_cpu=both.client.cpu,
+                workers_cpu=both.workers_cpu,
+                same=len(digests) == 1,
+            )
 
 
 def memory(folder: Path, options: argparse.Namespace) -> None:
@@ -129,12 +182,19 @@ def memory(folder: Path, options: argparse.Namespace) -> None:
         (folder / f"{name}.yaml").write_text(
             f"input: {name}.npz\nbounds: {{'*': {{rel: 1.0e-3}}}}\nmodel: {options.model}\n"
         )
-        for limit in (None,) if options.quick else (None, "1.7 GB", "600 MB"):
+        for limit in (None,) if options.quick else (None, "1.7 GB", "600 MB", "340 MB"):
             command = ["compress", f"{name}.yaml", "-o", "m.bal", "--force", "--workers", "2"]
-            client, worker = peak_of([*command, *(["--memory", limit] if limit else [])], folder)
-            tell(data=name, step="compress", memory=limit, client_mb=client, worker_mb=worker, allowed_mb=1500 + 3 * 64)
-        client, worker = peak_of(["decompress", "m.bal", "-o", "m.npz", "--force", "--workers", "2"], folder)
-        tell(data=name, step="decompress", client_mb=client, worker_mb=worker)
+            done = run([*command, *(["--memory", limit] if limit else [])], folder)
+            tell(
+                data=name,
+                step="compress",
+                memory=limit,
+                client_mb=done.client.peak,
+                worker_mb=done.worker_peak,
+                allowed_mb=1500 + 3 * 64,
+            )
+        done = run(["decompress", "m.bal", "-o", "m.npz", "--force", "--workers", "2"], folder)
+        tell(data=name, step="decompress", client_mb=done.client.peak, worker_mb=done.worker_peak)
 
 
 def quick(folder: Path, options: argparse.Namespace) -> None:
@@ -179,18 +239,34 @@ def files(folder: Path, options: argparse.Namespace) -> None:
         np.savez(folder / f"run{number:04d}.npz", x=random.normal(size=1000).astype("f4"))
     settings = "bounds: {x: {rel: 1.0e-3}}\nmodel: scalar\n"
     (folder / "all.yaml").write_text(f'input: ["run*.npz"]\n{settings}')
+    alone = 0.0
+    times: dict[str, float] = {}
     for workers in (1, 2):
-        command = ["compress", "all.yaml", "--workers", str(workers)]
-        (folder / "results" / "all.balset").unlink(missing_ok=True)
-        seconds = timed(command, folder, workers)
-        tell(how=f"--workers {workers}", files=options.count, seconds=seconds, per_second=options.count / seconds)
+        shutil.rmtree(folder / "results", ignore_errors=True)
+        done = run(["compress", "all.yaml", "--workers", str(workers)], folder, workers)
+        cpu = done.client.cpu + done.workers_cpu
+        alone = alone or cpu
+        times[str(workers)] = done.seconds / options.count
+        tell(
+            how=f"--workers {workers}",
+            files=options.count,
+            seconds=done.seconds,
+            per_second=options.count / done.seconds,
+            client_cpu=done.client.cpu,
+            workers_cpu=done.workers_cpu,
+            milliseconds_per_file_beyond_one=1000 * (cpu - alone) / options.count,
+        )
     (folder / "one.yaml").write_text(f"input: run0000.npz\n{settings}output: loop\n")
     count = min(options.count, options.looped)
-    began = time.perf_counter()
-    for number in range(count):
-        timed(["compress", "one.yaml", "--input", f"run{number:04d}.npz"], folder, 1)
-    seconds = time.perf_counter() - began
+    seconds = sum(
+        run(["compress", "one.yaml", "--input", f"run{number:04d}.npz"], folder, 1).seconds for number in range(count)
+    )
     tell(how="shell loop", files=count, seconds=seconds, per_second=count / seconds)
+    tell(
+        two_against_one=times["1"] / times["2"],
+        one_against_loop=seconds / count / times["1"],
+        two_against_loop=seconds / count / times["2"],
+    )
 
 
 def makespan(blocks: int, workers: int, task: float, client: float) -> float:

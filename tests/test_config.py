@@ -13,9 +13,10 @@ from pydantic import Field
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.error_bound import LOSSLESS, UNBOUNDED, ErrorBound
 from baler_core.errors import ConfigError
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Options
 from baler_core.plugin.published import install_for
-from baler_core.plugin.registry import Kind, Offer, PluginStatus, Registry
+from baler_core.plugin.registry import Offer, PluginStatus, Registry
 
 
 class TreeOptions(Options):
@@ -121,6 +122,10 @@ output: ../out
     assert config.block_bytes == 1_572_864
     assert config.plots == ("Jet_p*",)
     assert config.output.resolve() == tmp_path.parent / "out"
+
+
+def test_checkpoints_of_a_training_lie_beside_the_configuration_wherever_it_works(load: Load, tmp_path: Path) -> None:
+    assert load("input: a.npy\ntraining: {checkpoints: saved}").training.checkpoints == str(tmp_path / "saved")
 
 
 def test_all_problems_are_reported_at_once_with_their_lines(load: Load) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -179,7 +181,7 @@ def test_the_command_line_spreads_one_file(
     table: Path, pool: Processes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counts = []
-    monkeypatch.setattr(workers, "Processes", lambda count: counts.append(count) or nullcontext(pool))
+    monkeypatch.setattr(workers, "Processes", lambda count, **_: counts.append(count) or nullcontext(pool))
     Path("c.yaml").write_text("input: a.npz\nbounds: {x: {rel: 1.0e-3}}\nmodel: scalar\nblock_size: 8000\n")
     for name, options in (("one.bal", []), ("two.bal", ["--workers", "2"])):
         with pytest.raises(SystemExit, match="0"):
@@ -195,6 +197,31 @@ def test_the_command_line_spreads_one_file(
         main(["decompress", "one.bal", "-o", "x.npz", "--scheduler", "here"])
     assert not Path("x.npz").exists()
     assert not Path("x.bal").exists()
+
+
+COPIES = """
+import logging, os, signal
+from concurrent.futures import BrokenExecutor
+from baler_core.machine.workers import Processes
+
+logging.basicConfig()
+logging.addLevelName(5, "SEEN")
+with Processes(2, copies=True) as pool:
+    assert pool.submit(logging.getLevelName, 5).result() == "SEEN"  # what this process knew
+    assert not pool.submit(logging.getLogger().hasHandlers).result()  # nothing is told twice
+    worker = pool.submit(os.getpid).result()
+    try:
+        pool.submit(os.kill, worker, signal.SIGKILL).result()
+        pool.submit(os.kill, worker, signal.SIGKILL).result()
+    except BrokenExecutor:
+        pass
+    assert pool.submit(logging.getLevelName, 5).result() == "Level 5"  # a new one, since threads run by now
+"""
+
+
+def test_workers_of_a_command_are_copies_of_it_and_new_processes_replace_them() -> None:
+    done = subprocess.run([sys.executable, "-c", COPIES], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ---- failures

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+
 import numpy as np
 import pytest
 import torch
 
-from baler_core.builtin.models.autoencoder.training import LOWEST_LEARNING_RATE, loss_named, seeded, train_network
-from baler_core.errors import PluginError
+from baler_core.builtin.models.autoencoder.loop import LOWEST_LEARNING_RATE
+from baler_core.builtin.models.autoencoder.processes import _first_result
+from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
+from baler_core.errors import ConfigError, DataError, PluginError, SourceError
 from baler_core.plugin.interfaces import Loss, Training
 
 
@@ -119,3 +125,76 @@ def test_a_handful_of_rows_is_enough(rows):
 def test_an_unknown_loss_is_named():
     with pytest.raises(PluginError, match=r"no loss named 'mze'.*'mse'"):
         loss_named("mze")
+
+
+# ---- checkpoints
+
+
+def test_a_training_goes_on_after_a_break_as_if_there_had_been_none(tmp_path):
+    rows = linear_rows(300)
+    whole, history = trained(rows, epochs=12, patience=2)
+    trained(rows, epochs=5, patience=2, checkpoints=str(tmp_path))
+    resumed, continued = trained(rows, epochs=12, patience=2, checkpoints=str(tmp_path))
+    assert np.array_equal(weights(whole), weights(resumed))
+    assert (history.train, history.validation, history.learning_rate, history.best_epoch) == (
+        continued.train,
+        continued.validation,
+        continued.learning_rate,
+        continued.best_epoch,
+    )
+    finished, _ = trained(rows, epochs=12, patience=2, checkpoints=str(tmp_path), seconds=1e-9)
+    assert np.array_equal(weights(whole), weights(finished))  # not trained once more
+    assert len(list(tmp_path.iterdir())) == 1
+    for other in ({"seed": 2}, {"learning_rate": 0.01}):
+        assert len(trained(rows, epochs=2, checkpoints=str(tmp_path), **other)[1].train) == 2
+    assert len(trained(rows * 2, epochs=2, patience=2, checkpoints=str(tmp_path))[1].train) == 2
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 nonsense", None])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    trained(linear_rows(50), epochs=2, checkpoints=str(tmp_path))
+    (file,) = tmp_path.iterdir()
+    if damage is None:
+        with np.load(file) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        arrays["network.0.weight"] = arrays["network.0.weight"][:1]
+        np.savez(file, **arrays)
+    else:
+        file.write_bytes(damage)
+    with pytest.raises(DataError, match=r"\.npz: is a damaged checkpoint .*remove it"):
+        trained(linear_rows(50), epochs=4, checkpoints=str(tmp_path))
+
+
+# ---- several processes
+
+
+def test_two_processes_train_the_network_of_one():
+    rows = linear_rows(301)  # the last batch is one of a single row, which only one of the processes has
+    settings = {"epochs": 8, "batch_size": 90, "validation": 0.1}
+    alone, history = trained(rows, loss=loss_named("mse_sparse"), **settings)
+    together, same = trained(rows, loss=loss_named("mse_sparse"), processes=2, **settings)
+    np.testing.assert_allclose(weights(together), weights(alone), atol=2e-6)
+    np.testing.assert_allclose(same.train, history.train, rtol=1e-5)
+    np.testing.assert_allclose(same.validation, history.validation, rtol=1e-5)
+    assert same.best_epoch == history.best_epoch
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (BrokenProcessPool("x"), SourceError, "1 processes that train was killed.*run again to go on"),
+        (pickle.PicklingError("a local class"), PluginError, "cannot be sent to other processes.*'training.processes'"),
+    ],
+)
+def test_what_ends_a_training_of_several_processes_is_one_sentence(error, kind, said):
+    call: Future = Future()
+    call.set_exception(error)
+    with pytest.raises(kind, match=said):
+        _first_result([call], Training(processes=2, checkpoints="somewhere"))
+
+
+def test_processes_that_are_to_have_a_gpu_each_need_as_many():
+    if torch.cuda.device_count() < 100:
+        with pytest.raises(ConfigError, match="100 need as many GPUs"):
+            trained(linear_rows(9), epochs=1, processes=100, device="cuda")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from baler_core.cli.executors import chosen_executor, executor_options
+from baler_core.cli.executors import executor_options
 from baler_core.cli.options import compress_memory_option, gathered
 from baler_core.cli.outputs import ChosenOutput
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
@@ -20,6 +19,7 @@ from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from baler_core.config import Config
+    from baler_core.machine.workers import Submits
     from baler_core.pipeline.many.campaign import Campaign, CampaignResult, Progress
     from baler_core.pipeline.many.task import FileOutcome
 
@@ -30,7 +30,13 @@ _ELSEWHERE = ("input", "output", "metrics", "plots")
 
 @dataclass(frozen=True)
 class Batch:
-    """What the options ask for; without any of them each input is compressed anew, one after the other."""
+    """What the options ask for; without any of them each input is compressed anew, one after the other.
+
+    Attributes
+    ----------
+    executor
+        What `workers` or `scheduler` ask for, once it has begun.
+    """
 
     workers: int | None
     scheduler: str | None
@@ -39,6 +45,7 @@ class Batch:
     train_once: bool
     watch: Path | None
     memory: int | None
+    executor: Submits | None = None
 
     @property
     def spread(self) -> bool:
@@ -96,12 +103,7 @@ def compress_batch(
         if outcome.compressed is not None and outcome.compressed.left_out:
             print_box(f"NOT IN {outcome.compressed.path.name}", outcome.compressed.left_out, err=True)
 
-    run = partial(run_campaign, campaign, workers=batch.workers or 1, keep_going=batch.keep_going, tell=tell)
-    if batch.scheduler is None:
-        result = run()
-    else:
-        with chosen_executor(batch.workers, batch.scheduler) as executor:
-            result = run(executor=executor)
+    result = run_campaign(campaign, executor=batch.executor, keep_going=batch.keep_going, tell=tell)
     if chosen.as_json:
         files = [_record(outcome) for outcome in result.outcomes]
         others = {"of_other_runs": result.of_others} if result.of_others else {}
@@ -124,8 +126,7 @@ def _watch(
         )
     once = replace(batch, train_once=model is None)
     base = _campaign(config, checked, registry, model, once)
-    with chosen_executor(batch.workers, batch.scheduler) as executor:
-        watch_folder(batch.watch, base, checked, registry, executor)
+    watch_folder(batch.watch, base, checked, registry, batch.executor)
 
 
 def _campaign(config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch) -> Campaign:
@@ -139,6 +140,8 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
         stated["block_size"] = checked.block_bytes
     if checked.profile is not None:  # a relative path means another file where a worker runs
         stated["model"] = {key: value for key, value in stated["model"].items() if key != "profile"} or "auto"
+    if checked.training.checkpoints is not None:
+        stated["training"] = {**stated["training"], "checkpoints": checked.training.checkpoints}
     allowed = checked.reader is not None and getattr(checked.reader.options, "allow_missing", False)
     if checked.reader is not None and allowed:
         entry = stated.get("reader") or {}

@@ -35,6 +35,9 @@ def executor_options(help_of_workers: str) -> Callable[[Command], Command]:
 def chosen_executor(workers: int | None, scheduler: str | None) -> Iterator[Submits | None]:
     """Give the executor that the options ask for; None for this process alone.
 
+    To be called as soon as what workers need is imported, and before anything is opened or computed: they begin as copies
+    of this process.
+
     Raises
     ------
     ConfigError
@@ -50,7 +53,7 @@ def chosen_executor(workers: int | None, scheduler: str | None) -> Iterator[Subm
         with scheduler_executor(scheduler) as executor:
             yield executor
     elif workers is not None and workers > 1:
-        with Processes(workers) as pool:
+        with Processes(workers, copies=True) as pool:
             yield pool
     else:
         yield None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +24,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.config import Config
+    from baler_core.machine.workers import Submits
     from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import Compressed
 
@@ -109,14 +108,23 @@ def compress(
     config: Path, inputs: tuple[str, ...], by: _ChosenModel, batch: Batch, allow_missing: bool, chosen: ChosenOutput
 ) -> None:
     """Compress the inputs of the configuration CONFIG, each to a file of its own."""
+    import baler_core.pipeline.many.task  # noqa: F401 - workers need it
     from baler_core.config import load_config
 
     registry = load_plugins()
-    checked = load_config(config, registry, inputs=inputs)
-    checked = replace(checked, model_storage="reference") if by.reference else checked
-    checked = with_missing_allowed(checked, registry) if allow_missing else checked
-    checked = checked if batch.memory is None else within_memory(checked, batch.memory)
-    model = checked.profile if by.model is None else by.model
+    with chosen_executor(batch.workers, batch.scheduler) as executor:
+        checked = load_config(config, registry, inputs=inputs)
+        checked = replace(checked, model_storage="reference") if by.reference else checked
+        checked = with_missing_allowed(checked, registry) if allow_missing else checked
+        checked = checked if batch.memory is None else within_memory(checked, batch.memory)
+        model = checked.profile if by.model is None else by.model
+        _compress(config, checked, registry, model, replace(batch, executor=executor), chosen)
+
+
+def _compress(
+    config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, chosen: ChosenOutput
+) -> None:
+    """Compress the inputs of a configuration as a set, or one after the other."""
     if model is None and checked.model_storage == "reference" and not batch.train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     if batch.of_many or (batch.spread and chosen.output is None):
@@ -130,13 +138,14 @@ def compress(
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
     destination = chosen.destination(needed)
-    done = [_compress_one(checked, registry, source, model, destination, batch) for source in checked.inputs]
+    team = team_of(batch.executor)
+    done = [_compress_one(checked, registry, source, model, destination, team) for source in checked.inputs]
     if chosen.as_json:
         print_json([compressed_record(compressed) for compressed in done])
 
 
 def _compress_one(
-    config: Config, registry: Registry, source: Path, model: Path | None, destination: Destination, batch: Batch
+    config: Config, registry: Registry, source: Path, model: Path | None, destination: Destination, team: Team | None
 ) -> Compressed:
     """Compress an input, and say what became of it."""
     from baler_core.pipeline.compression import compress as compress_file
@@ -144,7 +153,7 @@ def _compress_one(
     default = compressed_path(config, source, registry)
     if destination.named is None:
         ready_for(source, default, destination.needed, force=destination.force)
-    with destination.path(default) as target, chosen_team(batch.workers, batch.scheduler) as team:
+    with destination.path(default) as target:
         done = compress_file(config, registry, source=source, output=target, model=model, team=team)
     if not destination.as_json:
         click.echo(one_line(done, destination.shown(target)), err=destination.streamed)
@@ -183,29 +192,28 @@ def decompress(
 
     header = read_info(file).header
     registry, lookup = plugins_for(header), Lookup(model)
-    destination = chosen.destination(needed_to_restore(file, header.trained, lookup), folders_of(header, registry))
     kind = "part" if part.variables or part.rows else "restored"
-    with destination.path(file.with_name(f"{file.stem}.{kind}{restored_suffix(header, registry)}")) as target:
-        if part.variables or part.rows is not None:
-            wanted = WantedPart(part.variables or None, part.rows)
-            restored = decompress_part(file, registry, wanted, output=target, lookup=lookup, memory=memory)
-        else:
-            with chosen_team(by.workers, by.scheduler) as team:
+    with chosen_executor(by.workers, by.scheduler) as executor:
+        destination = chosen.destination(needed_to_restore(file, header.trained, lookup), folders_of(header, registry))
+        with destination.path(file.with_name(f"{file.stem}.{kind}{restored_suffix(header, registry)}")) as target:
+            if part.variables or part.rows is not None:
+                wanted = WantedPart(part.variables or None, part.rows)
+                restored = decompress_part(file, registry, wanted, output=target, lookup=lookup, memory=memory)
+            else:
+                team = team_of(executor)
                 restored = decompress_file(file, registry, output=target, lookup=lookup, memory=memory, team=team)
-        size = size_of(restored)
+            size = size_of(restored)
     if chosen.as_json:
         print_json({"restored": str(restored), "file_bytes": size})
     else:
         _wrote(destination, restored, size)
 
 
-@contextmanager
-def chosen_team(workers: int | None, scheduler: str | None) -> Iterator[Team | None]:
-    """Give the workers that the options ask for; None for this process alone."""
+def team_of(executor: Submits | None) -> Team | None:
+    """Return the workers of an executor for the blocks of a file; None for this process alone."""
     from baler_core.pipeline.block_team import Team
 
-    with chosen_executor(workers, scheduler) as executor:
-        yield None if executor is None else Team(executor)
+    return None if executor is None else Team(executor)
 
 
 def _wrote(destination: Destination, path: Path, size: int) -> None:

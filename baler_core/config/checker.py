@@ -21,9 +21,10 @@ from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import UNBOUNDED
 from baler_core.errors import BalerError, ConfigError, nearest_names
-from baler_core.plugin.interfaces import AutoOptions, Options
+from baler_core.plugin.hooks import Kind
+from baler_core.plugin.interfaces import AutoOptions, Options, Training
 from baler_core.plugin.profiles import profile_file
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Registry
 
 NO_OPTIONS = Options()
 AUTO = "auto"
@@ -94,7 +95,7 @@ class Checker:
             derived=self._derived(written.derived, path),
             preprocess=tuple(self._preprocessor(e, ("preprocess", i)) for i, e in enumerate(written.preprocess)),
             model=model,
-            training=written.training,
+            training=_training(written.training, Path() if path is None else path.parent),
             metrics=tuple(self._component("metric", e, ("metrics", i)) for i, e in enumerate(written.metrics)),
             output=output,
             block_bytes=written.block_size,
@@ -294,3 +295,10 @@ def _without(raw: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
     if rest and isinstance(inner, dict):
         copy[key] = _without(inner, rest)
     return copy
+
+
+def _training(written: Training, folder: Path) -> Training:
+    """Return the training with its folder of checkpoints wherever it works."""
+    if written.checkpoints is None:
+        return written
+    return written.model_copy(update={"checkpoints": str((folder / written.checkpoints).absolute())})

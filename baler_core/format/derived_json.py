@@ -79,12 +79,10 @@ def _record(record: Json) -> DerivedRecord:
             raise ValueError(f"{text!r} is no text of a derived quantity")
     if kind not in BOUNDS:
         raise ValueError(f"{kind!r} is not a kind of bound for a derived quantity")
-    worst = {"largest": float(largest), "share": float(share)}
-    if not all(math.isfinite(number) and number >= 0 for number in worst.values()):
+    worst = float(largest), float(share)
+    if not all(math.isfinite(number) and number >= 0 for number in worst):
         raise ValueError(f"{largest!r} and {share!r} are no errors")
     if not (0 < float(value) < math.inf) or (kind == "rel" and float(value) >= 1):
         raise ValueError(f"{value!r} is no bound of a derived quantity")
     bound = ErrorBound(kind, float(value))
-    return DerivedRecord(
-        name, formula, bound, count_of(cells), count_of(exact), worst["largest"], worst["share"], units
-    )
+    return DerivedRecord(name, formula, bound, count_of(cells), count_of(exact), *worst, units=units)

@@ -14,6 +14,8 @@ from baler_core.errors import PluginError, SourceError
 from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one
 
 logger = logging.getLogger(__name__)
+# What became of a call whose worker did not come back.
+LOST = "its worker was killed, ran out of memory or crashed"
 # A call that is lost so often while nothing else runs has itself to blame.
 _TIMES_ALONE = 2
 # After so many results for each call that may run, twice as many may again.
@@ -31,7 +33,9 @@ class Call:
     what
         What it does, for messages: `block 7`.
     ready
-        Whether there is a result, or none was needed.
+        Whether there is a result.
+    here
+        Whether it is for this process, which makes it in its turn while workers are at those that follow.
     alone
         How often it was lost while it was the only one that ran.
     """
@@ -41,6 +45,7 @@ class Call:
     arguments: tuple[Any, ...] = ()
     result: Any = None
     ready: bool = False
+    here: bool = False
     alone: int = 0
     future: Future[Any] | None = field(default=None, repr=False)
 
@@ -87,7 +92,7 @@ class InOrder:
                     call.future.cancel()
 
     def _begin(self, call: Call) -> None:
-        if call.ready or call.future is not None:
+        if call.here or call.ready or call.future is not None:
             return
         try:
             refuse_gone(self._executor)
@@ -101,6 +106,8 @@ class InOrder:
             self._begin(call)
 
     def _complete(self, call: Call) -> None:
+        if call.here:
+            call.result, call.ready = call.function(*call.arguments), True
         while not call.ready:
             for later in list(self._window)[: self._at_once]:
                 self._begin(later)
@@ -109,7 +116,7 @@ class InOrder:
                 wait_for_one([call.future], self._executor)
                 call.result, call.ready = call.future.result(), True
             except Exception as error:
-                if _does_not_travel(error):
+                if does_not_travel(error):
                     raise PluginError(
                         f"{call.what}: a component holds what cannot be sent to workers in other processes ({error}): use "
                         "threads, or no workers"
@@ -130,9 +137,7 @@ class InOrder:
         call.alone += self._at_once == 1
         memory = isinstance(error, MemoryError)
         if call.alone >= _TIMES_ALONE:
-            what = (
-                "there is not enough memory for it" if memory else "its worker was killed, ran out of memory or crashed"
-            )
+            what = "there is not enough memory for it" if memory else LOST
             raise SourceError(
                 f"{call.what} failed twice with nothing else running: {what}. A smaller 'block_size' needs less memory"
             ) from error
@@ -141,7 +146,7 @@ class InOrder:
             "%s is run again, %d at once from now on: %s",
             call.what,
             self._at_once,
-            "a worker had not enough memory" if memory else "its worker was killed, ran out of memory or crashed",
+            "a worker had not enough memory" if memory else LOST,
         )
         for later in list(self._window)[1:]:
             # A broken pool takes down all that runs in it.
@@ -158,8 +163,8 @@ def _succeeded(future: Future[Any]) -> bool:
     return not future.cancelled() and future.exception() is None
 
 
-def _does_not_travel(error: Exception) -> bool:
-    """Whether an argument or a result could not be sent."""
+def does_not_travel(error: Exception) -> bool:
+    """Return whether an exception says that an argument or a result could not be sent."""
     return isinstance(error, pickle.PicklingError) or (
         isinstance(error, TypeError | AttributeError) and "pickle" in str(error)
     )

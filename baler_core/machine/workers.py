@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import Connection
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Literal, NoReturn, Protocol, Self, TypeVar
 
 from baler_core.machine.threads import workers
 
@@ -95,19 +95,34 @@ class Processes:
 
     Workers hold the end of a pipe whose other end is here alone: when that closes, by intention or because this process
     is gone, they clean up and end.
+
+    Parameters
+    ----------
+    copies
+        Whether workers may be copies of this process, which start at once in milliseconds, instead of new ones, which
+        load Python and all packages first. Only for a process that is known to hold nothing open yet, no lock and no
+        threads of libraries that do not expect it; where it has threads of Python, or is no Linux, they are new all the
+        same. So are those that replace a killed one.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, copies: bool = False) -> None:
         self.count = count
-        self._context = multiprocessing.get_context("spawn")
-        self._start()
+        alone = sys.platform == "linux" and threading.active_count() == 1
+        self._start("fork" if copies and alone else "spawn")
 
-    def _start(self) -> None:
-        self._reader, self._writer = self._context.Pipe(duplex=False)
-        numbers = self._context.Value("i", 0)
+    def _start(self, method: Literal["fork", "spawn"]) -> None:
+        context = multiprocessing.get_context(method)
+        self._reader, self._writer = context.Pipe(duplex=False)
+        # A copy has the other end, too.
+        others = self._writer if method == "fork" else None
         self._pool = ProcessPoolExecutor(
-            self.count, self._context, initializer=_prepare, initargs=(self._reader, numbers, self.count)
+            self.count,
+            context,
+            initializer=_prepare,
+            initargs=(self._reader, others, context.Value("i", 0), self.count),
         )
+        if method == "fork":
+            self._pool.submit(_nothing)  # starts them all
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
         """Start a call in a process."""
@@ -115,7 +130,7 @@ class Processes:
             return self._pool.submit(function, *arguments)
         except BrokenExecutor:
             self._end()
-            self._start()
+            self._start("spawn")
             return self._pool.submit(function, *arguments)
 
     def _end(self) -> None:
@@ -123,19 +138,33 @@ class Processes:
         self._writer.close()
         self._reader.close()
 
+    def end_after(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the processes if there is an error: nobody waits for work that is not wanted any more."""
+        if error is not None:
+            self._writer.close()
+            self._end()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._writer.close()  # nobody waits for work that is not wanted any more
+        self.end_after(kind, error, trace)
         self._end()
 
 
-def _prepare(alive: Connection, numbers: Any, count: int) -> None:
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _prepare(alive: Connection, others: Connection | None, numbers: Any, count: int) -> None:
     """Make a new process a worker: silent, with its share of the cores, and mortal."""
+    if others is not None:
+        others.close()
+    logging.getLogger().handlers.clear()  # a copy has those of the command
     with numbers.get_lock():
         number = numbers.value
         numbers.value += 1

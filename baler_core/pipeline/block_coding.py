@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
+from baler_core.data.block import Block
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.format.blocks import pack_block
 from baler_core.format.header import BlockRecord, ErrorRecord
 from baler_core.pipeline.derived_held import DerivedFound, DerivedKeeper, derived_records
 from baler_core.pipeline.file_header import CodedFile, StoredGroup
-from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, start_group
+from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, begin_group, start_group
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock
 from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.wide_bounds import Span, joined_spans, spans_of
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,10 @@ class CodedSection:
     nbytes: int
 
 
+# What encodes the first block of a group, by group.
+FirstOfGroups = dict[GroupKey, Callable[[], CodedBlock]]
+
+
 class NewGroup(Exception):
     """A block has a group of which nothing is learned yet."""
 
@@ -105,10 +107,30 @@ def code_block(job: Job, coders: dict[GroupKey, GroupCoder], block: Block, place
     return _section(job, coders, block, job.prepared(block), place)
 
 
+def begin_block(
+    job: Job, coders: dict[GroupKey, GroupCoder], block: Block, place: BlockPlace
+) -> Callable[[], CodedSection]:
+    """Learn what is new in a block, so that other blocks can be encoded meanwhile; and return what encodes it."""
+    given = job.prepared(block)
+    if any(one.needs for one in given):  # groups are learned from what others are restored to
+        section = _section(job, coders, block, given, place)
+        return lambda: section
+    first: FirstOfGroups = {}
+    for one in given:
+        if one.key not in coders:
+            coders[one.key], first[one.key] = begin_group(job, one.scaled({}))
+    return partial(_section, job, dict(coders), block, given, place, first)
+
+
 def _section(
-    job: Job, coders: dict[GroupKey, GroupCoder], block: Block, given: Sequence[PreparedBlock], place: BlockPlace
+    job: Job,
+    coders: dict[GroupKey, GroupCoder],
+    block: Block,
+    given: Sequence[PreparedBlock],
+    place: BlockPlace,
+    first: FirstOfGroups | None = None,
 ) -> CodedSection:
-    coded = _coded(job, coders, given)
+    coded = _coded(job, coders, given, first or {})
     derived: Mapping[str, DerivedFound] = {}
     if job.held.quantities:
         keeper = DerivedKeeper(job, place.before)
@@ -141,12 +163,17 @@ def _section(
     )
 
 
-def _coded(job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[PreparedBlock]) -> list[CodedBlock]:
+def _coded(
+    job: Job, coders: dict[GroupKey, GroupCoder], given: Sequence[PreparedBlock], first: FirstOfGroups
+) -> list[CodedBlock]:
     """Encode the groups of a block, each after those from which its tolerances follow."""
     keep = bool(job.held.quantities)
     needs = [one.needs for one in given]
     if not any(needs):
-        return [_without(_encode(job, coders, one.scaled({})), keep=keep) for one in given]
+        return [
+            _without(first[one.key]() if one.key in first else _encode(job, coders, one.scaled({})), keep=keep)
+            for one in given
+        ]
     restored: dict[str, np.ndarray] = {}
     coded: dict[int, CodedBlock] = {}
     for place in restored_first([one.original.layout for one in given], needs):

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from baler_core import __version__
+from baler_core.data.block import Block
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, InOrder
 from baler_core.machine.threads import one_thread
 from baler_core.machine.workers import Submits, width_of
-from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, code_block, code_known
+from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
 from baler_core.pipeline.job import GroupKey, Job
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.reading import Source
-from baler_core.plugin.registry import Kind, Registry, load_plugins
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
+from baler_core.plugin.registry import Registry, load_plugins
 
 # Blocks that have begun and are not written, for each worker.
 _AHEAD = 2
@@ -156,7 +154,7 @@ def coded_here(job: Job, coders: dict[GroupKey, GroupCoder]) -> Iterator[CodedSe
 
 
 def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, team: Team) -> Iterator[CodedSection]:
-    """Encode the first block of each group here, which chooses and learns its models, and have workers encode the others.
+    """Choose and learn the models of each group here, on its first block, and have workers encode the others meanwhile.
 
     Raises
     ------
@@ -185,7 +183,7 @@ class _SpreadBlocks:
         self._handles: Handles[OpenInput] | None = None
 
     def calls(self) -> Iterator[Call]:
-        """Yield a call for each block, in order; those that teach something of a group are done already."""
+        """Yield a call for each block, in order; of those that teach something of a group this process has learned it."""
         met: set[tuple[str, ...]] = set()
         plan: EncodingPlan | None = None
         for place, names, given in self._sent() if self._sends else self._read_there():
@@ -194,7 +192,7 @@ class _SpreadBlocks:
                 yield Call(what, encode_by_plan, (plan, place, given))
                 continue
             met.add(names)
-            yield Call(what, encode_by_plan, result=self._here(place, given), ready=True)
+            yield Call(what, begin_block(self._job, self._coders, self._block(given), place), here=True)
             plan = self._plan()
 
     def coded(self, call: Call) -> CodedSection:
@@ -221,8 +219,10 @@ class _SpreadBlocks:
             yield BlockPlace(number, before), tuple(v.name for v in variables), BlockRows(dim, rows)
 
     def _here(self, place: BlockPlace, given: Block | BlockRows) -> CodedSection:
-        block = given.read(self._given.source) if isinstance(given, BlockRows) else given
-        return code_block(self._job, self._coders, block, place)
+        return code_block(self._job, self._coders, self._block(given), place)
+
+    def _block(self, given: Block | BlockRows) -> Block:
+        return given.read(self._given.source) if isinstance(given, BlockRows) else given
 
     def _plan(self) -> EncodingPlan:
         """Return what is known by now."""

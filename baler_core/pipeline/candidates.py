@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
@@ -38,11 +39,16 @@ _TINY, _TINY_COLUMN = 2000, 100
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted model, what it made of the first block, and what it was told of that."""
+    """A fitted model, what it makes of the first block once that is asked for, and what it is told of that."""
 
     model: Model
-    streams: Streams
+    encode: Callable[[], Streams]
     hints: Hints = NO_HINTS
+
+    @cached_property
+    def streams(self) -> Streams:
+        """The first block."""
+        return self.encode()
 
     def size(self, *, own_state: bool = True) -> int:
         """Count the bytes of the first block, and of what was learned where that will be in the file."""
@@ -64,10 +70,10 @@ def estimated(model: Model, task: Task) -> Estimate | None:
 
 
 def fitted(model: Model, task: Task, plan: object = None) -> FittedModel:
-    """Fit a model and have it encode the first block, by the plan of its estimate if there is one."""
+    """Fit a model that will encode the first block, by the plan of its estimate if there is one."""
     layout, tolerances, hints = task.layout, task.tolerances, task.hints
     model.fit(task.blocks, layout=layout, tolerances=tolerances, training=task.training, hints=hints, plan=plan)
-    return FittedModel(model, model.encode(task.first, layout, tolerances, hints=hints, plan=plan), hints)
+    return FittedModel(model, partial(model.encode, task.first, layout, tolerances, hints=hints, plan=plan), hints)
 
 
 def with_effort(kind: type[Model], effort: Effort) -> Model:
@@ -216,7 +222,7 @@ class Candidates:
                     continue
                 with self._guarded(kind):
                     chosen = self._fitted(kind)
-                    if len(kinds) == 1:
+                    if len(kinds) == 1 and chosen.streams is not None:  # it can encode
                         return chosen
                     size = chosen.size()
                     logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)

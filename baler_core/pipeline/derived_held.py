@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.derived.quantities import Computed, Derived, Surroundings, arrays_of
 from baler_core.errors import BoundBroken
@@ -16,9 +15,6 @@ from baler_core.format.header import DerivedRecord, UnheldRecord
 from baler_core.pipeline.group_coder import CodedBlock
 from baler_core.pipeline.guarantee import EXACT_STREAM
 from baler_core.pipeline.job import Job, PreparedBlock
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 # A cell that depends on more values than this is first mended by the most wrong of them, a growing part of all.
 _MANY = 16

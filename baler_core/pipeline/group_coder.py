@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -145,6 +145,10 @@ class GroupCoder:
     section: int | None = None
     steps: Mapping[str, float] = field(default_factory=dict)
 
+    def model_of(self, coded: CodedBlock) -> Model:
+        """Return the model that encoded a block."""
+        return self.baseline if coded.model and self.baseline is not None else self.encoder
+
     def encode(self, given: PreparedBlock) -> CodedBlock:
         """Encode a block by the chosen model, or by the baseline if that is smaller, with steps that meet all limits."""
         if not given.steps:
@@ -205,12 +209,23 @@ class GroupCoder:
         return CodedBlock(complete, model, errors, flips, zeros, digest, means, tolerances, arrays, exact)
 
 
-def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
-    """Choose and fit the models of a group that is met first, and encode this block of it."""
+def begin_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, Callable[[], CodedBlock]]:
+    """Choose and fit the models of a group that is met first; and return what encodes this block of it."""
+    if given.steps:  # what is learned may depend on what becomes of the block
+        coder, coded = start_group(job, given)
+        return coder, lambda: coded
     chosen, referred = choose_model(job, task_for(job, given))
     coder = coder_of(job, given, chosen, referred)
+    return coder, lambda: coder.encode_first(given, chosen.streams)
+
+
+def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
+    """Choose and fit the models of a group that is met first, and encode this block of it."""
     if not given.steps:
-        return coder, coder.encode_first(given, chosen.streams)
+        coder, encode_first = begin_group(job, given)
+        return coder, encode_first()
+    chosen, referred = choose_model(job, task_for(job, given))
+    coder = coder_of(job, given, chosen, referred)
     coders: dict[tuple[float, ...], GroupCoder] = {}
 
     def encode(steps: Mapping[str, float]) -> CodedBlock:

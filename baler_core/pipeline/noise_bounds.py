@@ -6,11 +6,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, usable
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise import noise_of, noise_of_tiles
@@ -20,9 +19,6 @@ from baler_core.data.uncertainties import Errors, Measure, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import first_values
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _NO_RULES = BoundRules()
 Walk = Callable[[], Iterable["Block"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from baler_core.errors import BoundBroken
 from baler_core.format.streams import pack_streams
@@ -94,5 +95,5 @@ class Reuse:
 
 def _encoded(model: Model, task: Task, hints: Hints) -> FittedModel:
     """Have a model that is fitted already encode the first block of a task."""
-    streams = model.encode(task.first, task.layout, task.tolerances, hints=hints, plan=None)
-    return FittedModel(model, streams, hints)
+    encode = partial(model.encode, task.first, task.layout, task.tolerances, hints=hints, plan=None)
+    return FittedModel(model, encode, hints)

@@ -1,16 +1,17 @@
-"""The torch training loop: Adam, a learning rate that falls when the loss stalls, early stopping, the best weights kept."""
+"""Train a network, by this process or by several, from a checkpoint if there is one."""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.builtin.models.autoencoder.checkpoints import Checkpoint
+from baler_core.builtin.models.autoencoder.loop import Alone, History, Peers, TrainingRun
+from baler_core.builtin.models.autoencoder.processes import train_together
 from baler_core.machine.progress import shown
 from baler_core.plugin.interfaces import Loss, Training
 from baler_core.plugin.registry import load_plugins
@@ -18,38 +19,10 @@ from baler_core.plugin.registry import load_plugins
 if TYPE_CHECKING:
     import torch
 
-LOWEST_LEARNING_RATE = 1.0e-6
 # Multiplications per batch up to which a second thread costs more than it brings; and how many a value may take in a
 # network that uses its weights more than once.
 _WORK_OF_ONE_THREAD = 100_000_000
 _WORK_PER_VALUE = 50
-
-
-@dataclass
-class History:
-    """How training went, epoch by epoch.
-
-    Attributes
-    ----------
-    train, validation
-        Mean loss over the rows of each kind; `validation` is empty if no rows were kept aside.
-    learning_rate
-        What each epoch was trained with.
-    best_epoch
-        Index of the epoch whose weights were kept; -1 if none improved on the untrained network.
-    seconds
-        Wall-clock time of the training.
-    """
-
-    train: list[float] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-    best_epoch: int = -1
-    seconds: float = 0.0
-
-    def curves(self) -> dict[str, list[float]]:
-        """The losses by kind of rows, for reports."""
-        return {name: losses for name, losses in (("train", self.train), ("validation", self.validation)) if losses}
 
 
 @contextmanager
@@ -104,7 +77,8 @@ def train_network(
 ) -> History:
     """Train a network to give back its input; it ends on the CPU with the weights of its best epoch.
 
-    The same rows, network and seed give the same weights on the CPU; for large networks, the same number of threads too.
+    The same rows, network, seed and number of processes give the same weights on the CPU; for large networks, the same
+    number of threads too.
 
     Parameters
     ----------
@@ -117,119 +91,43 @@ def train_network(
     seed
         Of the order of the rows; None takes `training.seed`, which always chooses the rows that are set aside.
     """
-    import torch
-
-    started = time.monotonic()
-    network.to(choose_device(training.device))
-    weights = sum(parameter.numel() for parameter in network.parameters())
-    work = training.batch_size * max(weights, _WORK_PER_VALUE * rows[0].size)
-    with one_thread(unless=work > _WORK_OF_ONE_THREAD):
-        history, best = _train(network, torch.from_numpy(rows), loss, training, title, seed)
-    best.restore(network)
-    network.to("cpu").eval()
-    history.best_epoch, history.seconds = best.epoch, time.monotonic() - started
-    return history
+    train = _Training(loss, training, title, seed)
+    if training.processes > 1:
+        return train_together(network, rows, training, train)
+    return train(network.to(choose_device(training.device)), rows, Alone())
 
 
-def _train(
-    network: torch.nn.Module,
-    rows: torch.Tensor,
-    loss: Loss,
-    training: Training,
-    title: str,
-    seed: int | None,
-) -> tuple[History, _Best]:
-    """Epochs until one of the reasons to stop holds."""
-    import torch
+@dataclass(frozen=True)
+class _Training:
+    """What is done with a network; travels to the processes that train it."""
 
-    started = time.monotonic()
-    device = next(network.parameters()).device
-    shuffle = torch.Generator().manual_seed(training.seed)
-    train_rows, validation_rows = (part.to(device) for part in _split(rows, training, shuffle))
-    if seed is not None and seed != training.seed:
-        shuffle.manual_seed(seed)
-    optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimiser, factor=0.5, patience=training.patience, min_lr=LOWEST_LEARNING_RATE
-    )
-    history, best = History(), _Best(network)
-    with shown(title, "epoch", training.epochs) as step:
-        for epoch in range(training.epochs):
-            history.learning_rate.append(optimiser.param_groups[0]["lr"])
-            history.train.append(_train_epoch(network, train_rows, loss, optimiser, training.batch_size, shuffle))
-            watched = history.train[-1]
-            if len(validation_rows):
-                watched = _mean_loss(network, validation_rows, loss, training.batch_size)
-                history.validation.append(watched)
-            scheduler.step(watched)
-            best.consider(network, watched, epoch)
-            step(f"loss={watched:.3g}")
-            out_of_time = training.seconds is not None and time.monotonic() - started > training.seconds
-            if out_of_time or not math.isfinite(watched) or epoch - best.epoch >= training.early_stopping:
-                break
-    return history, best
+    loss: Loss
+    training: Training
+    title: str
+    seed: int | None
 
+    def __call__(self, network: torch.nn.Module, rows: np.ndarray, peers: Peers) -> History:
+        """Train the network on the device where it is."""
+        import torch
 
-def _split(rows: torch.Tensor, training: Training, shuffle: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows to train on, and rows kept aside."""
-    import torch
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        work = self.training.batch_size // peers.count * max(weights, _WORK_PER_VALUE * rows[0].size)
+        with one_thread(unless=work > _WORK_OF_ONE_THREAD):
+            run = TrainingRun(network, torch.from_numpy(rows), self.loss, self.training, self.seed, peers)
+            self._go_on(run, Checkpoint.of(run, rows, self.seed))
+        run.best.restore(network)
+        network.to("cpu").eval()
+        run.history.best_epoch = run.best.epoch
+        run.count_seconds()
+        return run.history
 
-    aside = int(len(rows) * training.validation)
-    order = torch.randperm(len(rows), generator=shuffle)
-    return rows[order[aside:]], rows[order[:aside]]
-
-
-def _train_epoch(
-    network: torch.nn.Module,
-    rows: torch.Tensor,
-    loss: Loss,
-    optimiser: torch.optim.Optimizer,
-    batch_size: int,
-    shuffle: torch.Generator,
-) -> float:
-    """One pass over the rows in a new order; the mean loss on the way."""
-    import torch
-
-    network.train()
-    order = torch.randperm(len(rows), generator=shuffle).to(rows.device)
-    total = 0.0
-    for indices in torch.split(order, batch_size):
-        batch = rows[indices]
-        optimiser.zero_grad(set_to_none=True)
-        value = loss(network(batch), batch, network)
-        value.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        total += value.item() * len(batch)
-    return total / len(rows)
-
-
-def _mean_loss(network: torch.nn.Module, rows: torch.Tensor, loss: Loss, batch_size: int) -> float:
-    """Mean loss over rows, without learning from them."""
-    import torch
-
-    network.eval()
-    with torch.no_grad():
-        parts = [loss(network(batch), batch, network).item() * len(batch) for batch in torch.split(rows, batch_size)]
-    return sum(parts) / len(rows)
-
-
-class _Best:
-    """The weights of the epoch with the lowest loss."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        self.epoch, self._loss = -1, math.inf
-        self._weights = _copied(network)
-
-    def consider(self, network: torch.nn.Module, loss: float, epoch: int) -> None:
-        """Keep the weights if the loss is the lowest so far."""
-        if loss < self._loss:
-            self._loss, self.epoch = loss, epoch
-            self._weights = _copied(network)
-
-    def restore(self, network: torch.nn.Module) -> None:
-        """Put the best weights back: the first ones, if no epoch gave a finite loss."""
-        network.load_state_dict(self._weights)
-
-
-def _copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    def _go_on(self, run: TrainingRun, checkpoint: Checkpoint | None) -> None:
+        """Train until there is a reason to stop."""
+        if checkpoint is not None:
+            checkpoint.resume(run)
+        with shown(self.title, "epoch", self.training.epochs - run.epochs) as step:
+            while not run.is_over:
+                run.train_epoch()
+                step(f"loss={run.watched:.3g}")
+                if checkpoint is not None:
+                    checkpoint.save(run, now=run.is_over)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
@@ -12,15 +12,11 @@ from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
-from baler_core.data.block import values_of
-from baler_core.data.bounds import Tolerance
+from baler_core.data.block import Block, values_of
 from baler_core.data.variables import Layout, event_lengths
+from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Tolerances
-from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
@@ -71,10 +67,7 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> T
     whole = sample.total == len(columns[0].values)
     if not whole:
         for block in blocks:
-            columns = [
-                replace(c, lattice=_widened(c.lattice, c.values, values_of(block, c.name), c.tolerance))
-                for c in columns
-            ]
+            columns = in_parallel(partial(_for_all, block), columns)
     lengths = [np.zeros(0, np.int64), *sample.lengths]
     events = Events(np.concatenate(lengths)) if counts else None
     return TableSample(columns, events, whole, scales.knowing(known), known)
@@ -118,14 +111,15 @@ def _pieces(blocks: Iterable[Block], names: list[str], counts: str) -> _Pieces:
     return pieces
 
 
-def _widened(lattice: Lattice, sample: np.ndarray, values: np.ndarray, tolerance: Tolerance) -> Lattice:
-    """Return the lattice, or another if it does not suit `values`, with room for its codes."""
-    wrong = tolerance.violations(values, lattice.restore(lattice.codes(values)))
+def _for_all(block: Block, column: SampledColumn) -> SampledColumn:
+    """Return the column with its lattice, or another if it does not suit the block, with room for the codes there."""
+    values, lattice = values_of(block, column.name), column.lattice
+    wrong = column.tolerance.violations(values, lattice.restore(lattice.codes(values)))
     if wrong.sum() > 0.001 * len(values):
-        lattice = fit_lattice(np.concatenate([sample, values]), tolerance)
+        lattice = fit_lattice(np.concatenate([column.values, values]), column.tolerance)
     if not lattice.specials:
-        return lattice
+        return replace(column, lattice=lattice)
     codes, special = lattice.quantise(values)
     ordinary = codes[special == 0]
     lowest = int(ordinary.min()) if ordinary.size else lattice.lowest
-    return replace(lattice, lowest=min(lattice.lowest, lowest))
+    return replace(column, lattice=replace(lattice, lowest=min(lattice.lowest, lowest)))
